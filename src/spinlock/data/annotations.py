@@ -1,0 +1,56 @@
+"""What a file says of its operators besides the features: /parameters, /labels, /metadata, carried along."""
+
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.data.names import listed
+from spinlock.errors import DataError
+
+CARRIED = ("parameters", "labels", "metadata")
+
+
+def copy_annotations(source: Any, target: Any) -> None:
+    """Copy /parameters, /labels and /metadata, values and attributes, between two open HDF5 files."""
+    for name in CARRIED:
+        if name in source and name not in target:
+            source.copy(source[name], target, name=name)
+
+
+def label_names(file: Any, num_operators: int) -> tuple[str, ...]:
+    """The datasets under /labels that hold one value for each of N operators."""
+    return tuple(name for name, dataset in _datasets(file).items() if dataset.shape == (num_operators,))
+
+
+def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[Any]:
+    """/labels/<name> [N], text as str.
+
+    Raises:
+        DataError: no such label, or not one value for each operator.
+    """
+    name = name.removeprefix("/").removeprefix("labels/")
+    dataset = _datasets(file).get(name)
+    if dataset is None:
+        there = label_names(file, num_operators)
+        raise DataError(
+            f"no label /labels/{name}", where=where, expected=f"one of what is there: {listed(there, 8)}"
+        )
+    if dataset.shape != (num_operators,):
+        raise DataError(
+            f"/labels/{name} has shape {dataset.shape}",
+            where=where,
+            expected=f"({num_operators},), one for each operator",
+        )
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr(errors="replace")[()], dtype=np.str_)
+    return np.asarray(dataset[()])
+
+
+def _datasets(file: Any) -> dict[str, Any]:
+    """The datasets directly under /labels, by name."""
+    if file.get("labels", getclass=True) is not h5py.Group:
+        return {}
+    labels = file["labels"]
+    return {name: labels[name] for name in labels if labels.get(name, getclass=True) is h5py.Dataset}
