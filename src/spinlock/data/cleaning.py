@@ -32,7 +32,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class CleanedRows:
-    """``values`` float32 [n, D_kept], normalised; shares [n] of the kept cells that were imputed or clipped."""
+    """``values`` float32 [n, D_kept], normalised; shares [n] of the kept cells imputed or clipped."""
 
     values: Rows
     imputed: Floats
