@@ -1,6 +1,7 @@
 """Small HDF5 feature tables for tests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,15 @@ def low_rank_table(
     u = rng.standard_normal((rows, rank))
     v = rng.standard_normal((rank, columns))
     return (u @ v + noise * rng.standard_normal((rows, columns))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The cleaning thresholds at their production values, for ``Cleaner.fit``."""
+
+    max_missing_fraction: float = 0.5
+    max_constant_fraction: float = 0.995
+    duplicate_correlation: float = 0.9999
+    clip_lower_percentile: float = 0.1
+    clip_upper_percentile: float = 99.9
+    normalization_method: str = "standard"

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from spinlock.data.split import reservoir, split_rows
+from spinlock.errors import DataError
+
+
+def test_validation_operators_are_the_head_of_the_seeded_permutation() -> None:
+    split = split_rows(40, 1, validation_fraction=0.1, seed=42)
+    expected = np.random.default_rng(42).permutation(40)[:4]
+    assert np.array_equal(split.validation, np.sort(expected))
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.validation])), np.arange(40))
+
+
+def test_all_rows_of_an_operator_are_on_one_side() -> None:
+    split = split_rows(20, 6, validation_fraction=0.25, seed=1)
+    assert len(split.validation) == 5 * 6
+    assert np.array_equal(np.unique(split.validation // 6), split.validation_operators)
+    assert np.array_equal(np.unique(split.train // 6), split.train_operators)
+    assert not set(split.train_operators) & set(split.validation_operators)
+
+
+def test_whole_groups_are_assigned_and_meet_the_fraction() -> None:
+    groups = np.repeat(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"], 10)
+    split = split_rows(100, 1, validation_fraction=0.3, seed=3, groups=groups)
+    chosen = np.array(sorted(set(groups)))[np.random.default_rng(3).permutation(10)[:3]]
+    assert set(groups[split.validation]) == set(chosen)
+    assert len(split.validation) == 30
+
+
+def test_a_group_that_overshoots_is_passed_over_for_one_that_fits() -> None:
+    groups = np.array([0] * 90 + [1] * 10)
+    for seed in range(5):
+        split = split_rows(100, 1, validation_fraction=0.1, seed=seed, groups=groups)
+        assert set(groups[split.validation]) == {1}
+
+
+def test_groups_far_larger_than_the_fraction_still_leave_both_sides_filled() -> None:
+    groups = np.array([0] * 60 + [1] * 40)
+    split = split_rows(100, 1, validation_fraction=0.05, seed=0, groups=groups)
+    assert set(groups[split.validation]) == {1}
+    assert set(groups[split.train]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_operators": 29, "rows_per_operator": 1}, "29 rows in all; expected at least 30"),
+        ({"num_operators": 40, "rows_per_operator": 1, "validation_fraction": 0.01}, "no validation rows"),
+        ({"num_operators": 40, "rows_per_operator": 1, "validation_fraction": 1.0}, "no training rows"),
+        (
+            {"num_operators": 3, "rows_per_operator": 50, "validation_fraction": 0.1},
+            "set validation_fraction between 0.33",
+        ),
+        ({"num_operators": 40, "rows_per_operator": 1, "groups": np.zeros(40)}, "at least two groups"),
+        (
+            {"num_operators": 40, "rows_per_operator": 1, "groups": np.zeros(39)},
+            "one label for each of 40 operators",
+        ),
+    ],
+)
+def test_splits_that_cannot_be_made_say_why(arguments: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split_rows(**({"validation_fraction": 0.1, "seed": 0} | arguments))
+
+
+def test_reservoir_is_a_sorted_seeded_subset_or_everything() -> None:
+    rows = np.arange(0, 1000, 3)
+    assert reservoir(rows, 334, 0) is rows
+    sample = reservoir(rows, 50, 7)
+    assert len(sample) == 50
+    assert np.array_equal(sample, np.unique(sample))
+    assert np.isin(sample, rows).all()
+    assert np.array_equal(sample, reservoir(rows, 50, 7))
+    assert not np.array_equal(sample, reservoir(rows, 50, 8))
