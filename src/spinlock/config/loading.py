@@ -1,0 +1,91 @@
+"""A configuration from its file, its ``--set`` values and its flags; all that is wrong is said at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from spinlock.config.problems import Given, unknown_key, validate
+from spinlock.config.text import ConfigTextError, parse_text, parse_value
+from spinlock.config.vqvae import VQVAEConfig
+from spinlock.errors import ConfigError
+
+_FLAGS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
+
+
+def load_config(
+    path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
+) -> VQVAEConfig:
+    """Read a JSON or YAML file and its overrides: a flag wins over ``--set``, ``--set`` over the file.
+
+    ``overrides`` holds the dedicated flags by key; None means not given, while 0 and false are given.
+    ``set_values`` are "KEY=VALUE" with a YAML value; the last one of a key counts.
+    Raises one :class:`ConfigError` with every problem.
+    """
+    given = [Given(str(key), value, "the file") for key, value in _read_mapping(Path(path)).items()]
+    assignments, problems = _parse_set_values(set_values)
+    given += assignments
+    given += [Given(key, value, _flag(key)) for key, value in (overrides or {}).items() if value is not None]
+    return _resolve(given, problems, where=str(path))
+
+
+def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAEConfig:
+    """Check values that are read already, such as a checkpoint's; ``where`` names their place in errors."""
+    return _resolve([Given(key, value, where) for key, value in values.items()], [], where=where)
+
+
+def _resolve(given: Sequence[Given], problems: Sequence[str], *, where: str) -> VQVAEConfig:
+    known = {item.key: item for item in given if item.key in VQVAEConfig.model_fields}
+    unknown = [unknown_key(item) for item in given if item.key not in VQVAEConfig.model_fields]
+    config, faults = validate(known)
+    everything = [*unknown, *faults, *problems]
+    if config is None or everything:
+        raise ConfigError(everything, where=where)
+    return config
+
+
+def _read_mapping(path: Path) -> dict[object, object]:
+    where = str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(
+            ["there is no such file; expected a JSON or YAML configuration"], where=where
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(["it is a directory; expected a JSON or YAML file"], where=where) from None
+    except UnicodeDecodeError as error:
+        problem = f"it is not UTF-8 text (byte {error.start}); expected a JSON or YAML file in UTF-8"
+        raise ConfigError([problem], where=where) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError([f"it cannot be read: {reason}"], where=where) from None
+    if not text.strip():
+        raise ConfigError(["it is empty; expected at least {} (all defaults)"], where=where)
+    try:
+        values = parse_text(text, suffix=path.suffix)
+    except ConfigTextError as error:
+        raise ConfigError([str(error)], where=where) from None
+    if not isinstance(values, dict):
+        found = "nothing but comments" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(
+            [f"it holds {found} at its top level; expected a mapping of keys to values"], where=where
+        )
+    return values
+
+
+def _parse_set_values(set_values: Sequence[str]) -> tuple[list[Given], list[str]]:
+    given: list[Given] = []
+    problems: list[str] = []
+    for text in set_values:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            problems.append(f"--set {text}: got no key and '=', expected KEY=VALUE, such as epochs=100")
+            continue
+        try:
+            given.append(Given(key.strip(), parse_value(value), "--set"))
+        except ConfigTextError as error:
+            problems.append(f"{key.strip()}: got {value} from --set, expected a YAML value; {error}")
+    return given, problems
+
+
+def _flag(key: str) -> str:
+    return _FLAGS.get(key, "--" + key.replace("_", "-"))

@@ -1,0 +1,147 @@
+"""The faults of a configuration, one line each: the key, what was got and from where, what was expected."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from spinlock.config.section import Conflict
+from spinlock.config.vqvae import VQVAEConfig
+
+_LONGEST_VALUE = 60
+_SHAPE_ERRORS = ("missing", "too_short", "too_long", "tuple_type")
+_TYPE_NAMES = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "a string",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+_Loc = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A key with a value, and where it came from: "the file", "--set" or the flag."""
+
+    key: str
+    value: object
+    origin: str
+
+
+def unknown_key(given: Given) -> str:
+    """The line for a key that there is not, with the nearest one that there is."""
+    hint = _nearest(given.key, list(VQVAEConfig.model_fields))
+    return f"{given.key}: got an unknown key from {given.origin}, {hint}"
+
+
+def validate(given: Mapping[str, Given]) -> tuple[VQVAEConfig | None, list[str]]:
+    """Build the configuration, or say everything that is wrong; every key of ``given`` is a known one."""
+    try:
+        return VQVAEConfig.model_validate({key: item.value for key, item in given.items()}), []
+    except ValidationError as error:
+        errors = error.errors()
+    wrong = {str(fault["loc"][0]) for fault in errors if fault["loc"]}
+    lines = [_field_line(fault, given) for fault in errors if fault["loc"]]
+    lines += [_conflict_line(conflict, given) for conflict in _conflicts(given, wrong)]
+    return None, list(dict.fromkeys(lines))
+
+
+def _conflicts(given: Mapping[str, Given], wrong: set[str]) -> list[Conflict]:
+    """The contradictions between values that are right one by one; keys in ``wrong`` take no part."""
+    try:
+        VQVAEConfig.model_validate({key: item.value for key, item in given.items() if key not in wrong})
+    except ValidationError as error:
+        found = [conflict for fault in error.errors() for conflict in fault["ctx"]["conflicts"]]
+        return [conflict for conflict in found if not wrong.intersection(conflict.keys)]
+    return []
+
+
+def _conflict_line(conflict: Conflict, given: Mapping[str, Given]) -> str:
+    parts = []
+    for key in conflict.keys:
+        if key in given:
+            parts.append(f"{key} = {_show(given[key].value)} from {given[key].origin}")
+        else:
+            parts.append(f"{key} = {_show(VQVAEConfig.model_fields[key].default)} by default")
+    return f"{', '.join(parts)}: {conflict.reason}"
+
+
+def _field_line(fault: ErrorDetails, given: Mapping[str, Given]) -> str:
+    loc = fault["loc"]
+    item = given[str(loc[0])]
+    if fault["type"] in _SHAPE_ERRORS:
+        loc = loc[:-1] if fault["type"] == "missing" else loc
+    if loc[-1] == "[key]":
+        return f"{_spell(loc[:-2])}: got the name {_show(loc[-2])} from {item.origin}, expected a string"
+    if fault["type"] == "extra_forbidden":
+        hint = _nearest(str(loc[-1]), list(_node_at(loc[:-1]).get("properties", {})))
+        return f"{_spell(loc)}: got an unknown key from {item.origin}, {hint}"
+    expected = describe(_node_at(loc))
+    if fault["type"] == "finite_number":
+        expected = expected.replace("a number", "a finite number")
+    return f"{_spell(loc)}: got {_show(fault['input'])} from {item.origin}, expected {expected}"
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return "and no key is like it; configs/vqvae/default.yaml lists all"
+
+
+def _spell(loc: _Loc) -> str:
+    """("factors", 0, "num_codes") -> factors[0].num_codes."""
+    return str(loc[0]) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:])
+
+
+def _show(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 4] + " ..."
+
+
+def _node_at(loc: _Loc) -> dict[str, Any]:
+    """The part of the JSON schema that describes the value at ``loc``."""
+    schema = VQVAEConfig.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in loc:
+        node = next((option for option in node.get("anyOf", []) if option.get("type") != "null"), node)
+        if isinstance(part, int):
+            node = node["prefixItems"][part]
+        else:
+            node = node.get("properties", {}).get(part) or node["additionalProperties"]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def describe(node: Mapping[str, Any]) -> str:
+    """Say in words what a part of the JSON schema allows: "an integer of at least 1 (epochs)"."""
+    if "errorMessage" in node:
+        return str(node["errorMessage"])
+    if "enum" in node:
+        return "one of " + ", ".join(map(str, node["enum"]))
+    unit = f" ({node['unit']})" if "unit" in node else ""
+    if "anyOf" in node:
+        return " or ".join(describe(option) for option in node["anyOf"]) + unit
+    if "prefixItems" in node:
+        return f"a list of {len(node['prefixItems'])}"
+    if node.get("properties"):
+        return "a mapping with " + ", ".join(node["properties"])
+    limits = [
+        f"{words} {node[name]}"
+        for name, words in (
+            ("minimum", "of at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if name in node
+    ]
+    return f"{_TYPE_NAMES[node['type']]} {' and '.join(limits)}".rstrip() + unit

@@ -1,0 +1,39 @@
+"""The whole configuration: every section in one flat object, and its JSON schema."""
+
+from typing import Any
+
+from spinlock.config.data import CleaningSettings, DataSettings
+from spinlock.config.model import CategorySettings, ModelSettings
+from spinlock.config.run import CheckpointSettings, RuntimeSettings
+from spinlock.config.training import CodebookSettings, LossSettings, OptimisationSettings
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+# pydantic collects fields from the last base to the first: read upwards, this is the order of the keys.
+class VQVAEConfig(
+    RuntimeSettings,
+    CheckpointSettings,
+    CodebookSettings,
+    LossSettings,
+    OptimisationSettings,
+    ModelSettings,
+    CategorySettings,
+    CleaningSettings,
+    DataSettings,
+):
+    """Everything ``train-vqvae`` can be told. The defaults are the production values.
+
+    It is an instance of each section, so that it can be handed to code that asks for one of them.
+    """
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file, for editors; keys that begin with ``_`` are comments."""
+    schema = VQVAEConfig.model_json_schema()
+    schema.pop("description")
+    for table in (schema, *schema["$defs"].values()):
+        table["patternProperties"] = {r"^_|^\$schema$": {}}
+        for node in table["properties"].values():
+            node.pop("title", None)
+    return {"$schema": SCHEMA_DIALECT, **schema, "title": "Spinlock: training of a VQ-VAE tokenizer"}

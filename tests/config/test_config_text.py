@@ -1,0 +1,134 @@
+"""JSON and YAML text: scalars as in YAML 1.2, comments, duplicates, and text that is neither."""
+
+import math
+
+import pytest
+import yaml
+
+from spinlock.config import VQVAEConfig, dump_config
+from spinlock.config.text import ConfigTextError, parse_text, parse_value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("-5", -5),
+        ("010", 10),
+        ("0o10", 8),
+        ("0x10", 16),
+        ("1e-3", 0.001),
+        ("1E3", 1000.0),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("+2.5e+1", 25.0),
+        (".inf", math.inf),
+        ("-.INF", -math.inf),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("no", "no"),
+        ("on", "on"),
+        ("1:2:3", "1:2:3"),
+        ("0.5:1:1.5", "0.5:1:1.5"),
+        ("1_000", "1_000"),
+        ("2024-01-31", "2024-01-31"),
+        ("'5'", "5"),
+        ("runs/a#1", "runs/a#1"),
+        ("[1, {a: 2}]", [1, {"a": 2}]),
+    ],
+)
+def test_yaml_scalars(text: str, value: object):
+    parsed = parse_value(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_nan_is_read_as_such():
+    assert math.isnan(parse_value(".nan"))  # type: ignore[arg-type]
+
+
+def test_comment_keys_are_dropped_at_every_depth():
+    text = '{"_note": 1, "$schema": "s", "a": [{"_x": 2, "b": 3}], "_note": 4}'
+    for suffix in (".json", ".yaml"):
+        assert parse_text(text, suffix=suffix) == {"a": [{"b": 3}]}
+
+
+@pytest.mark.parametrize("suffix", ["", ".yaml", ".yml", ".conf", ".YAML"])
+def test_json_is_read_under_any_name(suffix: str):
+    assert parse_text('{\n\t"a": 1e2\n}', suffix=suffix) == {"a": 100.0}
+
+
+def test_yaml_flow_that_is_no_json_is_read_as_yaml():
+    assert parse_text("{a: 1}", suffix=".yaml") == {"a": 1}
+
+
+def test_yaml_anchors_and_merges_work():
+    assert parse_text("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2", suffix=".yaml") == {
+        "a": {"b": 1},
+        "c": {"b": 1, "d": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "message"),
+    [
+        ('{"a": 1, "a": 2}', ".json", "the key a is given twice"),
+        ('{"b": {"a": 1, "a": 1}}', ".json", "the key a is given twice"),
+        ("a: 1\nb: 2\na: 3\n", ".yaml", "the key a is given twice, on lines 1 and 3"),
+        ("b: {a: 1, a: 1}", ".yaml", "the key a is given twice, on lines 1 and 1"),
+        ('{"a": 1,}', ".json", "broken JSON in line 1, column 9"),
+        ("a: 1", ".json", "broken JSON in line 1, column 1"),
+        ("a: [1\nb: 2", ".yaml", "broken YAML in line 2"),
+        ("a: 1\n b: 2", ".yaml", "broken YAML in line 2"),
+        ("a: 1\n---\nb: 2", ".yaml", "broken YAML"),
+        ("a: !!python/object:os.system {}", ".yaml", "broken YAML in line 1"),
+        ("a: !!float abc", ".yaml", "broken YAML"),
+        ("a: \x01", ".yaml", "broken YAML"),
+        ("a: &x [*x]", ".yaml", "nested too deeply"),
+        ("[" * 100_000, ".json", "nested too deeply"),
+        ("[" * 5_000, ".yaml", "nested too deeply"),
+        ("1" * 5_000, ".json", "broken JSON"),
+        ("1" * 5_000, ".yaml", "broken YAML"),
+        ("{[1]: 2}", ".yaml", "broken YAML"),
+    ],
+)
+def test_faulty_text_is_one_line(text: str, suffix: str, message: str):
+    with pytest.raises(ConfigTextError) as caught:
+        parse_text(text, suffix=suffix)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+AWKWARD = VQVAEConfig.model_validate(
+    {
+        "input_path": "no",
+        "output_dir": "1e-3",
+        "feature_family": "2024-01-31",
+        "split_by": "labels/ä: #1 'x' " + "long " * 40,
+        "resume_from": "0x10",
+        "checkpoint_dir": "1:30:00",
+        "compression_ratios": [1, 2, 3],
+        "learning_rate": 1e-7,
+        "topo_weight": 3,
+        "epochs": 0,
+        "use_ema": False,
+        "category_factors": {"true": [{"num_codes": 4}, {}, {}], "1": [{}, {"latent_dim": 4}, {}]},
+        "factors": [{}, {}, {"latent_dim": 12, "num_codes": 9}],
+    }
+)
+
+
+@pytest.mark.parametrize("config", [VQVAEConfig(), AWKWARD], ids=["default", "awkward"])
+def test_a_dump_reads_back_as_the_same_configuration_in_order(config: VQVAEConfig):
+    text = dump_config(config)
+    values = parse_text(text, suffix=".yaml")
+    assert isinstance(values, dict)
+    assert list(values) == list(VQVAEConfig.model_fields)
+    assert VQVAEConfig.model_validate(values) == config
+
+
+def test_a_dump_means_the_same_to_a_yaml_1_1_reader():
+    assert VQVAEConfig.model_validate(yaml.safe_load(dump_config(AWKWARD))) == AWKWARD
