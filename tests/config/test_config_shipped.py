@@ -1,4 +1,4 @@
-"""The files under configs/vqvae load and agree with the defaults; the README keeps the commands it promises."""
+"""The files under configs/vqvae load and equal the defaults; the README keeps the commands it promises."""
 
 import json
 import re
