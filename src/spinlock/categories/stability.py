@@ -1,0 +1,57 @@
+"""How stable is a partition? Discover it again on bootstrap samples of the rows and compare.
+
+The adjusted Rand index (Hubert and Arabie, 1985) compares whole partitions: 1 for the same, 0 for chance. A column's
+agreement is the mean Jaccard overlap between those that share its category in the partition and in a bootstrap one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from spinlock.categories.clustering import DISTANCES
+from spinlock.categories.discovery import DiscoveryLimits, partition_at
+from spinlock.categories.partition import Floats, Labels
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Adjusted Rand index of each bootstrap partition [draws] and the agreement of each column [D]."""
+
+    adjusted_rand: Floats
+    column_agreement: Floats
+
+
+def bootstrap_stability(
+    rows: Floats,
+    labels: Labels,
+    distance: str,
+    limits: DiscoveryLimits,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> Stability:
+    """Compare labels [D] with partitions of ``draws`` bootstrap samples of z-scored rows [n, D], at the same K."""
+    count = int(labels.max()) + 1
+    kind = next((k for k in DISTANCES if k == distance), "projector")
+    together = labels[:, None] == labels[None]
+    rand, agreement = [], np.zeros(len(labels))
+    for _ in range(draws):
+        sample = rows[rng.integers(len(rows), size=len(rows))]
+        again = partition_at(correlation_matrix(sample), count, kind, limits).labels
+        rand.append(float(adjusted_rand_score(labels, again)))
+        same = again[:, None] == again[None]
+        agreement += (together & same).sum(1) / (together | same).sum(1) / draws
+    return Stability(np.array(rand), agreement)
+
+
+def correlation_matrix(rows: Floats) -> Floats:
+    """Pearson correlations [D, D] of rows [n, D]; a constant column correlates with nothing but itself."""
+    centred = rows - rows.mean(0)
+    length = np.sqrt(np.square(centred).sum(0))
+    scaled = centred / np.where(length > 0, length, 1.0)
+    correlation: Floats = np.clip(scaled.T @ scaled, -1.0, 1.0)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation

@@ -1,0 +1,11 @@
+"""The network: per-category encoders, three nested residual quantisation levels, one shared and many partial decoders.
+
+Torch only: no files, no HDF5, no configuration. Letters used for shapes throughout: ``B`` rows, ``D`` kept columns,
+``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``L`` levels (three), ``K`` codes of the
+largest codebook of a level, ``d`` latent width of a level, ``H`` hidden width.
+"""
+
+from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
+from spinlock.model.vqvae import CategoricalVQVAE, ForwardResult
+
+__all__ = ["LEVELS", "CategoricalVQVAE", "ForwardResult", "ModelSpec", "latent_dims"]

@@ -1,0 +1,159 @@
+"""Three nested levels of vector quantisation with codebooks that follow an exponential moving average.
+
+Level l projects the residual down, y_l = r_l P_l, finds the nearest code q_l = argmin_k |y_l - e_k|^2, and passes on
+r_{l+1} = r_l - q_l U_l; the quantised latent is z^ = sum_l q_l U_l (residual quantisation: Zeghidour et al., 2021;
+projected codes: Kumar et al., 2023). Codebooks follow the latents assigned to them (van den Oord et al., 2017,
+appendix): with decayed counts n and sums S, e = S / n~ holds after every change; n~ is Laplace-smoothed for this
+division only. All categories share one batched product per level, in float32 with autocast and TF32 off: near ties
+would otherwise flip, and exported tokens would differ from trained ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spinlock.model.encoder import uniform_weights
+from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
+
+SMOOTHING = 1e-5
+"""Laplace smoothing of code usage, in rows."""
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """What one level did: latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], q U [C, B, E]."""
+
+    latents: Tensor
+    hits: Tensor
+    indices: Tensor
+    step: Tensor
+
+
+class QuantizerLevel(nn.Module):
+    """One codebook per category, padded to a common size.
+
+    ``codes`` [C, K, d], ``counts`` [C, K] and ``sums`` [C, K, d] are rows per batch, decayed; ``age`` [C, K] counts
+    the optimiser steps since a code was last replaced.
+    """
+
+    counts: Tensor
+    sums: Tensor
+    age: Tensor
+    mask: Tensor
+    latent_mask: Tensor
+
+    def __init__(
+        self,
+        latent_dims: tuple[int, ...],
+        num_codes: tuple[int, ...],
+        embedding_dim: int,
+        *,
+        learned_codes: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        categories, width = len(latent_dims), max(latent_dims)
+        mask = code_mask(torch.tensor(num_codes))
+        latent_mask = code_mask(torch.tensor(latent_dims)).float()
+        self.down = uniform_weights((categories, embedding_dim, width), embedding_dim, generator)
+        self.up = uniform_weights((categories, width, embedding_dim), width, generator)
+        codes = torch.randn(*mask.shape, width, generator=generator) * mask[..., None] * latent_mask[:, None]
+        self.codes = nn.Parameter(codes, requires_grad=learned_codes)
+        self.register_buffer("counts", mask.float())
+        self.register_buffer("sums", codes.clone())
+        self.register_buffer("age", torch.zeros(mask.shape, dtype=torch.int64))
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("latent_mask", latent_mask[:, None], persistent=False)
+
+    @property
+    def num_codes(self) -> Tensor:
+        """K of each category, [C]."""
+        return self.mask.sum(-1)
+
+    def project(self, residual: Tensor) -> Tensor:
+        """y = r P [C, B, d], zero beyond a category's own latent width."""
+        return torch.bmm(residual, self.down) * self.latent_mask
+
+    def up_codes(self) -> Tensor:
+        """e U [C, K, E]: what each code adds to the quantised latent. K products, not B."""
+        return torch.bmm(self.codes * self.latent_mask, self.up)
+
+    def forward(self, residual: Tensor) -> LevelResult:
+        """Quantise residuals [C, B, E] with the codes as they are."""
+        latents = self.project(residual)
+        indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
+        hits = one_hot(indices, self.codes.shape[1])
+        return LevelResult(latents, hits, indices, torch.bmm(hits, self.up_codes()))
+
+    @torch.no_grad()
+    def set_codes(self, codes: Tensor, counts: Tensor) -> None:
+        """Replace the whole codebook: codes [C, K, d] with counts [C, K] in rows per batch; S = n e."""
+        self.codes.copy_(codes)
+        self.counts.copy_(counts * self.mask)
+        self.sums.copy_(self.smoothed_counts()[..., None] * codes)
+        self.age.zero_()
+
+    def smoothed_counts(self) -> Tensor:
+        """n~ = (n + eps) / (sum n + K eps) * sum n [C, K]: a temporary, never written back."""
+        total = self.counts.sum(-1, keepdim=True)
+        codes = self.mask.sum(-1, keepdim=True)
+        return (self.counts + SMOOTHING) / (total + codes * SMOOTHING) * total * self.mask
+
+    @torch.no_grad()
+    def update(self, result: LevelResult, decay: float) -> None:
+        """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantised with the old codes."""
+        self.counts.lerp_(result.hits.sum(1), 1 - decay)
+        self.sums.lerp_(torch.bmm(result.hits.transpose(1, 2), result.latents.detach()), 1 - decay)
+        divisor = self.smoothed_counts()[..., None]
+        self.codes.copy_(torch.where(divisor > 0, self.sums / divisor.clamp(min=1e-30), self.codes))
+
+    @torch.no_grad()
+    def track_usage(self, result: LevelResult, decay: float) -> None:
+        """The counts alone, for codebooks that are learned by gradient; S = n~ e keeps the state consistent."""
+        self.counts.lerp_(result.hits.sum(1), 1 - decay)
+        self.sums.copy_(self.smoothed_counts()[..., None] * self.codes)
+
+
+class ResidualQuantizer(nn.Module):
+    """The levels of all categories, applied coarse to fine."""
+
+    def __init__(
+        self,
+        latent_dims: tuple[tuple[int, int, int], ...],
+        num_codes: tuple[tuple[int, int, int], ...],
+        embedding_dim: int,
+        *,
+        learned_codes: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        levels = [
+            QuantizerLevel(dims, codes, embedding_dim, learned_codes=learned_codes, generator=generator)
+            for dims, codes in zip(zip(*latent_dims, strict=True), zip(*num_codes, strict=True), strict=True)
+        ]
+        self.levels = nn.ModuleList(levels)
+
+    def each(self) -> list[QuantizerLevel]:
+        """The levels, typed."""
+        return [level for level in self.levels if isinstance(level, QuantizerLevel)]
+
+    def forward(self, embeddings: Tensor) -> list[LevelResult]:
+        """Quantise embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
+        residual, results = embeddings, []
+        with torch.autocast(embeddings.device.type, enabled=False):
+            for level in self.each():
+                result = level(residual)
+                residual = residual - result.step.detach()
+                results.append(result)
+        return results
+
+    def lookup(self, indices: Tensor) -> Tensor:
+        """Quantised latents after each level [L, C, B, E] of token indices [B, C, l], for any prefix of l levels."""
+        steps = [
+            torch.bmm(one_hot(indices[..., i].t(), level.codes.shape[1]), level.up_codes())
+            for i, level in enumerate(self.each()[: indices.shape[-1]])
+        ]
+        return torch.stack(steps).cumsum(0)

@@ -1,0 +1,87 @@
+"""The sizes of a model: everything needed to build the network of a checkpoint before its weights are loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LEVELS = 3
+"""Quantisation levels per category, coarse to fine."""
+
+
+def ceil4(value: float) -> int:
+    """Round up to a multiple of four, the width at which matrix kernels stop padding."""
+    return 4 * math.ceil(value / 4)
+
+
+def latent_dims(columns: int, embedding_dim: int, ratios: tuple[float, float, float]) -> tuple[int, int, int]:
+    """d_l = max(4, min(ceil4(ratio_l * embedding_dim), ceil4(columns))) of one category, for the three levels.
+
+    >>> latent_dims(400, 126, (0.5, 1.0, 1.5))
+    (64, 128, 192)
+    """
+    limit = ceil4(columns)
+    first, second, third = (max(4, min(ceil4(ratio * embedding_dim), limit)) for ratio in ratios)
+    return first, second, third
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Categories and sizes of a :class:`~spinlock.model.CategoricalVQVAE`.
+
+    ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
+    in exactly one group. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category ``c`` and level ``l``.
+    """
+
+    category_names: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    embedding_dim: int
+    hidden_dim: int
+    latent_dims: tuple[tuple[int, int, int], ...]
+    num_codes: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        columns = sorted(index for group in self.groups for index in group)
+        assert columns == list(range(len(columns))), "every kept column belongs to exactly one category"
+        assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
+
+    @property
+    def num_categories(self) -> int:
+        """C."""
+        return len(self.groups)
+
+    @property
+    def num_columns(self) -> int:
+        """D, the kept columns."""
+        return sum(len(group) for group in self.groups)
+
+    @property
+    def bits_per_row(self) -> float:
+        """Sum of log2 K over all codebooks: the length of a row's tokens in bits."""
+        return sum(math.log2(codes) for levels in self.num_codes for codes in levels)
+
+    def token_columns(self) -> list[str]:
+        """Names of the token columns, ``cat0.L0, cat0.L1, cat0.L2, cat1.L0, ...``, with the categories' names."""
+        return [f"{name}.L{level}" for name in self.category_names for level in range(LEVELS)]
+
+    def state(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as stored in a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ModelSpec:
+        """Inverse of :meth:`state`."""
+        return cls(
+            category_names=tuple(state["category_names"]),
+            groups=tuple(tuple(int(i) for i in group) for group in state["groups"]),
+            embedding_dim=int(state["embedding_dim"]),
+            hidden_dim=int(state["hidden_dim"]),
+            latent_dims=tuple(_triple(dims) for dims in state["latent_dims"]),
+            num_codes=tuple(_triple(codes) for codes in state["num_codes"]),
+        )
+
+
+def _triple(values: Any) -> tuple[int, int, int]:
+    first, second, third = (int(value) for value in values)
+    return first, second, third

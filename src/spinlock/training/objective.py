@@ -1,0 +1,136 @@
+"""The training objective: five losses, each a share without a unit, so that their weights compare.
+
+total = reconstruction_weight * reconstruction + commitment_cost * commitment + orthogonality_weight * orthogonality
+      + informativeness_weight * informativeness + topo_weight * topographic   (+ codebook, without the moving average)
+
+===============  =====================================================================================
+reconstruction   mean squared error in normalised units: 1 - fraction of variance explained, nearly
+commitment       |y - stop(q)|^2 / |y|^2, mean over categories and levels; trains the encoders only
+orthogonality    mean squared correlation between random projections of different categories' embeddings
+informativeness  mean squared error of the partial decoders on their own columns, mean over (c, l)
+topographic      1 - Pearson r of pairwise distances, features against quantised latents
+codebook         |stop(y) - q|^2 / |y|^2: trains the codes; exists only without the moving average
+===============  =====================================================================================
+
+The commitment is averaged over codebooks and relative to the latents' energy: summed over thirty codebooks it drowns
+the reconstruction, and in the latents' own units it depends on their scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spinlock.config import LossSettings
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.model import CategoricalVQVAE, ForwardResult
+
+PROJECTION = 16
+"""Width of the random projections that the orthogonality loss looks at: a fresh one each step, a twentieth of the cost."""
+
+TOPO_BLOCK = 256
+"""The topographic loss compares rows in blocks of this size: four blocks cost a quarter of one matrix of all rows."""
+
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The losses of one batch, scalar tensors; ``codebook`` is zero with the moving average."""
+
+    total: Tensor
+    reconstruction: Tensor
+    commitment: Tensor
+    orthogonality: Tensor
+    informativeness: Tensor
+    topographic: Tensor
+    codebook: Tensor
+
+    def named(self) -> dict[str, Tensor]:
+        """By the names used in the history."""
+        return dict(self.__dict__)
+
+
+def objective(
+    model: CategoricalVQVAE, rows: Tensor, result: ForwardResult, projection: Tensor, settings: LossSettings
+) -> LossTerms:
+    """All losses of one batch of rows [B, D]; ``projection`` [C, E, 16] is drawn afresh for each step."""
+    weighted = {
+        "reconstruction": (settings.reconstruction_weight, reconstruction_loss(rows, result)),
+        "commitment": (settings.commitment_cost, commitment_loss(model, result)),
+        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result.embeddings, projection)),
+        "informativeness": (settings.informativeness_weight, informativeness_loss(model, result)),
+        "topographic": (
+            settings.topo_weight,
+            topographic_loss(rows[: settings.topo_samples], result.latents[-1][:, : settings.topo_samples]),
+        ),
+        "codebook": (1.0, codebook_loss(model, result)),
+    }
+    total = torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
+    return LossTerms(total, **{name: loss for name, (_, loss) in weighted.items()})
+
+
+def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
+    """mean (x - x^)^2 over rows and columns [B, D]."""
+    return (rows - result.reconstruction).square().mean()
+
+
+def commitment_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
+    """mean over (c, l) of |y - stop(q)|^2 / stop(|y|^2)."""
+    return _relative_quantisation_error(model, result, train_codes=False)
+
+
+def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
+    """mean over (c, l) of |stop(y) - q|^2 / stop(|y|^2); zero where codes follow the moving average."""
+    if not model.quantizer.each()[0].codes.requires_grad:
+        return result.reconstruction.new_zeros(())
+    return _relative_quantisation_error(model, result, train_codes=True)
+
+
+def _relative_quantisation_error(
+    model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool
+) -> Tensor:
+    shares = []
+    for level, quantised in zip(model.quantizer.each(), result.levels, strict=True):
+        nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
+        latents = quantised.latents.detach() if train_codes else quantised.latents
+        energy = quantised.latents.detach().square().sum((1, 2)).clamp(min=EPSILON)
+        shares.append((latents - nearest).square().sum((1, 2)) / energy)
+    return torch.stack(shares).mean()
+
+
+def orthogonality_loss(embeddings: Tensor, projection: Tensor) -> Tensor:
+    """Latent redundancy of randomly projected embeddings [C, B, E] -> [C, B, 16]."""
+    return latent_redundancy(torch.bmm(embeddings, projection))
+
+
+def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
+    """mean over (c, l) of the mean squared error of partial decoders on the category's own columns."""
+    error = (result.partial - result.blocks).square().sum(-1).mean(-1)
+    return (error / model.layout.mask.sum(-1)).mean()
+
+
+def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
+    """1 - Pearson r over pairs i < j within blocks of rows [n, D] and latents [C, n, E]; 0 with fewer than 3 rows."""
+    count = rows.shape[0]
+    if count < 3:
+        return latents.sum() * 0.0
+    block = min(TOPO_BLOCK, count)
+    used = count // block * block
+    flat = latents.transpose(0, 1).flatten(1)[:used]
+    near = _pair_distances(rows[:used].unflatten(0, (-1, block))).detach()
+    far = _pair_distances(flat.unflatten(0, (-1, block)))
+    near, far = near - near.mean(), far - far.mean()
+    norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
+    return 1 - (near * far).sum() / norm
+
+
+def _pair_distances(points: Tensor) -> Tensor:
+    """sqrt(|a - b|^2 + eps) over pairs i < j of each block [N, n, d], by one Gram product."""
+    gram = torch.bmm(points, points.transpose(1, 2))
+    square = gram.diagonal(dim1=1, dim2=2)
+    distance = square[:, :, None] + square[:, None] - 2 * gram
+    first, second = torch.triu_indices(points.shape[1], points.shape[1], 1, device=points.device)
+    return (distance[:, first, second].clamp(min=0) + EPSILON).sqrt()
