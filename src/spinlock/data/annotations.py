@@ -34,9 +34,7 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
     dataset = _datasets(file).get(name)
     if dataset is None:
         there = label_names(file, num_operators)
-        raise DataError(
-            f"no label /labels/{name}", where=where, expected=f"one of what is there: {listed(there, 8)}"
-        )
+        raise DataError(f"no label /labels/{name}", where=where, expected=f"one of what is there: {listed(there, 8)}")
     if dataset.shape != (num_operators,):
         raise DataError(
             f"/labels/{name} has shape {dataset.shape}",

@@ -149,8 +149,7 @@ class Cleaner:
             "kept": self.kept,
             "dropped": dict(self.dropped),
             "columns": {
-                key: getattr(self.screening, key)
-                for key in ("median", "lower", "upper", "mean", "std", "missing")
+                key: getattr(self.screening, key) for key in ("median", "lower", "upper", "mean", "std", "missing")
             },
             "reasons": [[column, reason] for column, reason in self.screening.reasons.items()],
             "twins": [asdict(twin) for twin in self.twins],
@@ -165,9 +164,7 @@ class Cleaner:
             names=tuple(state["names"]),
             kept=np.asarray(state["kept"], dtype=np.int64),
             dropped=dict(state["dropped"]),
-            screening=Screening(
-                **columns, reasons={int(column): str(reason) for column, reason in state["reasons"]}
-            ),
+            screening=Screening(**columns, reasons={int(column): str(reason) for column, reason in state["reasons"]}),
             twins=tuple(Twin(**twin) for twin in state["twins"]),
             normalizer=normalization.from_state(state["normalizer"]),
         )

@@ -26,9 +26,7 @@ BAND_BYTES = 128 * 2**20
 """Most bytes of raw table that one read takes in, whatever the chunks of the file look like."""
 
 
-def open_features(
-    path: Path | str, *, family: str = "sdf", feature_type: str = AGGREGATED
-) -> "FeatureSource":
+def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = AGGREGATED) -> "FeatureSource":
     """The table /features/<family>/<feature_type>/features, opened read-only; a context manager.
 
     Raises:
@@ -163,9 +161,7 @@ def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:
             raise DataError(
                 f"no group {node.name.rstrip('/')}/{part}",
                 where=str(path),
-                expected=f"one of what is there: {listed(inside)}"
-                if inside and key
-                else "/features/<family>/<type>",
+                expected=f"one of what is there: {listed(inside)}" if inside and key else "/features/<family>/<type>",
                 remedy=f"set {key}" if inside and key else "",
             )
         node = node[part]

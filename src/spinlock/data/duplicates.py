@@ -53,9 +53,7 @@ def find_twins(
         strength = np.abs(r[position, kept])
         if len(kept) and strength.max() >= threshold - 1e-12:
             first = kept[int(strength.argmax())]
-            twins.append(
-                _twin(float(r[position, first]), int(columns[position]), int(columns[first]), mean, std, x)
-            )
+            twins.append(_twin(float(r[position, first]), int(columns[position]), int(columns[first]), mean, std, x))
         else:
             kept.append(position)
     return twins

@@ -31,6 +31,9 @@ WORDS = {
 }
 """What a system error means for an output, and what to do about it."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors that only a write can meet."""
+
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
     """Write all files or none: every temporary is complete on disk before the first one is renamed, in order.
@@ -70,19 +73,23 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     made: list[Path] = []
     temporary: Path | None = None
+    in_block = False
     try:
         target = _real(path)
         _make_parents(target, made)
         temporary = _beside(target)
+        in_block = True
         yield temporary
+        in_block = False
         _sync(temporary)
         temporary.replace(target)
         _sync_directory(target.parent)
     except BaseException as error:
         _undo([temporary] if temporary else [], made)
-        ours = isinstance(error, OSError) and (error.errno in WORDS or error.filename == str(temporary))
-        if ours:
-            raise output_error(error, path) from error
+        if isinstance(error, OSError):
+            of_the_output = error.errno in FULL or error.filename == str(temporary)
+            if of_the_output or not in_block:
+                raise output_error(error, path) from error
         raise
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 
-from spinlock.data.files import check_writable, replacing
+from spinlock.data.files import check_writable, output_error, replacing
 from spinlock.errors import DataError
 
 
@@ -40,7 +40,7 @@ def open_hdf5(path: Path) -> Any:
 
 def _open_fault(error: OSError, where: str) -> DataError:
     text = str(error)
-    if error.errno == errno.EAGAIN or "unable to lock file" in text:
+    if error.errno == errno.EAGAIN:
         return DataError(
             "is locked by a process that writes it", where=where, remedy="wait until that one has finished"
         )
@@ -57,9 +57,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError) as error:
-        raise DataError(
-            f"cannot be read: {_brief(error)}", where=str(path), remedy="copy or make it again"
-        ) from error
+        raise DataError(f"cannot be read: {_brief(error)}", where=str(path), remedy="copy or make it again") from error
 
 
 def _brief(error: BaseException) -> str:
@@ -95,6 +93,8 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
                 raise
         finally:
             sink.close()
+        if isinstance(sink.failure, OSError):
+            raise output_error(sink.failure, path) from sink.failure
         if sink.failure is not None:
             raise sink.failure
 

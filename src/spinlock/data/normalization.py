@@ -65,9 +65,7 @@ class _Affine:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The normaliser that gave this :meth:`state`."""
-        return cls(
-            np.asarray(state["center"], dtype=np.float64), np.asarray(state["scale"], dtype=np.float64)
-        )
+        return cls(np.asarray(state["center"], dtype=np.float64), np.asarray(state["scale"], dtype=np.float64))
 
 
 class Standard(_Affine):

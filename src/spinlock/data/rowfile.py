@@ -71,8 +71,7 @@ class RowFile:
         options: dict[str, Any] = {}
         if compressed:
             options = {
-                "chunks": chunk_shape(self.shape, (width or 1) * np.dtype(dtype).itemsize)
-                + shape[len(self.shape) :],
+                "chunks": chunk_shape(self.shape, (width or 1) * np.dtype(dtype).itemsize) + shape[len(self.shape) :],
                 "compression": "gzip",
                 "compression_opts": 1,
                 "shuffle": np.dtype(dtype).itemsize > 1,
@@ -84,9 +83,7 @@ class RowFile:
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         counts = {len(values) for values in blocks.values()}
         if len(counts) != 1 or self.rows_written + max(counts) > int(np.prod(self.shape)):
-            raise ValueError(
-                f"blocks of {sorted(counts)} rows after {self.rows_written} do not fit {self.shape}"
-            )
+            raise ValueError(f"blocks of {sorted(counts)} rows after {self.rows_written} do not fit {self.shape}")
         for name, values in blocks.items():
             write_rows(self._datasets[name], self.rows_written, values, per_operator=per_operator)
         self.rows_written += counts.pop()

@@ -76,9 +76,7 @@ def screen(x: NDArray[np.float32], rules: CleaningRules) -> Screening:
         missing[column] = rows - len(finite)
         reason = _too_much_missing(rows, len(finite), rules)
         if len(finite):
-            median, lower, upper = quantiles(
-                finite, (50.0, rules.clip_lower_percentile, rules.clip_upper_percentile)
-            )
+            median, lower, upper = quantiles(finite, (50.0, rules.clip_lower_percentile, rules.clip_upper_percentile))
             reason = reason or _near_constant(finite, median, rows, rules)
             clipped = finite.clip(lower, upper)
             if clipped[0] == clipped[-1]:
@@ -109,9 +107,7 @@ def quantiles(ascending: Floats, percentiles: tuple[float, ...]) -> list[float]:
     position = np.asarray(percentiles) / 100 * (len(ascending) - 1)
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, len(ascending) - 1)
-    found: list[float] = (
-        ascending[below] + (ascending[above] - ascending[below]) * (position - below)
-    ).tolist()
+    found: list[float] = (ascending[below] + (ascending[above] - ascending[below]) * (position - below)).tolist()
     return found
 
 

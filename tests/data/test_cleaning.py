@@ -1,0 +1,178 @@
+import time
+
+import numpy as np
+import pytest
+
+from spinlock.data.cleaning import Cleaner, match_columns
+from spinlock.data.normalization import METHODS
+from spinlock.errors import DataError
+from tests.tables import Rules, low_rank_table
+
+NAMES = ("plain", "half", "empty", "constant", "copy", "skewed", "rare")
+
+
+@pytest.fixture
+def x(rng: np.random.Generator) -> np.ndarray:
+    """Training rows [600, 7] with one column of each kind, NaN and inf among them."""
+    plain, skewed = rng.standard_normal(600), rng.exponential(size=600)
+    half = rng.standard_normal(600)
+    half[:400] = np.nan
+    rare = np.zeros(600)
+    rare[:2] = 1
+    columns = [plain, half, np.full(600, np.nan), np.full(600, 4.0), 2 * plain + 1, skewed, rare]
+    table = np.stack(columns, axis=1).astype(np.float32)
+    table[10, 5], table[11, 5] = np.nan, -np.inf
+    return table
+
+
+@pytest.fixture
+def cleaner(x: np.ndarray) -> Cleaner:
+    return Cleaner.fit(x, NAMES, Rules())
+
+
+def fitted(x: np.ndarray, **rules: object) -> Cleaner:
+    return Cleaner.fit(x, [f"c{j}" for j in range(x.shape[1])], Rules(**rules))
+
+
+def test_dropped_columns_are_reported_with_their_reasons(cleaner: Cleaner) -> None:
+    assert cleaner.kept.tolist() == [0, 5]
+    assert cleaner.kept_names == ("plain", "skewed")
+    assert cleaner.dropped == {
+        "half": "missing in 66.7% of the training rows",
+        "empty": "missing in every training row",
+        "constant": "constant: 4",
+        "copy": "duplicates plain (r = +1.000000)",
+        "rare": "near-constant: 0 in 99.67% of the training rows",
+    }
+
+
+def test_values_are_imputed_clipped_and_scaled(cleaner: Cleaner, x: np.ndarray) -> None:
+    skewed = x[:, 5].astype(np.float64)
+    finite = np.isfinite(skewed)
+    lower, median, upper = np.percentile(skewed[finite], [0.1, 50, 99.9])
+    clipped = np.where(finite, skewed, median).clip(lower, upper)
+    cleaned = cleaner.apply(x)
+    np.testing.assert_allclose(cleaned.values[:, 1], (clipped - clipped.mean()) / clipped.std(), rtol=1e-5, atol=1e-6)
+    assert cleaned.values.dtype == np.float32
+    np.testing.assert_allclose(cleaner.mean[1], clipped.mean())
+    np.testing.assert_allclose(cleaner.std[1], clipped.std())
+
+
+def test_imputed_and_clipped_cells_are_counted_in_each_row(cleaner: Cleaner) -> None:
+    rows = np.zeros((4, 7), np.float32)
+    rows[:, 5] = 1.0
+    rows[1, 5] = np.nan
+    rows[2] = 1e9
+    rows[3, 0], rows[3, 5] = np.inf, -1e9
+    cleaned = cleaner.apply(rows)
+    assert cleaned.imputed.tolist() == [0, 0.5, 0, 0.5]
+    assert cleaned.clipped.tolist() == [0, 0, 1, 0.5]
+
+
+def test_restore_undoes_apply_and_fills_every_column(cleaner: Cleaner, x: np.ndarray) -> None:
+    back = cleaner.restore(cleaner.apply(x).values)
+    inside = (x[:, 0] > cleaner.screening.lower[0]) & (x[:, 0] < cleaner.screening.upper[0])
+    np.testing.assert_allclose(back[inside, 0], x[inside, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(back[inside, 4], x[inside, 4], rtol=1e-5, atol=1e-5)
+    assert np.isnan(back[:, 2]).all()
+    assert (back[:, 3] == 4).all()
+    assert (back[:, 6] == 0).all()
+    np.testing.assert_allclose(back[:, 1], np.nanmedian(x[:, 1]))
+    np.testing.assert_allclose(back[10, 5], np.median(x[np.isfinite(x[:, 5]), 5]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_results_do_not_depend_on_the_batch(x: np.ndarray, method: str) -> None:
+    cleaner = fitted(x, normalization_method=method)
+    whole = cleaner.apply(x)
+    for size in (1, 7, 256):
+        parts = [cleaner.apply(x[start : start + size]) for start in range(0, len(x), size)]
+        assert np.array_equal(np.concatenate([p.values for p in parts]), whole.values)
+        assert np.array_equal(np.concatenate([p.imputed for p in parts]), whole.imputed)
+        assert np.array_equal(np.concatenate([p.clipped for p in parts]), whole.clipped)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_to_standard_gives_the_z_scores_of_any_method(x: np.ndarray, method: str) -> None:
+    cleaner = fitted(x, normalization_method=method)
+    expected = fitted(x).apply(x).values
+    np.testing.assert_allclose(cleaner.to_standard(cleaner.apply(x).values), expected, atol=2e-5)
+
+
+def test_standardize_covers_all_columns_and_masks_what_was_not_observed(cleaner: Cleaner, x: np.ndarray) -> None:
+    standardized = cleaner.standardize(x)
+    np.testing.assert_allclose(standardized.values[:, cleaner.kept], cleaner.apply(x).values, atol=1e-6)
+    assert np.array_equal(standardized.observed[:, 1], np.isfinite(x[:, 1]))
+    assert standardized.observed.any(axis=0).tolist() == [True, True, False, False, True, True, True]
+    half = standardized.values[standardized.observed[:, 1], 1].astype(np.float64)
+    np.testing.assert_allclose([half.mean(), half.std()], [0, 1], atol=1e-6)
+    assert np.isfinite(standardized.values).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_state_gives_the_same_cleaner_bit_for_bit(x: np.ndarray, method: str) -> None:
+    cleaner = fitted(x, normalization_method=method)
+    state = cleaner.state()
+    assert_plain(state)
+    again = Cleaner.from_state(state)
+    values = cleaner.apply(x).values
+    assert np.array_equal(again.apply(x).values, values)
+    assert np.array_equal(again.restore(values), cleaner.restore(values), equal_nan=True)
+    assert np.array_equal(again.standardize(x).values, cleaner.standardize(x).values)
+    assert (again.names, again.dropped, again.twins) == (cleaner.names, cleaner.dropped, cleaner.twins)
+
+
+def assert_plain(value: object) -> None:
+    if isinstance(value, dict):
+        assert all(type(key) is str for key in value)
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            assert_plain(item)
+    elif isinstance(value, np.ndarray):
+        assert value.dtype.kind in "fi"
+    else:
+        assert type(value) in (str, int, float)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_finite_values_near_the_float32_limit_clean_and_return(rng: np.random.Generator, method: str) -> None:
+    x = rng.uniform(-3.4e38, 3.4e38, (200, 4)).astype(np.float32)
+    cleaner = fitted(x, normalization_method=method, clip_lower_percentile=0.0, clip_upper_percentile=100.0)
+    values = cleaner.apply(x).values
+    assert np.isfinite(values).all()
+    np.testing.assert_allclose(cleaner.restore(values), x, rtol=1e-4, atol=1e33)
+    assert np.isfinite(cleaner.restore(values * 10)).all()
+
+
+def test_a_table_that_fits_no_model_says_why(rng: np.random.Generator) -> None:
+    with pytest.raises(DataError, match="the training rows hold no finite value"):
+        fitted(np.full((40, 3), np.nan, np.float32))
+    with pytest.raises(DataError, match=r"only 0 of 3 columns can be used \(3 constant\)"):
+        fitted(np.ones((40, 3), np.float32))
+    a = rng.standard_normal(40).astype(np.float32)
+    with pytest.raises(DataError, match=r"only 1 of 3 columns can be used \(1 constant, 1 duplicates\)"):
+        fitted(np.stack([a, a, np.ones_like(a)], axis=1))
+
+
+def test_a_thousand_rows_are_cleaned_in_milliseconds(rng: np.random.Generator) -> None:
+    x = low_rank_table(rng, 1024, 348, 20)
+    cleaner = fitted(x)
+    cleaner.apply(x)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        cleaner.apply(x)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.1
+
+
+def test_columns_are_matched_by_name_in_any_order() -> None:
+    assert match_columns(["x", "c", "a", "b"], ["a", "b", "c"]).tolist() == [2, 3, 1]
+
+
+def test_missing_columns_are_named_up_to_five() -> None:
+    with pytest.raises(DataError, match=r"1 of 2 columns are missing: b; expected"):
+        match_columns(["a"], ["a", "b"])
+    with pytest.raises(DataError, match=r"8 of 8 columns are missing: c0, c1, c2, c3, c4 and 3 more"):
+        match_columns(["a"], [f"c{j}" for j in range(8)])

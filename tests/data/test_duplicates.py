@@ -1,0 +1,60 @@
+import numpy as np
+
+from spinlock.data.cleaning import Cleaner
+from spinlock.data.duplicates import correlations
+from tests.tables import Rules
+
+
+def fit(x: np.ndarray, **rules: float) -> Cleaner:
+    return Cleaner.fit(x.astype(np.float32), [f"c{j}" for j in range(x.shape[1])], Rules(**rules))
+
+
+def test_correlations_are_pearsons_however_the_rows_are_blocked(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 6))
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    r = correlations([z[:7], z[7:250], z[250:]], 6)
+    np.testing.assert_allclose(r, np.corrcoef(x.T), atol=1e-12)
+
+
+def test_the_first_of_several_copies_is_kept(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 400))
+    cleaner = fit(np.stack([a, b, a, -3 * a + 2, b], axis=1))
+    assert cleaner.kept.tolist() == [0, 1]
+    assert cleaner.dropped == {
+        "c2": "duplicates c0 (r = +1.000000)",
+        "c3": "duplicates c0 (r = -1.000000)",
+        "c4": "duplicates c1 (r = +1.000000)",
+    }
+
+
+def test_the_threshold_divides(rng: np.random.Generator) -> None:
+    a, noise = rng.standard_normal((2, 5000))
+    noise -= a * (a @ noise) / (a @ a)
+    noise *= np.linalg.norm(a) / np.linalg.norm(noise)
+    for r, dropped in ((0.99985, 0), (0.99995, 1)):
+        x = np.stack([a, r * a + np.sqrt(1 - r * r) * noise, rng.standard_normal(5000)], axis=1)
+        cleaner = fit(x, clip_lower_percentile=0.0, clip_upper_percentile=100.0)
+        assert len(cleaner.dropped) == dropped
+        assert len(fit(x, duplicate_correlation=0.99).dropped) == 1
+
+
+def test_identical_columns_are_found_even_at_threshold_one(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 1001)) * 1e30
+    assert fit(np.stack([a, b, a], axis=1), duplicate_correlation=1.0).kept.tolist() == [0, 1]
+
+
+def test_duplicates_are_restored_from_their_twin(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 400)).astype(np.float32)
+    a[5] = np.nan
+    x = np.stack([a, b, a, 1e6 - 2 * b], axis=1)
+    cleaner = fit(x)
+    back = cleaner.restore(cleaner.apply(x).values)
+    assert np.array_equal(back[:, 2], back[:, 0])
+    np.testing.assert_allclose(back[:, 3], 1e6 - 2 * back[:, 1].astype(np.float64), rtol=1e-6)
+
+
+def test_many_copies_of_one_column_all_point_to_the_first(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 200))
+    cleaner = fit(np.column_stack([b, *[a] * 200]))
+    assert cleaner.kept.tolist() == [0, 1]
+    assert {twin.of for twin in cleaner.twins} == {1}

@@ -1,0 +1,174 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from spinlock.data import files
+from spinlock.data.files import check_writable, output_error, replacing, write_files
+from spinlock.errors import OutputError
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def one_line(caught: pytest.ExceptionInfo[OutputError]) -> str:
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_all_files_appear_with_their_folders(tmp_path: Path) -> None:
+    write_files({tmp_path / "a" / "b" / "one": b"1", tmp_path / "two": b"2"})
+    assert everything(tmp_path) == ["a", "a/b", "a/b/one", "two"]
+    assert (tmp_path / "two").read_bytes() == b"2"
+
+
+def test_new_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    write_files({tmp_path / "one": b"1"})
+    (tmp_path / "plain").write_bytes(b"1")
+    assert (tmp_path / "one").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_failure_before_the_renaming_leaves_every_target_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    writes = []
+
+    def full_on_the_second(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        writes.append(path)
+        if len(writes) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "_write_synced", full_on_the_second)
+    with pytest.raises(OutputError) as caught:
+        write_files({tmp_path / "one": b"new", tmp_path / "sub" / "two": b"new"})
+    assert f"{tmp_path / 'sub' / 'two'}: cannot be written: no space is left" in one_line(caught)
+    assert everything(tmp_path) == ["one"]
+    assert (tmp_path / "one").read_bytes() == b"old"
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_write_synced", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_files({tmp_path / "sub" / "one": b"1"})
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("below", ["file/x", "file/sub/x"])
+def test_a_path_below_a_regular_file(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for attempt in (
+        lambda path: write_files({path: b""}),
+        lambda path: check_writable(path, overwrite=True),
+    ):
+        with pytest.raises(OutputError) as caught:
+            attempt(tmp_path / below)
+        assert "a part of its path is a file, not a directory" in one_line(caught)
+
+
+def test_directories_and_devices_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"folder: cannot be written: is a directory; choose a file name"):
+            check_writable(tmp_path / "folder", overwrite=overwrite)
+        with pytest.raises(OutputError, match=r"/dev/null: is not a regular file"):
+            check_writable("/dev/null", overwrite=overwrite)
+    with pytest.raises(OutputError, match="is a directory"):
+        write_files({tmp_path / "one": b"1", tmp_path / "folder": b""})
+    with pytest.raises(OutputError, match="is not a regular file"):
+        write_files({Path("/dev/null"): b""})
+    assert everything(tmp_path) == ["folder"]
+
+
+def test_names_at_the_limit_of_the_file_system(tmp_path: Path) -> None:
+    write_files({tmp_path / ("x" * 255): b"1"})
+    for attempt in (
+        lambda path: write_files({path: b""}),
+        lambda path: check_writable(path, overwrite=False),
+    ):
+        with pytest.raises(OutputError, match="the name is too long; choose a shorter one"):
+            attempt(tmp_path / ("x" * 256))
+
+
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("disk/real")
+    write_files({tmp_path / "link": b"new"})
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "real").read_bytes() == b"new"
+
+
+def write_half_and_raise(target: Path, failure: BaseException) -> None:
+    with replacing(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise failure
+
+
+def test_replacing_renames_on_success_only(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "out"
+    for failure in (ZeroDivisionError(), KeyboardInterrupt()):
+        with pytest.raises(type(failure)):
+            write_half_and_raise(target, failure)
+        assert everything(tmp_path) == []
+    with replacing(target) as temporary:
+        assert temporary.parent == target.parent
+        temporary.write_bytes(b"whole")
+        assert not target.exists()
+    assert everything(tmp_path) == ["new", "new/out"]
+    assert target.read_bytes() == b"whole"
+
+
+def test_replacing_turns_a_full_disk_into_one_line_and_lets_other_errors_pass(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="out: cannot be written: no space is left on the device"):
+        write_half_and_raise(tmp_path / "out", OSError(errno.ENOSPC, "full"))
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        write_half_and_raise(tmp_path / "out", FileNotFoundError(errno.ENOENT, "absent", "elsewhere"))
+    with pytest.raises(PermissionError, match="elsewhere"):
+        write_half_and_raise(tmp_path / "out", PermissionError(errno.EACCES, "closed", "elsewhere"))
+    assert everything(tmp_path) == []
+
+
+def test_existing_targets_need_overwrite(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    check_writable(target, overwrite=False)
+    target.write_bytes(b"")
+    with pytest.raises(OutputError, match="out: exists already; pass --overwrite to replace it"):
+        check_writable(target, overwrite=False)
+    check_writable(target, overwrite=True)
+    assert everything(tmp_path) == ["out"]
+
+
+def test_an_input_is_never_the_target_under_whatever_name(tmp_path: Path) -> None:
+    given = tmp_path / "in.h5"
+    given.write_bytes(b"")
+    (tmp_path / "link").symlink_to(given)
+    (tmp_path / "hard").hardlink_to(given)
+    for name in ("in.h5", "link", "hard", "../" + tmp_path.name + "/in.h5"):
+        with pytest.raises(OutputError, match="is also the input; choose another output"):
+            check_writable(tmp_path / name, overwrite=True, inputs=[tmp_path / "absent", given])
+
+
+def test_folders_that_take_no_files(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        check_writable("/proc/spinlock/out", overwrite=False)
+    assert "/proc/spinlock/out: cannot be written" in one_line(caught)
+    with pytest.raises(OutputError):
+        write_files({Path("/proc/spinlock/out"): b""})
+    if os.geteuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        with pytest.raises(OutputError, match="no permission to write there"):
+            check_writable(tmp_path / "closed" / "out", overwrite=False)
+
+
+def test_unknown_system_errors_keep_their_own_words() -> None:
+    error = output_error(OSError(errno.ESTALE, "Stale file handle"), "out")
+    assert str(error) == "out: cannot be written: Stale file handle"

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from scipy.stats import norm, rankdata
+
+from spinlock.data.normalization import KNOTS, METHODS, RankGauss, Robust, Standard, from_state
+
+
+@pytest.fixture
+def x(rng: np.random.Generator) -> np.ndarray:
+    """Gaussian, exponential, Cauchy, integer and two-valued columns [500, 5]."""
+    return np.stack(
+        [
+            rng.standard_normal(500),
+            rng.exponential(size=500),
+            rng.standard_cauchy(500),
+            rng.integers(0, 9, 500).astype(float),
+            (rng.random(500) < 0.1).astype(float),
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_undoes_itself_and_survives_its_state(method: str, x: np.ndarray) -> None:
+    fitted = METHODS[method].fit(x)
+    z = fitted.transform(x)
+    np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-9, atol=1e-9)
+    again = from_state(fitted.state())
+    assert np.array_equal(again.transform(x), z)
+    assert np.array_equal(again.inverse(z), fitted.inverse(z))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_strictly_increasing_per_column(method: str, x: np.ndarray) -> None:
+    z = METHODS[method].fit(x).transform(x)
+    for column in range(x.shape[1]):
+        order = np.argsort(x[:, column], kind="stable")
+        rises = np.diff(x[order, column]) > 0
+        assert (np.diff(z[order, column])[rises] > 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_columns_fitted_apart_join_to_the_same_normaliser(method: str, x: np.ndarray) -> None:
+    kind = METHODS[method]
+    joined = kind.joined([kind.fit(x[:, :2]), kind.fit(x[:, 2:])])
+    assert np.array_equal(joined.transform(x), kind.fit(x).transform(x))
+
+
+def test_standard_has_zero_mean_and_unit_variance(x: np.ndarray) -> None:
+    z = Standard.fit(x).transform(x)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(z.std(axis=0), 1)
+
+
+def test_robust_is_median_and_iqr(x: np.ndarray) -> None:
+    fitted = Robust.fit(x)
+    lower, median, upper = np.percentile(x, [25, 50, 75], axis=0)
+    np.testing.assert_allclose(fitted.center, median)
+    np.testing.assert_allclose(fitted.scale[:4], (upper - lower)[:4] / 1.349)
+    np.testing.assert_allclose(fitted.scale[4], x[:, 4].std())
+
+
+def test_robust_unit_of_a_gaussian_is_its_standard_deviation() -> None:
+    quantiles = norm.ppf((np.arange(100_000) + 0.5) / 100_000)[:, None] * 3 + 7
+    fitted = Robust.fit(quantiles)
+    np.testing.assert_allclose([fitted.center[0], fitted.scale[0]], [7, 3], rtol=1e-3)
+
+
+def test_robust_falls_back_where_the_iqr_is_next_to_nothing() -> None:
+    x = np.concatenate([np.linspace(0, 1e-9, 80), np.linspace(1, 2, 20)])[:, None]
+    assert Robust.fit(x).scale[0] == x.std()
+
+
+def test_rank_gauss_gives_the_normal_scores_of_mean_ranks(x: np.ndarray) -> None:
+    z = RankGauss.fit(x).transform(x)
+    for column in range(x.shape[1]):
+        scores = norm.ppf((rankdata(x[:, column]) - 0.5) / len(x))
+        np.testing.assert_allclose(z[:, column], (scores - scores.mean()) / scores.std(), atol=1e-9)
+
+
+def test_rank_gauss_of_two_values_is_the_z_score(x: np.ndarray) -> None:
+    two = x[:, 4:]
+    np.testing.assert_allclose(RankGauss.fit(two).transform(two), Standard.fit(two).transform(two), atol=1e-9)
+
+
+def test_rank_gauss_thins_knots_and_stays_accurate(rng: np.random.Generator) -> None:
+    x = rng.standard_cauchy((20_000, 1))
+    fitted = RankGauss.fit(x)
+    assert fitted.counts[0] <= KNOTS + 2
+    z = fitted.transform(x)
+    scores = norm.ppf((rankdata(x) - 0.5) / len(x))
+    np.testing.assert_allclose(z[:, 0], scores, atol=0.02)
+    np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-8, atol=1e-9)
+
+
+def test_rank_gauss_stays_at_the_ends_outside_the_training_range(x: np.ndarray) -> None:
+    fitted = RankGauss.fit(x)
+    ends = fitted.transform(np.stack([x.min(axis=0), x.max(axis=0)]))
+    assert np.array_equal(fitted.transform(np.stack([x.min(axis=0) - 5, x.max(axis=0) + 5])), ends)
+    np.testing.assert_allclose(fitted.inverse(np.full((1, 5), 100.0))[0], x.max(axis=0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_values_near_the_float32_limit(method: str, rng: np.random.Generator) -> None:
+    x = rng.uniform(-3.4e38, 3.4e38, (200, 3))
+    z = METHODS[method].fit(x).transform(x)
+    assert np.isfinite(z).all()
+    assert np.abs(z).max() < 10

@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from spinlock.data.dataset import open_features
+from spinlock.data.rowfile import chunk_shape
+from spinlock.data.tokencolumns import TokenColumns, index_dtype
+from spinlock.data.tokenfile import ROW_QUALITIES, TokenFile, TokenWriter
+from spinlock.errors import DataError, OutputError
+from tests.tables import write_table
+
+COLUMNS = TokenColumns.of({"shape": (8, 4, 2), "speed": (300, 16, 16)})
+
+
+def write_tokens(path: Path, indices: np.ndarray, block: int = 64, **options: object) -> dict[str, np.ndarray]:
+    """Write ``indices`` [N, 6] or [N, M, 6] in blocks; returns the four values of each row."""
+    flat = indices.reshape(-1, indices.shape[-1])
+    qualities = {name: np.arange(len(flat)) + index / 8 for index, name in enumerate(ROW_QUALITIES)}
+    with TokenWriter(path, COLUMNS, indices.shape[:-1], **options) as writer:
+        for start in range(0, len(flat), block):
+            part = slice(start, start + block)
+            writer.write(flat[part], **{name: values[part] for name, values in qualities.items()})
+        writer.set_attributes({"imputed_cells": 12})
+    return qualities
+
+
+@pytest.fixture(params=[(200,), (40, 5)], ids=["rows", "trajectories"])
+def indices(request: pytest.FixtureRequest, rng: np.random.Generator) -> np.ndarray:
+    sizes = np.array(COLUMNS.codebook_size)
+    return rng.integers(0, sizes, (*request.param, len(sizes)))
+
+
+@pytest.mark.parametrize("block", [1, 64, 1000])
+def test_tokens_keep_their_shape_values_and_meaning(tmp_path: Path, indices: np.ndarray, block: int) -> None:
+    path = tmp_path / "tokens.h5"
+    qualities = write_tokens(path, indices, block, attributes={"assignment": "local", "model_sha256": "ab"})
+    with TokenFile.open(path) as tokens:
+        assert np.array_equal(tokens.indices, indices)
+        assert tokens.shape == indices.shape[:-1]
+        assert tokens.columns.names == (
+            "shape.L0",
+            "shape.L1",
+            "shape.L2",
+            "speed.L0",
+            "speed.L1",
+            "speed.L2",
+        )
+        assert tokens.category == ("shape",) * 3 + ("speed",) * 3
+        assert tokens.level == (0, 1, 2, 0, 1, 2)
+        assert tokens.codebook_size == (8, 4, 2, 300, 16, 16)
+        assert set(tokens.split) == {"new"}
+        for name, values in qualities.items():
+            assert np.array_equal(tokens.row_quality(name).ravel(), values.astype(np.float32))
+        assert np.array_equal(np.concatenate([rows for _, rows in tokens.blocks(33)]), indices.reshape(-1, 6))
+        wanted = {"assignment": "local", "model_sha256": "ab", "imputed_cells": 12, "format_version": 1}
+        assert wanted.items() <= tokens.attributes.items()
+        assert {"created", "program_version"} <= set(tokens.attributes)
+
+
+def test_the_layout_is_compressed_and_as_small_as_it_can_be(tmp_path: Path, indices: np.ndarray) -> None:
+    write_tokens(tmp_path / "tokens.h5", indices)
+    with h5py.File(tmp_path / "tokens.h5") as file:
+        stored = file["tokens/indices"]
+        assert (stored.dtype, stored.compression) == (np.uint16, "gzip")
+        assert stored.chunks is not None
+        assert file["tokens/columns"].asstr()[0] == "shape.L0"
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(2, "u1"), (256, "u1"), (257, "u2"), (65536, "u2"), (65537, "u4")])
+def test_the_smallest_unsigned_type(largest: int, dtype: str) -> None:
+    assert index_dtype([2, largest]) == np.dtype(dtype)
+
+
+def test_chunks_hold_whole_operators_where_they_fit() -> None:
+    assert chunk_shape((10**6,), 64) == (4096,)
+    assert chunk_shape((100,), 64) == (100,)
+    assert chunk_shape((10**6, 10), 64) == (409, 10)
+    assert chunk_shape((10**6, 10**5), 64) == (1, 4096)
+    assert chunk_shape((10,), 10**9) == (1,)
+
+
+def test_split_and_annotations_are_carried(tmp_path: Path, indices: np.ndarray) -> None:
+    operators = indices.shape[0]
+    table = write_table(tmp_path / "a.h5", np.zeros((operators, 2)), labels={"kind": np.arange(operators)})
+    split = np.array(["train"] * (operators - 2) + ["validation", "new"])
+    with open_features(table) as source:
+        write_tokens(tmp_path / "tokens.h5", indices, split=split, annotations=source)
+    with TokenFile.open(tmp_path / "tokens.h5") as tokens, h5py.File(tmp_path / "b.h5", "w") as target:
+        assert np.array_equal(tokens.split, split)
+        tokens.copy_annotations(target)
+        assert np.array_equal(target["labels/kind"], np.arange(operators))
+
+
+def test_an_unfinished_or_wrong_stream_leaves_no_file(tmp_path: Path, indices: np.ndarray) -> None:
+    block = {name: np.zeros(1) for name in ROW_QUALITIES}
+    first = indices.reshape(-1, 6)[:1]
+
+    def written(rows: np.ndarray, times: int) -> None:
+        with TokenWriter(tmp_path / "tokens.h5", COLUMNS, (2,)) as writer:
+            for _ in range(times):
+                writer.write(rows, **block)
+
+    with pytest.raises(ValueError, match="1 rows written of"):
+        written(first, 1)
+    with pytest.raises(ValueError, match="do not fit"):
+        written(first, 3)
+    with pytest.raises(ValueError, match="outside its codebook"):
+        written(np.full((1, 6), 2), 2)
+    assert list(tmp_path.iterdir()) == []
+    written(first, 2)
+    with pytest.raises(OutputError, match="exists already"):
+        written(first, 2)
+
+
+def fault(path: Path) -> str:
+    with pytest.raises(DataError) as caught, TokenFile.open(path) as tokens:
+        tokens.read(0, tokens.num_rows)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_files_that_are_no_token_files(tmp_path: Path) -> None:
+    assert "no such file" in fault(tmp_path / "absent.h5")
+    table = write_table(tmp_path / "a.h5", np.zeros((3, 2)))
+    assert "is not a token file; expected an output of encode-to-tokens" in fault(table)
+
+
+def test_damaged_token_files(tmp_path: Path, indices: np.ndarray) -> None:
+    path = tmp_path / "tokens.h5"
+
+    def damaged(name: str, values: object) -> str:
+        path.unlink(missing_ok=True)
+        write_tokens(path, indices)
+        with h5py.File(path, "a") as file:
+            if name.startswith("@"):
+                file.attrs[name[1:]] = values
+            else:
+                del file[name]
+                if values is not None:
+                    file[name] = values
+        return fault(path)
+
+    wrong = indices.copy()
+    wrong.reshape(-1, 6)[3, 1] = 4
+    assert "token shape.L1 of row 3 is 4" in damaged("tokens/indices", wrong)
+    wrong.reshape(-1, 6)[3, 1] = -1
+    assert "is -1" in damaged("tokens/indices", wrong)
+    assert "expected 0 to 3" in damaged("tokens/indices", wrong)
+    assert "token format version 2; expected version 1" in damaged("@format_version", 2)
+    assert "the lists beside /tokens/indices are missing" in damaged("tokens/level", None)
+    assert "differ in length" in damaged("tokens/level", [0, 1])
+    assert "/tokens/indices holds no integers" in damaged("tokens/indices", np.zeros((3, 6)))
+    assert "/tokens/indices has shape (3, 5)" in damaged("tokens/indices", np.zeros((3, 5), int))
+    assert "/tokens/indices holds no integers" in damaged("tokens/indices", None)
