@@ -44,7 +44,8 @@ def water_filling(eigenvalues: Floats, bits: float) -> WaterFilling:
         return WaterFilling(0.0, 0.0, 0.0)
     count = np.arange(1, positive.size + 1)
     levels = np.exp2((np.cumsum(np.log2(positive)) - 2.0 * bits) / count)
-    level = float(levels[np.flatnonzero(levels <= positive)[-1]])
+    above = np.flatnonzero(levels <= positive)
+    level = float(levels[above[-1] if above.size else 0])  # none only where rounding lifts t over l_1 at no bits
     return WaterFilling(level, bits, float(np.minimum(spectrum, level).sum()))
 
 
@@ -61,6 +62,7 @@ def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: floa
     component above the level keeps the share t / l_i of its variance as distortion, one below it all of it.
     """
     level = water_filling(eigenvalues, bits).level
-    share = np.minimum(1.0, level / np.maximum(eigenvalues, np.finfo(np.float64).tiny))
+    above = eigenvalues > level
+    share = np.where(above, level / np.where(above, eigenvalues, 1.0), 1.0)
     total = float(held_out_variances.sum())
     return 1.0 - float((share * held_out_variances).sum()) / total if total > 0 else 1.0

@@ -18,9 +18,9 @@ def latent_redundancy(latents: Tensor) -> Tensor:
     centred = latents - latents.mean(1, keepdim=True)
     flat = centred.transpose(0, 1).flatten(1)
     covariance = (flat.t() @ flat) / rows
-    blocks = covariance.unflatten(0, (categories, width)).unflatten(2, (categories, width))
+    blocks = covariance.view(categories, width, categories, width)
     power = blocks.square().sum((1, 3))
-    variance = covariance.diagonal().unflatten(0, (categories, width)).sum(-1)
+    variance = covariance.diagonal().view(categories, width).sum(-1)
     share = power / torch.outer(variance, variance).clamp(min=1e-12)
     upper = torch.ones_like(share).triu(1)
     return (share * upper).sum() / upper.sum()

@@ -7,10 +7,11 @@ Spearman's rank correlation, and trustworthiness and continuity of the neighbour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
 Floats = NDArray[np.float64]
@@ -43,14 +44,23 @@ def pearson(first: Floats, second: Floats) -> float:
     return float(a @ b) / length if length > 0 else 0.0
 
 
-def topographic_correlation(features: Floats, latents: Floats) -> float:
-    """Pearson r between the pairwise distances of features [n, D] and latents [n, E]."""
-    return pearson(pdist(features), pdist(latents))
+def pair_distances(points: NDArray[np.floating[Any]]) -> Floats:
+    """|a - b| [n (n - 1) / 2] over pairs i < j of points [n, d], by one Gram product in float64."""
+    exact = points.astype(np.float64)
+    square = np.square(exact).sum(1)
+    distance = np.sqrt(np.maximum(square[:, None] + square - 2 * exact @ exact.T, 0.0))
+    upper: Floats = distance[np.triu_indices(len(points), 1)]
+    return upper
 
 
-def topography(features: Floats, latents: Floats) -> Topography:
+def topographic_correlation(feature_distances: Floats, latents: NDArray[np.floating[Any]]) -> float:
+    """Pearson r between given pairwise distances of the features and those of the latents [n, E]."""
+    return pearson(feature_distances, pair_distances(latents))
+
+
+def topography(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
     """All four measures for features [n, D] and latents [n, E]."""
-    near, far = pdist(features), pdist(latents)
+    near, far = pair_distances(features), pair_distances(latents)
     kept = len(features) > 2 * NEIGHBOURS
     square_near, square_far = squareform(near), squareform(far)
     return Topography(
@@ -64,7 +74,8 @@ def topography(features: Floats, latents: Floats) -> Topography:
 def _kept(original: Floats, embedded: Floats) -> float:
     """1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbours of max(0, rank - k), from two distance matrices."""
     count = len(original)
-    ranks = original.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
+    itself_first = original - np.eye(count)  # rank 0 is the row itself, also where others lie at distance 0
+    ranks = itself_first.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
     neighbours = embedded + np.diag(np.full(count, np.inf))
     nearest = neighbours.argsort(1, kind="stable")[:, :NEIGHBOURS]
     excess = np.maximum(np.take_along_axis(ranks, nearest, 1) - NEIGHBOURS, 0).sum()

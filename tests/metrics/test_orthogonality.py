@@ -1,0 +1,99 @@
+"""Centroid cosines against centroids computed row by row, with signs from scikit-learn's PCA."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from spinlock.metrics.orthogonality import (
+    centroid_cosines,
+    centroid_weights,
+    cosines,
+    held_out_orthogonality,
+    loading_signs,
+    orthogonality,
+)
+from tests.tables import low_rank_table
+
+GROUPS = [np.arange(0, 4), np.arange(4, 9), np.arange(9, 15), np.array([15])]
+
+
+@pytest.fixture
+def rows(rng: np.random.Generator) -> np.ndarray:
+    """Z-scored rows [400, 16] of rank 6 with signs of both kinds in each group."""
+    table = low_rank_table(rng, 400, 16, 6, noise=0.5).astype(np.float64)
+    return (table - table.mean(0)) / table.std(0)
+
+
+def direct_centroids(rows: np.ndarray, groups: list[np.ndarray], fitted_on: np.ndarray) -> list[np.ndarray]:
+    """g_c = mean_j s_j x_j by the definition, the signs those of PCA's first component on ``fitted_on``."""
+    centroids = []
+    for members in groups:
+        signs = np.where(PCA(1).fit(fitted_on[:, members]).components_[0] < 0, -1.0, 1.0)
+        centroids.append((rows[:, members] * signs).mean(1))
+    return centroids
+
+
+def largest_cosine(centroids: list[np.ndarray]) -> float:
+    return max(abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(centroids, 2))
+
+
+def test_orthogonality_is_that_of_centroids_computed_row_by_row(rows: np.ndarray) -> None:
+    expected = largest_cosine(direct_centroids(rows, GROUPS, rows))
+    assert orthogonality(np.corrcoef(rows.T), GROUPS) == pytest.approx(expected, abs=1e-10)
+
+
+def test_every_pair_agrees_with_corrcoef_of_the_centroids(rows: np.ndarray) -> None:
+    correlation = np.corrcoef(rows.T)
+    expected = np.abs(np.corrcoef(direct_centroids(rows, GROUPS, rows)))
+    np.fill_diagonal(expected, 0.0)
+    measured = centroid_cosines(correlation, centroid_weights(correlation, GROUPS))
+    np.testing.assert_allclose(measured, expected, atol=1e-10)
+
+
+def test_a_table_of_known_cosine() -> None:
+    # Two pairs, each of twin columns up to sign; across them r = +-0.3, so that the centroids correlate by 0.3.
+    twins = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    correlation = np.block([[twins, 0.3 * twins], [0.3 * twins, twins]])
+    assert orthogonality(correlation, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.3)
+
+
+def test_one_category_has_no_orthogonality(rng: np.random.Generator) -> None:
+    assert orthogonality(np.eye(3), [np.arange(3)]) is None
+    assert held_out_orthogonality(np.ones((5, 3)), np.ones((1, 3)), rng) is None
+
+
+def test_a_loading_of_zero_counts_as_plus() -> None:
+    correlation = np.array([[1.0, -0.9, 0.0], [-0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    signs = loading_signs(correlation)
+    assert signs[0] == -signs[1]
+    assert signs[2] == 1.0
+
+
+def test_a_centroid_without_length_has_cosine_zero() -> None:
+    assert cosines(np.array([[0.0, 0.0], [0.0, 2.0]])).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_held_out_rows_are_judged_with_the_training_signs(rows: np.ndarray, rng: np.random.Generator) -> None:
+    weights = centroid_weights(np.corrcoef(rows[:300].T), GROUPS)
+    interval = held_out_orthogonality(rows[300:], weights, rng)
+    assert interval is not None
+    expected = largest_cosine(direct_centroids(rows[300:], GROUPS, rows[:300]))
+    assert interval.value == pytest.approx(expected, abs=1e-10)
+
+
+def test_bootstrap_interval_is_of_the_width_that_sampling_noise_gives(rng: np.random.Generator) -> None:
+    # One pair of centroids with correlation r: the standard error of a correlation is (1 - r^2) / sqrt(n).
+    r, n = 0.6, 900
+    rows = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], size=n)
+    interval = held_out_orthogonality(rows, np.eye(2), rng)
+    assert interval is not None
+    assert interval.low < interval.value < interval.high
+    assert interval.high - interval.low == pytest.approx(2 * 1.645 * (1 - r**2) / np.sqrt(n), rel=0.25)
+
+
+def test_the_interval_repeats_with_the_generator(rows: np.ndarray) -> None:
+    weights = centroid_weights(np.corrcoef(rows.T), GROUPS)
+    first, second = (held_out_orthogonality(rows, weights, np.random.default_rng(5)) for _ in range(2))
+    assert first == second

@@ -1,0 +1,81 @@
+"""Reverse water-filling against bisection and closed forms."""
+
+import numpy as np
+import pytest
+
+from spinlock.metrics.rate_distortion import at_level, gaussian_quality, held_out_quality, water_filling
+
+
+def bisected(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
+    """Level and distortion by bisection on the rate, written from the formula alone."""
+    low, high = 1e-30, float(eigenvalues.max())
+    for _ in range(300):
+        level = np.sqrt(low * high)
+        rate = sum(max(0.0, 0.5 * np.log2(value / level)) for value in eigenvalues if value > 0)
+        low, high = (level, high) if rate > bits else (low, level)
+    return level, float(np.minimum(eigenvalues, level).sum())
+
+
+@pytest.mark.parametrize("bits", [0.3, 2.0, 7.5, 40.0])
+def test_level_and_distortion_agree_with_bisection(rng: np.random.Generator, bits: float) -> None:
+    eigenvalues = rng.exponential(size=12) ** 3
+    level, distortion = bisected(eigenvalues, bits)
+    filled = water_filling(eigenvalues, bits)
+    assert filled.level == pytest.approx(level, rel=1e-9)
+    assert filled.distortion == pytest.approx(distortion, rel=1e-9)
+    assert filled.bits == bits
+
+
+def test_equal_eigenvalues_share_the_bits_evenly() -> None:
+    filled = water_filling(np.full(8, 3.0), 16.0)
+    assert filled.level == pytest.approx(3.0 * 2 ** (-2 * 16 / 8))
+    assert gaussian_quality(np.full(8, 3.0), 16.0) == pytest.approx(1 - 2**-4)
+
+
+def test_one_component_is_the_textbook_gaussian() -> None:
+    assert water_filling(np.array([5.0]), 3.0).distortion == pytest.approx(5.0 * 2**-6)
+
+
+def test_no_bits_leave_all_of_the_variance() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):  # rounding of log2 and exp2 puts the level on either side of the largest eigenvalue
+        eigenvalues = rng.exponential(size=rng.integers(1, 6))
+        filled = water_filling(eigenvalues, 0.0)
+        assert filled.level == pytest.approx(eigenvalues.max())
+        assert gaussian_quality(eigenvalues, 0.0) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_zero_and_slightly_negative_eigenvalues_cost_nothing() -> None:
+    positive = np.array([2.0, 1.0, 0.5])
+    padded = np.array([0.0, 2.0, -1e-17, 1.0, 0.5, 0.0])
+    assert water_filling(padded, 4.0) == water_filling(positive, 4.0)
+    assert gaussian_quality(np.zeros(3), 4.0) == 1.0
+
+
+def test_rate_at_a_level_inverts_water_filling(rng: np.random.Generator) -> None:
+    eigenvalues = rng.exponential(size=9)
+    filled = water_filling(eigenvalues, 6.0)
+    back = at_level(eigenvalues, filled.level)
+    assert back.bits == pytest.approx(6.0)
+    assert back.distortion == pytest.approx(filled.distortion)
+
+
+def test_quality_rises_with_bits(rng: np.random.Generator) -> None:
+    eigenvalues = rng.exponential(size=20)
+    qualities = [gaussian_quality(eigenvalues, bits) for bits in range(0, 60, 5)]
+    assert np.all(np.diff(qualities) > 0)
+    assert qualities[-1] < 1
+
+
+def test_held_out_bound_equals_the_bound_when_variances_equal_the_eigenvalues(rng: np.random.Generator) -> None:
+    eigenvalues = np.append(rng.exponential(size=10), 0.0)
+    for bits in (0.0, 3.0, 20.0):
+        expected = gaussian_quality(eigenvalues, bits)
+        assert held_out_quality(eigenvalues, eigenvalues, bits) == pytest.approx(expected, abs=1e-12)
+
+
+def test_held_out_variance_where_training_had_none_is_lost() -> None:
+    eigenvalues, held_out = np.array([1.0, 0.0]), np.array([1.0, 1.0])
+    assert held_out_quality(eigenvalues, held_out, 2.0) == pytest.approx(1 - (2**-4 + 1) / 2)
+    assert held_out_quality(np.zeros(2), held_out, 2.0) == 0.0
+    assert held_out_quality(eigenvalues, np.zeros(2), 2.0) == 1.0

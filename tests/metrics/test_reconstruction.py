@@ -1,0 +1,52 @@
+"""Fraction of variance explained against its definition and scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import r2_score
+
+from spinlock.metrics.reconstruction import fraction_explained, quality_by_column, quality_by_group, squared_sums
+
+
+@pytest.fixture
+def tables(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and a noisy copy of them, [50, 6] float32; columns centred, so that their mean is the training mean 0."""
+    rows = rng.standard_normal((50, 6)) * [1, 2, 3, 1, 0.5, 1]
+    rows = (rows - rows.mean(0)).astype(np.float32)
+    return rows, (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)
+
+
+def test_quality_is_r_squared_weighted_by_variance(tables: tuple[np.ndarray, np.ndarray]) -> None:
+    rows, reconstruction = tables
+    expected = r2_score(rows, reconstruction, multioutput="variance_weighted")
+    assert fraction_explained(*squared_sums(rows, reconstruction)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_quality_of_columns_is_r_squared_of_each(tables: tuple[np.ndarray, np.ndarray]) -> None:
+    rows, reconstruction = tables
+    expected = r2_score(rows, reconstruction, multioutput="raw_values")
+    assert quality_by_column(*squared_sums(rows, reconstruction)) == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_quality_of_groups_uses_their_own_columns_only(tables: tuple[np.ndarray, np.ndarray]) -> None:
+    rows, reconstruction = tables
+    by_group = quality_by_group(*squared_sums(rows, reconstruction), [(0, 2), (1, 3, 4, 5)])
+    for group, quality in zip([[0, 2], [1, 3, 4, 5]], by_group, strict=True):
+        lost = ((rows[:, group] - reconstruction[:, group]) ** 2).sum()
+        assert quality == pytest.approx(1 - lost / (rows[:, group] ** 2).sum(), rel=1e-5)
+
+
+def test_sums_are_taken_in_float64() -> None:
+    rows = np.full((4, 1), 3e38, dtype=np.float32)
+    error, power = squared_sums(rows, np.zeros_like(rows))
+    assert error[0] == power[0] == pytest.approx(4 * 9e76, rel=1e-6)
+
+
+def test_a_column_without_variance_has_no_quality_of_its_own() -> None:
+    assert quality_by_column(np.array([1.0, 1.0]), np.array([0.0, 2.0])) == [None, 0.5]
+
+
+def test_nothing_to_explain_is_perfect_unless_something_was_lost() -> None:
+    nothing = np.zeros(2)
+    assert fraction_explained(nothing, nothing) == 1.0
+    assert fraction_explained(np.ones(2), nothing) == -np.inf
+    assert fraction_explained(np.array([4.0]), np.array([2.0])) == -1.0
