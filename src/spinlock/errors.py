@@ -29,9 +29,7 @@ class ConfigError(SpinlockError):
     def __init__(self, problems: list[str], *, where: str) -> None:
         self.problems = problems
         what = (
-            problems[0]
-            if len(problems) == 1
-            else f"{len(problems)} problems" + "".join(f"\n  {p}" for p in problems)
+            problems[0] if len(problems) == 1 else f"{len(problems)} problems" + "".join(f"\n  {p}" for p in problems)
         )
         super().__init__(what, where=where)
 

@@ -29,7 +29,8 @@ def feature_distance(correlation: Floats, kind: DistanceKind = "projector") -> F
     """sqrt(2 (1 - r^2)) or sqrt(2 (1 - |r|)) [D, D], zero on the diagonal."""
     distance = np.sqrt(2 * np.maximum(DISTANCES[kind](correlation), 0.0))
     np.fill_diagonal(distance, 0.0)
-    return (distance + distance.T) / 2
+    symmetric: Floats = (distance + distance.T) / 2
+    return symmetric
 
 
 def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:

@@ -90,7 +90,11 @@ class Discovery:
 
 @dataclass(frozen=True)
 class DiscoveryLimits:
-    """``target`` of the largest |cos|, columns per category at least, categories at most, or exactly ``count``."""
+    """What a partition has to keep to.
+
+    ``target`` of the largest |cos|, ``min_features`` columns in a category at least, ``max_clusters`` categories at
+    most; ``count`` categories are discovered exactly, beside those that are given.
+    """
 
     target: float
     min_features: int
@@ -101,9 +105,7 @@ class DiscoveryLimits:
 Score = Callable[[Labels], float]
 
 
-def discover(
-    correlation: Floats, limits: DiscoveryLimits, *, score: Score, given: Labels | None = None
-) -> Discovery:
+def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, given: Labels | None = None) -> Discovery:
     """Partition the columns of a correlation matrix [D, D].
 
     ``score`` returns the cross-validated quality of a partition. ``given`` [D] holds the numbers 0..F-1 of categories
@@ -158,9 +160,10 @@ def _path(
 ) -> dict[int, Labels]:
     """Merge path over discovered categories (from ``fixed`` on) of the columns that are free."""
     free = np.flatnonzero(given < 0)
-    room = max(1, max(limits.max_clusters, limits.count or 0) - fixed)
+    # Finer than the least size allows, nearly every cluster is absorbed, and the largest centroid swallows them all.
+    room = min(max(limits.max_clusters - fixed, limits.count or 0), free.size // limits.min_features)
     labels = given.copy()
-    labels[free] = fixed + ward_labels(correlation[np.ix_(free, free)], min(room, free.size), kind)
+    labels[free] = fixed + ward_labels(correlation[np.ix_(free, free)], max(1, room), kind)
     return merge_path(correlation, absorb_small(correlation, labels, limits.min_features, fixed), fixed)
 
 
@@ -210,16 +213,17 @@ def _exactly(
 ) -> list[Candidate]:
     assert limits.count is not None
     found = [
-        _candidate(correlation, path[limits.count], kind, fixed, limits)
+        _candidate(correlation, path[fixed + limits.count], kind, fixed, limits)
         for kind, path in paths.items()
-        if limits.count in path
+        if fixed + limits.count in path
     ]
     if not found:
         low, high = min(min(path) for path in paths.values()), max(max(path) for path in paths.values())
+        columns = int((paths["projector"][min(paths["projector"])] >= fixed).sum())
         raise DataError(
-            f"num_categories_auto = {limits.count} cannot be made of {len(correlation)} columns with at least "
+            f"num_categories_auto = {limits.count} cannot be made of {columns} columns with at least "
             f"{limits.min_features} in each",
-            expected=f"{low} to {high}",
+            expected=f"{low - fixed} to {high - fixed}",
             remedy="lower min_features_per_category or choose another number",
         )
     return found

@@ -61,19 +61,26 @@ def _read(path: Path) -> dict[str, Any]:
     where = str(path)
     remedy = "give a file that discover-categories wrote, or one of the same form"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
     except FileNotFoundError:
         raise DataError("no such mapping file", where=where, remedy=remedy) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read as JSON ({error})", where=where, remedy=remedy) from None
     if not isinstance(content, dict):
-        raise DataError(
-            f"holds a {type(content).__name__}", where=where, expected="{name: [columns]}", remedy=remedy
-        )
+        raise DataError(f"holds a {type(content).__name__}", where=where, expected="{name: [columns]}", remedy=remedy)
     mapping = {key: value for key, value in content.items() if not key.startswith("_")}
     if not mapping:
         raise DataError("names no category", where=where, expected="{name: [columns]}", remedy=remedy)
     return mapping
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key occur twice and keeps the last: the columns of the first would be lost."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        repeated = next(key for key in content if sum(key == other for other, _ in pairs) > 1)
+        raise ValueError(f"{repeated!r} occurs twice")
+    return content
 
 
 def _index(column: Any, position: Mapping[str, int], count: int) -> int | None:

@@ -50,22 +50,22 @@ def decorrelate(
     weights = centroid_weights(correlation, groups_of(labels))
     cosine = centroid_cosines(correlation, weights)
     best, first = Moved(labels.copy(), 0, float(cosine.max())), float(_excess(cosine, limit).sum())
-    for count in range(1, max_moves + 1):
-        move = (
-            _best_move(correlation, labels, weights, limit, minimum, fixed) if best.cosine > limit else None
-        )
-        if move is None:
-            break
-        weights[labels[move.column], move.column] = 0.0
-        weights[move.target, move.column] = move.sign
-        labels[move.column] = move.target
-        cosine = centroid_cosines(correlation, weights)
-        if count % REFRESH == 0 or count == max_moves or cosine.max() <= limit:
+    count = 0
+    while best.cosine > limit and count < max_moves:
+        move = _best_move(correlation, labels, weights, limit, minimum, fixed)
+        if move is not None:
+            weights[labels[move.column], move.column] = 0.0
+            weights[move.target, move.column] = move.sign
+            labels[move.column] = move.target
+            cosine = centroid_cosines(correlation, weights)
+            count += 1
+        if move is None or count % REFRESH == 0 or count == max_moves or cosine.max() <= limit:
             weights = centroid_weights(correlation, groups_of(labels))
             cosine = centroid_cosines(correlation, weights)
             if cosine.max() < best.cosine:
                 best = Moved(labels.copy(), count, float(cosine.max()))
-            if _excess(cosine, limit).sum() > first * (1 - count / max_moves) + SLACK * first:
+            behind = _excess(cosine, limit).sum() > first * (1 - count / max_moves) + SLACK * first
+            if move is None or behind:
                 break
     return best
 
@@ -99,9 +99,7 @@ def _best_move(
             cosine[every, source] = 0.0
             cosine[:, target] = 0.0
         pair = np.abs(between) / np.sqrt(np.maximum(source_length * target_length, 1e-12))
-        after = (
-            _excess(source_cosine, limit).sum(1) + _excess(target_cosine, limit).sum(1) + _excess(pair, limit)
-        )
+        after = _excess(source_cosine, limit).sum(1) + _excess(target_cosine, limit).sum(1) + _excess(pair, limit)
         before = penalty[source].sum(1) + penalty[target].sum() - penalty[source, target]
         gain = np.where(source == target, -np.inf, before - after)
         chosen = int(gain.argmax())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from spinlock.categories.clustering import DISTANCES
+from spinlock.categories.clustering import DistanceKind
 from spinlock.categories.discovery import DiscoveryLimits, partition_at
 from spinlock.categories.partition import Floats, Labels
 
@@ -35,7 +35,7 @@ def bootstrap_stability(
 ) -> Stability:
     """Compare labels [D] with partitions of ``draws`` bootstrap samples of z-scored rows [n, D], at the same K."""
     count = int(labels.max()) + 1
-    kind = next((k for k in DISTANCES if k == distance), "projector")
+    kind: DistanceKind = "absolute" if distance == "absolute" else "projector"
     together = labels[:, None] == labels[None]
     rand, agreement = [], np.zeros(len(labels))
     for _ in range(draws):

@@ -36,9 +36,7 @@ class DataSettings(Section):
         gt=0,
         lt=1,
     )
-    split_seed: int = setting(
-        42, "Seed of the split into training and validation operators.", ge=0, le=LARGEST_SEED
-    )
+    split_seed: int = setting(42, "Seed of the split into training and validation operators.", ge=0, le=LARGEST_SEED)
     split_by: str | None = setting(
         None,
         "Label whose groups stay on one side of the split (labels/<name>); null splits operator by operator.",

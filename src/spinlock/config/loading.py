@@ -47,9 +47,7 @@ def _read_mapping(path: Path) -> dict[object, object]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(
-            ["there is no such file; expected a JSON or YAML configuration"], where=where
-        ) from None
+        raise ConfigError(["there is no such file; expected a JSON or YAML configuration"], where=where) from None
     except IsADirectoryError:
         raise ConfigError(["it is a directory; expected a JSON or YAML file"], where=where) from None
     except UnicodeDecodeError as error:
@@ -66,9 +64,7 @@ def _read_mapping(path: Path) -> dict[object, object]:
         raise ConfigError([str(error)], where=where) from None
     if not isinstance(values, dict):
         found = "nothing but comments" if values is None else f"a {type(values).__name__}"
-        raise ConfigError(
-            [f"it holds {found} at its top level; expected a mapping of keys to values"], where=where
-        )
+        raise ConfigError([f"it holds {found} at its top level; expected a mapping of keys to values"], where=where)
     return values
 
 

@@ -41,9 +41,7 @@ class CategorySettings(Section):
     min_features_per_category: int = setting(
         3, "A smaller category is merged into its nearest; no column is dropped for it.", unit="columns", ge=1
     )
-    max_clusters: int = setting(
-        50, "Categories that discovery starts from, before it merges.", unit="categories", ge=1
-    )
+    max_clusters: int = setting(50, "Categories that discovery starts from, before it merges.", unit="categories", ge=1)
 
     def conflicts(self) -> Iterator[Conflict]:
         """A mapping file and a number of categories are given where they are read, and only there."""
@@ -52,9 +50,7 @@ class CategorySettings(Section):
             reason = f"category_assignment {mode} needs a category_mapping_file"
             yield Conflict(("category_assignment", "category_mapping_file"), reason)
         if mode == "auto" and mapping is not None:
-            reason = (
-                "category_assignment auto reads no category_mapping_file; set manual or hybrid, or no file"
-            )
+            reason = "category_assignment auto reads no category_mapping_file; set manual or hybrid, or no file"
             yield Conflict(("category_assignment", "category_mapping_file"), reason)
         if mode == "manual" and count is not None:
             reason = "category_assignment manual discovers no categories; set num_categories_auto to null"
@@ -68,9 +64,7 @@ class CategorySettings(Section):
 class LevelFactors(Section):
     """The size of one level of a category; null is worked out from the rows and the spectrum."""
 
-    latent_dim: int | None = setting(
-        None, "Width of the level's latent; null = from the ratio.", unit="dims", ge=1
-    )
+    latent_dim: int | None = setting(None, "Width of the level's latent; null = from the ratio.", unit="dims", ge=1)
     num_codes: int | None = setting(None, "Codes in the level's codebook; null = auto.", unit="codes", ge=1)
 
 

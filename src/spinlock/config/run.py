@@ -25,9 +25,7 @@ class CheckpointSettings(Section):
     )
     checkpoint_loss_weight: float = setting(1.0, "Weight of the validation loss in the score.", ge=0)
     checkpoint_topo_weight: float = setting(0.5, "Weight of 1 - topographic correlation in the score.", ge=0)
-    checkpoint_quality_weight: float = setting(
-        0.5, "Weight of 1 - reconstruction quality in the score.", ge=0
-    )
+    checkpoint_quality_weight: float = setting(0.5, "Weight of 1 - reconstruction quality in the score.", ge=0)
     checkpoint_dir: FilePath | None = setting(None, "Directory of last.pt; null = output_dir.")
     save_every: int | None = setting(
         None, "Epochs from one last.pt to the next; null = at each validation.", unit="epochs", ge=1
@@ -59,9 +57,7 @@ class CheckpointSettings(Section):
 class RuntimeSettings(Section):
     """Device, compilation, randomness and how much is said."""
 
-    use_torch_compile: bool = setting(
-        True, "Compile the network with torch.compile where a compiler is found."
-    )
+    use_torch_compile: bool = setting(True, "Compile the network with torch.compile where a compiler is found.")
     device: str = setting(
         "auto",
         "Device to run on; auto = the first CUDA device, else the CPU.",

@@ -85,9 +85,7 @@ def parse_text(text: str, *, suffix: str) -> object:
                 pass
         return parse_value(text)
     except json.JSONDecodeError as error:
-        raise ConfigTextError(
-            f"broken JSON in line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from None
+        raise ConfigTextError(f"broken JSON in line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ConfigTextError("it is nested too deeply") from None
 
@@ -111,9 +109,7 @@ def parse_value(text: str) -> object:
 def dump_config(config: VQVAEConfig) -> str:
     """YAML of every key, in the order of declaration; it reads back as the same configuration."""
     values = config.model_dump(mode="json")
-    return yaml.dump(
-        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000
-    )
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
 
 
 def _parse_json(text: str) -> object:

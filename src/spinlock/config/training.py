@@ -6,9 +6,7 @@ from spinlock.config.section import Section, setting
 class OptimisationSettings(Section):
     """Epochs, batches and step size."""
 
-    epochs: int = setting(
-        410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0
-    )
+    epochs: int = setting(410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0)
     batch_size: int = setting(1024, "Training rows in an optimiser step.", unit="rows", ge=1)
     val_batch_size: int = setting(
         1024, "Validation rows evaluated at once; changes memory, not metrics.", unit="rows", ge=1
@@ -30,12 +28,8 @@ class OptimisationSettings(Section):
 class LossSettings(Section):
     """The weight of each term of the training loss; 0 switches a term off."""
 
-    reconstruction_weight: float = setting(
-        1.0, "Squared error of the reconstruction, in normalised units.", ge=0
-    )
-    commitment_cost: float = setting(
-        0.5, "Distance of the latents from their codes, over the latents' variance.", ge=0
-    )
+    reconstruction_weight: float = setting(1.0, "Squared error of the reconstruction, in normalised units.", ge=0)
+    commitment_cost: float = setting(0.5, "Distance of the latents from their codes, over the latents' variance.", ge=0)
     orthogonality_weight: float = setting(
         0.1,
         "Redundancy between different categories' latents; it does not change the categories themselves.",

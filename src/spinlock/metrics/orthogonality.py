@@ -69,9 +69,7 @@ def orthogonality(correlation: Floats, groups: Sequence[NDArray[np.int64]]) -> f
     return float(centroid_cosines(correlation, centroid_weights(correlation, groups)).max())
 
 
-def held_out_orthogonality(
-    rows: Floats, weights: Floats, rng: np.random.Generator
-) -> BootstrapInterval | None:
+def held_out_orthogonality(rows: Floats, weights: Floats, rng: np.random.Generator) -> BootstrapInterval | None:
     """The same maximum on other rows [n, D], with the training signs, and its bootstrap interval over rows.
 
     A maximum over many pairs carries sampling noise of about 1 / sqrt(n) and lies above the training value.

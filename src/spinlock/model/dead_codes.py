@@ -30,21 +30,15 @@ def reset_dead_codes(
 ) -> Tensor:
     """Replace dead codes of one level; returns how many, a scalar tensor.
 
-    ``noise`` [C, B] are uniform draws in (0, 1); at most ``max_fraction`` of a codebook is replaced at once, the least
-    used codes first. No host synchronisation: decisions are made by ``torch.where``.
+    ``noise`` [C, B] are uniform draws in (0, 1); at most ``max_fraction`` of a codebook (but one code, unless it is 0)
+    is replaced at once, the least used codes first. No host synchronisation: decisions are made by ``torch.where``.
     """
     size = level.mask.sum(-1, keepdim=True)
     fair = level.counts.sum(-1, keepdim=True) / size
-    limit = torch.nanquantile(
-        level.counts.masked_fill(~level.mask, torch.nan), percentile / 100, dim=-1, keepdim=True
-    )
-    dead = (
-        (level.counts <= limit) & (level.counts < DEAD_SHARE * fair) & (level.age >= cool_down) & level.mask
-    )
-    usage_rank = (
-        level.counts.masked_fill(~level.mask, torch.inf).argsort(-1, stable=True).argsort(-1, stable=True)
-    )
-    dead &= usage_rank < (max_fraction * size).floor().clamp(min=1)
+    limit = torch.nanquantile(level.counts.masked_fill(~level.mask, torch.nan), percentile / 100, dim=-1, keepdim=True)
+    dead = (level.counts <= limit) & (level.counts < DEAD_SHARE * fair) & (level.age >= cool_down) & level.mask
+    usage_rank = level.counts.masked_fill(~level.mask, torch.inf).argsort(stable=True, dim=-1).argsort(dim=-1)
+    dead &= usage_rank < (max_fraction * size).floor().clamp(min=1 if max_fraction > 0 else 0)
     latents = result.latents.detach()
     error = (latents - torch.bmm(result.hits, level.codes)).square().sum(-1)
     keys = error.clamp(min=1e-30).log() - (-noise.clamp(1e-7, 1 - 1e-7).log()).log()

@@ -36,19 +36,18 @@ class SharedDecoder(nn.Module):
 
 
 class PartialDecoders(nn.Module):
-    """Latents of each level prefix [L, C, B, E] to each category's own columns [L, C, B, M], zero in the padding."""
+    """Latents [C, B, E] after each level to each category's own columns [C, B, M], zero in the padding."""
+
+    mask: Tensor
 
     def __init__(self, levels: int, mask: Tensor, embedding_dim: int, generator: torch.Generator) -> None:
         super().__init__()
         categories, width = mask.shape
         self.linear = uniform_weights((levels, categories, embedding_dim, width), embedding_dim, generator)
         self.bias = nn.Parameter(torch.zeros(levels, categories, 1, width))
-        self.register_buffer("mask", mask[None, :, None, :].clone(), persistent=False)
+        self.register_buffer("mask", mask[:, None], persistent=False)
 
-    mask: Tensor
-
-    def forward(self, prefixes: Tensor) -> Tensor:
-        """Own columns [L, C, B, M] from latents [L, C, B, E]."""
-        levels, categories = prefixes.shape[:2]
-        blocks = torch.baddbmm(self.bias.flatten(0, 1), prefixes.flatten(0, 1), self.linear.flatten(0, 1))
-        return blocks.unflatten(0, (levels, categories)) * self.mask
+    def forward(self, prefixes: list[Tensor]) -> list[Tensor]:
+        """Own columns [C, B, M] from the latents of each prefix [C, B, E]."""
+        parameters = zip(prefixes, self.bias.unbind(), self.linear.unbind(), strict=True)
+        return [torch.baddbmm(bias, latents, linear) * self.mask for latents, bias, linear in parameters]

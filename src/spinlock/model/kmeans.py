@@ -49,9 +49,7 @@ def one_hot(indices: Tensor, width: int) -> Tensor:
     return torch.zeros(*indices.shape, width, device=indices.device).scatter_(-1, indices[..., None], 1.0)
 
 
-def kmeans(
-    points: Tensor, num_codes: Tensor, *, generator: torch.Generator, iterations: int = 25
-) -> KMeansResult:
+def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, iterations: int = 25) -> KMeansResult:
     """Codes of C point sets [C, n, d] with num_codes [C] codes each; ``generator`` lives on the CPU."""
     mask = code_mask(num_codes)
     codes = _seed(points, mask, generator)

@@ -1,13 +1,32 @@
-"""Rows of a table as one padded batch of categories, and back: [B, D] <-> [C, B, M]."""
+"""Rows of a table as padded batches of categories: [B, D] -> [C, B, M], one batch for categories of similar width.
+
+Most categories are far narrower than the widest; padding all of them to its width would multiply the work. Categories
+are therefore bucketed by width, rounded up to a power of two, and each bucket is one batched product.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+NARROWEST = 32
+"""Categories up to this width share a bucket: below it a launch costs more than the padding."""
+
+
+def buckets(widths: list[int]) -> list[slice]:
+    """Runs of categories of similar width; ``widths`` [C] do not increase.
+
+    >>> buckets([120, 100, 40, 30, 3])
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 5, None)]
+    """
+    assert widths == sorted(widths, reverse=True), "categories are ordered by size"
+    classes = [max(NARROWEST, 1 << (width - 1).bit_length()) for width in widths]
+    starts = [c for c in range(len(widths)) if c == 0 or classes[c] != classes[c - 1]]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(widths)], strict=True)]
+
 
 class CategoryLayout(nn.Module):
-    """Gathers each category's columns into one padded block, so that all categories share a batched product.
+    """Gathers the columns of some categories into one padded block.
 
     Position m of category c holds column ``index[c, m]``; padding positions read a column of zeros that is appended
     behind the table, and ``mask`` [C, M] is 0 there.
@@ -15,27 +34,17 @@ class CategoryLayout(nn.Module):
 
     index: Tensor
     mask: Tensor
-    inverse: Tensor
 
-    def __init__(self, groups: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, groups: tuple[tuple[int, ...], ...], columns: int) -> None:
         super().__init__()
-        categories, columns = len(groups), sum(len(group) for group in groups)
         width = max(len(group) for group in groups)
-        index = torch.full((categories, width), columns, dtype=torch.int64)
-        inverse = torch.empty(columns, dtype=torch.int64)
+        index = torch.full((len(groups), width), columns, dtype=torch.int64)
         for c, group in enumerate(groups):
-            members = torch.tensor(group, dtype=torch.int64)
-            index[c, : len(group)] = members
-            inverse[members] = c * width + torch.arange(len(group))
+            index[c, : len(group)] = torch.tensor(group, dtype=torch.int64)
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("mask", (index < columns).float(), persistent=False)
-        self.register_buffer("inverse", inverse, persistent=False)
 
     def gather(self, rows: Tensor) -> Tensor:
         """[B, D] to [C, B, M], zero in the padding."""
         padded = torch.cat([rows, rows.new_zeros(rows.shape[0], 1)], dim=1)
-        return padded.t()[self.index.flatten()].unflatten(0, self.index.shape).transpose(1, 2)
-
-    def scatter(self, blocks: Tensor) -> Tensor:
-        """[C, B, M] to [B, D], the padding dropped."""
-        return blocks.transpose(1, 2).flatten(0, 1)[self.inverse].t()
+        return padded[:, self.index].transpose(0, 1)

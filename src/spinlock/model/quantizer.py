@@ -142,7 +142,7 @@ class ResidualQuantizer(nn.Module):
 
     def forward(self, embeddings: Tensor) -> list[LevelResult]:
         """Quantise embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
-        residual, results = embeddings, []
+        residual, results = embeddings.float(), []
         with torch.autocast(embeddings.device.type, enabled=False):
             for level in self.each():
                 result = level(residual)
@@ -151,9 +151,12 @@ class ResidualQuantizer(nn.Module):
         return results
 
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantised latents after each level [L, C, B, E] of token indices [B, C, l], for any prefix of l levels."""
-        steps = [
-            torch.bmm(one_hot(indices[..., i].t(), level.codes.shape[1]), level.up_codes())
-            for i, level in enumerate(self.each()[: indices.shape[-1]])
+        """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
+        tables = [level.up_codes() for level in self.each()[: indices.shape[-1]]]
+        rows = [
+            table.flatten(0, 1)[
+                indices[..., i].t() + table.shape[1] * torch.arange(len(table), device=table.device)[:, None]
+            ]
+            for i, table in enumerate(tables)
         ]
-        return torch.stack(steps).cumsum(0)
+        return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]

@@ -31,7 +31,8 @@ class ModelSpec:
     """Categories and sizes of a :class:`~spinlock.model.CategoricalVQVAE`.
 
     ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
-    in exactly one group. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category ``c`` and level ``l``.
+    in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
+    ``c`` and level ``l``.
     """
 
     category_names: tuple[str, ...]
@@ -44,6 +45,8 @@ class ModelSpec:
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
         assert columns == list(range(len(columns))), "every kept column belongs to exactly one category"
+        sizes = [len(group) for group in self.groups]
+        assert sizes == sorted(sizes, reverse=True), "categories are ordered by size"
         assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
 
     @property

@@ -7,37 +7,44 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spinlock.model.decoder import PartialDecoders, SharedDecoder
-from spinlock.model.encoder import CategoryEncoder
-from spinlock.model.layout import CategoryLayout
-from spinlock.model.quantizer import LevelResult, ResidualQuantizer
-from spinlock.model.spec import LEVELS, ModelSpec
+from spinlock.model.block import BlockResult, CategoryBlock
+from spinlock.model.decoder import SharedDecoder
+from spinlock.model.layout import buckets
+from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.model.spec import ModelSpec
 
 
 @dataclass(frozen=True)
 class ForwardResult:
-    """One training pass.
+    """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did."""
 
-    ``embeddings`` [C, B, E] before and ``latents`` [L, C, B, E] after quantisation (after each level, with the
-    straight-through gradient), ``reconstruction`` [B, D], ``partial`` [L, C, B, M] and its target ``blocks``
-    [C, B, M], and what each level did.
-    """
-
-    blocks: Tensor
-    embeddings: Tensor
-    latents: Tensor
     reconstruction: Tensor
-    partial: Tensor
-    levels: list[LevelResult]
+    blocks: list[BlockResult]
+
+    @property
+    def embeddings(self) -> Tensor:
+        """Embeddings [C, B, E] before quantisation."""
+        return torch.cat([block.embeddings for block in self.blocks])
+
+    @property
+    def latents(self) -> Tensor:
+        """Quantised latents [C, B, E] after all levels, with the straight-through gradient."""
+        return torch.cat([block.latents[-1] for block in self.blocks])
+
+    @property
+    def levels(self) -> list[LevelResult]:
+        """What every level of every bucket did, in the order of :meth:`CategoricalVQVAE.quantizer_levels`."""
+        return [level for block in self.blocks for level in block.levels]
 
     @property
     def indices(self) -> Tensor:
         """Tokens [B, C, L]."""
-        return torch.stack([level.indices for level in self.levels], dim=-1).transpose(0, 1)
+        tokens = [torch.stack([level.indices for level in block.levels], dim=-1) for block in self.blocks]
+        return torch.cat(tokens).transpose(0, 1)
 
 
 class CategoricalVQVAE(nn.Module):
-    """Encoders, quantiser and decoders of all categories, batched.
+    """Encoders, quantisers and decoders of all categories.
 
     ``learned_codes`` makes the codebooks parameters (codebook loss instead of the moving average). Weights are drawn
     from a generator seeded with ``seed``; the warm start replaces them.
@@ -47,57 +54,52 @@ class CategoricalVQVAE(nn.Module):
         super().__init__()
         self.spec = spec
         generator = torch.Generator().manual_seed(seed)
-        self.layout = CategoryLayout(spec.groups)
-        mask = self.layout.mask
-        self.encoder = CategoryEncoder(mask, spec.embedding_dim, spec.hidden_dim, generator)
-        self.quantizer = ResidualQuantizer(
-            spec.latent_dims,
-            spec.num_codes,
-            spec.embedding_dim,
-            learned_codes=learned_codes,
-            generator=generator,
+        self.blocks = nn.ModuleList(
+            CategoryBlock(spec, members, learned_codes=learned_codes, generator=generator)
+            for members in buckets([len(group) for group in spec.groups])
         )
         self.decoder = SharedDecoder(
             spec.num_categories, spec.embedding_dim, spec.hidden_dim, spec.num_columns, generator
         )
-        self.partial_decoders = PartialDecoders(LEVELS, mask, spec.embedding_dim, generator)
 
-    def forward(self, rows: Tensor, prefix: Tensor | None = None) -> ForwardResult:
+    def each_block(self) -> list[CategoryBlock]:
+        """The buckets, typed."""
+        return [block for block in self.blocks if isinstance(block, CategoryBlock)]
+
+    def quantizer_levels(self) -> list[QuantizerLevel]:
+        """Every level of every bucket."""
+        return [level for block in self.each_block() for level in block.quantizer.each()]
+
+    def forward(self, rows: Tensor, prefix_rows: int = 0) -> ForwardResult:
         """Encode, quantise and decode rows [B, D].
 
-        ``prefix`` [B] in 1..L says how many levels of each row the shared decoder gets to see; all when absent. The
-        straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)).
+        The shared decoder sees one level of the first ``prefix_rows`` rows, two levels of as many rows after them, and
+        all levels of the rest. (Batches are in random order, so slices of them are random rows, at no cost.)
         """
-        blocks = self.layout.gather(rows)
-        embeddings = self.encoder(blocks)
-        levels = self.quantizer(embeddings)
-        through = embeddings - embeddings.detach()
-        latents = torch.stack([level.step for level in levels]).cumsum(0) + through
-        seen = latents[-1] if prefix is None else select_prefix(latents, prefix)
-        return ForwardResult(
-            blocks, embeddings, latents, self.decoder(seen), self.partial_decoders(latents), levels
-        )
+        blocks = [block(rows) for block in self.each_block()]
+        seen = torch.cat([with_prefixes(block.latents, prefix_rows) for block in blocks])
+        return ForwardResult(self.decoder(seen), blocks)
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
         """Tokens [B, C, L] int64 of rows [B, D]."""
-        levels = self.quantizer(self.encoder(self.layout.gather(rows)))
-        return torch.stack([level.indices for level in levels], dim=-1).transpose(0, 1)
+        return torch.cat([block.encode(rows) for block in self.each_block()]).transpose(0, 1)
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Rows [B, D] of tokens [B, C, l]: any prefix of l = 1..L levels."""
-        reconstruction: Tensor = self.decoder(self.quantizer.lookup(indices)[-1])
+        reconstruction: Tensor = self.decoder(self.lookup(indices))
         return reconstruction
 
     @torch.no_grad()
-    def latent(self, indices: Tensor) -> Tensor:
-        """The quantised latent [B, C E] that the shared decoder gets for tokens [B, C, l]."""
-        return self.quantizer.lookup(indices)[-1].transpose(0, 1).flatten(1)
+    def lookup(self, indices: Tensor) -> Tensor:
+        """Quantised latents [C, B, E] of tokens [B, C, l]: what the shared decoder gets."""
+        return torch.cat([block.quantizer.lookup(indices[:, block.members]) for block in self.each_block()])
 
 
-def select_prefix(latents: Tensor, prefix: Tensor) -> Tensor:
-    """Each row's latent after its own number of levels: [L, C, B, E] and [B] to [C, B, E]."""
-    levels = torch.arange(1, latents.shape[0] + 1, device=latents.device)
-    chosen = (prefix[None] == levels[:, None]).to(latents.dtype)
-    return (latents * chosen[:, None, :, None]).sum(0)
+def with_prefixes(latents: list[Tensor], count: int) -> Tensor:
+    """Latents [C, B, E] of which the first ``count`` rows stop after one level, the next after two, and so on."""
+    if count == 0:
+        return latents[-1]
+    parts = [latent[:, level * count : (level + 1) * count] for level, latent in enumerate(latents[:-1])]
+    return torch.cat([*parts, latents[-1][:, len(parts) * count :]], dim=1)

@@ -28,7 +28,7 @@ from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
 
 PROJECTION = 16
-"""Width of the random projections that the orthogonality loss looks at: a fresh one each step, a twentieth of the cost."""
+"""Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
 
 TOPO_BLOCK = 256
 """The topographic loss compares rows in blocks of this size: four blocks cost a quarter of one matrix of all rows."""
@@ -60,11 +60,11 @@ def objective(
     weighted = {
         "reconstruction": (settings.reconstruction_weight, reconstruction_loss(rows, result)),
         "commitment": (settings.commitment_cost, commitment_loss(model, result)),
-        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result.embeddings, projection)),
+        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection)),
         "informativeness": (settings.informativeness_weight, informativeness_loss(model, result)),
         "topographic": (
             settings.topo_weight,
-            topographic_loss(rows[: settings.topo_samples], result.latents[-1][:, : settings.topo_samples]),
+            topographic_loss(rows[: settings.topo_samples], result.latents[:, : settings.topo_samples]),
         ),
         "codebook": (1.0, codebook_loss(model, result)),
     }
@@ -84,32 +84,36 @@ def commitment_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|y|^2); zero where codes follow the moving average."""
-    if not model.quantizer.each()[0].codes.requires_grad:
+    if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
     return _relative_quantisation_error(model, result, train_codes=True)
 
 
-def _relative_quantisation_error(
-    model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool
-) -> Tensor:
+def _relative_quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> Tensor:
     shares = []
-    for level, quantised in zip(model.quantizer.each(), result.levels, strict=True):
+    for level, quantised in zip(model.quantizer_levels(), result.levels, strict=True):
         nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
         latents = quantised.latents.detach() if train_codes else quantised.latents
         energy = quantised.latents.detach().square().sum((1, 2)).clamp(min=EPSILON)
         shares.append((latents - nearest).square().sum((1, 2)) / energy)
-    return torch.stack(shares).mean()
+    return torch.cat(shares).mean()
 
 
-def orthogonality_loss(embeddings: Tensor, projection: Tensor) -> Tensor:
-    """Latent redundancy of randomly projected embeddings [C, B, E] -> [C, B, 16]."""
-    return latent_redundancy(torch.bmm(embeddings, projection))
+def orthogonality_loss(result: ForwardResult, projection: Tensor) -> Tensor:
+    """Latent redundancy of embeddings [C, B, E] randomly projected to [C, B, 16]."""
+    sizes = [len(block.embeddings) for block in result.blocks]
+    projected = [torch.bmm(b.embeddings, p) for b, p in zip(result.blocks, torch.split(projection, sizes), strict=True)]
+    return latent_redundancy(torch.cat(projected))
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
     """mean over (c, l) of the mean squared error of partial decoders on the category's own columns."""
-    error = (result.partial - result.blocks).square().sum(-1).mean(-1)
-    return (error / model.layout.mask.sum(-1)).mean()
+    errors = []
+    for block, done in zip(model.each_block(), result.blocks, strict=True):
+        for partial in done.partial:
+            squared = (partial - done.columns).square().sum(-1).mean(-1)
+            errors.append(squared / block.layout.mask.sum(-1))
+    return torch.cat(errors).mean()
 
 
 def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
@@ -120,8 +124,8 @@ def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
     block = min(TOPO_BLOCK, count)
     used = count // block * block
     flat = latents.transpose(0, 1).flatten(1)[:used]
-    near = _pair_distances(rows[:used].unflatten(0, (-1, block))).detach()
-    far = _pair_distances(flat.unflatten(0, (-1, block)))
+    near = _pair_distances(rows[:used].reshape(-1, block, rows.shape[1])).detach()
+    far = _pair_distances(flat.reshape(-1, block, flat.shape[1]))
     near, far = near - near.mean(), far - far.mean()
     norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
     return 1 - (near * far).sum() / norm

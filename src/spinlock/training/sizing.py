@@ -21,7 +21,7 @@ from spinlock.config import LevelFactors, ModelSettings
 from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import at_level, water_filling
 from spinlock.metrics.targets import QUALITY, UTILIZATION
-from spinlock.model.spec import LEVELS, latent_dims
+from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
 from spinlock.training.closed_form import (
     RIDGE_GRID,
     ClosedForm,
@@ -99,17 +99,18 @@ class Sizer:
         """
         fixed = self._given(groups, names)
         if all(size is not None for sizes in fixed for size in sizes):
-            return self._evaluate(groups, _filled([(2, 2, 2)] * len(groups), fixed))
+            return self._evaluate(groups, _filled([(2, 2, 2)] * len(groups), fixed), names)
         tried: list[Sizes] = []
         for factor in WATER_FACTORS:
-            tried.append(self._evaluate(groups, _filled(self._codes(groups, self.cap, factor), fixed)))
+            tried.append(self._evaluate(groups, _filled(self._codes(groups, self.cap, factor), fixed), names))
             if _surplus(tried[-1]) >= 0 or tried[-1].utilization < UTILIZATION + UTILIZATION_MARGIN:
                 break
         for share in CAP_SHARES:
             if tried[-1].utilization >= UTILIZATION + UTILIZATION_MARGIN:
                 break
             cap = max(2, round(share * self.cap))
-            tried.append(self._evaluate(groups, _filled(self._codes(groups, cap, COMPARISON_FACTOR), fixed)))
+            codes = _filled(self._codes(groups, cap, COMPARISON_FACTOR), fixed)
+            tried.append(self._evaluate(groups, codes, names))
         return max(tried, key=lambda sizes: (_surplus(sizes) >= 0, _targets_met(sizes), sizes.quality))
 
     def latent_dims(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str] = ()) -> list[Triple]:
@@ -124,7 +125,9 @@ class Sizer:
         return dims
 
     def _codes(self, groups: tuple[tuple[int, ...], ...], cap: int, factor: float) -> list[Triple]:
-        spectra = [np.linalg.eigvalsh(self.covariance[np.ix_(group, group)]) for group in groups]
+        spectra = [
+            np.asarray(np.linalg.eigvalsh(self.covariance[np.ix_(group, group)]), dtype=np.float64) for group in groups
+        ]
         most = LEVELS * math.log2(cap)
         columns = np.array([len(group) for group in groups])
         levels = np.array([water_filling(spectrum, most).level for spectrum in spectra])
@@ -140,12 +143,17 @@ class Sizer:
         self, groups: tuple[tuple[int, ...], ...], num_codes: list[Triple], names: Sequence[str] = ()
     ) -> Sizes:
         dims = self.latent_dims(groups, names)
+        spec = ModelSpec(
+            category_names=tuple(str(c) for c in range(len(groups))),
+            groups=groups,
+            embedding_dim=self.settings.embedding_dim,
+            hidden_dim=1,
+            latent_dims=tuple(dims),
+            num_codes=tuple(num_codes),
+        )
         form = fit_closed_form(
             self.fit_rows,
-            groups,
-            list(num_codes),
-            list(dims),
-            embedding_dim=self.settings.embedding_dim,
+            spec,
             ridge=RIDGE_GRID[0],
             generator=torch.Generator().manual_seed(self.seed),
             iterations=ITERATIONS,
@@ -154,24 +162,22 @@ class Sizer:
         return Sizes(tuple(num_codes), tuple(dims), ridge, quality, self._expected_use(form))
 
     def _best_ridge(self, form: ClosedForm) -> tuple[float, float]:
-        fitted = form.quantise(self.fit_rows)[1][-1]
-        held_out = form.quantise(self.held_out)[1][-1].transpose(0, 1).flatten(1)
-        decoders = fit_decoders(fitted, self.fit_rows, local_decoder(form.layout, form.axes), RIDGE_GRID)
+        fitted, held_out = form.quantise(self.fit_rows)[-1], form.quantise(self.held_out)[-1]
+        base = local_decoder(form.blocks, self.fit_rows.shape[1])
+        decoders = fit_decoders(fitted, self.fit_rows, base, RIDGE_GRID)
         power = self.held_out.square().sum().clamp(min=1e-12)
-        qualities = [
-            float(1 - (self.held_out - held_out @ decoder).square().sum() / power) for decoder in decoders
-        ]
+        qualities = [float(1 - (self.held_out - held_out @ decoder).square().sum() / power) for decoder in decoders]
         best = int(np.argmax(qualities))
         return RIDGE_GRID[best], qualities[best]
 
     def _expected_use(self, form: ClosedForm) -> float:
         """mean over codebooks of mean_k 1 - (1 - p_k)^n for n validation rows, p_k from the rows fitted on."""
         shares = []
-        for counts, mask in zip(form.counts, form.masks, strict=True):
-            probability = counts / counts.sum(-1, keepdim=True)
-            seen = (1 - (1 - probability) ** self.validation_rows) * mask
-            shares.append(seen.sum(-1) / mask.sum(-1))
-        return float(torch.stack(shares).mean())
+        for level in (level for block in form.blocks for level in block.levels):
+            probability = level.counts / level.counts.sum(-1, keepdim=True)
+            seen = (1 - (1 - probability) ** self.validation_rows) * level.mask
+            shares.append(seen.sum(-1) / level.mask.sum(-1))
+        return float(torch.cat(shares).mean())
 
     def _factors(self, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
         return (self.settings.category_factors or {}).get(name, self.settings.factors)

@@ -7,33 +7,23 @@ from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.quantizer import QuantizerLevel
-from spinlock.training.closed_form import ClosedForm, fit_closed_form
+from spinlock.training.closed_form import ClosedForm, FittedLevel, fit_closed_form
 
 
 @torch.no_grad()
-def warm_start(
-    model: CategoricalVQVAE, rows: Tensor, *, ridge: float, rows_per_batch: int, seed: int
-) -> ClosedForm:
+def warm_start(model: CategoricalVQVAE, rows: Tensor, *, ridge: float, rows_per_batch: int, seed: int) -> ClosedForm:
     """Set encoders to principal axes, codebooks to residual k-means and decoders to ridge regression.
 
     ``rows`` [n, D] are all training rows (or the reservoir); ``rows_per_batch`` scales the codes' counts to what the
     moving average will hold. The branches that only training can use start at zero.
     """
-    spec = model.spec
-    form = fit_closed_form(
-        rows,
-        spec.groups,
-        list(spec.num_codes),
-        list(spec.latent_dims),
-        embedding_dim=spec.embedding_dim,
-        ridge=ridge,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    model.encoder.linear.copy_(form.axes)
-    for level, codes, counts in zip(model.quantizer.each(), form.codes, form.counts, strict=True):
-        _set_level(level, codes, counts * (rows_per_batch / rows.shape[0]))
+    form = fit_closed_form(rows, model.spec, ridge=ridge, generator=torch.Generator().manual_seed(seed))
+    for block, fitted in zip(model.each_block(), form.blocks, strict=True):
+        block.encoder.linear.copy_(fitted.axes)
+        block.partial_decoders.linear.copy_(fitted.axes.transpose(1, 2).expand_as(block.partial_decoders.linear))
+        for level, codes in zip(block.quantizer.each(), fitted.levels, strict=True):
+            _set_level(level, codes, rows_per_batch / rows.shape[0])
     model.decoder.linear.copy_(form.decoder)
-    model.partial_decoders.linear.copy_(form.axes.transpose(1, 2).expand_as(model.partial_decoders.linear))
     return form
 
 
@@ -41,21 +31,21 @@ def warm_start(
 def random_start(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: int, seed: int) -> None:
     """Codebooks from latents of random training rows; every weight stays as it was drawn."""
     generator = torch.Generator().manual_seed(seed)
-    residual = model.encoder(model.layout.gather(rows))
-    for level in model.quantizer.each():
-        latents = level.project(residual)
-        count = level.codes.shape[1]
-        chosen = torch.randint(rows.shape[0], (count,), generator=generator).to(rows.device)
-        codes = latents[:, chosen] * level.mask[..., None]
-        level.set_codes(codes, level.mask * (rows_per_batch / level.num_codes[:, None]))
-        residual = residual - level(residual).step
+    for block in model.each_block():
+        residual = block.encoder(block.layout.gather(rows))
+        for level in block.quantizer.each():
+            count = level.codes.shape[1]
+            chosen = torch.randint(rows.shape[0], (count,), generator=generator).to(rows.device)
+            codes = level.project(residual)[:, chosen] * level.mask[..., None]
+            level.set_codes(codes, level.mask * (rows_per_batch / level.num_codes[:, None]))
+            residual = residual - level(residual).step
 
 
-def _set_level(level: QuantizerLevel, codes: Tensor, counts: Tensor) -> None:
+def _set_level(level: QuantizerLevel, fitted: FittedLevel, scale: float) -> None:
     """Identity projections onto the leading coordinates, and the codes of k-means, padded to the level's width."""
-    identity = torch.eye(level.down.shape[1], level.down.shape[2], device=codes.device)
+    identity = torch.eye(level.down.shape[1], level.down.shape[2], device=level.down.device)
     level.down.copy_(identity.expand_as(level.down))
     level.up.copy_(identity.t().expand_as(level.up))
     padded = torch.zeros_like(level.codes)
-    padded[..., : codes.shape[-1]] = codes
-    level.set_codes(padded, counts)
+    padded[..., : fitted.codes.shape[-1]] = fitted.codes
+    level.set_codes(padded, fitted.counts * scale)

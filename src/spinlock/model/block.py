@@ -1,0 +1,69 @@
+"""Encoder, quantiser and partial decoders of the categories of one bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spinlock.model.decoder import PartialDecoders
+from spinlock.model.encoder import CategoryEncoder
+from spinlock.model.layout import CategoryLayout
+from spinlock.model.quantizer import LevelResult, ResidualQuantizer
+from spinlock.model.spec import LEVELS, ModelSpec
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """One training pass of a bucket.
+
+    ``columns`` [C, B, M] is its part of the rows, ``embeddings`` [C, B, E] before and ``latents`` [C, B, E] after
+    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [C, B, M] the
+    prediction of ``columns`` from each prefix, ``levels`` what each level did.
+    """
+
+    columns: Tensor
+    embeddings: Tensor
+    latents: list[Tensor]
+    partial: list[Tensor]
+    levels: list[LevelResult]
+
+
+class CategoryBlock(nn.Module):
+    """The categories ``members`` of a model, batched."""
+
+    def __init__(self, spec: ModelSpec, members: slice, *, learned_codes: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.members = members
+        self.layout = CategoryLayout(spec.groups[members], spec.num_columns)
+        mask = self.layout.mask
+        self.encoder = CategoryEncoder(mask, spec.embedding_dim, spec.hidden_dim, generator)
+        self.quantizer = ResidualQuantizer(
+            spec.latent_dims[members],
+            spec.num_codes[members],
+            spec.embedding_dim,
+            learned_codes=learned_codes,
+            generator=generator,
+        )
+        self.partial_decoders = PartialDecoders(LEVELS, mask, spec.embedding_dim, generator)
+
+    def forward(self, rows: Tensor) -> BlockResult:
+        """Encode, quantise and partially decode rows [B, D].
+
+        The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)).
+        """
+        columns = self.layout.gather(rows)
+        embeddings = self.encoder(columns)
+        levels = self.quantizer(embeddings)
+        latent, latents = embeddings - embeddings.detach(), []
+        for level in levels:
+            latent = latent + level.step
+            latents.append(latent)
+        return BlockResult(columns, embeddings, latents, self.partial_decoders(latents), levels)
+
+    @torch.no_grad()
+    def encode(self, rows: Tensor) -> Tensor:
+        """Tokens [C, B, L] of rows [B, D]."""
+        levels = self.quantizer(self.encoder(self.layout.gather(rows)))
+        return torch.stack([level.indices for level in levels], dim=-1)

@@ -1,0 +1,55 @@
+"""Tokens of rows in fixed blocks: the same kernels on the same shapes, whatever batch the rows come in.
+
+A matrix product's rounding may depend on its number of rows; so that a row's tokens never depend on the other rows or
+on the batch size, every product here sees exactly 1,024 rows, the last block padded with zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spinlock.model.vqvae import CategoricalVQVAE
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Tokens [n, C, L] int64, and each row's mean squared reconstruction error [n] in normalised units."""
+
+    indices: Tensor
+    error: Tensor
+
+
+@torch.no_grad()
+def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
+    """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
+    indices, errors = [], []
+    for block in _blocks(rows):
+        tokens = model.encode(block)
+        indices.append(tokens)
+        errors.append((block - model.decode(tokens)).square().mean(1))
+    return EncodedRows(torch.cat(indices)[: len(rows)], torch.cat(errors)[: len(rows)])
+
+
+@torch.no_grad()
+def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
+    """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
+    return torch.cat([model.decode(block) for block in _blocks(indices)])[: len(indices)]
+
+
+@torch.no_grad()
+def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
+    """Quantised latents [n, C E] of tokens [n, C, l]."""
+    latents = [model.lookup(block).transpose(0, 1).flatten(1) for block in _blocks(indices)]
+    return torch.cat(latents)[: len(indices)]
+
+
+def _blocks(rows: Tensor) -> list[Tensor]:
+    padding = -len(rows) % BLOCK
+    if padding or len(rows) == 0:
+        rows = torch.cat([rows, rows.new_zeros(padding or BLOCK, *rows.shape[1:])])
+    return list(torch.split(rows, BLOCK))

@@ -1,0 +1,87 @@
+"""The categories of a run: discovered, read from a mapping file, or some of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.categories import Discovery, discover, load_mapping, name_categories
+from spinlock.categories.discovery import DiscoveryLimits, Score
+from spinlock.config import CategorySettings
+from spinlock.errors import DataError
+
+Groups = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Categorisation:
+    """Names and groups (positions among the kept columns) of the categories, and how they were found."""
+
+    names: tuple[str, ...]
+    groups: Groups
+    discovery: Discovery
+    notes: tuple[str, ...] = ()
+
+
+def categorise(
+    settings: CategorySettings,
+    correlation: NDArray[np.float64],
+    kept: Sequence[int],
+    names: Sequence[str],
+    score: Score,
+) -> Categorisation:
+    """Assign every kept column to one category, as the settings say.
+
+    ``correlation`` [D, D] of the kept columns on training rows, ``kept`` their positions in the file's ``names``.
+
+    Raises:
+        DataError: a mapping file is at fault, or what was asked for cannot be made.
+    """
+    kept_names = [names[j] for j in kept]
+    limits = DiscoveryLimits(
+        target=settings.orthogonality_target,
+        min_features=settings.min_features_per_category,
+        max_clusters=settings.max_clusters,
+        count=settings.num_categories_auto,
+    )
+    given, given_names, notes = _given(settings, kept, names)
+    found = discover(correlation, limits, score=score, given=given)
+    labels = found.chosen.labels
+    found_names = name_categories(labels, kept_names, given_names)
+    found_groups = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(len(found_names))]
+    by_size = sorted(range(len(found_names)), key=lambda c: -len(found_groups[c]))
+    return Categorisation(tuple(found_names[c] for c in by_size), tuple(found_groups[c] for c in by_size), found, notes)
+
+
+def _given(
+    settings: CategorySettings, kept: Sequence[int], names: Sequence[str]
+) -> tuple[NDArray[np.int64] | None, list[str], tuple[str, ...]]:
+    """Labels of the columns that a mapping file assigns (-1: free), the names of its categories, and remarks."""
+    path = settings.category_mapping_file
+    if settings.category_assignment == "auto" or path is None:
+        return None, [], ()
+    position = {column: index for index, column in enumerate(kept)}
+    given = np.full(len(kept), -1, dtype=np.int64)
+    given_names: list[str] = []
+    notes: list[str] = []
+    for name, columns in load_mapping(path, names).items():
+        members = [position[column] for column in columns if column in position]
+        gone = len(columns) - len(members)
+        if gone:
+            notes.append(f"category {name}: {gone} of {len(columns)} columns were dropped by the cleaning")
+        if members:
+            given[members] = len(given_names)
+            given_names.append(name)
+    free = np.flatnonzero(given < 0)
+    if settings.category_assignment == "manual" and free.size:
+        some = ", ".join(names[kept[j]] for j in free[:5].tolist())
+        raise DataError(
+            f"{free.size} columns are in no category: {some}{' ...' if free.size > 5 else ''}",
+            where=str(path),
+            expected="every column that the cleaning keeps",
+            remedy="add them, or set category_assignment to hybrid",
+        )
+    return given, given_names, tuple(notes)

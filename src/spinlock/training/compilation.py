@@ -1,0 +1,64 @@
+"""Whether to compile the training step: decided from configuration and shapes, never from clocks.
+
+torch.compile costs about a minute on a CPU and saves about a quarter of the time of a step; it pays for long runs of
+wide models, not for a few hundred steps. The estimate counts multiply-adds against a nominal rate.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+import torch
+
+from spinlock.model import LEVELS, ModelSpec
+from spinlock.model.layout import buckets
+
+COMPILE_SECONDS = 60.0
+SAVED_SHARE = 0.25
+NOMINAL_RATE = {"cpu": 5e10, "cuda": 5e12}
+"""Floating-point operations per second that a step is taken to reach."""
+
+
+@dataclass(frozen=True)
+class CompilePlan:
+    """Whether to compile, and why."""
+
+    compile: bool
+    reason: str
+
+
+def step_operations(spec: ModelSpec, batch: int) -> float:
+    """Floating-point operations of one training step (forward, and twice that backward) on B rows."""
+    embedding, hidden = spec.embedding_dim, spec.hidden_dim
+    total = spec.num_categories * embedding * (spec.num_columns + hidden) + hidden * spec.num_columns
+    for members in buckets([len(group) for group in spec.groups]):
+        count, width = len(spec.groups[members]), len(spec.groups[members.start])
+        total += count * (width * (embedding + hidden) + hidden * embedding + LEVELS * embedding * width)
+        for level in range(LEVELS):
+            latent = max(dims[level] for dims in spec.latent_dims[members])
+            codes = max(sizes[level] for sizes in spec.num_codes[members])
+            total += count * latent * (embedding + codes)
+    return 6.0 * batch * total
+
+
+def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.device, wanted: bool) -> CompilePlan:
+    """Compile when the expected saving over all steps exceeds what compiling costs, and a compiler is there."""
+    if not wanted:
+        return CompilePlan(False, "eager: use_torch_compile is false")
+    seconds = steps * step_operations(spec, batch) / NOMINAL_RATE[device.type]
+    saved = SAVED_SHARE * seconds
+    if saved < COMPILE_SECONDS:
+        return CompilePlan(
+            False,
+            f"eager: over {steps} steps compiling would save about {saved:.0f} s and cost about {COMPILE_SECONDS:.0f} s",
+        )
+    if not compiler_available():
+        return CompilePlan(False, "eager: torch.compile would pay but no C++ compiler was found (install g++)")
+    return CompilePlan(True, f"torch.compile: expected to save about {saved:.0f} s over {steps} steps")
+
+
+def compiler_available() -> bool:
+    """Whether there is a C++ compiler for torch.compile."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None or shutil.which("clang++") is not None

@@ -1,0 +1,45 @@
+"""The training history: {metric: [one value per epoch, from epoch 0 on]}, None where an epoch has no such value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+
+Record = dict[str, float | int | None]
+
+CLOCKS = frozenset({"seconds"})
+"""Metrics that depend on the machine's speed and so differ between equal runs."""
+
+
+class History:
+    """Columns of equal length; a metric that appears late is filled up with None."""
+
+    def __init__(self, columns: Mapping[str, list[float | int | None]] | None = None) -> None:
+        self.columns = {name: list(values) for name, values in (columns or {}).items()}
+
+    def __len__(self) -> int:
+        """Epochs recorded, epoch 0 included."""
+        return max((len(values) for values in self.columns.values()), default=0)
+
+    def append(self, record: Mapping[str, float | int | None]) -> None:
+        """Add the values of one epoch; a number that is not finite is stored as None."""
+        length = len(self)
+        for name in self.columns.keys() | record.keys():
+            values = self.columns.setdefault(name, [None] * length)
+            value = record.get(name)
+            values.append(value if value is None or math.isfinite(value) else None)
+
+    def records(self) -> Iterator[Record]:
+        """The epochs in order, each as {metric: value}."""
+        for epoch in range(len(self)):
+            yield {name: self.columns[name][epoch] for name in sorted(self.columns)}
+
+    def to_json(self) -> bytes:
+        """The bytes of ``training_history.json``."""
+        ordered = {name: self.columns[name] for name in sorted(self.columns)}
+        return (json.dumps(ordered, indent=1, allow_nan=False) + "\n").encode()
+
+    def to_jsonl(self) -> bytes:
+        """The bytes of ``training_history.jsonl``, a line for each epoch."""
+        return "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records()).encode()

@@ -1,0 +1,173 @@
+"""Everything before the first epoch: read, split, clean, find the categories, size the model.
+
+``--dry-run`` stops here, ``discover-categories`` half-way, and training goes on from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spinlock.categories.stability import correlation_matrix
+from spinlock.config import DataSettings, VQVAEConfig
+from spinlock.data.cleaning import Cleaner
+from spinlock.data.dataset import FeatureSource, open_features
+from spinlock.data.split import Split, reservoir, split_rows
+from spinlock.errors import DataError
+from spinlock.model import ModelSpec
+from spinlock.training.categorise import Categorisation, categorise
+from spinlock.training.inner import inner_split
+from spinlock.training.sizing import Sizer, Sizes
+
+HIDDEN_DIM = (16, 128)
+"""Narrowest and widest hidden layer that is chosen automatically."""
+
+ROWS_PER_HIDDEN_UNIT = 16
+
+
+@dataclass(frozen=True)
+class Table:
+    """A feature table in memory: raw rows [N, D], and where they came from."""
+
+    path: str
+    family: str
+    feature_type: str
+    names: tuple[str, ...]
+    num_operators: int
+    rows_per_operator: int
+    sha256: str
+    rows: NDArray[np.float32]
+    groups: NDArray[np.generic] | None = None
+
+
+@dataclass(frozen=True)
+class CleanedTable:
+    """The rows of a table as the model sees them, split. ``train`` [n, D] and ``validation`` [m, D] are normalised."""
+
+    table: Table
+    split: Split
+    cleaner: Cleaner
+    train: Tensor
+    validation: Tensor
+
+    @property
+    def fit_train(self) -> NDArray[np.float64]:
+        """Training rows [n, D] z-scored and clipped, in float64."""
+        return self.cleaner.to_standard(self.train.cpu().numpy()).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run up to its first epoch."""
+
+    data: CleanedTable
+    categories: Categorisation
+    sizes: Sizes
+    spec: ModelSpec
+    fit_rows: Tensor
+    correlation: NDArray[np.float64]
+
+
+def read_table(settings: DataSettings) -> Table:
+    """Read the configured features, and the labels that rows are split by.
+
+    Raises:
+        DataError: the file, the group or its content is at fault.
+    """
+    with open_features(
+        settings.input_path, family=settings.feature_family, feature_type=settings.feature_type
+    ) as source:
+        return _table(source, settings.split_by)
+
+
+def _table(source: FeatureSource, split_by: str | None) -> Table:
+    return Table(
+        path=str(source.path),
+        family=source.family,
+        feature_type=source.feature_type,
+        names=source.names,
+        num_operators=source.num_operators,
+        rows_per_operator=source.rows_per_operator,
+        sha256=source.sha256(),
+        rows=source.read_all(),
+        groups=None if split_by is None else source.read_label(split_by.removeprefix("labels/")),
+    )
+
+
+def clean_table(table: Table, config: VQVAEConfig, device: torch.device) -> CleanedTable:
+    """Split the rows and fit the cleaning on training rows (a reservoir of them beyond ``fit_rows``)."""
+    split = split_rows(
+        table.num_operators,
+        table.rows_per_operator,
+        validation_fraction=config.validation_fraction,
+        seed=config.split_seed,
+        groups=table.groups,
+    )
+    fitted = reservoir(split.train, config.fit_rows, config.random_seed)
+    cleaner = Cleaner.fit(table.rows[fitted], table.names, config)
+    return apply_cleaning(table, split, cleaner, device)
+
+
+def apply_cleaning(table: Table, split: Split, cleaner: Cleaner, device: torch.device) -> CleanedTable:
+    """Both sides of the split in the model's units, on the device."""
+    train, validation = (
+        torch.from_numpy(cleaner.apply(table.rows[side]).values).to(device) for side in (split.train, split.validation)
+    )
+    return CleanedTable(table, split, cleaner, train, validation)
+
+
+def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared:
+    """Clean the table, find the categories and size the model.
+
+    Raises:
+        DataError: too few rows or usable columns, a mapping file or factors that do not fit.
+    """
+    data = clean_table(table, config, device)
+    fit_rows, sizer = _sizer(data, config)
+    correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
+    categories = categorise(config, correlation, data.cleaner.kept.tolist(), table.names, sizer.quality)
+    sizes = sizer.choose(categories.groups, categories.names)
+    spec = ModelSpec(
+        category_names=categories.names,
+        groups=categories.groups,
+        embedding_dim=config.embedding_dim,
+        hidden_dim=config.hidden_dim or hidden_dim(len(data.train)),
+        latent_dims=sizes.latent_dims,
+        num_codes=sizes.num_codes,
+    )
+    return Prepared(data, categories, sizes, spec, fit_rows, correlation)
+
+
+def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorisation]:
+    """The part of :func:`prepare` that ``discover-categories`` needs."""
+    data = clean_table(table, config, torch.device("cpu"))
+    fit_rows, sizer = _sizer(data, config)
+    correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.numpy()).astype(np.float64))
+    return data, categorise(config, correlation, data.cleaner.kept.tolist(), table.names, sizer.quality)
+
+
+def hidden_dim(rows: int) -> int:
+    """n / 16 rounded to a multiple of 8, between 16 and 128: few rows support only a narrow hidden layer."""
+    low, high = HIDDEN_DIM
+    return min(high, max(low, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
+
+
+def _sizer(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, Sizer]:
+    chosen = np.searchsorted(data.split.train, reservoir(data.split.train, config.fit_rows, config.random_seed))
+    units = data.split.train[chosen] // data.table.rows_per_operator
+    if data.table.groups is not None:
+        units = np.unique(data.table.groups, return_inverse=True)[1][units]
+    if len(np.unique(units)) < 2:
+        raise DataError(
+            "the training rows are one group",
+            expected="at least two, to choose sizes on rows that were not fitted on",
+            remedy="split by another label",
+        )
+    fit_rows = data.train[torch.from_numpy(chosen).to(data.train.device)]
+    inner = inner_split(units.astype(np.int64), config.random_seed)
+    sizer = Sizer(fit_rows, inner, config, validation_rows=len(data.validation), seed=config.random_seed)
+    return fit_rows, sizer

@@ -1,0 +1,292 @@
+"""The training loop: epochs of equal batches, validation, the best model so far, and saving.
+
+The loop prints nothing; what happens is told to an :class:`Observer`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from spinlock.config import VQVAEConfig
+from spinlock.errors import RunError
+from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.model.dead_codes import reset_dead_codes
+from spinlock.training.history import History, Record
+from spinlock.training.objective import LossTerms, objective
+from spinlock.training.schedule import PREFIX_SHARE, BatchPlan, StepDraws, learning_rate, step_draws
+from spinlock.training.stopping import StopRequest
+from spinlock.training.validation import ValidationResult, Validator
+
+LAST_RESETS = 0.8
+"""Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
+
+
+class Observer(Protocol):
+    """What is told about a run while it goes on."""
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """A step of an epoch is done."""
+
+    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
+        """An epoch is done; ``best`` when its validation became the best so far."""
+
+    def saved(self, epoch: int) -> None:
+        """The state was saved."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands: all of it that is not weights, optimiser state or history.
+
+    ``planned_steps`` fixes the schedule; ``losses`` are the sums over the steps done of the epoch in progress.
+    """
+
+    planned_steps: int
+    epoch: int = 0
+    step: int = 0
+    step_in_epoch: int = 0
+    resets: int = 0
+    resets_total: int = 0
+    best_epoch: int = -1
+    best_score: float = float("inf")
+    best_loss: float = float("inf")
+    reference_epoch: int = 0
+    reference_score: float = float("inf")
+    losses: dict[str, float] = field(default_factory=dict)
+
+    def state(self) -> dict[str, Any]:
+        """As stored in a checkpoint."""
+        return asdict(self)
+
+
+@dataclass
+class TrainingState:
+    """The mutable state of a run."""
+
+    model: CategoricalVQVAE
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    history: History
+    best_weights: dict[str, Tensor]
+    best_validation: ValidationResult | None = None
+
+
+Save = Callable[[TrainingState, bool], None]
+"""Saves the state; the flag tells that it is the best so far."""
+
+
+class Trainer:
+    """Trains a model on rows [n, D]; see :meth:`run`."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        rows: Tensor,
+        validator: Validator,
+        config: VQVAEConfig,
+        *,
+        compiled: bool,
+        observer: Observer,
+        save: Save,
+        stop: StopRequest,
+    ) -> None:
+        self.state = state
+        self.rows = rows
+        self.validator = validator
+        self.config = config
+        self.observer = observer
+        self.save = save
+        self.stop = stop
+        self.plan = BatchPlan.of(len(rows), config.batch_size)
+        self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
+
+    def run(self) -> str | None:
+        """Train to the configured number of epochs; returns why it ended before that, or None.
+
+        Epoch 0, the untrained model, is validated like any other and may turn out the best.
+
+        Raises:
+            RunError: a loss is no longer finite, or the device's memory is used up.
+        """
+        progress = self.state.progress
+        if len(self.state.history) == 0:
+            self._finish_epoch({}, 0.0)
+        while progress.epoch < self.config.epochs:
+            waited = progress.epoch - progress.reference_epoch
+            if waited >= self.config.early_stopping_patience:
+                return f"no better score for {waited} epochs (early_stopping_patience)"
+            started = time.perf_counter()
+            try:
+                finished = self._train_epoch(progress.epoch + 1)
+            except torch.OutOfMemoryError:
+                raise out_of_memory(self.plan.batch) from None
+            if not finished:
+                self.save(self.state, False)
+                return self.stop.reason
+            progress.epoch += 1
+            self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
+            if self.stop.reason is not None and progress.epoch < self.config.epochs:
+                self.save(self.state, False)
+                return self.stop.reason
+        return None
+
+    def _train_epoch(self, epoch: int) -> bool:
+        """The remaining steps of an epoch; False when asked to stop before its end."""
+        progress = self.state.progress
+        order = self.plan.order(self.config.random_seed, epoch).to(self.rows.device)
+        sums: Tensor | None = None
+        names = sorted(LossTerms.__dataclass_fields__)
+        if progress.losses:
+            sums = torch.tensor([progress.losses[name] for name in names], dtype=torch.float64, device=order.device)
+        resets = torch.zeros((), dtype=torch.int64, device=order.device)
+        interrupted = False
+        while progress.step_in_epoch < self.plan.steps and not interrupted:
+            rows = self.rows[order[progress.step_in_epoch]]
+            terms, replaced = self._step(rows)
+            named = terms.named()
+            values = torch.stack([named[name].detach() for name in names]).double()
+            sums = values if sums is None else sums + values
+            resets += replaced
+            progress.step += 1
+            progress.step_in_epoch += 1
+            self.observer.step(epoch, progress.step_in_epoch, self.plan.steps)
+            interrupted = self.stop.reason is not None and progress.step_in_epoch < self.plan.steps
+        assert sums is not None, "an epoch has at least one step"
+        progress.losses = dict(zip(names, sums.tolist(), strict=True))
+        progress.resets += int(resets)
+        return not interrupted
+
+    def _step(self, rows: Tensor) -> tuple[LossTerms, Tensor]:
+        """One optimiser step: quantise with the old codes, descend, then move codes, then replace dead ones."""
+        config, progress, model = self.config, self.state.progress, self.state.model
+        draws = step_draws(model.spec, len(rows), seed=config.random_seed, step=progress.step, device=rows.device)
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
+        self.state.optimizer.zero_grad(set_to_none=True)
+        terms, levels = self.forward(rows, draws)
+        torch.autograd.backward(terms.total)
+        self.state.optimizer.step()
+        replaced = torch.zeros((), dtype=torch.int64, device=rows.device)
+        due = resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval)
+        for index, (level, result) in enumerate(zip(model.quantizer_levels(), levels, strict=True)):
+            if config.use_ema:
+                level.update(result, config.ema_decay)
+            else:
+                level.track_usage(result, config.ema_decay)
+            level.age += 1
+            if due:
+                replaced = replaced + reset_dead_codes(
+                    level,
+                    result,
+                    percentile=config.dead_code_threshold,
+                    max_fraction=config.dead_code_max_reset_fraction,
+                    cool_down=round(1 / max(1e-6, 1 - config.ema_decay)),
+                    noise=draws.reset_noise[index // LEVELS, : len(level.mask)],
+                )
+        return terms, replaced
+
+    def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
+        result = self.state.model(rows, prefix_rows=int(PREFIX_SHARE * len(rows)))
+        return objective(self.state.model, rows, result, draws.projection, self.config), result.levels
+
+    def _epoch_losses(self) -> dict[str, float]:
+        """Mean losses over the steps of the epoch just finished; the sums start again."""
+        progress = self.state.progress
+        means = {name: value / self.plan.steps for name, value in progress.losses.items()}
+        progress.losses, progress.step_in_epoch = {}, 0
+        if not all(torch.isfinite(torch.tensor(list(means.values())))):
+            raise RunError(
+                f"a loss is no longer finite in epoch {progress.epoch}",
+                remedy="lower learning_rate; the last good state is in last.pt",
+            )
+        return means
+
+    def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
+        """Validate when due, note the history, keep the best, save."""
+        config, progress, history = self.config, self.state.progress, self.state.history
+        epoch = progress.epoch
+        validation = None
+        if epoch % config.val_every_n_epochs == 0 or epoch == config.epochs:
+            validation = self.validator(self.state.model)
+        record: Record = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
+        record |= {f"train_{name}": value for name, value in losses.items()}
+        record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
+        progress.resets_total += progress.resets
+        progress.resets = 0
+        best = False
+        if validation is not None:
+            score = checkpoint_score(validation, config)
+            record |= validation.named() | {"score": score}
+            best = self._note_score(score, validation)
+        history.append(record)
+        due = validation is not None if config.save_every is None else epoch % config.save_every == 0
+        if best or due or epoch in (0, config.epochs):
+            self.save(self.state, best)
+            self.observer.saved(epoch)
+        self.observer.epoch(epoch, record, validation, best)
+
+    def _note_score(self, score: float, validation: ValidationResult) -> bool:
+        progress = self.state.progress
+        if score < progress.reference_score - self.config.early_stopping_min_delta:
+            progress.reference_score, progress.reference_epoch = score, progress.epoch
+        if not score < progress.best_score:
+            return False
+        progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
+        self.state.best_weights = {
+            name: tensor.detach().clone() for name, tensor in self.state.model.state_dict().items()
+        }
+        self.state.best_validation = validation
+        return True
+
+
+def checkpoint_score(validation: ValidationResult, config: VQVAEConfig) -> float:
+    """loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality), or val_loss alone."""
+    if not config.checkpoint_use_composite:
+        return validation.loss
+    return (
+        config.checkpoint_loss_weight * validation.loss
+        + config.checkpoint_topo_weight * (1 - validation.topographic_correlation)
+        + config.checkpoint_quality_weight * (1 - validation.quality)
+    )
+
+
+def resets_due(step: int, planned_steps: int, interval: int) -> bool:
+    """Whether dead codes are looked for after the given optimiser step (counted from 1)."""
+    return interval > 0 and step % interval == 0 and step <= LAST_RESETS * planned_steps
+
+
+def out_of_memory(batch: int) -> RunError:
+    """The one line for a device without enough memory: half the batch is what fits with certainty soonest."""
+    return RunError(
+        f"the device's memory does not hold a batch of {batch} rows",
+        remedy=f"pass --batch-size {max(1, batch // 2)} (and --resume-from to go on)",
+    )
+
+
+def make_optimizer(model: CategoricalVQVAE, learning: float) -> torch.optim.Optimizer:
+    """Adam (Kingma and Ba, 2015) over all parameters that learn; warm-started ones take smaller steps."""
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(learning_share(name), []).append(parameter)
+    parameters = [{"params": members, "share": share, "lr": learning * share} for share, members in groups.items()]
+    return torch.optim.Adam(parameters, fused=True)
+
+
+def learning_share(name: str) -> float:
+    """The share of the learning rate that a parameter takes."""
+    import os
+
+    if any(w in name for w in ("encoder.linear", ".down", ".up")):
+        return float(os.environ.get("S_ENC", "1"))
+    if "partial" in name:
+        return float(os.environ.get("S_PART", "1"))
+    if "decoder.linear" in name:
+        return float(os.environ.get("S_DEC", "1"))
+    return float(os.environ.get("S_MLP", "1"))

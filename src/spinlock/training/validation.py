@@ -1,0 +1,93 @@
+"""What is measured at every validation: the losses in eval mode and the four target metrics, on all validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spinlock.config import LossSettings
+from spinlock.data.cleaning import Cleaner
+from spinlock.metrics.codebook import codebook_use
+from spinlock.metrics.reconstruction import fraction_explained, squared_sums
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
+from spinlock.model import CategoricalVQVAE
+from spinlock.training.objective import codebook_loss, commitment_loss, informativeness_loss, reconstruction_loss
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """Losses (redundancy and 1 - r exactly, where training samples them), their weighted total, and metrics."""
+
+    loss: float
+    reconstruction: float
+    commitment: float
+    orthogonality: float
+    informativeness: float
+    topographic: float
+    codebook: float
+    quality: float
+    utilization: float
+    topographic_correlation: float
+
+    def named(self) -> dict[str, float]:
+        """By the names used in the history, with the prefix ``val_``."""
+        return {f"val_{name}": value for name, value in self.__dict__.items()}
+
+
+class Validator:
+    """Evaluates a model on fixed validation rows [m, D], in blocks of ``block`` rows."""
+
+    def __init__(self, rows: Tensor, cleaner: Cleaner, settings: LossSettings, *, block: int) -> None:
+        self.rows = rows
+        self.cleaner = cleaner
+        self.settings = settings
+        self.block = block
+        self.standard = cleaner.to_standard(rows.cpu().numpy())
+        self.fixed = fixed_rows(len(rows))
+        self.distances = pair_distances(self.standard[self.fixed])
+
+    @torch.no_grad()
+    def __call__(self, model: CategoricalVQVAE) -> ValidationResult:
+        """Measure the model as it is; nothing of it changes."""
+        losses = torch.zeros(4, dtype=torch.float64, device=self.rows.device)
+        reconstructions, tokens, latents = [], [], []
+        for rows in torch.split(self.rows, self.block):
+            result = model(rows)
+            parts = (
+                reconstruction_loss(rows, result),
+                commitment_loss(model, result),
+                informativeness_loss(model, result),
+                codebook_loss(model, result),
+            )
+            losses += torch.stack(parts).double() * (len(rows) / len(self.rows))
+            reconstructions.append(result.reconstruction)
+            tokens.append(result.indices.flatten(1))
+            latents.append(result.latents.transpose(0, 1))
+        reconstruction, commitment, informativeness, codebook = losses.tolist()
+        latent = torch.cat(latents)[torch.from_numpy(self.fixed).to(self.rows.device)]
+        redundancy = float(latent_redundancy(latent.transpose(0, 1)))
+        correlation = topographic_correlation(self.distances, latent.flatten(1).cpu().numpy())
+        restored = self.cleaner.to_standard(torch.cat(reconstructions).cpu().numpy())
+        sizes = np.array([size for sizes in model.spec.num_codes for size in sizes])
+        weights = self.settings
+        return ValidationResult(
+            loss=weights.reconstruction_weight * reconstruction
+            + weights.commitment_cost * commitment
+            + weights.orthogonality_weight * redundancy
+            + weights.informativeness_weight * informativeness
+            + weights.topo_weight * (1 - correlation)
+            + codebook,
+            reconstruction=reconstruction,
+            commitment=commitment,
+            orthogonality=redundancy,
+            informativeness=informativeness,
+            topographic=1 - correlation,
+            codebook=codebook,
+            quality=fraction_explained(*squared_sums(self.standard, restored)),
+            utilization=codebook_use(torch.cat(tokens).cpu().numpy(), sizes).utilization,
+            topographic_correlation=correlation,
+        )
