@@ -1,0 +1,24 @@
+"""Correlation matrices for the tests of the categories."""
+
+import numpy as np
+
+from tests.tables import low_rank_table
+
+
+def planted_rows(rng: np.random.Generator, sizes: tuple[int, ...], rows: int = 600, noise: float = 0.3) -> np.ndarray:
+    """Rows [n, D] of blocks that each follow one latent of their own, up to sign and noise."""
+    blocks = []
+    for size in sizes:
+        latent = rng.standard_normal((rows, 1))
+        blocks.append(latent * rng.choice([-1.0, 1.0], size) + noise * rng.standard_normal((rows, size)))
+    return np.concatenate(blocks, axis=1)
+
+
+def planted_labels(sizes: tuple[int, ...]) -> np.ndarray:
+    """The block of each column, [D]."""
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def entangled(rng: np.random.Generator, columns: int = 24, rank: int = 5, noise: float = 0.6) -> np.ndarray:
+    """A correlation matrix [D, D] in which everything hangs together: moves are needed for orthogonal centroids."""
+    return np.corrcoef(low_rank_table(rng, 500, columns, rank, noise).astype(np.float64).T)

@@ -1,0 +1,70 @@
+"""Mapping files: a round trip, and one message for each fault."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinlock.categories.mapping import load_mapping, save_mapping
+from spinlock.errors import DataError
+
+NAMES = ["ux_mean", "ux_rms", "p_mean", "p_rms", "7"]
+
+
+def written(tmp_path: Path, content: Any) -> Path:
+    path = tmp_path / "mapping.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.json"
+    path.write_bytes(save_mapping({"velocity": ["ux_rms", "ux_mean"], "p": ["p_rms"]}, {"target": 0.25}))
+    assert load_mapping(path, NAMES) == {"velocity": [1, 0], "p": [3]}
+    assert json.loads(path.read_text(encoding="utf-8"))["_target"] == 0.25
+
+
+def test_columns_are_names_or_indices(tmp_path: Path) -> None:
+    path = written(tmp_path, {"_comment": "free text", "a": [0, "p_mean"], "b": ["7", 3]})
+    assert load_mapping(path, NAMES) == {"a": [0, 2], "b": [4, 3]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"mapping\.json: cannot be read as JSON"),
+        ('{"a": [0], "a": [1]}', r"cannot be read as JSON \('a' occurs twice\)"),
+        ("[" * 100_000, r"cannot be read as JSON"),
+        ([1, 2], r"holds a list; expected \{name: \[columns\]\}"),
+        ({}, r"names no category"),
+        ({"_only": "comments"}, r"names no category"),
+        ({"a/b": [0]}, r"category name 'a/b' cannot be used; expected letters, digits, _ and -"),
+        ({"": [0]}, r"category name '' cannot be used"),
+        ({"a": []}, r"category 'a' holds \[\]; expected a list of column names or indices"),
+        ({"a": "ux_mean"}, r"category 'a' holds 'ux_mean'; expected a list"),
+        ({"a": {"ux_mean": 1}}, r"category 'a' holds .*; expected a list"),
+        ({"a": ["ux", 5, -1, True, None, 1.0]}, r"unknown columns: ux, 5, -1, True, None and 1 more; .* 0 to 4"),
+        ({"a": [0], "b": ["ux_mean"]}, r"more than once: ux_mean \(in a and b\)"),
+        ({"a": [0, 0]}, r"more than once: ux_mean \(in a and a\)"),
+    ],
+)
+def test_each_fault_is_one_message(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        load_mapping(written(tmp_path, content), NAMES)
+    assert "\n" not in str(caught.value)
+    assert "mapping.json" in str(caught.value)
+
+
+def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.json: no such mapping file; .*discover-categories"):
+        load_mapping(tmp_path / "none.json", NAMES)
+
+
+def test_a_folder_or_binary_file_is_no_mapping(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read as JSON"):
+        load_mapping(tmp_path, NAMES)
+    path = tmp_path / "binary.json"
+    path.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(DataError, match="cannot be read as JSON"):
+        load_mapping(path, NAMES)

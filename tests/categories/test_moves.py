@@ -1,0 +1,137 @@
+"""Moves of single columns: every gain against brute force, and the result against the exact metric."""
+
+import numpy as np
+import pytest
+
+from spinlock.categories.clustering import ward_labels
+from spinlock.categories.moves import Moved, _best_move, decorrelate
+from spinlock.categories.partition import groups_of
+from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, orthogonality
+from tests.categories.tables import entangled
+
+LIMIT = 0.2
+
+
+def penalty(correlation: np.ndarray, weights: np.ndarray) -> float:
+    """sum over pairs of relu(|cos| - limit)^2."""
+    cosine = centroid_cosines(correlation, weights)
+    return float(np.square(np.maximum(cosine[np.triu_indices(len(cosine), 1)] - LIMIT, 0)).sum())
+
+
+def gains(correlation: np.ndarray, labels: np.ndarray, minimum: int, fixed: int) -> dict[tuple[int, int], float]:
+    """What every allowed move would gain, each by computing all cosines anew."""
+    weights = centroid_weights(correlation, groups_of(labels))
+    start, cosine = penalty(correlation, weights), centroid_cosines(correlation, weights)
+    found = {}
+    for column, source in enumerate(labels):
+        in_conflict = (cosine[source] > LIMIT).any()
+        if source < fixed or (labels == source).sum() <= minimum or not in_conflict:
+            continue
+        for target in range(fixed, len(weights)):
+            if target != source:
+                moved = weights.copy()
+                moved[source, column] = 0.0
+                moved[target, column] = -1.0 if weights[target] @ correlation[:, column] < 0 else 1.0
+                found[column, target] = start - penalty(correlation, moved)
+    return found
+
+
+@pytest.mark.parametrize("fixed", [0, 1])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_move_and_its_gain_are_those_of_brute_force(seed: int, fixed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
+    labels = ward_labels(correlation, 4, "projector")
+    expected = gains(correlation, labels, 2, fixed)
+    move = _best_move(correlation, labels, centroid_weights(correlation, groups_of(labels)), LIMIT, 2, fixed)
+    if not expected or max(expected.values()) <= 1e-9:
+        assert move is None
+    else:
+        assert move is not None
+        assert move.gain == pytest.approx(max(expected.values()), abs=1e-10)
+        assert move.gain == pytest.approx(expected[move.column, move.target], abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_move_on_the_way_gains_what_was_predicted(seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
+    labels = ward_labels(correlation, 4, "projector")
+    checked = 0
+    for _ in range(6):
+        weights = centroid_weights(correlation, groups_of(labels))
+        move = _best_move(correlation, labels, weights, LIMIT, 2, 0)
+        if move is None:
+            break
+        assert move.gain == pytest.approx(gains(correlation, labels, 2, 0)[move.column, move.target], abs=1e-10)
+        labels[move.column] = move.target
+        checked += 1
+    assert checked > 0
+
+
+def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> Moved:
+    settings = {"limit": LIMIT, "minimum": 3, "max_moves": 12} | changes
+    return decorrelate(correlation, labels, **settings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_reported_cosine_is_the_exact_one_and_never_worse(seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed))
+    labels = ward_labels(correlation, 5, "projector")
+    result = moved(correlation, labels, minimum=2)
+    assert result.cosine == pytest.approx(orthogonality(correlation, groups_of(result.labels)), abs=1e-12)
+    assert result.cosine <= orthogonality(correlation, groups_of(labels))
+
+
+def test_moves_bring_a_table_under_the_limit() -> None:
+    improved = 0
+    for seed in range(10):
+        correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
+        labels = ward_labels(correlation, 4, "projector")
+        result = moved(correlation, labels, limit=0.3, max_moves=20)
+        improved += result.moves > 0 and result.cosine <= 0.3
+    assert improved >= 3
+
+
+def test_what_was_gained_before_the_moves_ran_out_is_kept() -> None:
+    # A search that finds no further move after fewer moves than lie between two refreshes still reports its result.
+    kept = 0
+    for seed in range(30):
+        correlation = entangled(np.random.default_rng(seed), columns=12, rank=4)
+        labels = ward_labels(correlation, 4, "projector")
+        result = moved(correlation, labels, limit=0.02, minimum=2, max_moves=100)
+        kept += 0 < result.moves < 10
+    assert kept > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_category_falls_below_the_minimum(seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
+    labels = np.repeat(np.arange(6), 5)
+    result = moved(correlation, labels, minimum=4, max_moves=30)
+    assert result.moves <= 30
+    assert np.bincount(result.labels, minlength=6).min() >= 4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_given_categories_neither_give_nor_take(seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
+    labels = np.repeat(np.arange(6), 5)
+    result = moved(correlation, labels, fixed=2, minimum=2, max_moves=30)
+    np.testing.assert_array_equal(labels < 2, result.labels < 2)
+    np.testing.assert_array_equal(labels[:10], result.labels[:10])
+
+
+def test_a_partition_under_the_limit_stays_as_it_is(rng: np.random.Generator) -> None:
+    correlation = entangled(rng)
+    labels = ward_labels(correlation, 5, "projector")
+    before = labels.copy()
+    result = moved(correlation, labels, limit=1.0)
+    np.testing.assert_array_equal(result.labels, before)
+    assert result.moves == 0
+
+
+def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generator) -> None:
+    correlation = entangled(rng)
+    labels = ward_labels(correlation, 5, "projector")
+    np.testing.assert_array_equal(moved(correlation, labels, max_moves=0).labels, labels)
+    single = moved(correlation, np.zeros(24, dtype=np.int64))
+    assert (single.moves, single.cosine) == (0, 0.0)

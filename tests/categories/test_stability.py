@@ -1,0 +1,42 @@
+"""Bootstrap stability: certain where blocks are planted, by chance where there is nothing."""
+
+import numpy as np
+import pytest
+
+from spinlock.categories.discovery import DiscoveryLimits
+from spinlock.categories.stability import bootstrap_stability, correlation_matrix
+from tests.categories.tables import planted_labels, planted_rows
+
+LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
+
+
+def test_planted_blocks_are_found_in_every_bootstrap(rng: np.random.Generator) -> None:
+    sizes = (4, 5, 6)
+    rows = planted_rows(rng, sizes)
+    stability = bootstrap_stability(rows, planted_labels(sizes), "projector", LIMITS, draws=4, rng=rng)
+    assert stability.adjusted_rand.tolist() == [1.0] * 4
+    np.testing.assert_allclose(stability.column_agreement, 1.0)
+
+
+def test_a_partition_of_noise_is_not_stable(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((200, 15))
+    stability = bootstrap_stability(rows, planted_labels((5, 5, 5)), "absolute", LIMITS, draws=4, rng=rng)
+    assert stability.adjusted_rand.mean() < 0.3
+    assert stability.column_agreement.max() < 0.9
+
+
+def test_a_column_in_the_wrong_block_agrees_least(rng: np.random.Generator) -> None:
+    sizes = (4, 5, 6)
+    labels = planted_labels(sizes)
+    labels[0] = 2
+    stability = bootstrap_stability(planted_rows(rng, sizes), labels, "projector", LIMITS, draws=3, rng=rng)
+    assert stability.column_agreement.argmin() == 0
+    # In the bootstraps it sits with three others, here with six: they share only itself.
+    assert stability.column_agreement[0] == pytest.approx(1 / 10)
+
+
+def test_correlations_agree_with_numpy_and_a_constant_column_has_none(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((50, 5)) * [1, 10, 0.1, 1, 1] + 3.0
+    np.testing.assert_allclose(correlation_matrix(rows), np.corrcoef(rows.T), atol=1e-12)
+    rows[:, 2] = 4.0
+    assert correlation_matrix(rows)[2].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0]
