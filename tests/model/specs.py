@@ -1,0 +1,43 @@
+"""A small model for tests: four categories in two buckets, with different codebooks."""
+
+from collections.abc import Iterator
+
+import torch
+
+from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model.block import CategoryBlock
+
+COLUMNS = 51
+_ORDER = [7 * i % COLUMNS for i in range(COLUMNS)]
+GROUPS = (tuple(_ORDER[:40]), tuple(_ORDER[40:45]), tuple(_ORDER[45:49]), tuple(_ORDER[49:]))
+NUM_CODES = ((5, 7, 3), (2, 4, 8), (6, 2, 5), (3, 3, 4))
+LATENT_DIMS = ((4, 8, 8), (4, 8, 8), (4, 4, 4), (4, 4, 4))
+
+
+def small_spec() -> ModelSpec:
+    """Embeddings of width 6, narrower than the widest latent."""
+    return ModelSpec(("a", "b", "c", "d"), GROUPS, 6, 10, LATENT_DIMS, NUM_CODES)
+
+
+def small_model(*, learned_codes: bool = False, branches: bool = False) -> CategoricalVQVAE:
+    """A model of :func:`small_spec`; with ``branches`` the parts that start at zero get weights too."""
+    model = CategoricalVQVAE(small_spec(), learned_codes=learned_codes, seed=3)
+    if branches:
+        generator = torch.Generator().manual_seed(4)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name.endswith(("output", "bias")):
+                    parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def random_rows(count: int = 50, seed: int = 0) -> torch.Tensor:
+    """Rows [count, D] for :func:`small_model`."""
+    return torch.randn(count, COLUMNS, generator=torch.Generator().manual_seed(seed))
+
+
+def each_category(model: CategoricalVQVAE) -> Iterator[tuple[int, CategoryBlock, int]]:
+    """Number of each category, its bucket, and its place there."""
+    for block in model.each_block():
+        for place, category in enumerate(range(model.spec.num_categories)[block.members]):
+            yield category, block, place

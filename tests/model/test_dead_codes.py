@@ -1,0 +1,143 @@
+"""Replacing dead codes: only those, not too many, not too soon, and so that it lasts."""
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.model.dead_codes import reset_dead_codes
+from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from tests.model.test_quantizer import assert_consistent, seeded
+
+ROWS = 64
+
+
+def level_with(counts: list[list[float]]) -> QuantizerLevel:
+    """A level whose codebooks [C] have these usages, old enough for a reset."""
+    sizes = tuple(len(usage) for usage in counts)
+    level = QuantizerLevel((3,) * len(sizes), sizes, 3, learned_codes=False, generator=seeded())
+    padded = torch.tensor([usage + [0.0] * (max(sizes) - len(usage)) for usage in counts])
+    level.set_codes(level.codes.detach().clone(), padded)
+    level.age.fill_(1000)
+    return level
+
+
+def rows_for(level: QuantizerLevel, seed: int = 1) -> LevelResult:
+    return level(3 * torch.randn(len(level.counts), ROWS, 3, generator=seeded(seed)))
+
+
+def reset(level: QuantizerLevel, result: LevelResult, seed: int = 2, **changes: float) -> int:
+    settings = {"percentile": 50.0, "max_fraction": 1.0, "cool_down": 100} | changes
+    noise = torch.rand(len(level.counts), ROWS, generator=seeded(seed))
+    return int(reset_dead_codes(level, result, noise=noise, **settings))
+
+
+def snapshot(level: QuantizerLevel) -> list[torch.Tensor]:
+    return [tensor.detach().clone() for tensor in (level.codes, level.counts, level.sums, level.age)]
+
+
+def test_a_healthy_codebook_is_never_touched() -> None:
+    # Uneven, but nobody below a tenth of the fair share: the percentile alone would throw half of them away.
+    level = level_with([[2.0, 10.0, 9.0, 11.0, 12.0, 16.0], [10.0, 10.0, 10.0]])
+    before, result = snapshot(level), rows_for(level)
+    assert reset(level, result, percentile=100.0) == 0
+    for tensor, same in zip(snapshot(level), before, strict=True):
+        torch.testing.assert_close(tensor, same)
+
+
+def test_the_padding_of_a_smaller_codebook_is_not_dead() -> None:
+    level = level_with([[10.0] * 6, [10.0, 10.0]])
+    assert reset(level, rows_for(level), percentile=100.0) == 0
+    assert not level.codes[1, 2:].any()
+    assert not level.counts[1, 2:].any()
+
+
+def test_a_dead_code_becomes_a_row_in_all_three_tensors() -> None:
+    level = level_with([[0.0, 30.0, 34.0], [20.0, 20.0, 24.0]])
+    before, result = snapshot(level), rows_for(level)
+    assert reset(level, result) == 1
+    assert (result.latents[0] == level.codes[0, 0]).all(-1).any()
+    assert level.counts[0, 0].item() == pytest.approx(64 / 3)
+    assert_consistent(level)
+    assert level.age[0].tolist() == [0, 1000, 1000]
+    torch.testing.assert_close(level.codes[0, 1:], before[0][0, 1:])
+    torch.testing.assert_close(level.codes[1], before[0][1])
+    torch.testing.assert_close(level.counts[0, 1:], before[1][0, 1:])
+
+
+def test_a_replaced_code_survives_the_next_update() -> None:
+    level = level_with([[0.0, 30.0, 34.0]])
+    result = rows_for(level)
+    level.update(result, 0.99)
+    reset(level, result)
+    replaced = level.codes[0, 0].clone()
+    next_result = rows_for(level, seed=7)
+    level.update(next_result, 0.99)
+    assert (level.codes[0, 0] - replaced).norm() < 0.05 * replaced.norm()
+    assert level.counts[0, 0] > 0.9 * 64 / 3
+    assert reset(level, next_result, cool_down=0) == 0
+
+
+@pytest.mark.parametrize(("usage", "dead"), [(0.70, 0), (0.68, 1)])
+def test_a_code_below_a_tenth_of_its_fair_share_is_dead(usage: float, dead: int) -> None:
+    # Beside three codes used nine times the limit is 0.1 (27 + x) / 4 = x, that is 2.7 / 3.9 = 0.692.
+    level = level_with([[usage, 9.0, 9.0, 9.0]])
+    assert reset(level, rows_for(level)) == dead
+
+
+def test_the_percentile_limits_which_codes_may_die() -> None:
+    usage = [0.0, 0.1, 0.2, 0.3, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0]
+    for percentile, dead in ((0.0, 1), (10.0, 2), (20.0, 3), (100.0, 4)):
+        level = level_with([usage])
+        assert reset(level, rows_for(level), percentile=percentile) == dead
+
+
+@pytest.mark.parametrize(("fraction", "dead"), [(0.0, 0), (0.1, 1), (0.25, 2), (0.5, 4), (1.0, 6)])
+def test_at_most_a_fraction_is_replaced_the_least_used_first(fraction: float, dead: int) -> None:
+    level = level_with([[0.5, 0.1, 0.4, 0.2, 0.3, 0.0, 100.0, 100.0]])
+    assert reset(level, rows_for(level), percentile=100.0, max_fraction=fraction) == dead
+    order = [5, 1, 3, 4, 2, 0]
+    assert sorted(np.flatnonzero(level.age[0].numpy() == 0).tolist()) == sorted(order[:dead])
+
+
+def test_a_code_is_left_alone_while_it_cools_down() -> None:
+    level = level_with([[0.0, 30.0, 34.0]])
+    level.age.fill_(99)
+    assert reset(level, rows_for(level), cool_down=100) == 0
+    level.age += 1
+    assert reset(level, rows_for(level), cool_down=100) == 1
+
+
+def test_replacements_are_distinct_rows() -> None:
+    level = level_with([[0.0, 0.0, 0.0, 0.0, 0.0, 100.0]])
+    result = rows_for(level)
+    assert reset(level, result, percentile=100.0) == 5
+    assert len(torch.unique(level.codes[0, :5], dim=0)) == 5
+
+
+def test_rows_are_drawn_in_proportion_to_their_squared_error() -> None:
+    # Two kinds of rows with squared errors 9 : 1 and as many of each: nine draws in ten take the first kind.
+    level = level_with([[0.0, 64.0]])
+    level.set_codes(torch.zeros(1, 2, 3), level.counts.clone())
+    level.age.fill_(1000)
+    latents = torch.zeros(1, ROWS, 3)
+    latents[0, ::2, 0], latents[0, 1::2, 0] = 3.0, 1.0
+    hits = torch.zeros(1, ROWS, 2)
+    hits[..., 1] = 1.0
+    result = LevelResult(latents, hits, torch.ones(1, ROWS, dtype=torch.int64), latents)
+    start, far = snapshot(level), 0
+    for seed in range(1000):
+        for tensor, value in zip((level.codes, level.counts, level.sums, level.age), start, strict=True):
+            tensor.data.copy_(value)
+        assert reset(level, result, seed=seed) == 1
+        far += level.codes[0, 0, 0].item() == 3.0
+    assert far / 1000 == pytest.approx(0.9, abs=0.03)
+
+
+def test_more_dead_codes_than_rows() -> None:
+    level = level_with([[0.0] * 30 + [1000.0]])
+    latents = torch.randn(1, 4, 3, generator=seeded())
+    result = level(latents)
+    noise = torch.rand(1, 4, generator=seeded())
+    replaced = reset_dead_codes(level, result, percentile=100.0, max_fraction=1.0, cool_down=0, noise=noise)
+    assert int(replaced) == 30
+    assert_consistent(level)

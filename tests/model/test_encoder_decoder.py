@@ -1,0 +1,56 @@
+"""Batched encoders and decoders against one plain module per category."""
+
+import torch
+from torch.nn import functional as F
+
+from spinlock.model.block import CategoryBlock
+from tests.model.specs import GROUPS, each_category, random_rows, small_model
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_batched_encoders_equal_one_per_category() -> None:
+    model, rows = small_model(branches=True), random_rows()
+    for c, block, i in each_category(model):
+        embeddings = block.encoder(block.layout.gather(rows))
+        own, width, weights = rows[:, list(GROUPS[c])], len(GROUPS[c]), block.encoder
+        hidden = F.gelu(own @ weights.hidden[i, :width] + weights.hidden_bias[i], approximate="tanh")
+        torch.testing.assert_close(embeddings[i], own @ weights.linear[i, :width] + hidden @ weights.output[i])
+
+
+def test_an_encoder_starts_linear() -> None:
+    block = small_model().each_block()[0]
+    columns = block.layout.gather(random_rows())
+    torch.testing.assert_close(block.encoder(2 * columns), 2 * torch.bmm(columns, block.encoder.linear))
+
+
+def test_the_shared_decoder_reads_every_category() -> None:
+    weights = small_model(branches=True).decoder
+    latents = torch.randn(4, 8, 6, generator=seeded(), requires_grad=True)
+    flat = torch.cat(list(latents), dim=1)
+    hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias, approximate="tanh")
+    expected = flat @ weights.linear + weights.bias + hidden @ weights.output
+    torch.testing.assert_close(weights(latents), expected)
+    (gradient,) = torch.autograd.grad(weights(latents)[:, 0].sum(), latents)
+    assert (gradient.abs().sum((1, 2)) > 0).all()
+
+
+def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding() -> None:
+    model = small_model(branches=True)
+    prefixes: dict[CategoryBlock, list[torch.Tensor]] = {
+        block: [torch.randn(len(block.layout.mask), 7, 6, generator=seeded(level)) for level in range(3)]
+        for block in model.each_block()
+    }
+    for c, block, i in each_category(model):
+        decoders, width = block.partial_decoders, len(GROUPS[c])
+        for level, columns in enumerate(decoders(prefixes[block])):
+            expected = prefixes[block][level][i] @ decoders.linear[level, i] + decoders.bias[level, i]
+            torch.testing.assert_close(columns[i, :, :width], expected[:, :width])
+            assert not columns[i, :, width:].any()
+
+
+def test_weights_come_from_the_seed() -> None:
+    first, second = small_model().state_dict(), small_model().state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)

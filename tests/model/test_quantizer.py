@@ -1,0 +1,201 @@
+"""One level of quantisation, its moving average, and the nested levels."""
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.model.quantizer import QuantizerLevel, ResidualQuantizer
+from tests.model.specs import LATENT_DIMS, NUM_CODES
+
+DECAY = 0.9
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def level_of(num_codes: tuple[int, ...] = (5, 3), dims: tuple[int, ...] = (4, 2)) -> QuantizerLevel:
+    return QuantizerLevel(dims, num_codes, 4, learned_codes=False, generator=seeded())
+
+
+def filled(level: QuantizerLevel) -> QuantizerLevel:
+    """The level with codes and counts of a table of rows."""
+    codes = torch.randn(level.codes.shape, generator=seeded(1)) * level.mask[..., None] * level.latent_mask
+    level.set_codes(codes, 10 * torch.rand(level.counts.shape, generator=seeded(2)) + 1)
+    return level
+
+
+def residuals(rows: int = 40, seed: int = 3) -> torch.Tensor:
+    return torch.randn(2, rows, 4, generator=seeded(seed))
+
+
+def assert_consistent(level: QuantizerLevel) -> None:
+    """e = S / n~, with n~ written out from the counts."""
+    for c in range(len(level.counts)):
+        counts = level.counts[c][level.mask[c]].double()
+        smoothed = (counts + 1e-5) / (counts.sum() + len(counts) * 1e-5) * counts.sum()
+        expected = level.sums[c][level.mask[c]].double() / smoothed[:, None]
+        torch.testing.assert_close(level.codes[c][level.mask[c]].double(), expected, rtol=1e-4, atol=1e-6)
+        assert not level.counts[c][~level.mask[c]].any()
+        assert not level.codes[c][~level.mask[c]].any()
+
+
+class TestMovingAverage:
+    """Counts n, sums S and codes e agree at all times."""
+
+    def test_from_the_start(self) -> None:
+        assert_consistent(level_of())
+
+    def test_after_the_codes_are_set(self) -> None:
+        level = filled(level_of())
+        assert_consistent(level)
+        assert not level.age.any()
+
+    @pytest.mark.parametrize("steps", [1, 50])
+    def test_after_updates(self, steps: int) -> None:
+        level = filled(level_of())
+        for step in range(steps):
+            level.update(level(residuals(seed=step)), DECAY)
+        assert_consistent(level)
+
+    def test_an_update_by_hand(self) -> None:
+        level = filled(level_of())
+        counts, sums = level.counts.clone(), level.sums.clone()
+        result = level(residuals())
+        level.update(result, DECAY)
+        for c in range(2):
+            for k in range(level.num_codes[c]):
+                mine = result.latents[c][result.indices[c] == k]
+                torch.testing.assert_close(level.counts[c, k], DECAY * counts[c, k] + (1 - DECAY) * len(mine))
+                torch.testing.assert_close(level.sums[c, k], DECAY * sums[c, k] + (1 - DECAY) * mine.sum(0))
+
+    def test_smoothing_is_not_written_back(self) -> None:
+        # Without any rows the counts only decay; smoothing that accumulates would lift those of unused codes.
+        level = filled(level_of())
+        before = level.counts.clone()
+        result = level(residuals(rows=0))
+        for _ in range(200):
+            level.update(result, 0.99)
+        torch.testing.assert_close(level.counts, before * 0.99**200, rtol=1e-4, atol=0)
+
+    def test_the_codes_move_towards_their_rows(self) -> None:
+        level = filled(level_of())
+        rows = residuals(400)
+        errors = []
+        for _ in range(60):
+            result = level(rows)
+            errors.append((result.latents - torch.bmm(result.hits, level.codes)).square().sum().item())
+            level.update(result, DECAY)
+        assert errors[-1] < 0.9 * errors[0]
+        result = level(rows)
+        for k in range(3):
+            mine = result.latents[1][result.indices[1] == k]
+            torch.testing.assert_close(level.codes[1, k], mine.mean(0), rtol=0.05, atol=0.05)
+
+    def test_counts_settle_at_the_rows_per_batch(self) -> None:
+        level, rows = filled(level_of()), residuals(100)
+        for _ in range(200):
+            level.update(level(rows), DECAY)
+        torch.testing.assert_close(level.counts.sum(-1), torch.full((2,), 100.0))
+
+    def test_a_code_that_nobody_uses_stays_where_it_is(self) -> None:
+        level = filled(level_of())
+        with torch.no_grad():
+            level.codes[0, 0] = 50.0
+            level.sums.copy_(level.smoothed_counts()[..., None] * level.codes)
+        for step in range(50):
+            level.update(level(residuals(seed=step)), DECAY)
+        assert level.codes[0, 0].tolist() == pytest.approx([50.0] * 4, rel=0.02)
+
+    def test_learned_codes_are_only_counted(self) -> None:
+        level = QuantizerLevel((4, 2), (5, 3), 4, learned_codes=True, generator=seeded())
+        codes = level.codes.detach().clone()
+        level.track_usage(level(residuals()), DECAY)
+        assert torch.equal(level.codes, codes)
+        assert level.codes.requires_grad
+        assert_consistent(level)
+
+
+class TestLevel:
+    """The nearest code, among those that exist."""
+
+    def test_rows_are_quantised_with_the_codes_as_they_were(self) -> None:
+        level, rows = filled(level_of()), residuals()
+        codes = level.codes.clone()
+        result = level(rows)
+        level.update(result, 0.0)
+        assert not torch.equal(level.codes, codes)
+        for c in range(2):
+            used = codes[c, : level.num_codes[c]]
+            nearest = torch.cdist(result.latents[c], used).argmin(-1)
+            assert torch.equal(result.indices[c], nearest)
+            torch.testing.assert_close(result.step[c], (used @ level.up[c])[nearest])
+
+    def test_no_code_beyond_a_categorys_own_is_ever_chosen(self) -> None:
+        # The padding holds zeros, the nearest of all to these rows.
+        level = filled(level_of(num_codes=(9, 2)))
+        result = level(1e-3 * residuals(500))
+        assert result.indices[1].max() <= 1
+        assert not result.hits[1, :, 2:].any()
+
+    def test_latents_beyond_a_categorys_own_width_are_zero(self) -> None:
+        level = filled(level_of())
+        assert not level(residuals()).latents[1, :, 2:].any()
+
+
+class TestResidualLevels:
+    """Levels are nested: each quantises what the coarser ones left."""
+
+    @pytest.fixture
+    def quantizer(self) -> ResidualQuantizer:
+        return ResidualQuantizer(LATENT_DIMS[1:], NUM_CODES[1:], 6, learned_codes=False, generator=seeded())
+
+    @pytest.fixture
+    def embeddings(self) -> torch.Tensor:
+        return torch.randn(3, 30, 6, generator=seeded(5))
+
+    def test_it_equals_a_plain_loop_over_categories_and_levels(
+        self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
+    ) -> None:
+        results = quantizer(embeddings)
+        for c in range(3):
+            residual = embeddings[c].double().numpy()
+            for level_number, level in enumerate(quantizer.each()):
+                width, size = LATENT_DIMS[c + 1][level_number], NUM_CODES[c + 1][level_number]
+                down = level.down[c, :, :width].detach().double().numpy()
+                up = level.up[c, :width].detach().double().numpy()
+                codes = level.codes[c, :size, :width].double().numpy()
+                chosen = []
+                for row in residual:
+                    chosen.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
+                residual = residual - codes[chosen] @ up
+                assert results[level_number].indices[c].tolist() == chosen
+                left = embeddings[c] - sum(result.step[c] for result in results[: level_number + 1])
+                np.testing.assert_allclose(left.detach().numpy(), residual, atol=1e-4)
+
+    def test_looking_tokens_up_gives_the_quantised_latents_of_every_prefix(
+        self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
+    ) -> None:
+        results = quantizer(embeddings)
+        tokens = torch.stack([result.indices for result in results], dim=-1).transpose(0, 1)
+        for count in (1, 2, 3):
+            expected = torch.stack([result.step for result in results[:count]]).sum(0)
+            torch.testing.assert_close(quantizer.lookup(tokens[..., :count]), expected)
+
+    def test_a_finer_level_sends_no_gradient_into_the_coarser(
+        self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
+    ) -> None:
+        results = quantizer(embeddings.requires_grad_())
+        coarse = quantizer.each()[0]
+        gradients = torch.autograd.grad(results[1].latents.square().sum(), [coarse.down, coarse.up], allow_unused=True)
+        assert gradients == (None, None)
+
+    def test_autocast_does_not_reach_the_search(self, quantizer: ResidualQuantizer, embeddings: torch.Tensor) -> None:
+        expected = quantizer(embeddings)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            results = quantizer(embeddings)
+            coarse = quantizer(embeddings.bfloat16())
+        for result, same in zip(results, expected, strict=True):
+            assert torch.equal(result.indices, same.indices)
+            assert result.latents.dtype == torch.float32
+        assert coarse[0].step.dtype == torch.float32

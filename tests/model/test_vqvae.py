@@ -1,0 +1,135 @@
+"""The whole network: tokens to rows and back, prefixes, gradients, and what a token depends on."""
+
+import pytest
+import torch
+
+from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from spinlock.model.vqvae import with_prefixes
+from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
+
+
+@pytest.fixture
+def model() -> CategoricalVQVAE:
+    return small_model(branches=True)
+
+
+def test_decoding_the_tokens_of_a_pass_gives_its_reconstruction(model: CategoricalVQVAE) -> None:
+    result = model(random_rows())
+    torch.testing.assert_close(model.decode(result.indices), result.reconstruction)
+    torch.testing.assert_close(model.lookup(result.indices), result.latents)
+    assert torch.equal(model.encode(random_rows()), result.indices)
+
+
+def test_tokens_stay_within_their_codebooks(model: CategoricalVQVAE) -> None:
+    tokens = model.encode(random_rows(500))
+    assert tokens.shape == (500, 4, 3)
+    assert tokens.dtype == torch.int64
+    assert tokens.min() >= 0
+    assert (tokens.amax(0) < torch.tensor(NUM_CODES)).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVAE, count: int) -> None:
+    result = model(random_rows())
+    prefix = torch.cat([block.latents[count - 1] for block in result.blocks])
+    torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(prefix))
+
+
+def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
+    result = model(random_rows(), prefix_rows=7)
+    tokens = result.indices
+    expected = torch.cat(
+        [model.decode(tokens[:7, :, :1]), model.decode(tokens[7:14, :, :2]), model.decode(tokens[14:])]
+    )
+    torch.testing.assert_close(result.reconstruction, expected)
+
+
+def test_prefixes_of_latents() -> None:
+    latents = [torch.full((1, 5, 2), float(level)) for level in (1, 2, 3)]
+    assert with_prefixes(latents, 0) is latents[2]
+    assert with_prefixes(latents, 2)[0, :, 0].tolist() == [1, 1, 2, 2, 3]
+
+
+def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:
+    result = model(random_rows())
+    for c, block, i in each_category(model):
+        done = result.blocks[model.each_block().index(block)]
+        width = len(GROUPS[c])
+        torch.testing.assert_close(done.columns[i, :, :width], random_rows()[:, list(GROUPS[c])])
+        for level in range(3):
+            latent = sum(step.step[i] for step in done.levels[: level + 1])
+            own = latent @ block.partial_decoders.linear[level, i] + block.partial_decoders.bias[level, i]
+            torch.testing.assert_close(done.partial[level][i, :, :width], own[:, :width])
+
+
+def test_gradients_pass_straight_through_to_the_embeddings(model: CategoricalVQVAE) -> None:
+    result = model(random_rows())
+    embeddings = [block.embeddings for block in result.blocks]
+    through = torch.autograd.grad(result.latents.sum(), embeddings)
+    assert all(torch.equal(gradient, torch.ones_like(gradient)) for gradient in through)
+
+
+def test_a_token_depends_on_its_own_categorys_columns_alone(model: CategoricalVQVAE) -> None:
+    rows = random_rows(200)
+    tokens = model.encode(rows)
+    for c, group in enumerate(GROUPS):
+        changed = rows.clone()
+        changed[:, list(group)] = 5 * random_rows(200, seed=9)[:, list(group)]
+        different = (model.encode(changed) != tokens).any(-1).any(0)
+        assert different.tolist() == [other == c for other in range(len(GROUPS))]
+
+
+def test_a_rows_tokens_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) -> None:
+    rows = random_rows(100)
+    tokens = model.encode(rows)
+    others = torch.cat([rows[:50], 100 * random_rows(50, seed=8)])
+    assert torch.equal(model.encode(others)[:50], tokens[:50])
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.encode(rows[order]), tokens[order])
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, BLOCK, BLOCK + 1])
+def test_fixed_blocks_give_each_row_the_same_bits_in_any_company(model: CategoricalVQVAE, count: int) -> None:
+    rows = random_rows(2 * BLOCK)
+    whole, part = encode_rows(model, rows), encode_rows(model, rows[:count])
+    assert torch.equal(part.indices, whole.indices[:count])
+    assert torch.equal(part.error, whole.error[:count])
+    assert torch.equal(decode_tokens(model, part.indices), decode_tokens(model, whole.indices)[:count])
+    assert part.indices.shape == (count, 4, 3)
+
+
+def test_errors_and_latents_in_blocks_are_those_of_the_pass(model: CategoricalVQVAE) -> None:
+    rows = random_rows(40)
+    result, encoded = model(rows), encode_rows(model, rows)
+    torch.testing.assert_close(encoded.error, (rows - result.reconstruction).square().mean(1))
+    flat = torch.cat(list(result.latents), dim=-1)
+    torch.testing.assert_close(latent_rows(model, encoded.indices), flat)
+    torch.testing.assert_close(decode_tokens(model, encoded.indices[..., :1]), model.decode(encoded.indices[..., :1]))
+
+
+def test_the_state_alone_rebuilds_the_tokens(model: CategoricalVQVAE) -> None:
+    other = CategoricalVQVAE(ModelSpec.from_state(model.spec.state()), seed=99)
+    assert not torch.equal(other.encode(random_rows()), model.encode(random_rows()))
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other.encode(random_rows()), model.encode(random_rows()))
+    torch.testing.assert_close(other(random_rows()).reconstruction, model(random_rows()).reconstruction)
+
+
+def test_results_follow_the_order_of_the_categories(model: CategoricalVQVAE) -> None:
+    result = model(random_rows())
+    assert result.embeddings.shape == result.latents.shape == (4, 50, 6)
+    assert result.indices.shape == (50, 4, 3)
+    assert len(result.levels) == len(model.quantizer_levels()) == 6
+    for level, done in zip(model.quantizer_levels(), result.levels, strict=True):
+        assert done.hits.shape[-1] == level.codes.shape[1]
+
+
+def test_codes_are_learned_only_when_asked() -> None:
+    followed, learned = small_model(), small_model(learned_codes=True)
+    assert not any(level.codes.requires_grad for level in followed.quantizer_levels())
+    assert all(level.codes.requires_grad for level in learned.quantizer_levels())
+
+
+def test_every_column_is_decoded(model: CategoricalVQVAE) -> None:
+    assert model(random_rows()).reconstruction.shape == (50, COLUMNS)
