@@ -88,7 +88,8 @@ class Sizer:
 
     def quality(self, labels: NDArray[np.int64]) -> float:
         """Cross-validated quality of a partition [D] at the sizes it would get: the score of category discovery."""
-        groups = tuple(tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1))
+        members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
+        groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
         return self._evaluate(groups, self._codes(groups, self.cap, COMPARISON_FACTOR)).quality
 
     def choose(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str]) -> Sizes:
@@ -111,7 +112,7 @@ class Sizer:
             cap = max(2, round(share * self.cap))
             codes = _filled(self._codes(groups, cap, COMPARISON_FACTOR), fixed)
             tried.append(self._evaluate(groups, codes, names))
-        return max(tried, key=lambda sizes: (_surplus(sizes) >= 0, _targets_met(sizes), sizes.quality))
+        return max(tried, key=lambda sizes: (_targets_met(sizes), _surplus(sizes)))
 
     def latent_dims(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str] = ()) -> list[Triple]:
         """Widths [C][3] from the ratios, or as given by the factors."""

@@ -35,7 +35,8 @@ def random_start(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: int, 
         residual = block.encoder(block.layout.gather(rows))
         for level in block.quantizer.each():
             count = level.codes.shape[1]
-            chosen = torch.randint(rows.shape[0], (count,), generator=generator).to(rows.device)
+            order = torch.randperm(rows.shape[0], generator=generator)
+            chosen = order[torch.arange(count) % rows.shape[0]].to(rows.device)
             codes = level.project(residual)[:, chosen] * level.mask[..., None]
             level.set_codes(codes, level.mask * (rows_per_batch / level.num_codes[:, None]))
             residual = residual - level(residual).step

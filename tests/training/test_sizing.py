@@ -1,0 +1,133 @@
+"""Codebook sizes: limits, given factors, and expectations that hold on rows not seen."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.config import ModelSettings
+from spinlock.config.model import LevelFactors
+from spinlock.errors import DataError
+from spinlock.metrics.codebook import codebook_use
+from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
+from spinlock.training.closed_form import RIDGE_GRID
+from spinlock.training.inner import inner_split
+from spinlock.training.sizing import LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer, Sizes
+from spinlock.training.warm_start import warm_start
+from tests.training.specs import GROUPS, planted_rows
+
+NAMES = ("a", "b", "c")
+
+
+def factors(*levels: tuple[int | None, int | None]) -> tuple[LevelFactors, LevelFactors, LevelFactors]:
+    first, second, third = (LevelFactors(latent_dim=dim, num_codes=codes) for dim, codes in levels)
+    return first, second, third
+
+
+def sizer(rows: torch.Tensor | None = None, validation_rows: int = 120, **settings: object) -> Sizer:
+    rows = planted_rows(1200) if rows is None else rows
+    model = ModelSettings.model_validate({"embedding_dim": 12} | settings)
+    return Sizer(rows, inner_split(np.arange(len(rows)), 0), model, validation_rows=validation_rows, seed=0)
+
+
+@pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 10), (1200, 20), (60 * 513, LARGEST_CODEBOOK)])
+def test_a_code_has_sixty_rows(rows: int, cap: int) -> None:
+    assert sizer(torch.zeros(rows, 24)).cap == cap
+    assert ROWS_PER_CODE == 60
+
+
+def test_sizes_lie_between_two_and_the_cap() -> None:
+    sizes = sizer().choose(GROUPS, NAMES)
+    assert len(sizes.num_codes) == len(sizes.latent_dims) == 3
+    assert all(2 <= size <= 20 for triple in sizes.num_codes for size in triple)
+    assert sizes.ridge in RIDGE_GRID
+    assert sizes.bits == pytest.approx(sum(math.log2(size) for triple in sizes.num_codes for size in triple))
+
+
+def test_a_category_with_less_to_say_gets_fewer_codes() -> None:
+    rows = planted_rows(3000)
+    rows[:, 19:24] = rows[:, [19]] + 0.02 * rows[:, 19:24]  # the last category is all but one number
+    sizes = sizer(rows, validation_rows=2000).choose(GROUPS, NAMES)
+    assert sizes.num_codes[2][0] < sizes.num_codes[0][0]
+
+
+def test_few_validation_rows_ask_for_small_codebooks() -> None:
+    many, few = (sizer(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 25))
+    assert few.bits < many.bits
+    assert few.num_codes < many.num_codes
+
+
+def test_latent_widths_follow_the_ratios() -> None:
+    sizes = sizer(compression_ratios="0.25:0.5:1").choose(GROUPS, NAMES)
+    assert sizes.latent_dims == tuple(latent_dims(len(group), 12, (0.25, 0.5, 1.0)) for group in GROUPS)
+
+
+def test_given_factors_are_taken_as_they_are() -> None:
+    sizes = sizer(factors=factors((5, 7), (6, 9), (7, 11))).choose(GROUPS, NAMES)
+    assert sizes.num_codes == ((7, 9, 11),) * 3
+    assert sizes.latent_dims == ((5, 6, 7),) * 3
+
+
+def test_what_is_not_given_is_worked_out() -> None:
+    automatic = sizer().choose(GROUPS, NAMES)
+    sizes = sizer(factors=factors((None, 7), (6, None), (None, None))).choose(GROUPS, NAMES)
+    assert all(triple[0] == 7 for triple in sizes.num_codes)
+    assert all(2 <= size <= 20 for triple in sizes.num_codes for size in triple[1:])
+    for dims, own in zip(sizes.latent_dims, automatic.latent_dims, strict=True):
+        assert dims == (own[0], 6, own[2])
+
+
+@pytest.mark.parametrize("codes", [None, 9], ids=["some sizes automatic", "all sizes given"])
+def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
+    settings = {"factors": factors((None, codes), (None, codes), (None, codes))} if codes else {}
+    own = factors((3, 3), (4, 4), (5, 5))
+    sizes = sizer(category_factors={"b": own}, **settings).choose(GROUPS, NAMES)
+    assert sizes.num_codes[1] == (3, 4, 5)
+    assert sizes.latent_dims[1] == (3, 4, 5)
+    assert sizes.latent_dims[0] == latent_dims(12, 12, (0.5, 1.0, 1.5))
+    assert sizes.num_codes[0] != (3, 4, 5)
+
+
+def test_factors_of_an_unknown_category_name_the_known_ones() -> None:
+    with pytest.raises(DataError, match="category_factors names z; expected categories of this run: a, b, c"):
+        sizer(category_factors={"z": factors((4, 4), (4, 4), (4, 4))}).choose(GROUPS, NAMES)
+
+
+def test_more_codes_than_rows_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"1201 codes .* 1200 training rows; expected at most 1200, better at most 20"):
+        sizer(factors=factors((4, 1201), (4, 4), (4, 4))).choose(GROUPS, NAMES)
+
+
+def test_partitions_are_scored_in_whatever_order_their_categories_come() -> None:
+    labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
+    subject = sizer()
+    assert subject.quality(labels) == pytest.approx(subject.quality(2 - labels), abs=1e-6)
+
+
+def test_the_planted_partition_scores_better_than_a_random_one(rng: np.random.Generator) -> None:
+    labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
+    subject = sizer()
+    assert subject.quality(labels) > subject.quality(rng.permutation(labels)) + 0.02
+
+
+def fitted(sizes: Sizes, rows: torch.Tensor) -> CategoricalVQVAE:
+    spec = ModelSpec(NAMES, GROUPS, 12, 4, sizes.latent_dims, sizes.num_codes)
+    model = CategoricalVQVAE(spec)
+    warm_start(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
+    return model
+
+
+def test_what_was_expected_is_found_on_rows_not_seen() -> None:
+    table = planted_rows(1320)
+    rows, held_out = table[:1200], table[1200:]
+    sizes = sizer(rows).choose(GROUPS, NAMES)
+    model = fitted(sizes, rows)
+    found = 1 - (held_out - model(held_out).reconstruction).square().sum() / held_out.square().sum()
+    assert sizes.quality == pytest.approx(found.item(), abs=0.03)
+    use = codebook_use(model.encode(held_out).flatten(1).numpy(), np.array(sizes.num_codes).ravel())
+    assert sizes.utilization == pytest.approx(use.utilization, abs=0.05)
+
+
+def test_the_choice_repeats_exactly() -> None:
+    assert sizer().choose(GROUPS, NAMES) == sizer().choose(GROUPS, NAMES)
