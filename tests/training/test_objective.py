@@ -1,0 +1,286 @@
+"""Each loss against its definition, and whom its gradient reaches."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist
+
+from spinlock.config import LossSettings
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.model import CategoricalVQVAE, ForwardResult, ModelSpec
+from spinlock.training.objective import (
+    TOPO_BLOCK,
+    codebook_loss,
+    commitment_loss,
+    informativeness_loss,
+    objective,
+    orthogonality_loss,
+    reconstruction_loss,
+    topographic_loss,
+)
+from tests.model.specs import GROUPS, each_category, random_rows, small_model
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def projection(model: CategoricalVQVAE, width: int = 16) -> torch.Tensor:
+    spec = model.spec
+    return torch.randn(spec.num_categories, spec.embedding_dim, width, generator=seeded(7))
+
+
+def reached(loss: torch.Tensor, model: CategoricalVQVAE) -> set[str]:
+    """The last names of the parameters that a loss moves."""
+    model.zero_grad()
+    torch.autograd.backward(loss)
+    moved = [name for name, value in model.named_parameters() if value.grad is not None and value.grad.any()]
+    return {".".join(name.split(".")[-2:]) if "encoder" in name else name.split(".")[-1] for name in moved}
+
+
+class TestCommitment:
+    """Commitment trains encoders, the codebook loss codes: swapped, they train the wrong one."""
+
+    @pytest.mark.parametrize("learned", [False, True])
+    def test_commitment_reaches_encoders_and_projections_only(self, learned: bool) -> None:
+        model = small_model(learned_codes=learned, branches=True)
+        moved = reached(commitment_loss(model, model(random_rows())), model)
+        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output", "down"}
+
+    def test_codebook_loss_reaches_codes_only(self) -> None:
+        model = small_model(learned_codes=True, branches=True)
+        assert reached(codebook_loss(model, model(random_rows())), model) == {"codes"}
+
+    def test_codebook_loss_does_not_exist_with_the_moving_average(self) -> None:
+        model = small_model()
+        loss = codebook_loss(model, model(random_rows()))
+        assert loss.item() == 0.0
+        assert not loss.requires_grad
+
+    def test_both_are_the_mean_relative_error_over_categories_and_levels(self) -> None:
+        model = small_model(learned_codes=True)
+        result = model(random_rows())
+        shares = []
+        for _, block, i in each_category(model):
+            done = result.blocks[model.each_block().index(block)]
+            for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
+                latents, nearest = quantised.latents[i], level.codes[i][quantised.indices[i]]
+                shares.append(((latents - nearest) ** 2).sum().item() / (latents**2).sum().item())
+        assert len(shares) == 12
+        assert commitment_loss(model, result).item() == pytest.approx(np.mean(shares), rel=1e-5)
+        assert codebook_loss(model, result).item() == pytest.approx(np.mean(shares), rel=1e-5)
+
+    def test_more_categories_do_not_make_it_larger(self) -> None:
+        one = CategoricalVQVAE(ModelSpec(("a",), ((0, 1, 2),), 4, 5, ((4, 4, 4),), ((3, 4, 5),)), seed=1)
+        groups = tuple((3 * c, 3 * c + 1, 3 * c + 2) for c in range(6))
+        spec = ModelSpec(tuple("abcdef"), groups, 4, 5, ((4, 4, 4),) * 6, ((3, 4, 5),) * 6)
+        six = CategoricalVQVAE(spec, seed=2)
+        single = one.state_dict()
+        six.load_state_dict(
+            {
+                name: single[name].repeat_interleave(6, int("partial" in name)) if name.startswith("blocks") else value
+                for name, value in six.state_dict().items()
+            }
+        )
+        rows = torch.randn(40, 3, generator=seeded())
+        expected = commitment_loss(one, one(rows))
+        torch.testing.assert_close(commitment_loss(six, six(rows.repeat(1, 6))), expected)
+
+    def test_the_scale_of_the_latents_does_not_matter(self) -> None:
+        model, rows = small_model(), random_rows()
+        expected = commitment_loss(model, model(rows)).item()
+        with torch.no_grad():
+            for level in model.quantizer_levels():
+                level.codes.mul_(100.0)
+        assert commitment_loss(model, model(100 * rows)).item() == pytest.approx(expected, rel=1e-4)
+
+    def test_latents_that_vanish_give_a_finite_loss(self) -> None:
+        model = small_model()
+        with torch.no_grad():
+            for level in model.quantizer_levels():
+                level.codes.zero_()
+        assert commitment_loss(model, model(torch.zeros(8, 51))).item() == 0.0
+
+
+class TestReconstruction:
+    """The shared decoder's and the partial decoders' errors."""
+
+    def test_reconstruction_is_the_mean_squared_error(self) -> None:
+        model, rows = small_model(branches=True), random_rows()
+        result = model(rows)
+        expected = ((rows - result.reconstruction).detach().numpy() ** 2).mean()
+        assert reconstruction_loss(rows, result).item() == pytest.approx(expected)
+
+    def test_it_reaches_the_encoders_through_the_quantiser(self) -> None:
+        model, rows = small_model(branches=True), random_rows()
+        moved = reached(reconstruction_loss(rows, model(rows)), model)
+        assert {"encoder.linear", "linear", "output", "up"} <= moved
+        assert "codes" not in moved
+
+    def test_informativeness_counts_each_category_alike_and_no_padding(self) -> None:
+        model, rows = small_model(branches=True), random_rows()
+        result = model(rows)
+        errors = []
+        for c, block, i in each_category(model):
+            done, width = result.blocks[model.each_block().index(block)], len(GROUPS[c])
+            for partial in done.partial:
+                errors.append((partial[i, :, :width] - rows[:, list(GROUPS[c])]).square().mean().item())
+        assert informativeness_loss(model, result).item() == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+class TestOrthogonality:
+    """Between different categories' embeddings, with a gradient."""
+
+    def test_it_is_the_redundancy_of_the_projected_embeddings(self) -> None:
+        model = small_model()
+        result, draw = model(random_rows()), projection(small_model())
+        expected = latent_redundancy(torch.stack([e @ p for e, p in zip(result.embeddings, draw, strict=True)]))
+        torch.testing.assert_close(orthogonality_loss(result, draw), expected)
+
+    def test_it_reaches_the_encoders_and_nothing_else(self) -> None:
+        model = small_model(branches=True)
+        loss = orthogonality_loss(model(random_rows()), projection(model))
+        assert loss.item() > 0
+        moved = reached(loss, model)
+        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output"}
+
+    def test_following_its_gradient_lowers_it(self) -> None:
+        model, rows = small_model(), random_rows(200)
+        rows = rows + 2 * rows[:, :1]  # everything hangs together
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        losses = []
+        for _ in range(20):
+            loss = orthogonality_loss(model(rows), projection(model))
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+        assert losses[-1] < 0.7 * losses[0]
+
+    def test_it_acts_between_categories_and_not_within_one(self) -> None:
+        # Components of one category that are copies of each other cost nothing while the categories are independent.
+        independent = torch.randn(2, 4000, 1, generator=seeded()).expand(2, 4000, 6)
+        shared = independent[:1].expand(2, 4000, 6)
+        model = small_model()
+        draws = projection(model)[:2]
+        losses = []
+        for embeddings in (independent, shared):
+            block = model(random_rows(2)).blocks[0]
+            result = ForwardResult(torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))])
+            losses.append(orthogonality_loss(result, draws).item())
+        assert losses[0] < 0.01
+        assert losses[1] == pytest.approx(1.0, abs=1e-4)
+
+
+class TestTopographic:
+    """1 - Pearson r of pairwise distances, upper triangle only."""
+
+    def latents(self, rows: torch.Tensor) -> torch.Tensor:
+        noise = torch.randn(3, len(rows), 4, generator=seeded(2))
+        return noise + rows[:, :12].reshape(len(rows), 3, 4).transpose(0, 1)
+
+    @pytest.mark.parametrize("count", [3, 60, TOPO_BLOCK])
+    def test_one_block_is_one_minus_the_correlation(self, count: int) -> None:
+        rows = random_rows(count)
+        latents = self.latents(rows)
+        flat = latents.transpose(0, 1).flatten(1)
+        expected = 1 - np.corrcoef(pdist(rows.double().numpy()), pdist(flat.double().numpy()))[0, 1]
+        assert topographic_loss(rows, latents).item() == pytest.approx(expected, abs=1e-4)
+
+    def test_several_blocks_compare_pairs_within_them(self) -> None:
+        rows = random_rows(2 * TOPO_BLOCK + 30)
+        latents = self.latents(rows)
+        flat = latents.transpose(0, 1).flatten(1)
+        halves = [slice(0, TOPO_BLOCK), slice(TOPO_BLOCK, 2 * TOPO_BLOCK)]
+        near = np.concatenate([pdist(rows[half].double().numpy()) for half in halves])
+        far = np.concatenate([pdist(flat[half].double().numpy()) for half in halves])
+        assert topographic_loss(rows, latents).item() == pytest.approx(1 - np.corrcoef(near, far)[0, 1], abs=1e-4)
+
+    def test_a_faithful_map_costs_nothing(self) -> None:
+        rows = random_rows(50)
+        assert topographic_loss(rows, 3 * rows[None]).item() == pytest.approx(0.0, abs=1e-5)
+
+    def test_identical_rows_have_a_finite_gradient(self) -> None:
+        latents = torch.randn(2, 20, 3, generator=seeded())
+        latents[:, 1] = latents[:, 0]
+        latents.requires_grad_()
+        torch.autograd.backward(topographic_loss(random_rows(20), latents))
+        assert latents.grad is not None
+        assert latents.grad.isfinite().all()
+        assert latents.grad.any()
+
+    def test_latents_in_one_point_have_a_finite_gradient(self) -> None:
+        latents = torch.ones(2, 20, 3, requires_grad=True)
+        loss = topographic_loss(random_rows(20), latents)
+        torch.autograd.backward(loss)
+        assert loss.item() == pytest.approx(1.0, abs=1e-3)
+        assert latents.grad is not None
+        assert latents.grad.isfinite().all()
+
+    def test_the_gradient_is_that_of_the_definition(self) -> None:
+        rows, latents = random_rows(12), self.latents(random_rows(12))
+        (gradient,) = torch.autograd.grad(topographic_loss(rows, latents.requires_grad_()), latents)
+        flat = latents.detach().double().transpose(0, 1).flatten(1).requires_grad_()
+        near, far = torch.pdist(rows.double()), torch.pdist(flat)
+        correlation = torch.corrcoef(torch.stack([near, far]))[0, 1]
+        (expected,) = torch.autograd.grad(1 - correlation, flat)
+        torch.testing.assert_close(gradient.transpose(0, 1).flatten(1).double(), expected, rtol=1e-3, atol=1e-5)
+
+    def test_two_rows_have_no_correlation(self) -> None:
+        latents = torch.randn(2, 2, 3, generator=seeded(), requires_grad=True)
+        loss = topographic_loss(random_rows(2), latents)
+        torch.autograd.backward(loss)
+        assert loss.item() == 0.0
+        assert latents.grad is not None
+        assert not latents.grad.any()
+
+
+class TestTotal:
+    """The weighted sum, every weight counting."""
+
+    weights = LossSettings(
+        reconstruction_weight=0.7,
+        commitment_cost=0.2,
+        orthogonality_weight=0.3,
+        informativeness_weight=0.4,
+        topo_weight=0.6,
+    )
+
+    def terms(self, settings: LossSettings, learned: bool = True) -> dict[str, float]:
+        model, rows = small_model(learned_codes=learned, branches=True), random_rows()
+        losses = objective(model, rows, model(rows), projection(model), settings)
+        return {name: value.item() for name, value in losses.named().items()}
+
+    def test_total_is_the_weighted_sum(self) -> None:
+        terms = self.terms(self.weights)
+        expected = (
+            0.7 * terms["reconstruction"]
+            + 0.2 * terms["commitment"]
+            + 0.3 * terms["orthogonality"]
+            + 0.4 * terms["informativeness"]
+            + 0.6 * terms["topographic"]
+            + terms["codebook"]
+        )
+        assert terms["total"] == pytest.approx(expected, rel=1e-5)
+        assert terms["codebook"] > 0
+
+    def test_weights_do_not_change_the_terms_themselves(self) -> None:
+        first, second = self.terms(self.weights), self.terms(LossSettings())
+        first.pop("total"), second.pop("total")
+        assert first == second
+
+    def test_every_loss_of_zero_weight_leaves_the_total_without_it(self) -> None:
+        none = LossSettings(**dict.fromkeys(LossSettings.model_fields, 0.0) | {"topo_samples": 1024})
+        assert self.terms(none, learned=False)["total"] == 0.0
+
+    def test_topo_samples_limits_the_rows_compared(self) -> None:
+        model, rows = small_model(), random_rows()
+        result = model(rows)
+        terms = objective(model, rows, result, projection(model), LossSettings(topo_samples=10))
+        torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], result.latents[:, :10]))
+
+    def test_every_parameter_but_the_codes_is_trained(self) -> None:
+        model, rows = small_model(branches=True), random_rows()
+        torch.autograd.backward(objective(model, rows, model(rows), projection(model), LossSettings()).total)
+        without = {name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()}
+        assert without == {name for name, _ in model.named_parameters() if name.endswith("codes")}
