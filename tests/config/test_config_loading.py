@@ -48,12 +48,8 @@ def test_a_flag_wins_over_set_and_set_over_the_file(write):
 
 def test_an_override_counts_when_it_is_zero_or_false_and_not_when_it_is_none(write):
     overrides = {"epochs": 0, "use_torch_compile": False, "verbose": None, "learning_rate": None}
-    config = load_config(
-        write("verbose: false"), overrides=overrides, set_values=["topo_weight=0", "use_ema=false"]
-    )
-    assert config == VQVAEConfig(
-        epochs=0, use_torch_compile=False, verbose=False, topo_weight=0.0, use_ema=False
-    )
+    config = load_config(write("verbose: false"), overrides=overrides, set_values=["topo_weight=0", "use_ema=false"])
+    assert config == VQVAEConfig(epochs=0, use_torch_compile=False, verbose=False, topo_weight=0.0, use_ema=False)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +78,7 @@ def test_set_takes_nested_values_and_its_last_one_counts(write):
 
 
 def test_comment_keys_are_ignored_in_the_file(write):
-    path = write(
-        json.dumps({"_why": "a", "factors": [{"_": 1}, {}, {}], "$schema": "schema.json"}), "run.json"
-    )
+    path = write(json.dumps({"_why": "a", "factors": [{"_": 1}, {}, {}], "$schema": "schema.json"}), "run.json")
     assert load_config(path).factors is not None
 
 
@@ -107,9 +101,7 @@ def test_comment_keys_are_ignored_in_the_file(write):
         (b"\x89HDF\r\n\x1a\n", "run.h5", "it is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_one_clear_line(
-    write, content: str | bytes, name: str, message: str
-):
+def test_a_file_that_is_no_configuration_is_one_clear_line(write, content: str | bytes, name: str, message: str):
     (problem,) = problems(write(content, name))
     assert message in problem
 
@@ -140,8 +132,7 @@ def test_a_path_that_no_file_can_have():
         ("epochs:", "epochs: got null from the file, expected an integer of at least 0 (epochs)"),
         (
             "validation_fraction: 1",
-            "validation_fraction: got 1 from the file, "
-            "expected a number above 0 and below 1 (share of operators)",
+            "validation_fraction: got 1 from the file, expected a number above 0 and below 1 (share of operators)",
         ),
         (
             "hidden_dim: 0",
@@ -244,8 +235,7 @@ def test_a_set_value_that_is_no_yaml(write):
 
 def test_everything_is_reported_at_once_with_its_origin(write):
     path = write(
-        'epoch: 3\nbatch_size: "5"\nmax_clusters: 0\n'
-        "category_assignment: manual\nclip_lower_percentile: 99.95\n"
+        'epoch: 3\nbatch_size: "5"\nmax_clusters: 0\ncategory_assignment: manual\nclip_lower_percentile: 99.95\n'
     )
     found = problems(
         path,
@@ -276,8 +266,6 @@ def test_a_faulty_value_of_the_file_is_mended_by_an_override(write):
 
 
 def test_values_that_are_read_already_are_checked_alike():
-    assert config_from_mapping(VQVAEConfig(epochs=3).model_dump(mode="json"), where="a.pt") == VQVAEConfig(
-        epochs=3
-    )
+    assert config_from_mapping(VQVAEConfig(epochs=3).model_dump(mode="json"), where="a.pt") == VQVAEConfig(epochs=3)
     with pytest.raises(ConfigError, match=r"^a\.pt: 2 problems\n"):
         config_from_mapping({"epochs": -1, "epoch": 3}, where="a.pt")

@@ -116,9 +116,7 @@ def test_devices(device: str):
     assert build(device=device).device == device
 
 
-@pytest.mark.parametrize(
-    "device", ["", "gpu", "CPU", "cuda:", "cuda:-1", "cuda:01", "cuda:x", "cpu\n", "mps"]
-)
+@pytest.mark.parametrize("device", ["", "gpu", "CPU", "cuda:", "cuda:-1", "cuda:01", "cuda:x", "cpu\n", "mps"])
 def test_no_devices(device: str):
     with pytest.raises(ValidationError):
         build(device=device)
@@ -143,9 +141,7 @@ def test_a_feature_family_is_one_group(family: str):
 
 def test_paths_are_paths_and_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/somebody")
-    settings = build(
-        input_path="data/a.h5", output_dir="~/out", checkpoint_dir=Path("x"), resume_from="~odd/name"
-    )
+    settings = build(input_path="data/a.h5", output_dir="~/out", checkpoint_dir=Path("x"), resume_from="~odd/name")
     assert settings.input_path == Path("data/a.h5")
     assert settings.output_dir == Path("/somebody/out")
     assert settings.checkpoint_dir == Path("x")

@@ -11,9 +11,7 @@ import yaml
 from spinlock.config import VQVAEConfig, config_schema, load_config
 
 FOLDER = Path(__file__).parents[2] / "configs" / "vqvae"
-SHIPPED = sorted(
-    path for path in FOLDER.iterdir() if path.suffix in (".json", ".yaml") and path.name != "schema.json"
-)
+SHIPPED = sorted(path for path in FOLDER.iterdir() if path.suffix in (".json", ".yaml") and path.name != "schema.json")
 KEY_PARAMETERS = {
     "embedding_dim": 126,
     "compression_ratios": "0.5:1:1.5",
@@ -45,8 +43,7 @@ COMMANDS = [
     "--input datasets/benchmark_50k.h5 --output checkpoints/vqvae/production_50k",
     "spinlock train-vqvae --config configs/vqvae/production.json "
     "--resume-from checkpoints/vqvae/production_4k/best_model.pt",
-    "spinlock train-vqvae --config configs/vqvae/production.json "
-    "--epochs 500 --batch-size 512 --learning-rate 0.001",
+    "spinlock train-vqvae --config configs/vqvae/production.json --epochs 500 --batch-size 512 --learning-rate 0.001",
     "spinlock train-vqvae --config configs/vqvae/production.json --dry-run --verbose",
     "spinlock train-vqvae --config configs/vqvae/my_experiment.json",
     "spinlock encode-to-tokens --dataset datasets/test_4k_phase1_phase2.h5 "

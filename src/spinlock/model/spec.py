@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 LEVELS = 3
 """Quantisation levels per category, coarse to fine."""
@@ -32,7 +32,7 @@ class ModelSpec:
 
     ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
-    ``c`` and level ``l``.
+    ``c`` and level ``l``. ``assignment`` says whether tokens are chosen per category or all of a row together.
     """
 
     category_names: tuple[str, ...]
@@ -41,6 +41,7 @@ class ModelSpec:
     hidden_dim: int
     latent_dims: tuple[tuple[int, int, int], ...]
     num_codes: tuple[tuple[int, int, int], ...]
+    assignment: Literal["local", "joint"] = "local"
 
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
@@ -82,6 +83,7 @@ class ModelSpec:
             hidden_dim=int(state["hidden_dim"]),
             latent_dims=tuple(_triple(dims) for dims in state["latent_dims"]),
             num_codes=tuple(_triple(codes) for codes in state["num_codes"]),
+            assignment="joint" if state["assignment"] == "joint" else "local",
         )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
+from spinlock.model.joint import JointTables, refine
 from spinlock.model.layout import buckets
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
@@ -82,8 +83,22 @@ class CategoricalVQVAE(nn.Module):
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """Tokens [B, C, L] int64 of rows [B, D]."""
-        return torch.cat([block.encode(rows) for block in self.each_block()]).transpose(0, 1)
+        """Tokens [B, C, L] int64 of rows [B, D], assigned as the model's specification says."""
+        local = torch.cat([block.encode(rows) for block in self.each_block()]).transpose(0, 1)
+        if self.spec.assignment == "local":
+            return local
+        return refine(self._joint_tables(), rows, local.flatten(1)).view(local.shape)
+
+    def _joint_tables(self) -> JointTables:
+        """Feature vectors of all codes through the linear part of the shared decoder."""
+        width, codebooks, first = self.spec.embedding_dim, [], 0
+        for block in self.each_block():
+            tables = [level.up_codes() for level in block.quantizer.each()]
+            for c, sizes in enumerate(self.spec.num_codes[block.members]):
+                decoder = self.decoder.linear[(first + c) * width : (first + c + 1) * width]
+                codebooks += [table[c, :size] @ decoder for table, size in zip(tables, sizes, strict=True)]
+            first += len(tables[0])
+        return JointTables.of(codebooks, self.decoder.bias)
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
     if saved < COMPILE_SECONDS:
         return CompilePlan(
             False,
-            f"eager: over {steps} steps compiling would save about {saved:.0f} s and cost about {COMPILE_SECONDS:.0f} s",
+            f"eager: compiling would save about {saved:.0f} s of {steps} steps and cost {COMPILE_SECONDS:.0f} s",
         )
     if not compiler_available():
         return CompilePlan(False, "eager: torch.compile would pay but no C++ compiler was found (install g++)")

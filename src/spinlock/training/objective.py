@@ -5,15 +5,16 @@ total = reconstruction_weight * reconstruction + commitment_cost * commitment + 
 
 ===============  =====================================================================================
 reconstruction   mean squared error in normalised units: 1 - fraction of variance explained, nearly
-commitment       |y - stop(q)|^2 / |y|^2, mean over categories and levels; trains the encoders only
+commitment       |y - stop(q)|^2 / |e|^2, mean over categories and levels; trains the encoders only
 orthogonality    mean squared correlation between random projections of different categories' embeddings
 informativeness  mean squared error of the partial decoders on their own columns, mean over (c, l)
 topographic      1 - Pearson r of pairwise distances, features against quantised latents
-codebook         |stop(y) - q|^2 / |y|^2: trains the codes; exists only without the moving average
+codebook         |stop(y) - q|^2 / |e|^2: trains the codes; exists only without the moving average
 ===============  =====================================================================================
 
-The commitment is averaged over codebooks and relative to the latents' energy: summed over thirty codebooks it drowns
-the reconstruction, and in the latents' own units it depends on their scale.
+The commitment is averaged over codebooks and relative to the energy of the category's embedding e: summed over thirty
+codebooks it drowns the reconstruction, in the latents' own units it depends on their scale, and relative to a residual
+it would reward encoders for giving up what is hard to quantise.
 """
 
 from __future__ import annotations
@@ -78,12 +79,12 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
 
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
-    """mean over (c, l) of |y - stop(q)|^2 / stop(|y|^2)."""
+    """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
     return _relative_quantisation_error(model, result, train_codes=False)
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
-    """mean over (c, l) of |stop(y) - q|^2 / stop(|y|^2); zero where codes follow the moving average."""
+    """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
     return _relative_quantisation_error(model, result, train_codes=True)
@@ -91,11 +92,12 @@ def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
 
 def _relative_quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> Tensor:
     shares = []
-    for level, quantised in zip(model.quantizer_levels(), result.levels, strict=True):
-        nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
-        latents = quantised.latents.detach() if train_codes else quantised.latents
-        energy = quantised.latents.detach().square().sum((1, 2)).clamp(min=EPSILON)
-        shares.append((latents - nearest).square().sum((1, 2)) / energy)
+    for block, done in zip(model.each_block(), result.blocks, strict=True):
+        energy = done.embeddings.detach().square().sum((1, 2)).clamp(min=EPSILON)
+        for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
+            nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
+            latents = quantised.latents.detach() if train_codes else quantised.latents
+            shares.append((latents - nearest).square().sum((1, 2)) / energy)
     return torch.cat(shares).mean()
 
 

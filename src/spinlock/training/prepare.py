@@ -138,6 +138,7 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
         hidden_dim=config.hidden_dim or hidden_dim(len(data.train)),
         latent_dims=sizes.latent_dims,
         num_codes=sizes.num_codes,
+        assignment=config.assignment,
     )
     return Prepared(data, categories, sizes, spec, fit_rows, correlation)
 

@@ -27,6 +27,12 @@ LAST_RESETS = 0.8
 """Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
 
 
+ENCODER_SHARE = 0.05
+LINEAR_SHARE = 0.1
+BRANCH_SHARE = 0.3
+"""Shares of the learning rate: encoders and projections, linear decoders, hidden layers of the decoder."""
+
+
 class Observer(Protocol):
     """What is told about a run while it goes on."""
 
@@ -56,6 +62,7 @@ class Progress:
     best_epoch: int = -1
     best_score: float = float("inf")
     best_loss: float = float("inf")
+    start_quality: float = 0.0
     reference_epoch: int = 0
     reference_score: float = float("inf")
     losses: dict[str, float] = field(default_factory=dict)
@@ -232,11 +239,14 @@ class Trainer:
         self.observer.epoch(epoch, record, validation, best)
 
     def _note_score(self, score: float, validation: ValidationResult) -> bool:
+        """Keep the state if it is the best: the lowest score among epochs that reconstruct no worse than epoch 0."""
         progress = self.state.progress
+        if progress.epoch == 0:
+            progress.start_quality = validation.quality
+        if not score < progress.best_score or (self.config.warm_start and validation.quality < progress.start_quality):
+            return False
         if score < progress.reference_score - self.config.early_stopping_min_delta:
             progress.reference_score, progress.reference_epoch = score, progress.epoch
-        if not score < progress.best_score:
-            return False
         progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
         self.state.best_weights = {
             name: tensor.detach().clone() for name, tensor in self.state.model.state_dict().items()
@@ -280,13 +290,11 @@ def make_optimizer(model: CategoricalVQVAE, learning: float) -> torch.optim.Opti
 
 
 def learning_share(name: str) -> float:
-    """The share of the learning rate that a parameter takes."""
-    import os
+    """The share of the learning rate that a parameter takes.
 
-    if any(w in name for w in ("encoder.linear", ".down", ".up")):
-        return float(os.environ.get("S_ENC", "1"))
-    if "partial" in name:
-        return float(os.environ.get("S_PART", "1"))
-    if "decoder.linear" in name:
-        return float(os.environ.get("S_DEC", "1"))
-    return float(os.environ.get("S_MLP", "1"))
+    Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
+    warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
+    """
+    if ".encoder." in name or ".quantizer." in name:
+        return ENCODER_SHARE
+    return LINEAR_SHARE if name.endswith("linear") else BRANCH_SHARE

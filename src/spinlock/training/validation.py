@@ -15,6 +15,7 @@ from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
+from spinlock.model.inference import decode_tokens, encode_rows
 from spinlock.training.objective import codebook_loss, commitment_loss, informativeness_loss, reconstruction_loss
 
 
@@ -68,9 +69,15 @@ class Validator:
             tokens.append(result.indices.flatten(1))
             latents.append(result.latents.transpose(0, 1))
         reconstruction, commitment, informativeness, codebook = losses.tolist()
-        latent = torch.cat(latents)[torch.from_numpy(self.fixed).to(self.rows.device)]
+        fixed = torch.from_numpy(self.fixed).to(self.rows.device)
+        latent = torch.cat(latents)[fixed]
         redundancy = float(latent_redundancy(latent.transpose(0, 1)))
-        correlation = topographic_correlation(self.distances, latent.flatten(1).cpu().numpy())
+        points = latent.flatten(1)
+        if model.spec.assignment == "joint":
+            encoded = encode_rows(model, self.rows).indices
+            tokens, reconstructions = [encoded.flatten(1)], [decode_tokens(model, encoded)]
+            points = reconstructions[0][fixed]
+        correlation = topographic_correlation(self.distances, points.cpu().numpy())
         restored = self.cleaner.to_standard(torch.cat(reconstructions).cpu().numpy())
         sizes = np.array([size for sizes in model.spec.num_codes for size in sizes])
         weights = self.settings

@@ -1,0 +1,240 @@
+"""The final account of a trained model: every metric of the contract, and what limits a missed target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+
+from spinlock.categories.stability import correlation_matrix
+from spinlock.metrics.codebook import codebook_use
+from spinlock.metrics.orthogonality import (
+    centroid_cosines,
+    centroid_weights,
+    held_out_orthogonality,
+)
+from spinlock.metrics.rate_distortion import gaussian_quality, held_out_quality
+from spinlock.metrics.reconstruction import (
+    fraction_explained,
+    quality_by_column,
+    quality_by_group,
+    squared_sums,
+)
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.metrics.targets import QUALITY, Target, targets
+from spinlock.metrics.topography import fixed_rows, topography
+from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
+from spinlock.training.prepare import CleanedTable
+from spinlock.training.sizing import ROWS_PER_CODE
+
+FEW_ROWS = 10
+"""With fewer rows than this many per column the covariance is shrunk (Ledoit and Wolf, 2004)."""
+
+Floats = NDArray[np.float64]
+
+
+@torch.no_grad()
+def final_metrics(model: CategoricalVQVAE, data: CleanedTable) -> dict[str, Any]:
+    """Every metric of the best model; quality on validation rows, in z-scored clipped units."""
+    cleaner, spec = data.cleaner, model.spec
+    train = cleaner.to_standard(data.train.cpu().numpy())
+    validation = cleaner.to_standard(data.validation.cpu().numpy())
+    groups = [np.array(group) for group in spec.groups]
+    encoded = encode_rows(model, data.validation)
+    train_tokens = encode_rows(model, data.train).indices
+    prefixes = [
+        cleaner.to_standard(decode_tokens(model, encoded.indices[..., : level + 1]).cpu().numpy())
+        for level in range(LEVELS)
+    ]
+    error, power = squared_sums(validation, prefixes[-1])
+    columns = quality_by_column(error, power)
+    varying = [quality for quality in columns if quality is not None]
+    names = cleaner.kept_names
+    return {
+        "reconstruction_quality": fraction_explained(error, power),
+        "quality_train": _train_quality(model, data, train, train_tokens),
+        "quality_by_level": [fraction_explained(*squared_sums(validation, prefix)) for prefix in prefixes],
+        "quality_by_category": dict(zip(spec.category_names, quality_by_group(error, power, spec.groups), strict=True)),
+        "quality_by_feature": dict(zip(names, columns, strict=True)),
+        "quality_macro": float(np.mean(varying)) if varying else None,
+        "quality_all_columns": _quality_all_columns(data, decode_tokens(model, encoded.indices)),
+        **_codebooks(spec.num_codes, encoded.indices, train_tokens),
+        **_orthogonality(train, validation, groups),
+        "latent_redundancy": _redundancy(model, encoded.indices),
+        **_topography(model, data, validation, encoded.indices, prefixes[-1]),
+        **_rate(spec.bits_per_row, train, validation, groups, spec.num_codes, fraction_explained(error, power)),
+    }
+
+
+def target_table(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Target]:
+    """The four targets from final metrics."""
+    return targets(
+        metrics["reconstruction_quality"],
+        metrics["codebook_utilization"],
+        metrics["topographic_correlation"],
+        metrics["inter_category_orthogonality"],
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the advice depends on."""
+
+    train_rows: int
+    validation_rows: int
+    epoch: int
+
+
+def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
+    """What limits a missed target, and what would mend it, in one sentence."""
+    bits, bound = metrics["bits_per_sample"], metrics["rate_distortion_quality"]["held_out"]
+    if target.metric == "reconstruction_quality":
+        cap = max(2, limits.train_rows // ROWS_PER_CODE)
+        if bound <= QUALITY:
+            return (
+                f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories (a higher "
+                f"orthogonality_target) or larger codebooks (K is at most {cap} for {limits.train_rows} training rows: "
+                "more rows) would raise it"
+            )
+        if metrics["quality_train"] > QUALITY:
+            return (
+                f"the training rows reach {metrics['quality_train']:.2f}: {limits.train_rows} rows are too few to "
+                "generalise from; more rows would help, more epochs would not"
+            )
+        return (
+            f"{bits:.0f} bits per row would allow {bound:.2f}; more bits (a higher orthogonality_target gives more "
+            "categories, factors larger codebooks) help most"
+        )
+    if target.metric == "codebook_utilization":
+        return (
+            f"{limits.validation_rows} validation rows are expected to show {metrics['utilization_expected']:.2f} of "
+            f"evenly used codes, at most {metrics['utilization_limit']:.2f}; training rows use "
+            f"{metrics['utilization_train']:.2f}. More rows, or smaller num_codes in factors"
+        )
+    if target.metric == "inter_category_orthogonality":
+        if target.value is None:
+            return "there is one category only: the columns have no second independent direction; add features"
+        return "lower orthogonality_target or num_categories_auto: training does not change the categories"
+    return "raise topo_weight, or the bits per row: coarse codes blur the distances"
+
+
+def _train_quality(
+    model: CategoricalVQVAE, data: CleanedTable, train: NDArray[np.float32], tokens: torch.Tensor
+) -> float:
+    restored = data.cleaner.to_standard(decode_tokens(model, tokens).cpu().numpy())
+    return fraction_explained(*squared_sums(train, restored))
+
+
+def _quality_all_columns(data: CleanedTable, decoded: torch.Tensor) -> float:
+    """Quality over all columns that vary, dropped ones included, in observed cells of validation rows."""
+    truth = data.cleaner.standardize(data.table.rows[data.split.validation])
+    restored = data.cleaner.standardize(data.cleaner.restore(decoded.cpu().numpy())).values
+    difference = np.where(truth.observed, truth.values.astype(np.float64) - restored, 0.0)
+    power = np.where(truth.observed, truth.values.astype(np.float64), 0.0)
+    return fraction_explained(np.square(difference).sum(0), np.square(power).sum(0))
+
+
+def _codebooks(
+    num_codes: tuple[tuple[int, int, int], ...], validation: torch.Tensor, train: torch.Tensor
+) -> dict[str, Any]:
+    sizes = np.array([size for sizes in num_codes for size in sizes])
+    use = codebook_use(validation.flatten(1).cpu().numpy(), sizes)
+    trained = codebook_use(train.flatten(1).cpu().numpy(), sizes)
+    return {
+        "codebook_utilization": use.utilization,
+        "utilization_train": trained.utilization,
+        "utilization_minimum": use.minimum,
+        "perplexity_ratio": use.perplexity_ratio,
+        "utilization_expected": use.expected,
+        "utilization_limit": use.limit,
+        "utilization_by_codebook": list(use.per_codebook),
+        "entropy_bits": use.entropy_bits,
+        "entropy_bits_train": trained.entropy_bits,
+    }
+
+
+def _orthogonality(
+    train: NDArray[np.float32], validation: NDArray[np.float32], groups: list[NDArray[np.int64]]
+) -> dict[str, Any]:
+    share = max(len(group) for group in groups) / sum(len(group) for group in groups)
+    if len(groups) < 2:
+        return {"inter_category_orthogonality": None, "largest_category_share": share}
+    correlation = correlation_matrix(train.astype(np.float64))
+    weights = centroid_weights(correlation, groups)
+    cosine = centroid_cosines(correlation, weights)
+    held_out = held_out_orthogonality(validation.astype(np.float64), weights, np.random.default_rng(0))
+    assert held_out is not None
+    return {
+        "inter_category_orthogonality": float(cosine.max()),
+        "orthogonality_mean": float(cosine[np.triu_indices(len(groups), 1)].mean()),
+        "orthogonality_validation": {"value": held_out.value, "low": held_out.low, "high": held_out.high},
+        "orthogonality_noise": 1 / math.sqrt(len(validation)),
+        "largest_category_share": share,
+    }
+
+
+def _redundancy(model: CategoricalVQVAE, tokens: torch.Tensor) -> float:
+    latents = latent_rows(model, tokens[torch.from_numpy(fixed_rows(len(tokens))).to(tokens.device)])
+    return float(latent_redundancy(latents.view(len(latents), model.spec.num_categories, -1).transpose(0, 1)))
+
+
+def _topography(
+    model: CategoricalVQVAE,
+    data: CleanedTable,
+    validation: NDArray[np.float32],
+    tokens: torch.Tensor,
+    decoded: NDArray[np.float32],
+) -> dict[str, Any]:
+    fixed = fixed_rows(len(validation))
+    rows = torch.from_numpy(fixed).to(data.validation.device)
+    joint = model.spec.assignment == "joint"
+    after = decoded[fixed] if joint else latent_rows(model, tokens[rows]).cpu().numpy()
+    result = topography(validation[fixed], after)
+    before = model(data.validation[rows]).embeddings.transpose(0, 1).flatten(1).cpu().numpy()
+    return {
+        "topographic_correlation": result.pearson,
+        "topographic_spearman": result.spearman,
+        "topographic_trustworthiness": result.trustworthiness,
+        "topographic_continuity": result.continuity,
+        "topographic_before_quantisation": topography(validation[fixed], before).pearson,
+    }
+
+
+def _rate(
+    bits: float,
+    train: NDArray[np.float32],
+    validation: NDArray[np.float32],
+    groups: list[NDArray[np.int64]],
+    num_codes: tuple[tuple[int, int, int], ...],
+    quality: float,
+) -> dict[str, Any]:
+    """Bits, and the bounds of a Gaussian source at that rate: joint, held out, and each category alone."""
+    rows = train.astype(np.float64)
+    few = len(rows) < FEW_ROWS * rows.shape[1]
+    covariance = LedoitWolf(assume_centered=True).fit(rows).covariance_ if few else rows.T @ rows / len(rows)
+    values, vectors = np.linalg.eigh(covariance)
+    variances = np.square(validation.astype(np.float64) @ vectors).mean(0)
+    held_out = held_out_quality(values, variances, bits)
+    block_error = 0.0
+    for group, sizes in zip(groups, num_codes, strict=True):
+        block = np.asarray(np.linalg.eigvalsh(covariance[np.ix_(group, group)]), dtype=np.float64)
+        block_bits = sum(math.log2(size) for size in sizes)
+        block_error += (1 - gaussian_quality(block, block_bits)) * float(np.maximum(block, 0).sum())
+    gap = 10 * math.log10((1 - quality) / (1 - held_out)) if quality < 1 and held_out < 1 else None
+    return {
+        "bits_per_sample": bits,
+        "rate_distortion_quality": {
+            "training": gaussian_quality(values, bits),
+            "held_out": held_out,
+            "block": 1 - block_error / float(np.trace(covariance)),
+            "ledoit_wolf": few,
+        },
+        "gap_db": gap,
+    }
