@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.categories.stability import correlation_matrix
-from spinlock.config import DataSettings, VQVAEConfig
+from spinlock.config import DataSettings, VQVAEConfig, config_from_mapping
 from spinlock.data.cleaning import Cleaner
 from spinlock.data.dataset import FeatureSource, open_features
 from spinlock.data.split import Split, reservoir, split_rows
@@ -55,7 +55,7 @@ class CleanedTable:
     validation: Tensor
 
     @property
-    def fit_train(self) -> NDArray[np.float64]:
+    def standardized_train(self) -> NDArray[np.float64]:
         """Training rows [n, D] z-scored and clipped, in float64."""
         return self.cleaner.to_standard(self.train.cpu().numpy()).astype(np.float64)
 
@@ -141,6 +141,17 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
         assignment=config.assignment,
     )
     return Prepared(data, categories, sizes, spec, fit_rows, correlation)
+
+
+def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
+    """The configuration with everything filled in that was chosen automatically; it gives the same run again."""
+    spec = prepared.spec
+    factors = {
+        name: [{"latent_dim": dim, "num_codes": codes} for dim, codes in zip(dims, sizes, strict=True)]
+        for name, dims, sizes in zip(spec.category_names, spec.latent_dims, spec.num_codes, strict=True)
+    }
+    values = config.model_dump(mode="json") | {"hidden_dim": spec.hidden_dim, "category_factors": factors}
+    return config_from_mapping(values, where="resolved configuration")
 
 
 def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorisation]:

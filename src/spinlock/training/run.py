@@ -6,7 +6,7 @@ import hashlib
 import io
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from spinlock.training.checkpoint import (
     KIND,
     LAST,
     Checkpoint,
+    load_checkpoint,
     load_weights,
     to_bytes,
     to_tensors,
@@ -39,6 +40,7 @@ from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import (
     Observer,
     Progress,
+    Save,
     Trainer,
     TrainingState,
     make_optimizer,
@@ -65,6 +67,7 @@ MAY_DIFFER = frozenset(
 """Keys that a resumed run may change; the dataset is compared by content, not by path."""
 
 SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose"})
+"""Of these, what is not worth a line when it changes."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,13 @@ class Run:
     state: TrainingState
     validator: Validator
     metrics: dict[str, Any]
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
-    def train(self, observer: Observer, stop: StopRequest) -> str | None:
-        """Train to the end or until asked to stop; returns why it ended early, or None."""
+    def train(self, observer: Observer, stop: StopRequest, *, save: Save | None = None) -> str | None:
+        """Train to the end or until asked to stop; returns why it ended early, or None.
+
+        ``save`` replaces the writing of files.
+        """
         trainer = Trainer(
             self.state,
             self.fixed.data.train,
@@ -99,7 +106,7 @@ class Run:
             self.fixed.config,
             compiled=self.fixed.compile_plan.compile,
             observer=observer,
-            save=self.save,
+            save=save or self.save,
             stop=stop,
         )
         return trainer.run()
@@ -141,7 +148,7 @@ class Run:
         output = self.fixed.config.output_dir
         return {
             output / "normalization_stats.npz": self._statistics(),
-            output / "config.yaml": dump_config(self.fixed.config).encode(),
+            output / "config.yaml": dump_config(self.fixed.config.model_copy(update={"resume_from": None})).encode(),
             output / "training_history.json": state.history.to_json(),
             output / "training_history.jsonl": state.history.to_jsonl(),
         }
@@ -304,7 +311,8 @@ def resumed_run(
         command_line=command_line,
         started=content["provenance"]["started"],
     )
-    return Run(fixed, state, validator(data, resolved), {})
+    told = {key: pair for key, pair in differing.items() if key not in SILENT}
+    return Run(fixed, state, validator(data, resolved), {}, told)
 
 
 def validator(data: CleanedTable, config: VQVAEConfig) -> Validator:
@@ -333,18 +341,42 @@ def to_split(content: Mapping[str, Any]) -> Split:
     )
 
 
-def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that a path to resume from means: the furthest of last.pt and best_model.pt of that run.
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint to go on from, and a remark if it is not the one that was named."""
+
+    checkpoint: Checkpoint
+    note: str = ""
+
+
+def furthest_checkpoint(path: Path) -> Found:
+    """The checkpoint to go on from: the one named, or the last.pt of the same run if that got further.
 
     Raises:
-        CheckpointError: a directory without a checkpoint.
+        CheckpointError: a directory without a checkpoint, or one that cannot be read.
     """
-    if not path.is_dir():
-        return path
-    for name in (LAST, BEST):
-        if (path / name).exists():
-            return path / name
-    raise CheckpointError("holds neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint")
+    named = path
+    if path.is_dir():
+        present = [path / name for name in (LAST, BEST) if (path / name).exists()]
+        if not present:
+            raise CheckpointError(
+                "holds neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint"
+            )
+        named = present[0]
+    checkpoint = load_checkpoint(named)
+    directory = checkpoint.content["config"]["checkpoint_dir"]
+    last = Path(directory) / LAST if directory else named.parent / LAST
+    if named.name == LAST or not last.exists():
+        return Found(checkpoint)
+    later = load_checkpoint(last)
+    same = all(later.content[key] == checkpoint.content[key] for key in ("dataset", "model_spec", "provenance"))
+    if not same or _steps_done(later) <= _steps_done(checkpoint):
+        return Found(checkpoint)
+    return Found(later, f"{last} of the same run got further than {named}: going on from there")
+
+
+def _steps_done(checkpoint: Checkpoint) -> int:
+    return int(checkpoint.content["training_state"]["progress"]["step"])
 
 
 def dataset_identity(table: Table) -> dict[str, Any]:

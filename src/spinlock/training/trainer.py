@@ -46,6 +46,19 @@ class Observer(Protocol):
         """The state was saved."""
 
 
+class SilentObserver:
+    """An observer that tells nobody."""
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Ignored."""
+
+    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
+        """Ignored."""
+
+    def saved(self, epoch: int) -> None:
+        """Ignored."""
+
+
 @dataclass
 class Progress:
     """Where a run stands: all of it that is not weights, optimiser state or history.

@@ -1,0 +1,5 @@
+"""``python -m spinlock``."""
+
+from spinlock.cli.main import run
+
+run()

@@ -1,0 +1,72 @@
+"""The application: global options, the commands, and how an error ends a command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from spinlock import __version__
+from spinlock.cli import decode_tokens, discover_categories, encode_to_tokens, inspect, train_vqvae
+from spinlock.errors import SpinlockError
+
+app = typer.Typer(
+    name="spinlock",
+    help="Tokenizer for the behaviour of dynamical operators.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+app.command("train-vqvae")(train_vqvae.train_vqvae)
+app.command("encode-to-tokens")(encode_to_tokens.encode_to_tokens)
+app.command("decode-tokens")(decode_tokens.decode_tokens)
+app.command("discover-categories")(discover_categories.discover_categories)
+app.command("inspect")(inspect.inspect)
+
+
+class _Settings:
+    debug = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spinlock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Turn tables of behavioural features into discrete tokens, and back."""
+    _Settings.debug = debug
+
+
+def run() -> None:
+    """Run the command line. Exit codes: 0 done, 1 input, value or run at fault, 2 usage, 130 interrupted."""
+    try:
+        app()
+    except SpinlockError as error:
+        if _Settings.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        if _Settings.debug:
+            raise
+        print("error: out of memory; use fewer rows, a smaller batch, or a machine with more", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if _Settings.debug:
+            raise
+        kind = type(error).__name__
+        print(f"error: a defect of the program ({kind}: {error}); --debug shows where", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path, typer.Option("--config", help="JSON or YAML configuration file.", metavar="FILE")]
+Dataset = Annotated[Path, typer.Option("--dataset", help="HDF5 dataset of features.", metavar="H5")]
+Model = Annotated[Path, typer.Option("--vqvae-model", help="Checkpoint of a trained tokenizer.", metavar="PT")]
+Output = Annotated[Path, typer.Option("--output", help="File to write.", metavar="H5")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a configuration key; the value is read as YAML.", metavar="KEY=VALUE"),
+]

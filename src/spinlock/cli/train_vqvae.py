@@ -1,0 +1,279 @@
+"""``train-vqvae``: train the tokenizer, go on with a run, or say what a run would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinlock.cli.options import Config, Set
+
+if TYPE_CHECKING:
+    import torch
+
+    from spinlock.config import VQVAEConfig
+    from spinlock.training.compilation import CompilePlan
+    from spinlock.training.prepare import Prepared, Table
+    from spinlock.training.run import Run
+    from spinlock.training.stopping import StopRequest
+
+
+def train_vqvae(
+    config: Config,
+    input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Directory of the run.", metavar="DIR")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs to train; 0 keeps the warm start.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Rows per optimiser step, at most.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Highest learning rate.")] = None,
+    resume_from: Annotated[
+        Path | None,
+        typer.Option("--resume-from", help="best_model.pt, last.pt or the directory of a run to go on with."),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
+    no_torch_compile: Annotated[bool, typer.Option("--no-torch-compile", help="Never compile the network.")] = False,
+    max_time: Annotated[
+        float | None, typer.Option("--max-time", help="Stop after this many minutes, saved and resumable.")
+    ] = None,
+    set_values: Set = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything up to the first epoch, write nothing.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Report each validation.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output directory.")] = False,
+) -> None:
+    """Train the tokenizer on a table of features.
+
+    [bold]Example[/bold]
+
+    spinlock train-vqvae --config configs/vqvae/production.json --input datasets/benchmark_50k.h5
+    --output checkpoints/vqvae/production_50k --set ema_decay=0.99
+    """
+    from spinlock.config import load_config
+    from spinlock.errors import ConfigError
+    from spinlock.tokenizer import choose_device
+    from spinlock.training.prepare import read_table
+    from spinlock.training.stopping import StopRequest
+
+    settings = load_config(
+        config,
+        overrides={
+            "input_path": input_path,
+            "output_dir": output,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "resume_from": resume_from,
+            "device": device,
+            "use_torch_compile": False if no_torch_compile else None,
+            "verbose": True if verbose else None,
+        },
+        set_values=set_values or [],
+    )
+    if max_time is not None and not 0 < max_time < float("inf"):
+        raise ConfigError([f"--max-time is {max_time}, expected minutes above 0"], where="command line")
+    stop = StopRequest(None if max_time is None else 60 * max_time)
+    chosen = choose_device(settings.device)
+    _check_output(settings, overwrite)
+    with stop.on_signals():
+        table = read_table(settings)
+        if settings.resume_from is not None:
+            run = _resume(settings, table, chosen)
+            if dry_run:
+                _tell_resumed(run)
+                return
+        else:
+            prepared, settings, compile_plan = _prepare(settings, table, chosen)
+            if dry_run:
+                _tell_plan(prepared, settings, compile_plan, chosen)
+                return
+            run = _start(prepared, settings, compile_plan, chosen)
+        _train(run, stop)
+
+
+def _check_output(settings: VQVAEConfig, overwrite: bool) -> None:
+    """Refuse, before any work, a directory that cannot be written or that holds another run."""
+    from spinlock.data.files import check_writable
+    from spinlock.errors import OutputError
+    from spinlock.training.checkpoint import BEST, LAST
+
+    targets = [settings.output_dir / BEST, (settings.checkpoint_dir or settings.output_dir) / LAST]
+    resumed = settings.resume_from
+    home = None if resumed is None else (resumed if resumed.is_dir() else resumed.parent).resolve()
+    for target in targets:
+        own = overwrite or home in (settings.output_dir.resolve(), target.parent.resolve())
+        if not own and target.exists():
+            raise OutputError(
+                f"holds a run already ({target.name})",
+                where=str(target.parent),
+                remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
+            )
+        check_writable(target, overwrite=True, inputs=[settings.input_path])
+
+
+def _prepare(settings: VQVAEConfig, table: Table, device: torch.device) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
+    from spinlock.cli.console import log
+    from spinlock.training.compilation import plan_compilation
+    from spinlock.training.plan import adaptations
+    from spinlock.training.prepare import prepare, resolved_config
+    from spinlock.training.schedule import BatchPlan
+
+    log(f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows, {len(table.names)} columns")
+    prepared = prepare(table, settings, device)
+    data = prepared.data
+    dropped = data.cleaner.dropped
+    log(
+        f"split: {len(data.train)} training, {len(data.validation)} validation rows; "
+        f"{len(data.cleaner.kept)} columns kept, {len(dropped)} dropped"
+    )
+    for name, reason in dropped.items() if settings.verbose else ():
+        log(f"  dropped {name}: {reason}")
+    for line in adaptations(prepared, settings):
+        log(f"adapted: {line}")
+    plan = BatchPlan.of(len(data.train), settings.batch_size)
+    compile_plan = plan_compilation(
+        prepared.spec,
+        batch=plan.batch,
+        steps=plan.steps * settings.epochs,
+        device=device,
+        wanted=settings.use_torch_compile,
+    )
+    log(compile_plan.reason)
+    return prepared, resolved_config(settings, prepared), compile_plan
+
+
+def _start(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device) -> Run:
+    import shlex
+    import sys
+
+    from spinlock.cli.console import log
+    from spinlock.training.plan import callbacks
+    from spinlock.training.run import new_run
+
+    spec = prepared.spec
+    log(
+        f"{spec.num_categories} categories, {spec.bits_per_row:.0f} bits per row, largest centroid cosine "
+        f"{prepared.categories.discovery.chosen.cosine:.3f}"
+    )
+    for line in callbacks(len(prepared.data.train), settings):
+        log(line)
+    command = shlex.join(["spinlock", *sys.argv[1:]])
+    return new_run(prepared, settings, compile_plan, device=device, command_line=command)
+
+
+def _resume(settings: VQVAEConfig, table: Table, device: torch.device) -> Run:
+    import shlex
+    import sys
+
+    from spinlock.cli.console import log
+    from spinlock.training.run import environment, furthest_checkpoint, resumed_run
+
+    assert settings.resume_from is not None, "resuming from something"
+    found = furthest_checkpoint(settings.resume_from)
+    if found.note:
+        log(found.note)
+    command = shlex.join(["spinlock", *sys.argv[1:]])
+    run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command)
+    progress = run.state.progress
+    log(
+        f"resuming {found.checkpoint.path} after epoch {progress.epoch}"
+        + (f" and {progress.step_in_epoch} steps" if progress.step_in_epoch else "")
+        + f" of {settings.epochs}"
+    )
+    for key, (old, new) in run.changed.items():
+        log(f"changed: {key} {old!r} -> {new!r}")
+    before, now = found.checkpoint.content["training_state"]["environment"], environment(device)
+    differing = [key for key in now if before.get(key) != now[key]]
+    if differing:
+        log(f"note: {', '.join(differing)} differ from the saved run's; results may differ in the last digits")
+    return run
+
+
+def _train(run: Run, stop: StopRequest) -> None:
+    from spinlock.cli.console import INTERRUPTED, duration, log
+    from spinlock.cli.training_progress import TrainingProgress
+    from spinlock.cli.training_result import tell_result
+    from spinlock.training.report import final_metrics
+
+    with TrainingProgress(run.fixed.config) as observer:
+        reason = run.train(observer, stop)
+    progress = run.state.progress
+    if stop.reason is not None and reason == stop.reason:
+        log(f"stopped after epoch {progress.epoch}: {reason}; the state is saved")
+        log(f"resume with: {_resume_command(run)}")
+        raise typer.Exit(INTERRUPTED)
+    if reason is not None:
+        log(f"stopped after epoch {progress.epoch}: {reason}")
+    log(f"training took {duration(observer.seconds)}")
+    run.finish(final_metrics(run.best_model(), run.fixed.data))
+    tell_result(run)
+
+
+def _resume_command(run: Run) -> str:
+    """The command line of this run, going on from its last.pt."""
+    import shlex
+    import sys
+
+    from spinlock.training.checkpoint import LAST
+
+    config = run.fixed.config
+    given, kept = sys.argv[1:], []
+    skip = False
+    for argument in given:
+        if skip:
+            skip = False
+        elif argument == "--resume-from":
+            skip = True
+        elif argument != "--overwrite" and not argument.startswith("--resume-from="):
+            kept.append(argument)
+    last = (config.checkpoint_dir or config.output_dir) / LAST
+    return shlex.join(["spinlock", *kept, "--resume-from", str(last)])
+
+
+def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device) -> None:
+    """What ``--dry-run`` prints: configuration, categories, sizes, prediction, callbacks, time and memory."""
+    import numpy as np
+
+    from spinlock.cli.console import duration, out, size, table
+    from spinlock.config import dump_config
+    from spinlock.metrics.rate_distortion import gaussian_quality
+    from spinlock.model import CategoricalVQVAE
+    from spinlock.training.plan import callbacks, estimate
+
+    console, spec, sizes = out(), prepared.spec, prepared.sizes
+    console.print(dump_config(settings), markup=False)
+    rows = [
+        (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))
+        for name, group, dims, codes in zip(
+            spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
+        )
+    ]
+    console.print(table(("category", "columns", "latent dims", "tokens per level"), rows, title="Categories"))
+    parameters = sum(parameter.numel() for parameter in CategoricalVQVAE(spec).parameters())
+    spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
+    bound = gaussian_quality(spectrum, spec.bits_per_row)
+    expected = estimate(prepared, settings, device)
+    console.print(f"parameters: {parameters}")
+    console.print(f"bits per row: {spec.bits_per_row:.1f} in {3 * spec.num_categories} tokens")
+    console.print(
+        f"expected on held-out rows before training: quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; "
+        f"rate-distortion bound of a Gaussian source at these bits: {bound:.3f}"
+    )
+    for line in callbacks(len(prepared.data.train), settings):
+        console.print(line)
+    console.print(compile_plan.reason)
+    console.print(
+        f"estimate: {duration(expected.seconds)} of training on {device}, {size(expected.memory)} of memory "
+        "beside the program itself"
+    )
+    console.print("dry run: nothing was written")
+
+
+def _tell_resumed(run: Run) -> None:
+    from spinlock.cli.console import out
+    from spinlock.config import dump_config
+
+    console, progress, config = out(), run.state.progress, run.fixed.config
+    console.print(dump_config(config), markup=False)
+    left = max(0, config.epochs - progress.epoch)
+    console.print(f"would go on after epoch {progress.epoch}: {left} epochs remain; dry run: nothing was written")

@@ -1,0 +1,106 @@
+"""What a run will do, told before it does it: adapted sizes, what will ever fire, time and memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from spinlock.config import VQVAEConfig
+from spinlock.model import CategoricalVQVAE
+from spinlock.training.objective import objective
+from spinlock.training.prepare import Prepared
+from spinlock.training.schedule import BatchPlan, step_draws
+from spinlock.training.sizing import LARGEST_CODEBOOK, ROWS_PER_CODE
+from spinlock.training.trainer import LAST_RESETS, resets_due
+
+OPTIMISER_COPIES = 4
+"""Weights, gradients and Adam's two moments."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Expected seconds of the training loop and bytes of memory beside the program itself."""
+
+    seconds: float
+    memory: float
+
+
+def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
+    """What was made smaller than configured, or than usual, because of the rows at hand."""
+    rows = len(prepared.data.train)
+    plan = BatchPlan.of(rows, config.batch_size)
+    told = [*prepared.categories.notes]
+    if plan.batch < config.batch_size:
+        told.append(
+            f"batch size {plan.batch} instead of {config.batch_size}: {rows} training rows, {plan.steps} equal batches"
+        )
+    if min(config.topo_samples, plan.batch) < config.topo_samples:
+        told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
+    cap = rows // ROWS_PER_CODE
+    if cap < LARGEST_CODEBOOK and config.factors is None:
+        told.append(f"codebooks of at most {max(2, cap)} codes: {rows} training rows, {ROWS_PER_CODE} for each code")
+    if not prepared.categories.discovery.meets_target:
+        told.append(unmet_orthogonality(prepared))
+    return told
+
+
+def unmet_orthogonality(prepared: Prepared) -> str:
+    """Why the categories miss the orthogonality target."""
+    found = prepared.categories.discovery
+    if found.chosen.num_categories < 2:
+        return "one category only: the columns are too few or too alike for a second one"
+    return (
+        f"largest centroid cosine {found.chosen.cosine:.3f} is not below orthogonality_target {found.target:g}: no "
+        "partition that was looked at is"
+    )
+
+
+def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
+    """What will happen during training, and what never will."""
+    plan = BatchPlan.of(rows, config.batch_size)
+    total = config.epochs * plan.steps
+    interval = config.dead_code_reset_interval
+    told = [
+        f"{config.epochs} epochs of {plan.steps} steps: {total} optimiser steps",
+        f"validation every {config.val_every_n_epochs} epochs: {config.epochs // config.val_every_n_epochs + 1} times",
+    ]
+    last = int(LAST_RESETS * total)
+    due = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
+    if due:
+        told.append(f"dead-code resets every {interval} steps: {due} times (none in the last fifth)")
+    elif interval and last >= 1:
+        told.append(
+            f"dead-code resets never fall due: dead_code_reset_interval is {interval} steps, the last that counts is "
+            f"step {last}; {max(1, last // 4)} would reset four times"
+        )
+    else:
+        told.append("dead-code resets: off")
+    patience = config.early_stopping_patience
+    told.append(
+        f"early stopping after {patience} epochs without a better score"
+        if patience < config.epochs
+        else f"early stopping never fires: patience {patience} is not below {config.epochs} epochs"
+    )
+    return told
+
+
+def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> Estimate:
+    """Time one training step on real rows (after a first one to warm up) and count the tensors."""
+    data, spec = prepared.data, prepared.spec
+    plan = BatchPlan.of(len(data.train), config.batch_size)
+    model = CategoricalVQVAE(spec, learned_codes=not config.use_ema).to(device)
+    rows = data.train[plan.order(config.random_seed, 1)[0].to(device)]
+    seconds = 0.0
+    for step in range(2):
+        started = time.perf_counter()
+        draws = step_draws(spec, len(rows), seed=config.random_seed, step=step, device=device)
+        terms = objective(model, rows, model(rows), draws.projection, config)
+        torch.autograd.backward(terms.total)
+        float(terms.total)
+        seconds = time.perf_counter() - started
+    parameters = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    activations = 4 * plan.batch * spec.num_categories * (12 * spec.embedding_dim + 3 * spec.hidden_dim)
+    table = sum(4 * rows.numel() for rows in (data.train, data.validation)) + data.table.rows.nbytes
+    return Estimate(seconds * plan.steps * config.epochs, OPTIMISER_COPIES * parameters + 3 * activations + table)
