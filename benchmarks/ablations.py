@@ -1,0 +1,169 @@
+"""What each part of training gives: every loss, EMA, resets, warm start and training itself, switched off alone.
+
+For each seed, 15 % of the operators are cut off first and never seen by training; every figure is of those held-out
+rows, once for the epoch that training chose and once for its last epoch. Split, rows, categories and sizes are the same
+for all variants of a seed.
+
+    poetry run python benchmarks/ablations.py --table path/to/features.h5 --epochs 60 --seeds 3 --output results.json
+    poetry run python benchmarks/ablations.py --markdown results.json [more.json ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.model import CategoricalVQVAE
+from spinlock.training.compilation import CompilePlan
+from spinlock.training.prepare import Table, prepare, read_table
+from spinlock.training.run import new_run
+from spinlock.training.stopping import StopRequest
+from spinlock.training.trainer import SilentObserver
+from spinlock.training.validation import Validator
+
+TEST_FRACTION = 0.15
+RESET_INTERVAL = 20
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "everything": {},
+    "no reconstruction loss": {"reconstruction_weight": 0.0},
+    "no commitment loss": {"commitment_cost": 0.0},
+    "no orthogonality loss": {"orthogonality_weight": 0.0},
+    "no informativeness loss": {"informativeness_weight": 0.0},
+    "no topographic loss": {"topo_weight": 0.0},
+    "no EMA (learned codes)": {"use_ema": False},
+    "no resets": {"dead_code_reset_interval": 0},
+    "no warm start": {"warm_start": False},
+    "no warm start, no resets": {"warm_start": False, "dead_code_reset_interval": 0},
+    "no training (epoch 0)": {"epochs": 0},
+}
+
+COLUMNS = ("quality", "utilization", "topographic_correlation", "commitment", "orthogonality", "informativeness")
+
+
+def cut_off(table: Table, seed: int) -> tuple[Table, Table]:
+    """The operators that training may see, and 15 % that it never does."""
+    order = np.random.default_rng([seed, 15]).permutation(table.num_operators)
+    count = round(TEST_FRACTION * table.num_operators)
+    return _operators(table, np.sort(order[count:])), _operators(table, np.sort(order[:count]))
+
+
+def _operators(table: Table, operators: np.ndarray[Any, Any]) -> Table:
+    rows = (operators[:, None] * table.rows_per_operator + np.arange(table.rows_per_operator)).ravel()
+    return replace(table, num_operators=len(operators), rows=table.rows[rows], sha256="", groups=None)
+
+
+def measure(table: Table, seed: int, epochs: int, log: Any) -> dict[str, dict[str, Any]]:
+    """Train every variant on one split and measure it on the held-out rows."""
+    seen, held_out = cut_off(table, seed)
+    base = {"split_seed": seed, "random_seed": seed, "epochs": epochs, "dead_code_reset_interval": RESET_INTERVAL}
+    config = config_from_mapping(base, where="benchmark")
+    device = torch.device("cpu")
+    prepared = prepare(seen, config, device)
+    rows = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+    results = {}
+    for name, changes in VARIANTS.items():
+        variant = config_from_mapping(base | changes, where="benchmark")
+        started = time.perf_counter()
+        run = new_run(prepared, variant, CompilePlan(False, "eager"), device=device, command_line="benchmark")
+        run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+        seconds = time.perf_counter() - started
+        results[name] = {
+            "chosen": evaluate(run.best_model(), rows, prepared.data.cleaner, variant),
+            "last": evaluate(run.state.model, rows, prepared.data.cleaner, variant),
+            "best_epoch": run.state.progress.best_epoch,
+            "resets": run.state.progress.resets_total,
+            "seconds": seconds,
+        }
+        chosen, last = results[name]["chosen"], results[name]["last"]
+        log(
+            f"seed {seed} {name}: chosen epoch {results[name]['best_epoch']} quality {chosen['quality']:.4f} "
+            f"utilisation {chosen['utilization']:.3f}; last {last['quality']:.4f} {last['utilization']:.3f} "
+            f"({seconds:.0f} s)"
+        )
+    return results
+
+
+def evaluate(model: CategoricalVQVAE, rows: torch.Tensor, cleaner: Any, config: VQVAEConfig) -> dict[str, float]:
+    """Losses and metrics on held-out rows [n, D] in normalised units."""
+    result = Validator(rows, cleaner, config, block=config.val_batch_size)(model)
+    return {name: float(getattr(result, name)) for name in COLUMNS}
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """A table for each result file: mean over seeds, with half the range in brackets for quality."""
+    parts = []
+    for result in results:
+        seeds = result["seeds"]
+        parts.append(
+            f"### {result['table']}: {result['rows']} rows, {result['epochs']} epochs, seeds "
+            f"{', '.join(seeds)} ({result['machine']})\n"
+        )
+        parts.append(
+            "| | quality, chosen epoch | quality, last epoch | utilisation | topographic | redundancy | commitment |"
+            " partial decoders' error | chosen epochs | resets |\n|---|---|---|---|---|---|---|---|---|---|"
+        )
+        for name in VARIANTS:
+            runs = [seeds[seed][name] for seed in seeds]
+
+            def mean(which: str, column: str, runs: list[Any] = runs) -> float:
+                return float(np.mean([run[which][column] for run in runs]))
+
+            def spread(which: str, runs: list[Any] = runs) -> float:
+                values = [run[which]["quality"] for run in runs]
+                return (max(values) - min(values)) / 2
+
+            epochs = "/".join(str(run["best_epoch"]) for run in runs)
+            parts.append(
+                f"| {name} | {mean('chosen', 'quality'):.4f} (± {spread('chosen'):.4f}) "
+                f"| {mean('last', 'quality'):.4f} (± {spread('last'):.4f}) | {mean('last', 'utilization'):.3f} "
+                f"| {mean('last', 'topographic_correlation'):.4f} | {mean('last', 'orthogonality'):.4f} "
+                f"| {mean('last', 'commitment'):.4f} | {mean('last', 'informativeness'):.4f} | {epochs} "
+                f"| {'/'.join(str(run['resets']) for run in runs)} |"
+            )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Run the benchmark on one table, or print tables of earlier results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, help="HDF5 dataset of features")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--markdown", type=Path, nargs="*", help="print the tables of these result files")
+    arguments = parser.parse_args()
+    if arguments.markdown:
+        print(markdown([json.loads(path.read_text()) for path in arguments.markdown]))
+        return
+    torch.set_num_threads(arguments.threads)
+    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="command line"))
+    result: dict[str, Any] = {
+        "table": arguments.table.stem,
+        "rows": len(table.rows),
+        "epochs": arguments.epochs,
+        "machine": f"{platform.machine()}, {arguments.threads} thread(s), torch {torch.__version__}",
+        "seeds": {},
+    }
+    for seed in range(arguments.seeds):
+        result["seeds"][str(seed)] = measure(
+            table, seed, arguments.epochs, lambda text: print(text, file=sys.stderr, flush=True)
+        )
+        arguments.output.write_text(json.dumps(result, indent=1))
+    print(markdown([result]))
+
+
+if __name__ == "__main__":
+    main()
