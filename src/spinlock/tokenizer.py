@@ -35,7 +35,8 @@ class EncodedBlock:
     """Tokens [n, 3C] and, for each row [n], what they can be trusted for.
 
     ``error`` mean squared reconstruction error in normalised units, ``percentile`` the share (in percent) of
-    validation rows with a smaller one, ``clipped`` and ``imputed`` shares of its cells that had to be mended.
+    validation rows with a smaller one, ``clipped`` and ``imputed`` shares of its cells that had to be mended,
+    ``near_tie`` whether another device may choose another code.
     """
 
     indices: NDArray[np.int64]
@@ -43,6 +44,7 @@ class EncodedBlock:
     percentile: NDArray[np.float32]
     clipped: NDArray[np.float64]
     imputed: NDArray[np.float64]
+    near_tie: NDArray[np.bool_]
 
 
 class Tokenizer:
@@ -158,6 +160,7 @@ class Tokenizer:
             percentile=(100.0 * rank / max(1, len(self._errors))).astype(np.float32),
             clipped=cleaned.clipped,
             imputed=cleaned.imputed,
+            near_tie=encoded.near_tie.cpu().numpy(),
         )
 
     def decode(self, tokens: Any, levels: int = LEVELS) -> NDArray[np.float32]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
 
 INTERRUPTED = 130
-
-EXAMPLE = "[bold]Example[/bold]\n\n"
 
 
 def out() -> Console:
@@ -26,6 +25,17 @@ def log(text: str) -> None:
 def is_terminal() -> bool:
     """Whether somebody watches stderr."""
     return sys.stderr.isatty()
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner while something takes seconds, or one plain line."""
+    if not is_terminal():
+        log(f"{what} ...")
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:

@@ -34,13 +34,15 @@ def decode_tokens(
     from spinlock.data.files import check_writable
     from spinlock.data.tokenfile import TokenFile
     from spinlock.errors import DataError
-    from spinlock.tokenizer import Tokenizer, choose_device
 
     if levels not in (1, 2, 3):
         raise DataError(f"--levels is {levels}", expected="1, 2 or 3")
-    tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
-    trained_on = tokenizer.checkpoint.content["dataset"]
+    check_writable(output, overwrite=overwrite, inputs=[tokens, vqvae_model])
     with TokenFile.open(tokens) as source:
+        from spinlock.tokenizer import Tokenizer, choose_device  # after the checks: importing torch takes seconds
+
+        tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
+        trained_on = tokenizer.checkpoint.content["dataset"]
         if source.attributes.get("model_sha256") != tokenizer.sha256():
             raise DataError(
                 "was encoded with another model",
@@ -48,11 +50,10 @@ def decode_tokens(
                 expected=f"tokens of {vqvae_model}",
                 remedy="pass the checkpoint that encoded it, or encode again",
             )
-        check_writable(output, overwrite=overwrite, inputs=[tokens, vqvae_model])
         writer = FeatureWriter(
             output,
             tokenizer.feature_names,
-            source.shape[:-1],
+            source.shape,
             family=trained_on["family"],
             feature_type=trained_on["feature_type"],
             attributes={

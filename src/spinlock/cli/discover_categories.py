@@ -34,7 +34,7 @@ def discover_categories(
     from spinlock.categories.discovery import DiscoveryLimits
     from spinlock.categories.mapping import save_mapping
     from spinlock.categories.stability import bootstrap_stability
-    from spinlock.cli.console import out, table
+    from spinlock.cli.console import out, table, working
     from spinlock.config import load_config
     from spinlock.data.files import check_writable, write_files
     from spinlock.errors import DataError
@@ -45,7 +45,8 @@ def discover_categories(
         raise DataError(f"--stability is {stability}", expected="0 or more")
     inputs = [settings.input_path, *([settings.category_mapping_file] if settings.category_mapping_file else [])]
     check_writable(output, overwrite=overwrite, inputs=inputs)
-    data, found = find_categories(read_table(settings), settings)
+    with working("finding categories"):
+        data, found = find_categories(read_table(settings), settings)
     names = data.cleaner.kept_names
     discovery = found.discovery
     comments: dict[str, object] = {
@@ -65,9 +66,10 @@ def discover_categories(
             settings.orthogonality_target, settings.min_features_per_category, settings.max_clusters
         )
         rng = np.random.default_rng(settings.random_seed)
-        result = bootstrap_stability(
-            data.standardized_train, labels, discovery.chosen.distance, limits, draws=stability, rng=rng
-        )
+        with working(f"finding them again on {stability} bootstrap samples"):
+            result = bootstrap_stability(
+                data.standardized_train, labels, discovery.chosen.distance, limits, draws=stability, rng=rng
+            )
         agreement = result.column_agreement
         comments["stability"] = {
             "draws": stability,

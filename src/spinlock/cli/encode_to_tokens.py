@@ -36,15 +36,19 @@ def encode_to_tokens(
     """
     from spinlock.data.dataset import open_features
     from spinlock.data.files import check_writable
+    from spinlock.data.hdf5 import open_hdf5
     from spinlock.errors import DataError
-    from spinlock.tokenizer import Tokenizer, choose_device
 
     if batch_size < 1:
         raise DataError(f"--batch-size is {batch_size}", expected="at least 1")
+    open_hdf5(dataset).close()
+    check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
+
+    from spinlock.tokenizer import Tokenizer, choose_device  # after the checks: this imports torch, which takes seconds
+
     tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
     trained_on = tokenizer.checkpoint.content["dataset"]
     with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
-        check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
         _encode(source, tokenizer, output, batch_size, overwrite)
 
 
@@ -60,23 +64,19 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
     from spinlock.data.cleaning import match_columns
     from spinlock.data.tokencolumns import TokenColumns
     from spinlock.data.tokenfile import TokenWriter
-    from spinlock.errors import DataError
+    from spinlock.errors import located
 
-    try:
+    with located(source.path):
         columns = match_columns(source.names, tokenizer.feature_names)
-    except DataError as error:
-        raise DataError(error.what, where=str(source.path), expected=error.expected) from None
     extra = len(source.names) - len(columns)
     in_order = extra == 0 and np.array_equal(columns, np.arange(len(columns)))
-    shape = (
-        (source.num_operators,) if source.rows_per_operator == 1 else (source.num_operators, source.rows_per_operator)
-    )
     digest, started = hashlib.sha256(), time.perf_counter()
     imputed = clipped = errors = 0.0
+    near_ties = 0
     writer = TokenWriter(
         output,
         TokenColumns.of(tokenizer.codebook_sizes),
-        shape,
+        source.shape[:-1],
         split=_split(source, tokenizer),
         attributes={
             "program_version": __version__,
@@ -101,6 +101,7 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
             imputed += float(block.imputed.sum())
             clipped += float(block.clipped.sum())
             errors += float(block.error.sum())
+            near_ties += int(block.near_tie.sum())
             advance(len(rows))
         kept = len(tokenizer.cleaner.kept)
         writer.set_attributes(
@@ -108,6 +109,7 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
                 "features_sha256": digest.hexdigest(),
                 "imputed_cells": round(imputed * kept),
                 "clipped_cells": round(clipped * kept),
+                "near_tie_rows": near_ties,
             }
         )
     seconds = time.perf_counter() - started
@@ -115,7 +117,8 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
     console.print(f"{source.num_rows} rows to {3 * len(tokenizer.categories)} tokens each: {output}")
     console.print(
         f"mean reconstruction error {errors / source.num_rows:.4f} (normalised units), imputed cells "
-        f"{round(imputed * kept)}, clipped cells {round(clipped * kept)}, extra columns ignored {extra}"
+        f"{round(imputed * kept)}, clipped cells {round(clipped * kept)}, extra columns ignored {extra}, rows with "
+        f"a near tie {near_ties}"
     )
     console.print(f"{seconds:.1f} s, {source.num_rows / seconds:.0f} rows per second")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from spinlock import __version__
 from spinlock.cli import decode_tokens, discover_categories, encode_to_tokens, inspect, train_vqvae
+from spinlock.cli.console import INTERRUPTED
 from spinlock.errors import SpinlockError
 
 app = typer.Typer(
@@ -50,23 +54,30 @@ def main(
 
 def run() -> None:
     """Run the command line. Exit codes: 0 done, 1 input, value or run at fault, 2 usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except SpinlockError as error:
-        if _Settings.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except MemoryError:
-        if _Settings.debug:
-            raise
-        print("error: out of memory; use fewer rows, a smaller batch, or a machine with more", file=sys.stderr)
-        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush complains
         sys.exit(1)
     except Exception as error:
         if _Settings.debug:
             raise
-        kind = type(error).__name__
-        print(f"error: a defect of the program ({kind}: {error}); --debug shows where", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does, so that no half-written file stays."""
+    raise KeyboardInterrupt
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, SpinlockError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory; use fewer rows, a smaller batch, or a machine with more"
+    first = (str(error).splitlines() or [""])[0]
+    return f"a defect of the program ({type(error).__name__}: {first}); --debug shows where"

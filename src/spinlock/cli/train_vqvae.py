@@ -51,8 +51,6 @@ def train_vqvae(
     """
     from spinlock.config import load_config
     from spinlock.errors import ConfigError
-    from spinlock.tokenizer import choose_device
-    from spinlock.training.prepare import read_table
     from spinlock.training.stopping import StopRequest
 
     settings = load_config(
@@ -73,8 +71,13 @@ def train_vqvae(
     if max_time is not None and not 0 < max_time < float("inf"):
         raise ConfigError([f"--max-time is {max_time}, expected minutes above 0"], where="command line")
     stop = StopRequest(None if max_time is None else 60 * max_time)
+    _check_directory(settings, overwrite, dry_run)
+    _check_input(settings)
+
+    from spinlock.tokenizer import choose_device
+    from spinlock.training.prepare import read_table
+
     chosen = choose_device(settings.device)
-    _check_output(settings, overwrite)
     with stop.on_signals():
         table = read_table(settings)
         if settings.resume_from is not None:
@@ -91,35 +94,52 @@ def train_vqvae(
         _train(run, stop)
 
 
-def _check_output(settings: VQVAEConfig, overwrite: bool) -> None:
-    """Refuse, before any work, a directory that cannot be written or that holds another run."""
-    from spinlock.data.files import check_writable
-    from spinlock.errors import OutputError
-    from spinlock.training.checkpoint import BEST, LAST
+def _check_input(settings: VQVAEConfig) -> None:
+    """Find the faults that the head of the dataset shows, before seconds go into importing torch."""
+    from spinlock.categories.mapping import load_mapping
+    from spinlock.data.dataset import open_features
+    from spinlock.data.split import split_rows
+    from spinlock.errors import located
 
-    targets = [settings.output_dir / BEST, (settings.checkpoint_dir or settings.output_dir) / LAST]
-    resumed = settings.resume_from
-    home = None if resumed is None else (resumed if resumed.is_dir() else resumed.parent).resolve()
-    for target in targets:
-        own = overwrite or home in (settings.output_dir.resolve(), target.parent.resolve())
-        if not own and target.exists():
-            raise OutputError(
-                f"holds a run already ({target.name})",
-                where=str(target.parent),
-                remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
-            )
-        check_writable(target, overwrite=True, inputs=[settings.input_path])
+    with (
+        located(settings.input_path),
+        open_features(
+            settings.input_path, family=settings.feature_family, feature_type=settings.feature_type
+        ) as source,
+    ):
+        label = settings.split_by
+        split_rows(
+            source.num_operators,
+            source.rows_per_operator,
+            validation_fraction=settings.validation_fraction,
+            seed=settings.split_seed,
+            groups=None if label is None else source.read_label(label.removeprefix("labels/")),
+        )
+        if settings.category_assignment != "auto" and settings.category_mapping_file is not None:
+            load_mapping(settings.category_mapping_file, source.names)
+
+
+def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> None:
+    """A run in the way is refused; a dry run, which replaces nothing, only mentions it."""
+    from spinlock.cli.console import log
+    from spinlock.training.directory import check_directory, occupying
+
+    check_directory(settings, overwrite=overwrite or dry_run)
+    if dry_run and not overwrite and (occupant := occupying(settings)) is not None:
+        log(f"note: {occupant.parent} holds a run already; training needs --resume-from, --overwrite or --output")
 
 
 def _prepare(settings: VQVAEConfig, table: Table, device: torch.device) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
-    from spinlock.cli.console import log
+    from spinlock.cli.console import log, working
+    from spinlock.errors import located
     from spinlock.training.compilation import plan_compilation
     from spinlock.training.plan import adaptations
     from spinlock.training.prepare import prepare, resolved_config
     from spinlock.training.schedule import BatchPlan
 
     log(f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows, {len(table.names)} columns")
-    prepared = prepare(table, settings, device)
+    with located(table.path), working("finding categories and codebook sizes"):
+        prepared = prepare(table, settings, device)
     data = prepared.data
     dropped = data.cleaner.dropped
     log(
@@ -214,9 +234,8 @@ def _resume_command(run: Run) -> str:
     import shlex
     import sys
 
-    from spinlock.training.checkpoint import LAST
+    from spinlock.training.directory import last_path
 
-    config = run.fixed.config
     given, kept = sys.argv[1:], []
     skip = False
     for argument in given:
@@ -226,8 +245,7 @@ def _resume_command(run: Run) -> str:
             skip = True
         elif argument != "--overwrite" and not argument.startswith("--resume-from="):
             kept.append(argument)
-    last = (config.checkpoint_dir or config.output_dir) / LAST
-    return shlex.join(["spinlock", *kept, "--resume-from", str(last)])
+    return shlex.join(["spinlock", *kept, "--resume-from", str(last_path(run.fixed.config))])
 
 
 def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device) -> None:

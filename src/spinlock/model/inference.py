@@ -18,21 +18,25 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Tokens [n, C, L] int64, and each row's mean squared reconstruction error [n] in normalised units."""
+    """Tokens [n, C, L] int64, each row's mean squared reconstruction error [n] in normalised units, near ties [n]."""
 
     indices: Tensor
     error: Tensor
+    near_tie: Tensor
 
 
 @torch.no_grad()
 def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
     """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
-    indices, errors = [], []
+    encoded, errors = [], []
     for block in _blocks(rows):
-        tokens = model.encode(block)
-        indices.append(tokens)
-        errors.append((block - model.decode(tokens)).square().mean(1))
-    return EncodedRows(torch.cat(indices)[: len(rows)], torch.cat(errors)[: len(rows)])
+        encoded.append(model.encode(block))
+        errors.append((block - model.decode(encoded[-1].indices)).square().mean(1))
+    return EncodedRows(
+        torch.cat([part.indices for part in encoded])[: len(rows)],
+        torch.cat(errors)[: len(rows)],
+        torch.cat([part.near_tie for part in encoded])[: len(rows)],
+    )
 
 
 @torch.no_grad()

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
 
+NEAR_TIE = 1e-5
+"""Two codes whose squared distances differ by less than this share of the residual's energy are a near tie."""
+
 SMOOTHING = 1e-5
 """Laplace smoothing of code usage, in rows."""
 
@@ -30,6 +33,17 @@ class LevelResult:
     hits: Tensor
     indices: Tensor
     step: Tensor
+
+
+@dataclass(frozen=True)
+class EncodedLevels:
+    """Tokens [C, B, L] (of a whole model [B, C, L]), and which rows [B] have a near tie somewhere.
+
+    Another device may decide a near tie otherwise.
+    """
+
+    indices: Tensor
+    near_tie: Tensor
 
 
 class QuantizerLevel(nn.Module):
@@ -78,8 +92,8 @@ class QuantizerLevel(nn.Module):
         return torch.bmm(residual, self.down) * self.latent_mask
 
     def up_codes(self) -> Tensor:
-        """e U [C, K, E]: what each code adds to the quantised latent. K products, not B."""
-        return torch.bmm(self.codes * self.latent_mask, self.up)
+        """e U [C, K, E]: what each code adds to the quantised latent. K products, not B; codes get no gradient here."""
+        return torch.bmm(self.codes.detach() * self.latent_mask, self.up)
 
     def forward(self, residual: Tensor) -> LevelResult:
         """Quantise residuals [C, B, E] with the codes as they are."""
@@ -105,6 +119,7 @@ class QuantizerLevel(nn.Module):
     @torch.no_grad()
     def update(self, result: LevelResult, decay: float) -> None:
         """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantised with the old codes."""
+        self.age += 1
         self.counts.lerp_(result.hits.sum(1), 1 - decay)
         self.sums.lerp_(torch.bmm(result.hits.transpose(1, 2), result.latents.detach()), 1 - decay)
         divisor = self.smoothed_counts()[..., None]
@@ -113,6 +128,7 @@ class QuantizerLevel(nn.Module):
     @torch.no_grad()
     def track_usage(self, result: LevelResult, decay: float) -> None:
         """The counts alone, for codebooks that are learned by gradient; S = n~ e keeps the state consistent."""
+        self.age += 1
         self.counts.lerp_(result.hits.sum(1), 1 - decay)
         self.sums.copy_(self.smoothed_counts()[..., None] * self.codes)
 
@@ -150,13 +166,37 @@ class ResidualQuantizer(nn.Module):
                 results.append(result)
         return results
 
+    @torch.no_grad()
+    def encode(self, embeddings: Tensor) -> EncodedLevels:
+        """The tokens of embeddings [C, B, E] alone.
+
+        |r P - e_k|^2 = |r P|^2 - 2 r (P e_k) + |e_k|^2, so with P e_k [C, E, K] worked out once the latents are never
+        formed: the same codes as :meth:`forward`, but for near ties.
+        """
+        residual, indices = embeddings, []
+        near_tie = torch.zeros(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+        for level in self.each():
+            codes = level.codes * level.latent_mask
+            scores = torch.baddbmm(
+                code_penalty(codes, level.mask), residual, torch.bmm(level.down, codes.transpose(1, 2)), alpha=-2.0
+            )
+            best = scores.argmin(-1)
+            nearest_score = scores.gather(-1, best[..., None])
+            second = scores.scatter_(-1, best[..., None], torch.inf).amin(-1, keepdim=True)
+            energy = residual.square().sum(-1, keepdim=True)
+            near_tie |= (second - nearest_score <= NEAR_TIE * energy)[..., 0]
+            residual = residual - _rows_of(level.up_codes(), best)
+            indices.append(best)
+        return EncodedLevels(torch.stack(indices, dim=-1), near_tie.any(0))
+
     def lookup(self, indices: Tensor) -> Tensor:
         """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
-        tables = [level.up_codes() for level in self.each()[: indices.shape[-1]]]
-        rows = [
-            table.flatten(0, 1)[
-                indices[..., i].t() + table.shape[1] * torch.arange(len(table), device=table.device)[:, None]
-            ]
-            for i, table in enumerate(tables)
-        ]
+        levels = self.each()[: indices.shape[-1]]
+        rows = [_rows_of(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+
+def _rows_of(tables: Tensor, indices: Tensor) -> Tensor:
+    """Rows [C, B, E] of tables [C, K, E] by indices [C, B]."""
+    first = tables.shape[1] * torch.arange(len(tables), device=tables.device)[:, None]
+    return tables.flatten(0, 1)[indices + first]

@@ -11,7 +11,7 @@ from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
 from spinlock.model.joint import JointTables, refine
 from spinlock.model.layout import buckets
-from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.model.quantizer import EncodedLevels, LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
 
 
@@ -82,12 +82,14 @@ class CategoricalVQVAE(nn.Module):
         return ForwardResult(self.decoder(seen), blocks)
 
     @torch.no_grad()
-    def encode(self, rows: Tensor) -> Tensor:
+    def encode(self, rows: Tensor) -> EncodedLevels:
         """Tokens [B, C, L] int64 of rows [B, D], assigned as the model's specification says."""
-        local = torch.cat([block.encode(rows) for block in self.each_block()]).transpose(0, 1)
+        encoded = [block.encode(rows) for block in self.each_block()]
+        local = torch.cat([part.indices for part in encoded]).transpose(0, 1)
+        near_tie = torch.stack([part.near_tie for part in encoded]).any(0)
         if self.spec.assignment == "local":
-            return local
-        return refine(self._joint_tables(), rows, local.flatten(1)).view(local.shape)
+            return EncodedLevels(local, near_tie)
+        return EncodedLevels(refine(self._joint_tables(), rows, local.flatten(1)).view(local.shape), near_tie)
 
     def _joint_tables(self) -> JointTables:
         """Feature vectors of all codes through the linear part of the shared decoder."""

@@ -199,7 +199,6 @@ class Trainer:
                 level.update(result, config.ema_decay)
             else:
                 level.track_usage(result, config.ema_decay)
-            level.age += 1
             if due:
                 replaced = replaced + reset_dead_codes(
                     level,
@@ -207,7 +206,7 @@ class Trainer:
                     percentile=config.dead_code_threshold,
                     max_fraction=config.dead_code_max_reset_fraction,
                     cool_down=round(1 / max(1e-6, 1 - config.ema_decay)),
-                    noise=draws.reset_noise[index // LEVELS, : len(level.mask)],
+                    noise=draws.reset_noise[index % LEVELS, : len(level.mask)],
                 )
         return terms, replaced
 
