@@ -25,7 +25,7 @@ class History:
     def append(self, record: Mapping[str, float | int | None]) -> None:
         """Add the values of one epoch; a number that is not finite is stored as None."""
         length = len(self)
-        for name in self.columns.keys() | record.keys():
+        for name in sorted(self.columns.keys() | record.keys()):
             values = self.columns.setdefault(name, [None] * length)
             value = record.get(name)
             values.append(value if value is None or math.isfinite(value) else None)

@@ -68,8 +68,9 @@ def step_draws(spec: ModelSpec, rows: int, *, seed: int, step: int, device: torc
 
 def learning_rate(step: int, total: int, highest: float) -> float:
     """Linear warm-up, then half a cosine down to a twentieth; steps beyond ``total`` hold the last value."""
+    step = min(step, max(0, total - 1))
     warm = max(1, round(WARM_UP * total))
     if step < warm:
         return highest * (step + 1) / warm
-    progress = min(1.0, (step - warm) / max(1, total - warm))
+    progress = (step - warm) / max(1, total - warm)
     return highest * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress)))
