@@ -1,0 +1,163 @@
+"""Categories discovered, given, or some of each; every kept column is in exactly one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from spinlock.config import CategorySettings
+from spinlock.errors import DataError
+from spinlock.training.categorise import Categorisation, categorise
+from tests.training.specs import GROUPS
+
+NAMES = tuple(f"{group}_{j}" for group, size in (("flow", 12), ("heat", 7), ("spin", 5)) for j in range(size))
+
+
+def correlation(columns: list[int]) -> NDArray[np.float64]:
+    """0.7 within a planted group and 0.05 between two."""
+    owner = np.repeat([0, 1, 2], [len(group) for group in GROUPS])[columns]
+    return np.where(owner[:, None] == owner, 0.7, 0.05) + 0.3 * np.eye(len(columns))
+
+
+def flat_score(labels: NDArray[np.int64]) -> float:
+    return 0.5
+
+
+def categorised(kept: list[int] | None = None, **settings: Any) -> Categorisation:
+    kept = list(range(24)) if kept is None else kept
+    rules = CategorySettings.model_validate(settings)
+    return categorise(rules, correlation(kept), kept, NAMES, flat_score)
+
+
+def mapping_file(folder: Path, mapping: dict[str, Any]) -> Path:
+    path = folder / "categories.json"
+    path.write_text(json.dumps(mapping))
+    return path
+
+
+def assert_partition(found: Categorisation, columns: int = 24) -> None:
+    assert sorted(j for group in found.groups for j in group) == list(range(columns))
+    sizes = [len(group) for group in found.groups]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(found.names)) == len(found.groups)
+
+
+class TestAuto:
+    def test_planted_groups_are_found_and_named(self) -> None:
+        found = categorised(num_categories_auto=3, orthogonality_target=0.9)
+        assert found.groups == GROUPS
+        assert found.names == ("flow", "heat", "spin")
+        assert found.notes == ()
+
+    def test_every_column_is_in_one_category_largest_first(self) -> None:
+        assert_partition(categorised())
+
+    def test_columns_that_the_cleaning_dropped_are_positions_no_more(self) -> None:
+        kept = [j for j in range(24) if j not in (0, 13)]
+        found = categorised(kept, num_categories_auto=3, orthogonality_target=0.9)
+        assert_partition(found, 22)
+        assert found.names == ("flow", "heat", "spin")
+        assert [len(group) for group in found.groups] == [11, 6, 5]
+
+    def test_more_categories_than_can_be_made_are_an_error(self) -> None:
+        with pytest.raises(DataError, match="20"):
+            categorised(num_categories_auto=20)
+
+
+class TestManual:
+    def test_the_file_decides_by_names_and_by_indices(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"odd": [1, 3, 5], "rest": [NAMES[j] for j in range(24) if j not in (1, 3, 5)]})
+        found = categorised(category_assignment="manual", category_mapping_file=path)
+        assert found.names == ("rest", "odd")
+        assert found.groups[1] == (1, 3, 5)
+        assert_partition(found)
+
+    def test_columns_in_no_category_are_named(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"some": list(range(17))})
+        with pytest.raises(DataError, match=r"7 columns are in no category: heat_5, heat_6, spin_0,.* \.\.\.") as error:
+            categorised(category_assignment="manual", category_mapping_file=path)
+        assert "set category_assignment to hybrid" in str(error.value)
+        assert str(path) in str(error.value)
+
+    def test_a_few_columns_in_no_category_are_all_named(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"some": list(range(22))})
+        with pytest.raises(DataError, match="2 columns are in no category: spin_3, spin_4;"):
+            categorised(category_assignment="manual", category_mapping_file=path)
+
+    def test_dropped_columns_are_noted_and_taken_out(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"flow": list(range(12)), "other": list(range(12, 24))})
+        kept = [j for j in range(24) if j not in (2, 3)]
+        found = categorised(kept, category_assignment="manual", category_mapping_file=path)
+        assert found.names == ("other", "flow")
+        assert found.groups == (tuple(range(10, 22)), tuple(range(10)))
+        assert found.notes == ("category flow: 2 of 12 columns were dropped by the cleaning",)
+
+    def test_a_category_that_was_dropped_whole_is_noted_and_gone(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"gone": [0, 1], "stays": list(range(2, 24))})
+        found = categorised(list(range(2, 24)), category_assignment="manual", category_mapping_file=path)
+        assert found.names == ("stays",)
+        assert found.notes == ("category gone: 2 of 2 columns were dropped by the cleaning",)
+        assert_partition(found, 22)
+
+    def test_dropped_columns_need_no_category(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"all": list(range(1, 24))})
+        found = categorised(list(range(1, 24)), category_assignment="manual", category_mapping_file=path)
+        assert found.notes == ()
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('{"a": ["nothing"]}', "unknown columns: nothing"),
+            ('{"a": [24]}', "unknown columns: 24; expected names or indices 0 to 23"),
+            ('{"a": [0], "b": ["flow_0"]}', r"columns named more than once: flow_0 \(in a and b\)"),
+            ('{"a": []}', r"category 'a' holds \[\]"),
+            ('{"a b": [0]}', "category name 'a b' cannot be used"),
+            ("[1, 2]", "holds a list"),
+            ("{", "cannot be read as JSON"),
+            ("{}", "names no category"),
+            ('{"a": [0], "a": [1]}', "'a' occurs twice"),
+        ],
+    )
+    def test_a_fault_of_the_file_is_one_line_that_names_it(self, tmp_path: Path, content: str, message: str) -> None:
+        path = tmp_path / "categories.json"
+        path.write_text(content)
+        with pytest.raises(DataError, match=message) as error:
+            categorised(category_assignment="manual", category_mapping_file=path)
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="no such mapping file"):
+            categorised(category_assignment="manual", category_mapping_file=tmp_path / "none.json")
+
+
+class TestHybrid:
+    def test_given_categories_stay_and_the_rest_is_discovered(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"mine": [0, 1, 12, 13]})
+        found = categorised(
+            category_assignment="hybrid",
+            category_mapping_file=path,
+            num_categories_auto=3,
+            orthogonality_target=0.99,
+        )
+        assert_partition(found)
+        groups = dict(zip(found.names, found.groups, strict=True))
+        assert groups["mine"] == (0, 1, 12, 13)
+        assert len(groups) == 4
+
+    def test_a_file_that_gives_everything_leaves_nothing_to_discover(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"a": list(range(20)), "b": list(range(20, 24))})
+        found = categorised(category_assignment="hybrid", category_mapping_file=path)
+        assert found.names == ("a", "b")
+        assert found.groups == (tuple(range(20)), tuple(range(20, 24)))
+
+    def test_a_discovered_category_never_takes_a_given_name(self, tmp_path: Path) -> None:
+        path = mapping_file(tmp_path, {"flow": [12, 13, 14]})
+        found = categorised(
+            category_assignment="hybrid", category_mapping_file=path, num_categories_auto=2, orthogonality_target=0.99
+        )
+        assert_partition(found)
+        assert dict(zip(found.names, found.groups, strict=True))["flow"] == (12, 13, 14)
