@@ -4,6 +4,9 @@ The command line prints the message of a :class:`SpinlockError` as one line and 
 defect of the program and keeps its traceback.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SpinlockError(Exception):
     """An input, a value or the run is at fault.
@@ -40,6 +43,17 @@ class DataError(SpinlockError):
 
 class CheckpointError(SpinlockError):
     """A checkpoint cannot be read, or does not fit what it is used with."""
+
+
+@contextmanager
+def located(where: object) -> Iterator[None]:
+    """Name the place of a :class:`DataError` that passes through and does not know its own."""
+    try:
+        yield
+    except DataError as error:
+        if error.where:
+            raise
+        raise DataError(error.what, where=str(where), expected=error.expected, remedy=error.remedy) from error
 
 
 class OutputError(SpinlockError):

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.metrics import silhouette_score
 
 from spinlock.categories.clustering import (
     DISTANCES,
@@ -149,6 +148,8 @@ def describe(
     cosine = orthogonality(correlation, groups) or 0.0
     silhouette = 0.0
     if 2 <= len(groups) < len(labels):
+        from sklearn.metrics import silhouette_score  # takes seconds to import, and only discovery needs it
+
         silhouette = float(silhouette_score(feature_distance(correlation), labels, metric="precomputed"))
     share = max(len(group) for group in groups) / len(labels)
     merged_cosine = cosine if before is None else before

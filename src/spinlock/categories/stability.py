@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from spinlock.categories.clustering import DistanceKind
 from spinlock.categories.discovery import DiscoveryLimits, partition_at
@@ -34,6 +33,8 @@ def bootstrap_stability(
     rng: np.random.Generator,
 ) -> Stability:
     """Compare labels [D] with partitions of ``draws`` bootstrap samples of z-scored rows [n, D], at the same K."""
+    from sklearn.metrics import adjusted_rand_score  # takes seconds to import, with all of scipy.stats
+
     count = int(labels.max()) + 1
     kind: DistanceKind = "absolute" if distance == "absolute" else "projector"
     together = labels[:, None] == labels[None]

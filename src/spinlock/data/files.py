@@ -7,6 +7,7 @@ link stays a link: the file that it points to is replaced.
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ WORDS = {
     errno.EIO: ("the device failed while writing", "check the disk"),
 }
 """What a system error means for an output, and what to do about it."""
+
+TEMPORARY = re.compile(r"\.spinlock-[0-9a-f]{12}\.tmp")
+"""Names of files that are not finished; nothing else is ever called so."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can meet."""
@@ -121,6 +125,14 @@ def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -
         raise OutputError("is also the input", where=str(path), remedy="choose another output")
     if not overwrite:
         raise OutputError("exists already", where=str(path), remedy="pass --overwrite to replace it")
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Remove the ``.spinlock-*.tmp`` files that a killed process left in ``directory``; what cannot go, stays."""
+    with suppress(OSError):
+        for path in directory.iterdir():
+            if TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
 
 
 def output_error(error: BaseException, path: Path | str) -> OutputError:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
-from scipy.stats import spearmanr
 
 Floats = NDArray[np.float64]
 
@@ -60,6 +59,8 @@ def topographic_correlation(feature_distances: Floats, latents: NDArray[np.float
 
 def topography(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
     """All four measures for features [n, D] and latents [n, E]."""
+    from scipy.stats import spearmanr  # slow to import, and encoding needs none of it
+
     near, far = pair_distances(features), pair_distances(latents)
     kept = len(features) > 2 * NEIGHBOURS
     square_near, square_far = squareform(near), squareform(far)

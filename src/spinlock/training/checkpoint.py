@@ -23,8 +23,6 @@ from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 1
-BEST = "best_model.pt"
-LAST = "last.pt"
 
 REQUIRED = frozenset(
     {

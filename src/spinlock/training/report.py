@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 
 from spinlock.categories.stability import correlation_matrix
 from spinlock.metrics.codebook import codebook_use
@@ -218,7 +217,7 @@ def _rate(
     """Bits, and the bounds of a Gaussian source at that rate: joint, held out, and each category alone."""
     rows = train.astype(np.float64)
     few = len(rows) < FEW_ROWS * rows.shape[1]
-    covariance = LedoitWolf(assume_centered=True).fit(rows).covariance_ if few else rows.T @ rows / len(rows)
+    covariance = _shrunk_covariance(rows) if few else rows.T @ rows / len(rows)
     values, vectors = np.linalg.eigh(covariance)
     variances = np.square(validation.astype(np.float64) @ vectors).mean(0)
     held_out = held_out_quality(values, variances, bits)
@@ -238,3 +237,10 @@ def _rate(
         },
         "gap_db": gap,
     }
+
+
+def _shrunk_covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ledoit and Wolf's (2004) estimate [D, D] from centred rows [n, D]."""
+    from sklearn.covariance import LedoitWolf  # takes seconds to import, and encoding needs none of it
+
+    return np.asarray(LedoitWolf(assume_centered=True).fit(rows).covariance_)

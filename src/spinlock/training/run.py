@@ -22,10 +22,8 @@ from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.inference import encode_rows
 from spinlock.training.checkpoint import (
-    BEST,
     FORMAT_VERSION,
     KIND,
-    LAST,
     Checkpoint,
     load_checkpoint,
     load_weights,
@@ -33,6 +31,7 @@ from spinlock.training.checkpoint import (
     to_tensors,
 )
 from spinlock.training.compilation import CompilePlan
+from spinlock.training.directory import BEST, LAST, best_path, last_path, remove_leftovers
 from spinlock.training.history import History
 from spinlock.training.prepare import CleanedTable, Prepared, Table, apply_cleaning
 from spinlock.training.schedule import BatchPlan
@@ -99,6 +98,8 @@ class Run:
 
         ``save`` replaces the writing of files.
         """
+        if save is None:
+            self.claim_directory()
         trainer = Trainer(
             self.state,
             self.fixed.data.train,
@@ -122,26 +123,36 @@ class Run:
 
         In this order a kill between two files leaves a pair from which the run ends the same.
         """
-        config = self.fixed.config
-        best_path = config.output_dir / BEST
-        last_path = (config.checkpoint_dir or config.output_dir) / LAST
-        files: dict[Path, bytes] = {}
-        if best:
-            files[best_path] = to_bytes(self.content(state))
-        files[last_path] = files[best_path] if best else to_bytes(self.content(state))
-        files |= self.side_files(state)
-        write_files(files)
+        config, content = self.fixed.config, to_bytes(self.content(state))
+        files = {best_path(config): content} if best else {}
+        write_files(files | {last_path(config): content} | self.side_files(state))
+
+    def claim_directory(self) -> None:
+        """Remove what a killed process left; a resumed run also puts its best model there, unless it is there already.
+
+        It is not there when the run goes on in another directory, or when the process was killed between two files.
+        """
+        config, progress = self.fixed.config, self.state.progress
+        remove_leftovers(config)
+        if progress.best_epoch >= 0 and not self._holds_best(best_path(config)):
+            write_files({best_path(config): to_bytes(self.content(self.state))})
+
+    def _holds_best(self, path: Path) -> bool:
+        if not path.exists():
+            return False
+        try:
+            found = load_checkpoint(path).content
+        except CheckpointError:
+            return False
+        same_epoch = found["training_state"]["progress"]["best_epoch"] == self.state.progress.best_epoch
+        return same_epoch and run_identity(found) == run_identity(self.content(self.state))
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Store the final metrics of the best model in both checkpoints."""
         self.metrics = dict(metrics)
-        config = self.fixed.config
-        best_path = config.output_dir / BEST
-        content = torch.load(best_path, weights_only=True) | {"metrics": to_tensors(self.metrics)}
-        last = (config.checkpoint_dir or config.output_dir) / LAST
-        write_files(
-            {best_path: to_bytes(content), last: to_bytes(self.content(self.state))} | self.side_files(self.state)
-        )
+        best, last = best_path(self.fixed.config), last_path(self.fixed.config)
+        content = load_checkpoint(best).content | {"metrics": to_tensors(self.metrics)}
+        write_files({best: to_bytes(content), last: to_bytes(self.content(self.state))} | self.side_files(self.state))
 
     def side_files(self, state: TrainingState) -> dict[Path, bytes]:
         """History, normalisation statistics and resolved configuration."""
@@ -244,7 +255,9 @@ def new_run(
     except torch.OutOfMemoryError:
         raise out_of_memory(plan.batch) from None
     progress = Progress(planned_steps=config.epochs * plan.steps)
-    state = TrainingState(model, make_optimizer(model, config.learning_rate), progress, History(), {})
+    state = TrainingState(
+        model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}
+    )
     fixed = Fixed(
         config=config,
         requested=config.model_dump(mode="json"),
@@ -288,7 +301,7 @@ def resumed_run(
     model = CategoricalVQVAE(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved["weights"], checkpoint.path)
     model = model.to(device)
-    optimizer = make_optimizer(model, config.learning_rate)
+    optimizer = make_optimizer(model, config.learning_rate, warm=config.warm_start)
     optimizer.load_state_dict(content["optimizer_state_dict"])
     torch.set_rng_state(saved["random"]["torch"])
     best = saved["best_validation"]
@@ -369,10 +382,16 @@ def furthest_checkpoint(path: Path) -> Found:
     if named.name == LAST or not last.exists():
         return Found(checkpoint)
     later = load_checkpoint(last)
-    same = all(later.content[key] == checkpoint.content[key] for key in ("dataset", "model_spec", "provenance"))
+    same = run_identity(later.content) == run_identity(checkpoint.content)
     if not same or _steps_done(later) <= _steps_done(checkpoint):
         return Found(checkpoint)
     return Found(later, f"{last} of the same run got further than {named}: going on from there")
+
+
+def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the checkpoints of one run have in common, also when it went on under another command line or version."""
+    provenance = content["provenance"]
+    return content["dataset"], content["model_spec"], provenance["seeds"], provenance["started"]
 
 
 def _steps_done(checkpoint: Checkpoint) -> int:
