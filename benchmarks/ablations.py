@@ -32,7 +32,10 @@ from spinlock.training.trainer import SilentObserver
 from spinlock.training.validation import Validator
 
 TEST_FRACTION = 0.15
-RESET_INTERVAL = 20
+RESET_INTERVAL = 100
+
+RANDOM_START_EPOCHS = 5
+"""A run from random weights gets this many times the epochs of the others."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "everything": {},
@@ -73,7 +76,8 @@ def measure(table: Table, seed: int, epochs: int, log: Any) -> dict[str, dict[st
     rows = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
     results = {}
     for name, changes in VARIANTS.items():
-        variant = config_from_mapping(base | changes, where="benchmark")
+        longer = {} if changes.get("warm_start", True) else {"epochs": RANDOM_START_EPOCHS * epochs}
+        variant = config_from_mapping(base | changes | longer, where="benchmark")
         started = time.perf_counter()
         run = new_run(prepared, variant, CompilePlan(False, "eager"), device=device, command_line="benchmark")
         run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
@@ -105,9 +109,9 @@ def markdown(results: list[dict[str, Any]]) -> str:
     parts = []
     for result in results:
         seeds = result["seeds"]
+        epochs = f"{result['epochs']} epochs ({RANDOM_START_EPOCHS} times as many without warm start)"
         parts.append(
-            f"### {result['table']}: {result['rows']} rows, {result['epochs']} epochs, seeds "
-            f"{', '.join(seeds)} ({result['machine']})\n"
+            f"### {result['table']}: {result['rows']} rows, {epochs}, {len(seeds)} seeds ({result['machine']})\n"
         )
         parts.append(
             "| | quality, chosen epoch | quality, last epoch | utilisation | topographic | redundancy | commitment |"

@@ -291,18 +291,18 @@ def out_of_memory(batch: int) -> RunError:
     )
 
 
-def make_optimizer(model: CategoricalVQVAE, learning: float) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba, 2015) over all parameters that learn; warm-started ones take smaller steps."""
+def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:
+    """Adam (Kingma and Ba, 2015) over all parameters that learn; after a warm start they take smaller steps."""
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(learning_share(name), []).append(parameter)
+            groups.setdefault(learning_share(name) if warm else 1.0, []).append(parameter)
     parameters = [{"params": members, "share": share, "lr": learning * share} for share, members in groups.items()]
     return torch.optim.Adam(parameters, fused=True)
 
 
 def learning_share(name: str) -> float:
-    """The share of the learning rate that a parameter takes.
+    """The share of the learning rate that a parameter takes after a warm start.
 
     Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
     warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
