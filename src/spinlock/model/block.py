@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spinlock.model.decoder import PartialDecoders
 from spinlock.model.encoder import CategoryEncoder
 from spinlock.model.layout import CategoryLayout
-from spinlock.model.quantizer import EncodedLevels, LevelResult, ResidualQuantizer
+from spinlock.model.quantizer import LevelResult, ResidualQuantizer
 from spinlock.model.spec import LEVELS, ModelSpec
 
 
@@ -61,8 +61,3 @@ class CategoryBlock(nn.Module):
             latent = latent + level.step
             latents.append(latent)
         return BlockResult(columns, embeddings, latents, self.partial_decoders(latents), levels)
-
-    @torch.no_grad()
-    def encode(self, rows: Tensor) -> EncodedLevels:
-        """Tokens of rows [B, D]."""
-        return self.quantizer.encode(self.encoder(self.layout.gather(rows)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spinlock.model.tables import TokenTables
 from spinlock.model.vqvae import CategoricalVQVAE
 
 BLOCK = 1024
@@ -28,10 +29,10 @@ class EncodedRows:
 @torch.no_grad()
 def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
     """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
-    encoded, errors = [], []
+    tables, encoded, errors = TokenTables(model), [], []
     for block in _blocks(rows):
-        encoded.append(model.encode(block))
-        errors.append((block - model.decode(encoded[-1].indices)).square().mean(1))
+        encoded.append(tables.encode(block))
+        errors.append((block - tables.decode(encoded[-1].indices)).square().mean(1))
     return EncodedRows(
         torch.cat([part.indices for part in encoded])[: len(rows)],
         torch.cat(errors)[: len(rows)],
@@ -42,7 +43,8 @@ def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
 @torch.no_grad()
 def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
-    return torch.cat([model.decode(block) for block in _blocks(indices)])[: len(indices)]
+    tables = TokenTables(model)
+    return torch.cat([tables.decode(block) for block in _blocks(indices)])[: len(indices)]
 
 
 @torch.no_grad()

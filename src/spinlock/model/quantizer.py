@@ -18,9 +18,6 @@ from torch import Tensor, nn
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
 
-NEAR_TIE = 1e-5
-"""Two codes whose squared distances differ by less than this share of the residual's energy are a near tie."""
-
 SMOOTHING = 1e-5
 """Laplace smoothing of code usage, in rows."""
 
@@ -33,17 +30,6 @@ class LevelResult:
     hits: Tensor
     indices: Tensor
     step: Tensor
-
-
-@dataclass(frozen=True)
-class EncodedLevels:
-    """Tokens [C, B, L] (of a whole model [B, C, L]), and which rows [B] have a near tie somewhere.
-
-    Another device may decide a near tie otherwise.
-    """
-
-    indices: Tensor
-    near_tie: Tensor
 
 
 class QuantizerLevel(nn.Module):
@@ -165,29 +151,6 @@ class ResidualQuantizer(nn.Module):
                 residual = residual - result.step.detach()
                 results.append(result)
         return results
-
-    @torch.no_grad()
-    def encode(self, embeddings: Tensor) -> EncodedLevels:
-        """The tokens of embeddings [C, B, E] alone.
-
-        |r P - e_k|^2 = |r P|^2 - 2 r (P e_k) + |e_k|^2, so with P e_k [C, E, K] worked out once the latents are never
-        formed: the same codes as :meth:`forward`, but for near ties.
-        """
-        residual, indices = embeddings, []
-        near_tie = torch.zeros(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
-        for level in self.each():
-            codes = level.codes * level.latent_mask
-            scores = torch.baddbmm(
-                code_penalty(codes, level.mask), residual, torch.bmm(level.down, codes.transpose(1, 2)), alpha=-2.0
-            )
-            best = scores.argmin(-1)
-            nearest_score = scores.gather(-1, best[..., None])
-            second = scores.scatter_(-1, best[..., None], torch.inf).amin(-1, keepdim=True)
-            energy = residual.square().sum(-1, keepdim=True)
-            near_tie |= (second - nearest_score <= NEAR_TIE * energy)[..., 0]
-            residual = residual - _rows_of(level.up_codes(), best)
-            indices.append(best)
-        return EncodedLevels(torch.stack(indices, dim=-1), near_tie.any(0))
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""

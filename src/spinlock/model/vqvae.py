@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
-from spinlock.model.joint import JointTables, refine
 from spinlock.model.layout import buckets
-from spinlock.model.quantizer import EncodedLevels, LevelResult, QuantizerLevel
+from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
 
 
@@ -82,25 +81,10 @@ class CategoricalVQVAE(nn.Module):
         return ForwardResult(self.decoder(seen), blocks)
 
     @torch.no_grad()
-    def encode(self, rows: Tensor) -> EncodedLevels:
-        """Tokens [B, C, L] int64 of rows [B, D], assigned as the model's specification says."""
-        encoded = [block.encode(rows) for block in self.each_block()]
-        local = torch.cat([part.indices for part in encoded]).transpose(0, 1)
-        near_tie = torch.stack([part.near_tie for part in encoded]).any(0)
-        if self.spec.assignment == "local":
-            return EncodedLevels(local, near_tie)
-        return EncodedLevels(refine(self._joint_tables(), rows, local.flatten(1)).view(local.shape), near_tie)
-
-    def _joint_tables(self) -> JointTables:
-        """Feature vectors of all codes through the linear part of the shared decoder."""
-        width, codebooks, first = self.spec.embedding_dim, [], 0
-        for block in self.each_block():
-            tables = [level.up_codes() for level in block.quantizer.each()]
-            for c, sizes in enumerate(self.spec.num_codes[block.members]):
-                decoder = self.decoder.linear[(first + c) * width : (first + c + 1) * width]
-                codebooks += [table[c, :size] @ decoder for table, size in zip(tables, sizes, strict=True)]
-            first += len(tables[0])
-        return JointTables.of(codebooks, self.decoder.bias)
+    def encode(self, rows: Tensor) -> Tensor:
+        """Local tokens [B, C, L] int64 of rows [B, D], by the network's own pass."""
+        result: ForwardResult = self(rows)
+        return result.indices
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
