@@ -266,7 +266,7 @@ def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompileP
             spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
         )
     ]
-    console.print(table(("category", "columns", "latent dims", "tokens per level"), rows, title="Categories"))
+    console.print(table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
     parameters = sum(parameter.numel() for parameter in CategoricalVQVAE(spec).parameters())
     spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
     bound = gaussian_quality(spectrum, spec.bits_per_row)

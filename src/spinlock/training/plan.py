@@ -98,7 +98,7 @@ def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> E
         draws = step_draws(spec, len(rows), seed=config.random_seed, step=step, device=device)
         terms = objective(model, rows, model(rows), draws.projection, config)
         torch.autograd.backward(terms.total)
-        float(terms.total)
+        float(terms.total.detach())
         seconds = time.perf_counter() - started
     parameters = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     activations = 4 * plan.batch * spec.num_categories * (12 * spec.embedding_dim + 3 * spec.hidden_dim)

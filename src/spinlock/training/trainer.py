@@ -134,6 +134,12 @@ class Trainer:
         Raises:
             RunError: a loss is no longer finite, or the device's memory is used up.
         """
+        try:
+            return self._run()
+        except torch.OutOfMemoryError:
+            raise out_of_memory(self.plan.batch) from None
+
+    def _run(self) -> str | None:
         progress = self.state.progress
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
@@ -142,15 +148,10 @@ class Trainer:
             if waited >= self.config.early_stopping_patience:
                 return f"no better score for {waited} epochs (early_stopping_patience)"
             started = time.perf_counter()
-            try:
-                finished = self._train_epoch(progress.epoch + 1)
-            except torch.OutOfMemoryError:
-                raise out_of_memory(self.plan.batch) from None
-            if not finished:
-                self.save(self.state, False)
-                return self.stop.reason
-            progress.epoch += 1
-            self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
+            finished = self._train_epoch(progress.epoch + 1)
+            if finished:
+                progress.epoch += 1
+                self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
             if self.stop.reason is not None and progress.epoch < self.config.epochs:
                 self.save(self.state, False)
                 return self.stop.reason
