@@ -63,11 +63,30 @@ def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:
             torch.testing.assert_close(done.partial[level][i, :, :width], own[:, :width])
 
 
-def test_gradients_pass_straight_through_to_the_embeddings(model: CategoricalVQVAE) -> None:
+def test_gradients_pass_straight_through_in_the_directions_that_the_levels_pass_on(model: CategoricalVQVAE) -> None:
+    result = model(random_rows())
+    for block, done in zip(model.each_block(), result.blocks, strict=True):
+        for prefix in done.latents:
+            (through,) = torch.autograd.grad(prefix[..., 0].sum(), done.embeddings, retain_graph=True)
+            for i, gradient in enumerate(through):
+                lost = torch.eye(6)
+                for level in block.quantizer.each():
+                    width = int(level.latent_mask[i].sum())
+                    lost = lost @ (torch.eye(6) - level.down[i, :, :width] @ level.up[i, :width])
+                torch.testing.assert_close(gradient, (torch.eye(6) - lost)[:, 0].expand(50, -1))
+
+
+def test_a_direction_that_no_level_sees_gets_no_gradient() -> None:
+    model = small_model()
+    with torch.no_grad():
+        for level in model.quantizer_levels():
+            level.down[:, 5] = 0.0
+            level.up[:, :, 5] = 0.0
     result = model(random_rows())
     embeddings = [block.embeddings for block in result.blocks]
-    through = torch.autograd.grad(result.latents.sum(), embeddings)
-    assert all(torch.equal(gradient, torch.ones_like(gradient)) for gradient in through)
+    for gradient in torch.autograd.grad(result.reconstruction.square().sum(), embeddings):
+        assert not gradient[..., 5].any()
+        assert gradient[..., :5].any()
 
 
 def test_a_token_depends_on_its_own_categorys_columns_alone(model: CategoricalVQVAE) -> None:

@@ -51,12 +51,16 @@ class CategoryBlock(nn.Module):
     def forward(self, rows: Tensor) -> BlockResult:
         """Encode, quantise and partially decode rows [B, D].
 
-        The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)).
+        The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)) T, in the directions
+        that the levels pass on. In the others z^ does not move with e whatever e does; a gradient that nothing ever
+        answers would push embeddings there without end.
         """
         columns = self.layout.gather(rows)
         embeddings = self.encoder(columns)
         levels = self.quantizer(embeddings)
-        latent, latents = embeddings - embeddings.detach(), []
+        latent, latents = torch.zeros_like(embeddings), []
+        if torch.is_grad_enabled():
+            latent = torch.bmm(embeddings - embeddings.detach(), self.quantizer.transmitted())
         for level in levels:
             latent = latent + level.step
             latents.append(latent)

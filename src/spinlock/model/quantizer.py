@@ -152,6 +152,16 @@ class ResidualQuantizer(nn.Module):
                 results.append(result)
         return results
 
+    @torch.no_grad()
+    def transmitted(self) -> Tensor:
+        """T = I - prod_l (I - P_l U_l) [C, E, E]: what of an embedding e the levels pass on, e T, but for rounding."""
+        levels = self.each()
+        whole = torch.eye(levels[0].down.shape[1], device=levels[0].down.device)
+        lost = whole.expand(len(levels[0].down), -1, -1)
+        for level in levels:
+            lost = lost - torch.bmm(torch.bmm(lost, level.down) * level.latent_mask, level.up)
+        return whole - lost
+
     def lookup(self, indices: Tensor) -> Tensor:
         """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
         levels = self.each()[: indices.shape[-1]]

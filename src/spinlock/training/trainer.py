@@ -27,7 +27,7 @@ LAST_RESETS = 0.8
 """Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
 
 
-ENCODER_SHARE = 0.05
+ENCODER_SHARE = 0.2
 LINEAR_SHARE = 0.1
 BRANCH_SHARE = 0.3
 """Shares of the learning rate: encoders and projections, linear decoders, hidden layers of the decoder."""
