@@ -7,7 +7,9 @@ wide models, not for a few hundred steps. The estimate counts multiply-adds agai
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -60,5 +62,6 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
 
 
 def compiler_available() -> bool:
-    """Whether there is a C++ compiler for torch.compile."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None or shutil.which("clang++") is not None
+    """Whether the compiler is there that torch.compile calls: $CXX, by default clang++ on macOS and g++ elsewhere."""
+    command = shlex.split(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
+    return bool(command) and shutil.which(command[0]) is not None

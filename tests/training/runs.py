@@ -1,0 +1,102 @@
+"""Runs on small tables, in this process: tables, configurations, and a run from its rows to its history."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.training.checkpoint import load_checkpoint
+from spinlock.training.compilation import CompilePlan
+from spinlock.training.history import Record
+from spinlock.training.prepare import prepare, read_table
+from spinlock.training.run import Run, new_run, resumed_run
+from spinlock.training.stopping import StopRequest
+from spinlock.training.validation import ValidationResult
+from tests.tables import write_table
+
+EAGER = CompilePlan(False, "eager: a test")
+CPU = torch.device("cpu")
+
+
+class Silent:
+    """An observer that remembers what it was told; ``at_step`` is called after each step with its number."""
+
+    def __init__(self, at_step: Callable[[int], None] | None = None) -> None:
+        self.steps: list[tuple[int, int, int]] = []
+        self.epochs: list[tuple[int, Record, ValidationResult | None, bool]] = []
+        self.saves: list[int] = []
+        self.at_step = at_step
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        self.steps.append((epoch, step, steps))
+        if self.at_step is not None:
+            self.at_step(len(self.steps))
+
+    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
+        self.epochs.append((epoch, record, validation, best))
+
+    def saved(self, epoch: int) -> None:
+        self.saves.append(epoch)
+
+
+def curved_table(rows: int = 240, seed: int = 0, noise: float = 0.25) -> NDArray[np.float32]:
+    """x = tanh(U V) and (U V)^2 of four blocks of columns, each with its own two latents; float32 [rows, 24]."""
+    rng, mixing = np.random.default_rng(seed), np.random.default_rng(99)
+    blocks = []
+    for _ in range(4):
+        u = rng.standard_normal((rows, 2))
+        linear = u @ mixing.standard_normal((2, 6))
+        linear[:, 2:4] = np.tanh(2 * linear[:, 2:4])
+        linear[:, 4:] = np.square(linear[:, 4:]) + linear[:, :2]
+        blocks.append(linear)
+    table = np.concatenate(blocks, axis=1)
+    return (table + noise * rng.standard_normal(table.shape)).astype(np.float32)
+
+
+def column_names(columns: int = 24) -> list[str]:
+    """b0_0 ... b3_5: names that tell the block."""
+    return [f"b{j // 6}_{'xyzuvw'[j % 6]}" for j in range(columns)]
+
+
+def config(folder: Path, **settings: Any) -> VQVAEConfig:
+    """Production values, apart from what makes a run small, the folder's paths and the ``settings``."""
+    small: dict[str, Any] = {
+        "input_path": str(folder / "table.h5"),
+        "output_dir": str(folder / "out"),
+        "embedding_dim": 8,
+        "num_categories_auto": 4,
+        "epochs": 4,
+        "batch_size": 64,
+        "val_every_n_epochs": 2,
+        "device": "cpu",
+    }
+    return config_from_mapping(small | settings, where="test")
+
+
+def table_at(folder: Path, x: NDArray[np.float32] | None = None, **kwargs: Any) -> Path:
+    """Write the table that :func:`config` names, once."""
+    path = folder / "table.h5"
+    x = curved_table() if x is None else x
+    return write_table(path, x, column_names(x.shape[-1]), **kwargs)
+
+
+def fresh(settings: VQVAEConfig, plan: CompilePlan = EAGER) -> Run:
+    """A new run of the table that the configuration names."""
+    prepared = prepare(read_table(settings), settings, CPU)
+    return new_run(prepared, settings, plan, device=CPU, command_line="test")
+
+
+def resumed(path: Path, settings: VQVAEConfig) -> Run:
+    """The run of a checkpoint under a configuration."""
+    return resumed_run(load_checkpoint(path), read_table(settings), settings, device=CPU, command_line="test")
+
+
+def trained(settings: VQVAEConfig) -> Run:
+    """A new run, trained to its end."""
+    run = fresh(settings)
+    run.train(Silent(), StopRequest())
+    return run

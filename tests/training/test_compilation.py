@@ -1,0 +1,105 @@
+"""The decision to compile depends on configuration and shapes; compiled and eager steps agree."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch._dynamo.utils
+
+from spinlock.model import ModelSpec
+from spinlock.training import compilation
+from spinlock.training.compilation import CompilePlan, compiler_available, plan_compilation, step_operations
+from spinlock.training.stopping import StopRequest
+from tests.training.runs import Silent, config, fresh, table_at
+from tests.training.specs import planted_spec
+
+WIDE = ModelSpec(
+    ("a", "b"), (tuple(range(200)), tuple(range(200, 400))), 126, 128, ((64, 128, 192),) * 2, ((64,) * 3,) * 2
+)
+
+
+def plan(spec: ModelSpec = WIDE, steps: int = 100_000, *, device: str = "cpu", wanted: bool = True) -> CompilePlan:
+    return plan_compilation(spec, batch=1024, steps=steps, device=torch.device(device), wanted=wanted)
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "compiler_available", lambda: True)
+
+
+@pytest.mark.usefixtures("compiler")
+class TestDecision:
+    def test_long_runs_of_wide_models_are_compiled(self) -> None:
+        assert plan().compile
+        assert "over 100000 steps" in plan().reason
+
+    def test_short_runs_are_not_and_the_reason_says_what_it_would_save(self) -> None:
+        short = plan(planted_spec(), 10)
+        assert not short.compile
+        assert short.reason == "eager: compiling would save about 0 s of 10 steps and cost 60 s"
+
+    def test_it_does_not_depend_on_clocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = plan()
+        for name in ("time", "perf_counter", "monotonic"):
+            monkeypatch.setattr(time, name, lambda: pytest.fail("a clock was read"))
+        assert plan() == before
+
+    def test_it_flips_once_where_the_saving_reaches_the_cost(self) -> None:
+        chosen = [plan(steps=steps).compile for steps in range(0, 100_000, 1000)]
+        assert chosen == sorted(chosen)
+        assert {True, False} == set(chosen)
+
+    def test_a_faster_device_needs_more_steps(self) -> None:
+        assert plan(steps=20_000).compile
+        assert not plan(steps=20_000, device="cuda").compile
+
+    def test_switched_off(self) -> None:
+        assert plan(wanted=False) == CompilePlan(False, "eager: use_torch_compile is false")
+
+
+def test_no_compiler_means_eager_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    found = plan()
+    assert not found.compile
+    assert "no C++ compiler was found" in found.reason
+
+
+def test_the_compiler_is_the_one_that_torch_would_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/clang++" if name == "clang++" else None)
+    monkeypatch.delenv("CXX", raising=False)
+    assert not compiler_available()
+    monkeypatch.setenv("CXX", "clang++")
+    assert compiler_available()
+
+
+def test_operations_grow_with_the_batch_and_the_widths() -> None:
+    spec = planted_spec()
+    assert step_operations(spec, 200) == pytest.approx(2 * step_operations(spec, 100))
+    assert step_operations(planted_spec(16), 100) > step_operations(spec, 100)
+    assert step_operations(planted_spec(num_codes=(16, 16, 16)), 100) > step_operations(spec, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compiler_available(), reason="no C++ compiler")
+def test_a_compiled_run_has_the_losses_and_the_keys_of_an_eager_one(tmp_path: Path) -> None:
+    table_at(tmp_path)
+    settings = config(tmp_path, epochs=2, num_categories_auto=2, val_every_n_epochs=1)
+    losses, keys = [], []
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    for choice in (CompilePlan(False, "eager"), CompilePlan(True, "compiled")):
+        run = fresh(settings, choice)
+        saved: list[dict[str, torch.Tensor]] = []
+        run.train(Silent(), StopRequest(), save=lambda state, best: saved.append(dict(state.best_weights)))  # noqa: B023
+        content = run.content(run.state)
+        keys.append([*content["model_state_dict"], *content["training_state"]["weights"]])
+        losses.append(run.state.history.columns)
+    assert keys[0] == keys[1]
+    assert not [key for key in keys[1] if "_orig_mod" in key]
+    for name in [name for name in losses[0] if name.startswith("train_")]:
+        assert losses[1][name][1:] == pytest.approx(losses[0][name][1:], rel=1e-4, abs=1e-6)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "one shape, compiled once"
+    torch._dynamo.reset()
