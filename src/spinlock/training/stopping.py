@@ -39,9 +39,13 @@ class StopRequest:
             yield
             return
 
+        interrupted = False
+
         def handle(number: int, frame: FrameType | None) -> None:
-            if number == signal.SIGINT and self._reason is not None:
+            nonlocal interrupted
+            if number == signal.SIGINT and interrupted:
                 raise KeyboardInterrupt
+            interrupted = interrupted or number == signal.SIGINT
             self.signal = number
             self.stop(f"{signal.Signals(number).name} was received")
 
