@@ -79,5 +79,7 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory; use fewer rows, a smaller batch, or a machine with more"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     first = (str(error).splitlines() or [""])[0]
     return f"a defect of the program ({type(error).__name__}: {first}); --debug shows where"

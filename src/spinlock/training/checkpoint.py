@@ -7,7 +7,10 @@ tensors, numbers, strings, lists and dictionaries is stored, so that loading nev
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 1
+REMEDY = "give the best_model.pt or last.pt of a training run"
 
 REQUIRED = frozenset(
     {
@@ -60,7 +64,8 @@ class Checkpoint:
     @property
     def spec(self) -> ModelSpec:
         """Categories and sizes."""
-        return ModelSpec.from_state(self.content["model_spec"])
+        with self._reading("model_spec"):
+            return ModelSpec.from_state(self.content["model_spec"])
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -69,13 +74,22 @@ class Checkpoint:
 
     def cleaner(self) -> Cleaner:
         """The fitted cleaning."""
-        return Cleaner.from_state(to_arrays(self.content["cleaner"]))
+        with self._reading("cleaner"):
+            return Cleaner.from_state(to_arrays(self.content["cleaner"]))
 
     def model(self, device: torch.device | str = "cpu") -> CategoricalVQVAE:
         """The best model, in eval mode on the device."""
         model = CategoricalVQVAE(self.spec, learned_codes=not self.config.use_ema)
         load_weights(model, self.content["model_state_dict"], self.path)
         return model.to(device).eval()
+
+    @contextmanager
+    def _reading(self, part: str) -> Iterator[None]:
+        """A part that is not of its form is the checkpoint's fault."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"is damaged: {part} cannot be read", where=str(self.path), remedy=REMEDY) from error
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -85,16 +99,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         CheckpointError: no such file, not a checkpoint, truncated, of another format version, or not only data.
     """
     path = Path(path)
-    where = str(path)
-    remedy = "give the best_model.pt or last.pt of a training run"
-    if path.is_dir():
-        raise CheckpointError("is a directory", where=where, remedy=remedy)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError("no such checkpoint", where=where, remedy=remedy) from None
-    except Exception as error:
-        raise CheckpointError(_unreadable(error), where=where, remedy=remedy) from error
+    where, remedy = str(path), REMEDY
+    content = _read(path)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError("is not a checkpoint of this program", where=where, remedy=remedy)
     version = content.get("format_version")
@@ -111,13 +117,27 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(path, content)
 
 
-def _unreadable(error: Exception) -> str:
-    text = str(error)
-    if "Weights only load failed" in text or "Unsupported" in text:
-        return "holds more than data (an object that would run code was refused)"
-    if isinstance(error, OSError):
-        return f"cannot be read ({error.strerror or error})"
-    return "is damaged or not a checkpoint (truncated?)"
+def _read(path: Path) -> Any:
+    where = str(path)
+    try:
+        if path.is_dir():
+            raise CheckpointError("is a directory", where=where, remedy=REMEDY)
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load itself reads past changed bytes
+        if damaged is not None:
+            raise CheckpointError(f"is damaged ({damaged})", where=where, remedy=REMEDY)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except FileNotFoundError:
+        raise CheckpointError("no such checkpoint", where=where, remedy=REMEDY) from None
+    except pickle.UnpicklingError as error:
+        what = "holds more than data (an object that would run code was refused)"
+        raise CheckpointError(what, where=where, remedy=REMEDY) from error
+    except Exception as error:
+        system = error.strerror if isinstance(error, OSError) else None
+        what = f"cannot be read ({system})" if system else "is truncated, damaged or not a checkpoint"
+        raise CheckpointError(what, where=where, remedy=REMEDY) from error
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:
@@ -143,7 +163,7 @@ def load_weights(model: CategoricalVQVAE, weights: Mapping[str, Tensor], path: P
 def to_tensors(value: Any) -> Any:
     """Nested dictionaries and lists with NumPy arrays and scalars as tensors and plain numbers."""
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value))
+        return torch.from_numpy(np.require(value, requirements=["C", "W"]))  # 0-d stays 0-d
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):

@@ -31,6 +31,8 @@ def check_directory(config: VQVAEConfig, *, overwrite: bool) -> None:
     Raises:
         OutputError: as said; a run that goes on in its own directory is no other run.
     """
+    for target in (best_path(config), last_path(config)):
+        check_writable(target, overwrite=True, inputs=[config.input_path])
     occupant = None if overwrite else occupying(config)
     if occupant is not None:
         raise OutputError(
@@ -38,8 +40,6 @@ def check_directory(config: VQVAEConfig, *, overwrite: bool) -> None:
             where=str(occupant.parent),
             remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
         )
-    for target in (best_path(config), last_path(config)):
-        check_writable(target, overwrite=True, inputs=[config.input_path])
 
 
 def occupying(config: VQVAEConfig) -> Path | None:
