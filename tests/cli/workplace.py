@@ -1,0 +1,143 @@
+"""A directory in which commands run, each in a process of its own, and what they may leave behind there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.tables import low_rank_table, write_table
+
+ROWS, COLUMNS = 80, 12
+NAMES = [f"{'abc'[j // 4]}_{j}" for j in range(COLUMNS)]
+
+SMALL: dict[str, Any] = {
+    "input_path": "table.h5",
+    "output_dir": "run",
+    "embedding_dim": 8,
+    "num_categories_auto": 3,
+    "factors": [{"num_codes": 4}, {"num_codes": 3}, {"num_codes": 2}],
+    "epochs": 1,
+    "batch_size": 36,
+    "val_every_n_epochs": 1,
+    "device": "cpu",
+    "verbose": False,
+}
+
+LIMITED = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
+"""
+
+
+def small_table(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDArray[np.float32]:
+    """x [rows, columns] of three blocks of columns, each of rank 2; more rows continue the same table."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([low_rank_table(rng, rows, columns // 3, 2, noise=0.3) for _ in range(3)], axis=1)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """``path`` holds ``table.h5``, ``config.json`` and, where it was trained, ``run/``."""
+
+    path: Path
+
+    @classmethod
+    def make(cls, path: Path, **settings: Any) -> "Workplace":
+        """A workplace with the small table and the small configuration, changed by ``settings``."""
+        write_table(path / "table.h5", small_table(), NAMES)
+        (path / "config.json").write_text(json.dumps(SMALL | settings))
+        return cls(path)
+
+    def table(self, x: Any, names: Sequence[str] | None = None, **options: Any) -> str:
+        """Write another table and return its name."""
+        return write_table(self.path / "other.h5", x, names, **options).name
+
+    def text(self, name: str, content: Any) -> str:
+        """Write a text file (JSON, unless it is text already) and return its name."""
+        (self.path / name).write_text(content if isinstance(content, str) else json.dumps(content))
+        return name
+
+    def start(
+        self, *arguments: str, program: Sequence[str] = ("-m", "spinlock"), env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """A running command, stdout and stderr piped."""
+        return subprocess.Popen(
+            [sys.executable, *program, *arguments],
+            cwd=self.path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, program: Sequence[str] = ("-m", "spinlock")) -> subprocess.CompletedProcess[str]:
+        """A command, run to its end."""
+        with self.start(*arguments, program=program) as process:
+            out, err = process.communicate(timeout=240)
+            return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def done(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that has to succeed."""
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stderr
+        return result
+
+    def attempt(self, *arguments: str, largest_file: int | None = None) -> "Attempt":
+        """A command and what it changed; ``largest_file`` limits the size of files, as a full disk does."""
+        program = ("-m", "spinlock") if largest_file is None else ("-c", LIMITED.format(limit=largest_file))
+        before = self.snapshot()
+        result = self.run(*arguments, program=program)
+        return Attempt(result.returncode, result.stderr, unchanged=self.snapshot() == before)
+
+    def snapshot(self) -> dict[str, bytes | None]:
+        """{path: bytes} of every file below, None for directories."""
+        return {
+            str(path.relative_to(self.path)): path.read_bytes() if path.is_file() else None
+            for path in sorted(self.path.rglob("*"))
+        }
+
+    def history(self, run: str = "run") -> list[dict[str, Any]]:
+        """The epochs of ``training_history.jsonl``."""
+        lines = (self.path / run / "training_history.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a command ended, and whether every file and directory is as it was, byte for byte."""
+
+    returncode: int
+    stderr: str
+    unchanged: bool
+
+    def check_refused(self, *says: str, told: int = 3) -> None:
+        """It failed as a bad input: one error that ``says`` what is wrong, at most ``told`` lines in all."""
+        lines = self.stderr.splitlines()
+        assert self.returncode == 1, (self.returncode, self.stderr)
+        errors = [index for index, line in enumerate(lines) if line.startswith("error: ")]
+        assert len(errors) == 1, self.stderr
+        error = "\n".join(lines[errors[0] :])
+        assert len(lines) - errors[0] <= 3, self.stderr
+        assert len(lines) <= told, self.stderr
+        for words in says:
+            assert words in error, (words, error)
+        assert "Traceback" not in self.stderr
+        assert "defect" not in self.stderr
+        assert self.unchanged
+
+
+def printed_command(stderr: str) -> str:
+    """The command line that an interrupted run prints."""
+    found = re.search(r"^resume with: (.*)$", stderr, re.MULTILINE)
+    assert found is not None, stderr
+    return found[1]
