@@ -1,0 +1,224 @@
+"""Checkpoints load as data alone, and what is no checkpoint is refused in one line."""
+
+import io
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.errors import CheckpointError
+from spinlock.training.checkpoint import (
+    FORMAT_VERSION,
+    KIND,
+    REQUIRED,
+    load_checkpoint,
+    load_weights,
+    to_arrays,
+    to_bytes,
+    to_tensors,
+)
+from tests.training.runs import config, table_at, trained
+
+DOCUMENTED = {
+    "model_state_dict",
+    "optimizer_state_dict",
+    "group_indices",
+    "normalization_stats",
+    "feature_names",
+    "config",
+    "history",
+    "val_loss",
+    "metrics",
+}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The best model of a short run."""
+    folder = tmp_path_factory.mktemp("run")
+    table_at(folder)
+    trained(config(folder, epochs=2))
+    return folder / "out" / "best_model.pt"
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as error:
+        load_checkpoint(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def changed(saved: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    content = torch.load(saved, weights_only=True)
+    change(content)
+    path = folder / "changed.pt"
+    torch.save(content, path)
+    return path
+
+
+class TestContent:
+    def test_it_holds_the_nine_keys_of_the_document_as_data(self, saved: Path) -> None:
+        content = torch.load(saved, weights_only=True)
+        assert content.keys() >= DOCUMENTED
+        assert DOCUMENTED <= REQUIRED <= content.keys()
+
+    def test_the_keys_mean_what_the_document_says(self, saved: Path) -> None:
+        content = torch.load(saved, weights_only=True)
+        names = content["feature_names"]
+        assert len(names) == 24
+        assert names[0] == "b0_x"
+        indices = [index for group in content["group_indices"].values() for index in group]
+        kept = [j for j, name in enumerate(names) if name not in content["dropped_features"]]
+        assert sorted(indices) == kept
+        assert content["normalization_stats"].keys() == content["group_indices"].keys()
+        for name, group in content["group_indices"].items():
+            assert content["normalization_stats"][name]["mean"].shape == (len(group),)
+            assert content["normalization_stats"][name]["std"].shape == (len(group),)
+        assert content["history"]["epoch"] == list(range(len(content["history"]["epoch"])))
+        assert content["val_loss"] == pytest.approx(content["metrics"]["val_loss"])
+        assert content["config"]["embedding_dim"] == 8
+
+    def test_it_alone_rebuilds_the_model(self, saved: Path) -> None:
+        checkpoint = load_checkpoint(saved)
+        model = checkpoint.model()
+        assert not model.training
+        for name, tensor in model.state_dict().items():
+            assert torch.equal(tensor, checkpoint.content["model_state_dict"][name])
+        assert checkpoint.feature_names[:2] == ("b0_x", "b0_y")
+        assert checkpoint.cleaner().names == checkpoint.feature_names
+        assert checkpoint.config.embedding_dim == 8
+        assert checkpoint.spec.num_categories == 4
+
+    def test_what_is_written_reads_back(self, saved: Path) -> None:
+        content = torch.load(saved, weights_only=True)
+        again = torch.load(io.BytesIO(to_bytes(content)), weights_only=True)
+        assert again.keys() == content.keys()
+        for name, tensor in content["model_state_dict"].items():
+            assert torch.equal(again["model_state_dict"][name], tensor)
+
+
+class TestRefused:
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        assert "no such checkpoint; give the best_model.pt or last.pt" in refused(tmp_path / "none.pt")
+
+    def test_a_directory(self, tmp_path: Path) -> None:
+        assert "is a directory" in refused(tmp_path)
+
+    @pytest.mark.parametrize("share", [0.0, 0.0001, 0.01, 0.3, 0.7, 0.99, 0.9999])
+    def test_a_truncated_file(self, saved: Path, tmp_path: Path, share: float) -> None:
+        data = saved.read_bytes()
+        path = tmp_path / "cut.pt"
+        path.write_bytes(data[: int(share * len(data))])
+        message = refused(path)
+        assert "truncated" in message or "not a checkpoint" in message
+        assert "run code" not in message
+
+    @pytest.mark.parametrize("data", [b"hello", b"epochs: 4\n" * 100, bytes(range(256)) * 8, b"PK\x03\x04 no archive"])
+    def test_a_file_of_something_else(self, tmp_path: Path, data: bytes) -> None:
+        path = tmp_path / "other.pt"
+        path.write_bytes(data)
+        message = refused(path)
+        assert "not a checkpoint" in message
+        assert "run code" not in message
+
+    @pytest.mark.parametrize("content", [[1, 2], 5, {}, {"kind": "another program"}, torch.zeros(3)])
+    def test_data_that_is_no_checkpoint_of_ours(self, tmp_path: Path, content: object) -> None:
+        path = tmp_path / "other.pt"
+        torch.save(content, path)
+        assert "is not a checkpoint of this program" in refused(path)
+
+    @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
+    def test_another_version(self, saved: Path, tmp_path: Path, version: object) -> None:
+        message = refused(changed(saved, tmp_path, lambda content: content.update(format_version=version)))
+        assert f"has format version {version}; expected version {FORMAT_VERSION}" in message
+
+    @pytest.mark.parametrize("key", sorted(REQUIRED))
+    def test_a_missing_key_is_named(self, saved: Path, tmp_path: Path, key: str) -> None:
+        assert f"lacks {key};" in refused(changed(saved, tmp_path, lambda content: content.pop(key)))
+
+    def test_all_missing_keys_are_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "empty.pt"
+        torch.save({"kind": KIND, "format_version": FORMAT_VERSION}, path)
+        assert all(key in refused(path) for key in REQUIRED)
+
+    def test_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
+        checkpoint = load_checkpoint(saved)
+        weights = checkpoint.content["model_state_dict"] | {"decoder.bias": torch.zeros(3)}
+        with pytest.raises(CheckpointError, match=r"weights do not fit its own sizes .*decoder\.bias"):
+            load_weights(checkpoint.model(), weights, saved)
+
+
+class Touch:
+    """Pickled, it creates a file when it is loaded by anything that executes pickles."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.open, (str(self.path), os.O_CREAT | os.O_WRONLY)
+
+
+class TestMaliciousPickle:
+    def test_the_trap_works(self, tmp_path: Path) -> None:
+        os.close(pickle.loads(pickle.dumps(Touch(tmp_path / "touched"))))
+        assert (tmp_path / "touched").exists()
+
+    def test_it_is_never_executed(self, saved: Path, tmp_path: Path) -> None:
+        content = torch.load(saved, weights_only=True) | {"metrics": Touch(tmp_path / "touched")}
+        path = tmp_path / "evil.pt"
+        torch.save(content, path)
+        assert "holds more than data (an object that would run code was refused)" in refused(path)
+        assert not (tmp_path / "touched").exists()
+
+    @pytest.mark.parametrize("form", ["bare pickle", "the format before archives"])
+    def test_nor_in_an_older_form(self, tmp_path: Path, form: str) -> None:
+        path, evil = tmp_path / "evil.pt", {"kind": KIND, "metrics": Touch(tmp_path / "touched")}
+        if form == "bare pickle":
+            path.write_bytes(pickle.dumps(evil, protocol=2))
+        else:
+            torch.save(evil, path, _use_new_zipfile_serialization=False)
+        refused(path)
+        assert not (tmp_path / "touched").exists()
+
+
+class TestTensorsAndArrays:
+    def test_arrays_come_back_with_their_type_and_shape(self) -> None:
+        arrays = {
+            "f8": np.linspace(0, 1, 6).reshape(2, 3),
+            "f4": np.ones((2, 0), dtype=np.float32),
+            "i8": np.arange(4),
+            "flags": np.array([True, False]),
+            "scalar": np.array(2.5),
+            "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            "every second": np.arange(10)[::2],
+        }
+        back = to_arrays(to_tensors(arrays))
+        assert back.keys() == arrays.keys()
+        for name, array in arrays.items():
+            assert back[name].dtype == array.dtype
+            np.testing.assert_array_equal(back[name], array)
+            assert back[name].shape == array.shape
+
+    def test_scalars_become_plain_numbers_and_the_rest_stays(self) -> None:
+        value = {"a": np.float64(0.1), "b": [np.int64(3), (np.bool_(True), None)], "c": "text", "d": 1.5}
+        plain = to_tensors(value)
+        assert plain == {"a": 0.1, "b": [3, [True, None]], "c": "text", "d": 1.5}
+        assert [type(plain["a"]), type(plain["b"][0]), type(plain["b"][1][0])] == [float, int, bool]
+
+    def test_nested_values_come_back(self) -> None:
+        value = {"a": [{"b": np.arange(3)}, "x"], "c": {"d": np.zeros(2)}}
+        back = to_arrays(to_tensors(value))
+        np.testing.assert_array_equal(back["a"][0]["b"], np.arange(3))
+        assert back["a"][1] == "x"
+        np.testing.assert_array_equal(back["c"]["d"], np.zeros(2))
+
+    def test_a_read_only_array_is_copied_without_a_warning(self) -> None:
+        array = np.arange(3.0)
+        array.flags.writeable = False
+        assert torch.equal(to_tensors(array), torch.arange(3.0, dtype=torch.float64))
