@@ -80,25 +80,40 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
     """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
-    return _relative_quantisation_error(model, result, train_codes=False)
+    return quantisation_error(model, result, train_codes=False).share
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
-    return _relative_quantisation_error(model, result, train_codes=True)
+    return quantisation_error(model, result, train_codes=True).share
 
 
-def _relative_quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> Tensor:
-    shares = []
+@dataclass(frozen=True)
+class QuantisationError:
+    """|y - q|^2 and |e|^2 of each category and level [C L], summed over rows: sums of batches add up."""
+
+    error: Tensor
+    energy: Tensor
+
+    @property
+    def share(self) -> Tensor:
+        """mean over (c, l) of |y - q|^2 / |e|^2."""
+        return (self.error / self.energy.clamp(min=EPSILON)).mean()
+
+
+def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
+    """Sums over the rows of a pass; the gradient reaches codes or, without ``train_codes``, latents."""
+    errors, energies = [], []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
-        energy = done.embeddings.detach().square().sum((1, 2)).clamp(min=EPSILON)
+        energy = done.embeddings.detach().square().sum((1, 2))
         for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
             nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
             latents = quantised.latents.detach() if train_codes else quantised.latents
-            shares.append((latents - nearest).square().sum((1, 2)) / energy)
-    return torch.cat(shares).mean()
+            errors.append((latents - nearest).square().sum((1, 2)))
+            energies.append(energy)
+    return QuantisationError(torch.cat(errors), torch.cat(energies))
 
 
 def orthogonality_loss(result: ForwardResult, projection: Tensor) -> Tensor:

@@ -16,7 +16,12 @@ from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows
-from spinlock.training.objective import codebook_loss, commitment_loss, informativeness_loss, reconstruction_loss
+from spinlock.training.objective import (
+    QuantisationError,
+    informativeness_loss,
+    quantisation_error,
+    reconstruction_loss,
+)
 
 
 @dataclass(frozen=True)
@@ -54,21 +59,20 @@ class Validator:
     @torch.no_grad()
     def __call__(self, model: CategoricalVQVAE) -> ValidationResult:
         """Measure the model as it is; nothing of it changes."""
-        losses = torch.zeros(4, dtype=torch.float64, device=self.rows.device)
+        losses = torch.zeros(2, dtype=torch.float64, device=self.rows.device)
+        quantisation: list[QuantisationError] = []
         reconstructions, tokens, latents = [], [], []
         for rows in torch.split(self.rows, self.block):
             result = model(rows)
-            parts = (
-                reconstruction_loss(rows, result),
-                commitment_loss(model, result),
-                informativeness_loss(model, result),
-                codebook_loss(model, result),
-            )
-            losses += torch.stack(parts).double() * (len(rows) / len(self.rows))
+            parts = torch.stack((reconstruction_loss(rows, result), informativeness_loss(model, result)))
+            losses += parts.double() * (len(rows) / len(self.rows))
+            quantisation.append(quantisation_error(model, result, train_codes=False))
             reconstructions.append(result.reconstruction)
             tokens.append(result.indices.flatten(1))
             latents.append(result.latents.transpose(0, 1))
-        reconstruction, commitment, informativeness, codebook = losses.tolist()
+        reconstruction, informativeness = losses.tolist()
+        commitment = _share(quantisation)
+        codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
         fixed = torch.from_numpy(self.fixed).to(self.rows.device)
         latent = torch.cat(latents)[fixed]
         redundancy = float(latent_redundancy(latent.transpose(0, 1)))
@@ -98,3 +102,10 @@ class Validator:
             utilization=codebook_use(torch.cat(tokens).cpu().numpy(), sizes).utilization,
             topographic_correlation=correlation,
         )
+
+
+def _share(blocks: list[QuantisationError]) -> float:
+    """The share over all rows; a mean of the blocks' own shares would depend on their size."""
+    error = torch.stack([block.error.double() for block in blocks]).sum(0)
+    energy = torch.stack([block.energy.double() for block in blocks]).sum(0)
+    return float(QuantisationError(error, energy).share)

@@ -1,0 +1,167 @@
+"""Validation against an independent computation; the model is unchanged by it, and the block size does not matter."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist
+
+from spinlock.model import CategoricalVQVAE
+from spinlock.training.validation import ValidationResult, Validator
+from tests.training.runs import config, curved_table, table_at, trained
+
+
+def validator_and_model(folder: Path, **settings: Any) -> tuple[Validator, CategoricalVQVAE]:
+    table_at(folder, curved_table(300))
+    run = trained(config(folder, validation_fraction=0.3, epochs=2, **settings))
+    return run.validator, run.state.model
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> tuple[Validator, CategoricalVQVAE]:
+    return validator_and_model(tmp_path_factory.mktemp("validation"))
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
+    """Every category and level in a plain loop, from the state dict, in float64."""
+    weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
+    spec = model.spec
+    commitment, informativeness, used, latents, embeddings = [], [], [], [], []
+    for b, block in enumerate(model.each_block()):
+        for i, c in enumerate(range(spec.num_categories)[block.members]):
+            w = {key.removeprefix(f"blocks.{b}."): value for key, value in weights.items()}
+            x = rows[:, list(spec.groups[c])]
+            m = x.shape[1]
+            hidden = gelu(x @ w["encoder.hidden"][i][:m] + w["encoder.hidden_bias"][i])
+            e = x @ w["encoder.linear"][i][:m] + hidden @ w["encoder.output"][i]
+            residual, z = e.copy(), np.zeros_like(e)
+            for level in range(3):
+                d, k = spec.latent_dims[c][level], spec.num_codes[c][level]
+                q = {key.removeprefix(f"quantizer.levels.{level}."): value for key, value in w.items()}
+                y, codes = residual @ q["down"][i][:, :d], q["codes"][i][:k, :d]
+                index = ((y[:, None] - codes) ** 2).sum(-1).argmin(1)
+                commitment.append(((y - codes[index]) ** 2).sum() / (e**2).sum())
+                used.append(len(set(index.tolist())) / k)
+                step = codes[index] @ q["up"][i][:d]
+                residual, z = residual - step, z + step
+                linear, bias = w["partial_decoders.linear"][level, i], w["partial_decoders.bias"][level, i]
+                informativeness.append(((z @ linear + bias)[:, :m] - x).__pow__(2).mean())
+            latents.append(z)
+            embeddings.append(e)
+    flat = np.concatenate(latents, axis=1)
+    hidden = gelu(flat @ weights["decoder.hidden"] + weights["decoder.hidden_bias"])
+    restored = flat @ weights["decoder.linear"] + weights["decoder.bias"] + hidden @ weights["decoder.output"]
+    shares = []
+    for c in range(len(latents)):
+        for other in range(c):
+            first, second = latents[c] - latents[c].mean(0), latents[other] - latents[other].mean(0)
+            cross = first.T @ second / len(rows)
+            shares.append((cross**2).sum() / (first.var(0).sum() * second.var(0).sum()))
+    return {
+        "reconstruction": ((rows - restored) ** 2).mean(),
+        "commitment": np.mean(commitment),
+        "informativeness": np.mean(informativeness),
+        "orthogonality": np.mean(shares),
+        "topographic_correlation": np.corrcoef(pdist(rows), pdist(flat))[0, 1],
+        "quality": 1 - ((rows - restored) ** 2).sum() / (rows**2).sum(),
+        "utilization": np.mean(used),
+    }
+
+
+def test_every_number_agrees_with_a_plain_loop(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, model = subject
+    found = asdict(validator(model))
+    expected = by_hand(model, validator.rows.double().numpy())
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-4), name
+    assert found["topographic"] == pytest.approx(1 - expected["topographic_correlation"], rel=1e-4)
+    total = (
+        1.0 * expected["reconstruction"]
+        + 0.5 * expected["commitment"]
+        + 0.1 * expected["orthogonality"]
+        + 0.1 * expected["informativeness"]
+        + 0.45 * (1 - expected["topographic_correlation"])
+    )
+    assert found["loss"] == pytest.approx(total, rel=1e-4)
+    assert found["codebook"] == 0.0
+
+
+def test_the_model_is_as_it_was(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, model = subject
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first, second = validator(model), validator(model)
+    assert first == second
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("block", [1, 7, 89, 5000])
+def test_the_size_of_a_block_changes_memory_and_nothing_else(
+    subject: tuple[Validator, CategoricalVQVAE], block: int
+) -> None:
+    validator, model = subject
+    other = Validator(validator.rows, validator.cleaner, validator.settings, block=block)
+    for name, value in asdict(other(model)).items():
+        assert value == pytest.approx(getattr(validator(model), name), rel=1e-5), name
+
+
+def test_a_block_is_what_the_model_gets_at_once(
+    subject: tuple[Validator, CategoricalVQVAE], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validator, model = subject
+    seen = []
+    handle = model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    Validator(validator.rows, validator.cleaner, validator.settings, block=40)(model)
+    handle.remove()
+    assert seen == [40, 40, 10]
+
+
+def test_codebooks_that_are_learned_have_a_loss(tmp_path: Path) -> None:
+    validator, model = validator_and_model(tmp_path, use_ema=False)
+    found = validator(model)
+    assert found.codebook == pytest.approx(found.commitment)
+    weighted = found.reconstruction + 0.5 * found.commitment + 0.1 * found.orthogonality + 0.1 * found.informativeness
+    assert found.loss == pytest.approx(weighted + 0.45 * found.topographic + found.codebook)
+
+
+def test_quality_is_in_standard_units_whatever_the_normalisation(tmp_path: Path) -> None:
+    validator, model = validator_and_model(tmp_path, normalization_method="robust")
+    with torch.no_grad():
+        restored = validator.cleaner.to_standard(model(validator.rows).reconstruction.numpy()).astype(np.float64)
+    standard = validator.cleaner.to_standard(validator.rows.numpy()).astype(np.float64)
+    assert abs(standard.std(0).mean() - 1) < 0.1
+    expected = 1 - ((standard - restored) ** 2).sum() / (standard**2).sum()
+    assert validator(model).quality == pytest.approx(expected, rel=1e-5)
+
+
+def test_joint_tokens_are_judged_by_what_they_decode_to(tmp_path: Path) -> None:
+    validator, model = validator_and_model(tmp_path, assignment="joint")
+    found = validator(model)
+    with torch.no_grad():
+        local = model(validator.rows).reconstruction
+    rows = validator.rows
+    assert found.quality > 1 - ((rows - local) ** 2).sum().item() / (rows**2).sum().item()
+
+
+def test_results_have_their_names_in_the_history() -> None:
+    names = ValidationResult(*range(10)).named()
+    assert names["val_loss"] == 0
+    assert names["val_topographic_correlation"] == 9
+    assert len(names) == 10
+
+
+def test_the_rows_of_the_topographic_correlation_are_fixed(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, _ = subject
+    assert validator.fixed.tolist() == list(range(90))
+    many = Validator(validator.rows.repeat(30, 1), validator.cleaner, validator.settings, block=1024)
+    again = Validator(validator.rows.repeat(30, 1), validator.cleaner, validator.settings, block=1024)
+    assert len(many.fixed) == 2000
+    assert np.array_equal(many.fixed, again.fixed)
