@@ -34,7 +34,7 @@ from spinlock.training.validation import Validator
 TEST_FRACTION = 0.15
 RESET_INTERVAL = 100
 
-RANDOM_START_EPOCHS = 5
+RANDOM_START_EPOCHS = 3
 """A run from random weights gets this many times the epochs of the others."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
