@@ -61,6 +61,13 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
     return CompilePlan(True, f"torch.compile: expected to save about {saved:.0f} s over {steps} steps")
 
 
+def usable(plan: CompilePlan) -> CompilePlan:
+    """A stored plan on this machine, which may have no compiler."""
+    if plan.compile and not compiler_available():
+        return CompilePlan(False, "eager: the run was compiled, but no C++ compiler was found here (install g++)")
+    return plan
+
+
 def compiler_available() -> bool:
     """Whether the compiler is there that torch.compile calls: $CXX, by default clang++ on macOS and g++ elsewhere."""
     command = shlex.split(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))

@@ -62,8 +62,9 @@ class CleanedTable:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run up to its first epoch."""
+    """A run up to its first epoch; ``requested`` is the configuration as it was given, with what is automatic open."""
 
+    requested: VQVAEConfig
     data: CleanedTable
     categories: Categorisation
     sizes: Sizes
@@ -140,7 +141,7 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
         num_codes=sizes.num_codes,
         assignment=config.assignment,
     )
-    return Prepared(data, categories, sizes, spec, fit_rows, correlation)
+    return Prepared(config, data, categories, sizes, spec, fit_rows, correlation)
 
 
 def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:

@@ -30,10 +30,10 @@ from spinlock.training.checkpoint import (
     to_bytes,
     to_tensors,
 )
-from spinlock.training.compilation import CompilePlan
+from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.directory import BEST, LAST, best_path, last_path, remove_leftovers
 from spinlock.training.history import History
-from spinlock.training.prepare import CleanedTable, Prepared, Table, apply_cleaning
+from spinlock.training.prepare import CleanedTable, Prepared, Table, apply_cleaning, resolved_config
 from spinlock.training.schedule import BatchPlan
 from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import (
@@ -241,7 +241,7 @@ def new_run(
     prepared: Prepared, config: VQVAEConfig, compile_plan: CompilePlan, *, device: torch.device, command_line: str
 ) -> Run:
     """Build the model, start it (warm or at random) and make the state of epoch 0."""
-    spec, data = prepared.spec, prepared.data
+    spec, data, config = prepared.spec, prepared.data, resolved_config(config, prepared)
     plan = BatchPlan.of(len(data.train), config.batch_size)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema, seed=config.random_seed)
     try:
@@ -260,7 +260,7 @@ def new_run(
     )
     fixed = Fixed(
         config=config,
-        requested=config.model_dump(mode="json"),
+        requested=prepared.requested.model_dump(mode="json"),
         data=data,
         spec=spec,
         compile_plan=compile_plan,
@@ -313,13 +313,15 @@ def resumed_run(
         {name: tensor.to(device) for name, tensor in content["model_state_dict"].items()},
         None if best is None else ValidationResult(**best),
     )
+    if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
+        state.progress.planned_steps = config.epochs * BatchPlan.of(len(data.train), config.batch_size).steps
     resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in MAY_DIFFER})
     fixed = Fixed(
         config=resolved,
         requested=content["requested_config"] | {key: config.model_dump(mode="json")[key] for key in MAY_DIFFER},
         data=data,
         spec=checkpoint.spec,
-        compile_plan=CompilePlan(**saved["compile"]),
+        compile_plan=usable(CompilePlan(**saved["compile"])),
         discovery=content["discovery"],
         command_line=command_line,
         started=content["provenance"]["started"],
