@@ -5,6 +5,7 @@ The loop prints nothing; what happens is told to an :class:`Observer`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -132,7 +133,7 @@ class Trainer:
         Epoch 0, the untrained model, is validated like any other and may turn out the best.
 
         Raises:
-            RunError: a loss is no longer finite, or the device's memory is used up.
+            RunError: a loss or a weight is no longer finite, or the device's memory is used up.
         """
         try:
             return self._run()
@@ -145,7 +146,8 @@ class Trainer:
             self._finish_epoch({}, 0.0)
         while progress.epoch < self.config.epochs:
             waited = progress.epoch - progress.reference_epoch
-            if waited >= self.config.early_stopping_patience:
+            validated = progress.epoch % self.config.val_every_n_epochs == 0
+            if validated and waited >= self.config.early_stopping_patience:
                 return f"no better score for {waited} epochs (early_stopping_patience)"
             started = time.perf_counter()
             finished = self._train_epoch(progress.epoch + 1)
@@ -181,7 +183,17 @@ class Trainer:
         assert sums is not None, "an epoch has at least one step"
         progress.losses = dict(zip(names, sums.tolist(), strict=True))
         progress.resets += int(resets)
+        self._check_finite(epoch)
         return not interrupted
+
+    def _check_finite(self, epoch: int) -> None:
+        """Refuse to go on, and above all to save, when a loss or a weight is lost."""
+        weights = torch.stack([weight.detach().isfinite().all() for weight in self.state.model.parameters()])
+        if not all(map(math.isfinite, self.state.progress.losses.values())) or not bool(weights.all()):
+            raise RunError(
+                f"a loss or a weight is no longer finite in epoch {epoch}",
+                remedy="lower learning_rate; the last good state is in last.pt",
+            )
 
     def _step(self, rows: Tensor) -> tuple[LossTerms, Tensor]:
         """One optimiser step: quantise with the old codes, descend, then move codes, then replace dead ones."""
@@ -220,11 +232,6 @@ class Trainer:
         progress = self.state.progress
         means = {name: value / self.plan.steps for name, value in progress.losses.items()}
         progress.losses, progress.step_in_epoch = {}, 0
-        if not all(torch.isfinite(torch.tensor(list(means.values())))):
-            raise RunError(
-                f"a loss is no longer finite in epoch {progress.epoch}",
-                remedy="lower learning_rate; the last good state is in last.pt",
-            )
         return means
 
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
@@ -285,10 +292,10 @@ def resets_due(step: int, planned_steps: int, interval: int) -> bool:
 
 
 def out_of_memory(batch: int) -> RunError:
-    """The one line for a device without enough memory: half the batch is what fits with certainty soonest."""
+    """The one line for a device without enough memory; the batch size of a run cannot change, so it starts again."""
     return RunError(
         f"the device's memory does not hold a batch of {batch} rows",
-        remedy=f"pass --batch-size {max(1, batch // 2)} (and --resume-from to go on)",
+        remedy=f"start again with --batch-size {max(1, batch // 2)}",
     )
 
 
