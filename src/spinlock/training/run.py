@@ -365,7 +365,7 @@ class Found:
 
 
 def furthest_checkpoint(path: Path) -> Found:
-    """The checkpoint to go on from: the one named, or the last.pt of the same run if that got further.
+    """The checkpoint to go on from: the one named, or the other one of the same run if that got further.
 
     Raises:
         CheckpointError: a directory without a checkpoint, or one that cannot be read.
@@ -379,15 +379,22 @@ def furthest_checkpoint(path: Path) -> Found:
             )
         named = present[0]
     checkpoint = load_checkpoint(named)
-    directory = checkpoint.content["config"]["checkpoint_dir"]
-    last = Path(directory) / LAST if directory else named.parent / LAST
-    if named.name == LAST or not last.exists():
+    other = _counterpart(checkpoint)
+    if not other.exists():
         return Found(checkpoint)
-    later = load_checkpoint(last)
+    later = load_checkpoint(other)
     same = run_identity(later.content) == run_identity(checkpoint.content)
     if not same or _steps_done(later) <= _steps_done(checkpoint):
         return Found(checkpoint)
-    return Found(later, f"{last} of the same run got further than {named}: going on from there")
+    return Found(later, f"{other} of the same run got further than {named}: going on from there")
+
+
+def _counterpart(checkpoint: Checkpoint) -> Path:
+    """The last.pt that belongs to a best_model.pt, or the other way round: a kill may leave either one ahead."""
+    path, config = checkpoint.path, checkpoint.content["config"]
+    if path.name == LAST:
+        return (Path(config["output_dir"]) if config["checkpoint_dir"] else path.parent) / BEST
+    return Path(config["checkpoint_dir"] or path.parent) / LAST
 
 
 def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
