@@ -78,7 +78,7 @@ def config(folder: Path, **settings: Any) -> VQVAEConfig:
 
 
 def table_at(folder: Path, x: NDArray[np.float32] | None = None, **kwargs: Any) -> Path:
-    """Write the table that :func:`config` names, once."""
+    """Write the table that :func:`config` names."""
     path = folder / "table.h5"
     x = curved_table() if x is None else x
     return write_table(path, x, column_names(x.shape[-1]), **kwargs)

@@ -1,0 +1,387 @@
+"""The loop: epochs, the best model, early stopping, resets, and what ends a run."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spinlock.errors import RunError
+from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.training import trainer
+from spinlock.training.history import History
+from spinlock.training.run import Run
+from spinlock.training.schedule import learning_rate
+from spinlock.training.stopping import StopRequest
+from spinlock.training.trainer import (
+    BRANCH_SHARE,
+    ENCODER_SHARE,
+    LINEAR_SHARE,
+    TrainingState,
+    checkpoint_score,
+    learning_share,
+    make_optimizer,
+    resets_due,
+)
+from spinlock.training.validation import ValidationResult, Validator
+from tests.model.specs import small_model
+from tests.training.runs import Silent, config, fresh, table_at
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    table_at(tmp_path)
+    return tmp_path
+
+
+class Saves:
+    """Remembers what was to be saved, and saves nothing."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[int, int, bool]] = []
+
+    def __call__(self, state: TrainingState, best: bool) -> None:
+        self.made.append((state.progress.epoch, state.progress.step_in_epoch, best))
+
+
+def train(run: Run, observer: Silent | None = None, stop: StopRequest | None = None) -> tuple[str | None, Saves]:
+    saves = Saves()
+    return run.train(observer or Silent(), stop or StopRequest(), save=saves), saves
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None) -> None:
+    """Let the validations of a run report these losses, and qualities (else 0.5), one after the other."""
+    results = iter(zip(losses, qualities or [0.5] * len(losses), strict=True))
+    real = Validator.__call__
+
+    def scripted_call(self: Validator, model: Any) -> ValidationResult:
+        loss, quality = next(results)
+        return replace(real(self, model), loss=loss, quality=quality)
+
+    monkeypatch.setattr(Validator, "__call__", scripted_call)
+
+
+class TestEpochs:
+    def test_each_epoch_has_its_steps_its_record_and_its_losses(self, folder: Path) -> None:
+        run, observer = fresh(config(folder, epochs=3, val_every_n_epochs=2)), Silent()
+        reason, _ = train(run, observer)
+        assert reason is None
+        assert observer.steps == [(epoch, step, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)]
+        progress, columns = run.state.progress, run.state.history.columns
+        assert (progress.epoch, progress.step, progress.step_in_epoch) == (3, 12, 0)
+        assert columns["epoch"] == [0, 1, 2, 3]
+        assert columns["train_total"][0] is None
+        assert all(value is not None for value in columns["train_total"][1:])
+        assert [value is not None for value in columns["val_loss"]] == [True, False, True, True]
+        assert columns["learning_rate"][1:] == [learning_rate(step, 12, 0.0007) for step in (3, 7, 11)]
+        assert [told[0] for told in observer.epochs] == [0, 1, 2, 3]
+        assert [told[2] is None for told in observer.epochs] == [False, True, False, False]
+
+    def test_the_total_is_the_weighted_sum(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=1))
+        train(run)
+        loss = {name.removeprefix("train_"): values[1] for name, values in run.state.history.columns.items()}
+        weighted = 0.5 * loss["commitment"] + 0.1 * loss["orthogonality"] + 0.1 * loss["informativeness"]
+        weighted += loss["reconstruction"] + 0.45 * loss["topographic"]
+        assert loss["total"] == pytest.approx(weighted, rel=1e-5)
+        assert loss["codebook"] == 0
+
+    def test_no_epochs_leave_the_warm_start(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=0))
+        before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
+        reason, saves = train(run)
+        assert reason is None
+        assert saves.made == [(0, 0, True)]
+        assert len(run.state.history) == 1
+        for name, tensor in run.state.best_weights.items():
+            assert torch.equal(tensor, before[name])
+
+    @pytest.mark.parametrize(("every", "epochs"), [(None, [0, 2, 4, 5]), (3, [0, 3, 5]), (1, [0, 1, 2, 3, 4, 5])])
+    def test_the_state_is_saved_when_due(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, every: int | None, epochs: list[int]
+    ) -> None:
+        scripted(monkeypatch, [1.0, 2.0, 3.0, 4.0])
+        run, observer = fresh(config(folder, epochs=5, save_every=every)), Silent()
+        _, saves = train(run, observer)
+        assert [epoch for epoch, _, _ in saves.made] == observer.saves == epochs
+        assert [best for _, _, best in saves.made] == [True] + [False] * (len(epochs) - 1)
+
+
+class TestBest:
+    def test_the_lowest_score_is_the_best_and_its_weights_are_kept(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scripted(monkeypatch, [5.0, 3.0, 4.0])
+        run, observer = fresh(config(folder, epochs=4)), Silent()
+        _, saves = train(run, observer)
+        progress = run.state.progress
+        assert (progress.best_epoch, progress.best_loss) == (2, 3.0)
+        assert run.state.best_validation is not None
+        assert run.state.best_validation.loss == 3.0
+        assert [told[3] for told in observer.epochs] == [True, False, True, False, False]
+        assert saves.made == [(0, 0, True), (2, 0, True), (4, 0, False)]
+        current = run.state.model.state_dict()
+        assert any(not torch.equal(tensor, current[name]) for name, tensor in run.state.best_weights.items())
+
+    def test_it_is_epoch_0_when_training_hurts(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
+        before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
+        train(run)
+        assert run.state.progress.best_epoch == 0
+        for name, tensor in run.best_model().state_dict().items():
+            assert torch.equal(tensor, before[name])
+
+    def test_an_epoch_that_reconstructs_worse_than_the_warm_start_is_never_chosen(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
+        run = fresh(config(folder, epochs=4))
+        train(run)
+        assert run.state.progress.best_epoch == 4
+
+    def test_a_random_start_has_no_such_floor(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
+        run = fresh(config(folder, epochs=4, warm_start=False))
+        train(run)
+        assert run.state.progress.best_epoch == 2
+
+    def test_the_score_is_the_weighted_sum_or_the_loss_alone(self, folder: Path) -> None:
+        result = ValidationResult(2.0, 0, 0, 0, 0, 0.2, 0, quality=0.9, utilization=1, topographic_correlation=0.8)
+        assert checkpoint_score(result, config(folder)) == pytest.approx(2.0 + 0.5 * 0.2 + 0.5 * 0.1)
+        weights = {"checkpoint_loss_weight": 3.0, "checkpoint_topo_weight": 7.0, "checkpoint_quality_weight": 11.0}
+        assert checkpoint_score(result, config(folder, **weights)) == pytest.approx(6 + 1.4 + 1.1)
+        assert checkpoint_score(result, config(folder, checkpoint_use_composite=False, **weights)) == 2.0
+
+
+class TestEarlyStopping:
+    def stopped(self, folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **settings: Any) -> Run:
+        scripted(monkeypatch, losses)
+        run = fresh(config(folder, **({"epochs": 30, "val_every_n_epochs": 1} | settings)))
+        self.reason, _ = train(run)
+        return run
+
+    def test_it_counts_epochs_without_a_better_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = self.stopped(folder, monkeypatch, [5, 4, 6, 6, 6, 6, 6], early_stopping_patience=3)
+        assert run.state.progress.epoch == 4
+        assert self.reason == "no better score for 3 epochs (early_stopping_patience)"
+        assert run.state.progress.best_epoch == 1
+
+    def test_it_waits_for_a_validation(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = {"early_stopping_patience": 2, "val_every_n_epochs": 5}
+        run = self.stopped(folder, monkeypatch, [5, 4, 6, 6], **settings)
+        assert run.state.progress.epoch == 10
+        assert run.state.progress.best_epoch == 5
+
+    def test_a_drop_below_the_least_does_not_count_but_is_the_best(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = {"early_stopping_patience": 3, "early_stopping_min_delta": 0.5}
+        run = self.stopped(folder, monkeypatch, [5, 4.8, 4.9, 4.7, 1, 1], **settings)
+        assert run.state.progress.epoch == 3
+        assert run.state.progress.best_epoch == 3
+
+    def test_small_drops_add_up(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = {"early_stopping_patience": 3, "early_stopping_min_delta": 0.5}
+        run = self.stopped(folder, monkeypatch, [5, 4.7, 4.4, 4.4, 4.4, 4.4, 4.4], **settings)
+        assert run.state.progress.epoch == 5
+
+    def test_it_watches_the_score_that_picks_the_best(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        scripted(monkeypatch, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], [0.1, 0.4, 0.7, 0.9, 0.95, 0.96])
+        run = fresh(config(folder, epochs=5, val_every_n_epochs=1, early_stopping_patience=1))
+        reason, _ = train(run)
+        assert reason == "no better score for 1 epochs (early_stopping_patience)"
+        assert run.state.progress.epoch == 4
+
+
+class TestEnds:
+    def test_a_loss_that_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = fresh(config(folder, epochs=4))
+        self.poison(monkeypatch, after=6, value=math.nan)
+        saves = Saves()
+        with pytest.raises(RunError, match="no longer finite in epoch 2; lower learning_rate") as error:
+            run.train(Silent(), StopRequest(), save=saves)
+        assert "last.pt" in str(error.value)
+        assert saves.made == [(0, 0, True)]
+
+    @staticmethod
+    def poison(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
+        real, calls = trainer.objective, []
+
+        def poisoned(*args: Any) -> Any:
+            calls.append(1)
+            terms = real(*args)
+            return replace(terms, total=terms.total * value) if len(calls) > after else terms
+
+        monkeypatch.setattr(trainer, "objective", poisoned)
+
+    def test_a_stop_never_saves_what_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run, stop = fresh(config(folder, epochs=4)), StopRequest()
+        self.poison(monkeypatch, after=4, value=math.inf)
+        saves = Saves()
+        with pytest.raises(RunError, match="no longer finite in epoch 2"):
+            run.train(Silent(lambda step: stop.stop("asked") if step == 6 else None), stop, save=saves)
+        assert saves.made == [(0, 0, True)]
+
+    def test_memory_that_runs_out_is_one_line_with_a_batch_size_that_fits(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        monkeypatch.setattr(trainer, "objective", full)
+        with pytest.raises(RunError) as error:
+            train(fresh(config(folder)))
+        expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 27"
+        assert str(error.value) == expected
+
+    def test_a_stop_in_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
+        run, stop = fresh(config(folder, epochs=4)), StopRequest()
+        observer = Silent(lambda step: stop.stop("asked") if step == 6 else None)
+        reason, saves = train(run, observer, stop)
+        assert reason == "asked"
+        assert len(observer.steps) == 6
+        assert saves.made[-1] == (1, 2, False)
+        assert len(run.state.history) == 2
+
+    def test_a_stop_at_the_end_of_an_epoch_finishes_the_epoch(self, folder: Path) -> None:
+        run, stop = fresh(config(folder, epochs=4)), StopRequest()
+        reason, saves = train(run, Silent(lambda step: stop.stop("asked") if step == 8 else None), stop)
+        assert reason == "asked"
+        assert saves.made[-1] == (2, 0, False)
+        assert len(run.state.history) == 3
+
+    def test_a_stop_in_the_last_step_ends_a_run_that_is_done(self, folder: Path) -> None:
+        run, stop = fresh(config(folder, epochs=2)), StopRequest()
+        reason, _ = train(run, Silent(lambda step: stop.stop("asked") if step == 8 else None), stop)
+        assert reason is None
+        assert run.state.progress.epoch == 2
+
+
+class TestResets:
+    def test_due_on_multiples_of_the_interval_in_the_first_four_fifths(self) -> None:
+        assert [step for step in range(1, 101) if resets_due(step, 100, 25)] == [25, 50, 75]
+        assert [step for step in range(1, 101) if resets_due(step, 100, 40)] == [40, 80]
+        assert not any(resets_due(step, 100, 0) for step in range(1, 101))
+        assert not any(resets_due(step, 100, 10) for step in range(81, 500))
+
+    def test_they_come_after_the_moving_average_of_the_same_step(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[tuple[int, str]] = []
+        run = fresh(config(folder, epochs=5, dead_code_reset_interval=7))
+        real_update, real_reset = QuantizerLevel.update, trainer.reset_dead_codes
+
+        def update(level: QuantizerLevel, result: LevelResult, decay: float) -> None:
+            calls.append((run.state.progress.step + 1, "update"))
+            real_update(level, result, decay)
+
+        def reset(level: QuantizerLevel, result: LevelResult, **options: Any) -> torch.Tensor:
+            calls.append((run.state.progress.step + 1, "reset"))
+            assert options["max_fraction"] == 0.5
+            assert options["percentile"] == 10.0
+            assert options["cool_down"] == 200
+            return real_reset(level, result, **options)
+
+        monkeypatch.setattr(QuantizerLevel, "update", update)
+        monkeypatch.setattr(trainer, "reset_dead_codes", reset)
+        train(run)
+        levels = len(run.state.model.quantizer_levels())
+        assert [call for call in calls if call[1] == "reset"] == [(7, "reset")] * levels + [(14, "reset")] * levels
+        assert [kind for step, kind in calls if step == 7] == ["update", "reset"] * levels
+
+    def test_replaced_codes_are_counted_and_stay_where_they_were_put(self, folder: Path) -> None:
+        factors = [{"latent_dim": 4, "num_codes": 24}] * 3
+        settings = {"factors": factors, "ema_decay": 0.5, "dead_code_threshold": 50.0, "dead_code_reset_interval": 4}
+        run = fresh(config(folder, epochs=5, **settings))
+        train(run)
+        resets = run.state.history.columns["resets"]
+        assert run.state.progress.resets_total == sum(resets) > 0
+        assert resets[0] == resets[5] == 0
+        for level in run.state.model.quantizer_levels():
+            sums = level.smoothed_counts()[..., None] * level.codes
+            torch.testing.assert_close(level.sums, sums, rtol=1e-4, atol=1e-4)
+
+
+class TestStep:
+    def test_rows_are_quantised_with_the_old_codes_and_then_the_codes_move(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = fresh(config(folder, epochs=1, batch_size=1024, ema_decay=0.9))
+        level = run.state.model.quantizer_levels()[0]
+        before = {name: getattr(level, name).clone() for name in ("codes", "counts", "sums")}
+        seen: list[LevelResult] = []
+        real = QuantizerLevel.update
+
+        def update(self: QuantizerLevel, result: LevelResult, decay: float) -> None:
+            if self is level:
+                assert torch.equal(self.codes, before["codes"])
+                seen.append(result)
+            real(self, result, decay)
+
+        monkeypatch.setattr(QuantizerLevel, "update", update)
+        train(run)
+        (result,) = seen
+        distances = torch.cdist(result.latents, before["codes"]).masked_fill(~level.mask[:, None], torch.inf)
+        assert torch.equal(distances.argmin(-1), result.indices)
+        counts = 0.9 * before["counts"] + 0.1 * result.hits.sum(1)
+        torch.testing.assert_close(level.counts, counts)
+        sums = 0.9 * before["sums"] + 0.1 * torch.bmm(result.hits.transpose(1, 2), result.latents)
+        torch.testing.assert_close(level.sums, sums)
+        torch.testing.assert_close(
+            level.codes[level.mask], (sums / counts[..., None])[level.mask], rtol=1e-3, atol=1e-4
+        )
+        assert (level.age == 1).all()
+
+    def test_without_the_moving_average_codes_follow_their_gradient(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=2, use_ema=False))
+        before = [level.codes.clone() for level in run.state.model.quantizer_levels()]
+        train(run)
+        columns = run.state.history.columns
+        assert columns["train_codebook"][2] == pytest.approx(columns["train_commitment"][2])
+        for level, codes in zip(run.state.model.quantizer_levels(), before, strict=True):
+            assert level.codes.requires_grad
+            assert not torch.equal(level.codes, codes)
+            assert (level.codes - codes).abs().max() < 8 * 0.0007
+            torch.testing.assert_close(level.sums, level.smoothed_counts()[..., None] * level.codes)
+
+    def test_a_step_depends_on_its_number_and_not_on_global_randomness(self, folder: Path) -> None:
+        weights = []
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            run = fresh(config(folder, epochs=1))
+            train(run)
+            weights.append(run.state.model.state_dict())
+        for name, tensor in weights[0].items():
+            assert torch.equal(tensor, weights[1][name])
+
+    def test_every_parameter_has_its_share_of_the_learning_rate(self) -> None:
+        model = small_model(learned_codes=True)
+        shares = {name: learning_share(name) for name, _ in model.named_parameters()}
+        assert shares["blocks.0.encoder.linear"] == shares["blocks.1.quantizer.levels.2.down"] == ENCODER_SHARE
+        assert shares["decoder.linear"] == shares["blocks.0.partial_decoders.linear"] == LINEAR_SHARE
+        assert shares["decoder.hidden"] == shares["decoder.bias"] == BRANCH_SHARE
+        groups = make_optimizer(model, 0.1, warm=True).param_groups
+        owner = {id(member): group["share"] for group in groups for member in group["params"]}
+        assert owner == {id(member): shares[name] for name, member in model.named_parameters()}
+        assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["share"]) for group in groups]
+        (whole,) = make_optimizer(model, 0.1, warm=False).param_groups
+        assert whole["share"] == 1.0
+
+    def test_the_learning_rate_of_each_step_is_set(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = fresh(config(folder, epochs=2, learning_rate=0.01))
+        rates: list[list[float]] = []
+
+        def note(step: int) -> None:
+            rates.append([group["lr"] / group["share"] for group in run.state.optimizer.param_groups])
+
+        train(run, Silent(note))
+        assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 3 for step in range(8)]
+
+
+def test_a_history_that_is_there_is_gone_on_with(folder: Path) -> None:
+    run = fresh(config(folder, epochs=1))
+    run.state.history = History({"epoch": [0]})
+    train(run)
+    assert run.state.history.columns["epoch"] == [0, 1]
