@@ -1,0 +1,271 @@
+"""Runs that are killed or told to stop, and gone on with: they end bit for bit as if nothing had happened."""
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.cli.workplace import Workplace, printed_command
+
+EPOCHS, STEPS = 5, 2
+SETTINGS = {"epochs": EPOCHS, "val_every_n_epochs": 2}
+CONFIG = ("train-vqvae", "--config", "config.json")
+TEMPORARIES = ".spinlock-*.tmp"
+
+HOOK = """
+import atexit, importlib, os, runpy, signal, sys
+import spinlock.data.files, spinlock.training.trainer
+
+def at(module, owner, name, number, action):
+    holder = getattr(importlib.import_module(module), owner) if owner else importlib.import_module(module)
+    original, calls = getattr(holder, name), []
+    def hooked(*arguments, **named):
+        calls.append(name)
+        if len(calls) == number:
+            action()
+        return original(*arguments, **named)
+    setattr(holder, name, hooked)
+    return calls
+
+steps = at("spinlock.training.trainer", "Trainer", "_step", 0, None)
+atexit.register(lambda: print(f"steps: {len(steps)}", file=sys.stderr))
+number, place, signal_number = %r, %r, %r
+if place:
+    at(*place, number, lambda: os.kill(os.getpid(), signal_number))
+runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
+"""
+"""Sends the process a signal when a function is called for the n-th time, and counts the optimiser steps."""
+
+STEP = ("spinlock.training.trainer", "Trainer", "_step")
+VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
+WRITE = ("spinlock.data.files", "", "_write_synced")
+RENAME = ("pathlib", "Path", "replace")
+
+
+def hook(place: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL") -> tuple[str, str]:
+    """The arguments of Python that run the program with the hook."""
+    import signal
+
+    return "-c", HOOK % (number, place, int(getattr(signal, signal_name)))
+
+
+@dataclass(frozen=True)
+class Kill:
+    """SIGKILL when the n-th call begins; ``saved`` is the step that the run can go on from, None before the first."""
+
+    place: tuple[str, str, str]
+    number: int
+    saved: int | None
+    leftovers: bool = False
+
+
+KILLS = {
+    "before the first checkpoint": Kill(WRITE, 1, None),
+    "in the first epoch": Kill(STEP, 2, 0),
+    "in the first checkpoint, all written": Kill(RENAME, 1, None, leftovers=True),
+    "in the first checkpoint, one in place": Kill(RENAME, 2, 0, leftovers=True),
+    "in the first checkpoint, two in place": Kill(RENAME, 3, 0, leftovers=True),
+    "in the second checkpoint, half written": Kill(WRITE, 9, 0, leftovers=True),
+    "in the second checkpoint, one in place": Kill(RENAME, 8, 2 * STEPS, leftovers=True),
+    "in validation": Kill(VALIDATION, 3, 2 * STEPS),
+    "in the middle of an epoch": Kill(STEP, 3 * STEPS + 2, 2 * STEPS),
+    "at the very end": Kill(RENAME, 22, EPOCHS * STEPS, leftovers=True),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """The run that nobody interrupted; read only."""
+    place = Workplace.make(tmp_path_factory.mktemp("finished"), **SETTINGS)
+    place.done(*CONFIG)
+    return place
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A killed run that went on: what was left in between, and the steps that the second process took."""
+
+    place: Workplace
+    returncode: int
+    leftovers: int
+    saved: int | None
+    steps: int
+    stderr: str
+
+
+def kill_and_resume(folder: Path, kill: Kill) -> Killed:
+    place = Workplace.make(folder, **SETTINGS)
+    first = place.run(*CONFIG, program=hook(kill.place, kill.number))
+    leftovers = len(list((folder / "run").glob(TEMPORARIES)))
+    files = [path for name in ("best_model.pt", "last.pt") if (path := folder / "run" / name).exists()]
+    saved = max(
+        (torch.load(path, weights_only=True)["training_state"]["progress"]["step"] for path in files), default=None
+    )
+    resume = ("--resume-from", "run") if files else ()
+    second = place.run(*CONFIG, *resume, program=hook())
+    assert second.returncode == 0, second.stderr
+    steps = int(second.stderr.rpartition("steps: ")[2])
+    return Killed(place, first.returncode, leftovers, saved, steps, second.stderr)
+
+
+@pytest.fixture(scope="module")
+def killed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Killed]]]:
+    """The selected kills, two at a time."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    names = [item.callspec.params["name"] for item in items if item.originalname == test_killed_run.__name__]
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(kill_and_resume, tmp_path_factory.mktemp("killed"), KILLS[name]) for name in names}
+        pool.shutdown(cancel_futures=True)
+
+
+INCIDENTAL = {
+    "history.seconds",
+    "provenance.started",
+    "provenance.command_line",
+    "config.resume_from",
+    "requested_config.resume_from",
+    "training_state.random.torch",
+}
+"""Parts of a checkpoint that tell when and how it was made, and the global generator, which no step draws from."""
+
+
+def differences(one: Any, other: Any, at: str = "") -> set[str]:
+    """Where two nested contents differ, bit for bit."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return set().union(*(differences(one[key], other[key], f"{at}.{key}" if at else str(key)) for key in one))
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return set().union(*(differences(a, b, at) for a, b in zip(one, other, strict=True)))
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        same = one.dtype == other.dtype and one.shape == other.shape
+        return set() if same and one.numpy().tobytes() == other.numpy().tobytes() else {at}
+    return set() if type(one) is type(other) and one == other else {at}
+
+
+def assert_same_end(place: Workplace, finished: Workplace) -> None:
+    """Both checkpoints, the history and the other files are those of the uninterrupted run, clocks aside."""
+    for name in ("best_model.pt", "last.pt"):
+        one, other = (torch.load(path / "run" / name, weights_only=True) for path in (finished.path, place.path))
+        assert len(one["model_state_dict"]) > 10
+        assert one["optimizer_state_dict"]["state"]
+        assert differences(one, other) <= INCIDENTAL
+    for name in ("config.yaml", "normalization_stats.npz"):
+        assert (finished.path / "run" / name).read_bytes() == (place.path / "run" / name).read_bytes()
+    one, other = ([record | {"seconds": None} for record in at.history()] for at in (finished, place))
+    assert one == other
+    assert [record["epoch"] for record in other] == list(range(EPOCHS + 1))
+    assert not list((place.path / "run").glob(TEMPORARIES))
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_killed_run(name: str, killed: dict[str, Future[Killed]], finished: Workplace) -> None:
+    kill, run = KILLS[name], killed[name].result()
+    assert run.returncode == -9
+    assert run.saved == kill.saved
+    assert bool(run.leftovers) == kill.leftovers
+    assert run.steps == EPOCHS * STEPS - (kill.saved or 0)
+    assert_same_end(run.place, finished)
+
+
+def test_killed_while_replacing_another_run(tmp_path: Path, trained: Workplace) -> None:
+    shutil.copytree(trained.path, tmp_path, dirs_exist_ok=True)
+    place = Workplace(tmp_path)
+    before = place.snapshot()
+    assert place.run(*CONFIG, "--overwrite", program=hook(RENAME, 1)).returncode == -9
+    assert list((tmp_path / "run").glob(TEMPORARIES))
+    foreign = tmp_path / "run" / ".spinlock-notes.tmp"
+    foreign.write_text("not ours")
+    assert before.items() <= place.snapshot().items()
+    place.done(*CONFIG, "--overwrite")
+    assert list((tmp_path / "run").glob(TEMPORARIES)) == [foreign]
+
+
+def follow(place: Workplace, stderr: str) -> str:
+    """Run exactly the command that an interrupted run printed; returns what it logged."""
+    program, *arguments = shlex.split(printed_command(stderr))
+    assert program == "spinlock"
+    return place.done(*arguments).stderr
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "step", "epoch", "extra"),
+    [
+        ("SIGINT", 2 * STEPS + 1, 2, ()),
+        ("SIGTERM", 3 * STEPS, 3, ("--output", "run", "--overwrite")),
+        ("SIGUSR1", 1, 0, ("--set", "checkpoint_dir=the states")),
+    ],
+)
+def test_signal_saves_and_prints_the_command_that_resumes(
+    tmp_path: Path, finished: Workplace, signal_name: str, step: int, epoch: int, extra: tuple[str, ...]
+) -> None:
+    place = Workplace.make(tmp_path, **SETTINGS)
+    stopped = place.run(*CONFIG, *extra, program=hook(STEP, step, signal_name))
+    assert stopped.returncode == 130
+    assert f"stopped after epoch {epoch}: {signal_name} was received; the state is saved" in stopped.stderr
+    assert len(place.history()) == epoch + 1
+    rest = f" and {step % STEPS} steps" if step % STEPS else ""
+    assert f"after epoch {epoch}{rest} of {EPOCHS}" in follow(place, stopped.stderr)
+    if "--set" in extra:
+        for content in (torch.load(tmp_path / "the states" / "last.pt", weights_only=True),):
+            assert content["training_state"]["progress"]["epoch"] == EPOCHS
+        return
+    assert_same_end(place, finished)
+
+
+def test_time_limit_saves_and_prints_the_command_that_resumes(tmp_path: Path, trained: Workplace) -> None:
+    place = Workplace.make(tmp_path)
+    stopped = place.run(*CONFIG, "--max-time", "0.00001")
+    assert stopped.returncode == 130
+    assert "the time limit of 0.0006 s is reached; the state is saved" in stopped.stderr
+    assert "after epoch 0 and 1 steps of 1" in follow(place, stopped.stderr)
+    for name in ("best_model.pt", "last.pt"):
+        one, other = (torch.load(at.path / "run" / name, weights_only=True) for at in (trained, place))
+        assert differences(one, other) <= INCIDENTAL
+
+
+def test_run_that_was_stopped_twice_goes_on_from_its_last_state(tmp_path: Path, finished: Workplace) -> None:
+    place = Workplace.make(tmp_path, **SETTINGS)
+    best = ("--resume-from", "run/best_model.pt")
+    assert place.run(*CONFIG, program=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
+    assert place.run(*CONFIG, *best, program=hook(STEP, STEPS, "SIGINT")).returncode == 130
+    third = place.run(*CONFIG, *best, program=hook())
+    assert "last.pt of the same run got further" in third.stderr
+    assert third.stderr.endswith(f"steps: {EPOCHS * STEPS - 3 * STEPS - 1}\n")
+    assert_same_end(place, finished)
+
+
+def test_more_epochs_extend_a_finished_run(tmp_path: Path, finished: Workplace) -> None:
+    shutil.copytree(finished.path, tmp_path, dirs_exist_ok=True)
+    place = Workplace(tmp_path)
+    longer = place.run(*CONFIG, "--resume-from", "run", "--epochs", str(EPOCHS + 2), program=hook())
+    assert longer.returncode == 0
+    assert f"changed: epochs {EPOCHS} -> {EPOCHS + 2}" in longer.stderr
+    assert longer.stderr.endswith(f"steps: {2 * STEPS}\n")
+    assert place.history()[: EPOCHS + 1] == finished.history()
+    rates = [record["learning_rate"] for record in place.history()]
+    assert len(rates) == EPOCHS + 3
+    assert rates[-1] == rates[-2] <= rates[-3]
+
+
+def test_run_that_goes_on_elsewhere_takes_its_best_model_along(tmp_path: Path, finished: Workplace) -> None:
+    shutil.copytree(finished.path, tmp_path, dirs_exist_ok=True)
+    place = Workplace(tmp_path)
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    foreign = torch.load(tmp_path / "other/best_model.pt", weights_only=True)
+    foreign["provenance"]["started"] = "another day"
+    foreign["model_state_dict"] = {name: torch.zeros_like(x) for name, x in foreign["model_state_dict"].items()}
+    torch.save(foreign, tmp_path / "other/best_model.pt")
+    before = (tmp_path / "run/best_model.pt").read_bytes()
+    place.attempt(*CONFIG, "--resume-from", "run", "--output", "other").check_refused("other: holds a run already")
+    place.done(*CONFIG, "--resume-from", "run", "--output", "other", "--overwrite")
+    assert (tmp_path / "run/best_model.pt").read_bytes() == before
+    one, other = (torch.load(tmp_path / run / "best_model.pt", weights_only=True) for run in ("run", "other"))
+    assert not differences(one["model_state_dict"], other["model_state_dict"])
+    assert not differences(one["metrics"], other["metrics"])
