@@ -134,8 +134,10 @@ def _train_quality(
 def _quality_all_columns(data: CleanedTable, decoded: torch.Tensor) -> float:
     """Quality over all columns that vary, dropped ones included, in observed cells of validation rows."""
     truth = data.cleaner.standardize(data.table.rows[data.split.validation])
-    restored = data.cleaner.standardize(data.cleaner.restore(decoded.cpu().numpy())).values
-    difference = np.where(truth.observed, truth.values.astype(np.float64) - restored, 0.0)
+    mean, std = data.cleaner.screening.mean, data.cleaner.screening.std
+    raw = data.cleaner.restore(decoded.cpu().numpy()).astype(np.float64)
+    restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped: with nothing dropped it is the quality
+    difference = np.where(truth.observed, truth.values - restored, 0.0)
     power = np.where(truth.observed, truth.values.astype(np.float64), 0.0)
     return fraction_explained(np.square(difference).sum(0), np.square(power).sum(0))
 

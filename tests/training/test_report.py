@@ -1,0 +1,241 @@
+"""The final metrics against plain NumPy, and the advice that goes with a missed target."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+from sklearn.covariance import LedoitWolf
+
+from spinlock.metrics.targets import Target
+from spinlock.training.report import Limits, advice, final_metrics, target_table
+from spinlock.training.run import Run
+from tests.training.runs import config, curved_table, table_at, trained
+
+LIMITS = Limits(train_rows=600, validation_rows=60, epoch=3)
+
+
+def run_on(folder: Path, **settings: Any) -> Run:
+    x = curved_table(300)
+    table = np.concatenate([x, np.full((300, 1), 7.0), 2 * x[:, :1] + 1], axis=1).astype(np.float32)
+    table[:3, 24] = 8.0
+    table_at(folder, table)
+    return trained(config(folder, validation_fraction=0.3, epochs=1, max_constant_fraction=0.98, **settings))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_on(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def metrics(run: Run) -> dict[str, Any]:
+    return final_metrics(run.best_model(), run.fixed.data)
+
+
+def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Validation rows [n, D], their reconstruction from one, two and three levels, and tokens [n, C, 3]."""
+    model, rows = run.best_model(), run.fixed.data.validation
+    with torch.no_grad():
+        tokens = model(rows).indices
+        restored = [model.decode(tokens[..., :count]).double().numpy() for count in (1, 2, 3)]
+    return rows.double().numpy(), restored, tokens.numpy()
+
+
+def explained(rows: np.ndarray, restored: np.ndarray) -> float:
+    return float(1 - ((rows - restored) ** 2).sum() / (rows**2).sum())
+
+
+def test_quality_is_the_variance_explained_and_rises_with_the_levels(run: Run, metrics: dict[str, Any]) -> None:
+    rows, restored, _ = parts(run)
+    expected = [explained(rows, prefix) for prefix in restored]
+    assert metrics["quality_by_level"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["reconstruction_quality"] == pytest.approx(expected[2], rel=1e-5)
+    assert expected == sorted(expected)
+
+
+def test_quality_by_category_and_by_feature(run: Run, metrics: dict[str, Any]) -> None:
+    rows, restored, _ = parts(run)
+    spec = run.fixed.spec
+    for name, group in zip(spec.category_names, spec.groups, strict=True):
+        expected = explained(rows[:, list(group)], restored[2][:, list(group)])
+        assert metrics["quality_by_category"][name] == pytest.approx(expected, rel=1e-4)
+    single = [explained(rows[:, j], restored[2][:, j]) for j in range(rows.shape[1])]
+    assert list(metrics["quality_by_feature"]) == list(run.fixed.data.cleaner.kept_names)
+    assert list(metrics["quality_by_feature"].values()) == pytest.approx(single, rel=1e-4, abs=1e-5)
+    assert metrics["quality_macro"] == pytest.approx(np.mean(single), rel=1e-4)
+
+
+def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str, Any]) -> None:
+    data = run.fixed.data
+    assert set(data.cleaner.dropped) == {"b4_x", "b4_y"}
+    rows, restored, _ = parts(run)
+    constant = data.table.rows[data.split.validation, 24].astype(np.float64)
+    training = data.table.rows[data.split.train, 24].astype(np.float64)
+    limits = np.percentile(training, [0.1, 99.9])
+    mean, std = training.clip(*limits).mean(), training.clip(*limits).std()
+    z, median = (constant.clip(*limits) - mean) / std, (7.0 - mean) / std
+    error = ((rows - restored[2]) ** 2).sum(0)
+    lost = error.sum() + error[0] + ((z - median) ** 2).sum()
+    power = (rows**2).sum() + (rows[:, 0] ** 2).sum() + (z**2).sum()
+    assert metrics["quality_all_columns"] == pytest.approx(1 - lost / power, rel=1e-3)
+
+
+def test_utilisation_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
+    _, _, tokens = parts(run)
+    sizes = np.array(run.fixed.spec.num_codes).ravel()
+    columns = tokens.reshape(len(tokens), -1).T
+    used = [len(set(column.tolist())) / size for column, size in zip(columns, sizes, strict=True)]
+    assert metrics["codebook_utilization"] == pytest.approx(np.mean(used))
+    assert metrics["utilization_by_codebook"] == pytest.approx(used)
+    assert metrics["utilization_minimum"] == min(used)
+    bits = 0.0
+    for column in columns:
+        share = np.unique(column, return_counts=True)[1] / len(column)
+        bits -= (share * np.log2(share)).sum()
+    assert metrics["entropy_bits"] == pytest.approx(bits)
+    assert metrics["utilization_expected"] == pytest.approx(np.mean(1 - (1 - 1 / sizes) ** len(tokens)))
+    assert metrics["utilization_limit"] == pytest.approx(np.mean(np.minimum(1, len(tokens) / sizes)))
+    assert metrics["bits_per_sample"] == pytest.approx(np.log2(sizes).sum())
+
+
+def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_rows(
+    run: Run, metrics: dict[str, Any]
+) -> None:
+    rows = run.fixed.data.train.double().numpy()
+    centroids = []
+    for group in run.fixed.spec.groups:
+        block = rows[:, list(group)]
+        vector = np.linalg.svd(block - block.mean(0), full_matrices=False)[2][0]
+        centroids.append((block * np.where(vector < 0, -1, 1)).mean(1))
+    cosine = np.abs(np.corrcoef(centroids))[np.triu_indices(len(centroids), 1)]
+    assert metrics["inter_category_orthogonality"] == pytest.approx(cosine.max(), rel=1e-3)
+    assert metrics["orthogonality_mean"] == pytest.approx(cosine.mean(), rel=1e-3)
+    interval = metrics["orthogonality_validation"]
+    assert interval["low"] <= interval["value"] * 1.5
+    assert interval["low"] < interval["high"]
+    assert metrics["orthogonality_noise"] == pytest.approx(1 / math.sqrt(90))
+    largest = max(len(group) for group in run.fixed.spec.groups)
+    assert metrics["largest_category_share"] == pytest.approx(largest / 24)
+
+
+def test_topography_compares_features_with_quantised_latents(run: Run, metrics: dict[str, Any]) -> None:
+    rows, _, tokens = parts(run)
+    model = run.best_model()
+    with torch.no_grad():
+        latents = model.lookup(torch.from_numpy(tokens)).transpose(0, 1).flatten(1).double().numpy()
+        embeddings = model(run.fixed.data.validation).embeddings.transpose(0, 1).flatten(1).double().numpy()
+    near, far = pdist(rows), pdist(latents)
+    assert metrics["topographic_correlation"] == pytest.approx(np.corrcoef(near, far)[0, 1], rel=1e-4)
+    assert metrics["topographic_spearman"] == pytest.approx(spearmanr(near, far).statistic, rel=1e-3)
+    before = np.corrcoef(near, pdist(embeddings))[0, 1]
+    assert metrics["topographic_before_quantisation"] == pytest.approx(before, rel=1e-4)
+    assert 0.5 < metrics["topographic_trustworthiness"] <= 1
+    assert 0.5 < metrics["topographic_continuity"] <= 1
+
+
+def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, metrics: dict[str, Any]) -> None:
+    rows, bits = run.fixed.data.train.double().numpy(), metrics["bits_per_sample"]
+    assert metrics["rate_distortion_quality"]["ledoit_wolf"] == (len(rows) < 240)
+    covariance = LedoitWolf(assume_centered=True).fit(rows).covariance_
+    values, vectors = np.linalg.eigh(covariance)
+    low, high = 1e-12, values.max()
+    for _ in range(200):
+        level = math.sqrt(low * high)
+        needed = 0.5 * np.log2(np.maximum(values, level) / level).sum()
+        low, high = (low, level) if needed < bits else (level, high)
+    bound = metrics["rate_distortion_quality"]
+    assert bound["training"] == pytest.approx(1 - np.minimum(values, level).sum() / values.sum(), rel=1e-6)
+    variance = ((run.fixed.data.validation.double().numpy() @ vectors) ** 2).mean(0)
+    held_out = 1 - (np.minimum(1, level / values) * variance).sum() / variance.sum()
+    assert bound["held_out"] == pytest.approx(held_out, rel=1e-6)
+    assert bound["block"] < bound["training"]
+    gap = 10 * math.log10((1 - metrics["reconstruction_quality"]) / (1 - held_out))
+    assert metrics["gap_db"] == pytest.approx(gap, rel=1e-5)
+
+
+def test_many_rows_need_no_shrinking_and_with_nothing_dropped_all_columns_are_the_kept_ones(tmp_path: Path) -> None:
+    table_at(tmp_path, curved_table(300))
+    run = trained(config(tmp_path, epochs=0))
+    metrics = final_metrics(run.best_model(), run.fixed.data)
+    assert metrics["quality_all_columns"] == pytest.approx(metrics["reconstruction_quality"], rel=1e-6)
+    assert not metrics["rate_distortion_quality"]["ledoit_wolf"]
+
+
+def test_redundancy_is_that_of_the_validation(run: Run, metrics: dict[str, Any]) -> None:
+    expected = run.validator(run.best_model()).orthogonality
+    assert metrics["latent_redundancy"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_one_category_has_no_orthogonality(tmp_path: Path) -> None:
+    run = run_on(tmp_path, num_categories_auto=1)
+    metrics = final_metrics(run.best_model(), run.fixed.data)
+    assert metrics["inter_category_orthogonality"] is None
+    assert metrics["largest_category_share"] == 1.0
+    assert metrics["latent_redundancy"] == 0.0
+    target = target_table(metrics)[2]
+    assert not target.met
+    assert "one category only" in advice(target, metrics, LIMITS)
+
+
+def test_joint_tokens_are_reported_as_they_decode(tmp_path: Path) -> None:
+    run = run_on(tmp_path, assignment="joint")
+    metrics = final_metrics(run.best_model(), run.fixed.data)
+    rows, restored, _ = parts(run)
+    assert metrics["reconstruction_quality"] > explained(rows, restored[2])
+
+
+def test_the_targets_are_the_four_of_the_contract(metrics: dict[str, Any]) -> None:
+    table = target_table(metrics)
+    assert [(t.metric, t.bound, t.above) for t in table] == [
+        ("reconstruction_quality", 0.90, True),
+        ("codebook_utilization", 0.80, True),
+        ("inter_category_orthogonality", 0.25, False),
+        ("topographic_correlation", 0.85, True),
+    ]
+    assert [t.value for t in table] == [metrics[t.metric] for t in table]
+
+
+class TestAdvice:
+    METRICS: dict[str, Any] = {  # noqa: RUF012
+        "bits_per_sample": 48.0,
+        "rate_distortion_quality": {"held_out": 0.95},
+        "quality_train": 0.85,
+        "utilization_expected": 0.7,
+        "utilization_limit": 0.9,
+        "utilization_train": 0.97,
+    }
+
+    def said(self, metric: str, value: float | None, **metrics: Any) -> str:
+        target = Target(metric, value, 0.5, above=metric != "inter_category_orthogonality")
+        text = advice(target, self.METRICS | metrics, LIMITS)
+        assert "\n" not in text
+        return text
+
+    def test_too_few_bits(self) -> None:
+        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87})
+        assert text.startswith("48 bits per row: even a Gaussian bound gives 0.87")
+        assert "K is at most 10 for 600 training rows" in text
+
+    def test_too_few_rows(self) -> None:
+        text = self.said("reconstruction_quality", 0.8, quality_train=0.94)
+        assert "training rows reach 0.94: 600 rows are too few" in text
+
+    def test_bits_that_are_not_used_well(self) -> None:
+        assert "48 bits per row would allow 0.95" in self.said("reconstruction_quality", 0.8)
+
+    def test_codes_that_few_rows_cannot_show(self) -> None:
+        text = self.said("codebook_utilization", 0.6)
+        assert "60 validation rows are expected to show 0.70" in text
+        assert "at most 0.90; training rows use 0.97" in text
+
+    def test_categories_that_are_too_alike(self) -> None:
+        text = self.said("inter_category_orthogonality", 0.4)
+        assert "lower orthogonality_target or num_categories_auto" in text
+
+    def test_distances_that_are_blurred(self) -> None:
+        assert "raise topo_weight" in self.said("topographic_correlation", 0.6)
