@@ -57,7 +57,7 @@ class Tokenizer:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device | str = "cpu") -> None:
         self.checkpoint = checkpoint
-        self.device = torch.device(device)
+        self.device = choose_device(str(device))
         self.model: CategoricalVQVAE = checkpoint.model(self.device)
         self.cleaner = checkpoint.cleaner()
         self._errors: NDArray[np.float32] = checkpoint.content["validation_errors"].numpy()
@@ -68,6 +68,7 @@ class Tokenizer:
 
         Raises:
             CheckpointError: it cannot be read or is not a checkpoint of this program.
+            DataError: the device is not there.
         """
         return cls(load_checkpoint(path), device)
 
@@ -167,20 +168,26 @@ class Tokenizer:
         """Features [N, D] in raw units of tokens [N, 3C] (or [N, M, 3C]), from the first ``levels`` levels of each.
 
         Raises:
-            DataError: another number of token columns, a token beyond its codebook, or levels not in 1..3.
+            DataError: no integers, another number of columns, a token beyond its codebook, or levels not in 1..3.
         """
         if levels not in range(1, LEVELS + 1):
             raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
-        indices = np.asarray(tokens).astype(np.int64)
+        indices = np.asarray(tokens.cpu() if isinstance(tokens, torch.Tensor) else tokens)
+        if indices.dtype.kind not in "iu":
+            raise DataError(f"tokens are of type {indices.dtype}", expected="integers")
+        indices = indices.astype(np.int64)
         sizes = np.array([size for sizes in self.model.spec.num_codes for size in sizes])
         if indices.ndim < 2 or indices.shape[-1] != len(sizes):
             raise DataError(f"tokens have shape {list(indices.shape)}", expected=f"[N, {len(sizes)}]")
         flat = indices.reshape(-1, len(sizes))
-        if flat.size and ((flat < 0) | (flat >= sizes)).any():
-            column = int(np.argmax(((flat < 0) | (flat >= sizes)).any(0)))
+        outside = np.argwhere((flat < 0) | (flat >= sizes))
+        if len(outside):
+            row, column = outside[0].tolist()
             name = self.model.spec.token_columns()[column]
-            raise DataError(f"token column {name} holds {flat[:, column].max()}", expected=f"0 to {sizes[column] - 1}")
-        triples = torch.from_numpy(flat.reshape(len(flat), -1, LEVELS)[..., :levels].copy()).to(self.device)
+            raise DataError(f"token column {name} holds {flat[row, column]}", expected=f"0 to {sizes[column] - 1}")
+        triples = torch.from_numpy(flat.reshape(len(flat), len(sizes) // LEVELS, LEVELS)[..., :levels].copy()).to(
+            self.device
+        )
         restored = self.cleaner.restore(decode_tokens(self.model, triples).cpu().numpy())
         return restored.reshape(*indices.shape[:-1], restored.shape[-1])
 
@@ -212,9 +219,14 @@ def _values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
     """An array of float32, and the column names of a data frame."""
     names = [str(name) for name in features.columns] if hasattr(features, "columns") else None
     if isinstance(features, torch.Tensor):
-        features = features.detach().cpu().numpy()
+        features = features.detach().cpu()
+        features = (features.float() if features.dtype == torch.bfloat16 else features).numpy()
     try:
         with np.errstate(over="ignore"):
+            if hasattr(features, "iloc"):  # a pandas frame, whose missing cells may be pandas.NA
+                features = features.to_numpy(dtype=np.float32, na_value=np.nan)
+            if np.iscomplexobj(features):
+                raise DataError("features hold complex numbers", expected="real numbers")
             values = np.asarray(features).astype(np.float32)
     except (TypeError, ValueError):
         raise DataError("features hold text", expected="numbers") from None
@@ -225,7 +237,8 @@ def _values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
 
 def _table(features: Any, feature_names: Sequence[str] | None) -> Table:
     values, frame_names = _values(features)
-    names = list(feature_names or frame_names or [f"feature_{j}" for j in range(values.shape[-1])])
+    names = [f"feature_{j}" for j in range(values.shape[-1])] if frame_names is None else frame_names
+    names = names if feature_names is None else [str(name) for name in feature_names]
     if len(names) != values.shape[-1] or len(set(names)) != len(names):
         raise DataError(
             f"{len(set(names))} distinct feature names for {values.shape[-1]} columns", expected="one for each column"

@@ -11,10 +11,13 @@ from rich.table import Table
 
 INTERRUPTED = 130
 
+PLAIN_WIDTH = 10_000
+
 
 def out() -> Console:
-    """Where results go."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Where results go; a file or a pipe gets whole lines."""
+    plain = not sys.stdout.isatty()
+    return Console(file=sys.stdout, highlight=False, soft_wrap=plain, width=PLAIN_WIDTH if plain else None)
 
 
 def log(text: str) -> None:
