@@ -1,9 +1,7 @@
 """A trained run, made once, and copies of it to work in."""
 
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +11,12 @@ from tests.cli.workplace import Workplace
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
+def _compiled_once(pytestconfig: pytest.Config) -> Iterator[None]:
     """Where Python is told not to keep byte code, each of the many processes would compile torch for seconds."""
-    if not sys.dont_write_bytecode:
-        yield
-        return
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", os.environ.get("PYTHONPYCACHEPREFIX", folder))
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode and pytestconfig.cache is not None:
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(pytestconfig.cache.mkdir("bytecode")))
         yield
 
 

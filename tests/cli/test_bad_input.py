@@ -183,7 +183,13 @@ OUTPUTS = {
     for output, says in UNWRITABLE.items()
 } | {
     "run there": Case(CONFIG, ("run: holds a run already", "--resume-from", "--overwrite")),
-    "last.pt there": Case((*TRAIN, "--set", "checkpoint_dir=run"), ("run: holds a run already (last.pt)",)),
+    "last.pt there": Case(
+        (*TRAIN, "--set", "checkpoint_dir=run"),
+        (
+            "run: holds a run already",
+            "(last.pt)",
+        ),
+    ),
     "tokens there": Case((*WRITERS["encode"], "--output", "tokens.h5"), ("tokens.h5: exists already", "--overwrite")),
     "own input": Case((*WRITERS["decode"], "--output", "tokens.h5", "--overwrite"), ("is also the input",)),
     "own dataset": Case((*WRITERS["encode"], "--output", "table.h5", "--overwrite"), ("is also the input",)),

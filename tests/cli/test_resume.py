@@ -70,7 +70,6 @@ KILLS = {
     "in the first epoch": Kill(STEP, 2, 0),
     "in the first checkpoint, all written": Kill(RENAME, 1, None, leftovers=True),
     "in the first checkpoint, one in place": Kill(RENAME, 2, 0, leftovers=True),
-    "in the first checkpoint, two in place": Kill(RENAME, 3, 0, leftovers=True),
     "in the second checkpoint, half written": Kill(WRITE, 9, 0, leftovers=True),
     "in the second checkpoint, one in place": Kill(RENAME, 8, 2 * STEPS, leftovers=True),
     "in validation": Kill(VALIDATION, 3, 2 * STEPS),

@@ -1,0 +1,252 @@
+"""The commands as users run them: what they print, what they write, and what does not depend on how they are run."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.cli.workplace import COLUMNS, NAMES, ROWS, Workplace, small_table
+from tests.tables import write_table
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = ("train-vqvae", "--config", "config.json")
+MODEL = ("--vqvae-model", "run/best_model.pt")
+X = small_table()
+
+
+def tokens(path: Path) -> NDArray[Any]:
+    with h5py.File(path, "r") as file:
+        return np.asarray(file["tokens/indices"][()])
+
+
+def encoded(place: Workplace, dataset: str, *arguments: str) -> NDArray[Any]:
+    output = ("--output", "new.h5", "--overwrite")
+    place.done("encode-to-tokens", "--dataset", dataset, *MODEL, *output, *arguments)
+    return tokens(place.path / "new.h5")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024])
+def test_tokens_do_not_depend_on_the_batch(place: Workplace, size: int) -> None:
+    found = encoded(place, "table.h5", "--batch-size", str(size))
+    assert found.shape == (ROWS, 9)
+    np.testing.assert_array_equal(found, tokens(place.path / "tokens.h5"))
+
+
+def test_tokens_do_not_depend_on_the_other_rows(place: Workplace) -> None:
+    expected = tokens(place.path / "tokens.h5")
+    assert len(np.unique(expected, axis=0)) > ROWS / 4
+    np.testing.assert_array_equal(encoded(place, place.table(X[17:18], NAMES)), expected[17:18])
+
+
+def test_columns_match_by_name_and_extra_ones_are_ignored(place: Workplace, rng: np.random.Generator) -> None:
+    order = rng.permutation(COLUMNS + 2)
+    wide = np.concatenate([X, rng.standard_normal((ROWS, 2))], axis=1)[:, order]
+    names = [[*NAMES, "extra", "more"][j] for j in order]
+    found = encoded(place, place.table(wide, names))
+    np.testing.assert_array_equal(found, tokens(place.path / "tokens.h5"))
+    with h5py.File(place.path / "new.h5", "r") as file:
+        assert file.attrs["extra_columns"] == 2
+
+
+def test_more_levels_decode_better(place: Workplace) -> None:
+    errors = []
+    for levels in ("1", "2", "3"):
+        result = place.done(
+            "decode-tokens", "--tokens", "tokens.h5", *MODEL, "--output", f"{levels}.h5", "--levels", levels
+        )
+        assert f"from {levels} of 3 levels" in result.stdout
+        with h5py.File(place.path / f"{levels}.h5", "r") as file:
+            group = file["features/sdf/aggregated"]
+            assert group["feature_names"].asstr()[()].tolist() == NAMES
+            assert group["features"].dtype == np.float32
+            errors.append(float(np.square((group["features"][()] - X) / X.std(0)).mean()))
+    assert 1 > errors[0] > 1.1 * errors[1] > 1.1**2 * errors[2]
+
+
+def test_realisations_keep_their_shape(tmp_path: Path) -> None:
+    place = Workplace.make(tmp_path, feature_type="per_trajectory", num_categories_auto=2, epochs=0)
+    write_table(tmp_path / "table.h5", X[:78].reshape(26, 3, COLUMNS), NAMES, feature_type="per_trajectory")
+    place.done(*CONFIG)
+    assert encoded(place, "table.h5").shape == (26, 3, 6)
+    place.done("decode-tokens", "--tokens", "new.h5", *MODEL, "--output", "decoded.h5")
+    with h5py.File(tmp_path / "decoded.h5", "r") as file:
+        decoded = file["features/sdf/per_trajectory/features"][()]
+    assert decoded.shape == (26, 3, COLUMNS)
+    assert np.corrcoef(decoded.ravel(), X[:78].ravel())[0, 1] > 0.7
+    single = place.table(X[:5].reshape(5, 1, COLUMNS), NAMES, feature_type="per_trajectory")
+    assert encoded(place, single).shape == (5, 1, 6)
+    sides = torch.load(tmp_path / "run/best_model.pt", weights_only=True)["split"]
+    operators = [set((sides[side] // 3).tolist()) for side in ("train", "validation")]
+    assert operators[0].isdisjoint(operators[1])
+
+
+def test_dry_run_tells_all_and_writes_nothing(place: Workplace) -> None:
+    before = place.snapshot()
+    result = place.done(*CONFIG, "--dry-run")
+    assert place.snapshot() == before
+    assert "holds a run already" in result.stderr
+    for words in (
+        "embedding_dim: 8",
+        "Categories",
+        "latent dims",
+        "codes per level",
+        "4/3/2",
+        "parameters: ",
+        "bits per row: 13.8 in 9 tokens",
+        "rate-distortion bound",
+        "dead-code resets never fall due",
+        "early stopping never fires",
+        "2 optimiser steps",
+        "of memory",
+        "of training on cpu",
+        "nothing was written",
+    ):
+        assert words in result.stdout, words
+
+
+def test_dry_run_of_a_bad_input_or_a_resumed_run(place: Workplace) -> None:
+    before = place.snapshot()
+    place.attempt(*CONFIG, "--dry-run", "--input", "nowhere.h5").check_refused("nowhere.h5", "no such file")
+    resumed = place.done(*CONFIG, "--dry-run", "--resume-from", "run", "--epochs", "3")
+    assert "after epoch 1: 2 epochs remain" in resumed.stdout
+    assert place.snapshot() == before
+
+
+def test_files_of_a_run(place: Workplace) -> None:
+    run = place.path / "run"
+    assert {path.name for path in run.iterdir()} == {
+        "best_model.pt",
+        "last.pt",
+        "normalization_stats.npz",
+        "training_history.json",
+        "training_history.jsonl",
+        "config.yaml",
+    }
+    content = torch.load(run / "best_model.pt", weights_only=True)
+    groups = content["group_indices"]
+    with np.load(run / "normalization_stats.npz") as statistics:
+        assert set(statistics) == {f"{name}_{key}" for name in groups for key in ("mean", "std")}
+        for name, columns in groups.items():
+            np.testing.assert_allclose(statistics[f"{name}_mean"], X[:, columns].mean(0), atol=0.3)
+            np.testing.assert_array_equal(statistics[f"{name}_std"], content["normalization_stats"][name]["std"])
+    assert sorted(index for columns in groups.values() for index in columns) == list(range(COLUMNS))
+    assert content["feature_names"] == NAMES
+
+
+def test_resolved_configuration_gives_the_same_run_again(place: Workplace) -> None:
+    place.done("train-vqvae", "--config", "run/config.yaml", "--output", "again")
+    one, other = (torch.load(place.path / run / "best_model.pt", weights_only=True) for run in ("run", "again"))
+    assert one["group_indices"] == other["group_indices"]
+    for name, weights in one["model_state_dict"].items():
+        assert torch.equal(weights, other["model_state_dict"][name]), name
+
+
+def test_discovered_categories_as_a_mapping_file(place: Workplace) -> None:
+    found = place.done("discover-categories", "--config", "config.json", "--output", "map.json", "--stability", "3")
+    assert "adjusted Rand index over 3 bootstrap samples" in found.stdout
+    mapping = json.loads((place.path / "map.json").read_text())
+    assert len(mapping["_stability"]["adjusted_rand"]) == 3
+    assert set(mapping["_stability"]["column_agreement"]) == set(NAMES)
+    named = {name: columns for name, columns in mapping.items() if not name.startswith("_")}
+    assert sorted(column for columns in named.values() for column in columns) == sorted(NAMES)
+
+    mapped = ("--set", "category_mapping_file=map.json", "--set", "num_categories_auto=null")
+    slow = ("--epochs", "3", "--set", "val_every_n_epochs=2")
+    place.done(*CONFIG, *mapped, *slow, "--set", "category_assignment=manual", "--output", "manual")
+    assert categories(place, "manual") == named
+    check_history(place.path / "manual")
+
+    given = next(iter(named))
+    place.text("map.json", {"mine": named[given]})
+    place.done(*CONFIG, *mapped, "--set", "category_assignment=hybrid", "--output", "hybrid", "--epochs", "0")
+    hybrid = categories(place, "hybrid")
+    assert hybrid["mine"] == named[given]
+    assert len(hybrid) > 1
+    assert sorted(column for columns in hybrid.values() for column in columns) == sorted(NAMES)
+
+
+def categories(place: Workplace, run: str) -> dict[str, list[str]]:
+    content = torch.load(place.path / run / "best_model.pt", weights_only=True)
+    return {name: [NAMES[j] for j in columns] for name, columns in content["group_indices"].items()}
+
+
+def check_history(run: Path) -> None:
+    """Three epochs, validated at 0, 2 and 3: null in between, and the same in both files."""
+    history = json.loads((run / "training_history.json").read_text())
+    assert history["epoch"] == [0, 1, 2, 3]
+    assert [value is None for value in history["val_quality"]] == [False, True, False, False]
+    assert [value is None for value in history["train_total"]] == [True, False, False, False]
+    lines = [json.loads(line) for line in (run / "training_history.jsonl").read_text().splitlines()]
+    assert lines == [{name: values[epoch] for name, values in history.items()} for epoch in range(4)]
+
+
+def test_inspect(place: Workplace) -> None:
+    dataset = place.done("inspect", "table.h5").stdout
+    assert f"dataset sdf/aggregated [{ROWS}, {COLUMNS}]" in dataset
+    assert "no constant, duplicate or mostly missing columns" in dataset
+    model = place.done("inspect", "run/best_model.pt").stdout
+    for words in ("format 1", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
+        assert words in model
+    found = place.done("inspect", "tokens.h5").stdout
+    assert "split: 72 train, 8 validation" in found
+    row = place.done("inspect", "tokens.h5", "--row", "3").stdout.splitlines()
+    assert [int(line.split()[1]) for line in row[2:]] == tokens(place.path / "tokens.h5")[3].tolist()
+
+
+def test_inspect_names_faulty_columns(place: Workplace) -> None:
+    x = X.copy()
+    x[:, 1], x[:, 2], x[5, 4], x[:50, 5] = 3, x[:, 3], np.nan, np.inf
+    found = place.done("inspect", place.table(x, NAMES)).stdout
+    assert "missing cells: 51 in 2 columns, 50 rows" in found
+    for name, reason in ((NAMES[1], "constant"), (NAMES[3], NAMES[2]), (NAMES[5], "missing")):
+        assert re.search(rf"^{name} .*{reason}", found, re.MULTILINE), (name, found)
+
+
+def test_values_near_the_limit_of_float32(place: Workplace) -> None:
+    x = X * (3e38 / np.abs(X).max())
+    place.done(*CONFIG, "--input", place.table(x.astype(np.float32), NAMES), "--output", "large")
+    one, other = (
+        torch.load(place.path / run / "best_model.pt", weights_only=True)["metrics"]["reconstruction_quality"]
+        for run in ("run", "large")
+    )
+    assert other == pytest.approx(one, abs=0.05)
+
+
+def documented_commands() -> list[list[str]]:
+    """The commands of the README's bash blocks, in order, each as its arguments."""
+    text = (REPOSITORY / "configs/vqvae/README.md").read_text()
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [command for line in lines if (command := shlex.split(line, comments=True))]
+
+
+def test_commands_of_the_document(tmp_path: Path) -> None:
+    place = Workplace.make(tmp_path)
+    shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
+    (tmp_path / "datasets").mkdir()
+    for name in ("test_4k_phase1_phase2", "benchmark_50k"):
+        shutil.copy(tmp_path / "table.h5", tmp_path / "datasets" / f"{name}.h5")
+    short = ("val_every_n_epochs=1", "early_stopping_patience=1", "early_stopping_min_delta=10", "embedding_dim=8")
+    ran = []
+    for number, command in enumerate(documented_commands()):
+        if command[0] == "cp":
+            shutil.copy(tmp_path / command[1], tmp_path / command[2])
+            continue
+        assert command[:3] == ["poetry", "run", "spinlock"], command
+        arguments = command[3:]
+        if arguments[0] == "train-vqvae":
+            arguments += [part for setting in short for part in ("--set", setting)]
+            if not {"--output", "--resume-from", "--dry-run"} & set(arguments) and number:
+                arguments += ["--output", f"checkpoints/{number}"]
+        place.done(*arguments)
+        ran.append(arguments[0])
+    assert ran == ["train-vqvae"] * 6 + ["encode-to-tokens"]
+    assert (tmp_path / "datasets/test_4k_tokens.h5").exists()

@@ -1,0 +1,214 @@
+"""The tokenizer as a Python object: NumPy, torch and pandas in, tokens and features out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+import spinlock
+from spinlock import Tokenizer
+from spinlock.errors import CheckpointError, ConfigError, DataError, OutputError
+from tests.cli.workplace import NAMES, SMALL, small_table
+
+X = small_table()
+CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
+REALISATIONS = X[:78].reshape(26, 3, 12)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Tokenizer:
+    return Tokenizer.fit(X, CONFIG, feature_names=NAMES)
+
+
+def test_spinlock_exports_it_and_nothing_that_is_not_there() -> None:
+    assert spinlock.Tokenizer is Tokenizer
+    with pytest.raises(AttributeError, match="has no attribute 'Tokeniser'"):
+        _ = spinlock.Tokeniser  # type: ignore[attr-defined]
+
+
+def test_round_trip(fitted: Tokenizer) -> None:
+    tokens = fitted.encode(X)
+    assert tokens.shape == (80, 9)
+    assert tokens.dtype == np.int64
+    assert tokens.min() == 0
+    assert (tokens.max(0) < [4, 3, 2] * 3).all()
+    assert len(np.unique(tokens, axis=0)) > 20
+    restored = fitted.decode(tokens)
+    assert restored.shape == X.shape
+    assert restored.dtype == np.float32
+    quality = 1 - np.square(restored - X).sum() / np.square(X - X.mean(0)).sum()
+    assert quality == pytest.approx(fitted.metrics["reconstruction_quality"], abs=0.1)
+    assert quality > 0.7
+
+
+def test_fewer_levels_decode_worse(fitted: Tokenizer) -> None:
+    tokens = fitted.encode(X)
+    errors = [float(np.square(fitted.decode(tokens, levels) - X).mean()) for levels in (1, 2, 3)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_categories_and_sizes(fitted: Tokenizer) -> None:
+    assert fitted.feature_names == tuple(NAMES)
+    assert len(fitted.categories) == 3
+    assert sorted(name for columns in fitted.categories.values() for name in columns) == sorted(NAMES)
+    assert fitted.codebook_sizes == dict.fromkeys(fitted.categories, (4, 3, 2))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.from_numpy(X),
+        torch.from_numpy(X).double().requires_grad_(),
+        X.astype(np.float64),
+        X.tolist(),
+        pandas.DataFrame(X, columns=NAMES),
+        pandas.DataFrame(X, columns=NAMES)[NAMES[::-1]].assign(extra=0.0),
+    ],
+    ids=["torch", "torch float64", "float64", "lists", "pandas", "pandas reordered"],
+)
+def test_tokens_of_any_kind_of_table_are_the_same(fitted: Tokenizer, given: Any) -> None:
+    np.testing.assert_array_equal(fitted.encode(given), fitted.encode(X))
+
+
+def test_half_precision_and_missing_cells(fitted: Tokenizer) -> None:
+    short = torch.from_numpy(X).bfloat16()
+    np.testing.assert_array_equal(fitted.encode(short), fitted.encode(short.float().numpy()))
+    holes = X.copy()
+    holes[3, 4] = np.nan
+    frame = pandas.DataFrame(holes, columns=NAMES).convert_dtypes()
+    assert frame.isna().sum().sum() == 1
+    np.testing.assert_array_equal(fitted.encode(frame), fitted.encode(holes))
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.asarray, list], ids=["torch", "numpy", "lists"])
+def test_tokens_of_any_kind_decode_the_same(fitted: Tokenizer, kind: Any) -> None:
+    tokens = fitted.encode(X)
+    given = tokens.tolist() if kind is list else kind(tokens)
+    np.testing.assert_array_equal(fitted.decode(given), fitted.decode(tokens))
+
+
+def test_a_row_alone_and_no_row(fitted: Tokenizer) -> None:
+    np.testing.assert_array_equal(fitted.encode(X[5:6]), fitted.encode(X)[5:6])
+    assert fitted.encode(X[:0]).shape == (0, 9)
+    assert fitted.decode(fitted.encode(X[:0])).shape == (0, 12)
+
+
+@pytest.mark.parametrize("given", [torch.from_numpy(X), pandas.DataFrame(X, columns=NAMES)], ids=["torch", "pandas"])
+def test_fitting_any_kind_of_table_is_the_same(fitted: Tokenizer, given: Any) -> None:
+    other = Tokenizer.fit(given, CONFIG, feature_names=None if hasattr(given, "columns") else np.array(NAMES))
+    assert other.feature_names == tuple(NAMES)
+    assert other.sha256() == fitted.sha256()
+
+
+def test_realisations_keep_their_shape() -> None:
+    config = CONFIG | {"feature_type": "per_trajectory", "num_categories_auto": 2, "epochs": 0}
+    tokenizer = Tokenizer.fit(REALISATIONS, config)
+    assert tokenizer.feature_names[:2] == ("feature_0", "feature_1")
+    tokens = tokenizer.encode(REALISATIONS)
+    assert tokens.shape == (26, 3, 6)
+    np.testing.assert_array_equal(tokens.reshape(78, 6), tokenizer.encode(X[:78]))
+    assert tokenizer.decode(tokens).shape == REALISATIONS.shape
+
+
+def test_groups_stay_on_one_side() -> None:
+    groups = np.arange(80) // 10
+    tokenizer = Tokenizer.fit(X, CONFIG | {"split_by": "labels/family", "epochs": 0}, groups=groups)
+    rows = tokenizer.checkpoint.content["split"]
+    sides = [set(groups[rows[side].numpy()].tolist()) for side in ("train", "validation")]
+    assert sides[0].isdisjoint(sides[1])
+    assert len(sides[1]) == 1
+
+
+def test_saving_and_loading_gives_the_same_tokens(fitted: Tokenizer, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "deep" / "tokenizer.pt")
+    loaded = Tokenizer.load(tmp_path / "deep" / "tokenizer.pt")
+    assert loaded.sha256() == fitted.sha256()
+    assert loaded.categories == fitted.categories
+    assert loaded.metrics == fitted.metrics
+    tokens = fitted.encode(X)
+    np.testing.assert_array_equal(loaded.encode(X), tokens)
+    np.testing.assert_array_equal(loaded.decode(tokens), fitted.decode(tokens))
+
+
+def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Tokenizer.fit(X, CONFIG)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("features", "config", "words"),
+    [
+        (X, {"epoch": 3}, "did you mean epochs"),
+        (X, {"epochs": -1}, "epochs: got -1 from config"),
+        (X[:29], {}, "29 rows in all"),
+        (X[:, 0], {}, "1 dimensions"),
+        (X.astype(str).astype(object) + "x", {}, "text"),
+        (X.astype(complex), {}, "complex"),
+        (np.full_like(X, np.nan), {}, "no finite value"),
+        (X.reshape(40, 2, 12), {}, "feature_type is aggregated"),
+        (X, {"feature_type": "per_trajectory"}, "2 dimensions"),
+        (X, {"split_by": "labels/family"}, "split_by and groups go together"),
+        (X, {"device": "cuda:77"}, "cuda:77 is not there"),
+        (X, {"num_categories_auto": 9}, "num_categories_auto = 9 cannot be made of 12 columns"),
+    ],
+)
+def test_fitting_on_what_does_not_fit(features: Any, config: dict[str, Any], words: str) -> None:
+    with pytest.raises((DataError, ConfigError), match=words):
+        Tokenizer.fit(features, CONFIG | config)
+
+
+@pytest.mark.parametrize("names", [NAMES[:5], ["same"] * 12])
+def test_names_that_do_not_fit(names: list[str]) -> None:
+    with pytest.raises(DataError, match="distinct feature names for 12 columns"):
+        Tokenizer.fit(X, CONFIG, feature_names=names)
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (X[:, :7], "7 columns; expected 12"),
+        (X[0], "1 dimensions"),
+        (pandas.DataFrame(X[:, :10], columns=NAMES[:10]), "2 of 12 columns are missing: c_10, c_11"),
+        ([["a"] * 12], "text"),
+    ],
+)
+def test_encoding_what_does_not_fit(fitted: Tokenizer, features: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        fitted.encode(features)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tokens: tokens[:, :4], r"shape \[80, 4\]; expected \[N, 9\]"),
+        (lambda tokens: tokens[0], r"shape \[9\]"),
+        (lambda tokens: tokens + np.eye(80, 9, dtype=int) * 50, r"\.L0 holds 5\d; expected 0 to 3"),
+        (lambda tokens: tokens - np.eye(80, 9, dtype=int) * 50, r"\.L0 holds -\d+; expected 0 to 3"),
+        (lambda tokens: tokens + 0.5, "expected integers"),
+        (lambda tokens: tokens.astype(str), "expected integers"),
+    ],
+)
+def test_decoding_what_does_not_fit(fitted: Tokenizer, change: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        fitted.decode(change(fitted.encode(X)))
+
+
+@pytest.mark.parametrize("levels", [0, 4])
+def test_levels_that_are_not_there(fitted: Tokenizer, levels: int) -> None:
+    with pytest.raises(DataError, match=f"levels is {levels}; expected 1 to 3"):
+        fitted.decode(fitted.encode(X), levels)
+
+
+def test_files_that_do_not_fit(fitted: Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        Tokenizer.load(tmp_path / "nowhere.pt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is a file, not a directory"):
+        fitted.save(tmp_path / "file" / "tokenizer.pt")
+    fitted.save(tmp_path / "tokenizer.pt")
+    with pytest.raises(DataError, match="cuda:77 is not there"):
+        Tokenizer.load(tmp_path / "tokenizer.pt", device="cuda:77")
