@@ -46,6 +46,8 @@ STEP = ("spinlock.training.trainer", "Trainer", "_step")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
 WRITE = ("spinlock.data.files", "", "_write_synced")
 RENAME = ("pathlib", "Path", "replace")
+CLEAN = ("spinlock.training.prepare", "", "clean_table")
+ENCODE = ("spinlock.tokenizer", "Tokenizer", "encode_block")
 
 
 def hook(place: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL") -> tuple[str, str]:
@@ -268,3 +270,15 @@ def test_run_that_goes_on_elsewhere_takes_its_best_model_along(tmp_path: Path, f
     one, other = (torch.load(tmp_path / run / "best_model.pt", weights_only=True) for run in ("run", "other"))
     assert not differences(one["model_state_dict"], other["model_state_dict"])
     assert not differences(one["metrics"], other["metrics"])
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("command", ["train", "encode"])
+def test_signal_before_anything_is_saved_leaves_nothing(place: Workplace, command: str, signal_name: str) -> None:
+    encode = ("encode-to-tokens", "--dataset", "table.h5", "--vqvae-model", "run/best_model.pt", "--output", "new.h5")
+    arguments, where = ((*CONFIG, "--output", "new"), CLEAN) if command == "train" else (encode, ENCODE)
+    before = place.snapshot()
+    stopped = place.run(*arguments, program=hook(where, 1, signal_name))
+    assert stopped.returncode == 130, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert place.snapshot() == before
