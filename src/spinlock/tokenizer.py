@@ -6,6 +6,7 @@ Letters: ``N`` rows, ``D`` columns, ``C`` categories, ``M`` rows of one operator
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +80,13 @@ class Tokenizer:
         config: VQVAEConfig | Mapping[str, Any] | None = None,
         *,
         feature_names: Sequence[str] | None = None,
+        groups: Sequence[Any] | None = None,
     ) -> Self:
         """Train on features [N, D] or [N, M, D] (NumPy, torch or pandas); nothing is written.
 
         ``config`` is a configuration or its keys; a key that is not given has its production value. Column names come
-        from ``feature_names``, a data frame's columns, or are feature_0, feature_1, ...
+        from ``feature_names``, a data frame's columns, or are feature_0, feature_1, ... ``groups`` [N] are the labels
+        that ``split_by`` names: rows of one group stay on one side of the split. For [N, M, D] set ``feature_type``.
 
         Raises:
             ConfigError: a key is unknown or a value out of range.
@@ -91,7 +94,7 @@ class Tokenizer:
         """
         if not isinstance(config, VQVAEConfig):
             config = config_from_mapping(dict(config or {}), where="config")
-        table = _table(features, feature_names)
+        table = _table(features, feature_names, groups, config)
         device = choose_device(config.device)
         prepared = prepare(table, config, device)
         run = new_run(prepared, config, CompilePlan(False, "eager"), device=device, command_line="Tokenizer.fit")
@@ -207,6 +210,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         DataError: CUDA was asked for and is not there.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
+        raise DataError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -235,7 +240,9 @@ def _values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
     return values, names
 
 
-def _table(features: Any, feature_names: Sequence[str] | None) -> Table:
+def _table(
+    features: Any, feature_names: Sequence[str] | None, groups: Sequence[Any] | None, config: VQVAEConfig
+) -> Table:
     values, frame_names = _values(features)
     names = [f"feature_{j}" for j in range(values.shape[-1])] if frame_names is None else frame_names
     names = names if feature_names is None else [str(name) for name in feature_names]
@@ -243,14 +250,22 @@ def _table(features: Any, feature_names: Sequence[str] | None) -> Table:
         raise DataError(
             f"{len(set(names))} distinct feature names for {values.shape[-1]} columns", expected="one for each column"
         )
+    if (config.feature_type == "aggregated") != (values.ndim == 2):
+        raise DataError(
+            f"features have {values.ndim} dimensions and feature_type is {config.feature_type}",
+            expected="[N, D] for aggregated, [N, M, D] for per_trajectory and per_timestep",
+        )
+    if (config.split_by is None) != (groups is None):
+        raise DataError("split_by and groups go together", expected="both or neither", remedy="pass groups=[N] labels")
     rows = np.ascontiguousarray(values.reshape(-1, values.shape[-1]), dtype="<f4")
     return Table(
         path="<memory>",
-        family="sdf",
-        feature_type="aggregated" if values.ndim == 2 else "per_trajectory",
+        family=config.feature_family,
+        feature_type=config.feature_type,
         names=tuple(names),
         num_operators=len(values),
         rows_per_operator=1 if values.ndim == 2 else values.shape[1],
         sha256=hashlib.sha256(rows.tobytes()).hexdigest(),
         rows=rows,
+        groups=None if groups is None else np.asarray(groups),
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.quantizer import QuantizerLevel, ResidualQuantizer
+from spinlock.model.quantizer import NEVER, QuantizerLevel, ResidualQuantizer
 from tests.model.specs import LATENT_DIMS, NUM_CODES
 
 DECAY = 0.9
@@ -49,7 +49,7 @@ class TestMovingAverage:
     def test_after_the_codes_are_set(self) -> None:
         level = filled(level_of())
         assert_consistent(level)
-        assert not level.age.any()
+        assert (level.age == NEVER).all(), "no code was ever replaced"
 
     @pytest.mark.parametrize("steps", [1, 50])
     def test_after_updates(self, steps: int) -> None:

@@ -233,6 +233,11 @@ class TestAdvice:
         assert "60 validation rows are expected to show 0.70" in text
         assert "at most 0.90; training rows use 0.97" in text
 
+    def test_codes_that_are_used_unevenly(self) -> None:
+        text = self.said("codebook_utilization", 0.6, utilization_expected=0.99)
+        assert "codes are used unevenly" in text
+        assert "would show 0.99 in 60 validation rows" in text
+
     def test_categories_that_are_too_alike(self) -> None:
         text = self.said("inter_category_orthogonality", 0.4)
         assert "lower orthogonality_target or num_categories_auto" in text

@@ -32,6 +32,9 @@ MARGIN = 0.94
 MOVE_SHARE = 0.25
 """At most this share of the columns is moved: beyond it the clustering would no longer be the one that was found."""
 
+REFRESH = (10, 25)
+"""Moves between two computations of the exact signs, tried in turn: which of them gets below the target varies."""
+
 TIE = 0.002
 """Qualities closer than this are a tie, which the silhouette decides."""
 
@@ -115,6 +118,11 @@ def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, give
     """
     given = np.full(len(correlation), -1, dtype=np.int64) if given is None else given
     fixed = int(given.max()) + 1
+    if not (given < 0).any() and limits.count is not None:
+        raise DataError(
+            f"num_categories_auto = {limits.count}, but the mapping file assigns every column",
+            remedy="set num_categories_auto to null, or leave columns out of the mapping file",
+        )
     if not (given < 0).any():
         only = describe(correlation, given, "given", fixed=fixed)
         return Discovery(only, (only,), limits.target)
@@ -172,14 +180,22 @@ def _candidate(
     correlation: Floats, labels: Labels, kind: DistanceKind, fixed: int, limits: DiscoveryLimits
 ) -> Candidate:
     before = orthogonality(correlation, groups_of(labels)) or 0.0
-    moved = decorrelate(
-        correlation,
-        labels,
-        limit=MARGIN * limits.target,
-        minimum=limits.min_features,
-        max_moves=int(MOVE_SHARE * len(labels)),
-        fixed=fixed,
-    )
+    limit, moved = MARGIN * limits.target, None
+    for refresh in REFRESH:
+        found = decorrelate(
+            correlation,
+            labels,
+            limit=limit,
+            minimum=limits.min_features,
+            max_moves=int(MOVE_SHARE * len(labels)),
+            refresh=refresh,
+            fixed=fixed,
+        )
+        if moved is None or found.cosine < moved.cosine:
+            moved = found
+        if moved.cosine <= limit:
+            break
+    assert moved is not None, "there is a first refresh"
     return describe(correlation, moved.labels, kind, fixed=fixed, before=before, moves=moved.moves)
 
 

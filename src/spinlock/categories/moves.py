@@ -15,9 +15,6 @@ import numpy as np
 from spinlock.categories.partition import Floats, Labels, groups_of
 from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, cosines
 
-REFRESH = 10
-"""Moves between two computations of the exact signs: taken afresh after every move, they oscillate."""
-
 SLACK = 0.25
 """The search gives up when the penalty lies this share above the line from its start to zero at the last move."""
 
@@ -40,7 +37,14 @@ class _Move:
 
 
 def decorrelate(
-    correlation: Floats, labels: Labels, *, limit: float, minimum: int, max_moves: int, fixed: int = 0
+    correlation: Floats,
+    labels: Labels,
+    *,
+    limit: float,
+    minimum: int,
+    max_moves: int,
+    refresh: int = 10,
+    fixed: int = 0,
 ) -> Moved:
     """Greedy moves until the largest |cos| is at most ``limit``, no move helps, or ``max_moves`` were made.
 
@@ -59,7 +63,7 @@ def decorrelate(
             labels[move.column] = move.target
             cosine = centroid_cosines(correlation, weights)
             count += 1
-        if move is None or count % REFRESH == 0 or count == max_moves or cosine.max() <= limit:
+        if move is None or count % refresh == 0 or count == max_moves or cosine.max() <= limit:
             weights = centroid_weights(correlation, groups_of(labels))
             cosine = centroid_cosines(correlation, weights)
             if cosine.max() < best.cosine:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 INTERRUPTED = 130
 
@@ -17,7 +18,8 @@ PLAIN_WIDTH = 10_000
 def out() -> Console:
     """Where results go; a file or a pipe gets whole lines."""
     plain = not sys.stdout.isatty()
-    return Console(file=sys.stdout, highlight=False, soft_wrap=plain, width=PLAIN_WIDTH if plain else None)
+    width = PLAIN_WIDTH if plain else None
+    return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
 
 
 def log(text: str) -> None:
@@ -47,7 +49,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | No
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(cell) for cell in row))
     return grid
 
 

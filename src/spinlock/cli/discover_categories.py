@@ -43,6 +43,12 @@ def discover_categories(
     settings = load_config(config, overrides={"input_path": input_path}, set_values=set_values or [])
     if stability < 0:
         raise DataError(f"--stability is {stability}", expected="0 or more")
+    if stability and settings.category_assignment != "auto":
+        raise DataError(
+            f"--stability with category_assignment {settings.category_assignment}",
+            expected="auto: bootstrap samples are partitioned from nothing",
+            remedy="leave --stability out",
+        )
     inputs = [settings.input_path, *([settings.category_mapping_file] if settings.category_mapping_file else [])]
     check_writable(output, overwrite=overwrite, inputs=inputs)
     with working("finding categories"):

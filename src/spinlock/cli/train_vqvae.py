@@ -78,19 +78,19 @@ def train_vqvae(
     from spinlock.training.prepare import read_table
 
     chosen = choose_device(settings.device)
+    table = read_table(settings)
+    if settings.resume_from is not None:
+        run = _resume(settings, table, chosen)
+        if dry_run:
+            _tell_resumed(run)
+            return
+    else:
+        prepared, settings, compile_plan = _prepare(settings, table, chosen)
+        if dry_run:
+            _tell_plan(prepared, settings, compile_plan, chosen)
+            return
+        run = _start(prepared, settings, compile_plan, chosen)
     with stop.on_signals():
-        table = read_table(settings)
-        if settings.resume_from is not None:
-            run = _resume(settings, table, chosen)
-            if dry_run:
-                _tell_resumed(run)
-                return
-        else:
-            prepared, settings, compile_plan = _prepare(settings, table, chosen)
-            if dry_run:
-                _tell_plan(prepared, settings, compile_plan, chosen)
-                return
-            run = _start(prepared, settings, compile_plan, chosen)
         _train(run, stop)
 
 
@@ -215,7 +215,7 @@ def _train(run: Run, stop: StopRequest) -> None:
     from spinlock.cli.training_result import tell_result
     from spinlock.training.report import final_metrics
 
-    with TrainingProgress(run.fixed.config) as observer:
+    with TrainingProgress(run.fixed.config, run.fixed.discovery["chosen"]["cosine"]) as observer:
         reason = run.train(observer, stop)
     progress = run.state.progress
     if stop.reason is not None and reason == stop.reason:

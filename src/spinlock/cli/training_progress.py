@@ -26,8 +26,9 @@ LOSSES = {
 class TrainingProgress:
     """An observer that shows epochs, losses and metrics on stderr; a context manager."""
 
-    def __init__(self, config: VQVAEConfig) -> None:
+    def __init__(self, config: VQVAEConfig, orthogonality: float) -> None:
         self.config = config
+        self.orthogonality = orthogonality
         self.seconds = 0.0
         self._started = time.monotonic()
         self._bar: Progress | None = None
@@ -72,7 +73,7 @@ class TrainingProgress:
         if validation is not None:
             self._metrics = (
                 f"quality {validation.quality:.4f} utilisation {validation.utilization:.3f} "
-                f"topographic {validation.topographic_correlation:.4f} redundancy {validation.orthogonality:.4f}"
+                f"topographic {validation.topographic_correlation:.4f} orthogonality {self.orthogonality:.3f}"
             )
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, losses=losses, metrics=self._metrics)

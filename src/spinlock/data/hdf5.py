@@ -28,7 +28,7 @@ def open_hdf5(path: Path) -> Any:
     where = str(path)
     try:
         if not path.exists():
-            raise DataError("no such file", where=where)
+            raise DataError("no such file", where=where, remedy="name an existing HDF5 file")
         if path.is_dir():
             raise DataError("is a directory", where=where, expected="an HDF5 file")
         if not path.is_file():

@@ -37,7 +37,9 @@ def fixed_rows(count: int) -> NDArray[np.int64]:
 
 
 def pearson(first: Floats, second: Floats) -> float:
-    """Pearson r of two vectors; 0 where one of them is constant."""
+    """Pearson r of two vectors; 0 where one of them is constant or they have fewer than two entries."""
+    if len(first) < 2:
+        return 0.0
     a, b = first - first.mean(), second - second.mean()
     length = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / length if length > 0 else 0.0

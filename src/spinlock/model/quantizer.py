@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
 
+NEVER = 1 << 40
+"""The age of a code that was never replaced, in steps."""
+
 SMOOTHING = 1e-5
 """Laplace smoothing of code usage, in rows."""
 
@@ -64,7 +67,7 @@ class QuantizerLevel(nn.Module):
         self.codes = nn.Parameter(codes, requires_grad=learned_codes)
         self.register_buffer("counts", mask.float())
         self.register_buffer("sums", codes.clone())
-        self.register_buffer("age", torch.zeros(mask.shape, dtype=torch.int64))
+        self.register_buffer("age", torch.full(mask.shape, NEVER))
         self.register_buffer("mask", mask, persistent=False)
         self.register_buffer("latent_mask", latent_mask[:, None], persistent=False)
 
@@ -94,7 +97,7 @@ class QuantizerLevel(nn.Module):
         self.codes.copy_(codes)
         self.counts.copy_(counts * self.mask)
         self.sums.copy_(self.smoothed_counts()[..., None] * codes)
-        self.age.zero_()
+        self.age.fill_(NEVER)
 
     def smoothed_counts(self) -> Tensor:
         """n~ = (n + eps) / (sum n + K eps) * sum n [C, K]: a temporary, never written back."""

@@ -14,6 +14,12 @@ from spinlock.errors import OutputError
 BEST = "best_model.pt"
 LAST = "last.pt"
 
+STATISTICS = "normalization_stats.npz"
+RESOLVED = "config.yaml"
+HISTORY = "training_history.json"
+HISTORY_LINES = "training_history.jsonl"
+SIDE_FILES = (STATISTICS, RESOLVED, HISTORY, HISTORY_LINES)
+
 
 def best_path(config: VQVAEConfig) -> Path:
     """The best model of a run."""
@@ -36,15 +42,15 @@ def check_directory(config: VQVAEConfig, *, overwrite: bool) -> None:
     occupant = None if overwrite else occupying(config)
     if occupant is not None:
         raise OutputError(
-            f"holds a run already ({occupant.name})",
+            f"holds a run already, or files of its names ({occupant.name})",
             where=str(occupant.parent),
             remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
         )
 
 
 def occupying(config: VQVAEConfig) -> Path | None:
-    """A checkpoint where this run is to write its own, unless it is the one that the run goes on from."""
-    targets = best_path(config), last_path(config)
+    """A file where this run is to write its own, unless it is of the run that this one goes on from."""
+    targets = [best_path(config), last_path(config), *(config.output_dir / name for name in SIDE_FILES)]
     resumed = config.resume_from
     if resumed is not None:
         home = (resumed if resumed.is_dir() else resumed.parent).resolve()

@@ -32,7 +32,7 @@ PROJECTION = 16
 """Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
 
 TOPO_BLOCK = 256
-"""The topographic loss compares rows in blocks of this size: four blocks cost a quarter of one matrix of all rows."""
+"""The topographic loss compares rows within equal blocks of at most this size: four cost a quarter of one matrix."""
 
 EPSILON = 1e-8
 
@@ -138,7 +138,7 @@ def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
     count = rows.shape[0]
     if count < 3:
         return latents.sum() * 0.0
-    block = min(TOPO_BLOCK, count)
+    block = count // -(-count // TOPO_BLOCK)
     used = count // block * block
     flat = latents.transpose(0, 1).flatten(1)[:used]
     near = _pair_distances(rows[:used].reshape(-1, block, rows.shape[1])).detach()

@@ -26,7 +26,7 @@ from spinlock.metrics.reconstruction import (
     squared_sums,
 )
 from spinlock.metrics.redundancy import latent_redundancy
-from spinlock.metrics.targets import QUALITY, Target, targets
+from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
@@ -110,6 +110,12 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
         return (
             f"{bits:.0f} bits per row would allow {bound:.2f}; more bits (a higher orthogonality_target gives more "
             "categories, factors larger codebooks) help most"
+        )
+    if target.metric == "codebook_utilization" and metrics["utilization_expected"] > UTILIZATION:
+        return (
+            f"codes are used unevenly: training rows use {metrics['utilization_train']:.2f} of them, and even use "
+            f"would show {metrics['utilization_expected']:.2f} in {limits.validation_rows} validation rows. Rare codes "
+            "serve outliers: smaller num_codes in factors, or more rows"
         )
     if target.metric == "codebook_utilization":
         return (

@@ -31,7 +31,17 @@ from spinlock.training.checkpoint import (
     to_tensors,
 )
 from spinlock.training.compilation import CompilePlan, usable
-from spinlock.training.directory import BEST, LAST, best_path, last_path, remove_leftovers
+from spinlock.training.directory import (
+    BEST,
+    HISTORY,
+    HISTORY_LINES,
+    LAST,
+    RESOLVED,
+    STATISTICS,
+    best_path,
+    last_path,
+    remove_leftovers,
+)
 from spinlock.training.history import History
 from spinlock.training.prepare import CleanedTable, Prepared, Table, apply_cleaning, resolved_config
 from spinlock.training.schedule import BatchPlan
@@ -158,10 +168,10 @@ class Run:
         """History, normalisation statistics and resolved configuration."""
         output = self.fixed.config.output_dir
         return {
-            output / "normalization_stats.npz": self._statistics(),
-            output / "config.yaml": dump_config(self.fixed.config.model_copy(update={"resume_from": None})).encode(),
-            output / "training_history.json": state.history.to_json(),
-            output / "training_history.jsonl": state.history.to_jsonl(),
+            output / STATISTICS: self._statistics(),
+            output / RESOLVED: dump_config(self.fixed.config.model_copy(update={"resume_from": None})).encode(),
+            output / HISTORY: state.history.to_json(),
+            output / HISTORY_LINES: state.history.to_jsonl(),
         }
 
     def content(self, state: TrainingState) -> dict[str, Any]:
