@@ -19,6 +19,7 @@ from spinlock.training.trainer import (
     BRANCH_SHARE,
     ENCODER_SHARE,
     LINEAR_SHARE,
+    READOUT_SHARE,
     TrainingState,
     checkpoint_score,
     learning_share,
@@ -360,7 +361,8 @@ class TestStep:
         model = small_model(learned_codes=True)
         shares = {name: learning_share(name) for name, _ in model.named_parameters()}
         assert shares["blocks.0.encoder.linear"] == shares["blocks.1.quantizer.levels.2.down"] == ENCODER_SHARE
-        assert shares["decoder.linear"] == shares["blocks.0.partial_decoders.linear"] == LINEAR_SHARE
+        assert shares["blocks.0.partial_decoders.linear"] == shares["blocks.1.partial_decoders.bias"] == READOUT_SHARE
+        assert shares["decoder.linear"] == LINEAR_SHARE
         assert shares["decoder.hidden"] == shares["decoder.bias"] == BRANCH_SHARE
         groups = make_optimizer(model, 0.1, warm=True).param_groups
         owner = {id(member): group["share"] for group in groups for member in group["params"]}
@@ -377,7 +379,7 @@ class TestStep:
             rates.append([group["lr"] / group["share"] for group in run.state.optimizer.param_groups])
 
         train(run, Silent(note))
-        assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 3 for step in range(8)]
+        assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 4 for step in range(8)]
 
 
 def test_a_history_that_is_there_is_gone_on_with(folder: Path) -> None:

@@ -31,7 +31,8 @@ LAST_RESETS = 0.8
 ENCODER_SHARE = 0.2
 LINEAR_SHARE = 0.1
 BRANCH_SHARE = 0.3
-"""Shares of the learning rate: encoders and projections, linear decoders, hidden layers of the decoder."""
+READOUT_SHARE = 1.0
+"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, partial decoders."""
 
 
 class Observer(Protocol):
@@ -314,7 +315,10 @@ def learning_share(name: str) -> float:
 
     Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
     warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
+    Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago.
     """
+    if ".partial_decoders." in name:
+        return READOUT_SHARE
     if ".encoder." in name or ".quantizer." in name:
         return ENCODER_SHARE
     return LINEAR_SHARE if name.endswith("linear") else BRANCH_SHARE
