@@ -1,0 +1,277 @@
+"""Every weight and every key has an effect: on its own metric, and on more than the recorded configuration."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from spinlock.config import VQVAEConfig
+from spinlock.errors import SpinlockError
+from spinlock.model.inference import encode_rows
+from spinlock.training import trainer
+from spinlock.training.compilation import plan_compilation
+from spinlock.training.objective import LossTerms
+from spinlock.training.prepare import prepare, read_table
+from spinlock.training.run import new_run
+from spinlock.training.stopping import StopRequest
+from tests.tables import write_table
+from tests.training.runs import CPU, EAGER, Silent, column_names, config, curved_table, folded_table, fresh, table_at
+
+FOLDED = {"batch_size": 128, "epochs": 20}
+CURVED = {"batch_size": 64, "epochs": 300}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "production", "metric", "table", "settings"),
+    [
+        ("commitment_cost", 0.5, "val_commitment", folded_table, FOLDED),
+        ("orthogonality_weight", 0.1, "val_orthogonality", folded_table, FOLDED),
+        ("informativeness_weight", 0.1, "val_informativeness", lambda: curved_table(300, noise=0.1), CURVED),
+        ("topo_weight", 0.45, "val_topographic", folded_table, FOLDED),
+    ],
+    ids=["commitment", "orthogonality", "informativeness", "topographic"],
+)
+def test_ten_times_the_weight_improves_its_metric_by_a_twentieth(
+    tmp_path: Path,
+    key: str,
+    production: float,
+    metric: str,
+    table: Callable[[], NDArray[np.float32]],
+    settings: dict[str, Any],
+) -> None:
+    table_at(tmp_path, table())
+    reached = []
+    for weight in (0.0, 10 * production):
+        chosen = config(
+            tmp_path, embedding_dim=126, num_categories_auto=2, val_every_n_epochs=1000, **settings, **{key: weight}
+        )
+        run = fresh(chosen)
+        run.train(Silent(), StopRequest(), save=lambda state, best: None)
+        columns = run.state.history.columns
+        reached.append(columns[metric][-1])
+        assert columns["val_topographic"][-1] == pytest.approx(1 - columns["val_topographic_correlation"][-1])
+    assert reached[1] <= 0.95 * reached[0]
+
+
+GOLDEN = [
+    0.515604,
+    0.576841,
+    0.523281,
+    0.513379,
+    0.599046,
+    0.476103,
+    0.520091,
+    0.502580,
+    0.483279,
+    0.517905,
+    0.528108,
+    0.566433,
+    0.454387,
+    0.472859,
+    0.602584,
+    0.561878,
+    0.543811,
+    0.539544,
+    0.480644,
+    0.548893,
+]
+
+
+def test_the_first_twenty_losses_are_those_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that is not meant to change numbers does not; one that is pins new ones."""
+    losses: list[float] = []
+    real = trainer.objective
+
+    def recording(*args: Any) -> LossTerms:
+        terms = real(*args)
+        losses.append(terms.total.item())
+        return terms
+
+    monkeypatch.setattr(trainer, "objective", recording)
+    table_at(tmp_path)
+    run = fresh(config(tmp_path, epochs=5))
+    run.train(Silent(), StopRequest(), save=lambda state, best: None)
+    assert losses == pytest.approx(GOLDEN, rel=1e-4)
+
+
+ELSEWHERE = {"verbose", "resume_from", "device"}
+"""Keys that the command line alone acts on, tested there."""
+
+CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
+RESETS = {"dead_code_reset_interval": 2, "factors": CODES, "ema_decay": 0.5, "dead_code_threshold": 60.0}
+MANUAL = {"num_categories_auto": None, "category_assignment": "manual", "category_mapping_file": "halves.json"}
+OPEN = {"num_categories_auto": None}
+EACH = {"val_every_n_epochs": 1}
+
+CASES: dict[str, tuple[dict[str, Any], Any]] = {
+    "input_path": ({}, "other.h5"),
+    "output_dir": ({}, "elsewhere"),
+    "feature_family": ({}, "second"),
+    "feature_type": ({}, "per_trajectory"),
+    "validation_fraction": ({}, 0.2),
+    "split_seed": ({}, 43),
+    "split_by": ({}, "labels/family"),
+    "fit_rows": ({}, 150),
+    "max_missing_fraction": ({}, 0.2),
+    "max_constant_fraction": ({}, 0.85),
+    "duplicate_correlation": ({}, 0.97),
+    "clip_lower_percentile": ({}, 5.0),
+    "clip_upper_percentile": ({}, 95.0),
+    "normalization_method": ({}, "rank_gauss"),
+    "category_assignment": (MANUAL | {"category_mapping_file": "half.json"}, "hybrid"),
+    "category_mapping_file": (MANUAL, "thirds.json"),
+    "num_categories_auto": ({}, 3),
+    "orthogonality_target": (OPEN, 0.05),
+    "min_features_per_category": (OPEN, 6),
+    "max_clusters": (OPEN, 2),
+    "embedding_dim": ({}, 12),
+    "hidden_dim": ({}, 5),
+    "compression_ratios": ({}, "0.5:0.5:0.5"),
+    "factors": ({}, [{"latent_dim": 4, "num_codes": 5}] * 3),
+    "category_factors": (MANUAL, {"first": [{"latent_dim": 4, "num_codes": 7}] * 3}),
+    "assignment": ({}, "joint"),
+    "warm_start": ({}, False),
+    "epochs": ({}, 4),
+    "batch_size": ({}, 100),
+    "val_batch_size": ({}, 7),
+    "learning_rate": ({}, 0.001),
+    "val_every_n_epochs": ({}, 1),
+    "reconstruction_weight": ({}, 2.0),
+    "commitment_cost": ({}, 0.0),
+    "orthogonality_weight": ({}, 0.0),
+    "informativeness_weight": ({}, 0.0),
+    "topo_weight": ({}, 0.0),
+    "topo_samples": ({}, 10),
+    "use_ema": ({}, False),
+    "ema_decay": ({}, 0.9),
+    "dead_code_reset_interval": (RESETS, 0),
+    "dead_code_threshold": (RESETS, 5.0),
+    "dead_code_max_reset_fraction": (RESETS, 0.05),
+    "checkpoint_use_composite": ({}, False),
+    "checkpoint_loss_weight": ({}, 2.0),
+    "checkpoint_topo_weight": ({}, 2.0),
+    "checkpoint_quality_weight": ({}, 2.0),
+    "checkpoint_dir": ({}, "states"),
+    "save_every": ({"val_every_n_epochs": 3}, 1),
+    "early_stopping_patience": (EACH | {"early_stopping_min_delta": 100.0}, 1),
+    "early_stopping_min_delta": (EACH | {"early_stopping_patience": 1}, 0.0),
+    "use_torch_compile": ({}, False),
+    "random_seed": ({}, 43),
+}
+"""{key: (settings under which it matters, another value)}; the baseline has the production value, or the settings'."""
+
+PATHS = {"input_path", "output_dir", "category_mapping_file", "checkpoint_dir"}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What a run under some settings leaves, apart from the configuration that it records."""
+    folder = tmp_path_factory.mktemp("effects")
+    x = curved_table()
+    x[np.random.default_rng(1).random(240) < 0.3, 5] = np.nan
+    x[np.random.default_rng(2).random(240) < 0.9, 11] = 0.5
+    x[:, 17] = x[:, 12] + 0.15 * x[:, 12].std() * np.random.default_rng(3).standard_normal(240)
+    table_at(folder, x, labels={"family": np.arange(240) % 12})
+    with h5py.File(folder / "table.h5", "a") as file:
+        for group, rows in (("second/aggregated", x[::-1]), ("sdf/per_trajectory", x.reshape(120, 2, 24))):
+            file.create_dataset(f"features/{group}/features", data=rows)
+            file.create_dataset(f"features/{group}/feature_names", data=column_names())
+    write_table(folder / "other.h5", curved_table(seed=5), column_names())
+    for name, mapping in {
+        "halves": {"first": list(range(12)), "second": list(range(12, 24))},
+        "thirds": {"first": list(range(8)), "second": list(range(8, 16)), "third": list(range(16, 24))},
+        "half": {"first": list(range(12))},
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(mapping))
+
+    @cache
+    def cached(text: str, number: int) -> dict[str, Any]:
+        place = folder / f"run{number}"
+        settings = {"epochs": 3, "output_dir": "out"} | json.loads(text)
+        for key in PATHS & settings.keys():
+            home = place if key in ("output_dir", "checkpoint_dir") else folder
+            settings[key] = str(home / settings[key])
+        try:
+            return left_by(config(folder, **settings), place)
+        except SpinlockError as error:
+            return {"message": str(error)}
+
+    numbers: dict[str, int] = {}
+
+    def of(settings: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps(settings, sort_keys=True)
+        return cached(text, numbers.setdefault(text, len(numbers)))
+
+    return of
+
+
+def left_by(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
+    prepared = prepare(read_table(chosen), chosen, CPU)
+    plan = plan_compilation(prepared.spec, batch=64, steps=12, device=CPU, wanted=chosen.use_torch_compile)
+    run, observer, seen = new_run(prepared, chosen, EAGER, device=CPU, command_line="test"), Silent(), set[int]()
+    handle = run.state.model.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))
+    reason = run.train(observer, StopRequest())
+    handle.remove()
+    history = {name: values for name, values in run.state.history.columns.items() if name != "seconds"}
+    return {
+        "weights": digest(run.state.model.state_dict()),
+        "best": digest(run.state.best_weights),
+        "tokens": encode_rows(run.best_model(), run.fixed.data.validation).indices.tolist(),
+        "history": history,
+        "statistics": hashlib.sha256(next(place.rglob("normalization_stats.npz")).read_bytes()).hexdigest(),
+        "files": sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()),
+        "saves": observer.saves,
+        "rows at once": sorted(seen),
+        "messages": [reason, plan.reason, prepared.data.cleaner.dropped, prepared.categories.notes],
+    }
+
+
+def digest(weights: dict[str, torch.Tensor]) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        found.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def test_every_key_has_its_case() -> None:
+    assert CASES.keys() | ELSEWHERE == VQVAEConfig.model_fields.keys()
+    assert not CASES.keys() & ELSEWHERE
+    assert len(ELSEWHERE) <= 4
+
+
+def test_the_same_settings_leave_the_same(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    first, again = outcome({}), outcome({"epochs": 3})
+    assert "message" not in first
+    assert first == again
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_every_key_does_something(outcome: Callable[[dict[str, Any]], dict[str, Any]], key: str) -> None:
+    settings, value = CASES[key]
+    before, after = outcome(settings), outcome(settings | {key: value})
+    assert before.keys() >= {"weights"} or key == "category_assignment", before
+    assert after.keys() >= {"weights"}, after
+    assert before != after
+
+
+def test_a_key_changes_what_it_is_said_to_change(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def changed(key: str) -> set[str]:
+        settings, value = CASES[key]
+        before, after = outcome(settings), outcome(settings | {key: value})
+        return {name for name in before if before[name] != after[name]}
+
+    assert changed("val_batch_size") <= {"rows at once", "history"}
+    assert changed("save_every") == {"saves"}
+    assert changed("checkpoint_dir") == changed("output_dir") == {"files"}
+    assert changed("use_torch_compile") == {"messages"}
+    assert "weights" not in changed("checkpoint_quality_weight")
+    assert {"weights", "history"} <= changed("ema_decay")
