@@ -29,7 +29,9 @@ class LossSettings(Section):
     """The weight of each term of the training loss; 0 switches a term off."""
 
     reconstruction_weight: float = setting(1.0, "Squared error of the reconstruction, in normalised units.", ge=0)
-    commitment_cost: float = setting(0.5, "Distance of the latents from their codes, over the energy of the category's embedding.", ge=0)
+    commitment_cost: float = setting(
+        0.5, "Distance of the latents from their codes, over the embedding's energy.", ge=0
+    )
     orthogonality_weight: float = setting(
         0.1,
         "Redundancy between different categories' latents; it does not change the categories themselves.",
