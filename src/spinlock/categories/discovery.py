@@ -32,9 +32,6 @@ MARGIN = 0.94
 MOVE_SHARE = 0.25
 """At most this share of the columns is moved: beyond it the clustering would no longer be the one that was found."""
 
-REFRESH = (10, 25)
-"""Moves between two computations of the exact signs, tried in turn: which of them gets below the target varies."""
-
 TIE = 0.002
 """Qualities closer than this are a tie, which the silhouette decides."""
 
@@ -180,22 +177,14 @@ def _candidate(
     correlation: Floats, labels: Labels, kind: DistanceKind, fixed: int, limits: DiscoveryLimits
 ) -> Candidate:
     before = orthogonality(correlation, groups_of(labels)) or 0.0
-    limit, moved = MARGIN * limits.target, None
-    for refresh in REFRESH:
-        found = decorrelate(
-            correlation,
-            labels,
-            limit=limit,
-            minimum=limits.min_features,
-            max_moves=int(MOVE_SHARE * len(labels)),
-            refresh=refresh,
-            fixed=fixed,
-        )
-        if moved is None or found.cosine < moved.cosine:
-            moved = found
-        if moved.cosine <= limit:
-            break
-    assert moved is not None, "there is a first refresh"
+    moved = decorrelate(
+        correlation,
+        labels,
+        limit=MARGIN * limits.target,
+        minimum=limits.min_features,
+        max_moves=int(MOVE_SHARE * len(labels)),
+        fixed=fixed,
+    )
     return describe(correlation, moved.labels, kind, fixed=fixed, before=before, moves=moved.moves)
 
 

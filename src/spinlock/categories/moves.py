@@ -1,9 +1,10 @@
 """Move single features between categories until no two centroids correlate above a limit.
 
 The penalty is sum over pairs relu(|cos| - limit)^2. With signed sums S_c = sum s_j x_j, moving column j from c to e
-changes S_c by -s_j x_j and S_e by t x_j (t the sign of cov(S_e, x_j)), so the effect of every possible move on every
-cosine follows from S_c . x_j and S_c . S_d alone; the best move is made, and so on. Every few moves the signs are taken
-afresh from the principal components, and the result is judged by the exact definition.
+changes S_c by -s_j x_j and S_e by t x_j (t the sign of cov(S_e, x_j)), so what every possible move would gain follows
+from S_c . x_j and S_c . S_d alone. That estimate keeps the other signs; a move may turn the first principal component
+of a category, and with it many signs. So the most promising moves are computed exactly, and the first that lowers the
+exact penalty is made: a descent, which the estimate alone is not.
 """
 
 from __future__ import annotations
@@ -11,12 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spinlock.categories.partition import Floats, Labels, groups_of
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, cosines
+from spinlock.metrics.orthogonality import centroid_weights, cosines, loading_signs
 
-SLACK = 0.25
-"""The search gives up when the penalty lies this share above the line from its start to zero at the last move."""
+TRIES = 100
+"""Moves computed exactly, most promising first, before the search gives up."""
+
+LEAST_GAIN = 1e-9
+
+PACE, SLACK = 3, 0.02
+"""With a share f of the moves made, the search gives up at more than (1 - f)^PACE + SLACK of the penalty at its start:
+a descent that got below the limit was never that slow, and most that do not are given up early."""
 
 
 @dataclass(frozen=True)
@@ -29,69 +37,93 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class _Move:
-    column: int
-    target: int
-    sign: float
-    gain: float
+class _Centroids:
+    """A partition's labels [D], signed sums [C, D], their covariances with every column [C, D] and each other [C, C]."""
+
+    labels: Labels
+    weights: Floats
+    with_columns: Floats
+    products: Floats
+
+    @classmethod
+    def of(cls, correlation: Floats, labels: Labels) -> _Centroids:
+        weights = centroid_weights(correlation, groups_of(labels))
+        with_columns = weights @ correlation
+        return cls(labels, weights, with_columns, with_columns @ weights.T)
+
+    def after(self, correlation: Floats, column: int, target: int) -> _Centroids:
+        """The same with one column moved: the signs of both categories concerned are taken afresh."""
+        changed = [int(self.labels[column]), target]
+        labels, weights, with_columns = self.labels.copy(), self.weights.copy(), self.with_columns.copy()
+        labels[column] = target
+        for category in changed:
+            members = np.flatnonzero(labels == category)
+            weights[category] = 0.0
+            weights[category, members] = loading_signs(correlation[np.ix_(members, members)])
+            with_columns[category] = weights[category, members] @ correlation[members]
+        products = self.products.copy()
+        products[changed] = with_columns[changed] @ weights.T
+        products[:, changed] = products[changed].T
+        return _Centroids(labels, weights, with_columns, products)
+
+    def largest(self) -> float:
+        return float(cosines(self.products).max())
+
+    def penalty(self, limit: float) -> float:
+        return float(_excess(cosines(self.products), limit).sum()) / 2
 
 
 def decorrelate(
-    correlation: Floats,
-    labels: Labels,
-    *,
-    limit: float,
-    minimum: int,
-    max_moves: int,
-    refresh: int = 10,
-    fixed: int = 0,
+    correlation: Floats, labels: Labels, *, limit: float, minimum: int, max_moves: int, fixed: int = 0
 ) -> Moved:
-    """Greedy moves until the largest |cos| is at most ``limit``, no move helps, or ``max_moves`` were made.
+    """Moves until the largest |cos| is at most ``limit``, none of those tried helps, or ``max_moves`` do not get there.
 
-    Categories keep at least ``minimum`` columns; the first ``fixed`` categories neither give nor take.
+    ``correlation`` [D, D], ``labels`` [D]. Categories keep at least ``minimum`` columns; the first ``fixed`` categories
+    neither give nor take. Of the partitions on the way the one of smallest largest |cos| is returned.
     """
-    labels = labels.copy()
-    weights = centroid_weights(correlation, groups_of(labels))
-    cosine = centroid_cosines(correlation, weights)
-    best, first = Moved(labels.copy(), 0, float(cosine.max())), float(_excess(cosine, limit).sum())
-    count = 0
+    here = _Centroids.of(correlation, labels)
+    best, count, start = Moved(labels.copy(), 0, here.largest()), 0, here.penalty(limit)
     while best.cosine > limit and count < max_moves:
-        move = _best_move(correlation, labels, weights, limit, minimum, fixed)
-        if move is not None:
-            weights[labels[move.column], move.column] = 0.0
-            weights[move.target, move.column] = move.sign
-            labels[move.column] = move.target
-            cosine = centroid_cosines(correlation, weights)
-            count += 1
-        if move is None or count % refresh == 0 or count == max_moves or cosine.max() <= limit:
-            weights = centroid_weights(correlation, groups_of(labels))
-            cosine = centroid_cosines(correlation, weights)
-            if cosine.max() < best.cosine:
-                best = Moved(labels.copy(), count, float(cosine.max()))
-            behind = _excess(cosine, limit).sum() > first * (1 - count / max_moves) + SLACK * first
-            if move is None or behind:
-                break
+        if here.penalty(limit) > start * ((1 - count / max_moves) ** PACE + SLACK):
+            break
+        further = _descend(correlation, here, limit, minimum, fixed)
+        if further is None:
+            break
+        here, count = further, count + 1
+        if here.largest() < best.cosine:
+            best = Moved(here.labels, count, here.largest())
     return best
 
 
-def _best_move(
-    correlation: Floats, labels: Labels, weights: Floats, limit: float, minimum: int, fixed: int
-) -> _Move | None:
-    """The move that lowers the penalty most, or None when every one would raise it."""
-    with_columns = weights @ correlation
-    products = with_columns @ weights.T
+def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int, fixed: int) -> _Centroids | None:
+    """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
+    columns, gains = _gains(here, limit, minimum, fixed)
+    enough = here.penalty(limit) - LEAST_GAIN
+    for position in np.argsort(-gains, axis=None, kind="stable")[:TRIES].tolist():
+        row, target = divmod(position, gains.shape[1])
+        if gains[row, target] == -np.inf:
+            break
+        moved = here.after(correlation, int(columns[row]), target)
+        if moved.penalty(limit) < enough:
+            return moved
+    return None
+
+
+def _gains(here: _Centroids, limit: float, minimum: int, fixed: int) -> tuple[NDArray[np.int64], Floats]:
+    """Columns [n] of categories in conflict, and by how much each move [n, C] lowers the penalty, other signs kept.
+
+    -inf where a move is not allowed.
+    """
+    labels, weights, with_columns, products = here.labels, here.weights, here.with_columns, here.products
     length = np.diag(products)
     penalty = _excess(cosines(products), limit)
     sizes = np.bincount(labels, minlength=len(weights))
-    movable = (penalty.sum(1) > 0)[labels] & (sizes[labels] > minimum) & (labels >= fixed)
-    columns = np.flatnonzero(movable)
-    if columns.size == 0:
-        return None
+    columns = np.flatnonzero((penalty.sum(1) > 0)[labels] & (sizes[labels] > minimum) & (labels >= fixed))
     every, source = np.arange(columns.size), labels[columns]
     sign, covariance = weights[source, columns], with_columns[:, columns].T
     source_length = length[source] - 2 * sign * covariance[every, source] + 1
     source_products = products[source] - sign[:, None] * covariance
-    best = None
+    gains = np.full((columns.size, len(weights)), -np.inf)
     for target in range(fixed, len(weights)):
         taken = np.where(covariance[:, target] < 0, -1.0, 1.0)
         target_length = length[target] + 2 * taken * covariance[:, target] + 1
@@ -105,11 +137,8 @@ def _best_move(
         pair = np.abs(between) / np.sqrt(np.maximum(source_length * target_length, 1e-12))
         after = _excess(source_cosine, limit).sum(1) + _excess(target_cosine, limit).sum(1) + _excess(pair, limit)
         before = penalty[source].sum(1) + penalty[target].sum() - penalty[source, target]
-        gain = np.where(source == target, -np.inf, before - after)
-        chosen = int(gain.argmax())
-        if gain[chosen] > max(1e-9, best.gain if best else 0.0):
-            best = _Move(int(columns[chosen]), target, float(taken[chosen]), float(gain[chosen]))
-    return best
+        gains[:, target] = np.where(source == target, -np.inf, before - after)
+    return columns, gains
 
 
 def _excess(cosine: Floats, limit: float) -> Floats:
