@@ -18,7 +18,9 @@ def penalty(correlation: np.ndarray, weights: np.ndarray) -> float:
     return float(np.square(np.maximum(cosine[np.triu_indices(len(cosine), 1)] - LIMIT, 0)).sum())
 
 
-def brute_force_gains(correlation: np.ndarray, labels: np.ndarray, minimum: int, fixed: int) -> dict[tuple[int, int], float]:
+def brute_force_gains(
+    correlation: np.ndarray, labels: np.ndarray, minimum: int, fixed: int
+) -> dict[tuple[int, int], float]:
     """What every allowed move would gain, each by computing all cosines anew."""
     weights = centroid_weights(correlation, groups_of(labels))
     start, cosine = penalty(correlation, weights), centroid_cosines(correlation, weights)

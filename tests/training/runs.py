@@ -1,6 +1,7 @@
 """Runs on small tables, in this process: tables, configurations, and a run from its rows to its history."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.history import Record
 from spinlock.training.prepare import prepare, read_table
-from spinlock.training.run import Run, new_run, resumed_run
+from spinlock.training.resuming import resumed_run
+from spinlock.training.run import Run, new_run
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult
 from tests.tables import write_table
@@ -109,3 +111,52 @@ def trained(settings: VQVAEConfig) -> Run:
     run = fresh(settings)
     run.train(Silent(), StopRequest())
     return run
+
+
+def six(folder: Path, **settings: Any) -> VQVAEConfig:
+    return config(folder, **({"epochs": 6, "val_every_n_epochs": 2, "dead_code_reset_interval": 5} | settings))
+
+
+def interrupted(settings: VQVAEConfig, after: int) -> Run:
+    """A new run that is asked to stop after so many steps."""
+    run, stop = fresh(settings), StopRequest()
+    run.train(Silent(lambda step: stop.stop("asked") if step == after else None), stop)
+    return run
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in nested dictionaries and lists, with the way to it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}/{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}/{index}")
+    else:
+        yield path, value
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Equal bit for bit."""
+    one, other = dict(leaves(first)), dict(leaves(second))
+    assert one.keys() == other.keys()
+    for path, value in one.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, other[path]), path
+        else:
+            assert value == other[path], path
+
+
+def assert_same_result(first: Path, second: Path) -> None:
+    """Both directories hold the same weights, optimiser, history and best model."""
+    one, other = (load_checkpoint(folder / "last.pt").content for folder in (first, second))
+    for key in ("model_state_dict", "optimizer_state_dict", "val_loss", "metrics", "validation_errors"):
+        assert_same(one[key], other[key])
+    for key in ("weights", "progress", "best_validation"):
+        assert_same(one["training_state"][key], other["training_state"][key])
+    histories = [{k: v for k, v in content["history"].items() if k != "seconds"} for content in (one, other)]
+    assert_same(*histories)
+    best = [load_checkpoint(folder / "best_model.pt").content["model_state_dict"] for folder in (first, second)]
+    assert_same(*best)
+    written = [json.loads((folder / "training_history.json").read_text()) for folder in (first, second)]
+    assert all(written[0][k] == written[1][k] for k in written[0] if k != "seconds")

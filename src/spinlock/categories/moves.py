@@ -38,7 +38,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class _Centroids:
-    """A partition's labels [D], signed sums [C, D], their covariances with every column [C, D] and each other [C, C]."""
+    """Labels [D], signed sums [C, D], their covariances with every column [C, D] and with each other [C, C]."""
 
     labels: Labels
     weights: Floats

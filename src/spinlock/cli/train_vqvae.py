@@ -186,7 +186,8 @@ def _resume(settings: VQVAEConfig, table: Table, device: torch.device) -> Run:
     import sys
 
     from spinlock.cli.console import log
-    from spinlock.training.run import environment, furthest_checkpoint, resumed_run
+    from spinlock.training.provenance import environment
+    from spinlock.training.resuming import furthest_checkpoint, resumed_run
 
     assert settings.resume_from is not None, "resuming from something"
     found = furthest_checkpoint(settings.resume_from)

@@ -1,0 +1,122 @@
+"""What a run stores: the content of its checkpoints and the statistics beside them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from spinlock.config import VQVAEConfig
+from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model.inference import encode_rows
+from spinlock.training.checkpoint import FORMAT_VERSION, KIND, to_tensors
+from spinlock.training.compilation import CompilePlan
+from spinlock.training.prepare import CleanedTable, Prepared
+from spinlock.training.provenance import dataset_identity, environment, versions
+from spinlock.training.trainer import TrainingState
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What does not change during a run and is stored with it."""
+
+    config: VQVAEConfig
+    requested: dict[str, Any]
+    data: CleanedTable
+    spec: ModelSpec
+    compile_plan: CompilePlan
+    discovery: dict[str, Any]
+    command_line: str
+    started: str
+
+
+def checkpoint_content(
+    fixed: Fixed, state: TrainingState, best_model: CategoricalVQVAE, metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything a checkpoint holds; ``metrics`` are the final ones, or empty while the run goes on."""
+    table, cleaner = fixed.data.table, fixed.data.cleaner
+    is_best = state.progress.best_epoch == state.progress.epoch and state.progress.step_in_epoch == 0
+    best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
+    current = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
+    metrics = metrics or ({} if state.best_validation is None else state.best_validation.named())
+    content = {
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "model_state_dict": best,
+        "optimizer_state_dict": state.optimizer.state_dict(),
+        "group_indices": {
+            name: [int(cleaner.kept[j]) for j in group]
+            for name, group in zip(fixed.spec.category_names, fixed.spec.groups, strict=True)
+        },
+        "normalization_stats": category_statistics(fixed),
+        "feature_names": list(table.names),
+        "dropped_features": cleaner.dropped,
+        "config": fixed.config.model_dump(mode="json"),
+        "requested_config": fixed.requested,
+        "history": state.history.columns,
+        "val_loss": state.progress.best_loss,
+        "metrics": metrics,
+        "model_spec": fixed.spec.state(),
+        "cleaner": cleaner.state(),
+        "split": {"train": fixed.data.split.train, "validation": fixed.data.split.validation},
+        "split_operators": {
+            "train": fixed.data.split.train_operators,
+            "validation": fixed.data.split.validation_operators,
+        },
+        "dataset": dataset_identity(table),
+        "discovery": fixed.discovery,
+        "validation_errors": encode_rows(best_model, fixed.data.validation).error.sort().values.cpu(),
+        "training_state": {
+            "weights": best if is_best else current,
+            "progress": state.progress.state(),
+            "best_validation": None if state.best_validation is None else asdict(state.best_validation),
+            "compile": asdict(fixed.compile_plan),
+            "random": {"seed": fixed.config.random_seed, "torch": torch.get_rng_state()},
+            "environment": environment(fixed.data.train.device),
+        },
+        "provenance": {
+            "versions": versions(),
+            "command_line": fixed.command_line,
+            "started": fixed.started,
+            "seeds": {"split_seed": fixed.config.split_seed, "random_seed": fixed.config.random_seed},
+        },
+    }
+    return dict(to_tensors(content))
+
+
+def category_statistics(fixed: Fixed) -> dict[str, dict[str, Any]]:
+    """Mean and standard deviation of the normalised columns, by category."""
+    cleaner, spec = fixed.data.cleaner, fixed.spec
+    return {
+        name: {"mean": cleaner.mean[list(group)], "std": cleaner.std[list(group)]}
+        for name, group in zip(spec.category_names, spec.groups, strict=True)
+    }
+
+
+def statistics_file(fixed: Fixed) -> bytes:
+    """The same as an .npz file."""
+    arrays = {
+        f"{name}_{key}": values
+        for name, statistics in category_statistics(fixed).items()
+        for key, values in statistics.items()
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def discovery_record(prepared: Prepared) -> dict[str, Any]:
+    """The scores over K of every candidate partition, and the expectations the sizes were chosen by."""
+    found, sizes = prepared.categories.discovery, prepared.sizes
+    return {
+        "target": found.target,
+        "meets_target": found.meets_target,
+        "chosen": found.chosen.summary(),
+        "candidates": [candidate.summary() for candidate in found.candidates],
+        "ridge": sizes.ridge,
+        "expected_quality": sizes.quality,
+        "expected_utilization": sizes.utilization,
+    }

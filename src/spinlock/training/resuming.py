@@ -1,0 +1,171 @@
+"""Going on with a run: which checkpoint got furthest, what may change, and the state to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinlock.config import VQVAEConfig
+from spinlock.data.split import Split
+from spinlock.errors import CheckpointError
+from spinlock.model import CategoricalVQVAE
+from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weights
+from spinlock.training.compilation import CompilePlan, usable
+from spinlock.training.content import Fixed
+from spinlock.training.directory import BEST, LAST
+from spinlock.training.history import History
+from spinlock.training.prepare import Table, apply_cleaning
+from spinlock.training.provenance import dataset_identity, run_identity
+from spinlock.training.run import Run, validator
+from spinlock.training.schedule import BatchPlan
+from spinlock.training.trainer import Progress, TrainingState, make_optimizer
+from spinlock.training.validation import ValidationResult
+
+MAY_DIFFER = frozenset(
+    {
+        "input_path",
+        "output_dir",
+        "resume_from",
+        "epochs",
+        "learning_rate",
+        "device",
+        "verbose",
+        "checkpoint_dir",
+        "save_every",
+        "early_stopping_patience",
+        "early_stopping_min_delta",
+    }
+)
+"""Keys that a resumed run may change; the dataset is compared by content, not by path."""
+
+SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose"})
+"""Of these, what is not worth a line when it changes."""
+
+
+def resumed_run(
+    checkpoint: Checkpoint, table: Table, config: VQVAEConfig, *, device: torch.device, command_line: str
+) -> Run:
+    """The run of a checkpoint, at the step where it was saved, under a configuration that may extend it.
+
+    Raises:
+        CheckpointError: another dataset, or a configuration that differs where it may not.
+    """
+    content = checkpoint.content
+    if content["dataset"] != dataset_identity(table):
+        raise CheckpointError(
+            f"was trained on another dataset than {table.path}",
+            where=str(checkpoint.path),
+            remedy="pass the same --input, or start a new run",
+        )
+    differing = differences(content, config)
+    refused = {key: pair for key, pair in differing.items() if key not in MAY_DIFFER}
+    if refused:
+        listed = ", ".join(f"{key} (was {old!r}, is {new!r})" for key, (old, new) in refused.items())
+        raise CheckpointError(
+            f"the configuration differs from the run's: {listed}",
+            where=str(checkpoint.path),
+            remedy="undo the change, or start a new run",
+        )
+    stored = to_split(content)
+    data = apply_cleaning(table, stored, checkpoint.cleaner(), device)
+    saved = content["training_state"]
+    model = CategoricalVQVAE(checkpoint.spec, learned_codes=not config.use_ema)
+    load_weights(model, saved["weights"], checkpoint.path)
+    model = model.to(device)
+    optimizer = make_optimizer(model, config.learning_rate, warm=config.warm_start)
+    optimizer.load_state_dict(content["optimizer_state_dict"])
+    torch.set_rng_state(saved["random"]["torch"])
+    best = saved["best_validation"]
+    state = TrainingState(
+        model,
+        optimizer,
+        Progress(**saved["progress"]),
+        History(content["history"]),
+        {name: tensor.to(device) for name, tensor in content["model_state_dict"].items()},
+        None if best is None else ValidationResult(**best),
+    )
+    if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
+        state.progress.planned_steps = config.epochs * BatchPlan.of(len(data.train), config.batch_size).steps
+    resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in MAY_DIFFER})
+    fixed = Fixed(
+        config=resolved,
+        requested=content["requested_config"] | {key: config.model_dump(mode="json")[key] for key in MAY_DIFFER},
+        data=data,
+        spec=checkpoint.spec,
+        compile_plan=usable(CompilePlan(**saved["compile"])),
+        discovery=content["discovery"],
+        command_line=command_line,
+        started=content["provenance"]["started"],
+    )
+    told = {key: pair for key, pair in differing.items() if key not in SILENT}
+    return Run(fixed, state, validator(data, resolved), {}, told)
+
+
+def differences(content: Mapping[str, Any], config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
+    """{key: (old, new)} where a configuration is neither the requested nor the resolved one of a checkpoint."""
+    requested, resolved = content["requested_config"], content["config"]
+    return {
+        key: (requested.get(key), value)
+        for key, value in config.model_dump(mode="json").items()
+        if value not in (requested.get(key), resolved.get(key))
+    }
+
+
+def to_split(content: Mapping[str, Any]) -> Split:
+    """The stored split."""
+    rows, operators = content["split"], content["split_operators"]
+    return Split(
+        train=rows["train"].numpy(),
+        validation=rows["validation"].numpy(),
+        train_operators=operators["train"].numpy(),
+        validation_operators=operators["validation"].numpy(),
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint to go on from, and a remark if it is not the one that was named."""
+
+    checkpoint: Checkpoint
+    note: str = ""
+
+
+def furthest_checkpoint(path: Path) -> Found:
+    """The checkpoint to go on from: the one named, or the other one of the same run if that got further.
+
+    Raises:
+        CheckpointError: a directory without a checkpoint, or one that cannot be read.
+    """
+    named = path
+    if path.is_dir():
+        present = [path / name for name in (LAST, BEST) if (path / name).exists()]
+        if not present:
+            raise CheckpointError(
+                "holds neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint"
+            )
+        named = present[0]
+    checkpoint = load_checkpoint(named)
+    other = _counterpart(checkpoint)
+    if not other.exists():
+        return Found(checkpoint)
+    later = load_checkpoint(other)
+    same = run_identity(later.content) == run_identity(checkpoint.content)
+    if not same or _steps_done(later) <= _steps_done(checkpoint):
+        return Found(checkpoint)
+    return Found(later, f"{other} of the same run got further than {named}: going on from there")
+
+
+def _counterpart(checkpoint: Checkpoint) -> Path:
+    """The last.pt that belongs to a best_model.pt, or the other way round: a kill may leave either one ahead."""
+    path, config = checkpoint.path, checkpoint.content["config"]
+    if path.name == LAST:
+        return (Path(config["output_dir"]) if config["checkpoint_dir"] else path.parent) / BEST
+    return Path(config["checkpoint_dir"] or path.parent) / LAST
+
+
+def _steps_done(checkpoint: Checkpoint) -> int:
+    return int(checkpoint.content["training_state"]["progress"]["step"])
