@@ -1,9 +1,9 @@
 """Batched encoders and decoders against one plain module per category."""
 
+import pytest
 import torch
 from torch.nn import functional as F
 
-from spinlock.model.block import CategoryBlock
 from tests.model.specs import GROUPS, each_category, random_rows, small_model
 
 
@@ -37,18 +37,36 @@ def test_the_shared_decoder_reads_every_category() -> None:
     assert (gradient.abs().sum((1, 2)) > 0).all()
 
 
-def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding() -> None:
+@pytest.mark.parametrize("rows", [50, 7])
+def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding(rows: int) -> None:
     model = small_model(branches=True)
-    prefixes: dict[CategoryBlock, list[torch.Tensor]] = {
-        block: [torch.randn(len(block.layout.mask), 7, 6, generator=seeded(level)) for level in range(3)]
-        for block in model.each_block()
-    }
+    result = model(random_rows(), partial_rows=rows)
     for c, block, i in each_category(model):
-        decoders, width = block.partial_decoders, len(GROUPS[c])
-        for level, columns in enumerate(decoders(prefixes[block])):
-            expected = prefixes[block][level][i] @ decoders.linear[level, i] + decoders.bias[level, i]
-            torch.testing.assert_close(columns[i, :, :width], expected[:, :width])
+        done, decoders, width = result.blocks[model.each_block().index(block)], block.partial_decoders, len(GROUPS[c])
+        for level, columns in enumerate(done.partial):
+            expected = done.latents[level][i] @ decoders.linear[level, i] + decoders.bias[level, i]
+            torch.testing.assert_close(columns[i, :, :width], expected[:rows, :width])
             assert not columns[i, :, width:].any()
+
+
+def test_partial_decoders_pass_on_the_gradient_of_their_latents() -> None:
+    model = small_model(branches=True)
+    result = model(random_rows(), partial_rows=7)
+    for block, done in zip(model.each_block(), result.blocks, strict=True):
+        inputs = [done.embeddings, *(level.up for level in block.quantizer.each())]
+        for level, columns in enumerate(done.partial):
+            weights = torch.randn(columns.shape, generator=seeded(level))
+            linear, bias = block.partial_decoders.linear[level], block.partial_decoders.bias[level]
+            plain = (torch.baddbmm(bias, done.latents[level], linear) * block.partial_decoders.mask)[:, :7]
+            options = {"retain_graph": True, "allow_unused": True}
+            for got, wanted in zip(
+                torch.autograd.grad((columns * weights).sum(), [*inputs, block.partial_decoders.linear], **options),
+                torch.autograd.grad((plain * weights).sum(), [*inputs, block.partial_decoders.linear], **options),
+                strict=True,
+            ):
+                assert (got is None) == (wanted is None)
+                if got is not None:
+                    torch.testing.assert_close(got, wanted)
 
 
 def test_weights_come_from_the_seed() -> None:

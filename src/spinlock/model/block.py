@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spinlock.model.decoder import PartialDecoders
 from spinlock.model.encoder import CategoryEncoder
 from spinlock.model.layout import CategoryLayout
-from spinlock.model.quantizer import LevelResult, ResidualQuantizer
+from spinlock.model.quantizer import LevelResult, ResidualQuantizer, straight_through
 from spinlock.model.spec import LEVELS, ModelSpec
 
 
@@ -19,8 +19,8 @@ class BlockResult:
     """One training pass of a bucket.
 
     ``columns`` [C, B, M] is its part of the rows, ``embeddings`` [C, B, E] before and ``latents`` [C, B, E] after
-    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [C, B, M] the
-    prediction of ``columns`` from each prefix, ``levels`` what each level did.
+    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [C, b, M] the
+    prediction of ``columns`` from each prefix, for the first b rows, ``levels`` what each level did.
     """
 
     columns: Tensor
@@ -48,8 +48,8 @@ class CategoryBlock(nn.Module):
         )
         self.partial_decoders = PartialDecoders(LEVELS, mask, spec.embedding_dim, generator)
 
-    def forward(self, rows: Tensor) -> BlockResult:
-        """Encode, quantise and partially decode rows [B, D].
+    def forward(self, rows: Tensor, partial_rows: int | None = None) -> BlockResult:
+        """Encode and quantise rows [B, D], and decode the first of them (None: all) partially.
 
         The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)) T, in the directions
         that the levels pass on. In the others z^ does not move with e whatever e does; a gradient that nothing ever
@@ -58,10 +58,15 @@ class CategoryBlock(nn.Module):
         columns = self.layout.gather(rows)
         embeddings = self.encoder(columns)
         levels = self.quantizer(embeddings)
-        latent, latents = torch.zeros_like(embeddings), []
+        partial = self.partial_decoders(levels, len(rows) if partial_rows is None else partial_rows)
+        first = levels[0].step
         if torch.is_grad_enabled():
-            latent = torch.bmm(embeddings - embeddings.detach(), self.quantizer.transmitted())
-        for level in levels:
-            latent = latent + level.step
-            latents.append(latent)
-        return BlockResult(columns, embeddings, latents, self.partial_decoders(latents), levels)
+            transmitted = self.quantizer.transmitted()
+            first = straight_through(first, embeddings, transmitted)
+            own = embeddings[:, :partial_rows]
+            read = self.partial_decoders.reads(transmitted)
+            partial = [straight_through(value, own, passed_on) for value, passed_on in zip(partial, read, strict=True)]
+        latents = [first]
+        for level in levels[1:]:
+            latents.append(latents[-1] + level.step)
+        return BlockResult(columns, embeddings, latents, partial, levels)

@@ -7,11 +7,14 @@ category c's own columns: what a prefix of its tokens tells on its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spinlock.model.encoder import uniform_weights
+from spinlock.model.quantizer import LevelResult
 
 
 class SharedDecoder(nn.Module):
@@ -31,8 +34,10 @@ class SharedDecoder(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Columns [B, D] from latents [C, B, E]."""
         flat = latents.transpose(0, 1).flatten(1)
-        hidden = F.gelu(torch.addmm(self.hidden_bias, flat, self.hidden), approximate="tanh")
-        return torch.addmm(torch.addmm(self.bias, flat, self.linear), hidden, self.output)
+        both = flat @ torch.cat([self.linear, self.hidden], dim=1)  # one wide product is faster than two
+        linear, hidden = torch.split(both, [self.linear.shape[1], self.hidden.shape[1]], dim=1)
+        hidden = F.gelu(hidden + self.hidden_bias, approximate="tanh")
+        return torch.addmm(linear + self.bias, hidden, self.output)
 
 
 class PartialDecoders(nn.Module):
@@ -47,7 +52,20 @@ class PartialDecoders(nn.Module):
         self.bias = nn.Parameter(torch.zeros(levels, categories, 1, width))
         self.register_buffer("mask", mask[:, None], persistent=False)
 
-    def forward(self, prefixes: list[Tensor]) -> list[Tensor]:
-        """Own columns [C, B, M] from the latents of each prefix [C, B, E]."""
-        parameters = zip(prefixes, self.bias.unbind(), self.linear.unbind(), strict=True)
-        return [torch.baddbmm(bias, latents, linear) * self.mask for latents, bias, linear in parameters]
+    def forward(self, levels: Sequence[LevelResult], rows: int) -> list[Tensor]:
+        """Own columns [C, rows, M] of the first rows from each prefix of the levels.
+
+        z^ W = sum_l hits_l (T_l W) with the levels' tables T_l: products with K codes, not with B rows.
+        """
+        predicted = []
+        for last, (bias, linear) in enumerate(zip(self.bias.unbind(), self.linear.unbind(), strict=True)):
+            value = bias
+            for level in levels[: last + 1]:
+                value = value + torch.bmm(level.hits[:, :rows], torch.bmm(level.table, linear))
+            predicted.append(value * self.mask)
+        return predicted
+
+    @torch.no_grad()
+    def reads(self, transmitted: Tensor) -> list[Tensor]:
+        """T W [C, E, M] of each level: how the own columns follow an embedding of which ``transmitted`` T passes on."""
+        return [torch.bmm(transmitted, linear) * self.mask for linear in self.linear.unbind()]

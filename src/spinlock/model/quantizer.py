@@ -11,6 +11,7 @@ would otherwise flip, and exported tokens would differ from trained ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +28,16 @@ SMOOTHING = 1e-5
 
 @dataclass(frozen=True)
 class LevelResult:
-    """What one level did: latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], q U [C, B, E]."""
+    """What one level did.
+
+    Latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], the table e U [C, K, E] of what each code
+    adds to the quantised latent, and what was added, q U [C, B, E].
+    """
 
     latents: Tensor
     hits: Tensor
     indices: Tensor
+    table: Tensor
     step: Tensor
 
 
@@ -89,7 +95,8 @@ class QuantizerLevel(nn.Module):
         latents = self.project(residual)
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
         hits = one_hot(indices, self.codes.shape[1])
-        return LevelResult(latents, hits, indices, torch.bmm(hits, self.up_codes()))
+        table = self.up_codes()
+        return LevelResult(latents, hits, indices, table, torch.bmm(hits, table))
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, counts: Tensor) -> None:
@@ -147,12 +154,13 @@ class ResidualQuantizer(nn.Module):
 
     def forward(self, embeddings: Tensor) -> list[LevelResult]:
         """Quantise embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
-        residual, results = embeddings.float(), []
+        residual = embeddings.float()
+        results: list[LevelResult] = []
         with torch.autocast(embeddings.device.type, enabled=False):
             for level in self.each():
-                result = level(residual)
-                residual = residual - result.step.detach()
-                results.append(result)
+                if results:
+                    residual = residual - results[-1].step.detach()
+                results.append(level(residual))
         return results
 
     @torch.no_grad()
@@ -170,6 +178,24 @@ class ResidualQuantizer(nn.Module):
         levels = self.each()[: indices.shape[-1]]
         rows = [_rows_of(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, embeddings: Tensor, passed_on: Tensor) -> Tensor:
+        ctx.save_for_backward(passed_on)
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        (passed_on,) = ctx.saved_tensors
+        return gradient, torch.bmm(gradient, passed_on.transpose(1, 2)), None
+
+
+def straight_through(value: Tensor, embeddings: Tensor, passed_on: Tensor) -> Tensor:
+    """value + (e - stop(e)) M [C, B, m]: a gradient g reaches the embeddings e [C, B, E] as g M^T, M is [C, E, m]."""
+    through: Tensor = _StraightThrough.apply(value, embeddings, passed_on)
+    return through
 
 
 def _rows_of(tables: Tensor, indices: Tensor) -> Tensor:

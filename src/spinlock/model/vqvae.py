@@ -70,13 +70,14 @@ class CategoricalVQVAE(nn.Module):
         """Every level of every bucket."""
         return [level for block in self.each_block() for level in block.quantizer.each()]
 
-    def forward(self, rows: Tensor, prefix_rows: int = 0) -> ForwardResult:
+    def forward(self, rows: Tensor, prefix_rows: int = 0, partial_rows: int | None = None) -> ForwardResult:
         """Encode, quantise and decode rows [B, D].
 
         The shared decoder sees one level of the first ``prefix_rows`` rows, two levels of as many rows after them, and
-        all levels of the rest. (Batches are in random order, so slices of them are random rows, at no cost.)
+        all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all). (Batches are in
+        random order, so slices of them are random rows, at no cost.)
         """
-        blocks = [block(rows) for block in self.each_block()]
+        blocks = [block(rows, partial_rows) for block in self.each_block()]
         seen = torch.cat([with_prefixes(block.latents, prefix_rows) for block in blocks])
         return ForwardResult(self.decoder(seen), blocks)
 

@@ -19,6 +19,7 @@ it would reward encoders for giving up what is hard to quantise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,8 +32,8 @@ from spinlock.model import CategoricalVQVAE, ForwardResult
 PROJECTION = 16
 """Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
 
-TOPO_BLOCK = 256
-"""The topographic loss compares rows within equal blocks of at most this size: four cost a quarter of one matrix."""
+TOPO_BLOCK = 128
+"""The topographic loss compares rows within equal blocks of at most this size: eight cost an eighth of one matrix."""
 
 EPSILON = 1e-8
 
@@ -65,7 +66,9 @@ def objective(
         "informativeness": (settings.informativeness_weight, informativeness_loss(model, result)),
         "topographic": (
             settings.topo_weight,
-            topographic_loss(rows[: settings.topo_samples], result.latents[:, : settings.topo_samples]),
+            topographic_loss(
+                rows[: settings.topo_samples], [b.latents[-1][:, : settings.topo_samples] for b in result.blocks]
+            ),
         ),
         "codebook": (1.0, codebook_loss(model, result)),
     }
@@ -124,34 +127,40 @@ def orthogonality_loss(result: ForwardResult, projection: Tensor) -> Tensor:
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
-    """mean over (c, l) of the mean squared error of partial decoders on the category's own columns."""
+    """mean over (c, l) of the mean squared error of partial decoders on the category's own columns, where they ran."""
     errors = []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
         for partial in done.partial:
-            squared = (partial - done.columns).square().sum(-1).mean(-1)
+            squared = (partial - done.columns[:, : partial.shape[1]]).square().sum(-1).mean(-1)
             errors.append(squared / block.layout.mask.sum(-1))
     return torch.cat(errors).mean()
 
 
-def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
-    """1 - Pearson r over pairs i < j within blocks of rows [n, D] and latents [C, n, E]; 0 with fewer than 3 rows."""
+def topographic_loss(rows: Tensor, latents: Sequence[Tensor]) -> Tensor:
+    """1 - Pearson r over pairs i < j within blocks of rows [n, D] and latents, [C, n, E] of each bucket.
+
+    0 with fewer than 3 rows.
+    """
     count = rows.shape[0]
     if count < 3:
-        return latents.sum() * 0.0
+        return torch.stack([part.sum() for part in latents]).sum() * 0.0
     block = count // -(-count // TOPO_BLOCK)
-    used = count // block * block
-    flat = latents.transpose(0, 1).flatten(1)[:used]
-    near = _pair_distances(rows[:used].reshape(-1, block, rows.shape[1])).detach()
-    far = _pair_distances(flat.reshape(-1, block, flat.shape[1]))
+    blocks = count // block
+    near = _pair_distances([rows[None, : blocks * block]], blocks).detach()
+    far = _pair_distances([part[:, : blocks * block] for part in latents], blocks)
     near, far = near - near.mean(), far - far.mean()
     norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
     return 1 - (near * far).sum() / norm
 
 
-def _pair_distances(points: Tensor) -> Tensor:
-    """sqrt(|a - b|^2 + eps) over pairs i < j of each block [N, n, d], by one Gram product."""
-    gram = torch.bmm(points, points.transpose(1, 2))
-    square = points.square().sum(-1)  # the diagonal of the Gram matrix, which inductor cannot view
-    distance = square[:, :, None] + square[:, None] - 2 * gram
-    first, second = torch.triu_indices(points.shape[1], points.shape[1], 1, device=points.device)
+def _pair_distances(parts: Sequence[Tensor], blocks: int) -> Tensor:
+    """sqrt(sum_c |a_c - b_c|^2 + eps) over pairs i < j of each block, by Gram products; parts are [C, n, d]."""
+    gram, square = [], []
+    for part in parts:
+        points = part.reshape(part.shape[0], blocks, -1, part.shape[2])
+        gram.append(torch.matmul(points, points.transpose(-1, -2)).sum(0))
+        square.append(points.square().sum((0, -1)))  # the diagonal of the Gram matrix, which inductor cannot view
+    product, length = torch.stack(gram).sum(0), torch.stack(square).sum(0)
+    distance = length[:, :, None] + length[:, None] - 2 * product
+    first, second = torch.triu_indices(length.shape[1], length.shape[1], 1, device=length.device)
     return (distance[:, first, second].clamp(min=0) + EPSILON).sqrt()

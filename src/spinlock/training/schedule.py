@@ -25,6 +25,9 @@ FINAL_SHARE = 0.05
 PREFIX_SHARE = 0.1
 """Share of the rows of a batch of which the decoder sees one level only, and two levels only."""
 
+PARTIAL_SHARE = 0.25
+"""Share of the rows of a batch that the partial decoders see: three for each category, they would cost a tenth."""
+
 
 @dataclass(frozen=True)
 class BatchPlan:

@@ -20,7 +20,7 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.dead_codes import reset_dead_codes
 from spinlock.training.history import History, Record
 from spinlock.training.objective import LossTerms, objective
-from spinlock.training.schedule import PREFIX_SHARE, BatchPlan, StepDraws, learning_rate, step_draws
+from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, BatchPlan, StepDraws, learning_rate, step_draws
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult, Validator
 
@@ -225,7 +225,8 @@ class Trainer:
         return terms, replaced
 
     def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
-        result = self.state.model(rows, prefix_rows=int(PREFIX_SHARE * len(rows)))
+        prefix, partial = int(PREFIX_SHARE * len(rows)), math.ceil(PARTIAL_SHARE * len(rows))
+        result = self.state.model(rows, prefix_rows=prefix, partial_rows=partial)
         return objective(self.state.model, rows, result, draws.projection, self.config), result.levels
 
     def _epoch_losses(self) -> dict[str, float]:
