@@ -153,7 +153,7 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (X, {"feature_type": "per_trajectory"}, "2 dimensions"),
         (X, {"split_by": "labels/family"}, "split_by and groups go together"),
         (X, {"device": "cuda:77"}, "cuda:77 is not there"),
-        (X, {"num_categories_auto": 9}, "num_categories_auto = 9 cannot be made of 12 columns"),
+        (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns finds"),
     ],
 )
 def test_fitting_on_what_does_not_fit(features: Any, config: dict[str, Any], words: str) -> None:

@@ -68,14 +68,14 @@ def test_an_exact_number_may_exceed_the_clusters_started_from(rng: np.random.Gen
 
 
 def test_a_number_that_cannot_be_made_is_an_error_with_the_range(rng: np.random.Generator) -> None:
-    with pytest.raises(DataError, match=r"num_categories_auto = 9 cannot be made of 24 columns .*expected 1 to [2-8];"):
+    with pytest.raises(DataError, match=r"num_categories_auto = 9, but clustering .* expected 1 to [2-8];"):
         discover(entangled(rng), replace(LIMITS, count=9), score=by_number)
 
 
 def test_the_range_counts_what_is_discovered_beside_the_given(rng: np.random.Generator) -> None:
     given = np.full(24, -1)
     given[:12] = np.repeat([0, 1], 6)
-    with pytest.raises(DataError, match=r"num_categories_auto = 9 cannot be made of 12 columns .*expected 1 to [1-4];"):
+    with pytest.raises(DataError, match=r"num_categories_auto = 9, but clustering .* expected 1 to [1-4];"):
         discover(entangled(rng), replace(LIMITS, count=9), score=by_number, given=given)
 
 
@@ -208,3 +208,12 @@ def test_partition_at_comes_as_near_as_merging_passes(rng: np.random.Generator) 
     correlation = np.corrcoef(planted_rows(rng, SIZES).T)
     assert partition_at(correlation, 4, "projector", LIMITS).num_categories == 4
     assert 5 <= partition_at(correlation, 99, "absolute", LIMITS).num_categories <= 9
+
+
+def test_given_categories_leave_no_room_for_more_below_max_clusters(rng: np.random.Generator) -> None:
+    given = np.full(24, -1)
+    given[:12] = np.repeat([0, 1, 2], 4)
+    with pytest.raises(DataError, match=r"max_clusters = 3, but the mapping file gives 3 categories and leaves 12"):
+        discover(entangled(rng), replace(LIMITS, max_clusters=3), score=by_number, given=given)
+    found = discover(entangled(rng), replace(LIMITS, max_clusters=4), score=by_number, given=given)
+    assert found.chosen.num_categories == 4

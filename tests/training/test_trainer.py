@@ -12,6 +12,7 @@ from spinlock.errors import RunError
 from spinlock.model.quantizer import NEVER, LevelResult, QuantizerLevel
 from spinlock.training import trainer
 from spinlock.training.history import History
+from spinlock.training.objective import LossTerms
 from spinlock.training.run import Run
 from spinlock.training.schedule import learning_rate
 from spinlock.training.stopping import StopRequest
@@ -228,13 +229,17 @@ class TestEnds:
     def test_memory_that_runs_out_is_one_line_with_a_batch_size_that_fits(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def full(*args: Any) -> None:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        real = trainer.objective
 
-        monkeypatch.setattr(trainer, "objective", full)
+        def small(model: Any, rows: torch.Tensor, *others: Any) -> LossTerms:
+            if len(rows) > 20:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            return real(model, rows, *others)
+
+        monkeypatch.setattr(trainer, "objective", small)
         with pytest.raises(RunError) as error:
             train(fresh(config(folder)))
-        expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 27"
+        expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 13"
         assert str(error.value) == expected
 
     def test_a_stop_in_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:

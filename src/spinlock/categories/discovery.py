@@ -123,6 +123,13 @@ def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, give
     if not (given < 0).any():
         only = describe(correlation, given, "given", fixed=fixed)
         return Discovery(only, (only,), limits.target)
+    if limits.count is None and fixed >= limits.max_clusters:
+        raise DataError(
+            f"max_clusters = {limits.max_clusters}, but the mapping file gives {fixed} categories and leaves "
+            f"{int((given < 0).sum())} columns to be assigned",
+            expected=f"at least {fixed + 1}",
+            remedy="raise max_clusters, or assign every column",
+        )
     paths = {kind: _path(correlation, given, fixed, limits, kind) for kind in DISTANCES}
     if limits.count is not None:
         found = _exactly(correlation, paths, fixed, limits)
@@ -225,10 +232,9 @@ def _exactly(
     ]
     if not found:
         low, high = min(min(path) for path in paths.values()), max(max(path) for path in paths.values())
-        columns = int((paths["projector"][min(paths["projector"])] >= fixed).sum())
         raise DataError(
-            f"num_categories_auto = {limits.count} cannot be made of {columns} columns with at least "
-            f"{limits.min_features} in each",
+            f"num_categories_auto = {limits.count}, but clustering these columns finds no more than {high - fixed} "
+            f"categories of at least {limits.min_features} columns",
             expected=f"{low - fixed} to {high - fixed}",
             remedy="lower min_features_per_category or choose another number",
         )

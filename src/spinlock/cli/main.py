@@ -79,6 +79,8 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory; use fewer rows, a smaller batch, or a machine with more"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's own; importing torch to ask would take seconds
+        return "out of the device's memory; use --device cpu, fewer fit_rows, or a device with more"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     first = (str(error).splitlines() or [""])[0]

@@ -6,6 +6,8 @@ on the batch size, every product here sees exactly 1,024 rows, the last block pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +28,19 @@ class EncodedRows:
     near_tie: Tensor
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products in float32 proper, whatever the calling program chose (TF32 or bfloat16 would move tokens)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @torch.no_grad()
+@full_precision()
 def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
     """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
     tables, encoded, errors = TokenTables(model), [], []
@@ -41,6 +55,7 @@ def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
 
 
 @torch.no_grad()
+@full_precision()
 def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
     tables = TokenTables(model)
@@ -48,6 +63,7 @@ def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+@full_precision()
 def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Quantised latents [n, C E] of tokens [n, C, l]."""
     latents = [model.lookup(block).transpose(0, 1).flatten(1) for block in _blocks(indices)]

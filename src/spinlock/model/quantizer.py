@@ -4,8 +4,8 @@ Level l projects the residual down, y_l = r_l P_l, finds the nearest code q_l = 
 r_{l+1} = r_l - q_l U_l; the quantised latent is z^ = sum_l q_l U_l (residual quantisation: Zeghidour et al., 2021;
 projected codes: Kumar et al., 2023). Codebooks follow the latents assigned to them (van den Oord et al., 2017,
 appendix): with decayed counts n and sums S, e = S / n~ holds after every change; n~ is Laplace-smoothed for this
-division only. All categories share one batched product per level, in float32 with autocast and TF32 off: near ties
-would otherwise flip, and exported tokens would differ from trained ones.
+division only. All categories share one batched product per level, in float32 with autocast off: near ties would
+otherwise flip, and exported tokens would differ from trained ones.
 """
 
 from __future__ import annotations

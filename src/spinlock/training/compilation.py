@@ -1,7 +1,8 @@
 """Whether to compile the training step: decided from configuration and shapes, never from clocks.
 
 torch.compile costs about a minute on a CPU and saves a few per cent of a step there, which is nearly all matrix
-products (measured on two cores: 0 to 10 %); it pays for runs of half an hour and more. The estimate counts multiply-adds against a nominal rate.
+products (measured on two cores: 0 to 10 %); it pays for runs of half an hour and more. The estimate counts
+multiply-adds against a nominal rate.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class CompilePlan:
     reason: str
 
 
+EAGER_BY_CHOICE = CompilePlan(False, "eager: use_torch_compile is false")
+
+
 def step_operations(spec: ModelSpec, batch: int) -> float:
     """Floating-point operations of one training step (forward, and twice that backward) on B rows."""
     embedding, hidden = spec.embedding_dim, spec.hidden_dim
@@ -50,7 +54,7 @@ def step_operations(spec: ModelSpec, batch: int) -> float:
 def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.device, wanted: bool) -> CompilePlan:
     """Compile when the expected saving over all steps exceeds what compiling costs, and a compiler is there."""
     if not wanted:
-        return CompilePlan(False, "eager: use_torch_compile is false")
+        return EAGER_BY_CHOICE
     seconds = steps * step_operations(spec, batch) / NOMINAL_RATE[device.type]
     saved = SAVED_SHARE[device.type] * seconds
     if saved < COMPILE_SECONDS:
@@ -63,8 +67,10 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
     return CompilePlan(True, f"torch.compile: expected to save about {saved:.0f} s over {steps} steps")
 
 
-def usable(plan: CompilePlan) -> CompilePlan:
-    """A stored plan on this machine, which may have no compiler."""
+def usable(plan: CompilePlan, *, wanted: bool) -> CompilePlan:
+    """A stored plan on this machine, which may have no compiler, for a user who may not want it any more."""
+    if plan.compile and not wanted:
+        return EAGER_BY_CHOICE
     if plan.compile and not compiler_available():
         return CompilePlan(False, "eager: the run was compiled, but no C++ compiler was found here (install g++)")
     return plan

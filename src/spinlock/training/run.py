@@ -42,7 +42,6 @@ from spinlock.training.trainer import (
     Trainer,
     TrainingState,
     make_optimizer,
-    out_of_memory,
 )
 from spinlock.training.validation import Validator
 from spinlock.training.warm_start import random_start, warm_start
@@ -141,16 +140,13 @@ def new_run(
     spec, data, config = prepared.spec, prepared.data, resolved_config(config, prepared)
     plan = BatchPlan.of(len(data.train), config.batch_size)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema, seed=config.random_seed)
-    try:
-        model = model.to(device)
-        if config.warm_start:
-            warm_start(
-                model, prepared.fit_rows, ridge=prepared.sizes.ridge, rows_per_batch=plan.batch, seed=config.random_seed
-            )
-        else:
-            random_start(model, prepared.fit_rows, rows_per_batch=plan.batch, seed=config.random_seed)
-    except torch.OutOfMemoryError:
-        raise out_of_memory(plan.batch) from None
+    model = model.to(device)
+    if config.warm_start:
+        warm_start(
+            model, prepared.fit_rows, ridge=prepared.sizes.ridge, rows_per_batch=plan.batch, seed=config.random_seed
+        )
+    else:
+        random_start(model, prepared.fit_rows, rows_per_batch=plan.batch, seed=config.random_seed)
     progress = Progress(planned_steps=config.epochs * plan.steps)
     state = TrainingState(
         model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}

@@ -139,7 +139,30 @@ class Trainer:
         try:
             return self._run()
         except torch.OutOfMemoryError:
-            raise out_of_memory(self.plan.batch) from None
+            pass
+        # Outside the handler: the traceback it holds keeps the tensors of the step that failed.
+        raise RunError(
+            f"the device's memory does not hold a batch of {self.plan.batch} rows",
+            remedy=f"start again with --batch-size {self._fitting_batch()}",
+        )
+
+    def _fitting_batch(self) -> int:
+        """The largest of a half, a quarter, ... of the batch whose gradient fits into the device's memory, found by
+        trying; 1 if none does."""
+        batch = self.plan.batch // 2
+        while batch > 1:
+            self.state.optimizer.zero_grad(set_to_none=True)
+            if self.rows.device.type == "cuda":
+                torch.cuda.empty_cache()
+            rows = self.rows[:batch]
+            draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=rows.device)
+            try:
+                torch.autograd.backward(self._forward(rows, draws)[0].total)
+            except torch.OutOfMemoryError:
+                batch //= 2
+            else:
+                break
+        return max(1, batch)
 
     def _run(self) -> str | None:
         progress = self.state.progress
@@ -291,14 +314,6 @@ def checkpoint_score(validation: ValidationResult, config: VQVAEConfig) -> float
 def resets_due(step: int, planned_steps: int, interval: int) -> bool:
     """Whether dead codes are looked for after the given optimiser step (counted from 1)."""
     return interval > 0 and step % interval == 0 and step <= LAST_RESETS * planned_steps
-
-
-def out_of_memory(batch: int) -> RunError:
-    """The one line for a device without enough memory; the batch size of a run cannot change, so it starts again."""
-    return RunError(
-        f"the device's memory does not hold a batch of {batch} rows",
-        remedy=f"start again with --batch-size {max(1, batch // 2)}",
-    )
 
 
 def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:

@@ -1,0 +1,47 @@
+"""Tokens in fixed blocks: no dependence on the batch, nor on the precision that a calling program chose."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from spinlock.model.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from tests.model.specs import random_rows, small_model
+
+
+@pytest.fixture(params=["highest", "medium"])
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
+    torch.set_float32_matmul_precision(before)
+
+
+def test_the_precision_of_the_calling_program_moves_nothing_and_stays(precision: str) -> None:
+    model, rows = small_model(branches=True), random_rows()
+    found = encode_rows(model, rows)
+    decoded, latents = decode_tokens(model, found.indices), latent_rows(model, found.indices)
+    assert torch.get_float32_matmul_precision() == precision
+    torch.set_float32_matmul_precision("highest")
+    again = encode_rows(model, rows)
+    assert torch.equal(found.indices, again.indices)
+    assert torch.equal(found.error, again.error)
+    assert torch.equal(decoded, decode_tokens(model, found.indices))
+    assert torch.equal(latents, latent_rows(model, found.indices))
+
+
+def test_a_row_alone_has_the_tokens_it_has_among_others() -> None:
+    model, rows = small_model(branches=True), random_rows().repeat(30, 1)
+    assert len(rows) > BLOCK
+    whole = encode_rows(model, rows)
+    for row in (0, 7, BLOCK, len(rows) - 1):
+        alone = encode_rows(model, rows[row : row + 1])
+        assert torch.equal(alone.indices[0], whole.indices[row])
+        assert torch.equal(alone.error[0], whole.error[row])
+
+
+def test_no_rows_are_no_tokens() -> None:
+    model, rows = small_model(), random_rows()[:0]
+    found = encode_rows(model, rows)
+    assert found.indices.shape == (0, 4, 3)
+    assert decode_tokens(model, found.indices).shape == (0, rows.shape[1])
