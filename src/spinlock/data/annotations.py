@@ -1,15 +1,43 @@
 """What a file says of its operators besides the features: /parameters, /labels, /metadata, carried along."""
 
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.data.hdf5 import reading
 from spinlock.data.names import listed
 from spinlock.errors import DataError
 
 CARRIED = ("parameters", "labels", "metadata")
+
+
+class AnnotatedFile:
+    """An open HDF5 file with what it says of its operators; closes at the end of a ``with`` block."""
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path = path
+        self._file = file
+
+    def copy_annotations(self, target: h5py.File) -> None:
+        """Carry /parameters, /labels and /metadata over to ``target``, as they are."""
+        with reading(self.path):
+            copy_annotations(self._file, target)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def copy_annotations(source: Any, target: Any) -> None:

@@ -7,14 +7,13 @@ block.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.annotations import copy_annotations, label_names, read_label
+from spinlock.data.annotations import AnnotatedFile, label_names, read_label
 from spinlock.data.hdf5 import open_hdf5, reading
 from spinlock.data.names import column_names, listed
 from spinlock.data.rows import read_rows
@@ -43,14 +42,13 @@ def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = 
         raise
 
 
-class FeatureSource:
+class FeatureSource(AnnotatedFile):
     """An open feature table; see :func:`open_features`. ``names`` [D], ``shape`` as in the file."""
 
     def __init__(self, path: Path, file: Any, family: str, feature_type: str) -> None:
-        self.path = path
+        super().__init__(path, file)
         self.family = family
         self.feature_type = feature_type
-        self._file = file
         group = _group(file, family, feature_type, path)
         self._table = _table(group, feature_type, path)
         self.shape: tuple[int, ...] = tuple(self._table.shape)
@@ -133,23 +131,6 @@ class FeatureSource:
         """
         with reading(self.path):
             return read_label(self._file, name, self.num_operators, where=str(self.path))
-
-    def copy_annotations(self, target: h5py.File) -> None:
-        """Carry /parameters, /labels and /metadata over to ``target``, as they are."""
-        with reading(self.path):
-            copy_annotations(self._file, target)
-
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:

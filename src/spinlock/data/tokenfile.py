@@ -9,14 +9,13 @@ a codebook.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spinlock.data.annotations import copy_annotations
+from spinlock.data.annotations import AnnotatedFile
 from spinlock.data.hdf5 import open_hdf5, reading
 from spinlock.data.rowfile import Annotated, Attribute, RowFile, text
 from spinlock.data.rows import read_rows
@@ -88,12 +87,11 @@ class TokenWriter(RowFile):
         self._append({"tokens/indices": indices, **named})
 
 
-class TokenFile:
+class TokenFile(AnnotatedFile):
     """An open token file, read-only; a context manager. ``shape`` is (N,) or (N, M)."""
 
     def __init__(self, path: Path, file: Any) -> None:
-        self.path = path
-        self._file = file
+        super().__init__(path, file)
         self.attributes: dict[str, Any] = _attributes(file, path)
         self.columns = _columns(file, path)
         self._indices = _indices(file, len(self.columns), path)
@@ -175,23 +173,6 @@ class TokenFile:
         """(start, tokens [n, 3C]) for consecutive blocks of ``size`` rows."""
         for start in range(0, self.num_rows, size):
             yield start, self.read(start, start + size)
-
-    def copy_annotations(self, target: h5py.File) -> None:
-        """Carry /parameters, /labels and /metadata over to ``target``."""
-        with reading(self.path):
-            copy_annotations(self._file, target)
-
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _attributes(file: Any, path: Path) -> dict[str, Any]:
