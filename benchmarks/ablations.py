@@ -50,7 +50,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no EMA (learned codes)": {"use_ema": False},
     "no resets": {"dead_code_reset_interval": 0},
     "no warm start": {"warm_start": False},
-    "no warm start, no resets": {"warm_start": False, "dead_code_reset_interval": 0},
     "no training (epoch 0)": {"epochs": 0},
     "no warm start, ema_decay 0.98, resets every 20 steps": FAST_CODES | {"dead_code_reset_interval": 20},
     "the same, no resets": FAST_CODES | {"dead_code_reset_interval": 0},
