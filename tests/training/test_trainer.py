@@ -15,20 +15,10 @@ from spinlock.training.history import History
 from spinlock.training.objective import LossTerms
 from spinlock.training.run import Run
 from spinlock.training.schedule import learning_rate
+from spinlock.training.state import TrainingState
 from spinlock.training.stopping import StopRequest
-from spinlock.training.trainer import (
-    BRANCH_SHARE,
-    ENCODER_SHARE,
-    LINEAR_SHARE,
-    READOUT_SHARE,
-    TrainingState,
-    checkpoint_score,
-    learning_share,
-    make_optimizer,
-    resets_due,
-)
+from spinlock.training.trainer import checkpoint_score, resets_due
 from spinlock.training.validation import ValidationResult, Validator
-from tests.model.specs import small_model
 from tests.training.runs import Silent, config, fresh, table_at
 
 
@@ -361,20 +351,6 @@ class TestStep:
             weights.append(run.state.model.state_dict())
         for name, tensor in weights[0].items():
             assert torch.equal(tensor, weights[1][name])
-
-    def test_every_parameter_has_its_share_of_the_learning_rate(self) -> None:
-        model = small_model(learned_codes=True)
-        shares = {name: learning_share(name) for name, _ in model.named_parameters()}
-        assert shares["blocks.0.encoder.linear"] == shares["blocks.1.quantizer.levels.2.down"] == ENCODER_SHARE
-        assert shares["blocks.0.partial_decoders.linear"] == shares["blocks.1.partial_decoders.bias"] == READOUT_SHARE
-        assert shares["decoder.linear"] == LINEAR_SHARE
-        assert shares["decoder.hidden"] == shares["decoder.bias"] == BRANCH_SHARE
-        groups = make_optimizer(model, 0.1, warm=True).param_groups
-        owner = {id(member): group["share"] for group in groups for member in group["params"]}
-        assert owner == {id(member): shares[name] for name, member in model.named_parameters()}
-        assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["share"]) for group in groups]
-        (whole,) = make_optimizer(model, 0.1, warm=False).param_groups
-        assert whole["share"] == 1.0
 
     def test_the_learning_rate_of_each_step_is_set(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = fresh(config(folder, epochs=2, learning_rate=0.01))

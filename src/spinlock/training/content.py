@@ -16,7 +16,7 @@ from spinlock.training.checkpoint import FORMAT_VERSION, KIND, to_tensors
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.prepare import CleanedTable, Prepared
 from spinlock.training.provenance import dataset_identity, environment, versions
-from spinlock.training.trainer import TrainingState
+from spinlock.training.state import TrainingState
 
 
 @dataclass(frozen=True)

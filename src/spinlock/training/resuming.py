@@ -18,11 +18,12 @@ from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.content import Fixed
 from spinlock.training.directory import BEST, LAST
 from spinlock.training.history import History
+from spinlock.training.optimizer import make_optimizer
 from spinlock.training.prepare import Table, apply_cleaning
 from spinlock.training.provenance import dataset_identity, run_identity
 from spinlock.training.run import Run, validator
 from spinlock.training.schedule import BatchPlan
-from spinlock.training.trainer import Progress, TrainingState, make_optimizer
+from spinlock.training.state import Progress, TrainingState
 from spinlock.training.validation import ValidationResult
 
 MAY_DIFFER = frozenset(

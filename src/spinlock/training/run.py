@@ -31,18 +31,14 @@ from spinlock.training.directory import (
     remove_leftovers,
 )
 from spinlock.training.history import History
+from spinlock.training.observer import Observer
+from spinlock.training.optimizer import make_optimizer
 from spinlock.training.prepare import CleanedTable, Prepared, resolved_config
 from spinlock.training.provenance import run_identity
 from spinlock.training.schedule import BatchPlan
+from spinlock.training.state import Progress, Save, TrainingState
 from spinlock.training.stopping import StopRequest
-from spinlock.training.trainer import (
-    Observer,
-    Progress,
-    Save,
-    Trainer,
-    TrainingState,
-    make_optimizer,
-)
+from spinlock.training.trainer import Trainer
 from spinlock.training.validation import Validator
 from spinlock.training.warm_start import random_start, warm_start
 

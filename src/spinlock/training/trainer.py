@@ -7,100 +7,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
-from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.model import LEVELS
 from spinlock.model.dead_codes import reset_dead_codes
-from spinlock.training.history import History, Record
+from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms, objective
+from spinlock.training.observer import Observer
 from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, BatchPlan, StepDraws, learning_rate, step_draws
+from spinlock.training.state import Save, TrainingState
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult, Validator
 
 LAST_RESETS = 0.8
 """Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
-
-
-ENCODER_SHARE = 0.2
-LINEAR_SHARE = 0.1
-BRANCH_SHARE = 0.3
-READOUT_SHARE = 1.0
-"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, partial decoders."""
-
-
-class Observer(Protocol):
-    """What is told about a run while it goes on."""
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """A step of an epoch is done."""
-
-    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
-        """An epoch is done; ``best`` when its validation became the best so far."""
-
-    def saved(self, epoch: int) -> None:
-        """The state was saved."""
-
-
-class SilentObserver:
-    """An observer that tells nobody."""
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """Ignored."""
-
-    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
-        """Ignored."""
-
-    def saved(self, epoch: int) -> None:
-        """Ignored."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands: all of it that is not weights, optimiser state or history.
-
-    ``planned_steps`` fixes the schedule; ``losses`` are the sums over the steps done of the epoch in progress.
-    """
-
-    planned_steps: int
-    epoch: int = 0
-    step: int = 0
-    step_in_epoch: int = 0
-    resets: int = 0
-    resets_total: int = 0
-    best_epoch: int = -1
-    best_score: float = float("inf")
-    best_loss: float = float("inf")
-    start_quality: float = 0.0
-    reference_epoch: int = 0
-    reference_score: float = float("inf")
-    losses: dict[str, float] = field(default_factory=dict)
-
-    def state(self) -> dict[str, Any]:
-        """As stored in a checkpoint."""
-        return asdict(self)
-
-
-@dataclass
-class TrainingState:
-    """The mutable state of a run."""
-
-    model: CategoricalVQVAE
-    optimizer: torch.optim.Optimizer
-    progress: Progress
-    history: History
-    best_weights: dict[str, Tensor]
-    best_validation: ValidationResult | None = None
-
-
-Save = Callable[[TrainingState, bool], None]
-"""Saves the state; the flag tells that it is the best so far."""
 
 
 class Trainer:
@@ -314,27 +239,3 @@ def checkpoint_score(validation: ValidationResult, config: VQVAEConfig) -> float
 def resets_due(step: int, planned_steps: int, interval: int) -> bool:
     """Whether dead codes are looked for after the given optimiser step (counted from 1)."""
     return interval > 0 and step % interval == 0 and step <= LAST_RESETS * planned_steps
-
-
-def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba, 2015) over all parameters that learn; after a warm start they take smaller steps."""
-    groups: dict[float, list[torch.nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault(learning_share(name) if warm else 1.0, []).append(parameter)
-    parameters = [{"params": members, "share": share, "lr": learning * share} for share, members in groups.items()]
-    return torch.optim.Adam(parameters, fused=True)
-
-
-def learning_share(name: str) -> float:
-    """The share of the learning rate that a parameter takes after a warm start.
-
-    Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
-    warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
-    Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago.
-    """
-    if ".partial_decoders." in name:
-        return READOUT_SHARE
-    if ".encoder." in name or ".quantizer." in name:
-        return ENCODER_SHARE
-    return LINEAR_SHARE if name.endswith("linear") else BRANCH_SHARE
