@@ -1,6 +1,7 @@
 """The final metrics against plain NumPy, and the advice that goes with a missed target."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from spinlock.training.report import Limits, advice, final_metrics, target_table
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 
-LIMITS = Limits(train_rows=600, validation_rows=60, epoch=3)
+LIMITS = Limits(train_rows=600, validation_rows=60, local=True)
 
 
 def run_on(folder: Path, **settings: Any) -> Run:
@@ -203,7 +204,7 @@ def test_the_targets_are_the_four_of_the_contract(metrics: dict[str, Any]) -> No
 class TestAdvice:
     METRICS: dict[str, Any] = {  # noqa: RUF012
         "bits_per_sample": 48.0,
-        "rate_distortion_quality": {"held_out": 0.95},
+        "rate_distortion_quality": {"held_out": 0.95, "block": 0.92},
         "quality_train": 0.85,
         "utilization_expected": 0.7,
         "utilization_limit": 0.9,
@@ -217,7 +218,7 @@ class TestAdvice:
         return text
 
     def test_too_few_bits(self) -> None:
-        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87})
+        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
         assert text.startswith("48 bits per row: even a Gaussian bound gives 0.87")
         assert "K is at most 10 for 600 training rows" in text
 
@@ -226,7 +227,16 @@ class TestAdvice:
         assert "training rows reach 0.94: 600 rows are too few" in text
 
     def test_bits_that_are_not_used_well(self) -> None:
-        assert "48 bits per row would allow 0.95" in self.said("reconstruction_quality", 0.8)
+        assert "48 bits per row would allow 0.95; more bits" in self.said("reconstruction_quality", 0.8)
+
+    def test_bits_that_categories_cannot_share(self) -> None:
+        bounds = {"held_out": 0.95, "block": 0.81}
+        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality=bounds)
+        assert "would allow 0.95 over all columns together, but 0.81 category by category. assignment: joint" in text
+        joint = Target("reconstruction_quality", 0.8, 0.9, above=True)
+        assert "joint" not in advice(
+            joint, self.METRICS | {"rate_distortion_quality": bounds}, replace(LIMITS, local=False)
+        )
 
     def test_codes_that_few_rows_cannot_show(self) -> None:
         text = self.said("codebook_utilization", 0.6)

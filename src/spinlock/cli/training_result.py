@@ -33,7 +33,7 @@ def tell_result(run: Run) -> None:
         for target in found
     ]
     console.print(table(("target", "reached", "wanted", ""), rows))
-    limits = Limits(len(run.fixed.data.train), len(run.fixed.data.validation), progress.best_epoch)
+    limits = Limits(len(run.fixed.data.train), len(run.fixed.data.validation), run.fixed.spec.assignment == "local")
     for target in found:
         if not target.met:
             console.print(f"{target.metric}: {advice(target, metrics, limits)}.")

@@ -88,7 +88,7 @@ class Limits:
 
     train_rows: int
     validation_rows: int
-    epoch: int
+    local: bool
 
 
 def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
@@ -106,6 +106,13 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
             return (
                 f"the training rows reach {metrics['quality_train']:.2f}: {limits.train_rows} rows are too few to "
                 "generalise from; more rows would help, more epochs would not"
+            )
+        alone = metrics["rate_distortion_quality"]["block"]
+        if limits.local and alone <= QUALITY:
+            return (
+                f"{bits:.0f} bits per row would allow {bound:.2f} over all columns together, but {alone:.2f} category "
+                "by category. assignment: joint lets the tokens of a row answer for each other; more bits (a higher "
+                "orthogonality_target gives more categories, factors larger codebooks) help too"
             )
         return (
             f"{bits:.0f} bits per row would allow {bound:.2f}; more bits (a higher orthogonality_target gives more "
