@@ -49,6 +49,7 @@ def test_the_reported_scores_are_those_of_the_labels(rng: np.random.Generator) -
         assert_sound(candidate.labels, 40)
         assert candidate.num_categories == len(groups)
         assert candidate.cosine == pytest.approx(orthogonality(correlation, groups) or 0.0)
+        assert candidate.open_cosine == candidate.cosine
         assert candidate.largest_share == max(len(group) for group in groups) / 40
         assert [len(group) for group in groups] == sorted((len(group) for group in groups), reverse=True)
     assert any(candidate is found.chosen for candidate in found.candidates)
@@ -152,11 +153,22 @@ class TestGiven:
         np.testing.assert_array_equal(found.chosen.labels, truth)
         assert found.chosen.distance == "given"
 
+    def test_given_categories_that_correlate_leave_the_others_their_number(self, rng: np.random.Generator) -> None:
+        # No partition can mend what two given categories have in common; once it left all other columns in one.
+        rows, truth = planted_rows(rng, (5, 5, *SIZES)), planted_labels((5, 5, *SIZES))
+        rows[:, 5:10] += 0.5 * rows[:, :1] * np.sign(rows[:, :1] * rows[:, 5:6])  # anything the two share
+        rows[:, :5] += 2.0 * rows[:, 5:6]
+        correlation = np.corrcoef(rows.T)
+        found = discover(correlation, LIMITS, score=by_number, given=np.where(truth < 2, truth, -1))
+        assert adjusted_rand_score(truth, found.chosen.labels) == 1.0
+        assert found.chosen.open_cosine < LIMITS.target < found.chosen.cosine
+        assert not found.meets_target
+
 
 class TestChoice:
     """Among candidates: under the target, then several and balanced, then quality, then silhouette."""
 
-    base = Candidate(np.arange(10) % 5, "projector", 5, 0.2, 0.2, 0, 0.3, 0.1)
+    base = Candidate(np.arange(10) % 5, "projector", 5, 0.2, 0.2, 0.2, 0, 0.3, 0.1)
 
     def choose(self, *found: Candidate, score: discovery.Score = by_number) -> Candidate:
         chosen, scored = discovery._choose(list(found), 0.25, score)
@@ -164,19 +176,19 @@ class TestChoice:
         return chosen
 
     def test_one_under_the_target_wins_over_a_better_one_above(self) -> None:
-        above = replace(self.base, labels=np.arange(10), num_categories=10, cosine=0.3)
+        above = replace(self.base, labels=np.arange(10), num_categories=10, open_cosine=0.3)
         assert self.choose(above, self.base, score=never) is self.base
 
     def test_none_under_the_target_leaves_the_lowest_cosine(self) -> None:
-        worse, better = replace(self.base, cosine=0.5), replace(self.base, cosine=0.4)
-        single = replace(self.base, num_categories=1, cosine=0.0)
+        worse, better = replace(self.base, open_cosine=0.5), replace(self.base, open_cosine=0.4)
+        single = replace(self.base, num_categories=1, open_cosine=0.0)
         assert self.choose(worse, better, single, score=never) is better
 
     @pytest.mark.parametrize("changes", [{"num_categories": 3}, {"largest_share": 0.7}])
     def test_few_or_lopsided_ones_are_second_choice(self, changes: dict[str, float]) -> None:
         poor = replace(self.base, labels=np.arange(10), **changes)
         assert self.choose(poor, self.base, score=never) is self.base
-        above = replace(self.base, cosine=0.3)
+        above = replace(self.base, open_cosine=0.3)
         assert self.choose(poor, above, score=never) is poor
 
     def test_quality_decides_and_is_recorded(self) -> None:
@@ -217,3 +229,19 @@ def test_given_categories_leave_no_room_for_more_below_max_clusters(rng: np.rand
         discover(entangled(rng), replace(LIMITS, max_clusters=3), score=by_number, given=given)
     found = discover(entangled(rng), replace(LIMITS, max_clusters=4), score=by_number, given=given)
     assert found.chosen.num_categories == 4
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_larger_number_under_the_target_is_overlooked_on_small_tables(seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), rank=8)
+    found = discover(correlation, LIMITS, score=by_number)
+    under = [
+        candidate
+        for kind in ("projector", "absolute")
+        for candidate in (partition_at(correlation, count, kind, LIMITS) for count in range(2, 9))
+        if candidate.cosine < LIMITS.target and candidate.num_categories > 1
+    ]
+    balanced = [c for c in under if c.num_categories >= discovery.FEWEST and c.largest_share <= discovery.LARGEST_SHARE]
+    assert found.meets_target == bool(under)
+    if balanced or under:
+        assert found.chosen.num_categories == max(c.num_categories for c in balanced or under)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spinlock.categories.clustering import ward_labels
-from spinlock.categories.moves import Moved, _Centroids, _descend, _gains, decorrelate
+from spinlock.categories.moves import PATIENT, Moved, _Centroids, _descend, _gains, decorrelate
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, orthogonality
 from tests.categories.tables import entangled
@@ -44,7 +44,7 @@ def test_every_gain_is_that_of_brute_force(seed: int, fixed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
     labels = ward_labels(correlation, 4, "projector")
     expected = brute_force_gains(correlation, labels, 2, fixed)
-    columns, found = _gains(_Centroids.of(correlation, labels), LIMIT, 2, fixed)
+    columns, found = _gains(_Centroids.of(correlation, labels, fixed), LIMIT, 2)
     allowed = {(int(columns[i]), int(target)) for i, target in np.argwhere(found > -np.inf)}
     assert allowed == set(expected)
     for (column, target), gain in expected.items():
@@ -93,7 +93,7 @@ def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
     here = _Centroids.of(correlation, ward_labels(correlation, 5, "absolute"))
     penalties = [here.penalty(LIMIT)]
-    while (further := _descend(correlation, here, LIMIT, 2, 0)) is not None and len(penalties) < 15:
+    while (further := _descend(correlation, here, LIMIT, 2)) is not None and len(penalties) < 15:
         here = further
         exact = centroid_weights(correlation, groups_of(here.labels))
         assert here.penalty(LIMIT) == pytest.approx(penalty(correlation, exact), abs=1e-10)
@@ -135,3 +135,26 @@ def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generato
     np.testing.assert_array_equal(moved(correlation, labels, max_moves=0).labels, labels)
     single = moved(correlation, np.zeros(24, dtype=np.int64))
     assert (single.moves, single.cosine) == (0, 0.0)
+
+
+@pytest.mark.parametrize(("columns", "seed"), [(24, 11), (40, 4)])
+def test_a_slow_start_does_not_end_a_short_search(columns: int, seed: int) -> None:
+    correlation = entangled(np.random.default_rng(seed), columns=columns, rank=8)
+    labels = ward_labels(correlation, 4, "projector")
+    assert moved(correlation, labels, limit=0.235, max_moves=PATIENT - 1).cosine <= 0.235
+
+
+def test_a_long_search_that_falls_behind_is_given_up(rng: np.random.Generator) -> None:
+    correlation = entangled(rng, columns=200, rank=3, noise=0.05)
+    labels = ward_labels(correlation, 12, "projector")
+    assert moved(correlation, labels, limit=0.05, max_moves=120).moves < 60
+
+
+def test_what_given_categories_have_in_common_does_not_count(rng: np.random.Generator) -> None:
+    correlation = entangled(rng, columns=40, rank=8)
+    labels = ward_labels(correlation, 5, "projector")
+    here = _Centroids.of(correlation, labels, 2)
+    cosine = centroid_cosines(correlation, centroid_weights(correlation, groups_of(labels)))
+    cosine[0, 1] = cosine[1, 0] = 0.0
+    np.testing.assert_allclose(here.cosines(), cosine, atol=1e-12)
+    assert here.largest() == pytest.approx(cosine.max())

@@ -33,7 +33,8 @@ def test_names_without_a_telling_part_are_numbered() -> None:
     labels = np.repeat([0, 1], 3)
     assert name_categories(labels, [f"feature_{i}" for i in range(6)]) == ("category_0", "category_1")
     assert name_categories(labels, [str(i) for i in range(6)]) == ("category_0", "category_1")
-    assert name_categories(labels, ["", "é", "??", "-", " ", "_"]) == ("category_0", "category_1")
+    assert name_categories(labels, ["", "λ", "??", "-", " ", "_"]) == ("category_0", "category_1")
+    assert name_categories(labels, [*["vélocité.x"] * 3, *["énergie.y"] * 3]) == ("velocite", "energie")
 
 
 def test_names_are_distinct() -> None:

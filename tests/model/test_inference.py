@@ -1,5 +1,7 @@
 """Tokens in fixed blocks: no dependence on the batch, nor on the precision that a calling program chose."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +30,35 @@ def test_the_precision_of_the_calling_program_moves_nothing_and_stays(precision:
     assert torch.equal(found.error, again.error)
     assert torch.equal(decoded, decode_tokens(model, found.indices))
     assert torch.equal(latents, latent_rows(model, found.indices))
+
+
+BACKENDS = """
+import torch
+from spinlock.model.inference import full_precision
+{setting} = "{value}"
+b = torch.backends
+def now():
+    return [b.fp32_precision, b.cuda.matmul.fp32_precision, b.mkldnn.matmul.fp32_precision]
+before = now()
+with full_precision():
+    assert now()[1:] == ["ieee", "ieee"], now()
+assert now() == before, (before, now())
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("torch.backends.cuda.matmul.fp32_precision", "tf32"),
+        ("torch.backends.fp32_precision", "tf32"),
+        ("torch.backends.mkldnn.matmul.fp32_precision", "bf16"),
+    ],
+)
+def test_a_precision_set_for_one_backend_is_put_aside_and_restored(setting: str, value: str) -> None:
+    # In a process of its own: torch remembers for good that this way of setting it was used.
+    script = BACKENDS.format(setting=setting, value=value)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_row_alone_has_the_tokens_it_has_among_others() -> None:

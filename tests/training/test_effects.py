@@ -33,12 +33,13 @@ CURVED = {"batch_size": 64, "epochs": 300}
 @pytest.mark.parametrize(
     ("key", "production", "metric", "table", "settings"),
     [
+        ("reconstruction_weight", 1.0, "val_reconstruction", folded_table, FOLDED),
         ("commitment_cost", 0.5, "val_commitment", folded_table, FOLDED),
         ("orthogonality_weight", 0.1, "val_orthogonality", folded_table, FOLDED),
         ("informativeness_weight", 0.1, "val_informativeness", lambda: curved_table(300, noise=0.1), CURVED),
         ("topo_weight", 0.45, "val_topographic", folded_table, FOLDED),
     ],
-    ids=["commitment", "orthogonality", "informativeness", "topographic"],
+    ids=["reconstruction", "commitment", "orthogonality", "informativeness", "topographic"],
 )
 def test_ten_times_the_weight_improves_its_metric_by_a_twentieth(
     tmp_path: Path,

@@ -17,7 +17,7 @@ from spinlock.training.report import Limits, advice, final_metrics, target_table
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 
-LIMITS = Limits(train_rows=600, validation_rows=60, local=True)
+LIMITS = Limits(train_rows=600, validation_rows=60, local=True, discovered=True, meets_target=True)
 
 
 def run_on(folder: Path, **settings: Any) -> Run:
@@ -211,9 +211,9 @@ class TestAdvice:
         "utilization_train": 0.97,
     }
 
-    def said(self, metric: str, value: float | None, **metrics: Any) -> str:
+    def said(self, metric: str, value: float | None, limits: Limits = LIMITS, **metrics: Any) -> str:
         target = Target(metric, value, 0.5, above=metric != "inter_category_orthogonality")
-        text = advice(target, self.METRICS | metrics, LIMITS)
+        text = advice(target, self.METRICS | metrics, limits)
         assert "\n" not in text
         return text
 
@@ -251,6 +251,17 @@ class TestAdvice:
     def test_categories_that_are_too_alike(self) -> None:
         text = self.said("inter_category_orthogonality", 0.4)
         assert "lower orthogonality_target or num_categories_auto" in text
+
+    def test_a_partition_that_was_not_found_cannot_be_asked_for(self) -> None:
+        text = self.said("inter_category_orthogonality", 0.4, replace(LIMITS, meets_target=False))
+        assert text.startswith("no partition below orthogonality_target was found")
+
+    def test_given_categories_change_in_their_file_alone(self) -> None:
+        manual = replace(LIMITS, discovered=False, meets_target=False)
+        assert "mapping file correlate" in self.said("inter_category_orthogonality", 0.4, manual)
+        bits = self.said("reconstruction_quality", 0.8, manual, rate_distortion_quality={"held_out": 0.8, "block": 0.7})
+        assert "(a finer mapping file)" in bits
+        assert "orthogonality_target" not in bits
 
     def test_distances_that_are_blurred(self) -> None:
         assert "raise topo_weight" in self.said("topographic_correlation", 0.6)

@@ -1,5 +1,6 @@
 """Resuming a run: bit for bit, further than planned, and not when it would be another run."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,30 @@ class TestResume:
         (folder / "table.h5").rename(folder / "moved" / "table.h5")
         settings = six(folder, input_path=str(folder / "moved" / "table.h5"))
         assert resumed(folder / "out" / "last.pt", settings).changed == {}
+
+    def test_a_mapping_file_that_has_changed_is_refused(self, folder: Path) -> None:
+        mapping = folder / "map.json"
+        halves = {"left": list(range(12)), "right": list(range(12, 24))}
+        mapping.write_text(json.dumps(halves))
+        settings = six(
+            folder, num_categories_auto=None, category_assignment="manual", category_mapping_file=str(mapping)
+        )
+        interrupted(settings, 5)
+        assert resumed(folder / "out" / "last.pt", settings).changed == {}
+        mapping.write_text(json.dumps({"left": list(range(13)), "right": list(range(13, 24))}))
+        with pytest.raises(CheckpointError, match=r"the mapping file .* differs from the run's in left, right"):
+            resumed(folder / "out" / "last.pt", settings)
+
+    def test_a_compiled_run_may_go_on_eager_and_an_eager_one_stays(self, folder: Path) -> None:
+        trained(six(folder, epochs=0))
+        plan = resumed(folder / "out" / "last.pt", six(folder)).fixed.compile_plan
+        assert plan == CompilePlan(False, "eager, as the run was started")
+        content = torch.load(folder / "out" / "last.pt", weights_only=True)
+        content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
+        torch.save(content, folder / "stored.pt")
+        run = resumed(folder / "stored.pt", six(folder, use_torch_compile=False))
+        assert run.fixed.compile_plan == CompilePlan(False, "eager: use_torch_compile is false")
+        assert run.changed == {"epochs": (0, 6)}
 
     def test_a_stored_plan_to_compile_needs_a_compiler_here(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch

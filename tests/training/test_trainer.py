@@ -232,6 +232,20 @@ class TestEnds:
         expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 13"
         assert str(error.value) == expected
 
+    def test_nothing_fits_and_a_validation_that_does_not_are_said_so(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: Any, **kwargs: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        monkeypatch.setattr(trainer, "objective", full)
+        with pytest.raises(RunError, match="does not hold a batch of 54 rows; not one row fits: use another device"):
+            train(fresh(config(folder)))
+        run = fresh(config(folder, val_batch_size=16))
+        monkeypatch.setattr(Validator, "__call__", full)
+        with pytest.raises(RunError, match="validation of 16 rows at once; start again with --set val_batch_size=4"):
+            train(run)
+
     def test_a_stop_in_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
         run, stop = fresh(config(folder, epochs=4)), StopRequest()
         observer = Silent(lambda step: stop.stop("asked") if step == 6 else None)

@@ -1,9 +1,10 @@
 """Choose a partition of the columns: under the orthogonality target, the one of best cross-validated quality.
 
 For both distances: over-segment, absorb small categories, merge down, and for a number K of categories move single
-features until the largest centroid cosine is below the target. The largest K that gets there is found by bisection; it
-and some smaller ones are candidates. Quality decides between them, the silhouette breaks ties: a maximum of the
-silhouette alone picks two categories or as many as allowed on real tables.
+features until the largest centroid cosine is below the target. The largest K that gets there is found by bisection and
+a look at a few numbers above it, for it is not certain that every smaller K gets there too (where only a few are
+possible, all are tried); it and some smaller ones are candidates. Quality decides between them, the silhouette breaks
+ties: a maximum of the silhouette alone picks two categories or as many as allowed on real tables.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from spinlock.categories.clustering import (
     merge_path,
     ward_labels,
 )
-from spinlock.categories.moves import decorrelate
+from spinlock.categories.moves import decorrelate, open_cosines
 from spinlock.categories.partition import Floats, Labels, by_size, groups_of
 from spinlock.errors import DataError
-from spinlock.metrics.orthogonality import orthogonality
+from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, orthogonality
 
 MARGIN = 0.94
 """Moves aim at this share of the target, so that the result is below it and not at it."""
@@ -34,6 +35,15 @@ MOVE_SHARE = 0.25
 
 TIE = 0.002
 """Qualities closer than this are a tie, which the silhouette decides."""
+
+GIVEN = "given"
+"""Instead of a distance, where every column was given."""
+
+BEYOND = 3
+"""Numbers of categories looked at above one that is under the target."""
+
+FEW = 13
+"""With fewer possible numbers than this, all of them are looked at."""
 
 FEWEST = 4
 LARGEST_SHARE = 2 / 3
@@ -46,7 +56,8 @@ class Candidate:
     """One partition: its labels [D], where it came from and how it scores.
 
     ``merged_cosine`` and ``cosine`` are the largest centroid cosines before and after the moves (0 for one category),
-    ``quality`` the cross-validated quality, None where it was not computed.
+    ``open_cosine`` the largest of those pairs that are not both given: what discovery answers for. ``quality`` is the
+    cross-validated quality, None where it was not computed.
     """
 
     labels: Labels
@@ -54,6 +65,7 @@ class Candidate:
     num_categories: int
     merged_cosine: float
     cosine: float
+    open_cosine: float
     moves: int
     largest_share: float
     silhouette: float
@@ -121,7 +133,7 @@ def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, give
             remedy="set num_categories_auto to null, or leave columns out of the mapping file",
         )
     if not (given < 0).any():
-        only = describe(correlation, given, "given", fixed=fixed)
+        only = describe(correlation, given, GIVEN, fixed=fixed)
         return Discovery(only, (only,), limits.target)
     if limits.count is None and fixed >= limits.max_clusters:
         raise DataError(
@@ -157,7 +169,10 @@ def describe(
     """Score a partition by everything but its quality."""
     labels = by_size(labels, fixed)
     groups = groups_of(labels)
-    cosine = orthogonality(correlation, groups) or 0.0
+    cosine, open_cosine = 0.0, 0.0
+    if len(groups) > 1:
+        found = centroid_cosines(correlation, centroid_weights(correlation, groups))
+        cosine, open_cosine = float(found.max()), float(open_cosines(found, fixed).max())
     silhouette = 0.0
     if 2 <= len(groups) < len(labels):
         from sklearn.metrics import silhouette_score  # takes seconds to import, and only discovery needs it
@@ -165,7 +180,7 @@ def describe(
         silhouette = float(silhouette_score(feature_distance(correlation), labels, metric="precomputed"))
     share = max(len(group) for group in groups) / len(labels)
     merged_cosine = cosine if before is None else before
-    return Candidate(labels, distance, len(groups), merged_cosine, cosine, moves, share, silhouette)
+    return Candidate(labels, distance, len(groups), merged_cosine, cosine, open_cosine, moves, share, silhouette)
 
 
 def _path(
@@ -198,7 +213,7 @@ def _candidate(
 def _feasible(
     correlation: Floats, path: dict[int, Labels], kind: DistanceKind, fixed: int, limits: DiscoveryLimits
 ) -> list[Candidate]:
-    """Bisect for the largest K under the target, and look at some smaller ones."""
+    """The largest K under the target and some smaller ones, or every K where they are few."""
     looked: dict[int, Candidate] = {}
 
     def at(count: int) -> Candidate:
@@ -206,14 +221,21 @@ def _feasible(
             looked[count] = _candidate(correlation, path[count], kind, fixed, limits)
         return looked[count]
 
+    def under(count: int) -> bool:
+        return at(count).open_cosine < limits.target
+
     smallest, largest = min(path), max(path)
+    if largest - smallest < FEW:
+        return [at(count) for count in sorted(path)]
     low, high = smallest, largest + 1
     while high - low > 1:
         middle = (low + high) // 2
-        if at(middle).cosine < limits.target:
+        if under(middle):
             low = middle
         else:
             high = middle
+    while above := [count for count in range(low + 1, min(low + BEYOND, largest) + 1) if under(count)]:
+        low = max(above)
     for share in (1.0, *SMALLER):
         at(max(smallest, min(largest, round(share * low))))
     if largest >= 2 and low < 2:
@@ -243,10 +265,10 @@ def _exactly(
 
 def _choose(found: list[Candidate], target: float, score: Score) -> tuple[Candidate, tuple[Candidate, ...]]:
     """The best by quality among the most acceptable; every candidate, with the qualities that were computed."""
-    under = [c for c in found if c.num_categories > 1 and c.cosine < target]
+    under = [c for c in found if c.num_categories > 1 and c.open_cosine < target]
     balanced = [c for c in under if c.num_categories >= FEWEST and c.largest_share <= LARGEST_SHARE]
     several = [c for c in found if c.num_categories > 1] or found
-    eligible = balanced or under or [min(several, key=lambda c: c.cosine)]
+    eligible = balanced or under or [min(several, key=lambda c: c.open_cosine)]
     if len(eligible) == 1:
         return eligible[0], tuple(found)
     scored = {id(c): replace(c, quality=score(c.labels)) for c in eligible}

@@ -22,14 +22,15 @@ TRIES = 100
 
 LEAST_GAIN = 1e-9
 
-PACE, SLACK = 3, 0.02
-"""With a share f of the moves made, the search gives up at more than (1 - f)^PACE + SLACK of the penalty at its start:
-a descent that got below the limit was never that slow, and most that do not are given up early."""
+PACE, SLACK, PATIENT = 3, 0.02, 40
+"""With a share f of the moves made, the search gives up at more than (1 - f)^PACE + SLACK of the penalty at its start.
+On real tables of 279 to 617 columns a descent that got below the limit was never that slow, and most that do not are
+given up early. Where fewer than PATIENT moves are allowed they are soon tried, and all are."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Labels [D] after the moves, how many there were, and the exact largest |cos|."""
+    """Labels [D] after the moves, how many there were, and the exact largest |cos|, pairs of given ones left out."""
 
     labels: Labels
     moves: int
@@ -38,18 +39,22 @@ class Moved:
 
 @dataclass(frozen=True)
 class _Centroids:
-    """Labels [D], signed sums [C, D], their covariances with every column [C, D] and with each other [C, C]."""
+    """Labels [D], signed sums [C, D], their covariances with every column [C, D] and with each other [C, C].
+
+    The first ``fixed`` categories are given: cosines between two of them, which no move changes, count as zero.
+    """
 
     labels: Labels
     weights: Floats
     with_columns: Floats
     products: Floats
+    fixed: int
 
     @classmethod
-    def of(cls, correlation: Floats, labels: Labels) -> _Centroids:
+    def of(cls, correlation: Floats, labels: Labels, fixed: int = 0) -> _Centroids:
         weights = centroid_weights(correlation, groups_of(labels))
         with_columns = weights @ correlation
-        return cls(labels, weights, with_columns, with_columns @ weights.T)
+        return cls(labels, weights, with_columns, with_columns @ weights.T, fixed)
 
     def after(self, correlation: Floats, column: int, target: int) -> _Centroids:
         """The same with one column moved: the signs of both categories concerned are taken afresh."""
@@ -64,13 +69,23 @@ class _Centroids:
         products = self.products.copy()
         products[changed] = with_columns[changed] @ weights.T
         products[:, changed] = products[changed].T
-        return _Centroids(labels, weights, with_columns, products)
+        return _Centroids(labels, weights, with_columns, products, self.fixed)
+
+    def cosines(self) -> Floats:
+        return open_cosines(cosines(self.products), self.fixed)
 
     def largest(self) -> float:
-        return float(cosines(self.products).max())
+        return float(self.cosines().max())
 
     def penalty(self, limit: float) -> float:
-        return float(_excess(cosines(self.products), limit).sum()) / 2
+        return float(_excess(self.cosines(), limit).sum()) / 2
+
+
+def open_cosines(cosine: Floats, fixed: int) -> Floats:
+    """|cos| [C, C] with zeros between two of the first ``fixed`` categories: what the others can still change."""
+    cosine = cosine.copy()
+    cosine[:fixed, :fixed] = 0.0
+    return cosine
 
 
 def decorrelate(
@@ -79,14 +94,15 @@ def decorrelate(
     """Moves until the largest |cos| is at most ``limit``, none of those tried helps, or ``max_moves`` do not get there.
 
     ``correlation`` [D, D], ``labels`` [D]. Categories keep at least ``minimum`` columns; the first ``fixed`` categories
-    neither give nor take. Of the partitions on the way the one of smallest largest |cos| is returned.
+    neither give nor take, and what they correlate with each other does not count. Of the partitions on the way the one
+    of smallest largest |cos| is returned.
     """
-    here = _Centroids.of(correlation, labels)
+    here = _Centroids.of(correlation, labels, fixed)
     best, count, start = Moved(labels.copy(), 0, here.largest()), 0, here.penalty(limit)
     while best.cosine > limit and count < max_moves:
-        if here.penalty(limit) > start * ((1 - count / max_moves) ** PACE + SLACK):
+        if max_moves >= PATIENT and here.penalty(limit) > start * ((1 - count / max_moves) ** PACE + SLACK):
             break
-        further = _descend(correlation, here, limit, minimum, fixed)
+        further = _descend(correlation, here, limit, minimum)
         if further is None:
             break
         here, count = further, count + 1
@@ -95,9 +111,9 @@ def decorrelate(
     return best
 
 
-def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int, fixed: int) -> _Centroids | None:
+def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
     """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
-    columns, gains = _gains(here, limit, minimum, fixed)
+    columns, gains = _gains(here, limit, minimum)
     enough = here.penalty(limit) - LEAST_GAIN
     for position in np.argsort(-gains, axis=None, kind="stable")[:TRIES].tolist():
         row, target = divmod(position, gains.shape[1])
@@ -109,14 +125,14 @@ def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int, 
     return None
 
 
-def _gains(here: _Centroids, limit: float, minimum: int, fixed: int) -> tuple[NDArray[np.int64], Floats]:
+def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int64], Floats]:
     """Columns [n] of categories in conflict, and by how much each move [n, C] lowers the penalty, other signs kept.
 
     -inf where a move is not allowed.
     """
     labels, weights, with_columns, products = here.labels, here.weights, here.with_columns, here.products
-    length = np.diag(products)
-    penalty = _excess(cosines(products), limit)
+    length, fixed = np.diag(products), here.fixed
+    penalty = _excess(here.cosines(), limit)
     sizes = np.bincount(labels, minlength=len(weights))
     columns = np.flatnonzero((penalty.sum(1) > 0)[labels] & (sizes[labels] > minimum) & (labels >= fixed))
     every, source = np.arange(columns.size), labels[columns]

@@ -8,6 +8,7 @@ the name; a category without a telling part is ``category_<n>``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -21,12 +22,13 @@ PAIR_GAIN = 1.15
 
 
 def name_parts(name: str) -> frozenset[str]:
-    """Words of a column name, split at separators; numbers alone tell nothing.
+    """Words of a column name, split at separators, without accents; numbers alone tell nothing.
 
     >>> sorted(name_parts("q0_ux_rms"))
     ['q0', 'rms', 'ux']
     """
-    words = re.split(r"[^A-Za-z0-9]+", name)
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # as mapping files have them
+    words = re.split(r"[^A-Za-z0-9]+", plain)
     return frozenset(word for word in words if word and not word.isdigit())
 
 

@@ -54,7 +54,9 @@ def main(
 
 def run() -> None:
     """Run the command line. Exit codes: 0 done, 1 input, value or run at fault, 2 usage, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
         app()
     except KeyboardInterrupt:
@@ -70,14 +72,14 @@ def run() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does, so that no half-written file stays."""
+    """A signal ends a command as Ctrl-C does, so that no half-written file stays."""
     raise KeyboardInterrupt
 
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, SpinlockError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
         return "out of memory; use fewer rows, a smaller batch, or a machine with more"
     if type(error).__name__ == "OutOfMemoryError":  # torch's own; importing torch to ask would take seconds
         return "out of the device's memory; use --device cpu, fewer fit_rows, or a device with more"

@@ -203,6 +203,7 @@ def _resume(settings: VQVAEConfig, table: Table, device: torch.device) -> Run:
     )
     for key, (old, new) in run.changed.items():
         log(f"changed: {key} {old!r} -> {new!r}")
+    log(run.fixed.compile_plan.reason)
     before, now = found.checkpoint.content["training_state"]["environment"], environment(device)
     differing = [key for key in now if before.get(key) != now[key]]
     if differing:

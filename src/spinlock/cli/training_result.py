@@ -33,7 +33,14 @@ def tell_result(run: Run) -> None:
         for target in found
     ]
     console.print(table(("target", "reached", "wanted", ""), rows))
-    limits = Limits(len(run.fixed.data.train), len(run.fixed.data.validation), run.fixed.spec.assignment == "local")
+    fixed = run.fixed
+    limits = Limits(
+        len(fixed.data.train),
+        len(fixed.data.validation),
+        local=fixed.spec.assignment == "local",
+        discovered=fixed.config.category_assignment != "manual",
+        meets_target=bool(fixed.discovery["meets_target"]),
+    )
     for target in found:
         if not target.met:
             console.print(f"{target.metric}: {advice(target, metrics, limits)}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,12 +32,29 @@ class EncodedRows:
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Products in float32 proper, whatever the calling program chose (TF32 or bfloat16 would move tokens)."""
-    before = torch.get_float32_matmul_precision()
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the caller set the precision of a backend, and torch refuses to mix the two ways
+        with _ieee(torch.backends.cuda.matmul), _ieee(torch.backends.mkldnn.matmul):  # type: ignore[attr-defined]
+            yield
+        return
+    if before == "highest":
+        yield
+        return
     torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _ieee(backend: Any) -> Iterator[None]:
+    before, backend.fp32_precision = backend.fp32_precision, "ieee"
+    try:
+        yield
+    finally:
+        backend.fp32_precision = before
 
 
 @torch.no_grad()

@@ -43,10 +43,17 @@ REQUIRED = frozenset(
         "model_spec",
         "cleaner",
         "split",
+        "split_operators",
         "dataset",
+        "discovery",
+        "dropped_features",
+        "provenance",
+        "requested_config",
         "validation_errors",
     }
 )
+
+REQUIRED_STATE = frozenset({"weights", "progress", "best_validation", "compile", "random", "environment"})
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,9 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED - content.keys())
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)}", where=where, remedy=remedy)
+    absent = sorted(REQUIRED_STATE - set(content["training_state"]))
+    if absent:
+        raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
     return Checkpoint(path, content)
 
 

@@ -1,7 +1,7 @@
 """Whether to compile the training step: decided from configuration and shapes, never from clocks.
 
 torch.compile costs about a minute on a CPU and saves a few per cent of a step there, which is nearly all matrix
-products (measured on two cores: 0 to 10 %); it pays for runs of half an hour and more. The estimate counts
+products (measured on two cores: 0 to 10 %); it pays for runs of twenty minutes and more. The estimate counts
 multiply-adds against a nominal rate.
 """
 
@@ -69,9 +69,11 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
 
 def usable(plan: CompilePlan, *, wanted: bool) -> CompilePlan:
     """A stored plan on this machine, which may have no compiler, for a user who may not want it any more."""
-    if plan.compile and not wanted:
+    if not wanted:
         return EAGER_BY_CHOICE
-    if plan.compile and not compiler_available():
+    if not plan.compile:
+        return CompilePlan(False, "eager, as the run was started")
+    if not compiler_available():
         return CompilePlan(False, "eager: the run was compiled, but no C++ compiler was found here (install g++)")
     return plan
 

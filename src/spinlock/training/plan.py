@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import torch
 
+from spinlock.categories.discovery import GIVEN
 from spinlock.config import VQVAEConfig
 from spinlock.model import CategoricalVQVAE
 from spinlock.training.objective import objective
@@ -49,6 +51,16 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
 def unmet_orthogonality(prepared: Prepared) -> str:
     """Why the categories miss the orthogonality target."""
     found = prepared.categories.discovery
+    if found.chosen.distance == GIVEN:
+        return (
+            f"largest centroid cosine {found.chosen.cosine:.3f} of the given categories is not below "
+            f"orthogonality_target {found.target:g}"
+        )
+    if found.chosen.open_cosine < found.target:
+        return (
+            f"two given categories have a centroid cosine of {found.chosen.cosine:.3f}, not below orthogonality_target "
+            f"{found.target:g}; the discovered ones are below it"
+        )
     if found.chosen.num_categories < 2:
         return "one category only: the columns are too few or too alike for a second one"
     return (
@@ -62,9 +74,10 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
     plan = BatchPlan.of(rows, config.batch_size)
     total = config.epochs * plan.steps
     interval = config.dead_code_reset_interval
+    validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last one in any case
     told = [
         f"{config.epochs} epochs of {plan.steps} steps: {total} optimiser steps",
-        f"validation every {config.val_every_n_epochs} epochs: {config.epochs // config.val_every_n_epochs + 1} times",
+        f"validation every {config.val_every_n_epochs} epochs: {validations} times",
     ]
     last = int(LAST_RESETS * total)
     due = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
@@ -87,7 +100,7 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
 
 
 def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> Estimate:
-    """Time one training step on real rows (after a first one to warm up) and count the tensors."""
+    """Time the gradient of one batch of real rows (after a first one to warm up) and count the tensors."""
     data, spec = prepared.data, prepared.spec
     plan = BatchPlan.of(len(data.train), config.batch_size)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema).to(device)

@@ -89,18 +89,20 @@ class Limits:
     train_rows: int
     validation_rows: int
     local: bool
+    discovered: bool
+    meets_target: bool
 
 
 def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     """What limits a missed target, and what would mend it, in one sentence."""
     bits, bound = metrics["bits_per_sample"], metrics["rate_distortion_quality"]["held_out"]
+    finer = "a higher orthogonality_target" if limits.discovered else "a finer mapping file"
     if target.metric == "reconstruction_quality":
         cap = max(2, limits.train_rows // ROWS_PER_CODE)
         if bound <= QUALITY:
             return (
-                f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories (a higher "
-                f"orthogonality_target) or larger codebooks (K is at most {cap} for {limits.train_rows} training rows: "
-                "more rows) would raise it"
+                f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories ({finer}) or "
+                f"larger codebooks (K is at most {cap} for {limits.train_rows} training rows: more rows) would raise it"
             )
         if metrics["quality_train"] > QUALITY:
             return (
@@ -111,12 +113,12 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
         if limits.local and alone <= QUALITY:
             return (
                 f"{bits:.0f} bits per row would allow {bound:.2f} over all columns together, but {alone:.2f} category "
-                "by category. assignment: joint lets the tokens of a row answer for each other; more bits (a higher "
-                "orthogonality_target gives more categories, factors larger codebooks) help too"
+                f"by category. assignment: joint lets the tokens of a row answer for each other; more bits ({finer} "
+                "gives more categories, factors larger codebooks) help too"
             )
         return (
-            f"{bits:.0f} bits per row would allow {bound:.2f}; more bits (a higher orthogonality_target gives more "
-            "categories, factors larger codebooks) help most"
+            f"{bits:.0f} bits per row would allow {bound:.2f}; more bits ({finer} gives more categories, factors "
+            "larger codebooks) help most"
         )
     if target.metric == "codebook_utilization" and metrics["utilization_expected"] > UTILIZATION:
         return (
@@ -133,6 +135,13 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     if target.metric == "inter_category_orthogonality":
         if target.value is None:
             return "there is one category only: the columns have no second independent direction; add features"
+        if not limits.discovered:
+            return "two categories of the mapping file correlate: change it; training does not change the categories"
+        if not limits.meets_target:
+            return (
+                "no partition below orthogonality_target was found: fewer categories (num_categories_auto) or less "
+                "min_features_per_category may get there; training does not change the categories"
+            )
         return "lower orthogonality_target or num_categories_auto: training does not change the categories"
     return "raise topo_weight, or the bits per row: coarse codes blur the distances"
 

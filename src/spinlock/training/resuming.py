@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from spinlock.categories import load_mapping
 from spinlock.config import VQVAEConfig
 from spinlock.data.split import Split
 from spinlock.errors import CheckpointError
@@ -44,7 +45,7 @@ MAY_DIFFER = frozenset(
 )
 """Keys that a resumed run may change; the dataset is compared by content, not by path."""
 
-SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose"})
+SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose", "use_torch_compile"})
 """Of these, what is not worth a line when it changes."""
 
 
@@ -54,7 +55,7 @@ def resumed_run(
     """The run of a checkpoint, at the step where it was saved, under a configuration that may extend it.
 
     Raises:
-        CheckpointError: another dataset, or a configuration that differs where it may not.
+        CheckpointError: another dataset, or a configuration or mapping file that differs where it may not.
     """
     content = checkpoint.content
     if content["dataset"] != dataset_identity(table):
@@ -72,6 +73,7 @@ def resumed_run(
             where=str(checkpoint.path),
             remedy="undo the change, or start a new run",
         )
+    _check_mapping(checkpoint, table, config)
     stored = to_split(content)
     data = apply_cleaning(table, stored, checkpoint.cleaner(), device)
     saved = content["training_state"]
@@ -105,6 +107,22 @@ def resumed_run(
     )
     told = {key: pair for key, pair in differing.items() if key not in SILENT}
     return Run(fixed, state, validator(data, resolved), {}, told)
+
+
+def _check_mapping(checkpoint: Checkpoint, table: Table, config: VQVAEConfig) -> None:
+    """Refuse a mapping file that no longer says what the run's categories are: its path alone would not tell."""
+    path, groups = config.category_mapping_file, checkpoint.content["group_indices"]
+    if config.category_assignment == "auto" or path is None:
+        return
+    kept = {column for group in groups.values() for column in group}
+    mapping = {name: kept.intersection(columns) for name, columns in load_mapping(path, table.names).items()}
+    changed = [name for name, columns in mapping.items() if columns != set(groups.get(name, ()))]
+    if changed:
+        raise CheckpointError(
+            f"the mapping file {path} differs from the run's in {', '.join(changed)}",
+            where=str(checkpoint.path),
+            remedy="undo the change, or start a new run",
+        )
 
 
 def differences(content: Mapping[str, Any], config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:

@@ -81,11 +81,13 @@ class Run:
     def save(self, state: TrainingState, best: bool) -> None:
         """Write last.pt and the history, and before them best_model.pt when the state is the best so far.
 
-        In this order a kill between two files leaves a pair from which the run ends the same.
+        In this order a kill between two files leaves a pair from which the run ends the same. The first save has
+        last.pt first: where a run replaces another, a kill in between must not leave the other's last.pt to go on from.
         """
         config, content = self.fixed.config, to_bytes(self.content(state))
-        files = {best_path(config): content} if best else {}
-        write_files(files | {last_path(config): content} | self.side_files(state))
+        best_file, last_file = {best_path(config): content} if best else {}, {last_path(config): content}
+        files = last_file | best_file if len(state.history) == 1 else best_file | last_file
+        write_files(files | self.side_files(state))
 
     def claim_directory(self) -> None:
         """Remove what a killed process left; a resumed run also puts its best model there, unless it is there already.

@@ -66,16 +66,16 @@ class Trainer:
         except torch.OutOfMemoryError:
             pass
         # Outside the handler: the traceback it holds keeps the tensors of the step that failed.
+        fitting = self._fitting_batch()
         raise RunError(
             f"the device's memory does not hold a batch of {self.plan.batch} rows",
-            remedy=f"start again with --batch-size {self._fitting_batch()}",
+            remedy=f"start again with --batch-size {fitting}" if fitting else "not one row fits: use another device",
         )
 
     def _fitting_batch(self) -> int:
-        """The largest of a half, a quarter, ... of the batch whose gradient fits into the device's memory, found by
-        trying; 1 if none does."""
+        """The largest of a half, a quarter, ... of the batch whose step fits, found by trying; 0 if none does."""
         batch = self.plan.batch // 2
-        while batch > 1:
+        while batch:
             self.state.optimizer.zero_grad(set_to_none=True)
             if self.rows.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -83,11 +83,21 @@ class Trainer:
             draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=rows.device)
             try:
                 torch.autograd.backward(self._forward(rows, draws)[0].total)
+                self.state.optimizer.step()  # the run is over, so its weights may move
             except torch.OutOfMemoryError:
                 batch //= 2
             else:
                 break
-        return max(1, batch)
+        return batch
+
+    def _validate(self) -> ValidationResult:
+        try:
+            return self.validator(self.state.model)
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
+                remedy=f"start again with --set val_batch_size={max(1, self.config.val_batch_size // 4)}",
+            ) from None
 
     def _run(self) -> str | None:
         progress = self.state.progress
@@ -190,7 +200,7 @@ class Trainer:
         epoch = progress.epoch
         validation = None
         if epoch % config.val_every_n_epochs == 0 or epoch == config.epochs:
-            validation = self.validator(self.state.model)
+            validation = self._validate()
         record: Record = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
         record |= {f"train_{name}": value for name, value in losses.items()}
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
