@@ -219,6 +219,15 @@ def test_tables_that_are_no_tables(tmp_path: Path, x: np.ndarray, feature_type: 
     assert message in fault(path, feature_type=feature_type)
 
 
+def test_a_label_of_lists_is_refused(tmp_path: Path, table: np.ndarray) -> None:
+    path = write_table(tmp_path / "t.h5", table)
+    with h5py.File(path, "a") as file:
+        lists = file.create_dataset("labels/lists", (len(table),), dtype=h5py.vlen_dtype(np.int64))
+        lists[0] = [1, 2]
+    with open_features(path) as source, pytest.raises(DataError, match=r"/labels/lists holds object"):
+        source.read_label("lists")
+
+
 def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
     labels = {"kind": ["a"] * 25 + ["ö"] * 25, "size": np.arange(50), "short": np.arange(3)}
     with open_features(write_table(tmp_path / "a.h5", table, labels=labels)) as source:

@@ -12,6 +12,7 @@ import torch
 from spinlock.config import load_config
 from spinlock.errors import CheckpointError
 from spinlock.training import compilation
+from spinlock.training import run as run_module
 from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.resuming import MAY_DIFFER, furthest_checkpoint
@@ -21,6 +22,7 @@ from tests.training.runs import (
     assert_same,
     assert_same_result,
     curved_table,
+    fresh,
     interrupted,
     resumed,
     six,
@@ -212,6 +214,29 @@ class TestResume:
 
 
 class TestFurthest:
+    def test_a_run_that_replaces_another_and_is_killed_in_its_first_save_is_the_one_to_go_on_with(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trained(six(folder, epochs=1))
+        old = load_checkpoint(folder / "out" / "best_model.pt").content
+        real = run_module.write_files
+
+        def killed(files: dict[Path, bytes]) -> None:
+            real(dict(list(files.items())[:1]))
+            raise KeyboardInterrupt
+
+        new = six(folder, epochs=2, random_seed=5)
+        monkeypatch.setattr(run_module, "write_files", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fresh(new).train(Silent(), StopRequest())
+        monkeypatch.setattr(run_module, "write_files", real)
+        assert load_checkpoint(folder / "out" / "best_model.pt").content["provenance"] == old["provenance"]
+        found = furthest_checkpoint(folder / "out")
+        assert (found.checkpoint.path.name, found.note) == ("last.pt", "")
+        resumed(found.checkpoint.path, new).train(Silent(), StopRequest())
+        trained(six(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
+        assert_same_result(folder / "out", folder / "whole")
+
     def test_a_directory_means_its_last_state(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         assert furthest_checkpoint(folder / "out").checkpoint.path == folder / "out" / "last.pt"

@@ -71,6 +71,8 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
         )
     if h5py.check_string_dtype(dataset.dtype):
         return np.asarray(dataset.asstr(errors="replace")[()], dtype=np.str_)
+    if dataset.dtype.kind not in "biuf":
+        raise DataError(f"/labels/{name} holds {dataset.dtype}", where=where, expected="text or numbers")
     return np.asarray(dataset[()])
 
 

@@ -14,8 +14,8 @@ KEY = "feature_names"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """``a, b, c, d, e and 12 more``; ``nothing`` for an empty list."""
-    head = ", ".join(names[:most]) or "nothing"
+    """``a, b, c, d, e and 12 more``; ``nothing`` for an empty list. Always one line, whatever the names hold."""
+    head = ", ".join(name if name.isprintable() else repr(name) for name in names[:most]) or "nothing"
     return head if len(names) <= most else f"{head} and {len(names) - most} more"
 
 
