@@ -18,6 +18,7 @@ from spinlock.training.compilation import CompilePlan
 from spinlock.training.resuming import MAY_DIFFER, furthest_checkpoint
 from spinlock.training.stopping import StopRequest
 from tests.training.runs import (
+    EAGER,
     Silent,
     assert_same,
     assert_same_result,
@@ -189,13 +190,13 @@ class TestResume:
 
     def test_a_compiled_run_may_go_on_eager_and_an_eager_one_stays(self, folder: Path) -> None:
         trained(six(folder, epochs=0))
-        plan = resumed(folder / "out" / "last.pt", six(folder)).fixed.compile_plan
-        assert plan == CompilePlan(False, "eager, as the run was started")
+        assert resumed(folder / "out" / "last.pt", six(folder)).fixed.compile_plan == EAGER
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
         content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
         torch.save(content, folder / "stored.pt")
         run = resumed(folder / "stored.pt", six(folder, use_torch_compile=False))
-        assert run.fixed.compile_plan == CompilePlan(False, "eager: use_torch_compile is false")
+        assert run.fixed.compile_plan == compilation.EAGER_BY_CHOICE
+        assert compilation.usable(compilation.EAGER_BY_CHOICE, wanted=True).reason == "eager, as the run was started"
         assert run.changed == {"epochs": (0, 6)}
 
     def test_a_stored_plan_to_compile_needs_a_compiler_here(

@@ -71,9 +71,9 @@ def usable(plan: CompilePlan, *, wanted: bool) -> CompilePlan:
     """A stored plan on this machine, which may have no compiler, for a user who may not want it any more."""
     if not wanted:
         return EAGER_BY_CHOICE
-    if not plan.compile:
+    if plan == EAGER_BY_CHOICE:
         return CompilePlan(False, "eager, as the run was started")
-    if not compiler_available():
+    if plan.compile and not compiler_available():
         return CompilePlan(False, "eager: the run was compiled, but no C++ compiler was found here (install g++)")
     return plan
 
