@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spinlock.training.history import CLOCKS, History
+from spinlock.training.history import History
 
 
 def test_a_metric_that_appears_late_or_not_always_is_filled_with_none() -> None:
@@ -51,7 +51,3 @@ def test_a_history_keeps_its_own_lists() -> None:
     history = History(columns)
     history.append({"epoch": 1})
     assert columns == {"epoch": [0]}
-
-
-def test_seconds_are_the_clock() -> None:
-    assert {"seconds"} == CLOCKS

@@ -57,7 +57,9 @@ class CheckpointSettings(Section):
 class RuntimeSettings(Section):
     """Device, compilation, randomness and how much is said."""
 
-    use_torch_compile: bool = setting(True, "Compile the network with torch.compile where a compiler is found.")
+    use_torch_compile: bool = setting(
+        True, "Compile with torch.compile where that is expected to pay and a compiler is found."
+    )
     device: str = setting(
         "auto",
         "Device to run on; auto = the first CUDA device, else the CPU.",

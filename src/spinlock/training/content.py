@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from spinlock.config import VQVAEConfig
-from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.inference import encode_rows
+from spinlock.model import ModelSpec
 from spinlock.training.checkpoint import FORMAT_VERSION, KIND, to_tensors
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.prepare import CleanedTable, Prepared
@@ -34,9 +34,13 @@ class Fixed:
 
 
 def checkpoint_content(
-    fixed: Fixed, state: TrainingState, best_model: CategoricalVQVAE, metrics: dict[str, Any]
+    fixed: Fixed, state: TrainingState, validation_errors: Tensor, metrics: dict[str, Any]
 ) -> dict[str, Any]:
-    """Everything a checkpoint holds; ``metrics`` are the final ones, or empty while the run goes on."""
+    """Everything a checkpoint holds.
+
+    ``validation_errors`` [m] are the best model's on validation rows, in rising order; ``metrics`` the final ones, or
+    empty while the run goes on.
+    """
     table, cleaner = fixed.data.table, fixed.data.cleaner
     is_best = state.progress.best_epoch == state.progress.epoch and state.progress.step_in_epoch == 0
     best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
@@ -68,7 +72,7 @@ def checkpoint_content(
         },
         "dataset": dataset_identity(table),
         "discovery": fixed.discovery,
-        "validation_errors": encode_rows(best_model, fixed.data.validation).error.sort().values.cpu(),
+        "validation_errors": validation_errors,
         "training_state": {
             "weights": best if is_best else current,
             "progress": state.progress.state(),

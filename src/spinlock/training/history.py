@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 
 Record = dict[str, float | int | None]
 
-CLOCKS = frozenset({"seconds"})
-"""Metrics that depend on the machine's speed and so differ between equal runs."""
-
 
 class History:
     """Columns of equal length; a metric that appears late is filled up with None."""

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from spinlock.config import VQVAEConfig, dump_config
 from spinlock.data.files import write_files
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
+from spinlock.model.inference import encode_rows
 from spinlock.training.checkpoint import (
     load_checkpoint,
     to_bytes,
@@ -52,6 +54,7 @@ class Run:
     validator: Validator
     metrics: dict[str, Any]
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    _errors: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     def train(self, observer: Observer, stop: StopRequest, *, save: Save | None = None) -> str | None:
         """Train to the end or until asked to stop; returns why it ended early, or None.
@@ -128,7 +131,15 @@ class Run:
 
     def content(self, state: TrainingState) -> dict[str, Any]:
         """Everything a checkpoint holds."""
-        return checkpoint_content(self.fixed, state, self.best_model(), self.metrics)
+        return checkpoint_content(self.fixed, state, self._validation_errors(), self.metrics)
+
+    def _validation_errors(self) -> Tensor:
+        """The best model's errors on validation rows, sorted; computed once for each best epoch, not at every save."""
+        epoch = self.state.progress.best_epoch
+        if self._errors is None or self._errors[0] != epoch:
+            errors = encode_rows(self.best_model(), self.fixed.data.validation).error
+            self._errors = (epoch, errors.sort().values.cpu())
+        return self._errors[1]
 
 
 def new_run(
