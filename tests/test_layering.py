@@ -1,4 +1,4 @@
-"""Imports go one way: errors < config < data < metrics < categories < model < training < tokenizer < cli."""
+"""Imports go one way, from errors to cli; :data:`ORDER` is the way."""
 
 import ast
 from collections.abc import Iterator
@@ -8,8 +8,22 @@ import pytest
 
 import spinlock
 
-ORDER = ("errors", "config", "data", "metrics", "categories", "model", "training", "tokenizer", "cli")
-"""Each imports itself and those before it."""
+ORDER = (
+    "errors",
+    "config",
+    "device",
+    "data",
+    "operators",
+    "features",
+    "metrics",
+    "categories",
+    "model",
+    "generation",
+    "training",
+    "tokenizer",
+    "cli",
+)
+"""Each imports itself and those before it, unless :data:`FORBIDDEN` says otherwise."""
 
 EXPORTED = {"__version__": "errors", "Tokenizer": "tokenizer"}
 """What ``spinlock`` itself exports, and where it comes from."""
@@ -19,11 +33,16 @@ TERMINAL = {"typer", "rich"}
 FORBIDDEN = {
     "errors": TERMINAL | {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
     "config": TERMINAL | {"torch", "h5py", "sklearn", "scipy"},
-    "data": TERMINAL | {"torch", "sklearn"},
+    "device": TERMINAL,
+    "data": TERMINAL | {"torch", "sklearn", "spinlock.device"},
+    "operators": TERMINAL | {"h5py", "sklearn", "pydantic", "spinlock.data"},
+    "features": TERMINAL
+    | {"h5py", "sklearn", "scipy", "pydantic", "spinlock.config", "spinlock.data", "spinlock.operators"},
     "metrics": TERMINAL | {"h5py"},
     "categories": TERMINAL | {"torch", "h5py"},
     "model": TERMINAL | {"h5py", "sklearn", "scipy", "pydantic", "spinlock.config", "spinlock.data"},
-    "training": TERMINAL,
+    "generation": TERMINAL | {"h5py", "sklearn", "spinlock.metrics", "spinlock.categories", "spinlock.model"},
+    "training": TERMINAL | {"spinlock.operators", "spinlock.features", "spinlock.generation"},
     "tokenizer": TERMINAL,
 }
 """What a package must do without: the terminal belongs to the command line, files to data, torch to the model."""

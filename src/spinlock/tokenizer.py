@@ -6,7 +6,6 @@ Letters: ``N`` rows, ``D`` columns, ``C`` categories, ``M`` rows of one operator
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.data.cleaning import match_columns
 from spinlock.data.files import write_files
+from spinlock.device import choose_device
 from spinlock.errors import DataError
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows
@@ -202,22 +202,6 @@ class Tokenizer:
             digest.update(name.encode())
             digest.update(weights[name].cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that a configuration names; ``auto`` is the first CUDA device where there is one.
-
-    Raises:
-        DataError: CUDA was asked for and is not there.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
-        raise DataError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
-    if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DataError(f"device {name} is not there", expected="a CUDA device", remedy="pass --device cpu")
-    return device
 
 
 def _values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:

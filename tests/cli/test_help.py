@@ -10,7 +10,15 @@ import pytest
 import spinlock
 from tests.cli.workplace import Workplace
 
-COMMANDS = ("train-vqvae", "encode-to-tokens", "decode-tokens", "discover-categories", "inspect")
+COMMANDS = (
+    "generate",
+    "extract-features",
+    "train-vqvae",
+    "encode-to-tokens",
+    "decode-tokens",
+    "discover-categories",
+    "inspect",
+)
 
 MODULES = """
 import runpy, sys

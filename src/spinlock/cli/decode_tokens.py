@@ -39,7 +39,8 @@ def decode_tokens(
         raise DataError(f"--levels is {levels}", expected="1, 2 or 3")
     check_writable(output, overwrite=overwrite, inputs=[tokens, vqvae_model])
     with TokenFile.open(tokens) as source:
-        from spinlock.tokenizer import Tokenizer, choose_device  # after the checks: importing torch takes seconds
+        from spinlock.device import choose_device  # after the checks: importing torch takes seconds
+        from spinlock.tokenizer import Tokenizer
 
         tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
         trained_on = tokenizer.checkpoint.content["dataset"]

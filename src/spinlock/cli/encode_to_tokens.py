@@ -44,7 +44,8 @@ def encode_to_tokens(
     open_hdf5(dataset).close()
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
-    from spinlock.tokenizer import Tokenizer, choose_device  # after the checks: this imports torch, which takes seconds
+    from spinlock.device import choose_device  # after the checks: this imports torch, which takes seconds
+    from spinlock.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
     trained_on = tokenizer.checkpoint.content["dataset"]

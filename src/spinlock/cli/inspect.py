@@ -18,6 +18,7 @@ def inspect(
     feature_type: Annotated[
         str | None, typer.Option("--feature-type", help="aggregated, per_trajectory or per_timestep.")
     ] = None,
+    targets: Annotated[bool, typer.Option("--targets", help="Of a checkpoint, the table of the four targets.")] = False,
 ) -> None:
     """Say what a file holds: shapes, names, faulty columns, categories, metrics, provenance.
 
@@ -35,8 +36,10 @@ def inspect(
         raise DataError("no such file", where=str(path))
     console = out()
     if path.is_file() and not h5py.is_hdf5(path):
-        _checkpoint(console, path, row)
+        _checkpoint(console, path, row, only_targets=targets)
         return
+    if targets:
+        raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="leave --targets out")
     with open_hdf5(path) as file:
         is_tokens, has_features = "tokens" in file, "features" in file
     if is_tokens:
@@ -47,14 +50,18 @@ def inspect(
         raise DataError("holds neither features nor tokens", where=str(path), expected="a dataset or a token file")
 
 
-def _checkpoint(console: Console, path: Path, row: int | None) -> None:
+def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: bool) -> None:
     from spinlock.cli.console import table
+    from spinlock.cli.targets import target_rows
     from spinlock.errors import DataError
     from spinlock.training.checkpoint import load_checkpoint
 
     content = load_checkpoint(path).content
     if row is not None:
         raise DataError("a checkpoint has no rows", where=str(path), remedy="leave --row out")
+    if only_targets:
+        console.print(target_rows(content["metrics"]))
+        return
     progress, spec = content["training_state"]["progress"], content["model_spec"]
     console.print(
         f"checkpoint, format {content['format_version']}: best epoch {progress['best_epoch']}, trained to epoch "
@@ -67,6 +74,7 @@ def _checkpoint(console: Console, path: Path, row: int | None) -> None:
         )
     ]
     console.print(table(("category", "columns", "latent dims", "codes"), rows))
+    console.print(target_rows(content["metrics"]))
     _dropped(console, content["dropped_features"])
     scalars = [(key, f"{value:.4f}") for key, value in content["metrics"].items() if isinstance(value, float)]
     console.print(table(("metric", "value"), scalars))

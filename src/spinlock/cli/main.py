@@ -11,7 +11,15 @@ from typing import Annotated
 import typer
 
 from spinlock import __version__
-from spinlock.cli import decode_tokens, discover_categories, encode_to_tokens, inspect, train_vqvae
+from spinlock.cli import (
+    decode_tokens,
+    discover_categories,
+    encode_to_tokens,
+    extract_features,
+    generate,
+    inspect,
+    train_vqvae,
+)
 from spinlock.cli.console import INTERRUPTED
 from spinlock.errors import SpinlockError
 
@@ -24,6 +32,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.command("generate")(generate.generate)
+app.command("extract-features")(extract_features.extract_features)
 app.command("train-vqvae")(train_vqvae.train_vqvae)
 app.command("encode-to-tokens")(encode_to_tokens.encode_to_tokens)
 app.command("decode-tokens")(decode_tokens.decode_tokens)

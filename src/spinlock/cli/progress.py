@@ -1,4 +1,4 @@
-"""A progress bar over rows; plain lines when stderr is no terminal."""
+"""A progress bar over rows or operators; plain lines when stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PLAIN_SECONDS = 10.0
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields a function that is told how many rows more are done."""
+def progress(title: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
+    """Yields a function that is told how many more are done."""
     if is_terminal():
-        columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} rows"))
+        columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit))
         with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total)
             yield lambda rows: bar.advance(task, rows)
@@ -31,6 +31,6 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         done += rows
         if time.monotonic() - last >= PLAIN_SECONDS:
             last = time.monotonic()
-            log(f"{title}: {done} of {total} rows")
+            log(f"{title}: {done} of {total} {unit}")
 
     yield advance

@@ -74,7 +74,7 @@ def train_vqvae(
     _check_directory(settings, overwrite, dry_run)
     _check_input(settings)
 
-    from spinlock.tokenizer import choose_device
+    from spinlock.device import choose_device
     from spinlock.training.prepare import read_table
 
     chosen = choose_device(settings.device)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinlock.cli.console import out, table
+from spinlock.cli.console import out
+from spinlock.cli.targets import target_rows
 from spinlock.training.report import Limits, advice, target_table
 
 if TYPE_CHECKING:
@@ -23,16 +24,7 @@ def tell_result(run: Run) -> None:
     else:
         console.print(f"epoch {progress.best_epoch} of {progress.epoch} was chosen (quality {start:.4f} at epoch 0)")
     found = target_table(metrics)
-    rows = [
-        (
-            target.metric,
-            "none" if target.value is None else f"{target.value:.4f}",
-            f"{'>' if target.above else '<'} {target.bound:.2f}",
-            "met" if target.met else "missed",
-        )
-        for target in found
-    ]
-    console.print(table(("target", "reached", "wanted", ""), rows))
+    console.print(target_rows(metrics))
     fixed = run.fixed
     limits = Limits(
         len(fixed.data.train),

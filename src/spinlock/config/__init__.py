@@ -1,10 +1,12 @@
-"""The configuration of a training run: one flat, frozen, strict object, and the files it is read from.
+"""The configurations of a training run and of a dataset: flat, frozen, strict objects, and the files they come from.
 
-Each part of the program is typed against the section it needs; :class:`VQVAEConfig` is all of them at once.
+Each part of the program is typed against the section it needs; :class:`VQVAEConfig` and :class:`DatasetConfig` are
+all of them at once.
 """
 
 from spinlock.config.data import CleaningSettings, DataSettings
-from spinlock.config.loading import config_from_mapping, load_config
+from spinlock.config.dataset import DatasetConfig
+from spinlock.config.loading import config_from_mapping, load_config, load_dataset_config
 from spinlock.config.model import CategorySettings, LevelFactors, LevelTriple, ModelSettings
 from spinlock.config.run import CheckpointSettings, RuntimeSettings
 from spinlock.config.text import dump_config
@@ -17,6 +19,7 @@ __all__ = [
     "CleaningSettings",
     "CodebookSettings",
     "DataSettings",
+    "DatasetConfig",
     "LevelFactors",
     "LevelTriple",
     "LossSettings",
@@ -28,4 +31,5 @@ __all__ = [
     "config_schema",
     "dump_config",
     "load_config",
+    "load_dataset_config",
 ]

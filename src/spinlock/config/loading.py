@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from spinlock.config.dataset import DatasetConfig
 from spinlock.config.problems import Given, unknown_key, validate
+from spinlock.config.section import SectionT
 from spinlock.config.text import ConfigTextError, parse_text, parse_value
 from spinlock.config.vqvae import VQVAEConfig
 from spinlock.errors import ConfigError
@@ -20,22 +22,35 @@ def load_config(
     ``set_values`` are "KEY=VALUE" with a YAML value; the last one of a key counts.
     Raises one :class:`ConfigError` with every problem.
     """
+    return _load(VQVAEConfig, path, overrides, set_values)
+
+
+def load_dataset_config(
+    path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
+) -> DatasetConfig:
+    """The same for a configuration of ``generate``."""
+    return _load(DatasetConfig, path, overrides, set_values)
+
+
+def _load(
+    model: type[SectionT], path: str | Path, overrides: Mapping[str, object] | None, set_values: Sequence[str]
+) -> SectionT:
     given = [Given(str(key), value, "the file") for key, value in _read_mapping(Path(path)).items()]
     assignments, problems = _parse_set_values(set_values)
     given += assignments
     given += [Given(key, value, _flag(key)) for key, value in (overrides or {}).items() if value is not None]
-    return _resolve(given, problems, where=str(path))
+    return _resolve(model, given, problems, where=str(path))
 
 
 def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAEConfig:
     """Check values that are read already, such as a checkpoint's; ``where`` names their place in errors."""
-    return _resolve([Given(key, value, where) for key, value in values.items()], [], where=where)
+    return _resolve(VQVAEConfig, [Given(key, value, where) for key, value in values.items()], [], where=where)
 
 
-def _resolve(given: Sequence[Given], problems: Sequence[str], *, where: str) -> VQVAEConfig:
-    known = {item.key: item for item in given if item.key in VQVAEConfig.model_fields}
-    unknown = [unknown_key(item) for item in given if item.key not in VQVAEConfig.model_fields]
-    config, faults = validate(known)
+def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[str], *, where: str) -> SectionT:
+    known = {item.key: item for item in given if item.key in model.model_fields}
+    unknown = [unknown_key(model, item) for item in given if item.key not in model.model_fields]
+    config, faults = validate(model, known)
     everything = [*unknown, *faults, *problems]
     if config is None or everything:
         raise ConfigError(everything, where=where)

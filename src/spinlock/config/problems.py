@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from spinlock.config.section import Conflict
-from spinlock.config.vqvae import VQVAEConfig
+from spinlock.config.section import Conflict, Section, SectionT
 
 _LONGEST_VALUE = 60
 _SHAPE_ERRORS = ("missing", "too_short", "too_long", "tuple_type")
@@ -35,45 +34,48 @@ class Given:
     origin: str
 
 
-def unknown_key(given: Given) -> str:
-    """The line for a key that there is not, with the nearest one that there is."""
-    hint = _nearest(given.key, list(VQVAEConfig.model_fields))
+def unknown_key(model: type[Section], given: Given) -> str:
+    """The line for a key that ``model`` has not, with the nearest one that it has."""
+    hint = _nearest(given.key, list(model.model_fields), model)
     return f"{given.key}: got an unknown key from {given.origin}, {hint}"
 
 
-def validate(given: Mapping[str, Given]) -> tuple[VQVAEConfig | None, list[str]]:
-    """Build the configuration, or say everything that is wrong; every key of ``given`` is a known one."""
+def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[SectionT | None, list[str]]:
+    """Build the configuration, or say everything that is wrong; every key of ``given`` is one of ``model``."""
     try:
-        return VQVAEConfig.model_validate({key: item.value for key, item in given.items()}), []
+        return model.model_validate({key: item.value for key, item in given.items()}), []
     except ValidationError as error:
         errors = error.errors()
     wrong = {str(fault["loc"][0]) for fault in errors if fault["loc"]}
-    lines = [_field_line(fault, given) for fault in errors if fault["loc"]]
-    lines += [_conflict_line(conflict, given) for conflict in _conflicts(given, wrong)]
+    inside = {
+        fault["loc"][:-1] for fault in errors
+    }  # a wrong entry makes its list wrong too, which is not worth a line
+    lines = [_field_line(model, fault, given) for fault in errors if fault["loc"] and fault["loc"] not in inside]
+    lines += [_conflict_line(model, conflict, given) for conflict in _conflicts(model, given, wrong)]
     return None, list(dict.fromkeys(lines))
 
 
-def _conflicts(given: Mapping[str, Given], wrong: set[str]) -> list[Conflict]:
+def _conflicts(model: type[Section], given: Mapping[str, Given], wrong: set[str]) -> list[Conflict]:
     """The contradictions between values that are right one by one; keys in ``wrong`` take no part."""
     try:
-        VQVAEConfig.model_validate({key: item.value for key, item in given.items() if key not in wrong})
+        model.model_validate({key: item.value for key, item in given.items() if key not in wrong})
     except ValidationError as error:
         found = [conflict for fault in error.errors() for conflict in fault["ctx"]["conflicts"]]
         return [conflict for conflict in found if not wrong.intersection(conflict.keys)]
     return []
 
 
-def _conflict_line(conflict: Conflict, given: Mapping[str, Given]) -> str:
+def _conflict_line(model: type[Section], conflict: Conflict, given: Mapping[str, Given]) -> str:
     parts = []
     for key in conflict.keys:
         if key in given:
             parts.append(f"{key} = {_show(given[key].value)} from {given[key].origin}")
         else:
-            parts.append(f"{key} = {_show(VQVAEConfig.model_fields[key].default)} by default")
+            parts.append(f"{key} = {_show(model.model_fields[key].default)} by default")
     return f"{', '.join(parts)}: {conflict.reason}"
 
 
-def _field_line(fault: ErrorDetails, given: Mapping[str, Given]) -> str:
+def _field_line(model: type[Section], fault: ErrorDetails, given: Mapping[str, Given]) -> str:
     loc = fault["loc"]
     item = given[str(loc[0])]
     if fault["type"] in _SHAPE_ERRORS:
@@ -81,19 +83,19 @@ def _field_line(fault: ErrorDetails, given: Mapping[str, Given]) -> str:
     if loc[-1] == "[key]":
         return f"{_spell(loc[:-2])}: got the name {_show(loc[-2])} from {item.origin}, expected a string"
     if fault["type"] == "extra_forbidden":
-        hint = _nearest(str(loc[-1]), list(_node_at(loc[:-1]).get("properties", {})))
+        hint = _nearest(str(loc[-1]), list(_node_at(model, loc[:-1]).get("properties", {})), model)
         return f"{_spell(loc)}: got an unknown key from {item.origin}, {hint}"
-    expected = describe(_node_at(loc))
+    expected = describe(_node_at(model, loc))
     if fault["type"] == "finite_number":
         expected = expected.replace("a number", "a finite number")
     return f"{_spell(loc)}: got {_show(fault['input'])} from {item.origin}, expected {expected}"
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def _nearest(key: str, known: list[str], model: type[Section]) -> str:
     close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return "and no key is like it; configs/vqvae/default.yaml lists all"
+    return f"and no key is like it; {model.listing} lists all"
 
 
 def _spell(loc: _Loc) -> str:
@@ -106,14 +108,14 @@ def _show(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 4] + " ..."
 
 
-def _node_at(loc: _Loc) -> dict[str, Any]:
+def _node_at(model: type[Section], loc: _Loc) -> dict[str, Any]:
     """The part of the JSON schema that describes the value at ``loc``."""
-    schema = VQVAEConfig.model_json_schema()
+    schema = model.model_json_schema()
     node: dict[str, Any] = schema
     for part in loc:
         node = next((option for option in node.get("anyOf", []) if option.get("type") != "null"), node)
         if isinstance(part, int):
-            node = node["prefixItems"][part]
+            node = node["prefixItems"][part] if "prefixItems" in node else node["items"]
         else:
             node = node.get("properties", {}).get(part) or node["additionalProperties"]
         if "$ref" in node:
@@ -134,6 +136,8 @@ def describe(node: Mapping[str, Any]) -> str:
         return f"a list of {len(node['prefixItems'])}"
     if node.get("properties"):
         return "a mapping with " + ", ".join(node["properties"])
+    if node.get("type") == "array" and "items" in node:
+        return f"a list of {describe(node['items'])}{' (at least one)' if node.get('minItems') else ''}"
     limits = [
         f"{words} {node[name]}"
         for name, words in (

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -31,6 +31,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    listing: ClassVar[str] = "the JSON schema"
+    """The file that lists and explains every key."""
+
     def conflicts(self) -> Iterator[Conflict]:
         """Every contradiction between this section's values; a subclass yields its own, then its parents'."""
         yield from ()
@@ -42,6 +45,9 @@ class Section(BaseModel):
             reasons = "; ".join(conflict.reason for conflict in found)
             raise PydanticCustomError("conflict", "{reasons}", {"reasons": reasons, "conflicts": found})
         return self
+
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 def setting(

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from spinlock.config.vqvae import VQVAEConfig
+from spinlock.config.section import Section
 
 _TAG = "tag:yaml.org,2002:"
 _DIGITS = list("-+.0123456789")
@@ -106,10 +106,10 @@ def parse_value(text: str) -> object:
         raise ConfigTextError(f"broken YAML: {' '.join(str(error).split())}") from None
 
 
-def dump_config(config: VQVAEConfig) -> str:
+def dump_config(config: Section) -> str:
     """YAML of every key, in the order of declaration; it reads back as the same configuration."""
     values = config.model_dump(mode="json")
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
 
 
 def _parse_json(text: str) -> object:

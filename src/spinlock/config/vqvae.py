@@ -1,13 +1,12 @@
 """The whole configuration: every section in one flat object, and its JSON schema."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from spinlock.config.data import CleaningSettings, DataSettings
 from spinlock.config.model import CategorySettings, ModelSettings
 from spinlock.config.run import CheckpointSettings, RuntimeSettings
+from spinlock.config.schema import file_schema
 from spinlock.config.training import CodebookSettings, LossSettings, OptimisationSettings
-
-SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 # pydantic collects fields from the last base to the first: read upwards, this is the order of the keys.
@@ -27,13 +26,9 @@ class VQVAEConfig(
     It is an instance of each section, so that it can be handed to code that asks for one of them.
     """
 
+    listing: ClassVar[str] = "configs/vqvae/default.yaml"
+
 
 def config_schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, for editors; keys that begin with ``_`` are comments."""
-    schema = VQVAEConfig.model_json_schema()
-    schema.pop("description")
-    for table in (schema, *schema["$defs"].values()):
-        table["patternProperties"] = {r"^_|^\$schema$": {}}
-        for node in table["properties"].values():
-            node.pop("title", None)
-    return {"$schema": SCHEMA_DIALECT, **schema, "title": "Spinlock: training of a VQ-VAE tokenizer"}
+    return file_schema(VQVAEConfig, "Spinlock: training of a VQ-VAE tokenizer")

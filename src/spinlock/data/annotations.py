@@ -27,6 +27,11 @@ class AnnotatedFile:
         with reading(self.path):
             copy_annotations(self._file, target)
 
+    def knows(self, name: str) -> bool:
+        """Whether the file has an object of that name."""
+        with reading(self.path):
+            return name in self._file
+
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._file.close()

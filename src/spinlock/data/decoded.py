@@ -37,7 +37,7 @@ class FeatureWriter(RowFile):
 
     def _lay_out(self) -> None:
         self._file.create_group(self._group)[KEY] = text(self._names)
-        self._create(f"{self._group}/features", len(self._names), np.float32, compressed=True)
+        self._create(f"{self._group}/features", (len(self._names),), np.float32, compressed=True)
 
     def write(self, values: NDArray[np.float32]) -> None:
         """The next n rows, [n, D] in raw units.

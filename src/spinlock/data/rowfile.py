@@ -65,13 +65,14 @@ class RowFile:
     def _lay_out(self) -> None:
         raise NotImplementedError
 
-    def _create(self, name: str, width: int | None, dtype: Any, *, compressed: bool = False) -> None:
-        """A dataset of the file's shape, [N, (M,) width], or [N, (M)] when ``width`` is None."""
-        shape = self.shape if width is None else (*self.shape, width)
+    def _create(self, name: str, inner: tuple[int, ...], dtype: Any, *, compressed: bool = False) -> None:
+        """A dataset of the file's shape and that of one row, [N, (M,) *inner]."""
+        shape = (*self.shape, *inner)
         options: dict[str, Any] = {}
         if compressed:
+            row_bytes = int(np.prod(inner, dtype=int)) * np.dtype(dtype).itemsize
             options = {
-                "chunks": chunk_shape(self.shape, (width or 1) * np.dtype(dtype).itemsize) + shape[len(self.shape) :],
+                "chunks": chunk_shape(self.shape, row_bytes) + inner,
                 "compression": "gzip",
                 "compression_opts": 1,
                 "shuffle": np.dtype(dtype).itemsize > 1,

@@ -62,9 +62,9 @@ class TokenWriter(RowFile):
         tokens["codebook_size"] = np.asarray(self._columns.codebook_size, dtype=np.int64)
         self._file["split"] = text(self._split.tolist())
         dtype = index_dtype(self._columns.codebook_size)
-        self._create("tokens/indices", len(self._columns), dtype, compressed=True)
+        self._create("tokens/indices", (len(self._columns),), dtype, compressed=True)
         for quality in ROW_QUALITIES:
-            self._create(f"tokens/{quality}", None, np.float32)
+            self._create(f"tokens/{quality}", (), np.float32)
 
     def write(
         self,

@@ -1,0 +1,124 @@
+"""What a generated dataset is worth: faulty columns, rank, how far groups explain one another, family from features.
+
+Rank is (sum l)^2 / sum l^2 of the covariance eigenvalues of the z-scored table. A group is explained by the others to
+the R^2 that ridge regression reaches on the half of the rows it was not fitted on, over all of its columns. The
+classifier is multinomial logistic regression, five folds; its rows are also judged against shuffled labels.
+
+    poetry run python benchmarks/dataset.py --dataset datasets/benchmark_4k.h5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from spinlock.data.dataset import open_features
+
+Floats = NDArray[np.float64]
+
+DUPLICATE = 0.9999
+"""|r| from which on training drops a column."""
+
+CLIPPED = (0.1, 99.9)
+"""Percentiles at which values are clipped before they are z-scored, as in training."""
+
+
+def z_scored(table: NDArray[np.float32]) -> Floats:
+    """Clipped and standardised columns; constant ones become 0."""
+    values = table.astype(np.float64)
+    values = np.clip(values, *np.percentile(values, CLIPPED, axis=0))
+    spread = values.std(0)
+    return (values - values.mean(0)) / np.where(spread > 0, spread, 1)
+
+
+def columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
+    """Counts, and the names of what is constant, nearly so, duplicate or not finite."""
+    finite = np.isfinite(table)
+    commonest = np.array([np.unique(column, return_counts=True)[1].max() for column in table.T]) / len(table)
+    correlation = np.abs(np.corrcoef(z_scored(np.where(finite, table, 0)), rowvar=False))
+    correlation[~np.isfinite(correlation)] = 0
+    first, second = np.nonzero(np.triu(correlation, 1) >= DUPLICATE)
+    return {
+        "columns": len(names),
+        "base_features": len({name.rpartition(".")[0] for name in names}),
+        "not_finite": [names[j] for j in np.flatnonzero(~finite.all(0))],
+        "constant": [names[j] for j in np.flatnonzero(np.ptp(table, axis=0) == 0)],
+        "nearly_constant": [names[j] for j in np.flatnonzero(commonest >= 0.995)],
+        "duplicate": [f"{names[i]} = {names[j]}" for i, j in zip(first, second, strict=True)],
+        "largest_correlation": float(np.triu(correlation, 1).max()),
+    }
+
+
+def effective_rank(z: Floats) -> float:
+    """(sum l)^2 / sum l^2."""
+    eigenvalues = np.linalg.svd(z, compute_uv=False) ** 2
+    return float(eigenvalues.sum() ** 2 / np.square(eigenvalues).sum())
+
+
+def explained(z: Floats, groups: NDArray[np.str_], rng: np.random.Generator) -> dict[str, float]:
+    """R^2 of each group from the columns of all others, on rows that were not fitted."""
+    order = rng.permutation(len(z))
+    fitted, judged = order[: len(z) // 2], order[len(z) // 2 :]
+    found = {}
+    for group in dict.fromkeys(groups.tolist()):
+        own = groups == group
+        model = RidgeCV(alphas=np.logspace(0, 4, 9)).fit(z[fitted][:, ~own], z[fitted][:, own])
+        rest = z[judged][:, own] - model.predict(z[judged][:, ~own])
+        found[group] = float(1 - np.square(rest).sum() / np.square(z[judged][:, own]).sum())
+    return found
+
+
+def family_accuracy(z: Floats, family: NDArray[np.str_], seed: int) -> dict[str, Any]:
+    """Share of operators whose family is told right by others, overall and by family."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    right = cross_val_predict(model, z, family, cv=folds) == family
+    shuffled = np.random.default_rng(seed).permutation(family)
+    return {
+        "accuracy": float(right.mean()),
+        "chance": float(cross_val_score(model, z, shuffled, cv=folds).mean()),
+        "by_family": {name: float(right[family == name].mean()) for name in sorted(set(family.tolist()))},
+    }
+
+
+def main() -> None:
+    """Print the findings, and write them if asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    with open_features(arguments.dataset) as source:
+        table, names = source.read_all(), tuple(source.names)
+    with h5py.File(arguments.dataset) as file:
+        family = file["labels/family"].asstr()[()].astype(np.str_)
+        diverged = int(file["metadata/diverged"][()].sum())
+    z = z_scored(table)
+    groups = np.array([name.partition(".")[0] for name in names])
+    result: dict[str, Any] = {
+        "dataset": arguments.dataset.name,
+        "operators": len(table),
+        "diverged": diverged,
+        **columns(table, names),
+        "effective_rank": effective_rank(z),
+        "explained_by_other_groups": explained(z, groups, np.random.default_rng(arguments.seed)),
+        "family": family_accuracy(z, family, arguments.seed),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

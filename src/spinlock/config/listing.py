@@ -1,0 +1,22 @@
+"""A configuration written out: every key with its meaning, unit and limits as a comment, from the model itself."""
+
+import textwrap
+
+from spinlock.config.problems import describe
+from spinlock.config.section import Section
+from spinlock.config.text import dump_config
+
+WIDTH = 120
+
+
+def list_keys(config: Section) -> str:
+    """YAML of every key of ``config``, each below a comment that says what it is and what it may be."""
+    properties = type(config).model_json_schema()["properties"]
+    lines: list[str] = []
+    for line in dump_config(config).splitlines():
+        key = line.partition(":")[0]
+        node = properties[key]
+        unit = f" ({node['unit']})" if "unit" in node and "errorMessage" in node else ""
+        text = f"{node['description']} Allowed: {describe(node)}{unit}."
+        lines += ["", *textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# "), line]
+    return "\n".join(lines) + "\n"

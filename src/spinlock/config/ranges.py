@@ -1,0 +1,91 @@
+"""Ranges of sampled values, [low, high] in a file: uniform in the value, or in its logarithm.
+
+``sampling`` maps the unit interval onto them; here is only what a file may say.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
+
+Scale = Literal["linear", "log"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values from ``low`` to ``high``; equal ends are one fixed value."""
+
+    low: float
+    high: float
+    scale: Scale = "linear"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+
+
+def log(low: float, high: float) -> Range:
+    """A range on a logarithmic scale."""
+    return Range(low, high, "log")
+
+
+def _read(value: object, scale: Scale, least: float, most: float) -> Range:
+    ends = (value.low, value.high) if isinstance(value, Range) else value
+    if not isinstance(ends, list | tuple) or len(ends) != 2:
+        raise ValueError("a range is a list of two numbers")
+    if any(isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end) for end in ends):
+        raise ValueError("the ends of a range are finite numbers")
+    low, high = float(ends[0]), float(ends[1])
+    if not (low <= high and least <= low and high <= most) or (scale == "log" and low <= 0):
+        raise ValueError("the ends of the range are impossible")
+    return Range(low, high, scale)
+
+
+def _schema(words: str, scale: Scale, **limits: float) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "type": "array",
+            "prefixItems": [{"type": "number", **limits}] * 2,
+            "minItems": 2,
+            "maxItems": 2,
+            "scale": scale,
+            "errorMessage": f"[low, high], two numbers {words}with low <= high",
+        }
+    )
+
+
+_as_list = PlainSerializer(lambda value: [value.low, value.high], return_type=list)
+
+LinearRange = Annotated[
+    InstanceOf[Range],
+    BeforeValidator(partial(_read, scale="linear", least=-math.inf, most=math.inf)),
+    _as_list,
+    _schema("", "linear"),
+]
+"""Any two numbers, uniform."""
+
+PositiveRange = Annotated[
+    InstanceOf[Range],
+    BeforeValidator(partial(_read, scale="linear", least=0.0, most=math.inf)),
+    _as_list,
+    _schema("of at least 0, ", "linear", minimum=0),
+]
+"""Numbers of at least 0, uniform."""
+
+ShareRange = Annotated[
+    InstanceOf[Range],
+    BeforeValidator(partial(_read, scale="linear", least=0.0, most=1.0)),
+    _as_list,
+    _schema("from 0 to 1, ", "linear", minimum=0, maximum=1),
+]
+"""Shares, uniform."""
+
+LogRange = Annotated[
+    InstanceOf[Range],
+    BeforeValidator(partial(_read, scale="log", least=0.0, most=math.inf)),
+    _as_list,
+    _schema("above 0, ", "log", exclusiveMinimum=0),
+]
+"""Numbers above 0, uniform in their logarithm."""

@@ -1,0 +1,90 @@
+"""Rollouts: T frames u_{t+1} = step(u_t) of M realisations of B operators, and short probing runs beside them.
+
+A run that stops being finite, or exceeds the bound, is marked and holds its last good frame; the others go on.
+
+Letters: ``B`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Step = Callable[[Tensor, int], Tensor]
+"""Fields [B, M, C, H, W] and the number of the step, which chooses the noise, to the fields one step later."""
+
+PROBE_STEPS = 8
+EPSILONS = (1e-3, 1e-2, 1e-1)
+"""Sizes of the perturbations, over the root mean square of the first frame."""
+SCALES = (0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """``frames`` [B, M, T, C, H, W] and ``blow_up`` [B, M] int32: the step that failed, 1 the first; 0 for none."""
+
+    frames: Tensor
+    blow_up: Tensor
+
+
+@dataclass(frozen=True)
+class ProbeRuns:
+    """``base`` [B, M, S + 1, C, H, W], ``perturbed`` [B, M, E, S + 1, ...] and ``scaled`` [B, M, G, S + 1, ...]."""
+
+    base: Tensor
+    perturbed: Tensor
+    scaled: Tensor
+
+
+def roll_out(step: Step, start: Tensor, steps: int, *, warmup: int, bound: float) -> Rollout:
+    """T = ``steps`` frames after ``warmup`` steps from ``start`` [B, M, C, H, W].
+
+    The first frame is ``start`` itself when there is no warm-up.
+    """
+    run = _Guarded(step, start, bound)
+    for index in range(warmup):
+        run.advance(index)
+    frames = start.new_empty((*start.shape[:2], steps, *start.shape[2:]))
+    for frame in range(steps):
+        if frame:
+            run.advance(warmup + frame - 1)
+        frames[:, :, frame] = run.fields
+    return Rollout(frames, run.blow_up)
+
+
+def probe(step: Step, first: Tensor, direction: Tensor, *, warmup: int, bound: float) -> ProbeRuns:
+    """S steps from the first frame u0, from u0 + epsilon rms(u0) xi for each epsilon, and from scale u0 for each scale.
+
+    ``first`` and ``direction`` (xi, of unit root mean square) are [B, M, C, H, W]; the noise is that of the rollout.
+    """
+    size = first.square().mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(1e-6)
+    perturbed = [first + epsilon * size * direction for epsilon in EPSILONS]
+    scaled = [scale * first for scale in SCALES]
+    base, *others = (
+        roll_out(
+            lambda fields, index: step(fields, warmup + index), start, PROBE_STEPS + 1, warmup=0, bound=bound
+        ).frames
+        for start in (first, *perturbed, *scaled)
+    )
+    return ProbeRuns(base, torch.stack(others[: len(EPSILONS)], 2), torch.stack(others[len(EPSILONS) :], 2))
+
+
+class _Guarded:
+    """Fields that advance while they are finite and within the bound; a failed run stands still."""
+
+    def __init__(self, step: Step, start: Tensor, bound: float) -> None:
+        self.fields = start
+        self._step = step
+        self._bound = bound
+        self.blow_up = torch.zeros(start.shape[:2], dtype=torch.int32, device=start.device)
+        self._taken = 0
+
+    def advance(self, index: int) -> None:
+        self._taken += 1
+        after = self._step(self.fields, index)
+        good = after.abs().amax((-3, -2, -1)) <= self._bound  # false for NaN too
+        failed_now = ~good & (self.blow_up == 0)
+        self.blow_up = torch.where(failed_now, self._taken, self.blow_up)
+        alive = (self.blow_up == 0)[..., None, None, None]
+        self.fields = torch.where(alive, after, self.fields)

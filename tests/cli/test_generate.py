@@ -1,0 +1,111 @@
+"""``generate`` and ``extract-features`` in processes of their own: killed, shared out, refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from spinlock.config import dump_config
+from tests.cli.workplace import Workplace, printed_command
+from tests.data.rollout_files import write_own
+from tests.generation.settings import small
+from tests.generation.test_run import contents
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A folder with a configuration and the dataset made from it in one go."""
+    path = tmp_path_factory.mktemp("generate")
+    (path / "small.yaml").write_text(dump_config(small(num_samples=100)))
+    place = Workplace(path)
+    result = place.done("generate", "--config", "small.yaml", "--output", "whole.h5")
+    assert "100 operators, 100 of them in" in result.stdout
+    assert "sample: centred discrepancy at most" in result.stdout
+    return place
+
+
+def test_a_killed_run_is_resumed_to_the_same_bytes(desk: Workplace) -> None:
+    command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "killed.h5"]
+    process = subprocess.Popen([*command, "--batch-size", "1"], cwd=desk.path, stderr=subprocess.DEVNULL)
+    parts = desk.path / "killed.h5.parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("block-*.npz"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (desk.path / "killed.h5").exists()
+    result = desk.done("generate", "--config", "small.yaml", "--output", "killed.h5", "--resume")
+    assert "going on: " in result.stderr
+    assert contents(desk.path / "killed.h5") == contents(desk.path / "whole.h5")
+    assert not parts.exists()
+    again = desk.done("generate", "--config", "small.yaml", "--output", "killed.h5", "--resume")
+    assert again.stdout == "complete already: killed.h5\n"
+
+
+def test_two_processes_make_what_one_makes(desk: Workplace) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "shared.h5"]
+    result = subprocess.run(command, cwd=desk.path, capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "process 0 of 2: done" in result.stderr
+    assert "process 1 of 2: done" in result.stderr
+    assert result.stdout.count("100 operators, 100 of them in") == 1
+    assert contents(desk.path / "shared.h5") == contents(desk.path / "whole.h5")
+
+
+def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(desk: Workplace) -> None:
+    command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "stopped.h5"]
+    process = subprocess.Popen(command, cwd=desk.path, stderr=subprocess.PIPE, text=True)
+    parts = desk.path / "stopped.h5.parts"
+    while not list(parts.glob("block-*.npz")) and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert printed_command(errors) == "spinlock generate --config small.yaml --output stopped.h5 --resume"
+    assert list(parts.glob("block-*.npz"))
+
+
+def test_a_dry_run_estimates_and_writes_nothing(desk: Workplace) -> None:
+    before = sorted(path.name for path in desk.path.iterdir())
+    text = desk.done("generate", "--config", "small.yaml", "--output", "dry.h5", "--dry-run").stdout
+    for words in ("num_samples: 100", "neural convex", "features: ", " blocks, ", " of memory, at most ", " of disk"):
+        assert words in text
+    assert sorted(path.name for path in desk.path.iterdir()) == before
+
+
+def test_bad_input_is_one_line(desk: Workplace) -> None:
+    write_own(desk.path / "nan.h5", np.full((1, 1, 3, 1, 16, 16), np.nan, np.float32))
+    (desk.path / "bad.yaml").write_text("families: [burger]\n")
+    (desk.path / "empty.h5").touch()
+    made = ("--output", "new.h5")
+    for command, words in (
+        (("generate", "--config", "bad.yaml", *made), 'families[0]: got "burger" from the file, expected one of'),
+        (("generate", "--config", "small.yaml", "--output", "whole.h5"), "exists already; pass --overwrite"),
+        (("generate", "--config", "small.yaml", *made, "--num-samples", "0"), "num_samples: got 0 from --num-samples"),
+        (("extract-features", "--rollouts", "nan.h5", *made), "operator 0, realisation 0, frame 0: holds NaN"),
+        (("extract-features", "--rollouts", "whole.h5", *made), "whole.h5: holds no rollouts"),
+        (("extract-features", "--rollouts", "empty.h5", *made), "empty.h5: "),
+        (
+            ("extract-features", "--rollouts", "nan.h5", *made, "--scale", "0"),
+            "--scale is 0.0; expected a number above",
+        ),
+    ):
+        result = desk.run(*command)
+        assert result.returncode == 1, (command, result.stderr)
+        line = result.stderr.strip().splitlines()[-1]
+        assert line.startswith("error: ")
+        assert words in line, (command, line)
+        assert not (desk.path / "new.h5").exists()
+
+
+def test_another_configuration_is_not_taken_for_complete(desk: Workplace) -> None:
+    result = desk.run("generate", "--config", "small.yaml", "--output", "whole.h5", "--resume", "--num-samples", "7")
+    assert result.returncode == 1
+    assert "exists already, from another configuration" in result.stderr

@@ -1,0 +1,24 @@
+"""The smallest configurations that have everything in them."""
+
+from typing import Any
+
+from spinlock.config import DatasetConfig
+
+
+def small(**changes: Any) -> DatasetConfig:
+    """Small grid, few frames, two families and small networks, unless ``changes`` say otherwise."""
+    values: dict[str, Any] = {
+        "num_samples": 24,
+        "grid_size": 16,
+        "num_steps": 5,
+        "warmup_steps": 1,
+        "num_realisations": 2,
+        "families": ["advection_diffusion", "gray_scott"],
+        "neural_share": 0.25,
+        "neural_depths": [2, 3],
+        "neural_widths": [4],
+        "neural_kernels": [3],
+        "initial_wavenumber": [2.0, 3.0],
+        "device": "cpu",
+    }
+    return DatasetConfig.model_validate({**values, **changes})

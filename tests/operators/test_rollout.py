@@ -1,0 +1,66 @@
+"""Rollouts of maps whose orbits are known."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES, probe, roll_out
+
+
+def start(*values: float) -> Tensor:
+    return torch.tensor(values).view(-1, 1, 1, 1, 1).expand(-1, 1, 1, 2, 2).clone()
+
+
+def test_frames_are_the_orbit_after_the_warm_up() -> None:
+    rollout = roll_out(lambda u, _: 2 * u, start(1.0, 3.0), 4, warmup=2, bound=1e6)
+    assert rollout.frames.shape == (2, 1, 4, 1, 2, 2)
+    assert rollout.frames[:, 0, :, 0, 0, 0].tolist() == [[4, 8, 16, 32], [12, 24, 48, 96]]
+    assert rollout.blow_up.tolist() == [[0], [0]]
+
+
+def test_the_first_frame_is_the_start_without_a_warm_up() -> None:
+    assert roll_out(lambda u, _: u + 1, start(5.0), 1, warmup=0, bound=10).frames.flatten().tolist() == [5.0] * 4
+
+
+def test_steps_are_numbered_from_the_initial_condition() -> None:
+    seen: list[int] = []
+
+    def step(u: Tensor, index: int) -> Tensor:
+        seen.append(index)
+        return u
+
+    roll_out(step, start(1.0), 3, warmup=2, bound=10)
+    assert seen == [0, 1, 2, 3]
+
+
+def test_a_run_that_leaves_the_bound_holds_its_last_frame_and_is_marked() -> None:
+    rollout = roll_out(lambda u, _: 2 * u, start(1.0, 0.01), 6, warmup=1, bound=9.0)
+    assert rollout.frames[0, 0, :, 0, 0, 0].tolist() == [2, 4, 8, 8, 8, 8]
+    assert rollout.blow_up.tolist() == [[4], [0]]
+    assert float(rollout.frames[1, 0, -1].max()) == pytest.approx(0.64)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_one_bad_point_ends_its_run_and_no_other(bad: float) -> None:
+    def step(u: Tensor, index: int) -> Tensor:
+        after = u + 1
+        if index == 1:
+            after[0, 0, 0, 1, 1] = bad
+        return after
+
+    rollout = roll_out(step, start(0.0, 0.0), 4, warmup=0, bound=100)
+    assert rollout.blow_up.tolist() == [[2], [0]]
+    assert rollout.frames[0, 0, :, 0, 1, 1].tolist() == [0, 1, 1, 1]
+    assert rollout.frames[1, 0, :, 0, 1, 1].tolist() == [0, 1, 2, 3]
+
+
+def test_probes_start_where_they_say_and_share_the_steps_noise() -> None:
+    noise = torch.randn(3 + PROBE_STEPS, 1, generator=torch.Generator().manual_seed(0))
+    runs = probe(lambda u, index: 0.5 * u + noise[index], start(4.0), start(1.0), warmup=3, bound=100)
+    assert runs.perturbed.shape == (1, 1, len(EPSILONS), PROBE_STEPS + 1, 1, 2, 2)
+    for number, epsilon in enumerate(EPSILONS):
+        gap = (runs.perturbed[:, :, number] - runs.base)[0, 0, :, 0, 0, 0]
+        expected = torch.tensor([epsilon * 4 * 0.5**t for t in range(PROBE_STEPS + 1)])
+        torch.testing.assert_close(gap, expected, atol=2e-6, rtol=0)
+    assert runs.scaled[0, 0, :, 0, 0, 0, 0].tolist() == [scale * 4 for scale in SCALES]
+    assert float(runs.base[0, 0, 1, 0, 0, 0]) == pytest.approx(float(2 + noise[3]))
