@@ -1,7 +1,8 @@
 """Operators per second of ``generate`` by family, and the share of rollout, features and writing.
 
 For every family one block of operators is rolled out, probed and described a few times on one core (or the GPU), and
-the median taken; blocks are what a run computes side by side on its cores. The whole command is timed by itself.
+the median taken, for neural operators the mean over five architectures; blocks are what a run computes side by side.
+The whole command is timed by itself.
 
     poetry run python benchmarks/generation.py --config configs/datasets/benchmark_4k.yaml
     poetry run python benchmarks/generation.py --config configs/datasets/quickstart.yaml --whole --output result.json
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.device import choose_device
 from spinlock.features.extract import extract
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.compute import compute_block, flattened
+from spinlock.generation.compute import collected, flattened
 from spinlock.generation.parts import PartStore
 from spinlock.generation.resources import one_thread_each
 from spinlock.generation.stepping import assemble
@@ -50,11 +51,13 @@ def one_block(block: Block, operators: Operators, config: DatasetConfig, device:
     made, drawing = timed(lambda: assemble(block, operators, config, device), device)
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     rollout, rolling = timed(lambda: roll_out(made.step, made.start, config.num_steps, **limits), device)
-    probes, probing = timed(lambda: probe(made.step, rollout.frames[:, :, 0], made.directions, **limits), device)
-    _, describing = timed(lambda: extract(rollout.frames, flattened(probes)), device)
+    probes, probing = timed(lambda: probe(made.step, rollout.frames, made.directions, **limits), device)
+    tables, describing = timed(lambda: extract(rollout.frames, flattened(probes)), device)
     with tempfile.TemporaryDirectory() as folder:
-        store, result = PartStore(Path(folder) / "d.h5"), compute_block(block, operators, config, device)
+        store = PartStore(Path(folder) / "d.h5")
         store.prepare({}, resume=False, overwrite=False)
+        count = len(block.members)
+        result = collected(tables, rollout.frames, rollout.blow_up, count, keep=config.store_trajectories)
         _, writing = timed(lambda: store.write(block, result), device)
     return {"draws": drawing, "rollout": rolling, "probes": probing, "features": describing, "writing": writing}
 
@@ -65,8 +68,8 @@ def by_family(config: DatasetConfig, device: torch.device, repeats: int) -> list
     rows = []
     with torch.no_grad(), one_thread_each(device):
         for family, blocks in _blocks(operators, device).items():
-            taken = [one_block(block, operators, config, device) for block in blocks for _ in range(repeats + 1)]
-            parts = {name: median(each[name] for each in taken) for name in taken[0]}
+            taken = [[one_block(block, operators, config, device) for _ in range(repeats)] for block in blocks]
+            parts = {name: fmean(median(each[name] for each in again) for again in taken) for name in taken[0][0]}
             whole = sum(parts.values())
             size = blocks[0].size
             rows.append(
@@ -76,7 +79,7 @@ def by_family(config: DatasetConfig, device: torch.device, repeats: int) -> list
 
 
 def _blocks(operators: Operators, device: torch.device) -> dict[str, list[Block]]:
-    """One block of each PDE family, and the cheapest, middle and dearest of the neural ones."""
+    """One block of each PDE family, and five of the neural ones, evenly over the architectures by cost."""
     found: dict[str, list[Block]] = {}
     for block in plan_blocks(operators, device.type):
         found.setdefault(block.family, []).append(block)
@@ -88,7 +91,7 @@ def _blocks(operators: Operators, device: torch.device) -> dict[str, list[Block]
 
 def _spread(blocks: list[Block]) -> list[Block]:
     ranked = sorted(blocks, key=lambda block: block.architecture.operations if block.architecture else 0)
-    return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+    return [ranked[len(ranked) * part // 10] for part in (1, 3, 5, 7, 9)]
 
 
 def whole_command(config: Path, device: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import os
 
-# Before anything loads a numeric library: the workers share the cores, and small products are slower on several threads.
+# Before anything loads a numeric library: workers share the cores, and small products are slower on several threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np

@@ -56,7 +56,7 @@ def test_one_bad_point_ends_its_run_and_no_other(bad: float) -> None:
 
 def test_probes_start_where_they_say_and_share_the_steps_noise() -> None:
     noise = torch.randn(3 + PROBE_STEPS, 1, generator=torch.Generator().manual_seed(0))
-    runs = probe(lambda u, index: 0.5 * u + noise[index], start(4.0), start(1.0), warmup=3, bound=100)
+    runs = probe(lambda u, index: 0.5 * u + noise[index], start(4.0).unsqueeze(2), start(1.0), warmup=3, bound=100)
     assert runs.perturbed.shape == (1, 1, len(EPSILONS), PROBE_STEPS + 1, 1, 2, 2)
     for number, epsilon in enumerate(EPSILONS):
         gap = (runs.perturbed[:, :, number] - runs.base)[0, 0, :, 0, 0, 0]
@@ -64,3 +64,13 @@ def test_probes_start_where_they_say_and_share_the_steps_noise() -> None:
         torch.testing.assert_close(gap, expected, atol=2e-6, rtol=0)
     assert runs.scaled[0, 0, :, 0, 0, 0, 0].tolist() == [scale * 4 for scale in SCALES]
     assert float(runs.base[0, 0, 1, 0, 0, 0]) == pytest.approx(float(2 + noise[3]))
+
+
+def test_the_base_of_the_probes_is_the_rollout_where_that_is_long_enough() -> None:
+    def step(u: Tensor, index: int) -> Tensor:
+        return torch.sin(u + index)
+
+    frames = roll_out(step, start(1.0, 2.0), PROBE_STEPS + 3, warmup=2, bound=100).frames
+    long, short = (probe(step, part, start(1.0, 1.0), warmup=2, bound=100) for part in (frames, frames[:, :, :4]))
+    assert torch.equal(long.base, frames[:, :, : PROBE_STEPS + 1])
+    assert torch.equal(long.base, short.base)

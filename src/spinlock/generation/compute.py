@@ -48,11 +48,9 @@ def compute_block(
         return made.step(fields, index)
 
     rollout = roll_out(step, made.start, config.num_steps, warmup=config.warmup_steps, bound=config.blow_up_bound)
-    probes = probe(
-        step, rollout.frames[:, :, 0], made.directions, warmup=config.warmup_steps, bound=config.blow_up_bound
-    )
+    probes = probe(step, rollout.frames, made.directions, warmup=config.warmup_steps, bound=config.blow_up_bound)
     tables = extract(rollout.frames, flattened(probes))
-    return _collected(tables, rollout.frames, rollout.blow_up, len(block.members), keep=config.store_trajectories)
+    return collected(tables, rollout.frames, rollout.blow_up, len(block.members), keep=config.store_trajectories)
 
 
 def flattened(probes: ProbeRuns) -> Probes:
@@ -62,7 +60,9 @@ def flattened(probes: ProbeRuns) -> Probes:
     )
 
 
-def _collected(tables: FeatureTables, frames: Tensor, blow_up: Tensor, count: int, *, keep: bool) -> BlockResult:
+def collected(tables: FeatureTables, frames: Tensor, blow_up: Tensor, count: int, *, keep: bool) -> BlockResult:
+    """What the first ``count`` operators came to, on the host."""
+
     def host(values: Tensor) -> NDArray[np.float32]:
         return np.asarray(values[:count].cpu().numpy())
 

@@ -116,7 +116,7 @@ def estimate(
         largest = max(own, key=_operations)
         with one_thread_each(device):
             step, features = _time_block(largest, operators, config, device)
-        steps = config.warmup_steps + config.num_steps + PROBE_STEPS * (1 + len(EPSILONS) + len(SCALES))
+        steps = config.warmup_steps + config.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
         seconds += features * config.num_steps * len(own)
         seconds += step * steps * sum(_operations(block) / _operations(largest) for block in own)
     runs = max(block.size for block in blocks) * config.num_realisations

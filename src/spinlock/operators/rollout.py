@@ -53,21 +53,27 @@ def roll_out(step: Step, start: Tensor, steps: int, *, warmup: int, bound: float
     return Rollout(frames, run.blow_up)
 
 
-def probe(step: Step, first: Tensor, direction: Tensor, *, warmup: int, bound: float) -> ProbeRuns:
+def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: float) -> ProbeRuns:
     """S steps from the first frame u0, from u0 + epsilon rms(u0) xi for each epsilon, and from scale u0 for each scale.
 
-    ``first`` and ``direction`` (xi, of unit root mean square) are [B, M, C, H, W]; the noise is that of the rollout.
+    ``frames`` [B, M, T, C, H, W] are the rollout's, whose noise the probes share; ``direction`` (xi, of unit root mean
+    square) is [B, M, C, H, W].
     """
+    first = frames[:, :, 0]
     size = first.square().mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(1e-6)
     perturbed = [first + epsilon * size * direction for epsilon in EPSILONS]
     scaled = [scale * first for scale in SCALES]
-    base, *others = (
-        roll_out(
+
+    def run(start: Tensor) -> Tensor:
+        later = roll_out(
             lambda fields, index: step(fields, warmup + index), start, PROBE_STEPS + 1, warmup=0, bound=bound
-        ).frames
-        for start in (first, *perturbed, *scaled)
+        )
+        return later.frames
+
+    base = frames[:, :, : PROBE_STEPS + 1] if frames.shape[2] > PROBE_STEPS else run(first)
+    return ProbeRuns(
+        base, torch.stack([run(start) for start in perturbed], 2), torch.stack([run(s) for s in scaled], 2)
     )
-    return ProbeRuns(base, torch.stack(others[: len(EPSILONS)], 2), torch.stack(others[len(EPSILONS) :], 2))
 
 
 class _Guarded:

@@ -27,7 +27,7 @@ class CahnHilliard(Semilinear):
     parameters = ("mobility", "gradient_energy", "composition")
     domain = 2 * math.pi
     frame_time = 0.1
-    substeps = 9
+    substeps = 8
     degree = 3
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:

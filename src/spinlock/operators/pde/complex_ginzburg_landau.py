@@ -21,8 +21,8 @@ class ComplexGinzburgLandau(Semilinear):
     channels = 2
     parameters = ("growth", "dispersion", "shear")
     domain = 36.0
-    frame_time = 0.5
-    substeps = 9
+    frame_time = 0.4
+    substeps = 7
     degree = 3
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ class GrayScott(Semilinear):
     channels = 2
     parameters = ("feed", "kill", "diffusivity", "diffusivity_ratio")
     domain = 0.5
-    frame_time = 15.0
-    substeps = 20
+    frame_time = 10.0
+    substeps = 12
     degree = 3
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:

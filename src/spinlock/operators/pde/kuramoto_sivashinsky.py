@@ -23,7 +23,7 @@ class KuramotoSivashinsky(Semilinear):
     parameters = ("hyperviscosity", "advection", "damping")
     domain = 8 * math.pi
     frame_time = 0.5
-    substeps = 7
+    substeps = 5
     degree = 2
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ class NavierStokes(Semilinear):
     channels = 1
     parameters = ("viscosity", "drag", "forcing")
     domain = 2 * math.pi
-    frame_time = 0.15
-    substeps = 8
+    frame_time = 0.12
+    substeps = 5
     degree = 2
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:

@@ -23,13 +23,13 @@ class SwiftHohenberg(Semilinear):
     parameters = ("control", "quadratic", "wavenumber")
     domain = 10 * math.pi
     frame_time = 1.0
-    substeps = 13
+    substeps = 8
     degree = 3
 
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """The fields, bounded by 1.5, after a time of 0.1 under lap^2 alone."""
+        """The fields, bounded by 1.0, after a time of 0.1 under lap^2 alone."""
         modes = Modes.of((fields.shape[-2], fields.shape[-1]), self.domain, is_real=True, device=fields.device)
-        return smoothed(bounded(fields, 1.5), modes, 0.1 * modes.square**2)
+        return smoothed(bounded(fields, 1.0), modes, 0.1 * modes.square**2)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """r - (q^2 - |k|^2)^2."""
