@@ -1,8 +1,9 @@
 """The three tables of features: per frame, per run, and aggregated over frames and realisations.
 
-Aggregated columns of a per-frame feature f(m, t): its ``mean`` over all, ``std`` over time of the mean over
-realisations, ``spread`` over realisations of the mean over time. Of a per-run feature f(m): ``mean`` and ``std`` over
-realisations.
+Aggregated columns of a per-frame feature f(m, t): over time its ``mean``, its ``std`` and its ``change`` (mean of the
+last less that of the first quarter), each averaged over realisations, and the ``spread`` (standard deviation) over
+realisations of the mean over time. Of a per-run feature f(m): its ``mean`` over realisations. Its standard deviation is
+left to the table of runs: from three realisations it says little of the operator (docs/features.md).
 
 Letters: ``B`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``R`` = B M runs,
 ``D1``, ``D2``, ``D`` columns of the three tables.
@@ -39,8 +40,8 @@ RUN_GROUPS = {
 PROBED = "sensitivity"
 """The group that needs the operator itself, and is left out where only its runs are at hand."""
 
-FRAME_STATISTICS = ("mean", "std", "spread")
-RUN_STATISTICS = ("mean", "std")
+FRAME_STATISTICS = ("mean", "std", "change", "spread")
+RUN_STATISTICS = ("mean",)
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,14 @@ def extract(frames: Tensor, probes: Probes | None) -> FeatureTables:
 
 def aggregate(per_frame: Tensor, per_run: Tensor) -> Tensor:
     """Statistics [B, D] of per-frame features [B, M, T, D1] and per-run features [B, M, D2]."""
-    over_runs = per_frame.mean(1)
+    quarter = max(per_frame.shape[2] // 4, 1)
+    over_time = per_frame.mean(2)
+    change = per_frame[:, :, -quarter:].mean(2) - per_frame[:, :, :quarter].mean(2)
     columns = (
-        over_runs.mean(1),
-        over_runs.std(1, correction=0),
-        per_frame.mean(2).std(1, correction=0),
+        over_time.mean(1),
+        per_frame.std(2, correction=0).mean(1),
+        change.mean(1),
+        over_time.std(1, correction=0),
         per_run.mean(1),
-        per_run.std(1, correction=0),
     )
     return torch.cat(columns, -1)
