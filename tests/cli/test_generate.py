@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,3 +110,21 @@ def test_another_configuration_is_not_taken_for_complete(desk: Workplace) -> Non
     result = desk.run("generate", "--config", "small.yaml", "--output", "whole.h5", "--resume", "--num-samples", "7")
     assert result.returncode == 1
     assert "exists already, from another configuration" in result.stderr
+
+
+def test_inspect_says_what_was_generated(desk: Workplace) -> None:
+    text = desk.done("inspect", "whole.h5").stdout
+    assert "labels/family: advection_diffusion 38, gray_scott 37, neural 25\n" in text
+    assert "command_line: " in text
+    assert "features_version: 1" in text
+
+
+def test_a_dataset_that_is_missing_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    place = Workplace.make(tmp_path)
+    recipe = tmp_path / "configs" / "datasets" / "small.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(dump_config(small()))
+    result = place.run("train-vqvae", "--config", "config.json", "--input", "datasets/small.h5")
+    assert result.returncode == 1
+    command = "spinlock generate --config configs/datasets/small.yaml --output datasets/small.h5"
+    assert result.stderr == f"error: datasets/small.h5: no such file; make it: {command}\n"

@@ -35,6 +35,7 @@ def discover_categories(
     from spinlock.categories.mapping import save_mapping
     from spinlock.categories.stability import bootstrap_stability
     from spinlock.cli.console import out, table, working
+    from spinlock.cli.recipes import check_dataset
     from spinlock.config import load_config
     from spinlock.data.files import check_writable, write_files
     from spinlock.errors import DataError
@@ -51,6 +52,7 @@ def discover_categories(
         )
     inputs = [settings.input_path, *([settings.category_mapping_file] if settings.category_mapping_file else [])]
     check_writable(output, overwrite=overwrite, inputs=inputs)
+    check_dataset(settings.input_path)
     with working("finding categories"):
         data, found = find_categories(read_table(settings), settings)
     names = data.cleaner.kept_names

@@ -34,6 +34,7 @@ def encode_to_tokens(
     spinlock encode-to-tokens --dataset datasets/test_4k_phase1_phase2.h5
     --vqvae-model checkpoints/vqvae/production_4k/best_model.pt --output datasets/test_4k_tokens.h5
     """
+    from spinlock.cli.recipes import check_dataset
     from spinlock.data.dataset import open_features
     from spinlock.data.files import check_writable
     from spinlock.data.hdf5 import open_hdf5
@@ -41,6 +42,7 @@ def encode_to_tokens(
 
     if batch_size < 1:
         raise DataError(f"--batch-size is {batch_size}", expected="at least 1")
+    check_dataset(dataset)
     open_hdf5(dataset).close()
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 

@@ -10,6 +10,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+MOST_VALUES = 24
+"""Different values of a label that are counted one by one."""
+
 
 def inspect(
     path: Annotated[Path, typer.Argument(help="Dataset or token file (HDF5), or checkpoint.")],
@@ -145,12 +148,24 @@ def _dataset(console: Console, path: Path, family: str, feature_type: str | None
                 )
             )
             return
-        if source.labels():
-            console.print(f"labels: {', '.join(source.labels())}")
+        for name in source.labels():
+            console.print(f"labels/{name}: {_counts(source.read_label(name))}", markup=False)
         _columns(console, source.read_all(), source.names)
         console.print(f"sha256 of the features: {source.sha256()}")
         finite = np.isfinite(source.read(0, min(1, source.num_rows))).mean()
         console.print(f"first row: {100 * finite:.0f} % finite")
+        _attributes(console, {name: v for name, v in source.file_attributes().items() if "\n" not in str(v)})
+
+
+def _counts(values: Any) -> str:
+    """How often each value occurs, the commonest first; of many values only their number."""
+    import numpy as np
+
+    found, counts = np.unique(values, return_counts=True)
+    if len(found) > MOST_VALUES:
+        return f"{len(found)} values"
+    order = np.argsort(-counts, kind="stable")
+    return ", ".join(f"{found[place]} {counts[place]}" for place in order)
 
 
 def _columns(console: Console, rows: Any, names: tuple[str, ...]) -> None:

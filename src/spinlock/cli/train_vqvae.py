@@ -97,10 +97,12 @@ def train_vqvae(
 def _check_input(settings: VQVAEConfig) -> None:
     """Find the faults that the head of the dataset shows, before seconds go into importing torch."""
     from spinlock.categories.mapping import load_mapping
+    from spinlock.cli.recipes import check_dataset
     from spinlock.data.dataset import open_features
     from spinlock.data.split import split_rows
     from spinlock.errors import located
 
+    check_dataset(settings.input_path)
     with (
         located(settings.input_path),
         open_features(

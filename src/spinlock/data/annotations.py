@@ -27,6 +27,11 @@ class AnnotatedFile:
         with reading(self.path):
             copy_annotations(self._file, target)
 
+    def file_attributes(self) -> dict[str, Any]:
+        """The attributes of the whole file, such as the version that wrote it and its command line."""
+        with reading(self.path):
+            return {name: value.item() if hasattr(value, "item") else value for name, value in self._file.attrs.items()}
+
     def knows(self, name: str) -> bool:
         """Whether the file has an object of that name."""
         with reading(self.path):

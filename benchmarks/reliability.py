@@ -1,0 +1,120 @@
+"""Which statistics say something of the operator: correlation between two sets of realisations of the same operators.
+
+Six realisations of each operator, the statistics of the first three against those of the last three, over operators:
+test-retest reliability. 1 means that a column is the operator's own; what is missing to 1 is chance.
+
+    poetry run python benchmarks/reliability.py --config configs/datasets/quickstart.yaml --num-samples 512
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spinlock.config import DatasetConfig, load_dataset_config
+from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS
+from spinlock.features.run import Run
+from spinlock.generation.blocks import Block, plan_blocks
+from spinlock.generation.compute import flattened
+from spinlock.generation.resources import one_thread_each
+from spinlock.generation.stepping import assemble
+from spinlock.generation.strata import operators_of
+from spinlock.operators.rollout import probe, roll_out
+from spinlock.operators.sampling import Operators
+
+Floats = NDArray[np.float64]
+HALF = 3
+
+
+def statistics(frame: Tensor, run: Tensor) -> dict[str, Tensor]:
+    """Candidates [B, columns] from per-frame [B, M, T, D1] and per-run [B, M, D2] features of half of the runs."""
+    quarter = frame.shape[2] // 4
+    over_time = frame.mean(2)
+    return {
+        "frame features: mean": over_time.mean(1),
+        "frame features: std over time": frame.std(2, correction=0).mean(1),
+        "frame features: change over time": (frame[:, :, -quarter:].mean(2) - frame[:, :, :quarter].mean(2)).mean(1),
+        "frame features: spread over realisations": over_time.std(1, correction=0),
+        "run features: mean": run.mean(1),
+        "run features: std over realisations": run.std(1, correction=0),
+        "run features: std / (std + |mean|) over realisations": _variation(run),
+    }
+
+
+def _variation(run: Tensor) -> Tensor:
+    spread = run.std(1, correction=0)
+    return spread / (spread + run.mean(1).abs() + 1e-9)
+
+
+@torch.no_grad()
+def halves(block: Block, operators: Operators, config: DatasetConfig) -> list[dict[str, Tensor]]:
+    """The statistics of a block's members from the first and from the last three realisations."""
+    limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
+    made = assemble(block, operators, config, torch.device("cpu"))
+    frames = roll_out(made.step, made.start, config.num_steps, **limits).frames
+    run = Run(frames.flatten(0, 1), flattened(probe(made.step, frames, made.directions, **limits)))
+    size = frames.shape[:2]
+    frame = torch.cat([module.compute(run) for module in FRAME_GROUPS.values()], -1).unflatten(0, size)
+    whole = torch.cat([module.compute(run) for module in RUN_GROUPS.values()], -1).unflatten(0, size)
+    count = len(block.members)
+    return [
+        {name: values[:count] for name, values in statistics(frame[:, part], whole[:, part]).items()}
+        for part in (slice(0, HALF), slice(HALF, 2 * HALF))
+    ]
+
+
+def reliability(first: Floats, second: Floats) -> Floats:
+    """Pearson r of each column, clipped at the percentiles of training."""
+    low, high = np.percentile(first, (0.1, 99.9), axis=0)
+    one, other = np.clip(first, low, high), np.clip(second, low, high)
+    one, other = one - one.mean(0), other - other.mean(0)
+    return (one * other).sum(0) / np.maximum(np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0), 1e-12)
+
+
+def main() -> None:
+    """Print median, lower quartile and minimum over the columns of each statistic."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="dataset configuration")
+    parser.add_argument("--num-samples", type=int, default=512)
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    config = load_dataset_config(
+        arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realisations={2 * HALF}"]
+    )
+    operators = operators_of(config)
+    with one_thread_each(torch.device("cpu")):
+        found = [halves(block, operators, config) for block in plan_blocks(operators, "cpu")]
+    rows: list[dict[str, Any]] = []
+    for name in found[0][0]:
+        first, second = (torch.cat([half[part][name] for half in found]).double().numpy() for part in (0, 1))
+        r = reliability(first, second)
+        rows.append(
+            {
+                "statistic": name,
+                "columns": len(r),
+                "median": float(np.median(r)),
+                "lower_quartile": float(np.percentile(r, 25)),
+                "least": float(r.min()),
+            }
+        )
+    print("| statistic | columns | median | lower quartile | least |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        print(
+            f"| {row['statistic']} | {row['columns']} | {row['median']:.2f} | {row['lower_quartile']:.2f} "
+            f"| {row['least']:.2f} |"
+        )
+    if arguments.output:
+        result = {"config": arguments.config.name, "operators": config.num_samples, "seed": config.random_seed}
+        arguments.output.write_text(json.dumps({**result, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
