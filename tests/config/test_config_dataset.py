@@ -14,13 +14,13 @@ from spinlock.errors import ConfigError
 FOLDER = Path(__file__).parents[2] / "configs" / "datasets"
 BAD = [
     ("burgers_viscosity: [0.3, 0.03]", "burgers_viscosity: got [0.3, 0.03] from the file, expected [low, high]"),
-    ("burgers_viscosity: [0, 1]", "two numbers above 0, with low <= high"),
-    ("burgers_viscosity: [-1, 1]", "two numbers above 0, with low <= high"),
+    ("burgers_viscosity: [0, 1]", "two numbers above 0 and at most 1e6, with low <= high"),
+    ("burgers_viscosity: [-1, 1]", "two numbers above 0 and at most 1e6, with low <= high"),
     ("burgers_viscosity: 0.1", "expected [low, high]"),
     ("burgers_viscosity: [0.1, .nan]", "expected [low, high]"),
     ("burgers_viscosity: [0.1, true]", "expected [low, high]"),
     ("neural_weight: [0.5, 1.5]", "two numbers from 0 to 1"),
-    ("neural_noise: [-0.1, 0.1]", "two numbers of at least 0"),
+    ("neural_noise: [-0.1, 0.1]", "two numbers from 0 to 1e6"),
     ("families: [burgers, navier]", 'families[1]: got "navier" from the file, expected one of advection_diffusion'),
     ("families: [wave, wave]", "a value is given twice"),
     ("families: []", "without families every operator is neural"),

@@ -75,6 +75,19 @@ def test_the_well_package_opens_the_same_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(frames[..., :3], ours[..., :3], rtol=1e-6)
 
 
+def test_attributes_may_be_bytes_and_arrays(tmp_path: Path) -> None:
+    write_well(tmp_path / "w.h5")
+    with open_rollouts(tmp_path / "w.h5") as source:
+        expected = source.runs(1)
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        file.attrs["n_trajectories"] = np.array([3])
+        for group in ("t0_fields", "t1_fields", "t2_fields"):
+            names = np.atleast_1d(file[group].attrs["field_names"]).tolist()
+            file[group].attrs["field_names"] = np.array(names, dtype="S20")
+    with open_rollouts(tmp_path / "w.h5") as source:
+        np.testing.assert_array_equal(source.runs(1), expected)
+
+
 def _spoil(path: Path, change: str) -> None:
     with h5py.File(path, "r+") as file:
         if change == "no trajectories":
@@ -93,6 +106,14 @@ def _spoil(path: Path, change: str) -> None:
             file["t0_fields/density"] = np.zeros((3, 6, 24), "f4")
         elif change == "count":
             file.attrs["n_trajectories"] = 7
+        elif change == "text count":
+            file.attrs["n_trajectories"] = "three"
+        elif change == "complex":
+            del file["t0_fields/density"]
+            file["t0_fields/density"] = np.zeros((3, 6, 24, 20), "c8")
+        elif change == "group":
+            del file["t0_fields/density"]
+            file.create_group("t0_fields/density")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +126,9 @@ def _spoil(path: Path, change: str) -> None:
         ("frozen", "has no field that changes in time"),
         ("axes", "expected 4 axes by its own attributes"),
         ("count", "3 trajectories; expected 7"),
+        ("text count", "attribute n_trajectories is 'three'; expected a whole number of at least 1"),
+        ("complex", "t0_fields/density: holds no real numbers"),
+        ("group", "t0_fields/density: holds no real numbers"),
     ],
 )
 def test_broken_files_of_the_well_say_what_is_missing(change: str, words: str, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_nan_is_refused_or_held(tmp_path: Path) -> None:
     assert not (tmp_path / "f.h5").exists()
     assert extracted(tmp_path / "a.h5", tmp_path / "f.h5", hold=True) == 1
     with h5py.File(tmp_path / "f.h5") as file:
-        assert file["metadata/blow_up"][()].tolist() == [[0, 0], [0, 0], [0, 3], [0, 0]]
+        assert file["metadata/held"][()].tolist() == [[0, 0], [0, 0], [0, 3], [0, 0]]
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
 
 

@@ -74,3 +74,14 @@ def test_the_base_of_the_probes_is_the_rollout_where_that_is_long_enough() -> No
     long, short = (probe(step, part, start(1.0, 1.0), warmup=2, bound=100) for part in (frames, frames[:, :, :4]))
     assert torch.equal(long.base, frames[:, :, : PROBE_STEPS + 1])
     assert torch.equal(long.base, short.base)
+
+
+@pytest.mark.parametrize("bad", [50.0, -float("inf"), float("nan")])
+def test_a_start_beyond_the_bound_is_cut_off_and_marked(bad: float) -> None:
+    fields = start(1.0, 2.0)
+    fields[0, 0, 0, 0, 1] = bad
+    rollout = roll_out(lambda u, _: u + 1, fields, 3, warmup=1, bound=10.0)
+    assert rollout.blow_up.tolist() == [[1], [0]]
+    assert torch.isfinite(rollout.frames).all()
+    assert rollout.frames.abs().max() <= 10
+    assert torch.equal(rollout.frames[0, 0, 0], rollout.frames[0, 0, 2])

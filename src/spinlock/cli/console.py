@@ -64,5 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as ``12 MB`` or ``1.5 GB``."""
+    """Bytes as ``80 kB``, ``12 MB`` or ``1.5 GB``."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB"
     return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -64,5 +64,5 @@ def extract_features(
                 advance=advance,
             )
         if held:
-            out().print(f"{held} runs diverged and hold their last good frame (marked in /metadata/blow_up)")
+            out().print(f"{held} runs diverged and hold their last good frame (marked in /metadata/held)")
         out().print(f"{source.num_operators} operators described, {size(output.stat().st_size)}: {output}")

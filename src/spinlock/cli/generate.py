@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -65,12 +66,19 @@ def generate(
     except KeyboardInterrupt:
         from spinlock.cli.console import log
 
-        again = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
         log("interrupted; what is done is kept")
-        log(f"resume with: {shlex.join(['spinlock', *again, '--resume'])}")
+        again = [word for word in sys.argv[1:] if word != "--resume"]
+        log(f"resume with: {shlex.join([*_program(), *again, '--resume'])}")
         raise
     if made is not None:
         _tell_result(settings, output, made)
+
+
+def _program() -> list[str]:
+    """How this command was started: alone, or by torchrun."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return ["spinlock"]
+    return ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m", "spinlock"]
 
 
 def _check_finished(settings: DatasetConfig, output: Path) -> None:
@@ -79,10 +87,19 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
     from spinlock.config import dump_config
     from spinlock.data.hdf5 import open_hdf5
     from spinlock.errors import OutputError
+    from spinlock.features.extract import VERSION
+    from spinlock.generation.parts import PartStore
     from spinlock.generation.run import NOT_IDENTITY, same_dataset
 
     with open_hdf5(output) as file:
-        stored = file.attrs.get("configuration")
+        stored, features = file.attrs.get("configuration"), file.attrs.get("features_version")
+    if features != VERSION:
+        raise OutputError(
+            f"has features of version {features}",
+            where=str(output),
+            expected=f"version {VERSION}",
+            remedy="pass --overwrite to replace it",
+        )
     if not isinstance(stored, str) or not same_dataset(stored, dump_config(settings)):
         raise OutputError(
             "exists already, from another configuration",
@@ -90,6 +107,7 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
             expected=f"the same one ({', '.join(NOT_IDENTITY)} may differ)",
             remedy="choose another output, or pass --overwrite to replace it",
         )
+    PartStore(output).remove()  # a process that was killed at the very end left them
     out().print(f"complete already: {output}")
 
 
@@ -101,7 +119,7 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     from spinlock.features.extract import feature_names
     from spinlock.generation.blocks import plan_blocks
     from spinlock.generation.processes import Processes
-    from spinlock.generation.resources import check_disk, estimate
+    from spinlock.generation.resources import check_disk, check_memory, estimate
     from spinlock.generation.run import at_once
     from spinlock.generation.strata import operators_of
     from spinlock.operators.sampling import balance
@@ -126,6 +144,7 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
         f"{len(names.per_timestep)} per timestep"
     )
     workers = min(at_once(settings, device, Processes()), len(blocks))
+    check_memory(settings, blocks, device, workers)
     with working("timing a few steps of each family"):
         needs = estimate(settings, operators, blocks, device, workers)
     console.print(

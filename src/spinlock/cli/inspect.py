@@ -62,7 +62,15 @@ def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: 
     content = load_checkpoint(path).content
     if row is not None:
         raise DataError("a checkpoint has no rows", where=str(path), remedy="leave --row out")
+    finished = "reconstruction_quality" in content["metrics"]
     if only_targets:
+        if not finished:
+            raise DataError(
+                "its training is not finished",
+                where=str(path),
+                expected="a run that came to its end",
+                remedy="go on with train-vqvae --resume-from",
+            )
         console.print(target_rows(content["metrics"]))
         return
     progress, spec = content["training_state"]["progress"], content["model_spec"]
@@ -77,7 +85,10 @@ def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: 
         )
     ]
     console.print(table(("category", "columns", "latent dims", "codes"), rows))
-    console.print(target_rows(content["metrics"]))
+    if finished:
+        console.print(target_rows(content["metrics"]))
+    else:
+        console.print("training is not finished: the targets are measured at its end")
     _dropped(console, content["dropped_features"])
     scalars = [(key, f"{value:.4f}") for key, value in content["metrics"].items() if isinstance(value, float)]
     console.print(table(("metric", "value"), scalars))

@@ -107,7 +107,11 @@ class InitialSettings(Section):
         "Kinds that are drawn from.",
         min_length=1,
     )
-    initial_amplitude: LogRange = setting(log(0.5, 2.0), "Standard deviation, in units of the family's own scale.")
+    initial_amplitude: LogRange = setting(
+        log(0.5, 2.0),
+        "Standard deviation of the random fields, which each family then brings to its own range: bounded, smoothed or "
+        "scaled, so that large ones end up smaller.",
+    )
     initial_wavenumber: LogRange = setting(log(2.0, 5.0), "Characteristic wave number.", unit="cycles per domain")
 
 

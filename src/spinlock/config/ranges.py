@@ -31,13 +31,17 @@ def log(low: float, high: float) -> Range:
     return Range(low, high, "log")
 
 
-def _read(value: object, scale: Scale, least: float, most: float) -> Range:
+MOST = 1e6
+"""No end of a range is further from 0: beyond it float32 fields mean nothing."""
+
+
+def _read(value: object, scale: Scale, least: float, most: float = MOST) -> Range:
     ends = (value.low, value.high) if isinstance(value, Range) else value
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise ValueError("a range is a list of two numbers")
-    if any(isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end) for end in ends):
-        raise ValueError("the ends of a range are finite numbers")
-    low, high = float(ends[0]), float(ends[1])
+    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+        raise ValueError("the ends of a range are numbers")
+    low, high = (float(end) if abs(end) <= MOST else math.nan for end in ends)
     if not (low <= high and least <= low and high <= most) or (scale == "log" and low <= 0):
         raise ValueError("the ends of the range are impossible")
     return Range(low, high, scale)
@@ -60,17 +64,17 @@ _as_list = PlainSerializer(lambda value: [value.low, value.high], return_type=li
 
 LinearRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=-math.inf, most=math.inf)),
+    BeforeValidator(partial(_read, scale="linear", least=-MOST)),
     _as_list,
-    _schema("", "linear"),
+    _schema("from -1e6 to 1e6, ", "linear", minimum=-MOST, maximum=MOST),
 ]
-"""Any two numbers, uniform."""
+"""Numbers of either sign, uniform."""
 
 PositiveRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=0.0, most=math.inf)),
+    BeforeValidator(partial(_read, scale="linear", least=0.0)),
     _as_list,
-    _schema("of at least 0, ", "linear", minimum=0),
+    _schema("from 0 to 1e6, ", "linear", minimum=0, maximum=MOST),
 ]
 """Numbers of at least 0, uniform."""
 
@@ -84,8 +88,8 @@ ShareRange = Annotated[
 
 LogRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="log", least=0.0, most=math.inf)),
+    BeforeValidator(partial(_read, scale="log", least=0.0)),
     _as_list,
-    _schema("above 0, ", "log", exclusiveMinimum=0),
+    _schema("above 0 and at most 1e6, ", "log", exclusiveMinimum=0, maximum=MOST),
 ]
 """Numbers above 0, uniform in their logarithm."""

@@ -39,10 +39,13 @@ class Rollouts(AnnotatedFile):
         """C of an operator."""
         raise NotImplementedError
 
-    def runs(self, operator: int) -> Fields:
-        """The runs of one operator, [M, T, C, H, W] float32, as they are in the file."""
+    def runs(self, operator: int, scale: float = 1.0) -> Fields:
+        """The runs of one operator, [M, T, C, H, W] float32, as they are in the file, times ``scale``."""
         with reading(self.path), np.errstate(over="ignore"):
-            return np.ascontiguousarray(self._read(operator), dtype=np.float32)
+            values = self._read(operator)
+            if scale != 1:  # before what is larger than float32 becomes infinite
+                values = values.astype(np.float64) * scale
+            return np.ascontiguousarray(values, dtype=np.float32)
 
     def _read(self, operator: int) -> NDArray[Any]:
         raise NotImplementedError
@@ -114,21 +117,31 @@ class WellRollouts(Rollouts):
         if axes not in (1, 2):
             raise DataError(f"has {axes} spatial dimensions", where=where, expected="1 or 2")
         self._axes = axes
-        self.num_operators = int(file.attrs["n_trajectories"])
+        count = np.asarray(file.attrs["n_trajectories"])
+        if count.size != 1 or count.dtype.kind not in "iu" or count.item() < 1:
+            raise DataError(
+                f"attribute n_trajectories is {count.tolist()!r}", where=where, expected="a whole number of at least 1"
+            )
+        self.num_operators = int(count.item())
         self.realisations = 1
         self._fields = list(self._time_varying(where))
         if not self._fields:
-            raise DataError("has no field that changes in time", where=where, expected=f"one under {WELL_GROUPS}")
+            raise DataError(
+                "has no field that changes in time",
+                where=where,
+                expected=f"one named by field_names under {listed(WELL_GROUPS)}",
+            )
         self._sizes(where)
 
     def _time_varying(self, where: str) -> Iterator[tuple[Any, int]]:
         """(dataset, order of the tensor) of each field that has a time axis, in the file's order of names."""
         for order, group in enumerate(WELL_GROUPS):
-            stored = self._file[group].attrs.get("field_names", []) if group in self._file else []
-            for name in map(str, np.atleast_1d(stored)):
-                if name not in self._file[group]:
+            for name in _texts(self._file[group].attrs.get("field_names", ())) if group in self._file else ():
+                dataset = self._file[group].get(name)
+                if dataset is None:
                     raise DataError(f"/{group} names a field {name!r} that is not there", where=where)
-                dataset = self._file[group][name]
+                if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
+                    raise DataError("holds no real numbers", where=f"{where}:/{group}/{name}", expected="a field")
                 if bool(dataset.attrs.get("time_varying", True)):
                     yield dataset, order
 
@@ -189,13 +202,18 @@ class WellRollouts(Rollouts):
 
     @property
     def _names(self) -> list[str]:
-        return [str(name) for name in np.atleast_1d(self._file["dimensions"].attrs["spatial_dims"])]
+        return _texts(self._file["dimensions"].attrs["spatial_dims"])
 
     def _varies(self, dataset: Any) -> bool:
         return bool(dataset.attrs.get("sample_varying", True))
 
     def _dims(self, dataset: Any) -> list[bool]:
         return [bool(value) for value in np.atleast_1d(dataset.attrs.get("dim_varying", [True] * self._axes))]
+
+
+def _texts(values: Any) -> list[str]:
+    """Names from an attribute, stored as text of any length or as bytes."""
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in np.atleast_1d(values).tolist()]
 
 
 def _channel_counts(file: Any, operators: int, channels: int, where: str) -> NDArray[np.int64]:

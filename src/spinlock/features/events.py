@@ -1,6 +1,6 @@
 """Events of a run, from its activity a(t) = rms_x(u(t + 1) - u(t)) and from signals that change sign or state.
 
-Counts are given per frame and lengths as shares of the run. Part of the temporal group.
+Counts are given per step, from one frame to the next, and lengths as shares of the run. Part of the temporal group.
 
 Letters: ``R`` runs, ``C`` channels, ``P`` points, ``T`` frames, ``F`` features.
 """
@@ -23,7 +23,7 @@ from spinlock.features.signals import (
 )
 
 FEATURES = {
-    "activity": "log10 of the root mean square change per frame over that of u; -5 (nothing moves) to 0.3",
+    "activity": "log10 of the root mean square change per frame over that of u; -5 (nothing moves) to 0.32",
     "activity_trend": "log of the mean activity in the last quarter of the run over that in the first; -11.5 to 11.5; "
     "0 where nothing moves",
     "spike_share": "share of the frames whose activity is above 3 times its median; 0 to 0.5",

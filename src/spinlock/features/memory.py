@@ -35,7 +35,7 @@ FEATURES = {
     "energy_permutation_entropy": "of the order of 3 successive values of log E(t), over log 6; 0 to 1",
     **{
         f"rolling_variance_{width}": f"variance of the points within windows of {width} frames over their variance in "
-        "the whole run; 0 to about 1; 0 where nothing moves"
+        "the whole run; 0 to about 1.5; 0 where nothing moves"
         for width in WINDOWS
     },
     "rolling_contrast": "std / (mean + std) over time of the variance within windows of 10 frames; 0 (steady) to 1 "

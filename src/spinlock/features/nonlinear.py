@@ -34,7 +34,7 @@ FEATURES: dict[str, str] = {
     "return_distance": "mean over frames of the distance to the nearest one a quarter of the run later or more; "
     "0 (repeats itself) to about 2",
     "neighbour_divergence": "mean log rate at which nearest neighbours a quarter of the run apart move away from each "
-    "other in the next frame (Rosenstein et al. 1993); 1/frame; -6 to 6; 0 where all repeats exactly",
+    "other in the next frame (Rosenstein et al. 1993); 1/frame; -8 to 8; 0 where all repeats exactly",
     "sample_entropy": "log of the number of pairs of stretches alike in 2 steps over those alike in 3, of the points' "
     "increments, within 0.2 of their rms; 0 where nothing moves, 2.2 for independent increments",
 }

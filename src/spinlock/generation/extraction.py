@@ -18,6 +18,7 @@ from spinlock.errors import DataError
 from spinlock.features.extract import VERSION, extract, feature_names
 from spinlock.features.run import LARGEST
 
+HELD = "metadata/held"
 BLOCK_ELEMENTS = 2**24
 """Field values that are described together, unless a single operator has more."""
 
@@ -36,7 +37,7 @@ def extract_rollouts(
     """Write the features of ``source`` as a dataset; returns how many runs were held.
 
     Fields are multiplied by ``scale``. With ``hold`` a run that stops being finite holds its last good frame and is
-    marked in /metadata/blow_up by the number of its first bad frame, 1 the first after the start.
+    marked in /metadata/held by the number of its first bad frame, 1 the first after the start.
 
     Raises:
         DataError: the grid is too small, or a value is not finite or too large.
@@ -53,13 +54,12 @@ def extract_rollouts(
     with OperatorFile(
         output, source.num_operators, tables, attributes=marks, annotations=source, overwrite=overwrite
     ) as file:
-        for start, fields in _blocks(source, hold, scale, held):
+        for fields in _blocks(source, hold, scale, held):
             found = extract(torch.from_numpy(fields).to(device), None)
             file.write({kind: getattr(found, kind).cpu().numpy() for kind in tables})
             advance(len(fields))
-            del start
-        if hold and not source.knows("metadata/blow_up"):
-            file.put("metadata/blow_up", held, description="first bad frame of a held run, 1 after the start; 0 = none")
+        if hold:
+            file.put(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
     return int((held > 0).sum())
 
 
@@ -78,18 +78,18 @@ def check_grid(source: Rollouts) -> None:
         )
 
 
-def _blocks(source: Rollouts, hold: bool, scale: float, held: NDArray[np.int32]) -> Iterator[tuple[int, Fields]]:
-    """(first operator, fields [n, M, T, C, H, W]) of consecutive operators with as many channels."""
+def _blocks(source: Rollouts, hold: bool, scale: float, held: NDArray[np.int32]) -> Iterator[Fields]:
+    """Fields [n, M, T, C, H, W] of consecutive operators with as many channels."""
     waiting: list[Fields] = []
     for operator in range(source.num_operators):
-        runs = source.runs(operator) * np.float32(scale)
+        runs = source.runs(operator, scale)
         held[operator] = _checked(runs, operator, source, hold)
         full = waiting and (len(waiting) + 1) * runs.size > BLOCK_ELEMENTS
         if waiting and (full or waiting[0].shape != runs.shape):
-            yield operator - len(waiting), np.stack(waiting)
+            yield np.stack(waiting)
             waiting = []
         waiting.append(runs)
-    yield source.num_operators - len(waiting), np.stack(waiting)
+    yield np.stack(waiting)
 
 
 def _checked(runs: Fields, operator: int, source: Rollouts, hold: bool) -> list[int]:
@@ -102,19 +102,21 @@ def _checked(runs: Fields, operator: int, source: Rollouts, hold: bool) -> list[
         if not len(bad):
             continue
         first, where = int(bad[0]), f"{source.path}: operator {operator}, realisation {number}, frame {int(bad[0])}"
-        if np.isfinite(worst[first]) and not hold:
+        held = hold and first > 0
+        if not held and np.isfinite(worst[first]):
             raise DataError(
                 f"|u| is {worst[first]:.3g}",
                 where=where,
                 expected=f"at most {LARGEST:g}",
-                remedy="bring the fields to a scale of about 1 with --scale, or pass --hold-diverged",
+                remedy="bring the fields to a scale of about 1 with --scale"
+                + (", or pass --hold-diverged" if first > 0 else ""),
             )
-        if not hold or first == 0:
+        if not held:
             raise DataError(
                 "holds NaN or infinite values",
                 where=where,
                 expected="finite fields",
-                remedy="" if first == 0 else "pass --hold-diverged to let such runs hold their last good frame",
+                remedy="pass --hold-diverged to let such runs hold their last good frame" if first > 0 else "",
             )
         run[first:] = run[first - 1]
         marks[-1] = first

@@ -16,13 +16,14 @@ from spinlock.data.rowfile import Attribute
 from spinlock.features.extract import VERSION, FeatureNames, feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.parts import PartStore
+from spinlock.generation.resources import table_bytes
 from spinlock.generation.strata import CONDITION
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL, Operators
 
-BAND = 8192
-"""Operators that are held in memory at once."""
+BAND_BYTES = 2**28
+"""Of the three tables together, held in memory at once."""
 
 TABLES = ("aggregated", "per_trajectory", "per_timestep")
 
@@ -45,8 +46,9 @@ def join_parts(
     blow_up = np.zeros((count, config.num_realisations), dtype=np.int32)
     marks: dict[str, Attribute] = {"features_version": VERSION, "configuration": dump_config(config), **attributes}
     with OperatorFile(output, count, tables, attributes=marks, overwrite=overwrite) as file:
-        for start in range(0, count, BAND):
-            stop = min(start + BAND, count)
+        band_rows = max(1, BAND_BYTES // (table_bytes(config) // count))
+        for start in range(0, count, band_rows):
+            stop = min(start + band_rows, count)
             band = {
                 kind: np.empty((stop - start, *inner, len(columns)), dtype=np.float32)
                 for kind, (columns, inner) in tables.items()
@@ -63,7 +65,7 @@ def join_parts(
             advance(stop - start)
         _annotate(file, operators, config, blow_up)
         if config.store_trajectories:
-            _keep_fields(file, store, blocks, config)
+            _keep_fields(file, store, blocks, operators, config)
     return blow_up
 
 
@@ -109,8 +111,11 @@ def _conditions(operators: Operators, config: DatasetConfig) -> NDArray[np.str_]
     return names.astype(np.str_)
 
 
-def _keep_fields(file: OperatorFile, store: PartStore, blocks: Sequence[Block], config: DatasetConfig) -> None:
-    channels = max(CHANNELS, *(FAMILIES[name].channels for name in config.families))
+def _keep_fields(
+    file: OperatorFile, store: PartStore, blocks: Sequence[Block], operators: Operators, config: DatasetConfig
+) -> None:
+    kinds = {operators.strata[number].family for number in operators.stratum}
+    channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in kinds)
     file.keep_fields((config.num_samples, config.num_realisations, config.num_steps, channels, *[config.grid_size] * 2))
     for block in blocks:
         kept = store.read(block).fields

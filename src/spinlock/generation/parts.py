@@ -6,9 +6,9 @@ leaves only good ones; any process may compute any block.
 
 import io
 import json
-import shutil
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from spinlock.generation.blocks import Block
 from spinlock.generation.compute import BlockResult
 
 RUN = "run.json"
+BLOCKS = "block-*.npz"
 
 
 class PartStore:
@@ -35,11 +36,13 @@ class PartStore:
         Raises:
             OutputError: parts of another run, or of this one without ``resume`` or ``overwrite``.
         """
-        if self.directory.exists() and overwrite and not resume:
+        if self.directory.exists() and not self.directory.is_dir():
+            raise OutputError("is no directory", where=str(self.directory), remedy="move it, or choose another output")
+        if overwrite and not resume:
             self.remove()
         if self.directory.exists():
             if not resume:
-                done = len(list(self.directory.glob("block-*.npz")))
+                done = len(list(self.directory.glob(BLOCKS)))
                 raise OutputError(
                     f"an unfinished run is there, {done} blocks of it done",
                     where=str(self.directory),
@@ -58,6 +61,8 @@ class PartStore:
             raise OutputError(
                 "cannot be read as JSON", where=str(self.directory / RUN), remedy="pass --overwrite to start again"
             ) from None
+        if not isinstance(found, dict):
+            found = {}
         wanted = json.loads(json.dumps(identity))
         different = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if different:
@@ -100,9 +105,17 @@ class PartStore:
                 "cannot be read", where=str(path), remedy="delete that file and go on with --resume"
             ) from error
 
+    def size(self) -> int:
+        """Bytes of the blocks that are done."""
+        return sum(path.stat().st_size for path in self.directory.glob(BLOCKS))
+
     def remove(self) -> None:
-        """Delete the directory; the output has everything."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Delete what a run keeps there, and the directory unless something else is in it."""
+        remove_temporaries(self.directory)
+        for path in (*self.directory.glob(BLOCKS), self.directory / RUN):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.directory.rmdir()
 
     def _path(self, block: Block) -> Path:
         return self.directory / f"block-{block.number:06d}.npz"

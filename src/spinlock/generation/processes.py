@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from torch import distributed
 
+from spinlock.errors import RunError
+
 PATIENCE = timedelta(days=30)
 """How long the first to finish waits for the last; a process that dies ends the wait at once."""
 
@@ -31,23 +33,36 @@ class Processes:
         return self.rank == 0
 
     def meet(self) -> None:
-        """Wait for all the others."""
+        """Wait for all the others.
+
+        Raises:
+            RunError: one of them is gone.
+        """
         if self.count > 1:
-            distributed.barrier()
+            try:
+                distributed.barrier()
+            except RuntimeError as error:
+                raise RunError(f"process {self.rank} stops: another one is gone", remedy="see its message") from error
 
 
 @contextmanager
 def processes() -> Iterator[Processes]:
     """Join the group that ``torchrun`` started, if it did."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Processes()
         return
-    distributed.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        distributed.init_process_group("gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(
+            f"cannot join the other processes: {error}",
+            expected="to be started by torchrun",
+            remedy="unset WORLD_SIZE to run alone",
+        ) from error
     try:
         yield Processes(
             distributed.get_rank(),
-            count,
+            distributed.get_world_size(),
             int(os.environ.get("LOCAL_RANK", "0")),
             int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from spinlock.config.dataset import DatasetConfig
-from spinlock.errors import OutputError
+from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import extract, feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.stepping import assemble
@@ -79,14 +79,14 @@ def disk_bytes(config: DatasetConfig, operators: Operators) -> int:
     return int(MARGIN * 2 * (table_bytes(config) + kept))
 
 
-def check_disk(config: DatasetConfig, operators: Operators, output: Path) -> None:
-    """Refuse to start what cannot be finished.
+def check_disk(config: DatasetConfig, operators: Operators, output: Path, *, there: int = 0) -> None:
+    """Refuse to start what cannot be finished; ``there`` bytes of it are on disk already.
 
     Raises:
         OutputError: there is not enough room where the output goes.
     """
     directory = next(parent for parent in output.absolute().parents if parent.exists())
-    needed, free = disk_bytes(config, operators), shutil.disk_usage(directory).free
+    needed, free = disk_bytes(config, operators) - there, shutil.disk_usage(directory).free
     if needed > free:
         raise OutputError(
             f"not enough room: {free / 1e9:.2f} GB are free",
@@ -94,6 +94,35 @@ def check_disk(config: DatasetConfig, operators: Operators, output: Path) -> Non
             expected=f"{needed / 1e9:.2f} GB",
             remedy="free some, choose another output, or fewer operators"
             + (", or leave store_trajectories false" if config.store_trajectories else ""),
+        )
+
+
+def memory_bytes(config: DatasetConfig, blocks: Sequence[Block], workers: int) -> int:
+    """About what a run needs at once, with ``workers`` blocks being computed."""
+    runs = max(block.size for block in blocks) * config.num_realisations
+    channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
+    frames = 4 * runs * config.num_steps * channels * config.grid_size**2
+    return PROCESS_BYTES + int(workers * FRAMES_AT_ONCE * frames)
+
+
+def check_memory(config: DatasetConfig, blocks: Sequence[Block], device: torch.device, workers: int) -> None:
+    """Refuse blocks that the machine, or the GPU, cannot hold.
+
+    Raises:
+        RunError: there is not as much memory.
+    """
+    if device.type == "cuda":
+        there = torch.cuda.get_device_properties(device).total_memory
+    elif hasattr(os, "sysconf"):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        return
+    needed = memory_bytes(config, blocks, workers)
+    if needed > there:
+        raise RunError(
+            f"not enough memory: {there / 1e9:.1f} GB on {device.type}",
+            expected=f"about {needed / 1e9:.1f} GB for {workers} blocks at once",
+            remedy="lower grid_size, num_steps, num_realisations or batch_size",
         )
 
 
@@ -119,10 +148,7 @@ def estimate(
         steps = config.warmup_steps + config.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
         seconds += features * config.num_steps * len(own)
         seconds += step * steps * sum(_operations(block) / _operations(largest) for block in own)
-    runs = max(block.size for block in blocks) * config.num_realisations
-    channels = max(FAMILIES[name].channels for name in config.families) if config.families else CHANNELS
-    frames = 4 * runs * config.num_steps * channels * config.grid_size**2
-    memory = PROCESS_BYTES + int(workers * FRAMES_AT_ONCE * frames)
+    memory = memory_bytes(config, blocks, workers)
     return Estimate(seconds / workers, disk_bytes(config, operators), memory)
 
 

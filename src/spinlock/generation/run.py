@@ -22,7 +22,7 @@ from spinlock.generation.compute import BlockResult, compute_block
 from spinlock.generation.join import join_parts
 from spinlock.generation.parts import PartStore
 from spinlock.generation.processes import Processes, processes
-from spinlock.generation.resources import check_disk, cores, one_thread_each, settle
+from spinlock.generation.resources import check_disk, check_memory, cores, one_thread_each, settle
 from spinlock.generation.strata import operators_of
 from spinlock.operators.sampling import Balance, Operators, balance
 
@@ -87,7 +87,8 @@ def generate(
         store = PartStore(output)
         if group.first:
             check_writable(output, overwrite=overwrite)
-            check_disk(config, operators, output)
+            check_disk(config, operators, output, there=store.size() if resume else 0)
+            check_memory(config, blocks, device, at_once(config, device, group))
             store.prepare(identity(config, device), resume=resume, overwrite=overwrite)
         group.meet()
         done = sum(len(block.members) for block in blocks if store.has(block))

@@ -1,6 +1,7 @@
 """Rollouts: T frames u_{t+1} = step(u_t) of M realisations of B operators, and short probing runs beside them.
 
-A run that stops being finite, or exceeds the bound, is marked and holds its last good frame; the others go on.
+A run that stops being finite, or exceeds the bound, is marked and holds its last good frame; the others go on. A start
+that is itself beyond the bound is cut off there, and counts as a failure of the first step.
 
 Letters: ``B`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps.
 """
@@ -80,17 +81,19 @@ class _Guarded:
     """Fields that advance while they are finite and within the bound; a failed run stands still."""
 
     def __init__(self, step: Step, start: Tensor, bound: float) -> None:
-        self.fields = start
         self._step = step
         self._bound = bound
-        self.blow_up = torch.zeros(start.shape[:2], dtype=torch.int32, device=start.device)
+        self.fields = start.nan_to_num(0.0).clamp(-bound, bound)
+        self.blow_up = (~self._within(start)).to(torch.int32)
         self._taken = 0
 
     def advance(self, index: int) -> None:
         self._taken += 1
         after = self._step(self.fields, index)
-        good = after.abs().amax((-3, -2, -1)) <= self._bound  # false for NaN too
-        failed_now = ~good & (self.blow_up == 0)
+        failed_now = ~self._within(after) & (self.blow_up == 0)
         self.blow_up = torch.where(failed_now, self._taken, self.blow_up)
         alive = (self.blow_up == 0)[..., None, None, None]
         self.fields = torch.where(alive, after, self.fields)
+
+    def _within(self, fields: Tensor) -> Tensor:
+        return fields.abs().amax((-3, -2, -1)) <= self._bound  # false for NaN too

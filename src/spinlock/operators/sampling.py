@@ -1,9 +1,9 @@
 """Which operators a dataset holds: strata by the operator's number, and a scrambled Sobol point for its parameters.
 
 Operator i is neural when floor((i + 1) share) > floor(i share); the others take the families in turn, the neural ones
-the policies. The r-th operator of a stratum has the r-th point of that stratum's own Sobol sequence with Owen's
-scrambling (Owen 1998; ``scipy.stats.qmc``), so that it depends on the seed and i alone and any number of operators is
-the beginning of a larger one.
+the policies. The r-th operator of a stratum has the r-th point of that stratum's own Sobol sequence, scrambled as
+``scipy.stats.qmc`` does it (a linear matrix scramble and a digital shift: Owen's idea at less cost, Matousek 1998), so
+that it depends on the seed and i alone and any number of operators is the beginning of a larger one.
 
 Letters: ``N`` operators, ``P`` parameters of all strata together, ``d`` of one stratum.
 """
