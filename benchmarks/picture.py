@@ -43,7 +43,14 @@ def draw(dataset: Path, tokens: Path, picture: Path) -> None:
         names = [family[row].replace("_", " ") for row in rows]
     figure = Figure(figsize=(11, 0.62 * len(rows) + 0.8), layout="none")
     grid = figure.add_gridspec(
-        len(rows), FRAMES + 1, width_ratios=[1] * FRAMES + [11], left=0.15, right=0.99, bottom=0.02, top=0.93
+        len(rows),
+        FRAMES + 1,
+        width_ratios=[1] * FRAMES + [11],
+        left=0.17,
+        right=0.99,
+        wspace=0.12,
+        bottom=0.02,
+        top=0.93,
     )
     times = np.linspace(0, fields[0].shape[0] - 1, FRAMES).round().astype(int)
     for row, (name, runs) in enumerate(zip(names, fields, strict=True)):
@@ -55,7 +62,7 @@ def draw(dataset: Path, tokens: Path, picture: Path) -> None:
             if row == 0:
                 axes.set_title(f"t = {time}", fontsize=8, color=PALE, pad=4)
             if column == 0:
-                axes.text(-0.25, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=9, color=INK)
+                axes.text(-0.25, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=8.5, color=INK)
         _cells(figure.add_subplot(grid[row, FRAMES]), indices[row], sizes, heading=row == 0)
     figure.savefig(picture, dpi=130)
 

@@ -201,6 +201,23 @@ def test_inspect(place: Workplace) -> None:
     assert [int(line.split()[1]) for line in row[2:]] == tokens(place.path / "tokens.h5")[3].tolist()
 
 
+def test_targets_of_a_run(place: Workplace) -> None:
+    table = place.done("inspect", "run/best_model.pt", "--targets").stdout.splitlines()
+    assert [line.split()[0] for line in table[1:5]] == [
+        "reconstruction_quality",
+        "codebook_utilization",
+        "inter_category_orthogonality",
+        "topographic_correlation",
+    ]
+    content = torch.load(place.path / "run" / "best_model.pt", weights_only=True)
+    del content["metrics"]["reconstruction_quality"]
+    torch.save(content, place.path / "half.pt")
+    result = place.run("inspect", "half.pt", "--targets")
+    assert result.returncode == 1
+    assert "half.pt: its training is not finished" in result.stderr
+    assert "training is not finished" in place.done("inspect", "half.pt").stdout
+
+
 def test_inspect_names_faulty_columns(place: Workplace) -> None:
     x = X.copy()
     x[:, 1], x[:, 2], x[5, 4], x[:50, 5] = 3, x[:, 3], np.nan, np.inf

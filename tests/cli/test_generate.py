@@ -62,14 +62,15 @@ def test_two_processes_make_what_one_makes(desk: Workplace) -> None:
 
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(desk: Workplace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "stopped.h5"]
-    process = subprocess.Popen(command, cwd=desk.path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, "--overwrite"], cwd=desk.path, stderr=subprocess.PIPE, text=True)
     parts = desk.path / "stopped.h5.parts"
     while not list(parts.glob("block-*.npz")) and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert printed_command(errors) == "spinlock generate --config small.yaml --output stopped.h5 --resume"
+    words = "spinlock generate --config small.yaml --output stopped.h5 --overwrite --resume"
+    assert printed_command(errors) == words
     assert list(parts.glob("block-*.npz"))
 
 

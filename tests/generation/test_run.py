@@ -1,7 +1,9 @@
 """Whole runs on the smallest configuration: what the file holds, and that nothing but seed and number decides it."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 
 from spinlock.config import DatasetConfig
 from spinlock.data.dataset import open_features
-from spinlock.errors import OutputError
+from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.processes import Processes
+from spinlock.generation.resources import check_disk, disk_bytes
 from spinlock.generation.run import Generated, generate
 from spinlock.generation.strata import operators_of
 from tests.generation.settings import small
@@ -158,3 +161,41 @@ def test_too_little_room_is_said_before_the_start(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"not enough room: .* GB are free; expected .* GB"):
         generate(small(num_samples=100_000, num_steps=60_000), tmp_path / "d.h5", Watch())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_that_is_too_small_is_said_before_the_start(tmp_path: Path) -> None:
+    config = small(num_samples=2, num_steps=20_000, grid_size=512, num_realisations=100)
+    with pytest.raises(RunError, match=r"not enough memory: .* GB on cpu; expected about .* GB for"):
+        generate(config, tmp_path / "d.h5", Watch())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_on_disk_already_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, operators = small(), operators_of(small())
+    room = disk_bytes(config, operators) - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
+    check_disk(config, operators, tmp_path / "d.h5", there=1)
+    with pytest.raises(OutputError, match="not enough room"):
+        check_disk(config, operators, tmp_path / "d.h5")
+
+
+def test_networks_alone_keep_their_one_channel(tmp_path: Path) -> None:
+    made(small(num_samples=4, families=[], neural_share=1.0, store_trajectories=True), tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert file["outputs/fields"].shape == (4, 2, 5, 1, 16, 16)
+        assert np.isfinite(file["outputs/fields"]).all()
+
+
+def test_starts_beyond_the_bound_are_marked_and_described(tmp_path: Path) -> None:
+    made(small(num_samples=8, initial_amplitude=[1e5, 1e6], families=["advection_diffusion"]), tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert (file["metadata/blow_up"][()] == 1).all()
+        assert np.isfinite(file["features/sdf/aggregated/features"]).all()
+
+
+def test_files_of_others_beside_the_parts_stay(tmp_path: Path) -> None:
+    parts = tmp_path / "d.h5.parts"
+    parts.mkdir()
+    (parts / "mine.txt").write_text("precious")
+    made(small(num_samples=4), tmp_path / "d.h5", overwrite=True)
+    assert [path.name for path in parts.iterdir()] == ["mine.txt"]

@@ -40,7 +40,7 @@ class PartStore:
             raise OutputError("is no directory", where=str(self.directory), remedy="move it, or choose another output")
         if overwrite and not resume:
             self.remove()
-        if self.directory.exists():
+        elif self.directory.exists():
             if not resume:
                 done = len(list(self.directory.glob(BLOCKS)))
                 raise OutputError(
