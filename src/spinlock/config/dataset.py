@@ -1,7 +1,7 @@
 """What ``generate`` makes: which operators, from which starts, rolled out how far, and where."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -50,19 +50,7 @@ class SamplingSettings(Section):
         42, "Seed of every draw: parameters, weights, initial conditions, noise.", ge=0, le=LARGEST_SEED
     )
     families: Annotated[tuple[FamilyName, ...], _choices] = setting(
-        (
-            "advection_diffusion",
-            "burgers",
-            "allen_cahn",
-            "cahn_hilliard",
-            "swift_hohenberg",
-            "kuramoto_sivashinsky",
-            "gray_scott",
-            "fitzhugh_nagumo",
-            "complex_ginzburg_landau",
-            "navier_stokes",
-            "wave",
-        ),
+        get_args(FamilyName),
         "PDE families, in equal shares of what is not neural.",
     )
 
@@ -78,7 +66,7 @@ class NeuralSettings(Section):
         le=1,
     )
     neural_policies: Annotated[tuple[Policy, ...], _choices] = setting(
-        ("autoregressive", "residual", "convex"), "Update policies, in equal shares.", min_length=1
+        get_args(Policy), "Update policies, in equal shares.", min_length=1
     )
     neural_depths: Annotated[tuple[Depth, ...], _choices] = setting(
         (2, 3, 4, 5), "Numbers of convolutions that are drawn from.", unit="layers", min_length=1
@@ -103,7 +91,7 @@ class InitialSettings(Section):
     """Where the runs start: random fields of zero mean, whose standard deviation is the amplitude."""
 
     initial_conditions: Annotated[tuple[InitialCondition, ...], _choices] = setting(
-        ("power_law", "gaussian", "band_limited", "sinusoids", "blobs", "fronts", "spots"),
+        get_args(InitialCondition),
         "Kinds that are drawn from.",
         min_length=1,
     )
