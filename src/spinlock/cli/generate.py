@@ -15,6 +15,7 @@ from spinlock.cli.options import Config, Output, Overwrite, Set
 if TYPE_CHECKING:
     from spinlock.config.dataset import DatasetConfig
     from spinlock.generation.run import Generated
+    from spinlock.operators.sampling import Stratum
 
 
 def generate(
@@ -23,7 +24,10 @@ def generate(
     num_samples: Annotated[int | None, typer.Option("--num-samples", help="Number of operators.")] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", help="Operators computed at the same time; changes no data."),
+        typer.Option(
+            "--batch-size",
+            help="Operators computed at the same time, in whole blocks of 16 (64 on a GPU); changes no data.",
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
     set_values: Set = None,
@@ -131,10 +135,11 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     blocks = plan_blocks(operators, device.type)
     check_disk(settings, operators, output)
     rows = [
-        (each.name, str(len(operators.members(number))), ", ".join(p.name for p in each.parameters))
+        (each.name, str(len(operators.members(number))), ", ".join(_own_parameters(each)))
         for number, each in enumerate(operators.strata)
     ]
-    console.print(table(("operators", "count", "parameters"), rows))
+    console.print(table(("operators", "count", "parameters of their own"), rows))
+    console.print("and all of them: amplitude, wavenumber and condition of the initial fields")
     even = balance(operators)
     if even is not None:
         console.print(_balance_line(even))
@@ -151,6 +156,12 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
         f"{len(blocks)} blocks, {workers} at once on {device}: about {duration(needs.seconds)}, "
         f"{size(needs.memory)} of memory, at most {size(needs.disk)} of disk"
     )
+
+
+def _own_parameters(stratum: Stratum) -> list[str]:
+    """Without those that every kind of operator has, and without the family's name."""
+    names = [parameter.name.partition(".") for parameter in stratum.parameters]
+    return [own for group, _, own in names if group != "initial"]
 
 
 def _tell_result(settings: DatasetConfig, output: Path, made: Generated) -> None:
