@@ -29,9 +29,12 @@ class Family(ABC):
     order: int
     """Order of the integrator in time; 0 where the step is exact."""
 
-    @abstractmethod
     def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """Random fields of zero mean and order one, [B, M, C, H, W], to states in the family's own range."""
+        """Random fields of zero mean and order one, [B, M, C, H, W], to states in the family's own range.
+
+        As they are, unless a family says otherwise.
+        """
+        return fields
 
     @abstractmethod
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:

@@ -27,10 +27,6 @@ class AdvectionDiffusion(Family):
     substeps = 1
     order = 0
 
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """The fields as they are."""
-        return fields
-
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
         """One multiplication in Fourier space."""
         diffusivity, velocity_x, velocity_y = self.columns(physical)

@@ -30,10 +30,6 @@ class NavierStokes(Semilinear):
     substeps = 5
     degree = 2
 
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """The fields as they are."""
-        return fields
-
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """-D |k|^2 - r."""
         viscosity, drag, _ = self.columns(physical)

@@ -20,7 +20,7 @@ from spinlock.operators.spectral import Modes, single
 
 
 class Wave(Family):
-    """Two channels; linear, and so exact whatever the frame time."""
+    """Two channels, independent at the start; linear, and so exact whatever the frame time."""
 
     name = "wave"
     channels = 2
@@ -29,10 +29,6 @@ class Wave(Family):
     frame_time = 0.1
     substeps = 1
     order = 0
-
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """Displacement and velocity are independent random fields."""
-        return fields
 
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
         """One product with a 2 x 2 matrix for each mode."""
