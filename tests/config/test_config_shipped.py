@@ -113,6 +113,6 @@ def test_the_readme_names_keys_that_exist_and_the_values_they_have():
     text = (FOLDER / "README.md").read_text()
     defaults = VQVAEConfig().model_dump()
     stated = re.findall(r"^- `(\w+): ([^`]+)`", text.split("## Usage")[0], flags=re.MULTILINE)
-    assert {key for key, _ in stated} == set(KEY_PARAMETERS)
+    assert {key for key, _ in stated} == {*KEY_PARAMETERS, "target_quality", "max_bits", "assignment"}
     for key, value in stated:
         assert json.loads(value) == defaults[key], key

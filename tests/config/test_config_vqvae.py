@@ -49,6 +49,8 @@ PRODUCTION = {
     "factors": None,
     "category_factors": None,
     "assignment": "local",
+    "target_quality": 0.9,
+    "max_bits": None,
     "warm_start": True,
     "epochs": 410,
     "batch_size": 1024,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spinlock.metrics.rate_distortion import at_level, gaussian_quality, held_out_quality, water_filling
+from spinlock.metrics.rate_distortion import at_level, gaussian_bits, gaussian_quality, held_out_quality, water_filling
 
 
 def bisected(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
@@ -79,3 +79,15 @@ def test_held_out_variance_where_training_had_none_is_lost() -> None:
     assert held_out_quality(eigenvalues, held_out, 2.0) == pytest.approx(1 - (2**-4 + 1) / 2)
     assert held_out_quality(np.zeros(2), held_out, 2.0) == 0.0
     assert held_out_quality(eigenvalues, np.zeros(2), 2.0) == 1.0
+
+
+@pytest.mark.parametrize("quality", [0.0, 0.3, 0.9, 0.999])
+def test_bits_for_a_quality_invert_the_quality_of_bits(rng: np.random.Generator, quality: float) -> None:
+    eigenvalues = np.concatenate([rng.gamma(0.5, size=40), [0.0, -1e-12]])
+    bits = gaussian_bits(eigenvalues, quality)
+    assert gaussian_quality(eigenvalues, bits) == pytest.approx(quality, abs=1e-9)
+
+
+def test_bits_of_one_component_are_the_textbook_gaussian() -> None:
+    assert gaussian_bits(np.array([4.0]), 0.75) == pytest.approx(1.0)
+    assert gaussian_bits(np.array([0.0, 0.0]), 0.9) == 0.0

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
 from spinlock.metrics.targets import Target
+from spinlock.model.inference import encode_rows
 from spinlock.training.report import Limits, advice, final_metrics, target_table
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
@@ -42,7 +43,7 @@ def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Validation rows [n, D], their reconstruction from one, two and three levels, and tokens [n, C, 3]."""
     model, rows = run.best_model(), run.fixed.data.validation
     with torch.no_grad():
-        tokens = model(rows).indices
+        tokens = encode_rows(model, rows).indices
         restored = [model.decode(tokens[..., :count]).double().numpy() for count in (1, 2, 3)]
     return rows.double().numpy(), restored, tokens.numpy()
 
@@ -220,7 +221,7 @@ class TestAdvice:
     def test_too_few_bits(self) -> None:
         text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
         assert text.startswith("48 bits per row: even a Gaussian bound gives 0.87")
-        assert "K is at most 10 for 600 training rows" in text
+        assert "K is at most 30 for 600 training rows" in text
 
     def test_too_few_rows(self) -> None:
         text = self.said("reconstruction_quality", 0.8, quality_train=0.94)

@@ -11,9 +11,11 @@ from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
 from spinlock.metrics.codebook import codebook_use
 from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
+from spinlock.training.allotment import Allotment
 from spinlock.training.closed_form import RIDGE_GRID
 from spinlock.training.inner import inner_split
-from spinlock.training.sizing import LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer, Sizes
+from spinlock.training.sizing import LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer
+from spinlock.training.trials import Sizes
 from spinlock.training.warm_start import warm_start
 from tests.training.specs import GROUPS, planted_rows
 
@@ -31,16 +33,16 @@ def sizer(rows: torch.Tensor | None = None, validation_rows: int = 120, **settin
     return Sizer(rows, inner_split(np.arange(len(rows)), 0), model, validation_rows=validation_rows, seed=0)
 
 
-@pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 10), (1200, 20), (60 * 513, LARGEST_CODEBOOK)])
-def test_a_code_has_sixty_rows(rows: int, cap: int) -> None:
+@pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, LARGEST_CODEBOOK)])
+def test_a_code_has_twenty_rows(rows: int, cap: int) -> None:
     assert sizer(torch.zeros(rows, 24)).cap == cap
-    assert ROWS_PER_CODE == 60
+    assert ROWS_PER_CODE == 20
 
 
 def test_sizes_lie_between_two_and_the_cap() -> None:
     sizes = sizer().choose(GROUPS, NAMES)
     assert len(sizes.num_codes) == len(sizes.latent_dims) == 3
-    assert all(2 <= size <= 20 for triple in sizes.num_codes for size in triple)
+    assert all(2 <= size <= 60 for triple in sizes.num_codes for size in triple)
     assert sizes.ridge in RIDGE_GRID
     assert sizes.bits == pytest.approx(sum(math.log2(size) for triple in sizes.num_codes for size in triple))
 
@@ -53,7 +55,7 @@ def test_a_category_with_less_to_say_gets_fewer_codes() -> None:
 
 
 def test_few_validation_rows_ask_for_small_codebooks() -> None:
-    many, few = (sizer(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 25))
+    many, few = (sizer(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 6))
     assert few.bits < many.bits
     assert few.num_codes < many.num_codes
 
@@ -73,7 +75,7 @@ def test_what_is_not_given_is_worked_out() -> None:
     automatic = sizer().choose(GROUPS, NAMES)
     sizes = sizer(factors=factors((None, 7), (6, None), (None, None))).choose(GROUPS, NAMES)
     assert all(triple[0] == 7 for triple in sizes.num_codes)
-    assert all(2 <= size <= 20 for triple in sizes.num_codes for size in triple[1:])
+    assert all(2 <= size <= 60 for triple in sizes.num_codes for size in triple[1:])
     for dims, own in zip(sizes.latent_dims, automatic.latent_dims, strict=True):
         assert dims == (own[0], 6, own[2])
 
@@ -95,7 +97,7 @@ def test_factors_of_an_unknown_category_name_the_known_ones() -> None:
 
 
 def test_more_codes_than_rows_are_an_error() -> None:
-    with pytest.raises(DataError, match=r"1201 codes .* 1200 training rows; expected at most 1200, better at most 20"):
+    with pytest.raises(DataError, match=r"1201 codes .* 1200 training rows; expected at most 1200, better at most 60"):
         sizer(factors=factors((4, 1201), (4, 4), (4, 4))).choose(GROUPS, NAMES)
 
 
@@ -131,3 +133,40 @@ def test_what_was_expected_is_found_on_rows_not_seen() -> None:
 
 def test_the_choice_repeats_exactly() -> None:
     assert sizer().choose(GROUPS, NAMES) == sizer().choose(GROUPS, NAMES)
+
+
+@pytest.mark.parametrize("assignment", ["local", "joint"])
+class TestSteering:
+    """Target and limit of the bits, for both assignments."""
+
+    def test_a_higher_target_costs_more_bits(self, assignment: str) -> None:
+        low, high = (
+            sizer(assignment=assignment, target_quality=target, validation_rows=3000).choose(GROUPS, NAMES)
+            for target in (0.6, 0.85)
+        )
+        assert low.quality >= 0.61
+        assert high.quality >= 0.86
+        assert low.bits < 0.8 * high.bits
+
+    def test_no_fewer_bits_would_do(self, assignment: str) -> None:
+        subject = sizer(assignment=assignment, target_quality=0.8, validation_rows=3000)
+        chosen = subject.choose(GROUPS, NAMES)
+        assert subject.meets(chosen)
+        fewer = Allotment.of(subject.covariance, GROUPS).sizes(0.85 * chosen.bits, subject.cap)
+        settings = {"assignment": assignment, "target_quality": 0.8, "validation_rows": 3000}
+        own = {
+            name: tuple(LevelFactors(num_codes=size) for size in sizes)
+            for name, sizes in zip(NAMES, fewer, strict=True)
+        }
+        assert sizer(category_factors=own, **settings).choose(GROUPS, NAMES).quality < 0.81
+
+    @pytest.mark.parametrize("limit", [12.0, 17.5])
+    def test_the_limit_of_bits_is_kept_and_used(self, assignment: str, limit: float) -> None:
+        sizes = sizer(assignment=assignment, target_quality=1.0, max_bits=limit).choose(GROUPS, NAMES)
+        assert 0.7 * limit <= sizes.bits <= limit
+
+    def test_a_target_of_one_asks_for_all_that_the_use_allows(self, assignment: str) -> None:
+        most = sizer(assignment=assignment, target_quality=1.0, validation_rows=3000).choose(GROUPS, NAMES)
+        usual = sizer(assignment=assignment, validation_rows=3000).choose(GROUPS, NAMES)
+        assert most.quality > usual.quality
+        assert most.bits > usual.bits

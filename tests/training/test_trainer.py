@@ -10,7 +10,7 @@ import torch
 
 from spinlock.errors import RunError
 from spinlock.model.quantizer import NEVER, LevelResult, QuantizerLevel
-from spinlock.training import trainer
+from spinlock.training import steps
 from spinlock.training.history import History
 from spinlock.training.objective import LossTerms
 from spinlock.training.run import Run
@@ -199,14 +199,14 @@ class TestEnds:
 
     @staticmethod
     def poison(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
-        real, calls = trainer.objective, []
+        real, calls = steps.objective, []
 
         def poisoned(*args: Any) -> Any:
             calls.append(1)
             terms = real(*args)
             return replace(terms, total=terms.total * value) if len(calls) > after else terms
 
-        monkeypatch.setattr(trainer, "objective", poisoned)
+        monkeypatch.setattr(steps, "objective", poisoned)
 
     def test_a_stop_never_saves_what_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run, stop = fresh(config(folder, epochs=4)), StopRequest()
@@ -219,14 +219,14 @@ class TestEnds:
     def test_memory_that_runs_out_is_one_line_with_a_batch_size_that_fits(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = trainer.objective
+        real = steps.objective
 
         def small(model: Any, rows: torch.Tensor, *others: Any) -> LossTerms:
             if len(rows) > 20:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
             return real(model, rows, *others)
 
-        monkeypatch.setattr(trainer, "objective", small)
+        monkeypatch.setattr(steps, "objective", small)
         with pytest.raises(RunError) as error:
             train(fresh(config(folder)))
         expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 13"
@@ -238,7 +238,7 @@ class TestEnds:
         def full(*args: Any, **kwargs: Any) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-        monkeypatch.setattr(trainer, "objective", full)
+        monkeypatch.setattr(steps, "objective", full)
         with pytest.raises(RunError, match="does not hold a batch of 54 rows; not one row fits: use another device"):
             train(fresh(config(folder)))
         run = fresh(config(folder, val_batch_size=16))
@@ -281,7 +281,7 @@ class TestResets:
     ) -> None:
         calls: list[tuple[int, str]] = []
         run = fresh(config(folder, epochs=5, dead_code_reset_interval=7))
-        real_update, real_reset = QuantizerLevel.update, trainer.reset_dead_codes
+        real_update, real_reset = QuantizerLevel.update, steps.reset_dead_codes
 
         def update(level: QuantizerLevel, result: LevelResult, decay: float) -> None:
             calls.append((run.state.progress.step + 1, "update"))
@@ -295,7 +295,7 @@ class TestResets:
             return real_reset(level, result, **options)
 
         monkeypatch.setattr(QuantizerLevel, "update", update)
-        monkeypatch.setattr(trainer, "reset_dead_codes", reset)
+        monkeypatch.setattr(steps, "reset_dead_codes", reset)
         train(run)
         levels = len(run.state.model.quantizer_levels())
         assert [call for call in calls if call[1] == "reset"] == [(7, "reset")] * levels + [(14, "reset")] * levels

@@ -44,4 +44,10 @@ def tell_result(run: Run) -> None:
         f"{metrics['quality_train']:.3f}; Gaussian bound {bound:.3f}; over all columns "
         f"{metrics['quality_all_columns']:.3f}; chosen epoch quality {chosen:.4f}"
     )
+    console.print(
+        f"at these bits: local tokens {metrics['quality_local']:.3f}, joint tokens {metrics['quality_joint']:.3f}"
+        f"{' (fitted for comparison, not trained)' if limits.local else ''}; "
+        f"{metrics['share_of_equal_tokens']:.0%} of the joint tokens equal the local ones, and a joint code has "
+        f"{metrics['energy_within_category']:.0%} of its energy in its own category"
+    )
     console.print(f"written: {run.fixed.config.output_dir}")

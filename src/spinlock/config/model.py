@@ -139,6 +139,16 @@ class ModelSettings(Section):
         "local: a token depends on its own category's columns alone; "
         "joint: all tokens of a row are chosen together, at higher quality.",
     )
+    target_quality: float = setting(
+        0.9,
+        "Held-out quality that automatic codebook sizes aim at, with the fewest bits; 1 = as much as max_bits allows.",
+        unit="share of variance",
+        gt=0,
+        le=1,
+    )
+    max_bits: float | None = setting(
+        None, "Most bits that automatic codebook sizes may spend on a row; null = no limit.", unit="bits per row", ge=1
+    )
     warm_start: bool = setting(
         True, "Start from the closed form (PCA, k-means, ridge) at epoch 0; false = random initialisation."
     )

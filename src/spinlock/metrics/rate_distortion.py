@@ -7,7 +7,9 @@ source with clusters can be coded better than a Gaussian one of the same covaria
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +55,59 @@ def gaussian_quality(eigenvalues: Floats, bits: float) -> float:
     """Best fraction of variance explained of a Gaussian source at ``bits`` per row: 1 - D(R) / sum l."""
     total = float(np.maximum(eigenvalues, 0.0).sum())
     return 1.0 - water_filling(eigenvalues, bits).distortion / total if total > 0 else 1.0
+
+
+def gaussian_bits(eigenvalues: Floats, quality: float) -> float:
+    """The rate at which a Gaussian source keeps a fraction ``quality`` < 1 of its variance: R at D = (1 - q) sum l."""
+    spectrum = np.sort(np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0))
+    allowed = (1.0 - quality) * float(spectrum.sum())
+    below = np.concatenate([[0.0], np.cumsum(spectrum)[:-1]])
+    levels = (allowed - below) / np.arange(len(spectrum), 0, -1)  # the level if all from here on are above it
+    reached = np.flatnonzero(levels <= spectrum)
+    return at_level(spectrum, float(levels[reached[0]])).bits if reached.size and allowed > 0 else 0.0
+
+
+FEW_ROWS = 10
+"""With fewer rows than this many per column the covariance is shrunk (Ledoit and Wolf, 2004)."""
+
+
+@dataclass(frozen=True)
+class GaussianBound:
+    """Bounds from the covariance [D, D] of training rows, its eigenvalues, and held-out variances along its axes."""
+
+    covariance: Floats
+    eigenvalues: Floats
+    variances: Floats
+    shrunk: bool
+
+    @classmethod
+    def of(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianBound:
+        """From centred rows [n, D] and [m, D]."""
+        rows = train.astype(np.float64)
+        few = len(rows) < FEW_ROWS * rows.shape[1]
+        covariance = _shrunk_covariance(rows) if few else rows.T @ rows / len(rows)
+        values, vectors = np.linalg.eigh(covariance)
+        return cls(covariance, values, np.square(held_out.astype(np.float64) @ vectors).mean(0), few)
+
+    def training(self, bits: float) -> float:
+        """Quality of a Gaussian source with the training covariance."""
+        return gaussian_quality(self.eigenvalues, bits)
+
+    def held_out(self, bits: float) -> float:
+        """The same code on rows with the held-out variances: see :func:`held_out_quality`."""
+        return held_out_quality(self.eigenvalues, self.variances, bits)
+
+    def gap_db(self, quality: float, bits: float) -> float | None:
+        """10 log10 of the distortion over that of the held-out bound; None where either has none."""
+        bound = self.held_out(bits)
+        return 10 * math.log10((1 - quality) / (1 - bound)) if quality < 1 and bound < 1 else None
+
+
+def _shrunk_covariance(rows: Floats) -> Floats:
+    """Ledoit and Wolf's (2004) estimate [D, D] from centred rows [n, D]."""
+    from sklearn.covariance import LedoitWolf  # takes seconds to import, and encoding needs none of it
+
+    return np.asarray(LedoitWolf(assume_centered=True).fit(rows).covariance_)
 
 
 def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: float) -> float:

@@ -82,6 +82,22 @@ def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
 
 @torch.no_grad()
 @full_precision()
+def encode_local_rows(model: CategoricalVQVAE, rows: Tensor) -> Tensor:
+    """Local tokens [n, C, L] of normalised rows [n, D], of a joint model too."""
+    tables = TokenTables(model)
+    return torch.cat([tables.encode_local(block).indices for block in _blocks(rows)])[: len(rows)]
+
+
+@torch.no_grad()
+@full_precision()
+def decode_local_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
+    """Normalised rows [n, D] of local tokens [n, C, l], of a joint model too."""
+    tables = TokenTables(model)
+    return torch.cat([tables.decode_local(block) for block in _blocks(indices)])[: len(indices)]
+
+
+@torch.no_grad()
+@full_precision()
 def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Quantised latents [n, C E] of tokens [n, C, l]."""
     latents = [model.lookup(block).transpose(0, 1).flatten(1) for block in _blocks(indices)]

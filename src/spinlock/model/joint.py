@@ -1,60 +1,105 @@
-"""Joint assignment: choose all tokens of a row together, by coordinate descent on its reconstruction error.
+"""Joint codes: x^ = y + W2 gelu(y W1 + b1) with y = sum over (c, l) of T[c, l][k(c, l)], codes with vectors T in R^D.
 
-With the decoder's linear part every code has a vector T in feature space, x^ = b + sum over (c, l) of T[c, l][k(c, l)].
-Starting from the local tokens, each (c, l) in turn takes k = argmin |x - b - (sum of the others) - T_k|^2, for a few
-sweeps; the error never rises. Only inner products are needed: T T' once, x T' once for each row. A token then also
-answers for what the other categories could not say: quality is higher, locality is lost.
+The tokens of a row are chosen together: one category after the other takes the codes whose sum comes nearest to what
+the others leave, by beam search over its levels, for a few sweeps (iterated conditional modes; additive quantisation:
+Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never raises |x - y|^2. A token then also answers for what
+the other categories could not say: quality is higher, locality is lost. The refinement (W1, W2) is learned by gradient,
+on tokens that no longer change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spinlock.model.beam import beam_search, cost_of, pairwise
+from spinlock.model.encoder import uniform_weights
+from spinlock.model.spec import LEVELS
 
 SWEEPS = 5
+"""Rounds over all categories, at most."""
+
+LEAST_GAIN = 1e-6
+"""Tokens change only for a cost that is lower by more than this: a tie must not move them for ever."""
 
 
-@dataclass(frozen=True)
-class JointTables:
-    """Feature vectors of all codes, ``vectors`` [S, D] codebook after codebook, and where each codebook starts.
-
-    ``starts`` and ``sizes`` belong to codebooks in token order cat0.L0, cat0.L1, ...; ``gram`` = T T' [S, S].
-    """
+class JointCodes(nn.Module):
+    """The vectors T [S, D] of all codes, codebook after codebook in token order, and the refinement."""
 
     vectors: Tensor
-    gram: Tensor
-    bias: Tensor
-    starts: tuple[int, ...]
-    sizes: tuple[int, ...]
 
-    @classmethod
-    def of(cls, codebooks: list[Tensor], bias: Tensor) -> JointTables:
-        """Tables from the feature vectors [K, D] of every codebook in token order."""
-        sizes = tuple(len(codes) for codes in codebooks)
-        starts = tuple(sum(sizes[:index]) for index in range(len(sizes)))
-        vectors = torch.cat(codebooks)
-        return cls(vectors, vectors @ vectors.t(), bias, starts, sizes)
+    def __init__(
+        self, num_codes: tuple[tuple[int, int, int], ...], columns: int, hidden_dim: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.sizes = [size for sizes in num_codes for size in sizes]
+        self.starts = [0, *accumulate(self.sizes)]
+        self.register_buffer("vectors", torch.zeros(self.starts[-1], columns))
+        self.hidden = uniform_weights((columns, hidden_dim), columns, generator)
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
+        self.output = nn.Parameter(torch.zeros(hidden_dim, columns))
+
+    def flat(self, indices: Tensor) -> Tensor:
+        """Positions [B, C l] among all S codes of tokens [B, C, l]."""
+        starts = torch.tensor(self.starts[:-1], device=indices.device).view(-1, LEVELS)
+        return (indices + starts[:, : indices.shape[-1]]).flatten(1)
+
+    def sums(self, indices: Tensor) -> Tensor:
+        """y [B, D] of tokens [B, C, l], any prefix of the levels."""
+        return F.embedding_bag(self.flat(indices), self.vectors, mode="sum")
+
+    def refine(self, sums: Tensor) -> Tensor:
+        """x^ [B, D] from y [B, D]."""
+        hidden = F.gelu(torch.addmm(self.hidden_bias, sums, self.hidden), approximate="tanh")
+        return torch.addmm(sums, hidden, self.output)
+
+    def books(self) -> list[list[Tensor]]:
+        """T[c][l] [K, D]."""
+        parts = [self.vectors[start : start + size] for start, size in zip(self.starts, self.sizes, strict=False)]
+        return [parts[first : first + LEVELS] for first in range(0, len(parts), LEVELS)]
 
 
-def refine(tables: JointTables, rows: Tensor, indices: Tensor, sweeps: int = SWEEPS) -> Tensor:
-    """Tokens [B, T] of rows [B, D] after coordinate descent from tokens [B, T]; T codebooks in token order."""
-    tokens = indices.clone()
-    wanted = (rows - tables.bias) @ tables.vectors.t()
-    norms = tables.gram.diagonal()
-    chosen = torch.stack([tokens[:, t] + start for t, start in enumerate(tables.starts)], dim=1)
-    present = tables.gram[chosen].sum(1)
-    for _ in range(sweeps):
-        before = tokens.clone()
-        for t, (start, size) in enumerate(zip(tables.starts, tables.sizes, strict=True)):
-            codes = slice(start, start + size)
-            current = tables.gram[chosen[:, t]]
-            others = present[:, codes] - current[:, codes]
-            best = (norms[codes] - 2 * (wanted[:, codes] - others)).argmin(1)
-            moved = tables.gram[best + start]
-            present = present + moved - current
-            tokens[:, t], chosen[:, t] = best, best + start
-        if torch.equal(before, tokens):
-            break
-    return tokens
+class JointTables:
+    """What the assignment needs of the vectors, worked out once: inner products within each category."""
+
+    def __init__(self, codes: JointCodes) -> None:
+        self.codes = codes
+        self.books = codes.books()
+        self.vectors = [torch.cat(books) for books in self.books]
+        self.norms = [vectors.square().sum(1) for vectors in self.vectors]
+        self.cross = [pairwise(books) for books in self.books]
+
+    def assign(self, rows: Tensor, start: Tensor, *, width: int, sweeps: int = SWEEPS) -> tuple[Tensor, Tensor]:
+        """Tokens [B, C, L] of rows [B, D] from a start [B, C, L], and the closest decision [B] on the way.
+
+        The closest decision is the smallest margin between a chosen triple of codes and its runner-up. A row is done
+        after a sweep that does not change it: what the other rows still need must not touch it.
+        """
+        tokens = start.clone()
+        left = rows - self.codes.sums(tokens)
+        margin = torch.full((len(rows),), torch.inf, device=rows.device)
+        active = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        for _ in range(sweeps):
+            before = tokens.clone()
+            for c, (books, vectors) in enumerate(zip(self.books, self.vectors, strict=True)):
+                now = tokens[:, c]
+                wanted = left + _sum(books, now)
+                costs = torch.addmm(self.norms[c], wanted, vectors.t(), alpha=-2.0)
+                unary = torch.split(costs, [len(book) for book in books], dim=1)
+                found = beam_search(unary, self.cross[c], width)
+                better = active & (found.cost < cost_of(now, unary, self.cross[c]) - LEAST_GAIN)
+                margin = torch.where(active, torch.minimum(margin, found.runner_up), margin)
+                tokens[:, c] = torch.where(better[:, None], found.codes, now)
+                left = wanted - _sum(books, tokens[:, c])
+            active = active & (before != tokens).flatten(1).any(1)
+            if not active.any():
+                break
+        return tokens, margin
+
+
+def _sum(books: list[Tensor], codes: Tensor) -> Tensor:
+    """Sum of the vectors [B, D] of codes [B, L]."""
+    return torch.stack([book[codes[:, level]] for level, book in enumerate(books)]).sum(0)

@@ -90,6 +90,10 @@ class QuantizerLevel(nn.Module):
         """e U [C, K, E]: what each code adds to the quantised latent. K products, not B; codes get no gradient here."""
         return torch.bmm(self.codes.detach() * self.latent_mask, self.up)
 
+    def down_codes(self) -> Tensor:
+        """q D' [C, K, E]: a residual's product with it is that of its projection with the code."""
+        return torch.bmm(self.codes.detach() * self.latent_mask, self.down.transpose(1, 2))
+
     def forward(self, residual: Tensor) -> LevelResult:
         """Quantise residuals [C, B, E] with the codes as they are."""
         latents = self.project(residual)

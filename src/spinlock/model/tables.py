@@ -1,9 +1,9 @@
 """A trained model as tables: what depends on a code alone is worked out once for K codes, not for every row.
 
-|r_l P - e_k|^2 up to a term without k is |e_k|^2 - 2 r_l (P e_k), and r_l = e - sum over coarser levels of q U, so with
-T_l = P e' [E, K] and G = U T_l every score of a row follows from e T_l and table rows of codes already chosen; the
-embedding e = x A + gelu(x W1 + b1) W2 is folded into the tables too. The decoder's first layers are linear in the
-quantised latent, so each code adds one row of a table. The same codes as the network's own pass, but for near ties.
+A category's codes are those whose sum of U q over the levels comes nearest to its embedding e, found by beam search:
+|e - sum_l U q_l|^2 needs e U q only, into which e = x A + gelu(x W1 + b1) W2 is folded, and products of codes. The
+network's own pass takes the nearest code level by level and is rarely nearer. The decoder's first layers are linear in
+the quantised latent, so each code adds one row of a table.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from spinlock.model.beam import beam_search, pairwise
 from spinlock.model.block import CategoryBlock
-from spinlock.model.joint import JointTables, refine
-from spinlock.model.kmeans import code_penalty
+from spinlock.model.joint import JointTables
 from spinlock.model.spec import LEVELS
 from spinlock.model.vqvae import CategoricalVQVAE
 
 NEAR_TIE = 1e-5
-"""Two codes whose squared distances differ by less than this share of the row's energy are a near tie."""
+"""Two choices of codes whose squared distances differ by less than this share of the row's energy are a near tie."""
 
 
 @dataclass(frozen=True)
@@ -33,42 +33,46 @@ class Tokens:
 
 
 class BlockTables:
-    """Scores of the codes of one bucket of categories, straight from its columns."""
+    """Costs of the codes of one bucket of categories, straight from its columns.
 
-    def __init__(self, block: CategoryBlock) -> None:
+    With a beam width of 1 the costs are those of the network's own pass, |r D - q|^2 of the residual r of a level.
+    """
+
+    def __init__(self, block: CategoryBlock, beam_width: int) -> None:
         levels = block.quantizer.each()
-        codes = [level.codes * level.latent_mask for level in levels]
-        toward = [torch.bmm(level.down, code.transpose(1, 2)) for level, code in zip(levels, codes, strict=True)]
         up = [level.up_codes() for level in levels]
+        compared = [level.down_codes() for level in levels] if beam_width == 1 else up
+        norms = [codes.square().sum(-1) for codes in ([level.codes for level in levels] if beam_width == 1 else up)]
+        toward = torch.cat(compared, dim=1).transpose(1, 2)
         self.block = block
-        self.sizes = [code.shape[1] for code in codes]
-        self.penalty = torch.cat([code_penalty(c, level.mask) for c, level in zip(codes, levels, strict=True)], dim=-1)
-        every = torch.cat(toward, dim=-1)
-        self.linear = -2 * torch.bmm(block.encoder.linear, every)
-        self.output = -2 * torch.bmm(block.encoder.output, every)
-        self.taken = {
-            (coarse, fine): 2 * torch.bmm(up[coarse], toward[fine]) for fine in range(LEVELS) for coarse in range(fine)
-        }
-        self.first = torch.arange(len(every), device=every.device)[:, None]
+        self.beam_width = beam_width
+        self.sizes = [table.shape[1] for table in up]
+        self.norms = torch.cat(norms, dim=1)[:, None]
+        self.linear = -2 * torch.bmm(block.encoder.linear, toward)
+        self.output = -2 * torch.bmm(block.encoder.output, toward)
+        self.counts = torch.stack([level.num_codes for level in levels], dim=-1).tolist()
+        self.cross = [
+            pairwise(
+                *([table[c, :size] for table, size in zip(tables, sizes, strict=True)] for tables in (up, compared))
+            )
+            for c, sizes in enumerate(self.counts)
+        ]
 
     def encode(self, rows: Tensor) -> Tokens:
         """Tokens [C, B, L] of rows [B, D]."""
         encoder, columns = self.block.encoder, self.block.layout.gather(rows)
         hidden = F.gelu(torch.baddbmm(encoder.hidden_bias, columns, encoder.hidden), approximate="tanh")
-        scores = torch.baddbmm(torch.baddbmm(self.penalty, columns, self.linear), hidden, self.output)
-        margin = NEAR_TIE * columns.square().sum(-1, keepdim=True)
+        costs = torch.baddbmm(torch.baddbmm(self.norms, columns, self.linear), hidden, self.output)
+        margin = NEAR_TIE * columns.square().sum(-1)
         near_tie = torch.zeros(columns.shape[1], dtype=torch.bool, device=rows.device)
         indices: list[Tensor] = []
-        for fine, score in enumerate(torch.split(scores, self.sizes, dim=-1)):
-            for coarse, chosen in enumerate(indices):
-                table = self.taken[coarse, fine]
-                score = score + table.flatten(0, 1)[chosen + table.shape[1] * self.first]
-            best = score.argmin(-1, keepdim=True)
-            nearest = score.gather(-1, best)
-            second = score.scatter(-1, best, torch.inf).amin(-1, keepdim=True)
-            near_tie |= (second - nearest <= margin).any(0)[:, 0]
-            indices.append(best[..., 0])
-        return Tokens(torch.stack(indices, dim=-1), near_tie)
+        for c, (own, sizes) in enumerate(zip(costs, self.counts, strict=True)):
+            levels = torch.split(own, self.sizes, dim=-1)
+            unary = [level[:, :size] for level, size in zip(levels, sizes, strict=True)]
+            found = beam_search(unary, self.cross[c], self.beam_width)
+            near_tie |= found.runner_up <= margin[c]
+            indices.append(found.codes)
+        return Tokens(torch.stack(indices), near_tie)
 
 
 class TokenTables:
@@ -79,7 +83,7 @@ class TokenTables:
         spec, decoder = model.spec, model.decoder
         self.spec = spec
         self.decoder = decoder
-        self.blocks = [BlockTables(block) for block in model.each_block()]
+        self.blocks = [BlockTables(block, spec.beam_width) for block in model.each_block()]
         layers = torch.cat([decoder.linear, decoder.hidden], dim=1)
         codebooks: list[Tensor] = []
         for block in model.each_block():
@@ -91,23 +95,34 @@ class TokenTables:
         count = torch.tensor([len(codes) for codes in codebooks], device=layers.device)
         self.rows = torch.cat(codebooks)
         self.starts = (count.cumsum(0) - count).view(-1, LEVELS)
-        columns = spec.num_columns
-        joint = spec.assignment == "joint"
-        self.joint = JointTables.of([codes[:, :columns] for codes in codebooks], decoder.bias) if joint else None
+        self.joint = None if model.joint is None else JointTables(model.joint)
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tokens:
         """Tokens of rows [B, D], assigned as the model's specification says."""
+        local = self.encode_local(rows)
+        if self.joint is None:
+            return local
+        indices, margin = self.joint.assign(rows, local.indices, width=self.spec.beam_width)
+        return Tokens(indices, local.near_tie | (margin <= NEAR_TIE * rows.square().sum(1)))
+
+    @torch.no_grad()
+    def encode_local(self, rows: Tensor) -> Tokens:
+        """Tokens of rows [B, D], each from its own category's columns."""
         encoded = [block.encode(rows) for block in self.blocks]
         indices = torch.cat([part.indices for part in encoded]).transpose(0, 1)
-        near_tie = torch.stack([part.near_tie for part in encoded]).any(0)
-        if self.joint is not None:
-            indices = refine(self.joint, rows, indices.flatten(1)).view(indices.shape)
-        return Tokens(indices, near_tie)
+        return Tokens(indices, torch.stack([part.near_tie for part in encoded]).any(0))
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Rows [B, D] of tokens [B, C, l], any prefix of the levels."""
+        if self.joint is not None:
+            return self.joint.codes.refine(self.joint.codes.sums(indices))
+        return self.decode_local(indices)
+
+    @torch.no_grad()
+    def decode_local(self, indices: Tensor) -> Tensor:
+        """The same by the shared decoder, which local tokens are made for."""
         flat = (indices + self.starts[:, : indices.shape[-1]]).flatten(1)
         summed = F.embedding_bag(flat, self.rows, mode="sum")
         linear, hidden = summed[:, : self.spec.num_columns], summed[:, self.spec.num_columns :]

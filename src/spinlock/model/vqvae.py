@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
+from spinlock.model.joint import JointCodes
 from spinlock.model.layout import buckets
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
@@ -61,6 +62,11 @@ class CategoricalVQVAE(nn.Module):
         self.decoder = SharedDecoder(
             spec.num_categories, spec.embedding_dim, spec.hidden_dim, spec.num_columns, generator
         )
+        self.joint = (
+            JointCodes(spec.num_codes, spec.num_columns, spec.hidden_dim, generator)
+            if spec.assignment == "joint"
+            else None
+        )
 
     def each_block(self) -> list[CategoryBlock]:
         """The buckets, typed."""
@@ -83,7 +89,7 @@ class CategoricalVQVAE(nn.Module):
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """Local tokens [B, C, L] int64 of rows [B, D], by the network's own pass."""
+        """Local tokens [B, C, L] int64 of rows [B, D], level by level as in training."""
         result: ForwardResult = self(rows)
         return result.indices
 

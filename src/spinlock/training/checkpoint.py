@@ -25,7 +25,9 @@ from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 stores the beam width of the search for codes; what version 1 had is read as a width of 1, or refused if joint."""
+
 REMEDY = "give the best_model.pt or last.pt of a training run"
 
 REQUIRED = frozenset(
@@ -111,11 +113,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError("is not a checkpoint of this program", where=where, remedy=remedy)
     version = content.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in (1, FORMAT_VERSION):
         raise CheckpointError(
             f"has format version {version}",
             where=where,
-            expected=f"version {FORMAT_VERSION}",
+            expected=f"version {FORMAT_VERSION} or 1",
             remedy="use the version of the program that wrote it, or train again",
         )
     absent = sorted(REQUIRED - content.keys())
@@ -124,7 +126,17 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED_STATE - set(content["training_state"]))
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
-    return Checkpoint(path, content)
+    return Checkpoint(path, content if version == FORMAT_VERSION else _from_version_1(content, where))
+
+
+def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
+    """The same run in today's format: it took the nearest code level by level."""
+    if content["model_spec"].get("assignment") == "joint":
+        raise CheckpointError(
+            "has joint codes of format version 1, which had no vectors of their own", where=where, remedy="train again"
+        )
+    spec = content["model_spec"] | {"beam_width": 1}
+    return content | {"format_version": FORMAT_VERSION, "model_spec": spec}
 
 
 def _read(path: Path) -> Any:

@@ -55,6 +55,8 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
     """Compile when the expected saving over all steps exceeds what compiling costs, and a compiler is there."""
     if not wanted:
         return EAGER_BY_CHOICE
+    if spec.assignment == "joint":
+        return CompilePlan(False, "eager: with joint assignment only a small decoder is trained")
     seconds = steps * step_operations(spec, batch) / NOMINAL_RATE[device.type]
     saved = SAVED_SHARE[device.type] * seconds
     if saved < COMPILE_SECONDS:

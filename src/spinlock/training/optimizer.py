@@ -10,7 +10,8 @@ ENCODER_SHARE = 0.2
 LINEAR_SHARE = 0.1
 BRANCH_SHARE = 0.3
 READOUT_SHARE = 1.0
-"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, partial decoders."""
+"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, and what only reads codes
+(partial decoders, the refinement of joint codes)."""
 
 
 def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:
@@ -28,9 +29,10 @@ def learning_share(name: str) -> float:
 
     Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
     warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
-    Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago.
+    Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago. What
+    refines the sums of joint codes learns alone.
     """
-    if ".partial_decoders." in name:
+    if ".partial_decoders." in name or name.startswith("joint."):
         return READOUT_SHARE
     if ".encoder." in name or ".quantizer." in name:
         return ENCODER_SHARE

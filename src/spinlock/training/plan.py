@@ -6,15 +6,18 @@ import math
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from spinlock.categories.discovery import GIVEN
 from spinlock.config import VQVAEConfig
-from spinlock.model import CategoricalVQVAE
+from spinlock.metrics.rate_distortion import gaussian_bits
+from spinlock.metrics.targets import UTILIZATION
+from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.training.objective import objective
 from spinlock.training.prepare import Prepared
 from spinlock.training.schedule import BatchPlan, step_draws
-from spinlock.training.sizing import LARGEST_CODEBOOK, ROWS_PER_CODE
+from spinlock.training.sizing import HIGHEST_QUALITY, LARGEST_CODEBOOK, ROWS_PER_CODE, largest_codebook
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
 OPTIMISER_COPIES = 4
@@ -40,12 +43,46 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
         )
     if min(config.topo_samples, plan.batch) < config.topo_samples:
         told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
-    cap = rows // ROWS_PER_CODE
+    cap = largest_codebook(rows)
     if cap < LARGEST_CODEBOOK and config.factors is None:
-        told.append(f"codebooks of at most {max(2, cap)} codes: {rows} training rows, {ROWS_PER_CODE} for each code")
+        told.append(f"codebooks of at most {cap} codes: {rows} training rows, {ROWS_PER_CODE} for each code")
+    if prepared.sizes.quality < config.target_quality:
+        told.append(unmet_quality(prepared, config))
+    if prepared.sizes.utilization < UTILIZATION:
+        told.append(
+            f"utilisation {prepared.sizes.utilization:.3f} expected: {len(prepared.data.validation)} validation rows "
+            f"are too few to show {UTILIZATION:g} of codebooks that the quality needs"
+        )
     if not prepared.categories.discovery.meets_target:
         told.append(unmet_orthogonality(prepared))
     return told
+
+
+def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
+    """What keeps the quality expected of the best sizes below its target, in bits."""
+    sizes, categories = prepared.sizes, prepared.spec.num_categories
+    cap = largest_codebook(len(prepared.data.train))
+    spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
+    needed = gaussian_bits(spectrum, min(HIGHEST_QUALITY, config.target_quality))
+    allowed = LEVELS * categories * math.log2(cap)
+    told = (
+        f"quality {sizes.quality:.3f} expected, below target_quality {config.target_quality:g}, at {sizes.bits:.0f} "
+        f"bits; a Gaussian source of this covariance needs {needed:.0f} bits"
+    )
+    if config.factors is not None:
+        return f"{told}; factors are given"
+    if config.max_bits is not None and config.max_bits <= min(needed, allowed):
+        return f"{told}, max_bits allows {config.max_bits:g}"
+    if allowed <= needed:
+        return (
+            f"{told}, {categories} categories x {LEVELS} codebooks x log2 {cap} hold {allowed:.0f}: more rows, or more "
+            "categories (a higher orthogonality_target), allow more"
+        )
+    joint = "" if config.assignment == "joint" else " or assignment: joint"
+    return (
+        f"{told}, {categories} categories hold up to {allowed:.0f}: the best of what was tried; larger codebooks "
+        f"would only remember the {len(prepared.data.train)} training rows. More rows{joint} would help"
+    )
 
 
 def unmet_orthogonality(prepared: Prepared) -> str:
@@ -90,6 +127,11 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
         )
     else:
         told.append("dead-code resets: off")
+    if config.assignment == "joint":
+        told.append(
+            "joint assignment: epochs train the decoder of joint codes by reconstruction_weight alone; other losses, "
+            "EMA and resets belong to local assignment"
+        )
     patience = config.early_stopping_patience
     told.append(
         f"early stopping after {patience} epochs without a better score"

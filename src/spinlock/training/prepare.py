@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,12 +22,18 @@ from spinlock.errors import DataError
 from spinlock.model import ModelSpec
 from spinlock.training.categorise import Categorisation, categorise
 from spinlock.training.inner import inner_split
-from spinlock.training.sizing import Sizer, Sizes
+from spinlock.training.sizing import Sizer
+from spinlock.training.trials import Sizes
 
 HIDDEN_DIM = (16, 128)
 """Narrowest and widest hidden layer that is chosen automatically."""
 
+JOINT_HIDDEN_DIM = 256
+
 ROWS_PER_HIDDEN_UNIT = 16
+
+EXCESS_RATES = (1.0, 1.5, 2.0)
+"""The rates, over that of a Gaussian source, at which partitions are compared until one can meet the targets."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +137,12 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
     data = clean_table(table, config, device)
     fit_rows, sizer = _sizer(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
-    categories = categorise(config, correlation, data.cleaner.kept.tolist(), table.names, sizer.quality)
-    sizes = sizer.choose(categories.groups, categories.names)
+    categories, sizes = _categories_and_sizes(config, data, correlation, sizer)
     spec = ModelSpec(
         category_names=categories.names,
         groups=categories.groups,
         embedding_dim=config.embedding_dim,
-        hidden_dim=config.hidden_dim or hidden_dim(len(data.train)),
+        hidden_dim=config.hidden_dim or hidden_dim(len(data.train), config.assignment),
         latent_dims=sizes.latent_dims,
         num_codes=sizes.num_codes,
         assignment=config.assignment,
@@ -160,11 +166,44 @@ def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Ca
     data = clean_table(table, config, torch.device("cpu"))
     fit_rows, sizer = _sizer(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.numpy()).astype(np.float64))
-    return data, categorise(config, correlation, data.cleaner.kept.tolist(), table.names, sizer.quality)
+    return data, _categories_and_sizes(config, data, correlation, sizer)[0]
 
 
-def hidden_dim(rows: int) -> int:
-    """n / 16 rounded to a multiple of 8, between 16 and 128: few rows support only a narrow hidden layer."""
+def _categories_and_sizes(
+    config: VQVAEConfig, data: CleanedTable, correlation: NDArray[np.float64], sizer: Sizer
+) -> tuple[Categorisation, Sizes]:
+    """The partition that is best at the rate of a Gaussian source, or at more bits where its codes miss the targets."""
+    found: list[tuple[Categorisation, Sizes]] = []
+    for excess in EXCESS_RATES:
+        categories = categorise(
+            config,
+            correlation,
+            data.cleaner.kept.tolist(),
+            data.table.names,
+            partial(sizer.quality, excess=excess),
+        )
+        last = excess == EXCESS_RATES[-1] or len(categories.discovery.candidates) == 1
+        if (
+            config.category_factors is not None
+            and not last
+            and not config.category_factors.keys() <= {*categories.names}
+        ):
+            continue
+        if categories.groups not in [earlier.groups for earlier, _ in found]:
+            found.append((categories, sizer.choose(categories.groups, categories.names)))
+        if last or config.factors is not None or config.category_factors is not None or sizer.meets(found[-1][1]):
+            break
+    best = sizer.best([sizes for _, sizes in found])
+    return next(pair for pair in found if pair[1] is best)
+
+
+def hidden_dim(rows: int, assignment: str) -> int:
+    """n / 16 rounded to a multiple of 8, between 16 and 128: few rows support only a narrow hidden layer.
+
+    The refinement of joint codes learns from many more points, those between the rows, and is always 256 wide.
+    """
+    if assignment == "joint":
+        return JOINT_HIDDEN_DIM
     low, high = HIDDEN_DIM
     return min(high, max(low, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 

@@ -18,7 +18,7 @@ from spinlock.metrics.orthogonality import (
     centroid_weights,
     held_out_orthogonality,
 )
-from spinlock.metrics.rate_distortion import gaussian_quality, held_out_quality
+from spinlock.metrics.rate_distortion import GaussianBound, gaussian_quality
 from spinlock.metrics.reconstruction import (
     fraction_explained,
     quality_by_column,
@@ -30,11 +30,9 @@ from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
+from spinlock.training.locality import locality
 from spinlock.training.prepare import CleanedTable
-from spinlock.training.sizing import ROWS_PER_CODE
-
-FEW_ROWS = 10
-"""With fewer rows than this many per column the covariance is shrunk (Ledoit and Wolf, 2004)."""
+from spinlock.training.sizing import largest_codebook
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +64,7 @@ def final_metrics(model: CategoricalVQVAE, data: CleanedTable) -> dict[str, Any]
         "quality_all_columns": _quality_all_columns(data, decode_tokens(model, encoded.indices)),
         **_codebooks(spec.num_codes, encoded.indices, train_tokens),
         **_orthogonality(train, validation, groups),
+        **locality(model, data).named(),
         "latent_redundancy": _redundancy(model, encoded.indices),
         **_topography(model, data, validation, encoded.indices, prefixes[-1]),
         **_rate(spec.bits_per_row, train, validation, groups, spec.num_codes, fraction_explained(error, power)),
@@ -98,7 +97,7 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     bits, bound = metrics["bits_per_sample"], metrics["rate_distortion_quality"]["held_out"]
     finer = "a higher orthogonality_target" if limits.discovered else "a finer mapping file"
     if target.metric == "reconstruction_quality":
-        cap = max(2, limits.train_rows // ROWS_PER_CODE)
+        cap = largest_codebook(limits.train_rows)
         if bound <= QUALITY:
             return (
                 f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories ({finer}) or "
@@ -239,32 +238,19 @@ def _rate(
     quality: float,
 ) -> dict[str, Any]:
     """Bits, and the bounds of a Gaussian source at that rate: joint, held out, and each category alone."""
-    rows = train.astype(np.float64)
-    few = len(rows) < FEW_ROWS * rows.shape[1]
-    covariance = _shrunk_covariance(rows) if few else rows.T @ rows / len(rows)
-    values, vectors = np.linalg.eigh(covariance)
-    variances = np.square(validation.astype(np.float64) @ vectors).mean(0)
-    held_out = held_out_quality(values, variances, bits)
+    bound = GaussianBound.of(train, validation)
     block_error = 0.0
     for group, sizes in zip(groups, num_codes, strict=True):
-        block = np.asarray(np.linalg.eigvalsh(covariance[np.ix_(group, group)]), dtype=np.float64)
+        block = np.asarray(np.linalg.eigvalsh(bound.covariance[np.ix_(group, group)]), dtype=np.float64)
         block_bits = sum(math.log2(size) for size in sizes)
         block_error += (1 - gaussian_quality(block, block_bits)) * float(np.maximum(block, 0).sum())
-    gap = 10 * math.log10((1 - quality) / (1 - held_out)) if quality < 1 and held_out < 1 else None
     return {
         "bits_per_sample": bits,
         "rate_distortion_quality": {
-            "training": gaussian_quality(values, bits),
-            "held_out": held_out,
-            "block": 1 - block_error / float(np.trace(covariance)),
-            "ledoit_wolf": few,
+            "training": bound.training(bits),
+            "held_out": bound.held_out(bits),
+            "block": 1 - block_error / float(np.trace(bound.covariance)),
+            "ledoit_wolf": bound.shrunk,
         },
-        "gap_db": gap,
+        "gap_db": bound.gap_db(quality, bits),
     }
-
-
-def _shrunk_covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ledoit and Wolf's (2004) estimate [D, D] from centred rows [n, D]."""
-    from sklearn.covariance import LedoitWolf  # takes seconds to import, and encoding needs none of it
-
-    return np.asarray(LedoitWolf(assume_centered=True).fit(rows).covariance_)

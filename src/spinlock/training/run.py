@@ -33,6 +33,8 @@ from spinlock.training.directory import (
     remove_leftovers,
 )
 from spinlock.training.history import History
+from spinlock.training.joint_fit import fit_joint
+from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import Observer
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.prepare import CleanedTable, Prepared, resolved_config
@@ -150,12 +152,13 @@ def new_run(
     plan = BatchPlan.of(len(data.train), config.batch_size)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema, seed=config.random_seed)
     model = model.to(device)
+    rows = interpolated(prepared.fit_rows, config.random_seed).flatten(0, 1)
     if config.warm_start:
-        warm_start(
-            model, prepared.fit_rows, ridge=prepared.sizes.ridge, rows_per_batch=plan.batch, seed=config.random_seed
-        )
+        warm_start(model, rows, ridge=prepared.sizes.ridge, rows_per_batch=plan.batch, seed=config.random_seed)
     else:
         random_start(model, prepared.fit_rows, rows_per_batch=plan.batch, seed=config.random_seed)
+    if model.joint is not None:
+        fit_joint(model, rows)
     progress = Progress(planned_steps=config.epochs * plan.steps)
     state = TrainingState(
         model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}

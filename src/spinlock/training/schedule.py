@@ -54,10 +54,11 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class StepDraws:
-    """The random draws of one step: projections [C, E, 16] and reset noise [L, C, B]."""
+    """The random draws of one step: projections [C, E, 16], reset noise [L, C, B], versions [B] uniform in [0, 1)."""
 
     projection: Tensor
     reset_noise: Tensor
+    version: Tensor
 
 
 def step_draws(spec: ModelSpec, rows: int, *, seed: int, step: int, device: torch.device) -> StepDraws:
@@ -66,7 +67,8 @@ def step_draws(spec: ModelSpec, rows: int, *, seed: int, step: int, device: torc
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION, generator=generator)
     noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator)
-    return StepDraws(projection.to(device), noise.to(device))
+    version = torch.rand(rows, generator=generator)
+    return StepDraws(projection.to(device), noise.to(device), version.to(device))
 
 
 def learning_rate(step: int, total: int, highest: float) -> float:

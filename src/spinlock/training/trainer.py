@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
-from spinlock.model import LEVELS
-from spinlock.model.dead_codes import reset_dead_codes
 from spinlock.training.history import Record
-from spinlock.training.objective import LossTerms, objective
+from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer
-from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, BatchPlan, StepDraws, learning_rate, step_draws
+from spinlock.training.schedule import BatchPlan, learning_rate, step_draws
 from spinlock.training.state import Save, TrainingState
+from spinlock.training.steps import step_of
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult, Validator
 
@@ -51,7 +49,7 @@ class Trainer:
         self.save = save
         self.stop = stop
         self.plan = BatchPlan.of(len(rows), config.batch_size)
-        self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
+        self.compiled = compiled
 
     def run(self) -> str | None:
         """Train to the configured number of epochs; returns why it ended before that, or None.
@@ -79,10 +77,10 @@ class Trainer:
             self.state.optimizer.zero_grad(set_to_none=True)
             if self.rows.device.type == "cuda":
                 torch.cuda.empty_cache()
-            rows = self.rows[:batch]
-            draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=rows.device)
+            first = torch.arange(batch, device=self.rows.device)
+            draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=first.device)
             try:
-                torch.autograd.backward(self._forward(rows, draws)[0].total)
+                torch.autograd.backward(self.step.losses(first, draws).total)
                 self.state.optimizer.step()  # the run is over, so its weights may move
             except torch.OutOfMemoryError:
                 batch //= 2
@@ -103,6 +101,8 @@ class Trainer:
         progress = self.state.progress
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
+        if progress.epoch < self.config.epochs:
+            self.step = step_of(self.state.model, self.rows, self.config, compiled=self.compiled)
         while progress.epoch < self.config.epochs:
             waited = progress.epoch - progress.reference_epoch
             validated = progress.epoch % self.config.val_every_n_epochs == 0
@@ -129,8 +129,7 @@ class Trainer:
         resets = torch.zeros((), dtype=torch.int64, device=order.device)
         interrupted = False
         while progress.step_in_epoch < self.plan.steps and not interrupted:
-            rows = self.rows[order[progress.step_in_epoch]]
-            terms, replaced = self._step(rows)
+            terms, replaced = self._step(order[progress.step_in_epoch])
             named = terms.named()
             values = torch.stack([named[name].detach() for name in names]).double()
             sums = values if sums is None else sums + values
@@ -154,38 +153,18 @@ class Trainer:
                 remedy="lower learning_rate; the last good state is in last.pt",
             )
 
-    def _step(self, rows: Tensor) -> tuple[LossTerms, Tensor]:
-        """One optimiser step: quantise with the old codes, descend, then move codes, then replace dead ones."""
+    def _step(self, chosen: Tensor) -> tuple[LossTerms, Tensor]:
+        """One optimiser step on the rows at some positions [B]."""
         config, progress, model = self.config, self.state.progress, self.state.model
-        draws = step_draws(model.spec, len(rows), seed=config.random_seed, step=progress.step, device=rows.device)
+        draws = step_draws(model.spec, len(chosen), seed=config.random_seed, step=progress.step, device=chosen.device)
         for group in self.state.optimizer.param_groups:
             group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
         self.state.optimizer.zero_grad(set_to_none=True)
-        terms, levels = self.forward(rows, draws)
+        terms = self.step.losses(chosen, draws)
         torch.autograd.backward(terms.total)
         self.state.optimizer.step()
-        replaced = torch.zeros((), dtype=torch.int64, device=rows.device)
         due = resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval)
-        for index, (level, result) in enumerate(zip(model.quantizer_levels(), levels, strict=True)):
-            if config.use_ema:
-                level.update(result, config.ema_decay)
-            else:
-                level.track_usage(result, config.ema_decay)
-            if due:
-                replaced = replaced + reset_dead_codes(
-                    level,
-                    result,
-                    percentile=config.dead_code_threshold,
-                    max_fraction=config.dead_code_max_reset_fraction,
-                    cool_down=round(1 / max(1e-6, 1 - config.ema_decay)),
-                    noise=draws.reset_noise[index % LEVELS, : len(level.mask)],
-                )
-        return terms, replaced
-
-    def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
-        prefix, partial = int(PREFIX_SHARE * len(rows)), math.ceil(PARTIAL_SHARE * len(rows))
-        result = self.state.model(rows, prefix_rows=prefix, partial_rows=partial)
-        return objective(self.state.model, rows, result, draws.projection, self.config), result.levels
+        return terms, self.step.settle(draws, due)
 
     def _epoch_losses(self) -> dict[str, float]:
         """Mean losses over the steps of the epoch just finished; the sums start again."""

@@ -15,7 +15,7 @@ from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
 from spinlock.training.objective import (
     QuantisationError,
     informativeness_loss,
@@ -61,28 +61,24 @@ class Validator:
         """Measure the model as it is; nothing of it changes."""
         losses = torch.zeros(2, dtype=torch.float64, device=self.rows.device)
         quantisation: list[QuantisationError] = []
-        reconstructions, tokens, latents = [], [], []
         for rows in torch.split(self.rows, self.block):
             result = model(rows)
             parts = torch.stack((reconstruction_loss(rows, result), informativeness_loss(model, result)))
             losses += parts.double() * (len(rows) / len(self.rows))
             quantisation.append(quantisation_error(model, result, train_codes=False))
-            reconstructions.append(result.reconstruction)
-            tokens.append(result.indices.flatten(1))
-            latents.append(result.latents.transpose(0, 1))
         reconstruction, informativeness = losses.tolist()
         commitment = _share(quantisation)
         codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
+        tokens = encode_rows(model, self.rows).indices
+        decoded = decode_tokens(model, tokens)
         fixed = torch.from_numpy(self.fixed).to(self.rows.device)
-        latent = torch.cat(latents)[fixed]
-        redundancy = float(latent_redundancy(latent.transpose(0, 1)))
-        points = latent.flatten(1)
-        if model.spec.assignment == "joint":
-            encoded = encode_rows(model, self.rows).indices
-            tokens, reconstructions = [encoded.flatten(1)], [decode_tokens(model, encoded)]
-            points = reconstructions[0][fixed]
+        points = latent_rows(model, tokens[fixed])
+        redundancy = float(latent_redundancy(points.view(len(points), model.spec.num_categories, -1).transpose(0, 1)))
+        if model.joint is not None:
+            reconstruction = float((self.rows - decoded).square().mean())
+            points = decoded[fixed]
         correlation = topographic_correlation(self.distances, points.cpu().numpy())
-        restored = self.cleaner.to_standard(torch.cat(reconstructions).cpu().numpy())
+        restored = self.cleaner.to_standard(decoded.cpu().numpy())
         sizes = np.array([size for sizes in model.spec.num_codes for size in sizes])
         weights = self.settings
         return ValidationResult(
@@ -99,7 +95,7 @@ class Validator:
             topographic=1 - correlation,
             codebook=codebook,
             quality=fraction_explained(*squared_sums(self.standard, restored)),
-            utilization=codebook_use(torch.cat(tokens).cpu().numpy(), sizes).utilization,
+            utilization=codebook_use(tokens.flatten(1).cpu().numpy(), sizes).utilization,
             topographic_correlation=correlation,
         )
 

@@ -11,13 +11,18 @@ from spinlock.training.closed_form import ClosedForm, FittedLevel, fit_closed_fo
 
 
 @torch.no_grad()
-def warm_start(model: CategoricalVQVAE, rows: Tensor, *, ridge: float, rows_per_batch: int, seed: int) -> ClosedForm:
+def warm_start(
+    model: CategoricalVQVAE, rows: Tensor, *, ridge: float, rows_per_batch: int, seed: int, iterations: int = 25
+) -> ClosedForm:
     """Set encoders to principal axes, codebooks to residual k-means and decoders to ridge regression.
 
-    ``rows`` [n, D] are all training rows (or the reservoir); ``rows_per_batch`` scales the codes' counts to what the
-    moving average will hold. The branches that only training can use start at zero.
+    ``rows`` [n, D] are all training rows (or the reservoir), with points between them (:func:`interpolated`);
+    ``rows_per_batch`` scales the codes' counts to what the moving average will hold. The branches that only training
+    can use start at zero.
     """
-    form = fit_closed_form(rows, model.spec, ridge=ridge, generator=torch.Generator().manual_seed(seed))
+    form = fit_closed_form(
+        rows, model.spec, ridge=ridge, generator=torch.Generator().manual_seed(seed), iterations=iterations
+    )
     for block, fitted in zip(model.each_block(), form.blocks, strict=True):
         block.encoder.linear.copy_(fitted.axes)
         block.partial_decoders.linear.copy_(fitted.axes.transpose(1, 2).expand_as(block.partial_decoders.linear))

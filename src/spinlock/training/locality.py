@@ -1,0 +1,73 @@
+"""What the choice between local and joint tokens is worth, and how local the joint ones are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spinlock.model import CategoricalVQVAE
+from spinlock.model.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
+from spinlock.training.joint_fit import fit_joint
+from spinlock.training.prepare import CleanedTable
+
+ROUNDS = 2
+"""Of the fit of joint codes for a local model, which is for the comparison only."""
+
+
+@dataclass(frozen=True)
+class Locality:
+    """Quality of validation rows with either kind of tokens, at the same bits.
+
+    ``share_of_equal_tokens`` of the joint tokens are the local ones; ``energy_within_category`` is the mean over joint
+    codes of the share of |T|^2 that lies in the columns of the code's own category.
+    """
+
+    quality_local: float
+    quality_joint: float
+    share_of_equal_tokens: float
+    energy_within_category: float
+
+    def named(self) -> dict[str, float]:
+        """By the names used in the metrics."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
+    """Compare both assignments; a local model gets joint codes for it, fitted on training rows but not trained."""
+    joint = model if model.joint is not None else _with_joint_codes(model, data.train)
+    rows = data.validation
+    standard = torch.from_numpy(data.cleaner.to_standard(rows.cpu().numpy()))
+
+    def quality(restored: Tensor) -> float:
+        found = torch.from_numpy(data.cleaner.to_standard(restored.cpu().numpy()))
+        return float(1 - (standard - found).double().square().sum() / standard.double().square().sum())
+
+    local_tokens, tokens = encode_local_rows(joint, rows), encode_rows(joint, rows).indices
+    return Locality(
+        quality_local=quality(decode_local_tokens(joint, local_tokens)),
+        quality_joint=quality(decode_tokens(joint, tokens)),
+        share_of_equal_tokens=float((local_tokens == tokens).double().mean()),
+        energy_within_category=_energy_within(joint),
+    )
+
+
+def _with_joint_codes(model: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:
+    learned = model.quantizer_levels()[0].codes.requires_grad
+    joint = CategoricalVQVAE(replace(model.spec, assignment="joint"), learned_codes=learned).to(rows.device)
+    joint.load_state_dict(model.state_dict(), strict=False)
+    fit_joint(joint, rows, ROUNDS)
+    return joint.eval()
+
+
+def _energy_within(model: CategoricalVQVAE) -> float:
+    assert model.joint is not None, "joint codes were fitted"
+    shares = []
+    for group, books in zip(model.spec.groups, model.joint.books(), strict=True):
+        for book in books:
+            energy = book.double().square()
+            total = energy.sum(1)
+            shares.append((energy[:, list(group)].sum(1) / total.clamp(min=1e-12))[total > 0])
+    return float(torch.cat(shares).mean())

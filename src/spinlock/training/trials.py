@@ -1,0 +1,100 @@
+"""Try codebook sizes out: fit codes on one part of the training rows, and see what they do on the other part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spinlock.model import CategoricalVQVAE
+from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.spec import ModelSpec
+from spinlock.training.allotment import Triple, total_bits
+from spinlock.training.closed_form import RIDGE_GRID, ClosedForm, fit_closed_form, fit_decoders, local_decoder
+from spinlock.training.inner import InnerSplit
+from spinlock.training.joint_fit import fit_joint
+from spinlock.training.warm_start import warm_start
+
+FIT_ROWS = 4096
+HELD_OUT_ROWS = 2048
+ITERATIONS = 8
+JOINT_ROUNDS = 2
+JOINT_RIDGE = RIDGE_GRID[1]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes [C][3], the decoder's ridge in units of n, and what to expect of them on held-out rows."""
+
+    num_codes: tuple[Triple, ...]
+    latent_dims: tuple[Triple, ...]
+    ridge: float
+    quality: float
+    utilization: float
+
+    @property
+    def bits(self) -> float:
+        """Sum of log2 K."""
+        return total_bits(self.num_codes)
+
+
+class Trials:
+    """Fits on an inner split of training rows [n, D]; rows beyond a few thousand are left out of it.
+
+    ``validation_rows`` says how many rows the utilisation will be measured on.
+    """
+
+    def __init__(self, rows: Tensor, inner: InnerSplit, *, validation_rows: int, seed: int) -> None:
+        rng = np.random.default_rng([seed, 2])
+        self.fit_rows = rows[torch.from_numpy(_at_most(inner.fit, FIT_ROWS, rng))]
+        self.held_out = rows[torch.from_numpy(_at_most(inner.held_out, HELD_OUT_ROWS, rng))]
+        self.validation_rows = validation_rows
+        self.seed = seed
+
+    def __call__(self, spec: ModelSpec) -> Sizes:
+        """Codes of the given sizes, in closed form."""
+        return self._joint(spec) if spec.assignment == "joint" else self._local(spec)
+
+    def _local(self, spec: ModelSpec) -> Sizes:
+        generator = torch.Generator().manual_seed(self.seed)
+        form = fit_closed_form(self.fit_rows, spec, ridge=RIDGE_GRID[0], generator=generator, iterations=ITERATIONS)
+        fitted, held_out = form.quantise(self.fit_rows)[-1], form.quantise(self.held_out)[-1]
+        decoders = fit_decoders(fitted, self.fit_rows, local_decoder(form.blocks, spec.num_columns), RIDGE_GRID)
+        qualities = [self._quality(held_out @ decoder) for decoder in decoders]
+        best = int(np.argmax(qualities))
+        use = self._expected_use(form)
+        return Sizes(spec.num_codes, spec.latent_dims, RIDGE_GRID[best], qualities[best], use)
+
+    def _joint(self, spec: ModelSpec) -> Sizes:
+        model, count = CategoricalVQVAE(spec).to(self.fit_rows.device), len(self.fit_rows)
+        warm_start(model, self.fit_rows, ridge=JOINT_RIDGE, rows_per_batch=count, seed=self.seed, iterations=ITERATIONS)
+        fit_joint(model, self.fit_rows, JOINT_ROUNDS)
+        quality = self._quality(decode_tokens(model, encode_rows(model, self.held_out).indices))
+        tokens = encode_rows(model, self.fit_rows).indices.flatten(1)
+        sizes = [size for sizes in spec.num_codes for size in sizes]
+        counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]
+        use = float(np.mean([float(self._seen(hits / count).mean()) for hits in counts]))
+        return Sizes(spec.num_codes, spec.latent_dims, JOINT_RIDGE, quality, use)
+
+    def _quality(self, restored: Tensor) -> float:
+        power = self.held_out.square().sum().clamp(min=1e-12)
+        return float(1 - (self.held_out - restored).square().sum() / power)
+
+    def _seen(self, probability: Tensor) -> Tensor:
+        """1 - (1 - p)^n: how likely a code of probability p appears in n validation rows."""
+        return 1 - (1 - probability) ** self.validation_rows
+
+    def _expected_use(self, form: ClosedForm) -> float:
+        """Mean over codebooks of the mean over codes of the chance to be seen, p from the rows fitted on."""
+        shares = []
+        for level in (level for block in form.blocks for level in block.levels):
+            seen = self._seen(level.counts / level.counts.sum(-1, keepdim=True)) * level.mask
+            shares.append(seen.sum(-1) / level.mask.sum(-1))
+        return float(torch.cat(shares).mean())
+
+
+def _at_most(positions: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return positions if len(positions) <= limit else np.sort(rng.permutation(positions)[:limit])

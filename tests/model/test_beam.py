@@ -1,0 +1,71 @@
+"""Beam search against every combination of codes."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from spinlock.model.beam import beam_search, cost_of, pairwise
+
+SIZES = (5, 3, 4)
+
+
+def case(rows: int = 60) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    vectors = [torch.randn(size, 6, generator=generator, dtype=torch.float64) for size in SIZES]
+    y = 1.5 * torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+    return y, vectors, [book.square().sum(1) - 2 * y @ book.t() for book in vectors]
+
+
+def brute_force(y: Tensor, vectors: list[Tensor]) -> Tensor:
+    """|y - sum|^2 - |y|^2 [B, 60] of every triple of codes, in lexicographic order."""
+    sums = torch.stack([sum(book[k] for book, k in zip(vectors, triple, strict=True)) for triple in every()])
+    return torch.cdist(y, sums).square() - y.square().sum(1, keepdim=True)
+
+
+def every() -> list[tuple[int, ...]]:
+    return list(product(*map(range, SIZES)))
+
+
+def test_a_beam_as_wide_as_all_prefixes_finds_the_nearest_sum() -> None:
+    y, vectors, unary = case()
+    found = beam_search(unary, pairwise(vectors), width=15)
+    costs = brute_force(y, vectors)
+    two = costs.topk(2, largest=False)
+    assert torch.equal(found.codes, torch.tensor(every())[two.indices[:, 0]])
+    torch.testing.assert_close(found.cost, two.values[:, 0])
+    torch.testing.assert_close(found.runner_up, two.values[:, 1] - two.values[:, 0])
+
+
+def test_width_one_takes_the_nearest_code_level_by_level() -> None:
+    y, vectors, unary = case()
+    left, expected = y, []
+    for book in vectors:
+        nearest = torch.cdist(left, book).argmin(1)
+        expected.append(nearest)
+        left = left - book[nearest]
+    assert torch.equal(beam_search(unary, pairwise(vectors), width=1).codes, torch.stack(expected, dim=1))
+
+
+def test_a_wider_beam_is_never_dearer_on_average_and_eight_is_nearly_exact() -> None:
+    y, vectors, unary = case(500)
+    best = brute_force(y, vectors).min(1).values
+    excess = [float((beam_search(unary, pairwise(vectors), width=width).cost - best).mean()) for width in (1, 2, 4, 8)]
+    assert excess == sorted(excess, reverse=True)
+    assert excess[0] > 0.05
+    assert excess[3] < 0.002
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_cost_is_that_of_the_codes(width: int) -> None:
+    _, vectors, unary = case()
+    cross = pairwise(vectors)
+    found = beam_search(unary, cross, width)
+    torch.testing.assert_close(cost_of(found.codes, unary, cross), found.cost)
+
+
+def test_one_code_has_no_runner_up() -> None:
+    found = beam_search([torch.zeros(3, 1)], {}, width=8)
+    assert found.codes.tolist() == [[0], [0], [0]]
+    assert found.runner_up.isinf().all()

@@ -1,0 +1,67 @@
+"""The fit of joint codes against a dense ridge regression."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from spinlock.model import CategoricalVQVAE
+from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.training.joint_fit import assign, fit_joint, refit
+from tests.training.specs import planted_rows, planted_spec
+
+SPEC = planted_spec()
+JOINT = replace(SPEC, assignment="joint")
+
+
+def tokens_of(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    columns = [torch.randint(size, (count,), generator=generator) for sizes in SPEC.num_codes for size in sizes]
+    return torch.stack(columns, 1).view(count, SPEC.num_categories, 3)
+
+
+def test_a_refit_is_ridge_regression_towards_what_was_there() -> None:
+    model, x, tokens = CategoricalVQVAE(JOINT), planted_rows(400), tokens_of(400)
+    assert model.joint is not None
+    codes = model.joint
+    codes.vectors.copy_(torch.randn(codes.vectors.shape, generator=torch.Generator().manual_seed(1)))
+    before = codes.vectors.double().numpy()
+    hits = np.zeros((400, len(before)))
+    np.put_along_axis(hits, codes.flat(tokens).numpy(), 1.0, axis=1)
+    system = np.concatenate([hits, np.sqrt(7.0) * np.eye(len(before))])
+    wanted = np.concatenate([x.double().numpy() - hits @ before, np.zeros(before.shape)])
+    expected = before + np.linalg.lstsq(system, wanted, rcond=None)[0]
+    refit(codes, x, tokens, ridge=7.0)
+    np.testing.assert_allclose(codes.vectors.numpy(), expected, atol=1e-4)
+
+
+def test_each_half_round_lowers_the_error() -> None:
+    model, x, tokens = CategoricalVQVAE(JOINT), planted_rows(600), tokens_of(600)
+    assert model.joint is not None
+    codes = model.joint
+
+    def error() -> float:
+        return float((x - codes.sums(tokens)).square().mean())
+
+    reached = [error()]
+    for _ in range(3):
+        refit(codes, x, tokens, ridge=1.0)
+        reached.append(error())
+        tokens = assign(codes, x, tokens)
+        reached.append(error())
+    assert reached == sorted(reached, reverse=True)
+    assert reached[-1] < 0.6 * reached[0]
+
+
+def test_the_fit_repeats_and_beats_the_network_on_rows_not_seen() -> None:
+    rows = planted_rows(2400)
+    made = []
+    for _ in range(2):
+        model = CategoricalVQVAE(JOINT, seed=3)
+        fit_joint(model, rows[:2000])
+        made.append(model)
+    assert torch.equal(made[0].joint.vectors, made[1].joint.vectors)
+    held_out = rows[2000:]
+    joint = decode_tokens(made[0], encode_rows(made[0], held_out).indices)
+    local = made[0](held_out).reconstruction
+    assert (held_out - joint).square().mean() < 0.8 * (held_out - local).square().mean()

@@ -1,0 +1,60 @@
+"""Both assignments compared, and how local joint tokens are, against plain NumPy."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.model.inference import encode_local_rows, encode_rows
+from spinlock.training.locality import locality
+from spinlock.training.report import final_metrics
+from spinlock.training.run import Run
+from tests.training.runs import config, curved_table, table_at, trained
+
+
+def run_of(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
+    table_at(folder, curved_table(300))
+    run = trained(config(folder, validation_fraction=0.3, epochs=2, assignment=assignment))
+    return run, final_metrics(run.best_model(), run.fixed.data)
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Any]]:
+    return run_of(tmp_path_factory.mktemp("joint"), "joint")
+
+
+@pytest.mark.parametrize("assignment", ["local", "joint"])
+def test_the_run_s_own_tokens_have_the_run_s_quality(tmp_path: Path, assignment: str) -> None:
+    _, metrics = run_of(tmp_path, assignment)
+    assert metrics[f"quality_{assignment}"] == pytest.approx(metrics["reconstruction_quality"], rel=1e-5)
+
+
+def test_joint_tokens_are_better_at_the_same_bits(joint: tuple[Run, dict[str, Any]]) -> None:
+    metrics = joint[1]
+    assert metrics["quality_joint"] > metrics["quality_local"] + 0.005
+
+
+def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> None:
+    run, metrics = joint
+    model, rows = run.best_model(), run.fixed.data.validation
+    assert model.joint is not None
+    own, together = encode_local_rows(model, rows).numpy(), encode_rows(model, rows).indices.numpy()
+    assert metrics["share_of_equal_tokens"] == pytest.approx((own == together).mean())
+    assert 0.1 < metrics["share_of_equal_tokens"] < 0.99
+    shares, vectors, start = [], model.joint.vectors.double().numpy(), 0
+    for group, sizes in zip(model.spec.groups, model.spec.num_codes, strict=True):
+        for vector in vectors[start : start + sum(sizes)]:
+            shares.append((vector[list(group)] ** 2).sum() / (vector**2).sum())
+        start += sum(sizes)
+    assert metrics["energy_within_category"] == pytest.approx(np.mean(shares), rel=1e-6)
+
+
+def test_comparing_leaves_a_local_model_as_it_was(tmp_path: Path) -> None:
+    run, _ = run_of(tmp_path, "local")
+    model = run.best_model()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first, second = locality(model, run.fixed.data), locality(model, run.fixed.data)
+    assert first == second
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
