@@ -110,7 +110,8 @@ class PeerNetwork(nn.Module):
         """Encode, quantise and decode rows [B, D]; in training also moves the codes."""
         latents, tokens, losses = [], [], []
         for group, encoder, vq in zip(self.groups, self.encoders, self.quantizers, strict=True):
-            quantised, indices, commitment = vq(encoder(rows[:, group]), beam_size=beam)
+            kept = min(beam, vq.codebook_size)  # the library fails where a beam is wider than its codebook
+            quantised, indices, commitment = vq(encoder(rows[:, group]), beam_size=kept)
             latents.append(quantised)
             tokens.append(indices)
             losses.append(commitment.mean())

@@ -25,6 +25,7 @@ from spinlock.training.stopping import StopRequest
 from tests.tables import write_table
 from tests.training.runs import CPU, EAGER, Silent, column_names, config, curved_table, folded_table, fresh, table_at
 
+
 def codes(size: int) -> list[dict[str, int]]:
     """Few enough codes that something is left for training to better."""
     return [{"num_codes": size}] * 3

@@ -17,7 +17,13 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.training.objective import objective
 from spinlock.training.prepare import Prepared
 from spinlock.training.schedule import BatchPlan, step_draws
-from spinlock.training.sizing import HIGHEST_QUALITY, LARGEST_CODEBOOK, ROWS_PER_CODE, largest_codebook
+from spinlock.training.sizing import (
+    HIGHEST_QUALITY,
+    LARGEST_CODEBOOK,
+    ROWS_PER_CODE,
+    VALIDATION_ROWS_PER_CODE,
+    largest_codebook,
+)
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
 OPTIMISER_COPIES = 4
@@ -43,9 +49,13 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
         )
     if min(config.topo_samples, plan.batch) < config.topo_samples:
         told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
-    cap = largest_codebook(rows)
+    held_out = len(prepared.data.validation)
+    cap = largest_codebook(rows, held_out)
     if cap < LARGEST_CODEBOOK and config.factors is None:
-        told.append(f"codebooks of at most {cap} codes: {rows} training rows, {ROWS_PER_CODE} for each code")
+        told.append(
+            f"codebooks of at most {cap} codes: {rows} training and {held_out} validation rows, {ROWS_PER_CODE} and "
+            f"{VALIDATION_ROWS_PER_CODE} for each code"
+        )
     if prepared.sizes.quality < config.target_quality:
         told.append(unmet_quality(prepared, config))
     if prepared.sizes.utilization < UTILIZATION:
@@ -61,7 +71,7 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
 def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
     """What keeps the quality expected of the best sizes below its target, in bits."""
     sizes, categories = prepared.sizes, prepared.spec.num_categories
-    cap = largest_codebook(len(prepared.data.train))
+    cap = largest_codebook(len(prepared.data.train), len(prepared.data.validation))
     spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
     needed = gaussian_bits(spectrum, min(HIGHEST_QUALITY, config.target_quality))
     allowed = LEVELS * categories * math.log2(cap)

@@ -97,7 +97,7 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     bits, bound = metrics["bits_per_sample"], metrics["rate_distortion_quality"]["held_out"]
     finer = "a higher orthogonality_target" if limits.discovered else "a finer mapping file"
     if target.metric == "reconstruction_quality":
-        cap = largest_codebook(limits.train_rows)
+        cap = largest_codebook(limits.train_rows, limits.validation_rows)
         if bound <= QUALITY:
             return (
                 f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories ({finer}) or "

@@ -8,7 +8,6 @@ code memorises them, and is made smaller still when the validation rows would no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from spinlock.training.inner import InnerSplit
 from spinlock.training.trials import Sizes, Trials
 
 ROWS_PER_CODE = 20
+VALIDATION_ROWS_PER_CODE = 5
 LARGEST_CODEBOOK = 512
 CAP_SHARES = (1.0, 0.7, 0.5, 0.35)
 
@@ -40,9 +40,9 @@ HIGHEST_QUALITY = 0.99
 Given = tuple[int | None, int | None, int | None]
 
 
-def largest_codebook(rows: int) -> int:
-    """Most codes of a codebook that this many training rows support."""
-    return min(LARGEST_CODEBOOK, max(2, rows // ROWS_PER_CODE))
+def largest_codebook(rows: int, validation_rows: int) -> int:
+    """Most codes of a codebook that training rows support and validation rows fill."""
+    return min(LARGEST_CODEBOOK, max(2, min(rows // ROWS_PER_CODE, validation_rows // VALIDATION_ROWS_PER_CODE)))
 
 
 class Sizer:
@@ -61,19 +61,16 @@ class Sizer:
 
     @property
     def cap(self) -> int:
-        """The largest codebook that this many training rows support."""
-        return largest_codebook(self.num_rows)
+        """The largest codebook that these rows support."""
+        return largest_codebook(self.num_rows, self.trials.validation_rows)
 
     def quality(self, labels: NDArray[np.int64], excess: float = 1.0) -> float:
-        """Cross-validated quality of a partition [D] at ``excess`` times the Gaussian rate: the score of discovery.
-
-        Local tokens are tried for joint ones too: they rank partitions alike, in a tenth of the time.
-        """
+        """Cross-validated quality of a partition [D] at ``excess`` times the Gaussian rate: the score of discovery."""
         bits = min(self.settings.max_bits or np.inf, excess * self.gaussian_rate)
         members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
         groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
         sizes = Allotment.of(self.covariance, groups).sizes(bits, self.cap)
-        return self.trials(self._spec(groups, sizes, (), "local")).quality
+        return self.trials(self._spec(groups, sizes, ())).quality
 
     def choose(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str]) -> Sizes:
         """The smallest sizes expected to meet the targets, or those that come nearest.
@@ -85,7 +82,7 @@ class Sizer:
         allotment = Allotment.of(self.covariance, groups)
 
         def trial(automatic: list[Triple]) -> Sizes:
-            return self.trials(self._spec(groups, _filled(automatic, fixed), names, self.settings.assignment))
+            return self.trials(self._spec(groups, _filled(automatic, fixed), names))
 
         if all(size is not None for sizes in fixed for size in sizes):
             return trial([(2, 2, 2)] * len(groups))
@@ -148,13 +145,7 @@ class Sizer:
             dims.append((first, second, third))
         return dims
 
-    def _spec(
-        self,
-        groups: tuple[tuple[int, ...], ...],
-        num_codes: list[Triple],
-        names: Sequence[str],
-        assignment: Literal["local", "joint"],
-    ) -> ModelSpec:
+    def _spec(self, groups: tuple[tuple[int, ...], ...], num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
         return ModelSpec(
             category_names=tuple(str(c) for c in range(len(groups))),
             groups=groups,
@@ -162,7 +153,7 @@ class Sizer:
             hidden_dim=1,
             latent_dims=tuple(self.latent_dims(groups, names)),
             num_codes=tuple(num_codes),
-            assignment=assignment,
+            assignment=self.settings.assignment,
         )
 
     def _factors(self, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
