@@ -44,7 +44,7 @@ from spinlock.training.validation import Validator
 
 BITS = (120, 180, 300)
 SEEDS = (0, 1, 2)
-EPOCHS = {"local": 40, "joint": 150}
+EPOCHS = {"local": 40, "joint": 200}
 METHODS = ("joint", "local", "faiss", "network")
 NAMES = {"joint": "Spinlock, joint", "local": "Spinlock, local", "faiss": "faiss RQ", "network": "ResidualVQ network"}
 

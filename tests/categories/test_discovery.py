@@ -1,5 +1,6 @@
 """Discovery: planted blocks come back, exact numbers are exact, given categories stay, the target decides first."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,12 @@ LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
 SIZES = (6, 4, 8, 5, 5)
 
 
-def by_number(labels: np.ndarray) -> float:
+def by_number(partitions: Sequence[np.ndarray]) -> list[float]:
     """A score that prefers more categories."""
-    return float(labels.max())
+    return [float(labels.max()) for labels in partitions]
 
 
-def never(labels: np.ndarray) -> float:
+def never(partitions: Sequence[np.ndarray]) -> list[float]:
     raise AssertionError("nothing to choose between")
 
 
@@ -199,8 +200,13 @@ class TestChoice:
     def test_the_silhouette_breaks_a_tie(self) -> None:
         other = replace(self.base, labels=np.arange(10) % 7, num_categories=7, silhouette=0.4)
         qualities = {5: 0.9010, 7: 0.9000}
-        chosen = self.choose(self.base, other, score=lambda labels: qualities[len(set(labels.tolist()))])
+        chosen = self.choose(self.base, other, score=lambda found: [qualities[len(set(x.tolist()))] for x in found])
         assert (chosen.num_categories, chosen.quality) == (7, 0.9)
+
+    def test_a_partition_without_a_score_is_out_of_the_running(self) -> None:
+        other = replace(self.base, labels=np.arange(10) % 7, num_categories=7, silhouette=0.9)
+        chosen = self.choose(self.base, other, score=lambda found: [0.5, None])
+        assert (chosen.num_categories, chosen.quality) == (5, 0.5)
 
 
 def test_discovery_repeats_exactly(rng: np.random.Generator) -> None:

@@ -12,7 +12,6 @@ from spinlock.config import dump_config, load_config
 from spinlock.errors import DataError
 from spinlock.training.prepare import (
     HIDDEN_DIM,
-    JOINT_HIDDEN_DIM,
     Prepared,
     find_categories,
     hidden_dim,
@@ -87,8 +86,7 @@ def test_rows_of_both_sides_are_the_cleaned_rows_of_the_file(tmp_path: Path) -> 
     [(1, 16), (216, 16), (255, 16), (400, 24), (944, 56), (1024, 64), (2048, 128), (100_000, 128)],
 )
 def test_the_hidden_width_is_a_sixteenth_of_the_rows_in_eights(rows: int, width: int) -> None:
-    assert hidden_dim(rows, "local") == width
-    assert hidden_dim(rows, "joint") == JOINT_HIDDEN_DIM
+    assert hidden_dim(rows) == width
     assert HIDDEN_DIM == (16, 128)
 
 

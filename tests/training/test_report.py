@@ -221,7 +221,7 @@ class TestAdvice:
     def test_too_few_bits(self) -> None:
         text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
         assert text.startswith("48 bits per row: even a Gaussian bound gives 0.87")
-        assert "K is at most 30 for 600 training rows" in text
+        assert "K is at most 12 for 600 training and 60 validation rows" in text
 
     def test_too_few_rows(self) -> None:
         text = self.said("reconstruction_quality", 0.8, quality_train=0.94)

@@ -9,7 +9,7 @@ ties: a maximum of the silhouette alone picks two categories or as many as allow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,13 +113,14 @@ class DiscoveryLimits:
     count: int | None = None
 
 
-Score = Callable[[Labels], float]
+Score = Callable[[Sequence[Labels]], Sequence[float | None]]
+"""Cross-validated quality of each of some partitions; None where it is out of the running without one."""
 
 
 def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, given: Labels | None = None) -> Discovery:
     """Partition the columns of a correlation matrix [D, D].
 
-    ``score`` returns the cross-validated quality of a partition. ``given`` [D] holds the numbers 0..F-1 of categories
+    ``score`` returns the cross-validated quality of partitions. ``given`` [D] holds the numbers 0..F-1 of categories
     that must stay as they are and -1 for columns to be assigned; the orthogonality is held over both.
 
     Raises:
@@ -271,7 +272,8 @@ def _choose(found: list[Candidate], target: float, score: Score) -> tuple[Candid
     eligible = balanced or under or [min(several, key=lambda c: c.open_cosine)]
     if len(eligible) == 1:
         return eligible[0], tuple(found)
-    scored = {id(c): replace(c, quality=score(c.labels)) for c in eligible}
+    qualities = score([c.labels for c in eligible])
+    scored = {id(c): replace(c, quality=quality) for c, quality in zip(eligible, qualities, strict=True)}
     best = max(c.quality for c in scored.values() if c.quality is not None)
     tied = [c for c in scored.values() if c.quality is not None and c.quality >= best - TIE]
     return max(tied, key=lambda c: c.silhouette), tuple(scored.get(id(c), c) for c in found)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
-from spinlock.model.joint import JointCodes
+from spinlock.model.joint import REFINEMENT_WIDTH, JointCodes
 from spinlock.model.layout import buckets
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
@@ -63,7 +63,7 @@ class CategoricalVQVAE(nn.Module):
             spec.num_categories, spec.embedding_dim, spec.hidden_dim, spec.num_columns, generator
         )
         self.joint = (
-            JointCodes(spec.num_codes, spec.num_columns, spec.hidden_dim, generator)
+            JointCodes(spec.num_codes, spec.num_columns, REFINEMENT_WIDTH * spec.hidden_dim, generator)
             if spec.assignment == "joint"
             else None
         )

@@ -27,8 +27,11 @@ BLOCK = 1024
 
 @torch.no_grad()
 @full_precision()
-def fit_joint(model: CategoricalVQVAE, rows: Tensor, rounds: int = ROUNDS) -> None:
-    """Set the joint codes of a model from rows [n, D] and from what its network has so far."""
+def fit_joint(model: CategoricalVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Tensor:
+    """Set the joint codes of a model from rows [n, D] and from what its network has so far.
+
+    Returns the tokens [n, C, L] of the rows in the last round, which the codes were fitted for.
+    """
     codes = model.joint
     assert codes is not None, "the model assigns jointly"
     tables = TokenTables(model)
@@ -37,6 +40,7 @@ def fit_joint(model: CategoricalVQVAE, rows: Tensor, rounds: int = ROUNDS) -> No
     for _ in range(rounds):
         tokens = assign(codes, rows, tokens)
         refit(codes, rows, tokens)
+    return tokens
 
 
 def assign(codes: JointCodes, rows: Tensor, tokens: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ ENCODER_SHARE = 0.2
 LINEAR_SHARE = 0.1
 BRANCH_SHARE = 0.3
 READOUT_SHARE = 1.0
-"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, and what only reads codes
-(partial decoders, the refinement of joint codes)."""
+REFINEMENT_SHARE = 3.0
+"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, partial decoders, and the
+refinement of joint codes."""
 
 
 def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:
@@ -32,7 +33,9 @@ def learning_share(name: str) -> float:
     Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago. What
     refines the sums of joint codes learns alone.
     """
-    if ".partial_decoders." in name or name.startswith("joint."):
+    if name.startswith("joint."):
+        return REFINEMENT_SHARE
+    if ".partial_decoders." in name:
         return READOUT_SHARE
     if ".encoder." in name or ".quantizer." in name:
         return ENCODER_SHARE

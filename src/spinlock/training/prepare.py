@@ -28,8 +28,6 @@ from spinlock.training.trials import Sizes
 HIDDEN_DIM = (16, 128)
 """Narrowest and widest hidden layer that is chosen automatically."""
 
-JOINT_HIDDEN_DIM = 256
-
 ROWS_PER_HIDDEN_UNIT = 16
 
 EXCESS_RATES = (1.0, 1.5, 2.0)
@@ -142,7 +140,7 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
         category_names=categories.names,
         groups=categories.groups,
         embedding_dim=config.embedding_dim,
-        hidden_dim=config.hidden_dim or hidden_dim(len(data.train), config.assignment),
+        hidden_dim=config.hidden_dim or hidden_dim(len(data.train)),
         latent_dims=sizes.latent_dims,
         num_codes=sizes.num_codes,
         assignment=config.assignment,
@@ -180,9 +178,9 @@ def _categories_and_sizes(
             correlation,
             data.cleaner.kept.tolist(),
             data.table.names,
-            partial(sizer.quality, excess=excess),
+            partial(sizer.qualities, excess=excess),
         )
-        last = excess == EXCESS_RATES[-1] or len(categories.discovery.candidates) == 1
+        last = sizer.rate(excess) >= sizer.rate(EXCESS_RATES[-1]) or len(categories.discovery.candidates) == 1
         if (
             config.category_factors is not None
             and not last
@@ -197,13 +195,8 @@ def _categories_and_sizes(
     return next(pair for pair in found if pair[1] is best)
 
 
-def hidden_dim(rows: int, assignment: str) -> int:
-    """n / 16 rounded to a multiple of 8, between 16 and 128: few rows support only a narrow hidden layer.
-
-    The refinement of joint codes learns from many more points, those between the rows, and is always 256 wide.
-    """
-    if assignment == "joint":
-        return JOINT_HIDDEN_DIM
+def hidden_dim(rows: int) -> int:
+    """n / 16 rounded to a multiple of 8, between 16 and 128: few rows support only a narrow hidden layer."""
     low, high = HIDDEN_DIM
     return min(high, max(low, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 

@@ -101,7 +101,8 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
         if bound <= QUALITY:
             return (
                 f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories ({finer}) or "
-                f"larger codebooks (K is at most {cap} for {limits.train_rows} training rows: more rows) would raise it"
+                f"larger codebooks (K is at most {cap} for {limits.train_rows} training and {limits.validation_rows} "
+                "validation rows: more rows) would raise it"
             )
         if metrics["quality_train"] > QUALITY:
             return (

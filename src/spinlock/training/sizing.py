@@ -8,6 +8,7 @@ code memorises them, and is made smaller still when the validation rows would no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,15 @@ VALIDATION_ROWS_PER_CODE = 5
 LARGEST_CODEBOOK = 512
 CAP_SHARES = (1.0, 0.7, 0.5, 0.35)
 
-QUALITY_MARGIN = 0.01
+QUALITY_MARGIN = {"local": 0.01, "joint": 0.0}
 UTILIZATION_MARGIN = 0.04
-"""By how much the trials have to exceed the targets: validation rows are few, and differ from those held out here."""
+"""By how much the trials have to exceed the targets: validation rows are few, and differ from those held out here.
+
+Joint codes gain more than that by what the trials leave out: all the rows, more rounds, and training.
+"""
+
+FINALISTS = 3
+"""Partitions that joint codes are tried on."""
 
 GROWTH = 1.25
 BISECTIONS = 3
@@ -64,13 +71,26 @@ class Sizer:
         """The largest codebook that these rows support."""
         return largest_codebook(self.num_rows, self.trials.validation_rows)
 
-    def quality(self, labels: NDArray[np.int64], excess: float = 1.0) -> float:
-        """Cross-validated quality of a partition [D] at ``excess`` times the Gaussian rate: the score of discovery."""
-        bits = min(self.settings.max_bits or np.inf, excess * self.gaussian_rate)
+    def rate(self, excess: float) -> float:
+        """``excess`` times the Gaussian rate, max_bits at most."""
+        return min(self.settings.max_bits or np.inf, excess * self.gaussian_rate)
+
+    def qualities(self, partitions: Sequence[NDArray[np.int64]], excess: float = 1.0) -> list[float | None]:
+        """Cross-validated quality of partitions [D] at :meth:`rate`: the score of category discovery.
+
+        Joint codes are tried on those few that are best with local ones.
+        """
+        specs = [self._comparison(labels, self.rate(excess)) for labels in partitions]
+        local = [self.trials(replace(spec, assignment="local")).quality for spec in specs]
+        if self.settings.assignment == "local":
+            return [*local]
+        finalists = sorted(range(len(specs)), key=lambda index: -local[index])[:FINALISTS]
+        return [self.trials(spec).quality if index in finalists else None for index, spec in enumerate(specs)]
+
+    def _comparison(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
         members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
         groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
-        sizes = Allotment.of(self.covariance, groups).sizes(bits, self.cap)
-        return self.trials(self._spec(groups, sizes, ())).quality
+        return self._spec(groups, Allotment.of(self.covariance, groups).sizes(bits, self.cap), ())
 
     def choose(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str]) -> Sizes:
         """The smallest sizes expected to meet the targets, or those that come nearest.
@@ -91,7 +111,8 @@ class Sizer:
             cap = max(2, round(share * self.cap))
             most = min(self.settings.max_bits or np.inf, allotment.most(cap))
             tried += self._search(lambda bits, cap=cap: trial(allotment.sizes(bits, cap)), most)  # type: ignore[misc]
-            if any(self.meets(sizes) for sizes in tried) or self._used(tried[-1]):
+            reached = any(self._enough(sizes) for sizes in tried)  # smaller codebooks reach no more than these
+            if not reached or any(self.meets(sizes) for sizes in tried):
                 break
         return self.best(tried)
 
@@ -106,7 +127,7 @@ class Sizer:
 
     def _search(self, at: Callable[[float], Sizes], most: float) -> list[Sizes]:
         """What was tried on the way to the fewest bits of enough quality."""
-        bits = min(most, self.gaussian_rate)
+        bits = min(most, self.rate(1.0))
         low, tried = bits / GROWTH**2, [at(bits)]
         while not self._enough(tried[-1]) and bits < most:
             low, bits = bits, min(most, GROWTH * bits)
@@ -118,15 +139,16 @@ class Sizer:
                 low, bits = (low, middle) if self._enough(tried[-1]) else (middle, bits)
         return tried
 
-    def _enough(self, sizes: Sizes) -> bool:
-        return sizes.quality >= self.settings.target_quality + QUALITY_MARGIN
+    @property
+    def _margin(self) -> float:
+        return QUALITY_MARGIN[self.settings.assignment]
 
-    def _used(self, sizes: Sizes) -> bool:
-        return sizes.utilization >= UTILIZATION + UTILIZATION_MARGIN
+    def _enough(self, sizes: Sizes) -> bool:
+        return sizes.quality >= self.settings.target_quality + self._margin
 
     def _surplus(self, sizes: Sizes) -> float:
         """By how much the nearer of the two targets is exceeded, margins included; negative when one is missed."""
-        quality = sizes.quality - self.settings.target_quality - QUALITY_MARGIN
+        quality = sizes.quality - self.settings.target_quality - self._margin
         return min(quality, sizes.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
     def _merit(self, sizes: Sizes) -> tuple[int, float]:

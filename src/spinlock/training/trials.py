@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,18 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.inference import encode_local_rows
 from spinlock.model.spec import ModelSpec
 from spinlock.training.allotment import Triple, total_bits
 from spinlock.training.closed_form import RIDGE_GRID, ClosedForm, fit_closed_form, fit_decoders, local_decoder
 from spinlock.training.inner import InnerSplit
-from spinlock.training.joint_fit import fit_joint
+from spinlock.training.joint_fit import assign, fit_joint
+from spinlock.training.neighbors import interpolated
 from spinlock.training.warm_start import warm_start
 
 FIT_ROWS = 4096
 HELD_OUT_ROWS = 2048
 ITERATIONS = 8
 JOINT_ROUNDS = 2
+JOINT_VERSIONS = 3
 JOINT_RIDGE = RIDGE_GRID[1]
 
 
@@ -54,6 +57,11 @@ class Trials:
         self.validation_rows = validation_rows
         self.seed = seed
 
+    @cached_property
+    def points(self) -> Tensor:
+        """What joint codes are fitted on: the rows and points between them."""
+        return interpolated(self.fit_rows, self.seed, most=JOINT_VERSIONS).flatten(0, 1)
+
     def __call__(self, spec: ModelSpec) -> Sizes:
         """Codes of the given sizes, in closed form."""
         return self._joint(spec) if spec.assignment == "joint" else self._local(spec)
@@ -69,14 +77,15 @@ class Trials:
         return Sizes(spec.num_codes, spec.latent_dims, RIDGE_GRID[best], qualities[best], use)
 
     def _joint(self, spec: ModelSpec) -> Sizes:
-        model, count = CategoricalVQVAE(spec).to(self.fit_rows.device), len(self.fit_rows)
-        warm_start(model, self.fit_rows, ridge=JOINT_RIDGE, rows_per_batch=count, seed=self.seed, iterations=ITERATIONS)
-        fit_joint(model, self.fit_rows, JOINT_ROUNDS)
-        quality = self._quality(decode_tokens(model, encode_rows(model, self.held_out).indices))
-        tokens = encode_rows(model, self.fit_rows).indices.flatten(1)
+        model, rows = CategoricalVQVAE(spec).to(self.fit_rows.device), self.points
+        warm_start(model, rows, ridge=JOINT_RIDGE, rows_per_batch=len(rows), seed=self.seed, iterations=ITERATIONS)
+        tokens = fit_joint(model, rows, JOINT_ROUNDS).flatten(1)
+        assert model.joint is not None, "the specification is a joint one"
+        chosen = assign(model.joint, self.held_out, encode_local_rows(model, self.held_out))
+        quality = self._quality(model.joint.sums(chosen))
         sizes = [size for sizes in spec.num_codes for size in sizes]
         counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]
-        use = float(np.mean([float(self._seen(hits / count).mean()) for hits in counts]))
+        use = float(np.mean([float(self._seen(hits / len(rows)).mean()) for hits in counts]))
         return Sizes(spec.num_codes, spec.latent_dims, JOINT_RIDGE, quality, use)
 
     def _quality(self, restored: Tensor) -> float:
