@@ -132,9 +132,9 @@ def explained(rows: Rows, reconstruction: Rows) -> float:
 def search_faiss(fit: Rows, choose: Rows, bits: float, seed: int) -> tuple[FaissSettings, Log]:
     """The best settings on ``choose``, in stages, and a record of every one tried.
 
-    With a narrow beam the code sizes, then the dimensions of the best ``FINALISTS`` sizes, then faiss' slower ways of
-    training for the best (refining for the best that has fewer codes in all than rows, as faiss demands); at the end
-    wider beams for the best ``FINALISTS``. A codebook has at most n codes.
+    With a narrow beam the code sizes, then the dimensions of the best ``FINALISTS`` sizes, then wider beams for the best
+    ``FINALISTS``; at the end faiss' slower ways of training for the best (refining for the best that has fewer codes in
+    all than rows, as faiss demands). A codebook has at most n codes.
     """
     axes = principal_axes(fit)
     log: Log = []
@@ -161,9 +161,9 @@ def search_faiss(fit: Rows, choose: Rows, bits: float, seed: int) -> tuple[Faiss
     middle = min(64, every)
     attempt(FaissSettings(size, middle) for size in sizes)
     attempt(replace(start, dims=dims) for start in ranking(log, FINALISTS) for dims in dimensions)
+    attempt(replace(start, beam=beam) for start in ranking(log, FINALISTS) for beam in BEAMS)
     attempt(replace(start, training="progressive") for start in ranking(log, 1))
     attempt(replace(start, training="refined") for start in [s for s in ranking(log) if refinable(s, bits, fit)][:1])
-    attempt(replace(start, beam=beam) for start in ranking(log, FINALISTS) for beam in BEAMS)
     return ranking(log, 1)[0], log
 
 

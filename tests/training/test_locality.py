@@ -36,6 +36,13 @@ def test_joint_tokens_are_better_at_the_same_bits(joint: tuple[Run, dict[str, An
     assert metrics["quality_joint"] > metrics["quality_local"] + 0.005
 
 
+def test_each_level_of_joint_tokens_adds_to_the_quality(joint: tuple[Run, dict[str, Any]]) -> None:
+    levels = joint[1]["quality_by_level"]
+    assert levels == sorted(levels)
+    assert levels[0] > 0.3
+    assert levels[2] > levels[0] + 0.05
+
+
 def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> None:
     run, metrics = joint
     model, rows = run.best_model(), run.fixed.data.validation

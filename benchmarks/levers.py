@@ -1,0 +1,139 @@
+"""What each part of the tokenizer gives at the same bits, on rows that nothing was fitted or chosen on.
+
+For each seed 15 % of the operators are cut off first. Categories and sizes are those that the program chooses for local
+tokens at ``--bits``, the same for all variants but the last two; every variant adds one thing to the one before it, and
+only the variants that say so are trained.
+
+    poetry run python benchmarks/levers.py measure path/to/features.h5 --output results.json
+    poetry run python benchmarks/levers.py report results.json [more.json ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablations import cut_off
+from quality import spread
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.training.closed_form import RIDGE_GRID
+from spinlock.training.compilation import CompilePlan
+from spinlock.training.joint_fit import fit_joint
+from spinlock.training.neighbors import interpolated
+from spinlock.training.observer import SilentObserver
+from spinlock.training.prepare import Prepared, Table, prepare, read_table
+from spinlock.training.run import new_run
+from spinlock.training.stopping import StopRequest
+from spinlock.training.warm_start import warm_start
+
+LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
+
+
+def measure(table: Table, path: Path, bits: int, seed: int) -> Iterator[tuple[str, float]]:
+    """Name and test quality of every variant."""
+    seen, held_out = cut_off(table, seed)
+    prepared, config = prepared_at(seen, path, bits, seed, "local")
+    rows, spec, ridge = prepared.fit_rows, prepared.spec, prepared.sizes.ridge
+    between = interpolated(rows, seed).flatten(0, 1)
+    test = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+
+    def closed(spec: ModelSpec, points: Tensor, ridge: float, rounds: int | None = None) -> float:
+        model = CategoricalVQVAE(spec, seed=seed)
+        warm_start(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
+        if rounds is not None:
+            fit_joint(model, points, rounds)
+        return quality(model.eval(), test)
+
+    def trained(prepared: Prepared, config: VQVAEConfig, epochs: int) -> float:
+        config = config.model_copy(update={"epochs": epochs})
+        run = new_run(prepared, config, CompilePlan(False, "eager"), device=torch.device("cpu"), command_line="")
+        run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+        return quality(run.best_model(), test)
+
+    joint = replace(spec, assignment="joint")
+    yield "local, level by level, ridge 0.003", closed(replace(spec, beam_width=1), rows, RIDGE_GRID[0])
+    yield "ridge by inner hold-out", closed(replace(spec, beam_width=1), rows, ridge)
+    yield "beam of 8", closed(spec, rows, ridge)
+    yield "points between rows", closed(spec, between, ridge)
+    yield f"training, {LOCAL_EPOCHS} epochs", trained(prepared, config, LOCAL_EPOCHS)
+    yield "joint assignment of the same codes", closed(joint, rows, ridge, 0)
+    yield "refit of all vectors, 4 rounds", closed(joint, rows, ridge, 4)
+    yield "points between rows (joint)", closed(joint, between, ridge, 4)
+    yield "level by level in place of the beam", closed(replace(joint, beam_width=1), between, ridge, 4)
+    together = replace(prepared, spec=joint)
+    choice = config.model_copy(update={"assignment": "joint"})
+    yield f"training of the refinement, {JOINT_EPOCHS} epochs", trained(together, choice, JOINT_EPOCHS)
+    size = int(2 ** (spec.bits_per_row / (3 * spec.num_categories)))
+    equal = replace(joint, num_codes=((size, size, size),) * spec.num_categories)
+    yield "equal sizes in place of water-filled ones, not trained", closed(equal, between, ridge, 4)
+    yield (
+        "categories and sizes by joint trials, trained",
+        trained(*prepared_at(seen, path, bits, seed, "joint"), JOINT_EPOCHS),
+    )
+
+
+def prepared_at(seen: Table, path: Path, bits: int, seed: int, assignment: str) -> tuple[Prepared, VQVAEConfig]:
+    """What the program chooses at a number of bits."""
+    settings = {"split_seed": seed, "random_seed": seed, "max_bits": bits, "target_quality": 1.0}
+    settings |= {"input_path": str(path), "assignment": assignment}
+    config = config_from_mapping(settings, where="benchmark")
+    return prepare(seen, config, torch.device("cpu")), config
+
+
+def quality(model: CategoricalVQVAE, rows: Tensor) -> float:
+    """1 - sum (x - x^)^2 / sum x^2 of the exported tokens."""
+    restored = decode_tokens(model, encode_rows(model, rows).indices)
+    return float(1 - (rows - restored).square().sum() / rows.square().sum())
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """Mean over seeds ± half the range, a column for each table."""
+    names = list(results[0]["quality"])
+    heads = [f"{r['table']}, {r['bits']} bits, seeds {', '.join(map(str, r['seeds']))}" for r in results]
+    lines = [f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(results)]
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(spread(r["quality"][name], 4) for r in results) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure one table, or report what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure", help="measure one table")
+    measuring.add_argument("table", type=Path, help="HDF5 dataset of features")
+    measuring.add_argument("--bits", type=int, default=120)
+    measuring.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    measuring.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    reporting = commands.add_parser("report", help="print a table")
+    reporting.add_argument("results", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    if arguments.command == "report":
+        print(markdown([json.loads(path.read_text()) for path in arguments.results]))
+        return
+    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="benchmark"))
+    found: dict[str, list[float]] = {}
+    for seed in arguments.seeds:
+        started = time.perf_counter()
+        for name, value in measure(table, arguments.table, arguments.bits, seed):
+            found.setdefault(name, []).append(value)
+            print(
+                f"seed {seed} {name}: {value:.4f} ({time.perf_counter() - started:.0f} s)", file=sys.stderr, flush=True
+            )
+    result = {"table": arguments.table.stem, "bits": arguments.bits, "seeds": list(arguments.seeds), "quality": found}
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
