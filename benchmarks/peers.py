@@ -132,9 +132,9 @@ def explained(rows: Rows, reconstruction: Rows) -> float:
 def search_faiss(fit: Rows, choose: Rows, bits: float, seed: int) -> tuple[FaissSettings, Log]:
     """The best settings on ``choose``, in stages, and a record of every one tried.
 
-    With a narrow beam the code sizes, then the dimensions of the best ``FINALISTS`` sizes, then wider beams for the best
-    ``FINALISTS``; at the end faiss' slower ways of training for the best (refining for the best that has fewer codes in
-    all than rows, as faiss demands). A codebook has at most n codes.
+    With a narrow beam the code sizes, then the dimensions of the best ``FINALISTS`` sizes, then wider beams for the
+    best ``FINALISTS``; at the end faiss' slower ways of training for the best (refining for the best that has fewer
+    codes in all than rows, as faiss demands). A codebook has at most n codes.
     """
     axes = principal_axes(fit)
     log: Log = []
