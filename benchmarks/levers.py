@@ -6,6 +6,8 @@ only the variants that say so are trained.
 
     poetry run python benchmarks/levers.py measure path/to/features.h5 --output results.json
     poetry run python benchmarks/levers.py report results.json [more.json ...]
+
+Seeds that the results hold already are not measured again.
 """
 
 from __future__ import annotations
@@ -99,11 +101,11 @@ def quality(model: CategoricalVQVAE, rows: Tensor) -> float:
 
 def markdown(results: list[dict[str, Any]]) -> str:
     """Mean over seeds ± half the range, a column for each table."""
-    names = list(results[0]["quality"])
-    heads = [f"{r['table']}, {r['bits']} bits, seeds {', '.join(map(str, r['seeds']))}" for r in results]
+    heads = [f"{r['table']}, {r['bits']} bits, seeds {', '.join(r['quality'])}" for r in results]
     lines = [f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(results)]
-    for name in names:
-        lines.append(f"| {name} | " + " | ".join(spread(r["quality"][name], 4) for r in results) + " |")
+    for name in next(iter(results[0]["quality"].values())):
+        cells = (spread([seed[name] for seed in r["quality"].values()], 4) for r in results)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -123,16 +125,18 @@ def main() -> None:
         print(markdown([json.loads(path.read_text()) for path in arguments.results]))
         return
     table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="benchmark"))
-    found: dict[str, list[float]] = {}
+    result: dict[str, Any] = {"table": arguments.table.stem, "bits": arguments.bits, "quality": {}}
+    if arguments.output.exists():
+        result = json.loads(arguments.output.read_text())
     for seed in arguments.seeds:
         started = time.perf_counter()
-        for name, value in measure(table, arguments.table, arguments.bits, seed):
-            found.setdefault(name, []).append(value)
+        qualities = result["quality"].setdefault(str(seed), {})
+        for name, value in measure(table, arguments.table, arguments.bits, seed) if not qualities else ():
+            qualities[name] = value
             print(
                 f"seed {seed} {name}: {value:.4f} ({time.perf_counter() - started:.0f} s)", file=sys.stderr, flush=True
             )
-    result = {"table": arguments.table.stem, "bits": arguments.bits, "seeds": list(arguments.seeds), "quality": found}
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
