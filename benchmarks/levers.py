@@ -1,8 +1,8 @@
 """What each part of the tokenizer gives at the same bits, on rows that nothing was fitted or chosen on.
 
 For each seed 15 % of the operators are cut off first. Categories and sizes are those that the program chooses for local
-tokens at ``--bits``, the same for all variants but the last two; every variant adds one thing to the one before it, and
-only the variants that say so are trained.
+tokens at ``--bits``, the same for all variants but the last two. Names say what a variant has beyond the closed form
+that it starts from; only those that say so are trained.
 
     poetry run python benchmarks/levers.py measure path/to/features.h5 --output results.json
     poetry run python benchmarks/levers.py report results.json [more.json ...]
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -64,25 +65,34 @@ def measure(table: Table, path: Path, bits: int, seed: int) -> Iterator[tuple[st
         return quality(run.best_model(), test)
 
     joint = replace(spec, assignment="joint")
-    yield "local, level by level, ridge 0.003", closed(replace(spec, beam_width=1), rows, RIDGE_GRID[0])
-    yield "ridge by inner hold-out", closed(replace(spec, beam_width=1), rows, ridge)
-    yield "beam of 8", closed(spec, rows, ridge)
-    yield "points between rows", closed(spec, between, ridge)
-    yield f"training, {LOCAL_EPOCHS} epochs", trained(prepared, config, LOCAL_EPOCHS)
-    yield "joint assignment of the same codes", closed(joint, rows, ridge, 0)
-    yield "refit of all vectors, 4 rounds", closed(joint, rows, ridge, 4)
-    yield "points between rows (joint)", closed(joint, between, ridge, 4)
-    yield "level by level in place of the beam", closed(replace(joint, beam_width=1), between, ridge, 4)
+    yield "local: level by level, ridge 0.003", closed(replace(spec, beam_width=1), rows, RIDGE_GRID[0])
+    yield "local: level by level, ridge by inner hold-out", closed(replace(spec, beam_width=1), rows, ridge)
+    yield "local: beam of 8, the same ridge", closed(spec, rows, ridge)
+    yield "local: beam, points between rows", closed(spec, between, ridge)
+    yield f"local: the same, trained for {LOCAL_EPOCHS} epochs", trained(prepared, config, LOCAL_EPOCHS)
+    yield "joint: assignment alone, codes of the beam of 8", closed(joint, rows, ridge, 0)
+    yield "joint: four rounds of refits", closed(joint, rows, ridge, 4)
+    yield "joint: refits, points between rows", closed(joint, between, ridge, 4)
+    yield "joint: the same, level by level", closed(replace(joint, beam_width=1), between, ridge, 4)
     together = replace(prepared, spec=joint)
     choice = config.model_copy(update={"assignment": "joint"})
-    yield f"training of the refinement, {JOINT_EPOCHS} epochs", trained(together, choice, JOINT_EPOCHS)
-    size = int(2 ** (spec.bits_per_row / (3 * spec.num_categories)))
-    equal = replace(joint, num_codes=((size, size, size),) * spec.num_categories)
-    yield "equal sizes in place of water-filled ones, not trained", closed(equal, between, ridge, 4)
     yield (
-        "categories and sizes by joint trials, trained",
+        f"joint: refits, points, refinement trained for {JOINT_EPOCHS} epochs",
+        trained(together, choice, JOINT_EPOCHS),
+    )
+    equal = replace(joint, num_codes=equal_sizes(spec.bits_per_row, spec.num_categories))
+    yield "joint: refits, points, equal sizes in place of water-filled ones", closed(equal, between, ridge, 4)
+    yield (
+        "joint: categories and sizes by joint trials, trained",
         trained(*prepared_at(seen, path, bits, seed, "joint"), JOINT_EPOCHS),
     )
+
+
+def equal_sizes(bits: float, categories: int) -> tuple[tuple[int, int, int], ...]:
+    """K codes in every codebook, K + 1 in those of the first categories: the most that costs at most ``bits``."""
+    size = int(2 ** (bits / (3 * categories)) + 1e-9)
+    larger = int((bits / 3 - categories * math.log2(size)) / math.log2((size + 1) / size) + 1e-9)
+    return tuple((size + (c < larger),) * 3 for c in range(categories))
 
 
 def prepared_at(seen: Table, path: Path, bits: int, seed: int, assignment: str) -> tuple[Prepared, VQVAEConfig]:

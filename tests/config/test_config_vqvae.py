@@ -41,6 +41,7 @@ PRODUCTION = {
     "category_mapping_file": None,
     "num_categories_auto": None,
     "orthogonality_target": 0.25,
+    "comparison_rate": None,
     "min_features_per_category": 3,
     "max_clusters": 50,
     "embedding_dim": 126,

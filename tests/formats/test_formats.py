@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from spinlock import Tokenizer
 from spinlock.data.tokenfile import TokenFile
+from spinlock.errors import CheckpointError
+from spinlock.training.checkpoint import FORMAT_VERSION, load_checkpoint
 
 HERE = Path(__file__).parent
 
@@ -20,6 +23,23 @@ def frozen() -> dict[str, np.ndarray]:
 def test_a_checkpoint_of_version_1_encodes_as_it_did(frozen: dict[str, np.ndarray]) -> None:
     tokenizer = Tokenizer.load(HERE / "checkpoint_v1.pt")
     assert np.array_equal(tokenizer.encode(frozen["features"]), frozen["tokens"])
+
+
+def test_a_checkpoint_of_version_1_has_the_keys_that_came_later() -> None:
+    found = load_checkpoint(HERE / "checkpoint_v1.pt")
+    assert found.content["format_version"] == FORMAT_VERSION == 2
+    for name in ("config", "requested_config"):
+        values = found.content[name]
+        assert (values["target_quality"], values["max_bits"], values["comparison_rate"]) == (0.9, None, None)
+    assert found.spec.beam_width == 1
+
+
+def test_joint_codes_of_version_1_are_refused(tmp_path: Path) -> None:
+    content = torch.load(HERE / "checkpoint_v1.pt", weights_only=True)
+    content["model_spec"]["assignment"] = "joint"
+    torch.save(content, tmp_path / "joint.pt")
+    with pytest.raises(CheckpointError, match="joint codes of format version 1"):
+        load_checkpoint(tmp_path / "joint.pt")
 
 
 def test_a_checkpoint_of_version_1_decodes_as_it_did(frozen: dict[str, np.ndarray]) -> None:

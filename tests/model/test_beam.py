@@ -65,6 +65,15 @@ def test_the_cost_is_that_of_the_codes(width: int) -> None:
     torch.testing.assert_close(cost_of(found.codes, unary, cross), found.cost)
 
 
+def test_with_width_one_a_tie_at_any_level_is_a_near_tie() -> None:
+    unary = [torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[1.0, 6.0]]), torch.tensor([[2.0, 9.0]])]
+    cross = pairwise([torch.zeros(3, 1), torch.zeros(2, 1), torch.zeros(2, 1)])
+    assert beam_search(unary, cross, width=1).runner_up.tolist() == [0.0]
+    unary[0] = torch.tensor([[0.0, 0.5, 3.0]])
+    assert beam_search(unary, cross, width=1).runner_up.tolist() == [0.5]
+    assert beam_search(unary, cross, width=8).runner_up.tolist() == [0.5]
+
+
 def test_one_code_has_no_runner_up() -> None:
     found = beam_search([torch.zeros(3, 1)], {}, width=8)
     assert found.codes.tolist() == [[0], [0], [0]]

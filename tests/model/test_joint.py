@@ -11,7 +11,8 @@ SIZES = ((4, 3, 5), (2, 6, 3))
 def codes(seed: int = 0) -> JointCodes:
     generator = torch.Generator().manual_seed(seed)
     made = JointCodes(SIZES, columns=9, hidden_dim=7, generator=generator)
-    made.vectors.copy_(torch.randn(made.vectors.shape, generator=generator))
+    for levels in (1, 2, 3):
+        made.vectors(levels).copy_(torch.randn(made.vectors(levels).shape, generator=generator))
     return made
 
 
@@ -29,9 +30,9 @@ def error(made: JointCodes, x: Tensor, tokens: Tensor) -> Tensor:
 
 def test_sums_add_the_vectors_of_every_prefix() -> None:
     made, tokens = codes(), torch.tensor([[[3, 2, 4], [1, 5, 2]], [[0, 1, 2], [0, 0, 0]]])
-    offsets = torch.tensor([[0, 4, 7], [12, 14, 20]])
-    for levels in (1, 2, 3):
-        expected = made.vectors[(tokens + offsets)[..., :levels].flatten(1)].sum(1)
+    offsets = {1: [[0], [4]], 2: [[0, 4], [7, 9]], 3: [[0, 4, 7], [12, 14, 20]]}
+    for levels, first in offsets.items():
+        expected = made.vectors(levels)[(tokens[..., :levels] + torch.tensor(first)).flatten(1)].sum(1)
         torch.testing.assert_close(made.sums(tokens[..., :levels]), expected)
 
 
@@ -66,7 +67,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 def test_the_margin_shrinks_to_nothing_where_two_codes_are_equal() -> None:
     made = codes()
-    made.vectors[1] = made.vectors[0]
+    made.vectors()[1] = made.vectors()[0]
     tokens, margin = JointTables(made).assign(rows(), start(), width=8)
     chosen = tokens[:, 0, 0] <= 1
     assert chosen.any()

@@ -1,6 +1,7 @@
 """Categories discovered, given, or some of each; every kept column is in exactly one."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ def correlation(columns: list[int]) -> NDArray[np.float64]:
     return np.where(owner[:, None] == owner, 0.7, 0.05) + 0.3 * np.eye(len(columns))
 
 
-def flat_score(labels: NDArray[np.int64]) -> float:
-    return 0.5
+def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
+    return [0.5] * len(partitions)
 
 
 def categorised(kept: list[int] | None = None, **settings: Any) -> Categorisation:

@@ -50,7 +50,7 @@ def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> No
     own, together = encode_local_rows(model, rows).numpy(), encode_rows(model, rows).indices.numpy()
     assert metrics["share_of_equal_tokens"] == pytest.approx((own == together).mean())
     assert 0.1 < metrics["share_of_equal_tokens"] < 0.99
-    shares, vectors, start = [], model.joint.vectors.double().numpy(), 0
+    shares, vectors, start = [], model.joint.vectors().double().numpy(), 0
     for group, sizes in zip(model.spec.groups, model.spec.num_codes, strict=True):
         for vector in vectors[start : start + sum(sizes)]:
             shares.append((vector[list(group)] ** 2).sum() / (vector**2).sum())

@@ -1,5 +1,6 @@
 """Everything before the first epoch: split, then fit; the same again from the same input."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,23 @@ def test_the_resolved_configuration_is_complete_and_gives_the_same_run(tmp_path:
     assert resolved.category_factors is not None
     assert tuple(resolved.category_factors) == first.spec.category_names
     again = prepare(first.data.table, resolved, CPU)
-    assert_same_fit(first, again)
+    assert first.sizes.automatic
+    assert not again.sizes.automatic
+    assert_same_fit(first, replace(again, sizes=replace(again.sizes, automatic=True)))
     assert resolved_config(resolved, again) == resolved
     path = tmp_path / "config.yaml"
     path.write_text(dump_config(resolved))
     assert load_config(path) == resolved
+
+
+def test_the_resolved_configuration_names_the_rate_that_partitions_were_compared_at(tmp_path: Path) -> None:
+    """Names of categories alone do not tell: another rate may give others of the same names."""
+    rng = np.random.default_rng(15)
+    factors = rng.standard_normal((469, 8)) @ rng.standard_normal((8, 35))
+    table = (factors + 0.7 * rng.standard_normal(factors.shape)).astype(np.float32)
+    write_table(tmp_path / "table.h5", table, names=[f"feature_{j}" for j in range(35)])
+    chosen = config(tmp_path, factors=None, num_categories_auto=None, target_quality=0.95)
+    first = prepare(read_table(chosen), chosen, CPU)
+    resolved = resolved_config(chosen, first)
+    assert resolved.comparison_rate == first.comparison_rate > 1
+    assert prepare(first.data.table, resolved, CPU).spec == first.spec

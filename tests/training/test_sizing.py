@@ -189,3 +189,30 @@ class TestSteering:
         usual = sizer(assignment=assignment, validation_rows=3000).choose(GROUPS, NAMES)
         assert most.quality > usual.quality
         assert most.bits > usual.bits
+
+
+def test_given_sizes_take_their_part_of_the_bits() -> None:
+    sizes = sizer(max_bits=30, target_quality=1.0, factors=factors((None, 16), (None, None), (None, None)))
+    chosen = sizes.choose(GROUPS, NAMES)
+    assert all(triple[0] == 16 for triple in chosen.num_codes)
+    assert 24 <= chosen.bits <= 30
+    assert chosen.automatic
+
+
+def test_too_few_bits_for_the_categories_are_an_error() -> None:
+    with pytest.raises(
+        DataError, match=r"max_bits = 5, but 3 categories cost 9 bits .*; raise max_bits, or give fewer"
+    ):
+        sizer(max_bits=5).choose(GROUPS, NAMES)
+
+
+def test_partitions_that_cost_too_much_are_out_of_the_running() -> None:
+    few, many = (np.arange(24) % count for count in (3, 6))
+    scores = sizer(max_bits=10).qualities([few, many])
+    assert scores[0] is not None
+    assert scores[1] is None
+    assert None not in sizer().qualities([few, many])
+
+
+def test_all_sizes_given_are_nothing_chosen() -> None:
+    assert not sizer(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic

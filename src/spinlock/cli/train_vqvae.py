@@ -278,8 +278,9 @@ def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompileP
     console.print(f"parameters: {parameters}")
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {3 * spec.num_categories} tokens")
     console.print(
-        f"expected on held-out rows before training: quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; "
-        f"rate-distortion bound of a Gaussian source at these bits: {bound:.3f}"
+        f"expected on held-out rows {'before training' if settings.warm_start else 'of a warm start, which is off'}: "
+        f"quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; rate-distortion bound of a Gaussian source "
+        f"at these bits: {bound:.3f}"
     )
     for line in callbacks(len(prepared.data.train), settings):
         console.print(line)

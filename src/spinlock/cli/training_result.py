@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from spinlock.cli.console import out
 from spinlock.cli.targets import target_rows
@@ -19,7 +20,8 @@ def tell_result(run: Run) -> None:
     start, chosen = qualities[0], metrics["reconstruction_quality"]
     if progress.best_epoch == 0 and progress.epoch > 0:
         console.print(
-            f"epoch 0 of {progress.epoch} was chosen: training did not improve on the warm start (quality {start:.4f})"
+            f"epoch 0 of {progress.epoch} was chosen (quality {start:.4f}): training did not improve on the start in "
+            f"the score that chooses; the best quality of an epoch was {max(qualities[1:], default=start):.4f}"
         )
     else:
         console.print(f"epoch {progress.best_epoch} of {progress.epoch} was chosen (quality {start:.4f} at epoch 0)")
@@ -32,6 +34,7 @@ def tell_result(run: Run) -> None:
         local=fixed.spec.assignment == "local",
         discovered=fixed.config.category_assignment != "manual",
         meets_target=bool(fixed.discovery["meets_target"]),
+        max_bits=fixed.config.max_bits,
     )
     for target in found:
         if not target.met:
@@ -44,10 +47,16 @@ def tell_result(run: Run) -> None:
         f"{metrics['quality_train']:.3f}; Gaussian bound {bound:.3f}; over all columns "
         f"{metrics['quality_all_columns']:.3f}; chosen epoch quality {chosen:.4f}"
     )
-    console.print(
-        f"at these bits: local tokens {metrics['quality_local']:.3f}, joint tokens {metrics['quality_joint']:.3f}"
-        f"{' (fitted for comparison, not trained)' if limits.local else ''}; "
-        f"{metrics['share_of_equal_tokens']:.0%} of the joint tokens equal the local ones, and a joint code has "
-        f"{metrics['energy_within_category']:.0%} of its energy in its own category"
-    )
+    if metrics["quality_joint"] is not None:
+        console.print(_locality(metrics, fixed.spec.assignment))
     console.print(f"written: {run.fixed.config.output_dir}")
+
+
+def _locality(metrics: Mapping[str, Any], own: str) -> str:
+    """Both kinds of tokens at the same bits, and how local the joint ones are."""
+    kinds = (f"{kind} tokens {metrics[f'quality_{kind}']:.3f}" for kind in ("local", "joint"))
+    told = ", ".join(kind if kind.startswith(own) else f"{kind} (not trained)" for kind in kinds)
+    return (
+        f"at these bits: {told}; {metrics['share_of_equal_tokens']:.0%} of the joint tokens equal the local ones, and "
+        f"a joint code has {metrics['energy_within_category']:.0%} of its energy in its own category"
+    )

@@ -38,6 +38,12 @@ class CategorySettings(Section):
         gt=0,
         le=1,
     )
+    comparison_rate: float | None = setting(
+        None,
+        "Bits at which partitions are compared, over those a Gaussian source needs for target_quality; "
+        "null = 1, then 1.5 and 2 while no codebook sizes are expected to meet the targets.",
+        gt=0,
+    )
     min_features_per_category: int = setting(
         3, "A smaller category is merged into its nearest; no column is dropped for it.", unit="columns", ge=1
     )

@@ -19,7 +19,10 @@ Cross = Mapping[tuple[int, int], Tensor]
 
 @dataclass(frozen=True)
 class Found:
-    """The best codes [B, L] of each row, their ``cost`` [B], and by how much the ``runner_up`` [B] costs more."""
+    """The best codes [B, L] of each row, their ``cost`` [B], and by how much the ``runner_up`` [B] costs more.
+
+    With a width of 1 the runner-up is the closest one of any level: what is given up there never comes back.
+    """
 
     codes: Tensor
     cost: Tensor
@@ -28,21 +31,32 @@ class Found:
 
 def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
     """Codes of B rows from unary costs u_l [B, K_l] and pairwise ones; rows do not see one another."""
-    size = unary[0].shape[1]
-    cost, first = unary[0].topk(min(width, size), dim=1, largest=False)
-    prefixes = [first]
+    kept = min(max(width, 2), unary[0].shape[1])  # one more than a width of 1 needs, for the runner-up
+    cost, first = unary[0].topk(kept, dim=1, largest=False)
+    closest = _lead(cost) if width == 1 else torch.full_like(cost[:, 0], torch.inf)
+    cost, prefixes = cost[:, :width], [first[:, :width]]
     for level in range(1, len(unary)):
         size = unary[level].shape[1]
         costs = cost[..., None] + unary[level][:, None]
         for coarse, chosen in enumerate(prefixes):
             costs = costs + cross[coarse, level][chosen]
         last = level == len(unary) - 1
-        cost, place = costs.flatten(1).topk(min(2 if last else width, costs[0].numel()), dim=1, largest=False)
+        kept = min(2 if last else max(width, 2), costs[0].numel())
+        cost, place = costs.flatten(1).topk(kept, dim=1, largest=False)
+        if width == 1 or last:
+            closest = torch.minimum(closest, _lead(cost))
+        if not last:
+            cost, place = cost[:, :width], place[:, :width]
         parent = torch.div(place, size, rounding_mode="floor")
         prefixes = [chosen.gather(1, parent) for chosen in prefixes] + [place % size]
-    best = cost[:, 0]
-    runner_up = cost[:, 1] - best if cost.shape[1] > 1 else torch.full_like(best, torch.inf)
-    return Found(torch.stack([chosen[:, 0] for chosen in prefixes], dim=1), best, runner_up)
+    if len(unary) == 1:
+        closest = _lead(cost)
+    return Found(torch.stack([chosen[:, 0] for chosen in prefixes], dim=1), cost[:, 0], closest)
+
+
+def _lead(cost: Tensor) -> Tensor:
+    """By how much the second of sorted costs [B, k] exceeds the first; infinite where there is none."""
+    return cost[:, 1] - cost[:, 0] if cost.shape[1] > 1 else torch.full_like(cost[:, 0], torch.inf)
 
 
 def cost_of(codes: Tensor, unary: Sequence[Tensor], cross: Cross) -> Tensor:

@@ -30,29 +30,37 @@ LEAST_GAIN = 1e-6
 
 
 class JointCodes(nn.Module):
-    """The vectors T [S, D] of all codes, codebook after codebook in token order, and the refinement."""
+    """The vectors T [S, D] of all codes, codebook after codebook in token order, and the refinement.
 
-    vectors: Tensor
+    A prefix of the levels has vectors of its own: those of whole triples presume the finer levels.
+    """
 
     def __init__(
         self, num_codes: tuple[tuple[int, int, int], ...], columns: int, hidden_dim: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.sizes = [size for sizes in num_codes for size in sizes]
-        self.starts = [0, *accumulate(self.sizes)]
-        self.register_buffer("vectors", torch.zeros(self.starts[-1], columns))
+        self.num_codes = num_codes
+        self.starts = {}
+        for levels in range(1, LEVELS + 1):
+            sizes = [size for triple in num_codes for size in triple[:levels]]
+            starts = torch.tensor([0, *accumulate(sizes)])
+            self.starts[levels] = starts[:-1].view(-1, levels)
+            self.register_buffer(f"vectors_{levels}", torch.zeros(int(starts[-1]), columns))
         self.hidden = uniform_weights((columns, hidden_dim), columns, generator)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
         self.output = nn.Parameter(torch.zeros(hidden_dim, columns))
 
+    def vectors(self, levels: int = LEVELS) -> Tensor:
+        """T [S_l, D] of the codes of the first ``levels`` levels, for tokens that end there."""
+        return self.get_buffer(f"vectors_{levels}")
+
     def flat(self, indices: Tensor) -> Tensor:
-        """Positions [B, C l] among all S codes of tokens [B, C, l]."""
-        starts = torch.tensor(self.starts[:-1], device=indices.device).view(-1, LEVELS)
-        return (indices + starts[:, : indices.shape[-1]]).flatten(1)
+        """Rows [B, C l] of ``vectors(l)`` of tokens [B, C, l]."""
+        return (indices + self.starts[indices.shape[-1]].to(indices.device)).flatten(1)
 
     def sums(self, indices: Tensor) -> Tensor:
         """y [B, D] of tokens [B, C, l], any prefix of the levels."""
-        return F.embedding_bag(self.flat(indices), self.vectors, mode="sum")
+        return F.embedding_bag(self.flat(indices), self.vectors(indices.shape[-1]), mode="sum")
 
     def refine(self, sums: Tensor) -> Tensor:
         """x^ [B, D] from y [B, D]."""
@@ -61,8 +69,8 @@ class JointCodes(nn.Module):
 
     def books(self) -> list[list[Tensor]]:
         """T[c][l] [K, D]."""
-        parts = [self.vectors[start : start + size] for start, size in zip(self.starts, self.sizes, strict=False)]
-        return [parts[first : first + LEVELS] for first in range(0, len(parts), LEVELS)]
+        parts = torch.split(self.vectors(), [size for triple in self.num_codes for size in triple])
+        return [list(parts[first : first + LEVELS]) for first in range(0, len(parts), LEVELS)]
 
 
 class JointTables:

@@ -135,8 +135,10 @@ def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
         raise CheckpointError(
             "has joint codes of format version 1, which had no vectors of their own", where=where, remedy="train again"
         )
+    added = {"comparison_rate": None, "target_quality": 0.9, "max_bits": None}
+    configs = {name: added | content[name] for name in ("config", "requested_config")}
     spec = content["model_spec"] | {"beam_width": 1}
-    return content | {"format_version": FORMAT_VERSION, "model_spec": spec}
+    return content | configs | {"format_version": FORMAT_VERSION, "model_spec": spec}
 
 
 def _read(path: Path) -> Any:

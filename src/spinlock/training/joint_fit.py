@@ -2,7 +2,8 @@
 
 T starts as code times decoder. With the one-hot assignments F [n, S] of all codebooks side by side, a round moves the
 vectors by ridge regression of what is left, dT = (F'F + lambda I)^-1 F'(X - F T), towards what they were; then the
-tokens are assigned anew (as in additive quantisation, Babenko and Lempitsky, 2014).
+tokens are assigned anew (as in additive quantisation, Babenko and Lempitsky, 2014). At the end each prefix of the
+levels gets vectors of its own, by one such regression from those of the whole.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import full_precision
 from spinlock.model.joint import JointCodes, JointTables
+from spinlock.model.spec import LEVELS
 from spinlock.model.tables import TokenTables
 
 RIDGE = 60.0
@@ -35,11 +37,14 @@ def fit_joint(model: CategoricalVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Te
     codes = model.joint
     assert codes is not None, "the model assigns jointly"
     tables = TokenTables(model)
-    codes.vectors.copy_(tables.rows[:, : model.spec.num_columns])
+    codes.vectors().copy_(tables.rows[:, : model.spec.num_columns])
     tokens = torch.cat([tables.encode_local(block).indices for block in torch.split(rows, BLOCK)])
     for _ in range(rounds):
         tokens = assign(codes, rows, tokens)
         refit(codes, rows, tokens)
+    for levels in range(1, LEVELS):
+        codes.vectors(levels).copy_(torch.cat([book for books in codes.books() for book in books[:levels]]))
+        refit(codes, rows, tokens[..., :levels])
     return tokens
 
 
@@ -51,13 +56,14 @@ def assign(codes: JointCodes, rows: Tensor, tokens: Tensor) -> Tensor:
 
 
 def refit(codes: JointCodes, rows: Tensor, tokens: Tensor, ridge: float = RIDGE) -> None:
-    """One ridge regression of what the tokens [n, C, L] leave of rows [n, D] on all codes."""
-    size = len(codes.vectors)
+    """One ridge regression of what the tokens [n, C, l] leave of rows [n, D] on all codes of these levels."""
+    vectors = codes.vectors(tokens.shape[-1])
+    size = len(vectors)
     gram = torch.zeros(size, size, dtype=torch.float64, device=rows.device)
     right = torch.zeros(size, rows.shape[1], dtype=torch.float64, device=rows.device)
     for x, chosen in zip(torch.split(rows, 8 * BLOCK), torch.split(tokens, 8 * BLOCK), strict=True):
         hits = torch.zeros(len(x), size, device=rows.device).scatter_(1, codes.flat(chosen), 1.0)
         gram += (hits.t() @ hits).double()
-        right += (hits.t() @ (x - hits @ codes.vectors)).double()
+        right += (hits.t() @ (x - hits @ vectors)).double()
     gram.diagonal().add_(ridge)
-    codes.vectors += torch.cholesky_solve(right, torch.linalg.cholesky(gram)).float()
+    vectors += torch.cholesky_solve(right, torch.linalg.cholesky(gram)).float()

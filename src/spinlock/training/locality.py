@@ -16,20 +16,25 @@ ROUNDS = 2
 """Of the fit of joint codes for a local model, which is for the comparison only."""
 
 
+MOST_CODES, MOST_ROWS = 4096, 16_384
+"""What this comparison is fitted with at most; its memory grows with the square of the codes."""
+
+
 @dataclass(frozen=True)
 class Locality:
     """Quality of validation rows with either kind of tokens, at the same bits.
 
     ``share_of_equal_tokens`` of the joint tokens are the local ones; ``energy_within_category`` is the mean over joint
-    codes of the share of |T|^2 that lies in the columns of the code's own category.
+    codes of the share of |T|^2 that lies in the columns of the code's own category. None where a local model has more
+    codes than joint ones are fitted for.
     """
 
     quality_local: float
-    quality_joint: float
-    share_of_equal_tokens: float
-    energy_within_category: float
+    quality_joint: float | None
+    share_of_equal_tokens: float | None
+    energy_within_category: float | None
 
-    def named(self) -> dict[str, float]:
+    def named(self) -> dict[str, float | None]:
         """By the names used in the metrics."""
         return asdict(self)
 
@@ -37,7 +42,6 @@ class Locality:
 @torch.no_grad()
 def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
     """Compare both assignments; a local model gets joint codes for it, fitted on training rows but not trained."""
-    joint = model if model.joint is not None else _with_joint_codes(model, data.train)
     rows = data.validation
     standard = torch.from_numpy(data.cleaner.to_standard(rows.cpu().numpy()))
 
@@ -45,6 +49,9 @@ def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
         found = torch.from_numpy(data.cleaner.to_standard(restored.cpu().numpy()))
         return float(1 - (standard - found).double().square().sum() / standard.double().square().sum())
 
+    if model.joint is None and sum(size for sizes in model.spec.num_codes for size in sizes) > MOST_CODES:
+        return Locality(quality(decode_tokens(model, encode_rows(model, rows).indices)), None, None, None)
+    joint = model if model.joint is not None else _with_joint_codes(model, data.train[_evenly(len(data.train))])
     local_tokens, tokens = encode_local_rows(joint, rows), encode_rows(joint, rows).indices
     return Locality(
         quality_local=quality(decode_local_tokens(joint, local_tokens)),
@@ -52,6 +59,11 @@ def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
         share_of_equal_tokens=float((local_tokens == tokens).double().mean()),
         energy_within_category=_energy_within(joint),
     )
+
+
+def _evenly(count: int) -> Tensor:
+    """Positions of at most MOST_ROWS of ``count`` rows."""
+    return torch.linspace(0, count - 1, min(count, MOST_ROWS)).round().long()
 
 
 def _with_joint_codes(model: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:

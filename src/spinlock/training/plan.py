@@ -26,6 +26,9 @@ from spinlock.training.sizing import (
 )
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
+NEARLY = 0.9
+"""Sizes that spend more than this share of max_bits are limited by it: the next larger ones may not fit."""
+
 OPTIMISER_COPIES = 4
 """Weights, gradients and Adam's two moments."""
 
@@ -51,7 +54,7 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
         told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
     held_out = len(prepared.data.validation)
     cap = largest_codebook(rows, held_out)
-    if cap < LARGEST_CODEBOOK and config.factors is None:
+    if cap < LARGEST_CODEBOOK and prepared.sizes.automatic:
         told.append(
             f"codebooks of at most {cap} codes: {rows} training and {held_out} validation rows, {ROWS_PER_CODE} and "
             f"{VALIDATION_ROWS_PER_CODE} for each code"
@@ -59,9 +62,10 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
     if prepared.sizes.quality < config.target_quality:
         told.append(unmet_quality(prepared, config))
     if prepared.sizes.utilization < UTILIZATION:
+        why = "codebooks that the quality needs" if prepared.sizes.automatic else "the codebooks that are given"
         told.append(
-            f"utilisation {prepared.sizes.utilization:.3f} expected: {len(prepared.data.validation)} validation rows "
-            f"are too few to show {UTILIZATION:g} of codebooks that the quality needs"
+            f"utilisation {prepared.sizes.utilization:.3f} expected: {held_out} validation rows are too few to show "
+            f"{UTILIZATION:g} of {why}"
         )
     if not prepared.categories.discovery.meets_target:
         told.append(unmet_orthogonality(prepared))
@@ -79,9 +83,9 @@ def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
         f"quality {sizes.quality:.3f} expected, below target_quality {config.target_quality:g}, at {sizes.bits:.0f} "
         f"bits; a Gaussian source of this covariance needs {needed:.0f} bits"
     )
-    if config.factors is not None:
-        return f"{told}; factors are given"
-    if config.max_bits is not None and config.max_bits <= min(needed, allowed):
+    if not sizes.automatic:
+        return f"{told}; all sizes are given"
+    if config.max_bits is not None and sizes.bits > NEARLY * config.max_bits:
         return f"{told}, max_bits allows {config.max_bits:g}"
     if allowed <= needed:
         return (
@@ -98,6 +102,8 @@ def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
 def unmet_orthogonality(prepared: Prepared) -> str:
     """Why the categories miss the orthogonality target."""
     found = prepared.categories.discovery
+    if found.chosen.num_categories < 2:
+        return "one category only: the columns are too few or too alike for a second one"
     if found.chosen.distance == GIVEN:
         return (
             f"largest centroid cosine {found.chosen.cosine:.3f} of the given categories is not below "
@@ -108,8 +114,6 @@ def unmet_orthogonality(prepared: Prepared) -> str:
             f"two given categories have a centroid cosine of {found.chosen.cosine:.3f}, not below orthogonality_target "
             f"{found.target:g}; the discovered ones are below it"
         )
-    if found.chosen.num_categories < 2:
-        return "one category only: the columns are too few or too alike for a second one"
     return (
         f"largest centroid cosine {found.chosen.cosine:.3f} is not below orthogonality_target {found.target:g}: no "
         "partition that was looked at is"
@@ -128,7 +132,14 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
     ]
     last = int(LAST_RESETS * total)
     due = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
-    if due:
+    if config.assignment == "joint":
+        told.append(
+            "joint assignment: epochs train the refinement of joint codes by reconstruction_weight alone; other "
+            "losses, EMA and resets belong to local assignment"
+        )
+        if not config.reconstruction_weight:
+            told.append("reconstruction_weight is 0: nothing is trained")
+    elif due:
         told.append(f"dead-code resets every {interval} steps: {due} times (none in the last fifth)")
     elif interval and last >= 1:
         told.append(
@@ -137,11 +148,6 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
         )
     else:
         told.append("dead-code resets: off")
-    if config.assignment == "joint":
-        told.append(
-            "joint assignment: epochs train the decoder of joint codes by reconstruction_weight alone; other losses, "
-            "EMA and resets belong to local assignment"
-        )
     patience = config.early_stopping_patience
     told.append(
         f"early stopping after {patience} epochs without a better score"

@@ -76,6 +76,7 @@ class Prepared:
     spec: ModelSpec
     fit_rows: Tensor
     correlation: NDArray[np.float64]
+    comparison_rate: float
 
 
 def read_table(settings: DataSettings) -> Table:
@@ -135,7 +136,7 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
     data = clean_table(table, config, device)
     fit_rows, sizer = _sizer(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
-    categories, sizes = _categories_and_sizes(config, data, correlation, sizer)
+    rate, categories, sizes = _categories_and_sizes(config, data, correlation, sizer)
     spec = ModelSpec(
         category_names=categories.names,
         groups=categories.groups,
@@ -145,7 +146,7 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
         num_codes=sizes.num_codes,
         assignment=config.assignment,
     )
-    return Prepared(config, data, categories, sizes, spec, fit_rows, correlation)
+    return Prepared(config, data, categories, sizes, spec, fit_rows, correlation, rate)
 
 
 def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
@@ -155,7 +156,11 @@ def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
         name: [{"latent_dim": dim, "num_codes": codes} for dim, codes in zip(dims, sizes, strict=True)]
         for name, dims, sizes in zip(spec.category_names, spec.latent_dims, spec.num_codes, strict=True)
     }
-    values = config.model_dump(mode="json") | {"hidden_dim": spec.hidden_dim, "category_factors": factors}
+    values = config.model_dump(mode="json") | {
+        "hidden_dim": spec.hidden_dim,
+        "comparison_rate": prepared.comparison_rate,
+        "category_factors": factors,
+    }
     return config_from_mapping(values, where="resolved configuration")
 
 
@@ -164,15 +169,16 @@ def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Ca
     data = clean_table(table, config, torch.device("cpu"))
     fit_rows, sizer = _sizer(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.numpy()).astype(np.float64))
-    return data, _categories_and_sizes(config, data, correlation, sizer)[0]
+    return data, _categories_and_sizes(config, data, correlation, sizer)[1]
 
 
 def _categories_and_sizes(
     config: VQVAEConfig, data: CleanedTable, correlation: NDArray[np.float64], sizer: Sizer
-) -> tuple[Categorisation, Sizes]:
+) -> tuple[float, Categorisation, Sizes]:
     """The partition that is best at the rate of a Gaussian source, or at more bits where its codes miss the targets."""
-    found: list[tuple[Categorisation, Sizes]] = []
-    for excess in EXCESS_RATES:
+    found: list[tuple[float, Categorisation, Sizes]] = []
+    rates = EXCESS_RATES if config.comparison_rate is None else (config.comparison_rate,)
+    for excess in rates:
         categories = categorise(
             config,
             correlation,
@@ -180,19 +186,19 @@ def _categories_and_sizes(
             data.table.names,
             partial(sizer.qualities, excess=excess),
         )
-        last = sizer.rate(excess) >= sizer.rate(EXCESS_RATES[-1]) or len(categories.discovery.candidates) == 1
+        last = sizer.rate(excess) >= sizer.rate(rates[-1]) or len(categories.discovery.candidates) == 1
         if (
             config.category_factors is not None
             and not last
             and not config.category_factors.keys() <= {*categories.names}
         ):
             continue
-        if categories.groups not in [earlier.groups for earlier, _ in found]:
-            found.append((categories, sizer.choose(categories.groups, categories.names)))
-        if last or config.factors is not None or config.category_factors is not None or sizer.meets(found[-1][1]):
+        if categories.groups not in [earlier.groups for _, earlier, _ in found]:
+            found.append((excess, categories, sizer.choose(categories.groups, categories.names)))
+        if last or config.factors is not None or config.category_factors is not None or sizer.meets(found[-1][2]):
             break
-    best = sizer.best([sizes for _, sizes in found])
-    return next(pair for pair in found if pair[1] is best)
+    best = sizer.best([sizes for _, _, sizes in found])
+    return next(choice for choice in found if choice[2] is best)
 
 
 def hidden_dim(rows: int) -> int:

@@ -31,6 +31,7 @@ from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
 from spinlock.training.locality import locality
+from spinlock.training.plan import NEARLY
 from spinlock.training.prepare import CleanedTable
 from spinlock.training.sizing import largest_codebook
 
@@ -90,6 +91,7 @@ class Limits:
     local: bool
     discovered: bool
     meets_target: bool
+    max_bits: float | None = None
 
 
 def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
@@ -97,6 +99,8 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     bits, bound = metrics["bits_per_sample"], metrics["rate_distortion_quality"]["held_out"]
     finer = "a higher orthogonality_target" if limits.discovered else "a finer mapping file"
     if target.metric == "reconstruction_quality":
+        if limits.max_bits is not None and bits > NEARLY * limits.max_bits:
+            return f"{bits:.0f} bits per row, and max_bits allows {limits.max_bits:g}; a Gaussian bound is {bound:.2f}"
         cap = largest_codebook(limits.train_rows, limits.validation_rows)
         if bound <= QUALITY:
             return (

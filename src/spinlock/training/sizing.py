@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,14 @@ from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
-from spinlock.training.allotment import Allotment, Triple
+from spinlock.training.allotment import Allotment, Triple, total_bits
 from spinlock.training.inner import InnerSplit
 from spinlock.training.trials import Sizes, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
 LARGEST_CODEBOOK = 512
+MOST_JOINT_CODES = 12_288
 CAP_SHARES = (1.0, 0.7, 0.5, 0.35)
 
 QUALITY_MARGIN = {"local": 0.01, "joint": 0.0}
@@ -44,6 +46,7 @@ BISECTIONS = 3
 HIGHEST_QUALITY = 0.99
 """What a target of 1 is searched from."""
 
+Groups = tuple[tuple[int, ...], ...]
 Given = tuple[int | None, int | None, int | None]
 
 
@@ -71,6 +74,12 @@ class Sizer:
         """The largest codebook that these rows support."""
         return largest_codebook(self.num_rows, self.trials.validation_rows)
 
+    def _cap_of(self, groups: Groups) -> int:
+        """The cap of these categories: joint codes are fitted all at once, which takes memory of the square of all."""
+        if self.settings.assignment == "local":
+            return self.cap
+        return max(2, min(self.cap, MOST_JOINT_CODES // (LEVELS * len(groups))))
+
     def rate(self, excess: float) -> float:
         """``excess`` times the Gaussian rate, max_bits at most."""
         return min(self.settings.max_bits or np.inf, excess * self.gaussian_rate)
@@ -81,36 +90,62 @@ class Sizer:
         Joint codes are tried on those few that are best with local ones.
         """
         specs = [self._comparison(labels, self.rate(excess)) for labels in partitions]
-        local = [self.trials(replace(spec, assignment="local")).quality for spec in specs]
+        least = min(self._least_bits(spec.groups) for spec in specs)
+        limit = max(least, self.settings.max_bits or np.inf)
+        local = {
+            index: self.trials(replace(spec, assignment="local")).quality
+            for index, spec in enumerate(specs)
+            if self._least_bits(spec.groups) <= limit
+        }
         if self.settings.assignment == "local":
-            return [*local]
-        finalists = sorted(range(len(specs)), key=lambda index: -local[index])[:FINALISTS]
+            return [local.get(index) for index in range(len(specs))]
+        finalists = sorted(local, key=lambda index: -local[index])[:FINALISTS]
         return [self.trials(spec).quality if index in finalists else None for index, spec in enumerate(specs)]
+
+    @staticmethod
+    def _least_bits(groups: Groups) -> float:
+        """With two codes in every codebook."""
+        return float(LEVELS * len(groups))
 
     def _comparison(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
         members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
         groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
-        return self._spec(groups, Allotment.of(self.covariance, groups).sizes(bits, self.cap), ())
+        return self._spec(groups, Allotment.of(self.covariance, groups).sizes(bits, self._cap_of(groups)), ())
 
-    def choose(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str]) -> Sizes:
+    def choose(self, groups: Groups, names: Sequence[str]) -> Sizes:
         """The smallest sizes expected to meet the targets, or those that come nearest.
 
         Raises:
-            DataError: ``category_factors`` names no such category, or a codebook is larger than the training rows.
+            DataError: ``category_factors`` names no such category, a codebook is larger than the training rows, or
+                ``max_bits`` does not suffice for two codes everywhere.
         """
         fixed = self._given(groups, names)
         allotment = Allotment.of(self.covariance, groups)
+        smallest = _filled([(2, 2, 2)] * len(groups), fixed)
 
-        def trial(automatic: list[Triple]) -> Sizes:
-            return self.trials(self._spec(groups, _filled(automatic, fixed), names))
+        def trial(num_codes: list[Triple]) -> Sizes:
+            return self.trials(self._spec(groups, num_codes, names))
+
+        def at(bits: float, cap: int) -> Sizes:
+            room = bits
+            while total_bits(sizes := _filled(allotment.sizes(room, cap), fixed)) > bits and sizes != smallest:
+                room = 0.95 * room - 0.1  # given sizes take their part of the bits
+            return trial(sizes)
 
         if all(size is not None for sizes in fixed for size in sizes):
-            return trial([(2, 2, 2)] * len(groups))
+            return replace(trial(smallest), automatic=False)
+        limit = self.settings.max_bits or np.inf
+        if total_bits(smallest) > limit:
+            raise DataError(
+                f"max_bits = {limit:g}, but {len(groups)} categories cost {total_bits(smallest):.0f} bits with two "
+                "codes in every codebook that is not given",
+                remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
+            )
         tried: list[Sizes] = []
         for share in CAP_SHARES:
-            cap = max(2, round(share * self.cap))
-            most = min(self.settings.max_bits or np.inf, allotment.most(cap))
-            tried += self._search(lambda bits, cap=cap: trial(allotment.sizes(bits, cap)), most)  # type: ignore[misc]
+            cap = max(2, round(share * self._cap_of(groups)))
+            most = min(limit, total_bits(_filled([(cap, cap, cap)] * len(groups), fixed)))
+            tried += self._search(partial(at, cap=cap), most)
             reached = any(self._enough(sizes) for sizes in tried)  # smaller codebooks reach no more than these
             if not reached or any(self.meets(sizes) for sizes in tried):
                 break
@@ -156,7 +191,7 @@ class Sizer:
         met = (sizes.quality > self.settings.target_quality) + (sizes.utilization > UTILIZATION)
         return met, self._surplus(sizes)
 
-    def latent_dims(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str] = ()) -> list[Triple]:
+    def latent_dims(self, groups: Groups, names: Sequence[str] = ()) -> list[Triple]:
         """Widths [C][3] from the ratios, or as given by the factors."""
         dims = []
         for c, group in enumerate(groups):
@@ -167,7 +202,7 @@ class Sizer:
             dims.append((first, second, third))
         return dims
 
-    def _spec(self, groups: tuple[tuple[int, ...], ...], num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
+    def _spec(self, groups: Groups, num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
         return ModelSpec(
             category_names=tuple(str(c) for c in range(len(groups))),
             groups=groups,
@@ -181,7 +216,7 @@ class Sizer:
     def _factors(self, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
         return (self.settings.category_factors or {}).get(name, self.settings.factors)
 
-    def _given(self, groups: tuple[tuple[int, ...], ...], names: Sequence[str]) -> list[Given]:
+    def _given(self, groups: Groups, names: Sequence[str]) -> list[Given]:
         unknown = sorted(set(self.settings.category_factors or {}) - set(names))
         if unknown:
             raise DataError(

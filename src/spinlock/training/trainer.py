@@ -18,7 +18,7 @@ from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer
 from spinlock.training.schedule import BatchPlan, learning_rate, step_draws
 from spinlock.training.state import Save, TrainingState
-from spinlock.training.steps import step_of
+from spinlock.training.steps import Step, step_of
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult, Validator
 
@@ -88,6 +88,15 @@ class Trainer:
                 break
         return batch
 
+    def _first_step(self) -> Step:
+        try:
+            return step_of(self.state.model, self.rows, self.config, compiled=self.compiled)
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"the device's memory does not hold the tokens of {len(self.rows)} training rows",
+                remedy="use assignment: local, or a device with more memory",
+            ) from None
+
     def _validate(self) -> ValidationResult:
         try:
             return self.validator(self.state.model)
@@ -102,7 +111,7 @@ class Trainer:
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
         if progress.epoch < self.config.epochs:
-            self.step = step_of(self.state.model, self.rows, self.config, compiled=self.compiled)
+            self.step = self._first_step()
         while progress.epoch < self.config.epochs:
             waited = progress.epoch - progress.reference_epoch
             validated = progress.epoch % self.config.val_every_n_epochs == 0

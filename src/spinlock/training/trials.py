@@ -30,13 +30,17 @@ JOINT_RIDGE = RIDGE_GRID[1]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes [C][3], the decoder's ridge in units of n, and what to expect of them on held-out rows."""
+    """Sizes [C][3], the decoder's ridge in units of n, and what to expect of them on held-out rows.
+
+    ``automatic`` is False where all sizes were given.
+    """
 
     num_codes: tuple[Triple, ...]
     latent_dims: tuple[Triple, ...]
     ridge: float
     quality: float
     utilization: float
+    automatic: bool = True
 
     @property
     def bits(self) -> float:
