@@ -35,7 +35,7 @@ from spinlock.training.compilation import CompilePlan
 from spinlock.training.joint_fit import fit_joint
 from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared, Table, prepare, read_table
+from spinlock.training.prepare import DECODER_WIDTH, Prepared, Table, prepare, read_table
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
 from spinlock.training.warm_start import warm_start
@@ -74,7 +74,8 @@ def measure(table: Table, path: Path, bits: int, seed: int) -> Iterator[tuple[st
     yield "joint: four rounds of refits", closed(joint, rows, ridge, 4)
     yield "joint: refits, points between rows", closed(joint, between, ridge, 4)
     yield "joint: the same, level by level", closed(replace(joint, beam_width=1), between, ridge, 4)
-    together = replace(prepared, spec=joint)
+    wide = DECODER_WIDTH["joint"] * joint.hidden_dim
+    together = replace(prepared, spec=replace(joint, decoder_dim=wide))
     choice = config.model_copy(update={"assignment": "joint"})
     yield (
         f"joint: refits, points, refinement trained for {JOINT_EPOCHS} epochs",

@@ -208,7 +208,7 @@ def search_network(
 ) -> tuple[NetworkSettings, Log]:
     """The best settings on ``choose``, trained for half the epochs, and a record of every one tried.
 
-    Both starts at the middle learning rate, then the other rates with the better start.
+    Both starts at the middle learning rate, then the other rates with the better start, then wider hidden layers.
     """
     log: Log = []
     rows, held_out = torch.from_numpy(fit), torch.from_numpy(choose)
@@ -235,6 +235,7 @@ def search_network(
     better = best()
     for rate in (low, high):
         attempt(replace(better, learning_rate=rate))
+    attempt(replace(best(), hidden=4 * better.hidden))
     return best(), log
 
 

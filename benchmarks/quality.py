@@ -250,6 +250,31 @@ def _line(bits: int, method: str, cells: list[Cell]) -> str:
     )
 
 
+def brief(results: list[dict[str, Any]]) -> str:
+    """One line for each table and rate: quality of every method, the bits it spent and its bound where they differ."""
+    lines = ["| table | seeds | bits | bound | joint tokens | local tokens | faiss | ResidualVQ network |"]
+    lines.append("|" + "---|" * 8)
+    for result in results:
+        for bits in sorted({cell["nominal_bits"] for cell in result["cells"]}):
+            of = {
+                method: [c for c in result["cells"] if c["method"] == method and c["nominal_bits"] == bits]
+                for method in METHODS
+            }
+            if not of["joint"]:
+                continue
+            spent, bound = (statistics.mean(cell[name] for cell in of["joint"]) for name in ("bits", "bound"))
+            texts = []
+            for method in METHODS:
+                text = spread([cell["quality"] for cell in of[method]]) if of[method] else "not measured"
+                if of[method] and abs(statistics.mean(cell["bits"] for cell in of[method]) - spent) > 1:
+                    own, its = (statistics.mean(cell[name] for cell in of[method]) for name in ("bits", "bound"))
+                    text += f" ({own:.0f} bits, bound {its:.3f})"
+                texts.append(text)
+            seeds = ", ".join(str(seed) for seed in sorted({cell["seed"] for cell in of["joint"]}))
+            lines.append(f"| {result['table']} | {seeds} | {spent:.0f} | {bound:.3f} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
 def goals(results: list[dict[str, Any]]) -> str:
     """Joint tokens against what they are meant to reach, from means over seeds."""
     lines = ["| table | bits | goal | reached by | |", "|---|---|---|---|---|"]
@@ -324,8 +349,8 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         axis.axis("off")
     axes[0, 0].set_ylabel("held-out quality")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=5, frameon=False)
-    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.12 / rows + 0.02, 1, 1))
     figure.savefig(path, dpi=130)
 
 
@@ -349,7 +374,7 @@ def main() -> None:
             measure(table, arguments.output, arguments.bits, arguments.seeds, arguments.methods)
         return
     results = [json.loads(path.read_text()) for path in arguments.results]
-    print(f"{markdown(results)}\n{goals(results)}")
+    print(f"{brief(results)}\n\n{markdown(results)}\n{goals(results)}")
     if arguments.plot:
         plot(results, arguments.plot)
 

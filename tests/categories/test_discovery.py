@@ -172,9 +172,9 @@ class TestChoice:
     base = Candidate(np.arange(10) % 5, "projector", 5, 0.2, 0.2, 0.2, 0, 0.3, 0.1)
 
     def choose(self, *found: Candidate, score: discovery.Score = by_number) -> Candidate:
-        chosen, scored = discovery._choose(list(found), 0.25, score)
-        assert any(candidate is chosen for candidate in scored)
-        return chosen
+        result = discovery.choose(found, 0.25, score)
+        assert any(candidate is result.chosen for candidate in result.candidates)
+        return result.chosen
 
     def test_one_under_the_target_wins_over_a_better_one_above(self) -> None:
         above = replace(self.base, labels=np.arange(10), num_categories=10, open_cosine=0.3)

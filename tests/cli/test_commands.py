@@ -192,7 +192,7 @@ def test_inspect(place: Workplace) -> None:
     dataset = place.done("inspect", "table.h5").stdout
     assert f"dataset sdf/aggregated [{ROWS}, {COLUMNS}]" in dataset
     assert "no constant, duplicate or mostly missing columns" in dataset
-    model = place.done("inspect", "run/best_model.pt").stdout
+    model = place.done("inspect", "run/last.pt").stdout
     for words in ("format 2", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
         assert words in model
     found = place.done("inspect", "tokens.h5").stdout

@@ -64,8 +64,7 @@ def test_two_equal_codes_are_a_near_tie() -> None:
 
 
 def joint_of(local: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:
-    joint = CategoricalVQVAE(replace(local.spec, assignment="joint"))
-    joint.load_state_dict(local.state_dict(), strict=False)
+    joint = local.with_joint_codes()
     fit_joint(joint, rows)
     return joint
 

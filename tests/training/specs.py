@@ -23,4 +23,4 @@ def planted_rows(count: int = 600, seed: int = 0, noise: float = 0.2) -> torch.T
 
 def planted_spec(embedding_dim: int = 8, num_codes: tuple[int, int, int] = (8, 6, 4)) -> ModelSpec:
     """Categories GROUPS with latent widths (4, 8, 8), narrower than the widest category."""
-    return ModelSpec(("a", "b", "c"), GROUPS, embedding_dim, 12, ((4, 8, 8),) * 3, (num_codes,) * 3)
+    return ModelSpec(("a", "b", "c"), GROUPS, embedding_dim, 12, ((4, 8, 8),) * 3, (num_codes,) * 3, decoder_dim=12)

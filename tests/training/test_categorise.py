@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
-from spinlock.training.categorise import Categorisation, categorise
+from spinlock.training.categorise import Categorisation, propose
 from tests.training.specs import GROUPS
 
 NAMES = tuple(f"{group}_{j}" for group, size in (("flow", 12), ("heat", 7), ("spin", 5)) for j in range(size))
@@ -30,7 +30,7 @@ def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
 def categorised(kept: list[int] | None = None, **settings: Any) -> Categorisation:
     kept = list(range(24)) if kept is None else kept
     rules = CategorySettings.model_validate(settings)
-    return categorise(rules, correlation(kept), kept, NAMES, flat_score)
+    return propose(rules, correlation(kept), kept, NAMES).choose(flat_score)
 
 
 def mapping_file(folder: Path, mapping: dict[str, Any]) -> Path:

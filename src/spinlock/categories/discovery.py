@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from spinlock.categories.clustering import (
     DISTANCES,
@@ -118,10 +119,15 @@ Score = Callable[[Sequence[Labels]], Sequence[float | None]]
 
 
 def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, given: Labels | None = None) -> Discovery:
-    """Partition the columns of a correlation matrix [D, D].
+    """Partition the columns of a correlation matrix [D, D]: :func:`choose` among the :func:`candidates`."""
+    return choose(candidates(correlation, limits, given=given), limits.target, score)
 
-    ``score`` returns the cross-validated quality of partitions. ``given`` [D] holds the numbers 0..F-1 of categories
-    that must stay as they are and -1 for columns to be assigned; the orthogonality is held over both.
+
+def candidates(correlation: Floats, limits: DiscoveryLimits, *, given: Labels | None = None) -> tuple[Candidate, ...]:
+    """Partitions of the columns of a correlation matrix [D, D], nothing scored yet.
+
+    ``given`` [D] holds the numbers 0..F-1 of categories that must stay as they are and -1 for columns to be assigned;
+    the orthogonality is held over both.
 
     Raises:
         DataError: exactly ``count`` categories were asked for and cannot be made.
@@ -134,8 +140,7 @@ def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, give
             remedy="set num_categories_auto to null, or leave columns out of the mapping file",
         )
     if not (given < 0).any():
-        only = describe(correlation, given, GIVEN, fixed=fixed)
-        return Discovery(only, (only,), limits.target)
+        return (describe(correlation, given, GIVEN, fixed=fixed),)
     if limits.count is None and fixed >= limits.max_clusters:
         raise DataError(
             f"max_clusters = {limits.max_clusters}, but the mapping file gives {fixed} categories and leaves "
@@ -143,13 +148,11 @@ def discover(correlation: Floats, limits: DiscoveryLimits, *, score: Score, give
             expected=f"at least {fixed + 1}",
             remedy="raise max_clusters, or assign every column",
         )
-    paths = {kind: _path(correlation, given, fixed, limits, kind) for kind in DISTANCES}
-    if limits.count is not None:
-        found = _exactly(correlation, paths, fixed, limits)
-    else:
-        found = [c for kind, path in paths.items() for c in _feasible(correlation, path, kind, fixed, limits)]
-    chosen, scored = _choose(found, limits.target, score)
-    return Discovery(chosen, scored, limits.target)
+    with threadpool_limits(1):  # thousands of eigenvectors of small blocks: threads would only wait for each other
+        paths = {kind: _path(correlation, given, fixed, limits, kind) for kind in DISTANCES}
+        if limits.count is not None:
+            return tuple(_exactly(correlation, paths, fixed, limits))
+        return tuple(c for kind, path in paths.items() for c in _feasible(correlation, path, kind, fixed, limits))
 
 
 def partition_at(correlation: Floats, count: int, kind: DistanceKind, limits: DiscoveryLimits) -> Candidate:
@@ -264,16 +267,19 @@ def _exactly(
     return found
 
 
-def _choose(found: list[Candidate], target: float, score: Score) -> tuple[Candidate, tuple[Candidate, ...]]:
-    """The best by quality among the most acceptable; every candidate, with the qualities that were computed."""
+def choose(found: Sequence[Candidate], target: float, score: Score) -> Discovery:
+    """The best by quality among the most acceptable; every candidate, with the qualities that were computed.
+
+    ``score`` returns the cross-validated quality of partitions.
+    """
     under = [c for c in found if c.num_categories > 1 and c.open_cosine < target]
     balanced = [c for c in under if c.num_categories >= FEWEST and c.largest_share <= LARGEST_SHARE]
     several = [c for c in found if c.num_categories > 1] or found
     eligible = balanced or under or [min(several, key=lambda c: c.open_cosine)]
     if len(eligible) == 1:
-        return eligible[0], tuple(found)
+        return Discovery(eligible[0], tuple(found), target)
     qualities = score([c.labels for c in eligible])
     scored = {id(c): replace(c, quality=quality) for c, quality in zip(eligible, qualities, strict=True)}
     best = max(c.quality for c in scored.values() if c.quality is not None)
     tied = [c for c in scored.values() if c.quality is not None and c.quality >= best - TIE]
-    return max(tied, key=lambda c: c.silhouette), tuple(scored.get(id(c), c) for c in found)
+    return Discovery(max(tied, key=lambda c: c.silhouette), tuple(scored.get(id(c), c) for c in found), target)

@@ -47,6 +47,13 @@ def tell_result(run: Run) -> None:
         f"{metrics['quality_train']:.3f}; Gaussian bound {bound:.3f}; over all columns "
         f"{metrics['quality_all_columns']:.3f}; chosen epoch quality {chosen:.4f}"
     )
+    levels = metrics["quality_by_level"]
+    for level in range(1, len(levels)):
+        if levels[level] < levels[level - 1]:
+            console.print(
+                f"level {level + 1} adds nothing on the validation rows ({levels[level - 1]:.3f} to "
+                f"{levels[level]:.3f}): too few rows or too heavy tails for so many codes"
+            )
     if metrics["quality_joint"] is not None:
         console.print(_locality(metrics, fixed.spec.assignment))
     console.print(f"written: {run.fixed.config.output_dir}")

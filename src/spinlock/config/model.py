@@ -122,7 +122,10 @@ class ModelSettings(Section):
 
     embedding_dim: int = setting(126, "Width of every category's embedding.", unit="dims", ge=1)
     hidden_dim: int | None = setting(
-        None, "Width of the hidden layers of encoders and decoders; null = auto.", unit="dims", ge=1
+        None,
+        "Width of the encoders' hidden layers, half the decoder's (a quarter with joint tokens); null = auto.",
+        unit="dims",
+        ge=1,
     )
     compression_ratios: RatioText = setting(
         "0.5:1:1.5",

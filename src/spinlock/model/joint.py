@@ -19,9 +19,6 @@ from spinlock.model.beam import beam_search, cost_of, pairwise
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.spec import LEVELS
 
-REFINEMENT_WIDTH = 4
-"""Hidden units of the refinement over those of the network: it learns from many more points, those between rows."""
-
 SWEEPS = 5
 """Rounds over all categories, at most."""
 

@@ -35,7 +35,8 @@ class ModelSpec:
 
     ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
-    ``c`` and level ``l``. ``assignment`` says whether tokens are chosen per category or all of a row together, by a
+    ``c`` and level ``l``. ``decoder_dim`` counts the hidden units behind the sum of the codes, ``hidden_dim`` those of
+    each encoder. ``assignment`` says whether tokens are chosen per category or all of a row together, by a
     beam search that keeps ``beam_width`` prefixes.
     """
 
@@ -47,6 +48,7 @@ class ModelSpec:
     num_codes: tuple[tuple[int, int, int], ...]
     assignment: Literal["local", "joint"] = "local"
     beam_width: int = BEAM_WIDTH
+    decoder_dim: int = 0
 
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
@@ -90,6 +92,7 @@ class ModelSpec:
             num_codes=tuple(_triple(codes) for codes in state["num_codes"]),
             assignment="joint" if state["assignment"] == "joint" else "local",
             beam_width=int(state["beam_width"]),
+            decoder_dim=int(state["decoder_dim"]),
         )
 
 

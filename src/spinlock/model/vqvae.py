@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
-from spinlock.model.joint import REFINEMENT_WIDTH, JointCodes
+from spinlock.model.joint import JointCodes
 from spinlock.model.layout import buckets
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
@@ -59,14 +59,20 @@ class CategoricalVQVAE(nn.Module):
             CategoryBlock(spec, members, learned_codes=learned_codes, generator=generator)
             for members in buckets([len(group) for group in spec.groups])
         )
+        joint = spec.assignment == "joint"
         self.decoder = SharedDecoder(
-            spec.num_categories, spec.embedding_dim, spec.hidden_dim, spec.num_columns, generator
+            spec.num_categories, spec.embedding_dim, 0 if joint else spec.decoder_dim, spec.num_columns, generator
         )
-        self.joint = (
-            JointCodes(spec.num_codes, spec.num_columns, REFINEMENT_WIDTH * spec.hidden_dim, generator)
-            if spec.assignment == "joint"
-            else None
-        )
+        self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator) if joint else None
+
+    def with_joint_codes(self) -> CategoricalVQVAE:
+        """The same network with joint codes, still zero, in place of the decoder's hidden layer."""
+        learned = self.quantizer_levels()[0].codes.requires_grad
+        joint = CategoricalVQVAE(replace(self.spec, assignment="joint"), learned_codes=learned)
+        hidden = {f"decoder.{name}" for name in ("hidden", "hidden_bias", "output")}
+        kept = {name: tensor for name, tensor in self.state_dict().items() if name not in hidden}
+        joint.load_state_dict(joint.state_dict() | kept)
+        return joint.to(self.decoder.linear.device)
 
     def each_block(self) -> list[CategoryBlock]:
         """The buckets, typed."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.categories import Discovery, discover, load_mapping, name_categories
-from spinlock.categories.discovery import DiscoveryLimits, Score
+from spinlock.categories import Discovery, load_mapping, name_categories
+from spinlock.categories.discovery import Candidate, DiscoveryLimits, Score, candidates, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
 
@@ -26,21 +26,36 @@ class Categorisation:
     notes: tuple[str, ...] = ()
 
 
-def categorise(
-    settings: CategorySettings,
-    correlation: NDArray[np.float64],
-    kept: Sequence[int],
-    names: Sequence[str],
-    score: Score,
-) -> Categorisation:
-    """Assign every kept column to one category, as the settings say.
+@dataclass(frozen=True)
+class Proposal:
+    """Partitions to choose from, whatever the rate that they will be compared at."""
+
+    candidates: tuple[Candidate, ...]
+    target: float
+    kept_names: tuple[str, ...]
+    given_names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def choose(self, score: Score) -> Categorisation:
+        """The best by its cross-validated quality, named; large categories first."""
+        found = choose(self.candidates, self.target, score)
+        labels = found.chosen.labels
+        names = name_categories(labels, self.kept_names, self.given_names)
+        groups = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(len(names))]
+        by_size = sorted(range(len(names)), key=lambda c: -len(groups[c]))
+        return Categorisation(tuple(names[c] for c in by_size), tuple(groups[c] for c in by_size), found, self.notes)
+
+
+def propose(
+    settings: CategorySettings, correlation: NDArray[np.float64], kept: Sequence[int], names: Sequence[str]
+) -> Proposal:
+    """Ways to assign every kept column to one category, as the settings say.
 
     ``correlation`` [D, D] of the kept columns on training rows, ``kept`` their positions in the file's ``names``.
 
     Raises:
         DataError: a mapping file is at fault, or what was asked for cannot be made.
     """
-    kept_names = [names[j] for j in kept]
     limits = DiscoveryLimits(
         target=settings.orthogonality_target,
         min_features=settings.min_features_per_category,
@@ -48,12 +63,8 @@ def categorise(
         count=settings.num_categories_auto,
     )
     given, given_names, notes = _given(settings, kept, names)
-    found = discover(correlation, limits, score=score, given=given)
-    labels = found.chosen.labels
-    found_names = name_categories(labels, kept_names, given_names)
-    found_groups = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(len(found_names))]
-    by_size = sorted(range(len(found_names)), key=lambda c: -len(found_groups[c]))
-    return Categorisation(tuple(found_names[c] for c in by_size), tuple(found_groups[c] for c in by_size), found, notes)
+    found = candidates(correlation, limits, given=given)
+    return Proposal(found, limits.target, tuple(names[j] for j in kept), tuple(given_names), notes)
 
 
 def _given(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from spinlock.model.kmeans import code_mask, code_penalty, kmeans, nearest, one_hot
 from spinlock.model.layout import CategoryLayout, buckets
@@ -40,18 +41,18 @@ class FittedBlock:
     axes: Tensor
     levels: list[FittedLevel]
 
-    def quantise(self, rows: Tensor) -> Tensor:
-        """Quantised coordinates after each level [L, C, B, E] of rows [B, D]."""
-        residual = torch.bmm(self.layout.gather(rows), self.axes)
-        total, prefixes = torch.zeros_like(residual), []
-        for level in self.levels:
+    def quantise(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
+        """Quantised coordinates [C, B, E] of rows [B, D] after so many levels."""
+        used = max(level.codes.shape[-1] for level in self.levels)
+        residual = torch.bmm(self.layout.gather(rows), self.axes[..., :used])
+        total = torch.zeros_like(residual)
+        for level in self.levels[:levels]:
             width = level.codes.shape[-1]
             indices = nearest(residual[..., :width], level.codes, code_penalty(level.codes, level.mask))
             step = torch.bmm(one_hot(indices, level.codes.shape[1]), level.codes)
             residual[..., :width] -= step
             total[..., :width] += step
-            prefixes.append(total.clone())
-        return torch.stack(prefixes)
+        return F.pad(total, (0, self.axes.shape[-1] - used))
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ class ClosedForm:
     blocks: list[FittedBlock]
     decoder: Tensor
 
-    def quantise(self, rows: Tensor) -> Tensor:
-        """Quantised coordinates after each level [L, B, C E] of rows [B, D]."""
-        return torch.cat([flat(block.quantise(rows)) for block in self.blocks], dim=-1)
+    def quantise(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
+        """Quantised coordinates [B, C E] of rows [B, D] after so many levels."""
+        return quantise(self.blocks, rows, levels)
+
+
+def quantise(blocks: Sequence[FittedBlock], rows: Tensor, levels: int = LEVELS) -> Tensor:
+    """Quantised coordinates [B, C E] of rows [B, D] in all buckets, after so many levels."""
+    return torch.cat([flat(block.quantise(rows, levels)) for block in blocks], dim=-1)
 
 
 def flat(latents: Tensor) -> Tensor:
@@ -120,9 +126,10 @@ def local_decoder(blocks: Sequence[FittedBlock], columns: int) -> Tensor:
 def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequence[float]) -> list[Tensor]:
     """Ridge decoders [C E, D] towards ``base`` for latents [n, C E] and rows [n, D], one for each strength."""
     active = latents.abs().sum(0) > 0
-    design = latents[:, active].double()
+    used = latents[:, active]
+    design = used.double()
     gram = design.t() @ design
-    right = design.t() @ (rows - latents @ base).double()
+    right = design.t() @ (rows - used @ base[active]).double()
     decoders = []
     for strength in strengths:
         ridge = strength * rows.shape[0] * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
@@ -133,14 +140,19 @@ def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequenc
     return decoders
 
 
-def fit_closed_form(
-    rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
-) -> ClosedForm:
-    """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
+def fit_blocks(rows: Tensor, spec: ModelSpec, *, generator: torch.Generator, iterations: int) -> list[FittedBlock]:
+    """Axes and codes of every bucket of categories on training rows [n, D]."""
     blocks = []
     for members in buckets([len(group) for group in spec.groups]):
         layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
         blocks.append(fit_block(rows, layout, spec, members, generator, iterations))
+    return blocks
+
+
+def fit_closed_form(
+    rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
+) -> ClosedForm:
+    """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
+    blocks = fit_blocks(rows, spec, generator=generator, iterations=iterations)
     base = local_decoder(blocks, spec.num_columns)
-    latents = ClosedForm(blocks, base).quantise(rows)[-1]
-    return ClosedForm(blocks, fit_decoders(latents, rows, base, (ridge,))[0])
+    return ClosedForm(blocks, fit_decoders(quantise(blocks, rows), rows, base, (ridge,))[0])

@@ -39,8 +39,8 @@ EAGER_BY_CHOICE = CompilePlan(False, "eager: use_torch_compile is false")
 
 def step_operations(spec: ModelSpec, batch: int) -> float:
     """Floating-point operations of one training step (forward, and twice that backward) on B rows."""
-    embedding, hidden = spec.embedding_dim, spec.hidden_dim
-    total = spec.num_categories * embedding * (spec.num_columns + hidden) + hidden * spec.num_columns
+    embedding, hidden, decoder = spec.embedding_dim, spec.hidden_dim, spec.decoder_dim
+    total = spec.num_categories * embedding * (spec.num_columns + decoder) + decoder * spec.num_columns
     for members in buckets([len(group) for group in spec.groups]):
         count, width = len(spec.groups[members]), len(spec.groups[members.start])
         total += count * (width * (embedding + hidden) + hidden * embedding + LEVELS * embedding * width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
     joint = model if model.joint is not None else _with_joint_codes(model, data.train[_evenly(len(data.train))])
     local_tokens, tokens = encode_local_rows(joint, rows), encode_rows(joint, rows).indices
     return Locality(
-        quality_local=quality(decode_local_tokens(joint, local_tokens)),
+        quality_local=quality(decode_local_tokens(model, local_tokens)),
         quality_joint=quality(decode_tokens(joint, tokens)),
         share_of_equal_tokens=float((local_tokens == tokens).double().mean()),
         energy_within_category=_energy_within(joint),
@@ -67,9 +67,7 @@ def _evenly(count: int) -> Tensor:
 
 
 def _with_joint_codes(model: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:
-    learned = model.quantizer_levels()[0].codes.requires_grad
-    joint = CategoricalVQVAE(replace(model.spec, assignment="joint"), learned_codes=learned).to(rows.device)
-    joint.load_state_dict(model.state_dict(), strict=False)
+    joint = model.with_joint_codes()
     fit_joint(joint, rows, ROUNDS)
     return joint.eval()
 

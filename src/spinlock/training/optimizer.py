@@ -6,13 +6,11 @@ import torch
 
 from spinlock.model import CategoricalVQVAE
 
-ENCODER_SHARE = 0.2
+ENCODER_SHARE = 0.02
 LINEAR_SHARE = 0.1
-BRANCH_SHARE = 0.3
+BRANCH_SHARE = 3.0
 READOUT_SHARE = 1.0
-REFINEMENT_SHARE = 3.0
-"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, partial decoders, and the
-refinement of joint codes."""
+"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, and partial decoders."""
 
 
 def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> torch.optim.Optimizer:
@@ -29,12 +27,10 @@ def learning_share(name: str) -> float:
     """The share of the learning rate that a parameter takes after a warm start.
 
     Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
-    warm start had. So encoders and projections take small steps, the decoder's branches that start at zero large ones.
-    Partial decoders only measure; slower than the encoders they would measure the encoders of some time ago. What
-    refines the sums of joint codes learns alone.
+    warm start had, and what a hidden layer learns on tokens that move is lost with them. So encoders and projections
+    take small steps, the hidden layer behind the codes, which starts at zero, large ones. Partial decoders only
+    measure; slower than the encoders they would measure the encoders of some time ago.
     """
-    if name.startswith("joint."):
-        return REFINEMENT_SHARE
     if ".partial_decoders." in name:
         return READOUT_SHARE
     if ".encoder." in name or ".quantizer." in name:

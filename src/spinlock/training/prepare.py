@@ -20,7 +20,7 @@ from spinlock.data.dataset import FeatureSource, open_features
 from spinlock.data.split import Split, reservoir, split_rows
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
-from spinlock.training.categorise import Categorisation, categorise
+from spinlock.training.categorise import Categorisation, propose
 from spinlock.training.inner import inner_split
 from spinlock.training.sizing import Sizer
 from spinlock.training.trials import Sizes
@@ -30,7 +30,10 @@ HIDDEN_DIM = (16, 128)
 
 ROWS_PER_HIDDEN_UNIT = 16
 
-EXCESS_RATES = (1.0, 1.5, 2.0)
+DECODER_WIDTH = {"local": 2, "joint": 4}
+"""Hidden units of the decoder over those of an encoder: it learns from many more points, those between rows."""
+
+EXCESS_RATES = (1.0, 2.0)
 """The rates, over that of a Gaussian source, at which partitions are compared until one can meet the targets."""
 
 
@@ -137,14 +140,16 @@ def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared
     fit_rows, sizer = _sizer(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
     rate, categories, sizes = _categories_and_sizes(config, data, correlation, sizer)
+    hidden = config.hidden_dim or hidden_dim(len(data.train))
     spec = ModelSpec(
         category_names=categories.names,
         groups=categories.groups,
         embedding_dim=config.embedding_dim,
-        hidden_dim=config.hidden_dim or hidden_dim(len(data.train)),
+        hidden_dim=hidden,
         latent_dims=sizes.latent_dims,
         num_codes=sizes.num_codes,
         assignment=config.assignment,
+        decoder_dim=DECODER_WIDTH[config.assignment] * hidden,
     )
     return Prepared(config, data, categories, sizes, spec, fit_rows, correlation, rate)
 
@@ -178,14 +183,9 @@ def _categories_and_sizes(
     """The partition that is best at the rate of a Gaussian source, or at more bits where its codes miss the targets."""
     found: list[tuple[float, Categorisation, Sizes]] = []
     rates = EXCESS_RATES if config.comparison_rate is None else (config.comparison_rate,)
+    proposal = propose(config, correlation, data.cleaner.kept.tolist(), data.table.names)
     for excess in rates:
-        categories = categorise(
-            config,
-            correlation,
-            data.cleaner.kept.tolist(),
-            data.table.names,
-            partial(sizer.qualities, excess=excess),
-        )
+        categories = proposal.choose(partial(sizer.qualities, excess=excess))
         last = sizer.rate(excess) >= sizer.rate(rates[-1]) or len(categories.discovery.candidates) == 1
         if (
             config.category_factors is not None

@@ -1,12 +1,13 @@
 """Codebook sizes: the fewest bits at which the targets are expected to hold, by trials on an inner hold-out.
 
-The search starts at the rate that a Gaussian source of this covariance needs for the quality wanted, goes up until the
-trials reach it and then down by bisection. A codebook has at most n / 20 codes, as one that sees fewer rows for each
-code memorises them, and is made smaller still when the validation rows would not fill it.
+The search starts at the rate that a Gaussian source of this covariance needs for the quality wanted and closes in on
+the fewest bits whose trial reaches it. A codebook has at most n / 20 codes, as one that sees fewer rows for each code
+memorises them, and is made smaller still when the validation rows would not fill it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,18 +31,22 @@ LARGEST_CODEBOOK = 512
 MOST_JOINT_CODES = 12_288
 CAP_SHARES = (1.0, 0.7, 0.5, 0.35)
 
-QUALITY_MARGIN = {"local": 0.01, "joint": 0.0}
 UTILIZATION_MARGIN = 0.04
-"""By how much the trials have to exceed the targets: validation rows are few, and differ from those held out here.
+"""By how much the trials have to exceed that target: validation rows are few, and differ from those held out here.
 
-Joint codes gain more than that by what the trials leave out: all the rows, more rounds, and training.
+Quality needs none: what the trials leave out, all the rows, more rounds and training, raises it by more.
 """
 
 FINALISTS = 3
 """Partitions that joint codes are tried on."""
 
 GROWTH = 1.25
-BISECTIONS = 3
+"""From the first trial to the second."""
+
+NEARER = 0.98
+"""Trials whose bits are closer than this tell nothing new."""
+
+MOST_TRIALS = 7
 
 HIGHEST_QUALITY = 0.99
 """What a target of 1 is searched from."""
@@ -142,10 +147,12 @@ class Sizer:
                 remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
             )
         tried: list[Sizes] = []
+        start = self.rate(1.0)
         for share in CAP_SHARES:
             cap = max(2, round(share * self._cap_of(groups)))
             most = min(limit, total_bits(_filled([(cap, cap, cap)] * len(groups), fixed)))
-            tried += self._search(partial(at, cap=cap), most)
+            tried += self._search(partial(at, cap=cap), start, most)
+            start = min((sizes.bits for sizes in tried if self._enough(sizes)), default=start)
             reached = any(self._enough(sizes) for sizes in tried)  # smaller codebooks reach no more than these
             if not reached or any(self.meets(sizes) for sizes in tried):
                 break
@@ -157,33 +164,54 @@ class Sizer:
         return min(met, key=lambda sizes: sizes.bits) if met else max(tried, key=self._merit)
 
     def meets(self, sizes: Sizes) -> bool:
-        """Whether both targets are expected to hold, margins included."""
+        """Whether both targets are expected to hold, the margin included."""
         return self._surplus(sizes) >= 0
 
-    def _search(self, at: Callable[[float], Sizes], most: float) -> list[Sizes]:
-        """What was tried on the way to the fewest bits of enough quality."""
-        bits = min(most, self.rate(1.0))
-        low, tried = bits / GROWTH**2, [at(bits)]
-        while not self._enough(tried[-1]) and bits < most:
-            low, bits = bits, min(most, GROWTH * bits)
-            tried.append(at(bits))
-        if self._enough(tried[-1]):
-            for _ in range(BISECTIONS):
-                middle = (low + bits) / 2
-                tried.append(at(middle))
-                low, bits = (low, middle) if self._enough(tried[-1]) else (middle, bits)
-        return tried
+    def _search(self, at: Callable[[float], Sizes], start: float, most: float) -> list[Sizes]:
+        """What was tried on the way to the fewest bits of enough quality.
 
-    @property
-    def _margin(self) -> float:
-        return QUALITY_MARGIN[self.settings.assignment]
+        log(1 - quality) over bits is nearly a straight line: the next trial is where the line through two crosses the
+        target.
+        """
+        tried: dict[float, Sizes] = {}  # by the bits asked for: whole numbers of codes may cost fewer
+        bits = min(start, most)
+        while bits not in tried and len(tried) < MOST_TRIALS:
+            tried[bits] = at(bits)
+            bits = self._next(tried, most)
+        return list(tried.values())
+
+    def _next(self, tried: dict[float, Sizes], most: float) -> float:
+        """The bits to try next; some that were tried already where nothing is left to learn."""
+        short = max((bits for bits, sizes in tried.items() if not self._enough(sizes)), default=None)
+        enough = min((bits for bits, sizes in tried.items() if self._enough(sizes)), default=None)
+        first, second = [*tried, *tried][-2:]
+        if short is None:
+            assert enough is not None, "a trial is one or the other"
+            if len(tried) > 1 and tried[first].num_codes == tried[second].num_codes:
+                return enough  # codebooks do not get smaller
+            bits = enough / GROWTH if len(tried) == 1 else self._crossing(tried, first, second)
+            return float(np.clip(bits, enough / GROWTH**3, enough * NEARER))
+        if enough is None:
+            bits = GROWTH * short if len(tried) == 1 else self._crossing(tried, first, second)
+            return min(most, float(np.clip(bits, short / NEARER, short * GROWTH**3)))
+        if short > NEARER * enough:
+            return enough
+        step = (1 - NEARER) * enough / 2
+        return float(np.clip(self._crossing(tried, short, enough), short + step, enough - step))
+
+    def _crossing(self, tried: dict[float, Sizes], first: float, second: float) -> float:
+        """The bits at which the line through log(1 - quality) of two trials crosses the target."""
+        before, after = (math.log(max(1e-9, 1 - tried[bits].quality)) for bits in (first, second))
+        slope = min((after - before) / (second - first), -1e-9)
+        wanted = math.log(max(1e-9, 1 - self.settings.target_quality))
+        return second + (wanted - after) / slope
 
     def _enough(self, sizes: Sizes) -> bool:
-        return sizes.quality >= self.settings.target_quality + self._margin
+        return sizes.quality >= self.settings.target_quality
 
     def _surplus(self, sizes: Sizes) -> float:
-        """By how much the nearer of the two targets is exceeded, margins included; negative when one is missed."""
-        quality = sizes.quality - self.settings.target_quality - self._margin
+        """By how much the nearer of the two targets is exceeded, margin included; negative when one is missed."""
+        quality = sizes.quality - self.settings.target_quality
         return min(quality, sizes.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
     def _merit(self, sizes: Sizes) -> tuple[int, float]:

@@ -1,8 +1,8 @@
 """What one optimiser step is, for local and joint assignment: the losses of some rows, and what follows the descent.
 
-Local: the whole network learns by its objective; after the descent the codebooks follow their moving average, and dead
-codes are replaced. Joint: tokens and vectors stay as they were fitted, and the refinement of their sums learns to
-reconstruct; its rows are the training rows and points between them, and for some rows it sees coarse levels only.
+Its rows are training rows and points between them. Local: the whole network learns by its objective; after the descent
+the codebooks follow their moving average, and dead codes are replaced. Joint: tokens and vectors stay as they were
+fitted, and the refinement of their sums learns to reconstruct; for some rows it sees coarse levels only.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class LocalStep:
 
     def __init__(self, model: CategoricalVQVAE, rows: Tensor, config: VQVAEConfig, compiled: bool) -> None:
         self.model = model
-        self.rows = rows
+        self.rows = interpolated(rows, config.random_seed)
         self.config = config
         self.levels: Any = None
         self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
 
     def losses(self, chosen: Tensor, draws: StepDraws) -> LossTerms:
-        """The objective of the network."""
+        """The objective of the network, on these rows or points between them and their neighbours."""
         terms: LossTerms
-        terms, self.levels = self.forward(self.rows[chosen], draws)
+        terms, self.levels = self.forward(self.rows[_version(self.rows, draws), chosen], draws)
         return terms
 
     def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
@@ -92,7 +92,7 @@ class JointStep:
 
     def losses(self, chosen: Tensor, draws: StepDraws) -> LossTerms:
         """The reconstruction error; the other terms belong to the network, which does not change."""
-        version = (draws.version * len(self.rows)).long()
+        version = _version(self.rows, draws)
         rows, tokens = self.rows[version, chosen], self.tokens[version, chosen]
         prefix = int(PREFIX_SHARE * len(rows))
         parts = [tokens[:prefix, :, :1], tokens[prefix : 2 * prefix, :, :2], tokens[2 * prefix :]]
@@ -104,3 +104,8 @@ class JointStep:
     def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
         """Nothing follows: no codebook moves."""
         return torch.zeros((), dtype=torch.int64, device=self.rows.device)
+
+
+def _version(rows: Tensor, draws: StepDraws) -> Tensor:
+    """Which of the versions of rows [V, n, D] each row of a step takes, [B]."""
+    return (draws.version * len(rows)).long()

@@ -14,7 +14,7 @@ from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import encode_local_rows
 from spinlock.model.spec import ModelSpec
 from spinlock.training.allotment import Triple, total_bits
-from spinlock.training.closed_form import RIDGE_GRID, ClosedForm, fit_closed_form, fit_decoders, local_decoder
+from spinlock.training.closed_form import RIDGE_GRID, FittedBlock, fit_blocks, fit_decoders, local_decoder, quantise
 from spinlock.training.inner import InnerSplit
 from spinlock.training.joint_fit import assign, fit_joint
 from spinlock.training.neighbors import interpolated
@@ -72,12 +72,12 @@ class Trials:
 
     def _local(self, spec: ModelSpec) -> Sizes:
         generator = torch.Generator().manual_seed(self.seed)
-        form = fit_closed_form(self.fit_rows, spec, ridge=RIDGE_GRID[0], generator=generator, iterations=ITERATIONS)
-        fitted, held_out = form.quantise(self.fit_rows)[-1], form.quantise(self.held_out)[-1]
-        decoders = fit_decoders(fitted, self.fit_rows, local_decoder(form.blocks, spec.num_columns), RIDGE_GRID)
+        blocks = fit_blocks(self.fit_rows, spec, generator=generator, iterations=ITERATIONS)
+        fitted, held_out = quantise(blocks, self.fit_rows), quantise(blocks, self.held_out)
+        decoders = fit_decoders(fitted, self.fit_rows, local_decoder(blocks, spec.num_columns), RIDGE_GRID)
         qualities = [self._quality(held_out @ decoder) for decoder in decoders]
         best = int(np.argmax(qualities))
-        use = self._expected_use(form)
+        use = self._expected_use(blocks)
         return Sizes(spec.num_codes, spec.latent_dims, RIDGE_GRID[best], qualities[best], use)
 
     def _joint(self, spec: ModelSpec) -> Sizes:
@@ -100,10 +100,10 @@ class Trials:
         """1 - (1 - p)^n: how likely a code of probability p appears in n validation rows."""
         return 1 - (1 - probability) ** self.validation_rows
 
-    def _expected_use(self, form: ClosedForm) -> float:
+    def _expected_use(self, blocks: list[FittedBlock]) -> float:
         """Mean over codebooks of the mean over codes of the chance to be seen, p from the rows fitted on."""
         shares = []
-        for level in (level for block in form.blocks for level in block.levels):
+        for level in (level for block in blocks for level in block.levels):
             seen = self._seen(level.counts / level.counts.sum(-1, keepdim=True)) * level.mask
             shares.append(seen.sum(-1) / level.mask.sum(-1))
         return float(torch.cat(shares).mean())
