@@ -32,8 +32,8 @@ def test_the_shared_decoder_reads_every_category() -> None:
     flat = torch.cat(list(latents), dim=1)
     hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias, approximate="tanh")
     expected = flat @ weights.linear + weights.bias + hidden @ weights.output
-    torch.testing.assert_close(weights(latents), expected)
-    (gradient,) = torch.autograd.grad(weights(latents)[:, 0].sum(), latents)
+    torch.testing.assert_close(weights([latents]), expected)
+    (gradient,) = torch.autograd.grad(weights([latents])[:, 0].sum(), latents)
     assert (gradient.abs().sum((1, 2)) > 0).all()
 
 

@@ -167,7 +167,7 @@ class TestOrthogonality:
         losses = []
         for embeddings in (independent, shared):
             block = model(random_rows(2)).blocks[0]
-            result = ForwardResult(torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))])
+            result = ForwardResult(torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))], 6)
             losses.append(orthogonality_loss(result, draws).item())
         assert losses[0] < 0.01
         assert losses[1] == pytest.approx(1.0, abs=1e-4)

@@ -37,16 +37,16 @@ class CategoryBlock(nn.Module):
         super().__init__()
         self.members = members
         self.layout = CategoryLayout(spec.groups[members], spec.num_columns)
-        mask = self.layout.mask
-        self.encoder = CategoryEncoder(mask, spec.embedding_dim, spec.hidden_dim, generator)
+        mask, width = self.layout.mask, spec.embedding_width(members)
+        self.encoder = CategoryEncoder(mask, width, spec.hidden_dim, generator)
         self.quantizer = ResidualQuantizer(
             spec.latent_dims[members],
             spec.num_codes[members],
-            spec.embedding_dim,
+            width,
             learned_codes=learned_codes,
             generator=generator,
         )
-        self.partial_decoders = PartialDecoders(LEVELS, mask, spec.embedding_dim, generator)
+        self.partial_decoders = PartialDecoders(LEVELS, mask, width, generator)
 
     def forward(self, rows: Tensor, partial_rows: int | None = None) -> BlockResult:
         """Encode and quantise rows [B, D], and decode the first of them (None: all) partially.

@@ -35,9 +35,10 @@ class ModelSpec:
 
     ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
-    ``c`` and level ``l``. ``decoder_dim`` counts the hidden units behind the sum of the codes, ``hidden_dim`` those of
-    each encoder. ``assignment`` says whether tokens are chosen per category or all of a row together, by a
-    beam search that keeps ``beam_width`` prefixes.
+    ``c`` and level ``l``. ``hidden_dim`` counts the hidden units of each encoder, ``decoder_dim`` those behind the sum
+    of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes on
+    what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row together,
+    by a beam search that keeps ``beam_width`` prefixes.
     """
 
     category_names: tuple[str, ...]
@@ -49,6 +50,7 @@ class ModelSpec:
     assignment: Literal["local", "joint"] = "local"
     beam_width: int = BEAM_WIDTH
     decoder_dim: int = 0
+    narrow_embeddings: bool = True
 
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
@@ -66,6 +68,11 @@ class ModelSpec:
     def num_columns(self) -> int:
         """D, the kept columns."""
         return sum(len(group) for group in self.groups)
+
+    def embedding_width(self, members: slice) -> int:
+        """Width of the embeddings of a bucket of categories: embedding_dim, or its columns rounded up if fewer."""
+        widest = max(len(group) for group in self.groups[members])
+        return min(self.embedding_dim, ceil4(widest)) if self.narrow_embeddings else self.embedding_dim
 
     @property
     def bits_per_row(self) -> float:
@@ -93,6 +100,7 @@ class ModelSpec:
             assignment="joint" if state["assignment"] == "joint" else "local",
             beam_width=int(state["beam_width"]),
             decoder_dim=int(state["decoder_dim"]),
+            narrow_embeddings=bool(state["narrow_embeddings"]),
         )
 
 

@@ -86,11 +86,11 @@ class TokenTables:
         self.blocks = [BlockTables(block, spec.beam_width) for block in model.each_block()]
         layers = torch.cat([decoder.linear, decoder.hidden], dim=1)
         codebooks: list[Tensor] = []
+        first = 0
         for block in model.each_block():
             up = [level.up_codes() for level in block.quantizer.each()]
             for c, sizes in enumerate(spec.num_codes[block.members]):
-                category = block.members.start + c
-                layer = layers[category * spec.embedding_dim : (category + 1) * spec.embedding_dim]
+                layer = layers[first : (first := first + up[0].shape[-1])]
                 codebooks += [table[c, :size] @ layer for table, size in zip(up, sizes, strict=True)]
         count = torch.tensor([len(codes) for codes in codebooks], device=layers.device)
         self.rows = torch.cat(codebooks)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
@@ -17,20 +19,24 @@ from spinlock.model.spec import ModelSpec
 
 @dataclass(frozen=True)
 class ForwardResult:
-    """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did."""
+    """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did.
+
+    ``embedding_dim`` is the common width E that embeddings and latents are shown in, zero beyond a bucket's own.
+    """
 
     reconstruction: Tensor
     blocks: list[BlockResult]
+    embedding_dim: int
 
     @property
     def embeddings(self) -> Tensor:
         """Embeddings [C, B, E] before quantisation."""
-        return torch.cat([block.embeddings for block in self.blocks])
+        return widened([block.embeddings for block in self.blocks], self.embedding_dim)
 
     @property
     def latents(self) -> Tensor:
         """Quantised latents [C, B, E] after all levels, with the straight-through gradient."""
-        return torch.cat([block.latents[-1] for block in self.blocks])
+        return widened([block.latents[-1] for block in self.blocks], self.embedding_dim)
 
     @property
     def levels(self) -> list[LevelResult]:
@@ -60,9 +66,8 @@ class CategoricalVQVAE(nn.Module):
             for members in buckets([len(group) for group in spec.groups])
         )
         joint = spec.assignment == "joint"
-        self.decoder = SharedDecoder(
-            spec.num_categories, spec.embedding_dim, 0 if joint else spec.decoder_dim, spec.num_columns, generator
-        )
+        width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_block())
+        self.decoder = SharedDecoder(width, 0 if joint else spec.decoder_dim, spec.num_columns, generator)
         self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator) if joint else None
 
     def with_joint_codes(self) -> CategoricalVQVAE:
@@ -90,8 +95,8 @@ class CategoricalVQVAE(nn.Module):
         random order, so slices of them are random rows, at no cost.)
         """
         blocks = [block(rows, partial_rows) for block in self.each_block()]
-        seen = torch.cat([with_prefixes(block.latents, prefix_rows) for block in blocks])
-        return ForwardResult(self.decoder(seen), blocks)
+        seen = [with_prefixes(block.latents, prefix_rows) for block in blocks]
+        return ForwardResult(self.decoder(seen), blocks, self.spec.embedding_dim)
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
@@ -102,13 +107,21 @@ class CategoricalVQVAE(nn.Module):
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Rows [B, D] of tokens [B, C, l]: any prefix of l = 1..L levels."""
-        reconstruction: Tensor = self.decoder(self.lookup(indices))
+        reconstruction: Tensor = self.decoder(self._looked_up(indices))
         return reconstruction
 
     @torch.no_grad()
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantised latents [C, B, E] of tokens [B, C, l]: what the shared decoder gets."""
-        return torch.cat([block.quantizer.lookup(indices[:, block.members]) for block in self.each_block()])
+        """Quantised latents [C, B, E] of tokens [B, C, l]."""
+        return widened(self._looked_up(indices), self.spec.embedding_dim)
+
+    def _looked_up(self, indices: Tensor) -> list[Tensor]:
+        return [block.quantizer.lookup(indices[:, block.members]) for block in self.each_block()]
+
+
+def widened(parts: Sequence[Tensor], width: int) -> Tensor:
+    """Parts [C, B, e] of different e as one [C, B, width], zero beyond each part's own."""
+    return torch.cat([F.pad(part, (0, width - part.shape[-1])) for part in parts])
 
 
 def with_prefixes(latents: list[Tensor], count: int) -> Tensor:

@@ -26,9 +26,9 @@ from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 2
-"""2 stores the beam width of the search for codes and the width of the decoder.
+"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are.
 
-What version 1 had is read as a beam of 1 and a decoder as wide as the encoders, or refused if joint.
+What version 1 had is read as a beam of 1, a decoder as wide as the encoders and full embeddings, or refused if joint.
 """
 
 REMEDY = "give the best_model.pt or last.pt of a training run"
@@ -140,7 +140,8 @@ def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
         )
     added = {"comparison_rate": None, "target_quality": 0.9, "max_bits": None}
     configs = {name: added | content[name] for name in ("config", "requested_config")}
-    spec = content["model_spec"] | {"beam_width": 1, "decoder_dim": content["model_spec"]["hidden_dim"]}
+    spec = content["model_spec"]
+    spec = spec | {"beam_width": 1, "decoder_dim": spec["hidden_dim"], "narrow_embeddings": False}
     return content | configs | {"format_version": FORMAT_VERSION, "model_spec": spec}
 
 

@@ -98,12 +98,12 @@ def fit_block(
     rows: Tensor, layout: CategoryLayout, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
 ) -> FittedBlock:
     """Axes and residual k-means of the categories ``members`` on rows [n, D]."""
-    columns = layout.gather(rows)
-    axes = principal_axes(columns, spec.embedding_dim)
+    columns, width = layout.gather(rows), spec.embedding_width(members)
+    axes = principal_axes(columns, width)
     residual, levels = torch.bmm(columns, axes), []
     for level in range(LEVELS):
         sizes = torch.tensor([codes[level] for codes in spec.num_codes[members]], device=rows.device)
-        dims = torch.tensor([min(d[level], spec.embedding_dim) for d in spec.latent_dims[members]], device=rows.device)
+        dims = torch.tensor([min(d[level], width) for d in spec.latent_dims[members]], device=rows.device)
         used = min(int(dims.max()), columns.shape[-1])
         points = residual[..., :used] * code_mask(dims, used)[:, None]
         result = kmeans(points, sizes, generator=generator, iterations=iterations)

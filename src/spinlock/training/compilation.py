@@ -39,10 +39,12 @@ EAGER_BY_CHOICE = CompilePlan(False, "eager: use_torch_compile is false")
 
 def step_operations(spec: ModelSpec, batch: int) -> float:
     """Floating-point operations of one training step (forward, and twice that backward) on B rows."""
-    embedding, hidden, decoder = spec.embedding_dim, spec.hidden_dim, spec.decoder_dim
-    total = spec.num_categories * embedding * (spec.num_columns + decoder) + decoder * spec.num_columns
+    hidden, decoder = spec.hidden_dim, spec.decoder_dim
+    total = decoder * spec.num_columns
     for members in buckets([len(group) for group in spec.groups]):
         count, width = len(spec.groups[members]), len(spec.groups[members.start])
+        embedding = spec.embedding_width(members)
+        total += count * embedding * (spec.num_columns + decoder)
         total += count * (width * (embedding + hidden) + hidden * embedding + LEVELS * embedding * width)
         for level in range(LEVELS):
             latent = max(dims[level] for dims in spec.latent_dims[members])

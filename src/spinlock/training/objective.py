@@ -122,7 +122,8 @@ def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_
 def orthogonality_loss(result: ForwardResult, projection: Tensor) -> Tensor:
     """Latent redundancy of embeddings [C, B, E] randomly projected to [C, B, 16]."""
     sizes = [len(block.embeddings) for block in result.blocks]
-    projected = [torch.bmm(b.embeddings, p) for b, p in zip(result.blocks, torch.split(projection, sizes), strict=True)]
+    parts = zip((block.embeddings for block in result.blocks), torch.split(projection, sizes), strict=True)
+    projected = [torch.bmm(embeddings, part[:, : embeddings.shape[-1]]) for embeddings, part in parts]
     return latent_redundancy(torch.cat(projected))
 
 

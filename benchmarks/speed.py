@@ -1,0 +1,265 @@
+"""Seconds of a training step beside those of a plain loop over categories, in one run.
+
+Tables of Gaussian rows of rank 14 with noise, 360 columns in 10 categories, K = 48, embeddings of at most 126, batches
+of 1,024: the production configuration. Three contenders take turns on the same rows:
+
+program  a step of this program as ``train-vqvae`` does it: all losses, moving averages, dead-code resets
+loop     the same architecture with one ``nn.Sequential`` encoder and one ``vector_quantize_pytorch.ResidualVQ`` for
+         each category, embeddings of 126, one decoder, reconstruction + commitment + this program's topographic term
+narrow   the same with embeddings as wide as this program makes them, 36: its own economy given away
+pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
+
+Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, the share of the peak
+rate of a large matrix product (measured here) that the program's counted operations reach, and peak memory.
+
+    poetry install --with peers
+    poetry run python benchmarks/speed.py --device cpu --output results.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from vector_quantize_pytorch import ResidualVQ
+
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model.spec import latent_dims
+from spinlock.training.compilation import step_operations
+from spinlock.training.history import History
+from spinlock.training.objective import topographic_loss
+from spinlock.training.observer import SilentObserver
+from spinlock.training.optimizer import make_optimizer
+from spinlock.training.schedule import BatchPlan
+from spinlock.training.state import Progress, TrainingState
+from spinlock.training.stopping import StopRequest
+from spinlock.training.trainer import Trainer
+from spinlock.training.warm_start import warm_start
+
+COLUMNS, CATEGORIES, CODES, EMBEDDING, HIDDEN, DECODER, RANK = 360, 10, 48, 126, 128, 256, 14
+BATCH = 1024
+TOPO_WEIGHT, COMMITMENT = 0.45, 0.5
+FIT_ROWS = 4096
+
+Step = Callable[[Tensor], None]
+
+
+def table(rows: int, device: torch.device) -> Tensor:
+    """Rows [n, 360] of rank 14 and unit variance, with a tenth of noise."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(RANK, COLUMNS, generator=generator) / RANK**0.5
+    clean = torch.randn(rows, RANK, generator=generator) @ mixing
+    return (clean + 0.1 * torch.randn(rows, COLUMNS, generator=generator)).to(device)
+
+
+def specification() -> ModelSpec:
+    """Ten categories of 36 columns."""
+    width = COLUMNS // CATEGORIES
+    groups = tuple(tuple(range(c * width, (c + 1) * width)) for c in range(CATEGORIES))
+    dims = latent_dims(width, EMBEDDING, (0.5, 1.0, 1.5))
+    names = tuple(f"category_{c}" for c in range(CATEGORIES))
+    sizes = ((CODES,) * 3,) * CATEGORIES
+    return ModelSpec(names, groups, EMBEDDING, HIDDEN, (dims,) * CATEGORIES, sizes, decoder_dim=DECODER)
+
+
+def program(rows: Tensor, config: VQVAEConfig, *, compiled: bool) -> Step:
+    """A step of this program."""
+    model = CategoricalVQVAE(specification(), seed=0).to(rows.device)
+    warm_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
+    optimizer = make_optimizer(model, config.learning_rate, warm=True)
+    state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
+    trainer = Trainer(
+        state,
+        rows,
+        None,  # type: ignore[arg-type]  # nothing is validated
+        config,
+        compiled=compiled,
+        observer=SilentObserver(),
+        save=lambda state, best: None,
+        stop=StopRequest(),
+    )
+    trainer.step = trainer._first_step()
+
+    def step(chosen: Tensor) -> None:
+        trainer._step(chosen)
+        state.progress.step += 1
+
+    return step
+
+
+class Loop(nn.Module):
+    """The architecture as a plain loop over categories."""
+
+    def __init__(self, embedding: int) -> None:
+        super().__init__()
+        self.width = COLUMNS // CATEGORIES
+        self.encoders = nn.ModuleList(
+            nn.Sequential(nn.Linear(self.width, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, embedding))
+            for _ in range(CATEGORIES)
+        )
+        self.quantizers = nn.ModuleList(
+            ResidualVQ(dim=embedding, num_quantizers=3, codebook_size=CODES, decay=0.99, threshold_ema_dead_code=1)
+            for _ in range(CATEGORIES)
+        )
+        self.decoder = nn.Sequential(nn.Linear(CATEGORIES * embedding, DECODER), nn.GELU(), nn.Linear(DECODER, COLUMNS))
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction [B, D], latents [C, B, E], mean commitment loss."""
+        latents, losses = [], []
+        for c, (encoder, quantizer) in enumerate(zip(self.encoders, self.quantizers, strict=True)):
+            quantised, _, loss = quantizer(encoder(rows[:, c * self.width : (c + 1) * self.width]))
+            latents.append(quantised)
+            losses.append(loss.mean())
+        return self.decoder(torch.cat(latents, 1)), torch.stack(latents), torch.stack(losses).mean()
+
+
+def loop(rows: Tensor, *, embedding: int = EMBEDDING, pdist: bool = False) -> Step:
+    """A step of the plain loop."""
+    torch.manual_seed(0)
+    model = Loop(embedding).to(rows.device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=7e-4, fused=True)
+
+    def step(chosen: Tensor) -> None:
+        batch = rows[chosen]
+        optimizer.zero_grad(set_to_none=True)
+        reconstruction, latents, commitment = model(batch)
+        topographic = _pdist_loss(batch, latents) if pdist else topographic_loss(batch, [latents])
+        total = F.mse_loss(reconstruction, batch) + COMMITMENT * commitment + TOPO_WEIGHT * topographic
+        torch.autograd.backward(total)
+        optimizer.step()
+
+    return step
+
+
+def _pdist_loss(rows: Tensor, latents: Tensor) -> Tensor:
+    near, far = torch.pdist(rows), torch.pdist(latents.transpose(0, 1).flatten(1))
+    near, far = near - near.mean(), far - far.mean()
+    return 1 - (near * far).sum() / (near.square().sum() * far.square().sum()).sqrt()
+
+
+def matmul_peak(device: torch.device) -> float:
+    """Floating-point operations per second of a float32 product of 2,048 x 2,048 matrices, the best of ten."""
+    size = 2048
+    first, second = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    best = float("inf")
+    for _ in range(10):
+        best = min(best, _seconds(lambda: first @ second, device))
+    return 2 * size**3 / best
+
+
+def _seconds(action: Callable[[], Any], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    action()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def measure(count: int, device: torch.device, rounds: int, steps: int, *, compiled: bool) -> dict[str, Any]:
+    """Steps of all contenders by turns, on a table of ``count`` rows."""
+    rows = table(count, device)
+    config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
+    started = time.perf_counter()
+    contenders = {
+        "program": program(rows, config, compiled=compiled),
+        "loop": loop(rows),
+        "narrow": loop(rows, embedding=specification().embedding_width(slice(0, CATEGORIES))),
+        "pdist": loop(rows, pdist=True),
+    }
+    plan = BatchPlan.of(count, BATCH)
+    order = plan.order(0, 1).to(device)
+    warm_up = {}
+    for name, step in contenders.items():
+        warm_up[name] = _seconds(lambda step=step: [step(order[i % plan.steps]) for i in range(3)], device)  # type: ignore[misc]
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name, step in contenders.items():
+            batches = [order[(number * steps + i) % plan.steps] for i in range(steps)]
+            seconds[name].append(_seconds(lambda s=step, b=batches: [s(x) for x in b], device) / steps)  # type: ignore[misc]
+    peak = matmul_peak(device)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    operations = step_operations(specification(), plan.batch)
+    return {
+        "rows": count,
+        "batch": plan.batch,
+        "steps_per_epoch": plan.steps,
+        "compiled": compiled,
+        "step_seconds": median,
+        "ratio": {
+            name: statistics.median(a / b for a, b in zip(values, seconds["program"], strict=True))
+            for name, values in seconds.items()
+        },
+        "warm_up_seconds": warm_up,
+        "matmul_peak": peak,
+        "share_of_peak": operations / median["program"] / peak,
+        "peak_memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else _resident(),
+        "setup_seconds": time.perf_counter() - started,
+    }
+
+
+def _resident() -> int:
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """One line for each table."""
+    lines = [
+        f"{result['machine']}\n",
+        "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist | share of matmul peak |"
+        " peak memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in result["tables"]:
+        step, ratio = r["step_seconds"], r["ratio"]
+        epoch = {name: value * r["steps_per_epoch"] for name, value in step.items()}
+        others = " | ".join(f"{epoch[name]:.2f} ({ratio[name]:.1f} x)" for name in ("loop", "narrow", "pdist"))
+        lines.append(
+            f"| {r['rows']:,} x {COLUMNS} | {epoch['program']:.2f} ({1 / step['program']:.1f}) | {others} "
+            f"| {100 * r['share_of_peak']:.0f} % of {r['matmul_peak'] / 1e9:,.0f} GFLOP/s "
+            f"| {r['peak_memory'] / 1e9:.1f} GB |"
+        )
+    return "\n".join(lines)
+
+
+def machine(device: torch.device) -> str:
+    """What the seconds were measured on."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {name}, torch {torch.__version__}"
+
+
+def main() -> None:
+    """Measure tables of several sizes on one device."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--rows", type=int, nargs="+", default=(4096, 50_000, 400_000))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=8, help="steps in a round")
+    parser.add_argument("--compile", action="store_true", help="compile the program's step")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {"machine": machine(arguments.device), "tables": []}
+    for count in arguments.rows:
+        result["tables"].append(
+            measure(count, arguments.device, arguments.rounds, arguments.steps, compiled=arguments.compile)
+        )
+        if arguments.output:
+            arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(markdown(result))
+
+
+if __name__ == "__main__":
+    main()
