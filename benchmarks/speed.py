@@ -219,8 +219,8 @@ def markdown(result: dict[str, Any]) -> str:
     """One line for each table."""
     lines = [
         f"{result['machine']}\n",
-        "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist | share of matmul peak |"
-        " peak memory |",
+        "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist |"
+        " share of matmul peak | peak memory |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in result["tables"]:

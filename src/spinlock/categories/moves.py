@@ -139,21 +139,22 @@ def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int
     sign, covariance = weights[source, columns], with_columns[:, columns].T
     source_length = length[source] - 2 * sign * covariance[every, source] + 1
     source_products = products[source] - sign[:, None] * covariance
-    gains = np.full((columns.size, len(weights)), -np.inf)
-    for target in range(fixed, len(weights)):
-        taken = np.where(covariance[:, target] < 0, -1.0, 1.0)
-        target_length = length[target] + 2 * taken * covariance[:, target] + 1
-        target_products = products[target][None] + taken[:, None] * covariance
-        between = source_products[:, target] + taken * covariance[every, source] - sign * taken
-        source_cosine = np.abs(source_products) / np.sqrt(np.maximum(source_length, 1e-12)[:, None] * length)
-        target_cosine = np.abs(target_products) / np.sqrt(np.maximum(target_length, 1e-12)[:, None] * length)
-        for cosine in (source_cosine, target_cosine):
-            cosine[every, source] = 0.0
-            cosine[:, target] = 0.0
-        pair = np.abs(between) / np.sqrt(np.maximum(source_length * target_length, 1e-12))
-        after = _excess(source_cosine, limit).sum(1) + _excess(target_cosine, limit).sum(1) + _excess(pair, limit)
-        before = penalty[source].sum(1) + penalty[target].sum() - penalty[source, target]
-        gains[:, target] = np.where(source == target, -np.inf, before - after)
+    taken = np.where(covariance < 0, -1.0, 1.0)
+    target_length = length + 2 * taken * covariance + 1
+    target_products = products + taken[:, :, None] * covariance[:, None]
+    between = source_products + taken * (covariance[every, source] - sign)[:, None]
+    source_cosine = np.abs(source_products) / np.sqrt(np.maximum(source_length, 1e-12)[:, None] * length)
+    source_cosine[every, source] = 0.0
+    target_cosine = np.abs(target_products) / np.sqrt(np.maximum(target_length, 1e-12)[:, :, None] * length)
+    target_cosine[every, :, source] = 0.0
+    np.einsum("ncc->nc", target_cosine)[:] = 0.0
+    pair = np.abs(between) / np.sqrt(np.maximum(source_length[:, None] * target_length, 1e-12))
+    apart = _excess(source_cosine, limit)
+    after = apart.sum(1, keepdims=True) - apart + _excess(target_cosine, limit).sum(2) + _excess(pair, limit)
+    before = penalty[source].sum(1)[:, None] + penalty.sum(1) - penalty[source]
+    gains = before - after
+    gains[every, source] = -np.inf
+    gains[:, :fixed] = -np.inf
     return columns, gains
 
 

@@ -120,7 +120,12 @@ _THREE_LEVELS = "three {latent_dim, num_codes}, coarse to fine, either of them n
 class ModelSettings(Section):
     """The widths of the network, the sizes of its codebooks and the way it assigns codes."""
 
-    embedding_dim: int = setting(126, "Width of every category's embedding.", unit="dims", ge=1)
+    embedding_dim: int = setting(
+        126,
+        "Width of a category's embedding, at most its columns rounded up to a multiple of 4.",
+        unit="dims",
+        ge=1,
+    )
     hidden_dim: int | None = setting(
         None,
         "Width of the encoders' hidden layers, half the decoder's (a quarter with joint tokens); null = auto.",

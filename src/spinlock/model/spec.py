@@ -36,9 +36,9 @@ class ModelSpec:
     ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
     ``c`` and level ``l``. ``hidden_dim`` counts the hidden units of each encoder, ``decoder_dim`` those behind the sum
-    of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes on
-    what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row together,
-    by a beam search that keeps ``beam_width`` prefixes.
+    of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes
+    on what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row
+    together, by a beam search that keeps ``beam_width`` prefixes.
     """
 
     category_names: tuple[str, ...]
