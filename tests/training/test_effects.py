@@ -31,7 +31,7 @@ def codes(size: int) -> list[dict[str, int]]:
     return [{"num_codes": size}] * 3
 
 
-FOLDED = {"batch_size": 128, "epochs": 20, "learning_rate": 0.01, "factors": codes(8)}
+FOLDED = {"batch_size": 128, "epochs": 60, "learning_rate": 0.01, "factors": codes(8)}
 CURVED = {"batch_size": 64, "epochs": 300, "learning_rate": 0.01, "factors": codes(6)}
 
 
