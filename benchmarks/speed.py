@@ -1,7 +1,7 @@
 """Seconds of a training step beside those of a plain loop over categories, in one run.
 
 Tables of Gaussian rows of rank 14 with noise, 360 columns in 10 categories, K = 48, embeddings of at most 126, batches
-of 1,024: the production configuration. Three contenders take turns on the same rows:
+of 1,024: the production configuration. Four contenders take turns on the same rows:
 
 program  a step of this program as ``train-vqvae`` does it: all losses, moving averages, dead-code resets
 loop     the same architecture with one ``nn.Sequential`` encoder and one ``vector_quantize_pytorch.ResidualVQ`` for
@@ -10,7 +10,8 @@ narrow   the same with embeddings as wide as this program makes them, 36: its ow
 pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
 
 Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, the share of the peak
-rate of a large matrix product (measured here) that the program's counted operations reach, and peak memory.
+rate of a large matrix product (measured here) that the program's counted operations reach, and the peak memory of the
+process, which holds all four.
 
     poetry install --with peers
     poetry run python benchmarks/speed.py --device cpu --output results.json
@@ -220,7 +221,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f"{result['machine']}\n",
         "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist |"
-        " share of matmul peak | peak memory |",
+        " share of matmul peak | peak memory, all four |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in result["tables"]:
@@ -248,7 +249,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=(4096, 50_000, 400_000))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8, help="steps in a round")
-    parser.add_argument("--compile", action="store_true", help="compile the program's step")
+    parser.add_argument("--compile", action="store_true", help="compile the program's step, and no loop")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"machine": machine(arguments.device), "tables": []}

@@ -22,6 +22,9 @@ TRIES = 100
 
 LEAST_GAIN = 1e-9
 
+ELEMENTS = 1 << 15
+"""Of the largest temporary of the gains: what stays in the cache is soonest done."""
+
 PACE, SLACK, PATIENT = 3, 0.02, 40
 """With a share f of the moves made, the search gives up at more than (1 - f)^PACE + SLACK of the penalty at its start.
 On real tables of 279 to 617 columns a descent that got below the limit was never that slow, and most that do not are
@@ -130,11 +133,19 @@ def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int
 
     -inf where a move is not allowed.
     """
+    penalty = _excess(here.cosines(), limit)
+    sizes = np.bincount(here.labels, minlength=len(here.weights))
+    in_conflict = (penalty.sum(1) > 0)[here.labels]
+    columns = np.flatnonzero(in_conflict & (sizes[here.labels] > minimum) & (here.labels >= here.fixed))
+    block = max(1, ELEMENTS // len(sizes) ** 2)
+    blocks = [columns[first : first + block] for first in range(0, columns.size, block)] or [columns]
+    return columns, np.concatenate([_gains_of(here, part, limit, penalty) for part in blocks])
+
+
+def _gains_of(here: _Centroids, columns: NDArray[np.int64], limit: float, penalty: Floats) -> Floats:
+    """The gains [n, C] of some columns [n]; its temporaries are [n, C, C]."""
     labels, weights, with_columns, products = here.labels, here.weights, here.with_columns, here.products
     length, fixed = np.diag(products), here.fixed
-    penalty = _excess(here.cosines(), limit)
-    sizes = np.bincount(labels, minlength=len(weights))
-    columns = np.flatnonzero((penalty.sum(1) > 0)[labels] & (sizes[labels] > minimum) & (labels >= fixed))
     every, source = np.arange(columns.size), labels[columns]
     sign, covariance = weights[source, columns], with_columns[:, columns].T
     source_length = length[source] - 2 * sign * covariance[every, source] + 1
@@ -152,10 +163,10 @@ def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int
     apart = _excess(source_cosine, limit)
     after = apart.sum(1, keepdims=True) - apart + _excess(target_cosine, limit).sum(2) + _excess(pair, limit)
     before = penalty[source].sum(1)[:, None] + penalty.sum(1) - penalty[source]
-    gains = before - after
+    gains: Floats = before - after
     gains[every, source] = -np.inf
     gains[:, :fixed] = -np.inf
-    return columns, gains
+    return gains
 
 
 def _excess(cosine: Floats, limit: float) -> Floats:

@@ -128,8 +128,13 @@ class Sizer:
         allotment = Allotment.of(self.covariance, groups)
         smallest = _filled([(2, 2, 2)] * len(groups), fixed)
 
+        known: dict[tuple[Triple, ...], Sizes] = {}
+
         def trial(num_codes: list[Triple]) -> Sizes:
-            return self.trials(self._spec(groups, num_codes, names))
+            sizes = tuple(num_codes)
+            if sizes not in known:
+                known[sizes] = self.trials(self._spec(groups, num_codes, names))
+            return known[sizes]
 
         def at(bits: float, cap: int) -> Sizes:
             room = bits
@@ -147,11 +152,12 @@ class Sizer:
                 remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
             )
         tried: list[Sizes] = []
-        start = self.rate(1.0)
+        least = total_bits(smallest)
+        start = max(least, self.rate(1.0))
         for share in CAP_SHARES:
             cap = max(2, round(share * self._cap_of(groups)))
             most = min(limit, total_bits(_filled([(cap, cap, cap)] * len(groups), fixed)))
-            tried += self._search(partial(at, cap=cap), start, most)
+            tried += self._search(partial(at, cap=cap), start, max(least, most))
             start = min((sizes.bits for sizes in tried if self._enough(sizes)), default=start)
             reached = any(self._enough(sizes) for sizes in tried)  # smaller codebooks reach no more than these
             if not reached or any(self.meets(sizes) for sizes in tried):
