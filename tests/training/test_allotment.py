@@ -39,7 +39,6 @@ def test_no_codebook_is_above_the_cap_nor_far_above_the_others() -> None:
 
 def test_two_codes_are_the_least_whatever_the_bits() -> None:
     assert ALLOTMENT.sizes(1.0, 512) == [(2, 2, 2)] * 3
-    assert ALLOTMENT.most(2) == 9.0
 
 
 def test_from_the_covariance_of_all_columns() -> None:

@@ -37,10 +37,6 @@ class Allotment:
         blocks = (np.linalg.eigvalsh(covariance[np.ix_(group, group)]) for group in groups)
         return cls(tuple(np.asarray(block, dtype=np.float64) for block in blocks))
 
-    def most(self, cap: int) -> float:
-        """Bits per row with codebooks of ``cap`` codes everywhere."""
-        return LEVELS * len(self.spectra) * math.log2(cap)
-
     def sizes(self, bits: float, cap: int) -> list[Triple]:
         """Sizes [C][3] of at least 2 and at most ``cap`` codes that cost at most ``bits`` per row, if 2 codes do."""
         equal = 2 ** min(40.0, bits / LEVELS / len(self.spectra))

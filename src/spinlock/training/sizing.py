@@ -127,7 +127,7 @@ class Sizer:
         fixed = self._given(groups, names)
         allotment = Allotment.of(self.covariance, groups)
         smallest = _filled([(2, 2, 2)] * len(groups), fixed)
-
+        least = total_bits(smallest)
         known: dict[tuple[Triple, ...], Sizes] = {}
 
         def trial(num_codes: list[Triple]) -> Sizes:
@@ -145,14 +145,13 @@ class Sizer:
         if all(size is not None for sizes in fixed for size in sizes):
             return replace(trial(smallest), automatic=False)
         limit = self.settings.max_bits or np.inf
-        if total_bits(smallest) > limit:
+        if least > limit:
             raise DataError(
-                f"max_bits = {limit:g}, but {len(groups)} categories cost {total_bits(smallest):.0f} bits with two "
+                f"max_bits = {limit:g}, but {len(groups)} categories cost {least:.0f} bits with two "
                 "codes in every codebook that is not given",
                 remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
             )
         tried: list[Sizes] = []
-        least = total_bits(smallest)
         start = max(least, self.rate(1.0))
         for share in CAP_SHARES:
             cap = max(2, round(share * self._cap_of(groups)))
