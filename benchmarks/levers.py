@@ -35,9 +35,10 @@ from spinlock.training.compilation import CompilePlan
 from spinlock.training.joint_fit import fit_joint
 from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import DECODER_WIDTH, Prepared, Table, prepare, read_table
+from spinlock.training.prepare import DECODER_WIDTH, Prepared, prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import Table, read_table
 from spinlock.training.warm_start import warm_start
 
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200

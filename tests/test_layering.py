@@ -12,6 +12,7 @@ ORDER = (
     "errors",
     "config",
     "device",
+    "processes",
     "data",
     "operators",
     "features",
@@ -34,7 +35,8 @@ FORBIDDEN = {
     "errors": TERMINAL | {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
     "config": TERMINAL | {"torch", "h5py", "sklearn", "scipy"},
     "device": TERMINAL,
-    "data": TERMINAL | {"torch", "sklearn", "spinlock.device"},
+    "processes": TERMINAL | {"numpy", "h5py"},
+    "data": TERMINAL | {"torch", "sklearn", "spinlock.device", "spinlock.processes"},
     "operators": TERMINAL | {"h5py", "sklearn", "pydantic", "spinlock.data"},
     "features": TERMINAL
     | {"h5py", "sklearn", "scipy", "pydantic", "spinlock.config", "spinlock.data", "spinlock.operators"},

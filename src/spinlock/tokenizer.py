@@ -25,10 +25,11 @@ from spinlock.model.inference import decode_tokens, encode_rows
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Table, prepare
+from spinlock.training.prepare import prepare
 from spinlock.training.report import final_metrics
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import Table
 
 
 @dataclass(frozen=True)

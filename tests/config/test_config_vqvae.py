@@ -31,6 +31,7 @@ PRODUCTION = {
     "split_seed": 42,
     "split_by": None,
     "fit_rows": 200_000,
+    "max_table_mb": None,
     "max_missing_fraction": 0.5,
     "max_constant_fraction": 0.995,
     "duplicate_correlation": 0.9999,

@@ -67,11 +67,11 @@ def test_a_dead_code_becomes_a_row_in_all_three_tensors() -> None:
 def test_a_replaced_code_survives_the_next_update() -> None:
     level = level_with([[0.0, 30.0, 34.0]])
     result = rows_for(level)
-    level.update(result, 0.99)
+    level.update(result.assigned(), 0.99)
     reset(level, result)
     replaced = level.codes[0, 0].clone()
     next_result = rows_for(level, seed=7)
-    level.update(next_result, 0.99)
+    level.update(next_result.assigned(), 0.99)
     assert (level.codes[0, 0] - replaced).norm() < 0.05 * replaced.norm()
     assert level.counts[0, 0] > 0.9 * 64 / 3
     assert reset(level, next_result, cool_down=0) == 0

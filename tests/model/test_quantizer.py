@@ -55,14 +55,14 @@ class TestMovingAverage:
     def test_after_updates(self, steps: int) -> None:
         level = filled(level_of())
         for step in range(steps):
-            level.update(level(residuals(seed=step)), DECAY)
+            level.update(level(residuals(seed=step)).assigned(), DECAY)
         assert_consistent(level)
 
     def test_an_update_by_hand(self) -> None:
         level = filled(level_of())
         counts, sums = level.counts.clone(), level.sums.clone()
         result = level(residuals())
-        level.update(result, DECAY)
+        level.update(result.assigned(), DECAY)
         for c in range(2):
             for k in range(level.num_codes[c]):
                 mine = result.latents[c][result.indices[c] == k]
@@ -75,7 +75,7 @@ class TestMovingAverage:
         before = level.counts.clone()
         result = level(residuals(rows=0))
         for _ in range(200):
-            level.update(result, 0.99)
+            level.update(result.assigned(), 0.99)
         torch.testing.assert_close(level.counts, before * 0.99**200, rtol=1e-4, atol=0)
 
     def test_the_codes_move_towards_their_rows(self) -> None:
@@ -85,7 +85,7 @@ class TestMovingAverage:
         for _ in range(60):
             result = level(rows)
             errors.append((result.latents - torch.bmm(result.hits, level.codes)).square().sum().item())
-            level.update(result, DECAY)
+            level.update(result.assigned(), DECAY)
         assert errors[-1] < 0.9 * errors[0]
         result = level(rows)
         for k in range(3):
@@ -95,7 +95,7 @@ class TestMovingAverage:
     def test_counts_settle_at_the_rows_per_batch(self) -> None:
         level, rows = filled(level_of()), residuals(100)
         for _ in range(200):
-            level.update(level(rows), DECAY)
+            level.update(level(rows).assigned(), DECAY)
         torch.testing.assert_close(level.counts.sum(-1), torch.full((2,), 100.0))
 
     def test_a_code_that_nobody_uses_stays_where_it_is(self) -> None:
@@ -104,13 +104,13 @@ class TestMovingAverage:
             level.codes[0, 0] = 50.0
             level.sums.copy_(level.smoothed_counts()[..., None] * level.codes)
         for step in range(50):
-            level.update(level(residuals(seed=step)), DECAY)
+            level.update(level(residuals(seed=step)).assigned(), DECAY)
         assert level.codes[0, 0].tolist() == pytest.approx([50.0] * 4, rel=0.02)
 
     def test_learned_codes_are_only_counted(self) -> None:
         level = QuantizerLevel((4, 2), (5, 3), 4, learned_codes=True, generator=seeded())
         codes = level.codes.detach().clone()
-        level.track_usage(level(residuals()), DECAY)
+        level.track_usage(level(residuals()).assigned(), DECAY)
         assert torch.equal(level.codes, codes)
         assert level.codes.requires_grad
         assert_consistent(level)
@@ -123,7 +123,7 @@ class TestLevel:
         level, rows = filled(level_of()), residuals()
         codes = level.codes.clone()
         result = level(rows)
-        level.update(result, 0.0)
+        level.update(result.assigned(), 0.0)
         assert not torch.equal(level.codes, codes)
         for c in range(2):
             used = codes[c, : level.num_codes[c]]

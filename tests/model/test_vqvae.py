@@ -37,7 +37,7 @@ def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVA
 
 
 def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
-    result = model(random_rows(), prefix_rows=7)
+    result = model(random_rows(), prefix_ends=(7, 14))
     tokens = result.indices
     expected = torch.cat(
         [model.decode(tokens[:7, :, :1]), model.decode(tokens[7:14, :, :2]), model.decode(tokens[14:])]
@@ -47,8 +47,8 @@ def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -
 
 def test_prefixes_of_latents() -> None:
     latents = [torch.full((1, 5, 2), float(level)) for level in (1, 2, 3)]
-    assert with_prefixes(latents, 0) is latents[2]
-    assert with_prefixes(latents, 2)[0, :, 0].tolist() == [1, 1, 2, 2, 3]
+    assert with_prefixes(latents, (0, 0)) is latents[2]
+    assert with_prefixes(latents, (2, 4))[0, :, 0].tolist() == [1, 1, 2, 2, 3]
 
 
 def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:

@@ -19,9 +19,10 @@ from spinlock.model.inference import encode_rows
 from spinlock.training import steps
 from spinlock.training.compilation import plan_compilation
 from spinlock.training.objective import LossTerms
-from spinlock.training.prepare import prepare, read_table
+from spinlock.training.prepare import prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import read_table
 from tests.tables import write_table
 from tests.training.runs import CPU, EAGER, Silent, column_names, config, curved_table, folded_table, fresh, table_at
 
@@ -98,8 +99,8 @@ def test_the_first_twenty_losses_are_those_on_record(tmp_path: Path, monkeypatch
     losses: list[float] = []
     real = steps.objective
 
-    def recording(*args: Any) -> LossTerms:
-        terms = real(*args)
+    def recording(*args: Any, **options: Any) -> LossTerms:
+        terms = real(*args, **options)
         losses.append(terms.total.item())
         return terms
 
@@ -128,6 +129,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "split_seed": ({}, 43),
     "split_by": ({}, "labels/family"),
     "fit_rows": ({}, 150),
+    "max_table_mb": ({}, 0.02),
     "max_missing_fraction": ({}, 0.2),
     "max_constant_fraction": ({}, 0.85),
     "duplicate_correlation": ({}, 0.97),

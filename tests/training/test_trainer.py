@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spinlock.errors import RunError
-from spinlock.model.quantizer import NEVER, LevelResult, QuantizerLevel
+from spinlock.model.quantizer import NEVER, Assigned, LevelResult, QuantizerLevel
 from spinlock.training import steps
 from spinlock.training.history import History
 from spinlock.training.objective import LossTerms
@@ -201,9 +201,9 @@ class TestEnds:
     def poison(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
         real, calls = steps.objective, []
 
-        def poisoned(*args: Any) -> Any:
+        def poisoned(*args: Any, **options: Any) -> Any:
             calls.append(1)
-            terms = real(*args)
+            terms = real(*args, **options)
             return replace(terms, total=terms.total * value) if len(calls) > after else terms
 
         monkeypatch.setattr(steps, "objective", poisoned)
@@ -221,10 +221,10 @@ class TestEnds:
     ) -> None:
         real = steps.objective
 
-        def small(model: Any, rows: torch.Tensor, *others: Any) -> LossTerms:
+        def small(model: Any, rows: torch.Tensor, *others: Any, **options: Any) -> LossTerms:
             if len(rows) > 20:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-            return real(model, rows, *others)
+            return real(model, rows, *others, **options)
 
         monkeypatch.setattr(steps, "objective", small)
         with pytest.raises(RunError) as error:
@@ -283,9 +283,9 @@ class TestResets:
         run = fresh(config(folder, epochs=5, dead_code_reset_interval=7))
         real_update, real_reset = QuantizerLevel.update, steps.reset_dead_codes
 
-        def update(level: QuantizerLevel, result: LevelResult, decay: float) -> None:
+        def update(level: QuantizerLevel, assigned: Assigned, decay: float) -> None:
             calls.append((run.state.progress.step + 1, "update"))
-            real_update(level, result, decay)
+            real_update(level, assigned, decay)
 
         def reset(level: QuantizerLevel, result: LevelResult, **options: Any) -> torch.Tensor:
             calls.append((run.state.progress.step + 1, "reset"))
@@ -322,15 +322,16 @@ class TestStep:
         level = run.state.model.quantizer_levels()[0]
         before = {name: getattr(level, name).clone() for name in ("codes", "counts", "sums")}
         seen: list[LevelResult] = []
-        real = QuantizerLevel.update
+        real = QuantizerLevel.forward
 
-        def update(self: QuantizerLevel, result: LevelResult, decay: float) -> None:
-            if self is level:
+        def forward(self: QuantizerLevel, residual: torch.Tensor) -> LevelResult:
+            result = real(self, residual)
+            if self is level and torch.is_grad_enabled():
                 assert torch.equal(self.codes, before["codes"])
                 seen.append(result)
-            real(self, result, decay)
+            return result
 
-        monkeypatch.setattr(QuantizerLevel, "update", update)
+        monkeypatch.setattr(QuantizerLevel, "forward", forward)
         train(run)
         (result,) = seen
         distances = torch.cdist(result.latents, before["codes"]).masked_fill(~level.mask[:, None], torch.inf)

@@ -44,7 +44,7 @@ def test_the_next_update_leaves_converged_codes_in_place() -> None:
     warm_start(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
     before = [level.codes.clone() for level in model.quantizer_levels()]
     for level, result in zip(model.quantizer_levels(), model(rows).levels, strict=True):
-        level.update(result, 0.99)
+        level.update(result.assigned(), 0.99)
     for level, codes in zip(model.quantizer_levels(), before, strict=True):
         torch.testing.assert_close(level.codes, codes, rtol=0, atol=0.01)
 

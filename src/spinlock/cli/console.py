@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +27,16 @@ def out() -> Console:
 def log(text: str) -> None:
     """One line of what is going on, to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def first_only(first: bool) -> Iterator[None]:
+    """Of several processes only the first one prints what all of them have to say; errors are told by each."""
+    if first:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def is_terminal() -> bool:

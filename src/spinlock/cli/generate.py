@@ -122,11 +122,11 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     from spinlock.device import choose_device
     from spinlock.features.extract import feature_names
     from spinlock.generation.blocks import plan_blocks
-    from spinlock.generation.processes import Processes
     from spinlock.generation.resources import check_disk, check_memory, estimate
     from spinlock.generation.run import at_once
     from spinlock.generation.strata import operators_of
     from spinlock.operators.sampling import balance
+    from spinlock.processes import Processes
 
     console = out()
     console.print(dump_config(settings).rstrip())

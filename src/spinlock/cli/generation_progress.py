@@ -15,7 +15,7 @@ from spinlock.cli.progress import PLAIN_SECONDS
 
 if TYPE_CHECKING:
     from spinlock.generation.blocks import Block
-    from spinlock.generation.processes import Processes
+    from spinlock.processes import Processes
 
 
 class GenerationProgress:

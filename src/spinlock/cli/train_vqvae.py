@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     import torch
 
     from spinlock.config import VQVAEConfig
+    from spinlock.processes import Processes
     from spinlock.training.compilation import CompilePlan
-    from spinlock.training.prepare import Prepared, Table
+    from spinlock.training.prepare import Prepared
     from spinlock.training.run import Run
     from spinlock.training.stopping import StopRequest
+    from spinlock.training.table import Table
 
 
 def train_vqvae(
@@ -74,24 +76,27 @@ def train_vqvae(
     _check_directory(settings, overwrite, dry_run)
     _check_input(settings)
 
+    from spinlock.cli.console import first_only
     from spinlock.device import choose_device
-    from spinlock.training.prepare import read_table
+    from spinlock.processes import processes
+    from spinlock.training.table import read_table
 
-    chosen = choose_device(settings.device)
-    table = read_table(settings)
-    if settings.resume_from is not None:
-        run = _resume(settings, table, chosen)
-        if dry_run:
-            _tell_resumed(run)
-            return
-    else:
-        prepared, settings, compile_plan = _prepare(settings, table, chosen)
-        if dry_run:
-            _tell_plan(prepared, settings, compile_plan, chosen)
-            return
-        run = _start(prepared, settings, compile_plan, chosen)
-    with stop.on_signals():
-        _train(run, stop)
+    with processes() as group, first_only(group.first):
+        chosen = choose_device(settings.device, local_rank=group.local_rank)
+        if settings.resume_from is not None:
+            run = _resume(settings, chosen, group)
+            if dry_run:
+                _tell_resumed(run)
+                return
+        else:
+            table = read_table(settings, chosen)
+            prepared, settings, compile_plan = _prepare(settings, table, chosen, group)
+            if dry_run:
+                _tell_plan(prepared, settings, compile_plan, chosen)
+                return
+            run = _start(prepared, settings, compile_plan, chosen, group)
+        with stop.on_signals():
+            _train(run, stop)
 
 
 def _check_input(settings: VQVAEConfig) -> None:
@@ -131,40 +136,45 @@ def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> N
         log(f"note: {occupant.parent} holds a run already; training needs --resume-from, --overwrite or --output")
 
 
-def _prepare(settings: VQVAEConfig, table: Table, device: torch.device) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
+def _prepare(
+    settings: VQVAEConfig, table: Table, device: torch.device, group: Processes
+) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
     from spinlock.cli.console import log, working
     from spinlock.errors import located
     from spinlock.training.compilation import plan_compilation
+    from spinlock.training.feed import batch_plan
     from spinlock.training.plan import adaptations
     from spinlock.training.prepare import prepare, resolved_config
-    from spinlock.training.schedule import BatchPlan
 
     log(f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows, {len(table.names)} columns")
     with located(table.path), working("finding categories and codebook sizes"):
-        prepared = prepare(table, settings, device)
+        prepared = prepare(table, settings, device, group)
     data = prepared.data
     dropped = data.cleaner.dropped
     log(
-        f"split: {len(data.train)} training, {len(data.validation)} validation rows; "
+        f"split: {len(data.split.train)} training, {len(data.split.validation)} validation rows; "
         f"{len(data.cleaner.kept)} columns kept, {len(dropped)} dropped"
     )
     for name, reason in dropped.items() if settings.verbose else ():
         log(f"  dropped {name}: {reason}")
     for line in adaptations(prepared, settings):
         log(f"adapted: {line}")
-    plan = BatchPlan.of(len(data.train), settings.batch_size)
+    plan = batch_plan(data, settings)
     compile_plan = plan_compilation(
         prepared.spec,
         batch=plan.batch,
         steps=plan.steps * settings.epochs,
         device=device,
         wanted=settings.use_torch_compile,
+        processes=group.count,
     )
     log(compile_plan.reason)
     return prepared, resolved_config(settings, prepared), compile_plan
 
 
-def _start(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device) -> Run:
+def _start(
+    prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device, group: Processes
+) -> Run:
     import shlex
     import sys
 
@@ -177,26 +187,28 @@ def _start(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan,
         f"{spec.num_categories} categories, {spec.bits_per_row:.0f} bits per row, largest centroid cosine "
         f"{prepared.categories.discovery.chosen.cosine:.3f}"
     )
-    for line in callbacks(len(prepared.data.train), settings):
+    for line in callbacks(prepared.data, settings):
         log(line)
     command = shlex.join(["spinlock", *sys.argv[1:]])
-    return new_run(prepared, settings, compile_plan, device=device, command_line=command)
+    return new_run(prepared, settings, compile_plan, device=device, command_line=command, group=group)
 
 
-def _resume(settings: VQVAEConfig, table: Table, device: torch.device) -> Run:
+def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
     import shlex
     import sys
 
     from spinlock.cli.console import log
     from spinlock.training.provenance import environment
-    from spinlock.training.resuming import furthest_checkpoint, resumed_run
+    from spinlock.training.resuming import as_before, furthest_checkpoint, resumed_run
+    from spinlock.training.table import read_table
 
     assert settings.resume_from is not None, "resuming from something"
     found = furthest_checkpoint(settings.resume_from)
     if found.note:
         log(found.note)
     command = shlex.join(["spinlock", *sys.argv[1:]])
-    run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command)
+    table = read_table(as_before(settings, found.checkpoint), device)
+    run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command, group=group)
     progress = run.state.progress
     log(
         f"resuming {found.checkpoint.path} after epoch {progress.epoch}"
@@ -229,8 +241,9 @@ def _train(run: Run, stop: StopRequest) -> None:
     if reason is not None:
         log(f"stopped after epoch {progress.epoch}: {reason}")
     log(f"training took {duration(observer.seconds)}")
-    run.finish(final_metrics(run.best_model(), run.fixed.data))
-    tell_result(run)
+    if run.group.first:
+        run.finish(final_metrics(run.best_model(), run.fixed.data))
+        tell_result(run)
 
 
 def _resume_command(run: Run) -> str:
@@ -282,7 +295,7 @@ def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompileP
         f"quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; rate-distortion bound of a Gaussian source "
         f"at these bits: {bound:.3f}"
     )
-    for line in callbacks(len(prepared.data.train), settings):
+    for line in callbacks(prepared.data, settings):
         console.print(line)
     console.print(compile_plan.reason)
     console.print(

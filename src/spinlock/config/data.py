@@ -50,6 +50,13 @@ class DataSettings(Section):
         unit="rows",
         ge=100,
     )
+    max_table_mb: float | None = setting(
+        None,
+        "Largest table, as 32-bit numbers, that is held in memory; of a larger one a sample is held, and each epoch "
+        "reads it from the file; null = a fifth of the memory of the machine and of the device.",
+        unit="MB",
+        gt=0,
+    )
 
 
 class CleaningSettings(Section):

@@ -21,6 +21,8 @@ from spinlock.errors import DataError
 
 AGGREGATED = "aggregated"
 
+ROWS_AT_ONCE = 8192
+
 BAND_BYTES = 128 * 2**20
 """Most bytes of raw table that one read takes in, whatever the chunks of the file look like."""
 
@@ -88,7 +90,7 @@ class FeatureSource(AnnotatedFile):
         Memory does not grow with N. Reads end at the edges of the file's chunks, so that each chunk is
         decompressed once.
         """
-        band = self._band_rows(size)
+        band = self.band_rows(size)
         held = np.empty((0, self.shape[-1]), dtype=np.float32)
         position = 0
         for start in range(0, self.num_rows, size):
@@ -101,8 +103,23 @@ class FeatureSource(AnnotatedFile):
             yield start, held[: stop - start]
             held = held[stop - start :]
 
-    def _band_rows(self, size: int) -> int:
-        """Rows of one read: whole chunks, at least about a block, at most :data:`BAND_BYTES`."""
+    def rows_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The flattened rows at some ascending positions [n], float32 [n, D]; what lies far from them is not read."""
+        found = np.empty((len(positions), self.shape[-1]), dtype=np.float32)
+        band = self.band_rows(ROWS_AT_ONCE)
+        done = 0
+        while done < len(positions):
+            first = int(positions[done])
+            reach = min((first // band + 1) * band, self.num_rows)
+            until = int(np.searchsorted(positions, reach))
+            chosen = positions[done:until]
+            last = int(chosen[-1]) + 1
+            found[done:until] = self.read(first, last)[chosen - first]
+            done = until
+        return found
+
+    def band_rows(self, size: int) -> int:
+        """Rows of one read: whole chunks, at least about a block of ``size``, at most :data:`BAND_BYTES`."""
         chunk = int(self._table.chunks[0] if self._table.chunks else 1) * self.rows_per_operator
         most = max(1, BAND_BYTES // (self.shape[-1] * max(4, int(self._table.dtype.itemsize))))
         if chunk > most:

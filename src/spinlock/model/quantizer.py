@@ -40,6 +40,19 @@ class LevelResult:
     table: Tensor
     step: Tensor
 
+    @torch.no_grad()
+    def assigned(self) -> Assigned:
+        """Hits and sums of latents of this pass."""
+        return Assigned(self.hits.sum(1), torch.bmm(self.hits.transpose(1, 2), self.latents.detach()))
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """How many rows [C, K] chose each code of a level, and the sums of their latents [C, K, d]."""
+
+    counts: Tensor
+    sums: Tensor
+
 
 class QuantizerLevel(nn.Module):
     """One codebook per category, padded to a common size.
@@ -117,19 +130,19 @@ class QuantizerLevel(nn.Module):
         return (self.counts + SMOOTHING) / (total + codes * SMOOTHING) * total * self.mask
 
     @torch.no_grad()
-    def update(self, result: LevelResult, decay: float) -> None:
+    def update(self, assigned: Assigned, decay: float) -> None:
         """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantised with the old codes."""
         self.age += 1
-        self.counts.lerp_(result.hits.sum(1), 1 - decay)
-        self.sums.lerp_(torch.bmm(result.hits.transpose(1, 2), result.latents.detach()), 1 - decay)
+        self.counts.lerp_(assigned.counts, 1 - decay)
+        self.sums.lerp_(assigned.sums, 1 - decay)
         divisor = self.smoothed_counts()[..., None]
         self.codes.copy_(torch.where(divisor > 0, self.sums / divisor.clamp(min=1e-30), self.codes))
 
     @torch.no_grad()
-    def track_usage(self, result: LevelResult, decay: float) -> None:
+    def track_usage(self, assigned: Assigned, decay: float) -> None:
         """The counts alone, for codebooks that are learned by gradient; S = n~ e keeps the state consistent."""
         self.age += 1
-        self.counts.lerp_(result.hits.sum(1), 1 - decay)
+        self.counts.lerp_(assigned.counts, 1 - decay)
         self.sums.copy_(self.smoothed_counts()[..., None] * self.codes)
 
 

@@ -87,15 +87,17 @@ class CategoricalVQVAE(nn.Module):
         """Every level of every bucket."""
         return [level for block in self.each_block() for level in block.quantizer.each()]
 
-    def forward(self, rows: Tensor, prefix_rows: int = 0, partial_rows: int | None = None) -> ForwardResult:
+    def forward(
+        self, rows: Tensor, prefix_ends: tuple[int, int] = (0, 0), partial_rows: int | None = None
+    ) -> ForwardResult:
         """Encode, quantise and decode rows [B, D].
 
-        The shared decoder sees one level of the first ``prefix_rows`` rows, two levels of as many rows after them, and
-        all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all). (Batches are in
-        random order, so slices of them are random rows, at no cost.)
+        The shared decoder sees one level of the rows before the first of ``prefix_ends``, two levels of those before
+        the second, and all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all).
+        (Batches are in random order, so slices of them are random rows, at no cost.)
         """
         blocks = [block(rows, partial_rows) for block in self.each_block()]
-        seen = [with_prefixes(block.latents, prefix_rows) for block in blocks]
+        seen = [with_prefixes(block.latents, prefix_ends) for block in blocks]
         return ForwardResult(self.decoder(seen), blocks, self.spec.embedding_dim)
 
     @torch.no_grad()
@@ -124,9 +126,12 @@ def widened(parts: Sequence[Tensor], width: int) -> Tensor:
     return torch.cat([F.pad(part, (0, width - part.shape[-1])) for part in parts])
 
 
-def with_prefixes(latents: list[Tensor], count: int) -> Tensor:
-    """Latents [C, B, E] of which the first ``count`` rows stop after one level, the next after two, and so on."""
-    if count == 0:
+def with_prefixes(latents: list[Tensor], ends: tuple[int, int]) -> Tensor:
+    """Latents [C, B, E] of which the rows before the first end stop after one level, those before the second after two.
+
+    ``latents`` are those of each prefix of the levels.
+    """
+    if ends[-1] == 0:
         return latents[-1]
-    parts = [latent[:, level * count : (level + 1) * count] for level, latent in enumerate(latents[:-1])]
-    return torch.cat([*parts, latents[-1][:, len(parts) * count :]], dim=1)
+    first = [latent[:, start:end] for latent, start, end in zip(latents, (0, *ends), ends, strict=False)]
+    return torch.cat([*first, latents[-1][:, ends[-1] :]], dim=1)

@@ -35,6 +35,7 @@ class CompilePlan:
 
 
 EAGER_BY_CHOICE = CompilePlan(False, "eager: use_torch_compile is false")
+EAGER_TOGETHER = CompilePlan(False, "eager: processes that work together are not compiled")
 
 
 def step_operations(spec: ModelSpec, batch: int) -> float:
@@ -53,10 +54,14 @@ def step_operations(spec: ModelSpec, batch: int) -> float:
     return 6.0 * batch * total
 
 
-def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.device, wanted: bool) -> CompilePlan:
+def plan_compilation(
+    spec: ModelSpec, *, batch: int, steps: int, device: torch.device, wanted: bool, processes: int = 1
+) -> CompilePlan:
     """Compile when the expected saving over all steps exceeds what compiling costs, and a compiler is there."""
     if not wanted:
         return EAGER_BY_CHOICE
+    if processes > 1:
+        return EAGER_TOGETHER
     if spec.assignment == "joint":
         return CompilePlan(False, "eager: with joint assignment only a small decoder is trained")
     seconds = steps * step_operations(spec, batch) / NOMINAL_RATE[device.type]
@@ -71,10 +76,12 @@ def plan_compilation(spec: ModelSpec, *, batch: int, steps: int, device: torch.d
     return CompilePlan(True, f"torch.compile: expected to save about {saved:.0f} s over {steps} steps")
 
 
-def usable(plan: CompilePlan, *, wanted: bool) -> CompilePlan:
+def usable(plan: CompilePlan, *, wanted: bool, processes: int = 1) -> CompilePlan:
     """A stored plan on this machine, which may have no compiler, for a user who may not want it any more."""
     if not wanted:
         return EAGER_BY_CHOICE
+    if processes > 1:
+        return EAGER_TOGETHER
     if plan == EAGER_BY_CHOICE:
         return CompilePlan(False, "eager, as the run was started")
     if plan.compile and not compiler_available():

@@ -28,6 +28,7 @@ from torch import Tensor
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
+from spinlock.processes import ALONE, Processes
 
 PROJECTION = 16
 """Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
@@ -56,21 +57,39 @@ class LossTerms:
 
 
 def objective(
-    model: CategoricalVQVAE, rows: Tensor, result: ForwardResult, projection: Tensor, settings: LossSettings
+    model: CategoricalVQVAE,
+    rows: Tensor,
+    result: ForwardResult,
+    projection: Tensor,
+    settings: LossSettings,
+    *,
+    whole: int | None = None,
+    partial: int | None = None,
+    group: Processes = ALONE,
 ) -> LossTerms:
-    """All losses of one batch of rows [B, D]; ``projection`` [C, E, 16] is drawn afresh for each step."""
+    """All losses of one batch of rows [B, D]; ``projection`` [C, E, 16] is drawn afresh for each step.
+
+    Where ``rows`` are this process's share of a batch of ``whole`` rows, of which the partial decoders see ``partial``,
+    the losses are those of the whole batch.
+    """
+    whole = len(rows) if whole is None else whole
+    read = result.blocks[0].partial[0].shape[1]
+    compared = min(whole, settings.topo_samples)
+    own = group.shared(compared)
+    latents = [group.gather(b.latents[-1][:, :own], compared, dim=1) for b in result.blocks]
     weighted = {
-        "reconstruction": (settings.reconstruction_weight, reconstruction_loss(rows, result)),
-        "commitment": (settings.commitment_cost, commitment_loss(model, result)),
-        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection)),
-        "informativeness": (settings.informativeness_weight, informativeness_loss(model, result)),
-        "topographic": (
-            settings.topo_weight,
-            topographic_loss(
-                rows[: settings.topo_samples], [b.latents[-1][:, : settings.topo_samples] for b in result.blocks]
-            ),
+        "reconstruction": (
+            settings.reconstruction_weight,
+            group.average(reconstruction_loss(rows, result), len(rows), whole),
         ),
-        "codebook": (1.0, codebook_loss(model, result)),
+        "commitment": (settings.commitment_cost, commitment_loss(model, result, group)),
+        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection, whole, group)),
+        "informativeness": (
+            settings.informativeness_weight,
+            group.average(informativeness_loss(model, result), read, partial or read),
+        ),
+        "topographic": (settings.topo_weight, topographic_loss(group.gather(rows[:own], compared), latents)),
+        "codebook": (1.0, codebook_loss(model, result, group)),
     }
     total = torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
     return LossTerms(total, **{name: loss for name, (_, loss) in weighted.items()})
@@ -81,16 +100,16 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
     return (rows - result.reconstruction).square().mean()
 
 
-def commitment_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
+def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
     """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
-    return quantisation_error(model, result, train_codes=False).share
+    return quantisation_error(model, result, train_codes=False).over(group).share
 
 
-def codebook_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
+def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
-    return quantisation_error(model, result, train_codes=True).share
+    return quantisation_error(model, result, train_codes=True).over(group).share
 
 
 @dataclass(frozen=True)
@@ -104,6 +123,10 @@ class QuantisationError:
     def share(self) -> Tensor:
         """mean over (c, l) of |y - q|^2 / |e|^2."""
         return (self.error / self.energy.clamp(min=EPSILON)).mean()
+
+    def over(self, group: Processes) -> QuantisationError:
+        """Summed over the rows of all processes."""
+        return QuantisationError(group.total(self.error), group.total(self.energy))
 
 
 def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
@@ -119,12 +142,14 @@ def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_
     return QuantisationError(torch.cat(errors), torch.cat(energies))
 
 
-def orthogonality_loss(result: ForwardResult, projection: Tensor) -> Tensor:
+def orthogonality_loss(
+    result: ForwardResult, projection: Tensor, whole: int | None = None, group: Processes = ALONE
+) -> Tensor:
     """Latent redundancy of embeddings [C, B, E] randomly projected to [C, B, 16]."""
     sizes = [len(block.embeddings) for block in result.blocks]
     parts = zip((block.embeddings for block in result.blocks), torch.split(projection, sizes), strict=True)
-    projected = [torch.bmm(embeddings, part[:, : embeddings.shape[-1]]) for embeddings, part in parts]
-    return latent_redundancy(torch.cat(projected))
+    projected = torch.cat([torch.bmm(embeddings, part[:, : embeddings.shape[-1]]) for embeddings, part in parts])
+    return latent_redundancy(group.gather(projected, whole or projected.shape[1], dim=1))
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:

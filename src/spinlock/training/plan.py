@@ -14,9 +14,10 @@ from spinlock.config import VQVAEConfig
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.training.feed import BUFFER_BYTES, batch_plan
 from spinlock.training.objective import objective
 from spinlock.training.prepare import Prepared
-from spinlock.training.schedule import BatchPlan, step_draws
+from spinlock.training.schedule import step_draws
 from spinlock.training.sizing import (
     HIGHEST_QUALITY,
     LARGEST_CODEBOOK,
@@ -24,6 +25,7 @@ from spinlock.training.sizing import (
     VALIDATION_ROWS_PER_CODE,
     largest_codebook,
 )
+from spinlock.training.table import CleanedTable
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
 NEARLY = 0.9
@@ -43,12 +45,16 @@ class Estimate:
 
 def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
     """What was made smaller than configured, or than usual, because of the rows at hand."""
-    rows = len(prepared.data.train)
-    plan = BatchPlan.of(rows, config.batch_size)
+    data = prepared.data
+    rows = len(data.train)
+    plan = batch_plan(data, config)
     told = [*prepared.categories.notes]
+    if data.streamed:
+        told.append(streaming(data, config))
     if plan.batch < config.batch_size:
         told.append(
-            f"batch size {plan.batch} instead of {config.batch_size}: {rows} training rows, {plan.steps} equal batches"
+            f"batch size {plan.batch} instead of {config.batch_size}: {plan.rows} training rows, {plan.steps} equal "
+            "batches"
         )
     if min(config.topo_samples, plan.batch) < config.topo_samples:
         told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
@@ -120,9 +126,20 @@ def unmet_orthogonality(prepared: Prepared) -> str:
     )
 
 
-def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
+def streaming(data: CleanedTable, config: VQVAEConfig) -> str:
+    """How a table that stays in its file is used."""
+    held = f"{len(data.train)} training and {len(data.validation)} validation rows are held"
+    epochs = (
+        "joint codes are fitted and trained on the held ones"
+        if config.assignment == "joint"
+        else f"each epoch reads all {len(data.split.train)} training rows"
+    )
+    return f"the table stays in its file (max_table_mb): {held}, for fitting and metrics; {epochs}"
+
+
+def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
     """What will happen during training, and what never will."""
-    plan = BatchPlan.of(rows, config.batch_size)
+    plan = batch_plan(data, config)
     total = config.epochs * plan.steps
     interval = config.dead_code_reset_interval
     validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last one in any case
@@ -160,9 +177,9 @@ def callbacks(rows: int, config: VQVAEConfig) -> list[str]:
 def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> Estimate:
     """Time the gradient of one batch of real rows (after a first one to warm up) and count the tensors."""
     data, spec = prepared.data, prepared.spec
-    plan = BatchPlan.of(len(data.train), config.batch_size)
+    plan = batch_plan(data, config)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema).to(device)
-    rows = data.train[plan.order(config.random_seed, 1)[0].to(device)]
+    rows = data.train[torch.arange(plan.batch, device=device) % len(data.train)]
     seconds = 0.0
     for step in range(2):
         started = time.perf_counter()
@@ -174,4 +191,5 @@ def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> E
     parameters = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     activations = 4 * plan.batch * spec.num_categories * (12 * spec.embedding_dim + 3 * spec.hidden_dim)
     table = sum(4 * rows.numel() for rows in (data.train, data.validation)) + data.table.rows.nbytes
+    table += 3 * BUFFER_BYTES if data.streamed else 0
     return Estimate(seconds * plan.steps * config.epochs, OPTIMISER_COPIES * parameters + 3 * activations + table)

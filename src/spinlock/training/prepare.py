@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.categories.stability import correlation_matrix
-from spinlock.config import DataSettings, VQVAEConfig, config_from_mapping
-from spinlock.data.cleaning import Cleaner
-from spinlock.data.dataset import FeatureSource, open_features
-from spinlock.data.split import Split, reservoir, split_rows
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.data.split import reservoir
+from spinlock.data.storedrows import StoredRows
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
+from spinlock.processes import ALONE, Processes
 from spinlock.training.categorise import Categorisation, propose
 from spinlock.training.inner import inner_split
 from spinlock.training.sizing import Sizer
+from spinlock.training.table import CleanedTable, Table, clean_table
 from spinlock.training.trials import Sizes
 
 HIDDEN_DIM = (16, 128)
@@ -35,37 +36,6 @@ DECODER_WIDTH = {"local": 2, "joint": 4}
 
 EXCESS_RATES = (1.0, 2.0)
 """The rates, over that of a Gaussian source, at which partitions are compared until one can meet the targets."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A feature table in memory: raw rows [N, D], and where they came from."""
-
-    path: str
-    family: str
-    feature_type: str
-    names: tuple[str, ...]
-    num_operators: int
-    rows_per_operator: int
-    sha256: str
-    rows: NDArray[np.float32]
-    groups: NDArray[np.generic] | None = None
-
-
-@dataclass(frozen=True)
-class CleanedTable:
-    """The rows of a table as the model sees them, split. ``train`` [n, D] and ``validation`` [m, D] are normalised."""
-
-    table: Table
-    split: Split
-    cleaner: Cleaner
-    train: Tensor
-    validation: Tensor
-
-    @property
-    def standardized_train(self) -> NDArray[np.float64]:
-        """Training rows [n, D] z-scored and clipped, in float64."""
-        return self.cleaner.to_standard(self.train.cpu().numpy()).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -82,64 +52,18 @@ class Prepared:
     comparison_rate: float
 
 
-def read_table(settings: DataSettings) -> Table:
-    """Read the configured features, and the labels that rows are split by.
-
-    Raises:
-        DataError: the file, the group or its content is at fault.
-    """
-    with open_features(
-        settings.input_path, family=settings.feature_family, feature_type=settings.feature_type
-    ) as source:
-        return _table(source, settings.split_by)
-
-
-def _table(source: FeatureSource, split_by: str | None) -> Table:
-    return Table(
-        path=str(source.path),
-        family=source.family,
-        feature_type=source.feature_type,
-        names=source.names,
-        num_operators=source.num_operators,
-        rows_per_operator=source.rows_per_operator,
-        sha256=source.sha256(),
-        rows=source.read_all(),
-        groups=None if split_by is None else source.read_label(split_by.removeprefix("labels/")),
-    )
-
-
-def clean_table(table: Table, config: VQVAEConfig, device: torch.device) -> CleanedTable:
-    """Split the rows and fit the cleaning on training rows (a reservoir of them beyond ``fit_rows``)."""
-    split = split_rows(
-        table.num_operators,
-        table.rows_per_operator,
-        validation_fraction=config.validation_fraction,
-        seed=config.split_seed,
-        groups=table.groups,
-    )
-    fitted = reservoir(split.train, config.fit_rows, config.random_seed)
-    cleaner = Cleaner.fit(table.rows[fitted], table.names, config)
-    return apply_cleaning(table, split, cleaner, device)
-
-
-def apply_cleaning(table: Table, split: Split, cleaner: Cleaner, device: torch.device) -> CleanedTable:
-    """Both sides of the split in the model's units, on the device."""
-    train, validation = (
-        torch.from_numpy(cleaner.apply(table.rows[side]).values).to(device) for side in (split.train, split.validation)
-    )
-    return CleanedTable(table, split, cleaner, train, validation)
-
-
-def prepare(table: Table, config: VQVAEConfig, device: torch.device) -> Prepared:
-    """Clean the table, find the categories and size the model.
+def prepare(table: Table, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> Prepared:
+    """Clean the table, find the categories and size the model; the first process chooses for all.
 
     Raises:
         DataError: too few rows or usable columns, a mapping file or factors that do not fit.
     """
-    data = clean_table(table, config, device)
-    fit_rows, sizer = _sizer(data, config)
+    data = clean_table(table, config, device, group)
+    fit_rows, units = _fit_rows(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
-    rate, categories, sizes = _categories_and_sizes(config, data, correlation, sizer)
+    rate, categories, sizes = group.from_first(
+        _categories_and_sizes(config, data, correlation, _sizer(data, fit_rows, units, config)) if group.first else None
+    )
     hidden = config.hidden_dim or hidden_dim(len(data.train))
     spec = ModelSpec(
         category_names=categories.names,
@@ -166,15 +90,17 @@ def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
         "comparison_rate": prepared.comparison_rate,
         "category_factors": factors,
     }
+    if isinstance(stored := prepared.data.table.rows, StoredRows):
+        values["max_table_mb"] = stored.limit / 2**20
     return config_from_mapping(values, where="resolved configuration")
 
 
 def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorisation]:
     """The part of :func:`prepare` that ``discover-categories`` needs."""
     data = clean_table(table, config, torch.device("cpu"))
-    fit_rows, sizer = _sizer(data, config)
+    fit_rows, units = _fit_rows(data, config)
     correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.numpy()).astype(np.float64))
-    return data, _categories_and_sizes(config, data, correlation, sizer)[1]
+    return data, _categories_and_sizes(config, data, correlation, _sizer(data, fit_rows, units, config))[1]
 
 
 def _categories_and_sizes(
@@ -207,9 +133,10 @@ def hidden_dim(rows: int) -> int:
     return min(high, max(low, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 
 
-def _sizer(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, Sizer]:
-    chosen = np.searchsorted(data.split.train, reservoir(data.split.train, config.fit_rows, config.random_seed))
-    units = data.split.train[chosen] // data.table.rows_per_operator
+def _fit_rows(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, NDArray[np.int64]]:
+    """The training rows [n, D] that are fitted on, and the operator or group [n] of each."""
+    chosen = np.searchsorted(data.train_rows, reservoir(data.train_rows, config.fit_rows, config.random_seed))
+    units = data.train_rows[chosen] // data.table.rows_per_operator
     if data.table.groups is not None:
         units = np.unique(data.table.groups, return_inverse=True)[1][units]
     if len(np.unique(units)) < 2:
@@ -218,7 +145,9 @@ def _sizer(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, Sizer]:
             expected="at least two, to choose sizes on rows that were not fitted on",
             remedy="split by another label",
         )
-    fit_rows = data.train[torch.from_numpy(chosen).to(data.train.device)]
-    inner = inner_split(units.astype(np.int64), config.random_seed)
-    sizer = Sizer(fit_rows, inner, config, validation_rows=len(data.validation), seed=config.random_seed)
-    return fit_rows, sizer
+    return data.train[torch.from_numpy(chosen).to(data.train.device)], units.astype(np.int64)
+
+
+def _sizer(data: CleanedTable, fit_rows: Tensor, units: NDArray[np.int64], config: VQVAEConfig) -> Sizer:
+    inner = inner_split(units, config.random_seed)
+    return Sizer(fit_rows, inner, config, validation_rows=len(data.validation), seed=config.random_seed)

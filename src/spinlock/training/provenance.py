@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from spinlock import __version__
-from spinlock.training.prepare import Table
+from spinlock.training.table import Table
 
 
 def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -32,8 +32,8 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
 from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY
-from spinlock.training.prepare import CleanedTable
 from spinlock.training.sizing import largest_codebook
+from spinlock.training.table import CleanedTable
 
 Floats = NDArray[np.float64]
 
@@ -159,7 +159,7 @@ def _train_quality(
 
 def _quality_all_columns(data: CleanedTable, decoded: torch.Tensor) -> float:
     """Quality over all columns that vary, dropped ones included, in observed cells of validation rows."""
-    truth = data.cleaner.standardize(data.table.rows[data.split.validation])
+    truth = data.cleaner.standardize(data.table.rows[data.validation_rows])
     mean, std = data.cleaner.screening.mean, data.cleaner.screening.std
     raw = data.cleaner.restore(decoded.cpu().numpy()).astype(np.float64)
     restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped: with nothing dropped it is the quality

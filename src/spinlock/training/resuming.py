@@ -14,17 +14,18 @@ from spinlock.config import VQVAEConfig
 from spinlock.data.split import Split
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
+from spinlock.processes import ALONE, Processes
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.content import Fixed
 from spinlock.training.directory import BEST, LAST
+from spinlock.training.feed import batch_plan
 from spinlock.training.history import History
 from spinlock.training.optimizer import make_optimizer
-from spinlock.training.prepare import Table, apply_cleaning
 from spinlock.training.provenance import dataset_identity, run_identity
 from spinlock.training.run import Run, validator
-from spinlock.training.schedule import BatchPlan
 from spinlock.training.state import Progress, TrainingState
+from spinlock.training.table import Table, apply_cleaning
 from spinlock.training.validation import ValidationResult
 
 MAY_DIFFER = frozenset(
@@ -50,7 +51,13 @@ SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir",
 
 
 def resumed_run(
-    checkpoint: Checkpoint, table: Table, config: VQVAEConfig, *, device: torch.device, command_line: str
+    checkpoint: Checkpoint,
+    table: Table,
+    config: VQVAEConfig,
+    *,
+    device: torch.device,
+    command_line: str,
+    group: Processes = ALONE,
 ) -> Run:
     """The run of a checkpoint, at the step where it was saved, under a configuration that may extend it.
 
@@ -75,7 +82,7 @@ def resumed_run(
         )
     _check_mapping(checkpoint, table, config)
     stored = to_split(content)
-    data = apply_cleaning(table, stored, checkpoint.cleaner(), device)
+    data = apply_cleaning(table, stored, checkpoint.cleaner(), checkpoint.config, device)
     saved = content["training_state"]
     model = CategoricalVQVAE(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved["weights"], checkpoint.path)
@@ -93,20 +100,27 @@ def resumed_run(
         None if best is None else ValidationResult(**best),
     )
     if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
-        state.progress.planned_steps = config.epochs * BatchPlan.of(len(data.train), config.batch_size).steps
+        state.progress.planned_steps = config.epochs * batch_plan(data, config).steps
     resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in MAY_DIFFER})
     fixed = Fixed(
         config=resolved,
         requested=content["requested_config"] | {key: config.model_dump(mode="json")[key] for key in MAY_DIFFER},
         data=data,
         spec=checkpoint.spec,
-        compile_plan=usable(CompilePlan(**saved["compile"]), wanted=config.use_torch_compile),
+        compile_plan=usable(CompilePlan(**saved["compile"]), wanted=config.use_torch_compile, processes=group.count),
         discovery=content["discovery"],
         command_line=command_line,
         started=content["provenance"]["started"],
     )
     told = {key: pair for key, pair in differing.items() if key not in SILENT}
-    return Run(fixed, state, validator(data, resolved), {}, told)
+    return Run(fixed, state, validator(data, resolved), {}, told, group)
+
+
+def as_before(config: VQVAEConfig, checkpoint: Checkpoint) -> VQVAEConfig:
+    """The configuration with what it leaves to the machine decided as when the run began."""
+    if config.max_table_mb is not None:
+        return config
+    return config.model_copy(update={"max_table_mb": checkpoint.config.max_table_mb})
 
 
 def _check_mapping(checkpoint: Checkpoint, table: Table, config: VQVAEConfig) -> None:

@@ -16,6 +16,7 @@ from spinlock.data.files import write_files
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import encode_rows
+from spinlock.processes import ALONE, Processes
 from spinlock.training.checkpoint import (
     load_checkpoint,
     to_bytes,
@@ -32,16 +33,17 @@ from spinlock.training.directory import (
     last_path,
     remove_leftovers,
 )
+from spinlock.training.feed import batch_plan
 from spinlock.training.history import History
 from spinlock.training.joint_fit import fit_joint
 from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import Observer
 from spinlock.training.optimizer import make_optimizer
-from spinlock.training.prepare import CleanedTable, Prepared, resolved_config
+from spinlock.training.prepare import Prepared, resolved_config
 from spinlock.training.provenance import run_identity
-from spinlock.training.schedule import BatchPlan
 from spinlock.training.state import Progress, Save, TrainingState
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import CleanedTable
 from spinlock.training.trainer import Trainer
 from spinlock.training.validation import Validator
 from spinlock.training.warm_start import random_start, warm_start
@@ -56,24 +58,28 @@ class Run:
     validator: Validator
     metrics: dict[str, Any]
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    group: Processes = ALONE
     _errors: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     def train(self, observer: Observer, stop: StopRequest, *, save: Save | None = None) -> str | None:
         """Train to the end or until asked to stop; returns why it ended early, or None.
 
-        ``save`` replaces the writing of files.
+        ``save`` replaces the writing of files. With several processes all of them train, and the first one saves.
         """
-        if save is None:
+        if not self.group.first:
+            save = _save_nothing
+        elif save is None:
             self.claim_directory()
         trainer = Trainer(
             self.state,
-            self.fixed.data.train,
+            self.fixed.data,
             self.validator,
             self.fixed.config,
             compiled=self.fixed.compile_plan.compile,
             observer=observer,
             save=save or self.save,
             stop=stop,
+            group=self.group,
         )
         return trainer.run()
 
@@ -145,20 +151,22 @@ class Run:
 
 
 def new_run(
-    prepared: Prepared, config: VQVAEConfig, compile_plan: CompilePlan, *, device: torch.device, command_line: str
+    prepared: Prepared,
+    config: VQVAEConfig,
+    compile_plan: CompilePlan,
+    *,
+    device: torch.device,
+    command_line: str,
+    group: Processes = ALONE,
 ) -> Run:
-    """Build the model, start it (warm or at random) and make the state of epoch 0."""
+    """Build the model, start it (warm or at random, in the first process) and make the state of epoch 0."""
     spec, data, config = prepared.spec, prepared.data, resolved_config(config, prepared)
-    plan = BatchPlan.of(len(data.train), config.batch_size)
+    plan = batch_plan(data, config)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema, seed=config.random_seed)
     model = model.to(device)
-    rows = interpolated(prepared.fit_rows, config.random_seed).flatten(0, 1)
-    if config.warm_start:
-        warm_start(model, rows, ridge=prepared.sizes.ridge, rows_per_batch=plan.batch, seed=config.random_seed)
-    else:
-        random_start(model, prepared.fit_rows, rows_per_batch=plan.batch, seed=config.random_seed)
-    if model.joint is not None:
-        fit_joint(model, rows)
+    if group.first:
+        _start(model, prepared, config, plan.batch)
+    group.copy_from_first(list(model.state_dict().values()))
     progress = Progress(planned_steps=config.epochs * plan.steps)
     state = TrainingState(
         model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}
@@ -173,7 +181,22 @@ def new_run(
         command_line=command_line,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Run(fixed, state, validator(data, config), {})
+    return Run(fixed, state, validator(data, config), {}, group=group)
+
+
+def _start(model: CategoricalVQVAE, prepared: Prepared, config: VQVAEConfig, batch: int) -> None:
+    """The state of epoch 0."""
+    rows = interpolated(prepared.fit_rows, config.random_seed).flatten(0, 1)
+    if config.warm_start:
+        warm_start(model, rows, ridge=prepared.sizes.ridge, rows_per_batch=batch, seed=config.random_seed)
+    else:
+        random_start(model, prepared.fit_rows, rows_per_batch=batch, seed=config.random_seed)
+    if model.joint is not None:
+        fit_joint(model, rows)
+
+
+def _save_nothing(state: TrainingState, best: bool) -> None:
+    """The first process saves."""
 
 
 def validator(data: CleanedTable, config: VQVAEConfig) -> Validator:

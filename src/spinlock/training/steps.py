@@ -2,12 +2,14 @@
 
 Its rows are training rows and points between them. Local: the whole network learns by its objective; after the descent
 the codebooks follow their moving average, and dead codes are replaced. Joint: tokens and vectors stay as they were
-fitted, and the refinement of their sums learns to reconstruct; for some rows it sees coarse levels only.
+fitted, and the refinement of their sums learns to reconstruct; for some rows it sees coarse levels only. With several
+processes each has its share of the rows, and losses and codebooks are those of all of them.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -17,7 +19,9 @@ from spinlock.config import VQVAEConfig
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.dead_codes import reset_dead_codes
 from spinlock.model.inference import encode_rows
-from spinlock.training.neighbors import interpolated
+from spinlock.model.quantizer import LevelResult
+from spinlock.processes import ALONE, Processes
+from spinlock.training.feed import Feed, ResidentFeed
 from spinlock.training.objective import LossTerms, objective
 from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws
 
@@ -25,87 +29,109 @@ from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws
 class Step(Protocol):
     """One optimiser step, but for the descent itself."""
 
-    def losses(self, chosen: Tensor, draws: StepDraws) -> LossTerms:
-        """Losses of the training rows at positions [B]."""
+    def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
+        """Losses of a batch of the feed: of all its rows, whichever process has them."""
 
     def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
         """What follows the descent; returns how many codes were replaced, a scalar tensor."""
 
 
-def step_of(model: CategoricalVQVAE, rows: Tensor, config: VQVAEConfig, *, compiled: bool) -> Step:
-    """The step that belongs to a model, on training rows [n, D]."""
-    return LocalStep(model, rows, config, compiled) if model.joint is None else JointStep(model, rows, config)
+def step_of(
+    model: CategoricalVQVAE, feed: Feed, config: VQVAEConfig, *, compiled: bool, group: Processes = ALONE
+) -> Step:
+    """The step that belongs to a model."""
+    if model.joint is None:
+        return LocalStep(model, feed, config, compiled, group)
+    assert isinstance(feed, ResidentFeed), "joint codes learn from rows in memory"
+    return JointStep(model, feed, config, group)
 
 
 class LocalStep:
     """Quantise with the old codes, descend, then move codes, then replace dead ones."""
 
-    def __init__(self, model: CategoricalVQVAE, rows: Tensor, config: VQVAEConfig, compiled: bool) -> None:
+    def __init__(
+        self, model: CategoricalVQVAE, feed: Feed, config: VQVAEConfig, compiled: bool, group: Processes
+    ) -> None:
         self.model = model
-        self.rows = interpolated(rows, config.random_seed)
+        self.feed = feed
         self.config = config
+        self.group = group
         self.levels: Any = None
         self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
 
-    def losses(self, chosen: Tensor, draws: StepDraws) -> LossTerms:
-        """The objective of the network, on these rows or points between them and their neighbours."""
+    def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
+        """The objective of the network."""
         terms: LossTerms
-        terms, self.levels = self.forward(self.rows[_version(self.rows, draws), chosen], draws)
+        terms, self.levels = self.forward(self.feed.rows(batch, draws), draws)
         return terms
 
     def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
         """Moving averages, then resets."""
-        config = self.config
-        replaced = torch.zeros((), dtype=torch.int64, device=self.rows.device)
+        config, noise = self.config, draws.reset_noise
+        replaced = torch.zeros((), dtype=torch.int64, device=noise.device)
+        assigned = [result.assigned() for result in self.levels]
+        self.group.add_up([part for each in assigned for part in (each.counts, each.sums)])
         for index, (level, result) in enumerate(zip(self.model.quantizer_levels(), self.levels, strict=True)):
             if config.use_ema:
-                level.update(result, config.ema_decay)
+                level.update(assigned[index], config.ema_decay)
             else:
-                level.track_usage(result, config.ema_decay)
+                level.track_usage(assigned[index], config.ema_decay)
             if resets_due:
                 replaced = replaced + reset_dead_codes(
                     level,
-                    result,
+                    self._of_all_rows(result, noise.shape[-1]),
                     percentile=config.dead_code_threshold,
                     max_fraction=config.dead_code_max_reset_fraction,
                     cool_down=round(1 / max(1e-6, 1 - config.ema_decay)),
-                    noise=draws.reset_noise[index % LEVELS, : len(level.mask)],
+                    noise=noise[index % LEVELS, : len(level.mask)],
                 )
         return replaced
 
+    def _of_all_rows(self, result: LevelResult, whole: int) -> LevelResult:
+        """The latents and hits of all processes."""
+        latents, hits = (self.group.gather(part.detach(), whole, dim=1) for part in (result.latents, result.hits))
+        return replace(result, latents=latents, hits=hits)
+
     def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
-        prefix, partial = int(PREFIX_SHARE * len(rows)), math.ceil(PARTIAL_SHARE * len(rows))
-        result = self.model(rows, prefix_rows=prefix, partial_rows=partial)
-        return objective(self.model, rows, result, draws.projection, self.config), result.levels
+        model, config, group = self.model, self.config, self.group
+        whole = len(draws.version)
+        partial = math.ceil(PARTIAL_SHARE * whole)
+        result = model(rows, prefix_ends=prefix_ends(whole, group), partial_rows=group.shared(partial))
+        terms = objective(model, rows, result, draws.projection, config, whole=whole, partial=partial, group=group)
+        return terms, result.levels
 
 
 class JointStep:
     """Learn the refinement x^ = y + W2 gelu(y W1 + b1) on tokens that do not change."""
 
-    def __init__(self, model: CategoricalVQVAE, rows: Tensor, config: VQVAEConfig) -> None:
+    def __init__(self, model: CategoricalVQVAE, feed: ResidentFeed, config: VQVAEConfig, group: Processes) -> None:
         assert model.joint is not None, "the model assigns jointly"
         self.codes = model.joint
         self.weight = config.reconstruction_weight
-        self.rows = interpolated(rows, config.random_seed)
-        tokens = encode_rows(model, self.rows.flatten(0, 1)).indices
-        self.tokens = tokens.view(*self.rows.shape[:2], *tokens.shape[1:])
+        self.feed = feed
+        self.group = group
+        rows = feed.versions.flatten(0, 1)
+        tokens = group.gather(encode_rows(model, group.share(rows)).indices, len(rows))
+        self.tokens = tokens.view(*feed.versions.shape[:2], *tokens.shape[1:])
 
-    def losses(self, chosen: Tensor, draws: StepDraws) -> LossTerms:
+    def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """The reconstruction error; the other terms belong to the network, which does not change."""
-        version = _version(self.rows, draws)
-        rows, tokens = self.rows[version, chosen], self.tokens[version, chosen]
-        prefix = int(PREFIX_SHARE * len(rows))
-        parts = [tokens[:prefix, :, :1], tokens[prefix : 2 * prefix, :, :2], tokens[2 * prefix :]]
+        whole = len(draws.version)
+        rows, tokens = self.feed.rows(batch, draws), self.tokens[self.feed.version(draws), batch]
+        one, two = prefix_ends(whole, self.group)
+        parts = [tokens[:one, :, :1], tokens[one:two, :, :2], tokens[two:]]
         sums = torch.cat([self.codes.sums(part) for part in parts if len(part)])
-        error = (rows - self.codes.refine(sums)).square().mean()
+        mean = (rows - self.codes.refine(sums)).square().mean()
+        error = self.group.average(mean, len(rows), whole)
         none = torch.zeros((), device=rows.device)
         return LossTerms(self.weight * error, error, none, none, none, none, none)
 
     def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
         """Nothing follows: no codebook moves."""
-        return torch.zeros((), dtype=torch.int64, device=self.rows.device)
+        return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
 
-def _version(rows: Tensor, draws: StepDraws) -> Tensor:
-    """Which of the versions of rows [V, n, D] each row of a step takes, [B]."""
-    return (draws.version * len(rows)).long()
+def prefix_ends(whole: int, group: Processes = ALONE) -> tuple[int, int]:
+    """Where, among this process's share of a batch, the rows end of which one level is seen, and two."""
+    prefix = int(PREFIX_SHARE * whole)
+    return group.shared(prefix), group.shared(2 * prefix)

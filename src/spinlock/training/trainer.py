@@ -7,32 +7,40 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
+from spinlock.processes import ALONE, Processes
+from spinlock.training.feed import batch_plan, feed_of
 from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer
-from spinlock.training.schedule import BatchPlan, learning_rate, step_draws
+from spinlock.training.schedule import learning_rate, step_draws
 from spinlock.training.state import Save, TrainingState
 from spinlock.training.steps import Step, step_of
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import CleanedTable
 from spinlock.training.validation import ValidationResult, Validator
 
 LAST_RESETS = 0.8
 """Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
 
 
+FEWEST_ROWS = 4
+"""Of a batch in each of several processes: every part of the objective needs one."""
+
+
 class Trainer:
-    """Trains a model on rows [n, D]; see :meth:`run`."""
+    """Trains a model on the rows of a table; see :meth:`run`. All processes of ``group`` run it together."""
 
     def __init__(
         self,
         state: TrainingState,
-        rows: Tensor,
+        data: CleanedTable,
         validator: Validator,
         config: VQVAEConfig,
         *,
@@ -40,16 +48,25 @@ class Trainer:
         observer: Observer,
         save: Save,
         stop: StopRequest,
+        group: Processes = ALONE,
     ) -> None:
         self.state = state
-        self.rows = rows
+        self.data = data
         self.validator = validator
         self.config = config
         self.observer = observer
         self.save = save
         self.stop = stop
-        self.plan = BatchPlan.of(len(rows), config.batch_size)
+        self.group = group
+        self.plan = batch_plan(data, config)
+        self.device = data.train.device
         self.compiled = compiled
+        if self.plan.batch < FEWEST_ROWS * group.count:
+            raise RunError(
+                f"batches of {self.plan.batch} rows for {group.count} processes",
+                expected=f"at least {FEWEST_ROWS} rows for each",
+                remedy="start fewer processes, or raise --batch-size",
+            )
 
     def run(self) -> str | None:
         """Train to the configured number of epochs; returns why it ended before that, or None.
@@ -64,7 +81,7 @@ class Trainer:
         except torch.OutOfMemoryError:
             pass
         # Outside the handler: the traceback it holds keeps the tensors of the step that failed.
-        fitting = self._fitting_batch()
+        fitting = self._fitting_batch() if self.group.count == 1 else self.plan.batch // 2
         raise RunError(
             f"the device's memory does not hold a batch of {self.plan.batch} rows",
             remedy=f"start again with --batch-size {fitting}" if fitting else "not one row fits: use another device",
@@ -75,9 +92,10 @@ class Trainer:
         batch = self.plan.batch // 2
         while batch:
             self.state.optimizer.zero_grad(set_to_none=True)
-            if self.rows.device.type == "cuda":
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            first = torch.arange(batch, device=self.rows.device)
+            plan = replace(self.plan, batch=batch)
+            first = next(feed_of(self.data, plan, self.config).batches(1, 0))
             draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=first.device)
             try:
                 torch.autograd.backward(self.step.losses(first, draws).total)
@@ -89,17 +107,18 @@ class Trainer:
         return batch
 
     def _first_step(self) -> Step:
+        self.feed = feed_of(self.data, self.plan, self.config, self.group)
         try:
-            return step_of(self.state.model, self.rows, self.config, compiled=self.compiled)
+            return step_of(self.state.model, self.feed, self.config, compiled=self.compiled, group=self.group)
         except torch.OutOfMemoryError:
             raise RunError(
-                f"the device's memory does not hold the tokens of {len(self.rows)} training rows",
+                f"the device's memory does not hold the tokens of {len(self.data.train)} training rows",
                 remedy="use assignment: local, or a device with more memory",
             ) from None
 
     def _validate(self) -> ValidationResult:
         try:
-            return self.validator(self.state.model)
+            return self.group.from_first(self.validator(self.state.model) if self.group.first else None)
         except torch.OutOfMemoryError:
             raise RunError(
                 f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
@@ -122,23 +141,30 @@ class Trainer:
             if finished:
                 progress.epoch += 1
                 self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
-            if self.stop.reason is not None and progress.epoch < self.config.epochs:
+            if self._asked_to_stop() and progress.epoch < self.config.epochs:
                 self.save(self.state, False)
                 return self.stop.reason
         return None
 
+    def _asked_to_stop(self) -> bool:
+        """Whether any process was asked to; once it was, all of them are."""
+        asked = self.group.any(self.stop.reason is not None)
+        if asked:
+            self.stop.stop("another process was asked to stop")
+        return asked
+
     def _train_epoch(self, epoch: int) -> bool:
         """The remaining steps of an epoch; False when asked to stop before its end."""
         progress = self.state.progress
-        order = self.plan.order(self.config.random_seed, epoch).to(self.rows.device)
+        batches = self.feed.batches(epoch, progress.step_in_epoch)
         sums: Tensor | None = None
         names = sorted(LossTerms.__dataclass_fields__)
         if progress.losses:
-            sums = torch.tensor([progress.losses[name] for name in names], dtype=torch.float64, device=order.device)
-        resets = torch.zeros((), dtype=torch.int64, device=order.device)
+            sums = torch.tensor([progress.losses[name] for name in names], dtype=torch.float64, device=self.device)
+        resets = torch.zeros((), dtype=torch.int64, device=self.device)
         interrupted = False
         while progress.step_in_epoch < self.plan.steps and not interrupted:
-            terms, replaced = self._step(order[progress.step_in_epoch])
+            terms, replaced = self._step(next(batches))
             named = terms.named()
             values = torch.stack([named[name].detach() for name in names]).double()
             sums = values if sums is None else sums + values
@@ -146,7 +172,7 @@ class Trainer:
             progress.step += 1
             progress.step_in_epoch += 1
             self.observer.step(epoch, progress.step_in_epoch, self.plan.steps)
-            interrupted = self.stop.reason is not None and progress.step_in_epoch < self.plan.steps
+            interrupted = self._asked_to_stop() and progress.step_in_epoch < self.plan.steps
         assert sums is not None, "an epoch has at least one step"
         progress.losses = dict(zip(names, sums.tolist(), strict=True))
         progress.resets += int(resets)
@@ -162,15 +188,16 @@ class Trainer:
                 remedy="lower learning_rate; the last good state is in last.pt",
             )
 
-    def _step(self, chosen: Tensor) -> tuple[LossTerms, Tensor]:
-        """One optimiser step on the rows at some positions [B]."""
+    def _step(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
+        """One optimiser step on a batch of the feed."""
         config, progress, model = self.config, self.state.progress, self.state.model
-        draws = step_draws(model.spec, len(chosen), seed=config.random_seed, step=progress.step, device=chosen.device)
+        draws = step_draws(model.spec, self.plan.batch, seed=config.random_seed, step=progress.step, device=self.device)
         for group in self.state.optimizer.param_groups:
             group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
         self.state.optimizer.zero_grad(set_to_none=True)
-        terms = self.step.losses(chosen, draws)
+        terms = self.step.losses(batch, draws)
         torch.autograd.backward(terms.total)
+        self.group.add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
         due = resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval)
         return terms, self.step.settle(draws, due)

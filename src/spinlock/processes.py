@@ -1,0 +1,197 @@
+"""The processes of one run: alone, or started by ``torchrun`` on one machine or many.
+
+Rows of a batch are dealt out like cards: process r of W has rows r, r + W, r + 2 W, ... What is computed from all rows
+of a batch is either summed over processes (:meth:`Processes.total`) or worked out by every process from rows gathered
+from all of them (:meth:`Processes.gather`). Both are differentiable: every process has the same loss, its gradient
+reaches the rows that it has itself, and gradients summed over processes are those of one process with all rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from spinlock.errors import RunError
+
+PATIENCE = timedelta(days=30)
+"""How long the first to finish waits for the last; a process that dies ends the wait at once."""
+
+Shared = TypeVar("Shared")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's ``rank`` of ``count``, and its place among those of this machine.
+
+    Every method but :meth:`share` and :meth:`shared` has to be called by all processes, in the same order.
+
+    Raises:
+        RunError: (all of these) another process is gone.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that prepares and writes."""
+        return self.rank == 0
+
+    def meet(self) -> None:
+        """Wait for all the others."""
+        self.any(False)
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process; no accelerator has to wait for the answer."""
+        if self.count == 1:
+            return flag
+        told = torch.tensor(int(flag))
+        with self._together():
+            distributed.all_reduce(told)
+        return bool(told)
+
+    def shared(self, rows: int) -> int:
+        """How many of the first ``rows`` rows of a batch this process has."""
+        return len(range(self.rank, rows, self.count))
+
+    def share(self, rows: Tensor, dim: int = 0) -> Tensor:
+        """This process's rows of all."""
+        if self.count == 1:
+            return rows
+        return rows[(slice(None),) * dim + (slice(self.rank, None, self.count),)]
+
+    def gather(self, rows: Tensor, whole: int, dim: int = 0) -> Tensor:
+        """All ``whole`` rows, in their order, of which this process has ``rows``."""
+        if self.count == 1:
+            return rows
+        gathered: Tensor = _Gather.apply(rows, self, whole, dim)
+        return gathered
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over processes."""
+        if self.count == 1:
+            return value
+        total: Tensor = _Total.apply(value, self)
+        return total
+
+    def average(self, mean: Tensor, part: int, whole: int) -> Tensor:
+        """The mean over ``whole`` rows of which this process has ``part``, with this ``mean`` over them."""
+        if self.count == 1:
+            return mean
+        return self.total(mean * (part / whole))
+
+    @torch.no_grad()
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their sums over processes: one message for all of them."""
+        if self.count == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        with self._together():
+            distributed.all_reduce(flat)
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    @torch.no_grad()
+    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by those of the first process."""
+        if self.count > 1:
+            with self._together():
+                for tensor in tensors:
+                    distributed.broadcast(tensor, 0)
+
+    def from_first(self, value: Shared | None) -> Shared:
+        """What the first process has; the others may give None."""
+        if self.count == 1:
+            assert value is not None, "the first process has it"
+            return value
+        told: list[Any] = [value]
+        with self._together():
+            distributed.broadcast_object_list(told, 0, device=torch.device("cpu"))
+        given: Shared = told[0]
+        return given
+
+    def collect(self, value: Shared) -> list[Shared]:
+        """What each process has, in order, for the first one; the others get nothing."""
+        if self.count == 1:
+            return [value]
+        found: list[Any] | None = [None] * self.count if self.first else None
+        with self._together():
+            distributed.gather_object(value, found, 0)
+        return found or []
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise RunError(f"process {self.rank} stops: another one is gone", remedy="see its message") from error
+
+
+ALONE = Processes()
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, group: Processes) -> Tensor:
+        total = value.detach().clone()
+        with group._together():
+            distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, group: Processes, whole: int, dim: int) -> Tensor:
+        ctx.group, ctx.dim = group, dim
+        own = rows.detach().movedim(dim, 0)
+        most = -(-whole // group.count)
+        padded = torch.zeros(most, *own.shape[1:], dtype=own.dtype, device=own.device)
+        padded[: len(own)] = own
+        parts = [torch.empty_like(padded) for _ in range(group.count)]
+        with group._together():
+            distributed.all_gather(parts, padded)
+        return torch.stack(parts, 1).flatten(0, 1)[:whole].movedim(0, dim)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.group.share(gradient, ctx.dim), None, None, None
+
+
+@contextmanager
+def processes() -> Iterator[Processes]:
+    """Join the group that ``torchrun`` started, if it did: Gloo for the host, NCCL for CUDA devices."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield ALONE
+        return
+    cuda = torch.cuda.is_available() and distributed.is_nccl_available()
+    try:
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(
+            f"cannot join the other processes: {error}",
+            expected="to be started by torchrun",
+            remedy="unset WORLD_SIZE to run alone",
+        ) from error
+    try:
+        yield Processes(
+            distributed.get_rank(),
+            distributed.get_world_size(),
+            int(os.environ.get("LOCAL_RANK", "0")),
+            int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        )
+    finally:
+        distributed.destroy_process_group()

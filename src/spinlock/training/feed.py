@@ -1,0 +1,160 @@
+"""Where the batches of an epoch come from: rows in memory, or a table that is read from its file in shuffled chunks.
+
+A streamed epoch goes through the stretches of the file in a new random order; a few dozen of them at a time fill a
+buffer, whose training rows are mixed and leave it in batches while the next buffer is being read. Every training row
+comes once. What a batch holds depends on (seed, epoch, step) alone, so that a resumed run goes on exactly. Of several
+processes each takes its share of every batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spinlock.config import VQVAEConfig
+from spinlock.data.storedrows import StoredRows
+from spinlock.processes import ALONE, Processes
+from spinlock.training.neighbors import interpolated
+from spinlock.training.schedule import BatchPlan, StepDraws
+from spinlock.training.table import CleanedTable, cleaned
+
+BUFFER_BYTES = 2**25
+"""Of cleaned rows that are mixed at once; twice as much is held while the next buffer is being read."""
+
+STRETCHES = 16
+"""Of the file in a buffer, where its chunks allow it."""
+
+
+class Feed(Protocol):
+    """The batches of a run."""
+
+    def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
+        """This process's share of each batch of an epoch, from step ``first`` on."""
+
+    def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
+        """Its rows [b, D]."""
+
+
+class ResidentFeed:
+    """Rows [n, D] in memory and, of few of them, points between them; a batch holds their positions [b]."""
+
+    def __init__(self, rows: Tensor, plan: BatchPlan, seed: int, group: Processes = ALONE) -> None:
+        self.versions = interpolated(rows, seed)
+        self.plan = plan
+        self.seed = seed
+        self.group = group
+
+    def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
+        """Positions [b] of the rows of each batch."""
+        order = self.group.share(self.plan.order(self.seed, epoch), dim=1).to(self.versions.device)
+        return iter(order[first:])
+
+    def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
+        """The rows themselves, or points between them and their neighbours."""
+        return self.versions[self.version(draws), batch]
+
+    def version(self, draws: StepDraws) -> Tensor:
+        """Which of the versions of rows each row of a batch takes, [b]."""
+        return (self.group.share(draws.version) * len(self.versions)).long()
+
+
+class StreamedFeed:
+    """The training rows of a table in its file; a batch holds rows [b, D]."""
+
+    def __init__(self, data: CleanedTable, plan: BatchPlan, seed: int, group: Processes = ALONE) -> None:
+        stored = data.table.rows
+        assert isinstance(stored, StoredRows), "the table stays in its file"
+        self.data = data
+        self.plan = plan
+        self.seed = seed
+        self.group = group
+        most = max(1, BUFFER_BYTES // (4 * len(data.cleaner.kept)))
+        stretch = stored.band(max(1, most // STRETCHES))
+        edges = np.searchsorted(data.split.train, np.arange(0, len(stored) + stretch, stretch))
+        self.stretches = [(start, end) for start, end in pairwise(edges.tolist()) if start < end]
+        self.per_buffer = max(1, most // stretch)
+
+    def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
+        """Rows [b, D] of each batch; the last one is filled up with the first rows of the epoch."""
+        size, missing = self.plan.batch, self.plan.steps * self.plan.batch - self.plan.rows
+        held = head = torch.empty(0, len(self.data.cleaner.kept))
+        for offset, rows in self._buffers(epoch, first * size, with_first=missing > 0):
+            if offset == 0:
+                head = rows[torch.arange(missing) % len(rows)]
+            rows = rows[max(0, first * size - offset) :]
+            if len(held) and len(held) + len(rows) >= size:
+                rest = size - len(held)
+                yield self._own(torch.cat([held, rows[:rest]]))
+                held, rows = held[:0], rows[rest:]
+            whole = len(rows) // size * size if len(held) == 0 else 0
+            for start in range(0, whole, size):
+                yield self._own(rows[start : start + size])
+            held = torch.cat([held, rows[whole:]])
+        if len(held):
+            yield self._own(torch.cat([held, head]))
+
+    def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
+        """They are the batch."""
+        return batch
+
+    def _own(self, batch: Tensor) -> Tensor:
+        return self.group.share(batch).to(self.data.train.device, non_blocking=True)
+
+    def _buffers(self, epoch: int, skipped: int, *, with_first: bool) -> Iterator[tuple[int, Tensor]]:
+        """(number of its first row, mixed rows) of each buffer; those of skipped rows only are not read.
+
+        The first one is, if it is asked for.
+        """
+        rng = np.random.default_rng([self.seed, 3, epoch])
+        order = rng.permutation(len(self.stretches)).tolist()
+        wanted, offset = [], 0
+        for number, start in enumerate(range(0, len(order), self.per_buffer)):
+            stretches = [self.stretches[index] for index in order[start : start + self.per_buffer]]
+            count = sum(end - start for start, end in stretches)
+            if offset + count > skipped or (with_first and number == 0):
+                wanted.append((offset, stretches, [self.seed, 5, epoch, number]))
+            offset += count
+        with ThreadPoolExecutor(1) as reader:
+            coming = [reader.submit(self._read, *wanted[0][1:])]
+            for here, following in pairwise([*wanted, None]):
+                assert here is not None, "only the last one has none after it"
+                rows = coming.pop().result()
+                if following is not None:
+                    coming.append(reader.submit(self._read, *following[1:]))
+                yield here[0], rows
+
+    def _read(self, stretches: list[tuple[int, int]], seed: list[int]) -> Tensor:
+        """The training rows of some stretches of the file, cleaned and mixed."""
+        data = self.data
+        rows = torch.empty(sum(end - start for start, end in stretches), len(data.cleaner.kept))
+        places = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows)))
+        done = 0
+        for start, end in stretches:
+            part = cleaned(data.table, data.split.train[start:end], data.cleaner)
+            rows[places[done : done + len(part)]] = part
+            done += len(part)
+        return rows
+
+
+def batch_plan(data: CleanedTable, config: VQVAEConfig) -> BatchPlan:
+    """The batches of an epoch."""
+    goes_over = data.split.train if _streams(data, config) else data.train
+    return BatchPlan.of(len(goes_over), config.batch_size)
+
+
+def feed_of(data: CleanedTable, plan: BatchPlan, config: VQVAEConfig, group: Processes = ALONE) -> Feed:
+    """Where the batches of a run come from."""
+    if _streams(data, config):
+        return StreamedFeed(data, plan, config.random_seed, group)
+    return ResidentFeed(data.train, plan, config.random_seed, group)
+
+
+def _streams(data: CleanedTable, config: VQVAEConfig) -> bool:
+    """Whether epochs go over all rows of a table in its file; joint codes learn from those that are held of it."""
+    return data.streamed and config.assignment == "local"
