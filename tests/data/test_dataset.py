@@ -73,7 +73,7 @@ def test_blocks_keep_to_the_byte_budget_when_chunks_are_tall(
 ) -> None:
     monkeypatch.setattr(dataset, "BAND_BYTES", 4 * 4 * 10)
     with open_features(write_table(tmp_path / "a.h5", table, chunks=(50, 1))) as source:
-        assert source._band_rows(1024) == 10
+        assert source.band_rows(1024) == 10
         assert np.array_equal(np.concatenate([rows for _, rows in source.blocks(8)]), table)
 
 
