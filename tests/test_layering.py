@@ -12,6 +12,7 @@ ORDER = (
     "errors",
     "config",
     "device",
+    "threads",
     "processes",
     "data",
     "operators",
@@ -35,8 +36,9 @@ FORBIDDEN = {
     "errors": TERMINAL | {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
     "config": TERMINAL | {"torch", "h5py", "sklearn", "scipy"},
     "device": TERMINAL,
+    "threads": TERMINAL | {"numpy", "h5py"},
     "processes": TERMINAL | {"numpy", "h5py"},
-    "data": TERMINAL | {"torch", "sklearn", "spinlock.device", "spinlock.processes"},
+    "data": TERMINAL | {"torch", "sklearn", "spinlock.device", "spinlock.threads", "spinlock.processes"},
     "operators": TERMINAL | {"h5py", "sklearn", "pydantic", "spinlock.data"},
     "features": TERMINAL
     | {"h5py", "sklearn", "scipy", "pydantic", "spinlock.config", "spinlock.data", "spinlock.operators"},

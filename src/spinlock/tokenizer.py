@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,8 @@ from spinlock.data.files import write_files
 from spinlock.device import choose_device
 from spinlock.errors import DataError
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.inference import BLOCK, BlockEncoder, decode_tokens, full_precision
+from spinlock.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
@@ -155,18 +156,27 @@ class Tokenizer:
 
     def encode_block(self, rows: NDArray[np.float32]) -> EncodedBlock:
         """Tokens of raw rows [n, D] with their errors and the shares of mended cells."""
-        cleaned = self.cleaner.apply(rows)
-        encoded = encode_rows(self.model, torch.from_numpy(cleaned.values).to(self.device))
-        error = encoded.error.cpu().numpy()
-        rank = np.searchsorted(self._errors, error, side="left")
-        return EncodedBlock(
-            indices=encoded.indices.flatten(1).cpu().numpy(),
-            error=error,
-            percentile=(100.0 * rank / max(1, len(self._errors))).astype(np.float32),
-            clipped=cleaned.clipped,
-            imputed=cleaned.imputed,
-            near_tie=encoded.near_tie.cpu().numpy(),
-        )
+        encoder = BlockEncoder(self.model)
+
+        def encode(part: NDArray[np.float32]) -> EncodedBlock:
+            cleaned = self.cleaner.apply(part)
+            encoded = encoder(torch.from_numpy(cleaned.values).to(self.device))
+            error = encoded.error.cpu().numpy()
+            rank = np.searchsorted(self._errors, error, side="left")
+            return EncodedBlock(
+                indices=encoded.indices.flatten(1).cpu().numpy(),
+                error=error,
+                percentile=(100.0 * rank / max(1, len(self._errors))).astype(np.float32),
+                clipped=cleaned.clipped,
+                imputed=cleaned.imputed,
+                near_tie=encoded.near_tie.cpu().numpy(),
+            )
+
+        starts = range(0, max(1, len(rows)), BLOCK)
+        with full_precision():
+            parts = side_by_side(encode, [rows[start : start + BLOCK] for start in starts], self.device)
+        joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(EncodedBlock)}
+        return EncodedBlock(**joined)
 
     def decode(self, tokens: Any, levels: int = LEVELS) -> NDArray[np.float32]:
         """Features [N, D] in raw units of tokens [N, 3C] (or [N, M, 3C]), from the first ``levels`` levels of each.

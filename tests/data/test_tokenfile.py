@@ -4,17 +4,20 @@ import h5py
 import numpy as np
 import pytest
 
+from spinlock.data import tokenfile
 from spinlock.data.dataset import open_features
 from spinlock.data.rowfile import chunk_shape
 from spinlock.data.tokencolumns import TokenColumns, index_dtype
-from spinlock.data.tokenfile import ROW_QUALITIES, TokenFile, TokenWriter
+from spinlock.data.tokenfile import ROW_QUALITIES, SIDES, TokenFile, TokenWriter
 from spinlock.errors import DataError, OutputError
 from tests.tables import write_table
 
 COLUMNS = TokenColumns.of({"shape": (8, 4, 2), "speed": (300, 16, 16)})
 
 
-def write_tokens(path: Path, indices: np.ndarray, block: int = 64, **options: object) -> dict[str, np.ndarray]:
+def write_tokens(
+    path: Path, indices: np.ndarray, block: int = 64, sides: np.ndarray | None = None, **options: object
+) -> dict[str, np.ndarray]:
     """Write ``indices`` [N, 6] or [N, M, 6] in blocks; returns the four values of each row."""
     flat = indices.reshape(-1, indices.shape[-1])
     qualities = {name: np.arange(len(flat)) + index / 8 for index, name in enumerate(ROW_QUALITIES)}
@@ -22,6 +25,7 @@ def write_tokens(path: Path, indices: np.ndarray, block: int = 64, **options: ob
         for start in range(0, len(flat), block):
             part = slice(start, start + block)
             writer.write(flat[part], **{name: values[part] for name, values in qualities.items()})
+        writer.write_split(np.zeros(len(indices), dtype=np.int8) if sides is None else sides)
         writer.set_attributes({"imputed_cells": 12})
     return qualities
 
@@ -81,12 +85,16 @@ def test_chunks_hold_whole_operators_where_they_fit() -> None:
     assert chunk_shape((10,), 10**9) == (1,)
 
 
-def test_split_and_annotations_are_carried(tmp_path: Path, indices: np.ndarray) -> None:
+def test_split_and_annotations_are_carried(
+    tmp_path: Path, indices: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     operators = indices.shape[0]
     table = write_table(tmp_path / "a.h5", np.zeros((operators, 2)), labels={"kind": np.arange(operators)})
     split = np.array(["train"] * (operators - 2) + ["validation", "new"])
+    sides = np.array([SIDES.index(side) for side in split], dtype=np.int8)
+    monkeypatch.setattr(tokenfile, "TEXTS_AT_ONCE", 7)
     with open_features(table) as source:
-        write_tokens(tmp_path / "tokens.h5", indices, split=split, annotations=source)
+        write_tokens(tmp_path / "tokens.h5", indices, sides=sides, annotations=source)
     with TokenFile.open(tmp_path / "tokens.h5") as tokens, h5py.File(tmp_path / "b.h5", "w") as target:
         assert np.array_equal(tokens.split, split)
         tokens.copy_annotations(target)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.model.beam import beam_search, cost_of, pairwise
+from spinlock.model.beam import beam_search, cost_of, pairwise, smallest
 
 SIZES = (5, 3, 4)
 
@@ -65,6 +65,15 @@ def test_the_cost_is_that_of_the_codes(width: int) -> None:
     torch.testing.assert_close(cost_of(found.codes, unary, cross), found.cost)
 
 
+@pytest.mark.parametrize("entries", [3, 30, 200, 255, 256, 400])
+def test_the_smallest_are_those_of_sorting(entries: int) -> None:
+    costs = torch.randn(50, entries, generator=torch.Generator().manual_seed(1))
+    count = min(4, entries)
+    values, places = smallest(costs, count)
+    torch.testing.assert_close(values, costs.sort(1).values[:, :count])
+    torch.testing.assert_close(costs.gather(1, places), values)
+
+
 def test_with_width_one_a_tie_at_any_level_is_a_near_tie() -> None:
     unary = [torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[1.0, 6.0]]), torch.tensor([[2.0, 9.0]])]
     cross = pairwise([torch.zeros(3, 1), torch.zeros(2, 1), torch.zeros(2, 1)])
@@ -75,6 +84,6 @@ def test_with_width_one_a_tie_at_any_level_is_a_near_tie() -> None:
 
 
 def test_one_code_has_no_runner_up() -> None:
-    found = beam_search([torch.zeros(3, 1)], {}, width=8)
+    found = beam_search([torch.zeros(3, 1)], [], width=8)
     assert found.codes.tolist() == [[0], [0], [0]]
     assert found.runner_up.isinf().all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +10,15 @@ import typer
 from spinlock.cli.options import Dataset, Device, Model, Output, Overwrite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from spinlock.data.dataset import FeatureSource
-    from spinlock.tokenizer import Tokenizer
+    from spinlock.processes import Processes
+    from spinlock.tokenizer import EncodedBlock, Tokenizer
 
 BATCH_SIZE = 8192
 
@@ -46,33 +52,76 @@ def encode_to_tokens(
     open_hdf5(dataset).close()
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
-    from spinlock.device import choose_device  # after the checks: this imports torch, which takes seconds
+    from spinlock.cli.console import first_only  # after the checks: what follows imports torch, which takes seconds
+    from spinlock.device import choose_device
+    from spinlock.processes import processes
     from spinlock.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.load(vqvae_model, choose_device(device))
-    trained_on = tokenizer.checkpoint.content["dataset"]
-    with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
-        _encode(source, tokenizer, output, batch_size, overwrite)
+    with processes() as group, first_only(group.first):
+        tokenizer = Tokenizer.load(vqvae_model, choose_device(device, local_rank=group.local_rank))
+        trained_on = tokenizer.checkpoint.content["dataset"]
+        with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
+            blocks = _encoded(source, tokenizer, batch_size, group)
+            if group.first:
+                _write(source, tokenizer, blocks, output, overwrite)
+            else:
+                deque(blocks, maxlen=0)  # what it makes goes to the first process
 
 
-def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_size: int, overwrite: bool) -> None:
+def _encoded(
+    source: FeatureSource, tokenizer: Tokenizer, batch_size: int, group: Processes
+) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
+    """Raw rows and tokens, block by block, in the first process; each of several encodes its share of the blocks."""
+    import numpy as np
+
+    from spinlock.data.cleaning import match_columns
+    from spinlock.errors import located
+    from spinlock.threads import ahead
+
+    with located(source.path):
+        columns = match_columns(source.names, tokenizer.feature_names)
+    in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
+    last = (source.num_rows - 1) // batch_size
+    waiting = []
+    own = None
+    for number, rows in enumerate(ahead(_blocks_of(source, batch_size, group))):
+        waiting.append(rows)
+        if len(rows) and number % group.count == group.rank:
+            own = tokenizer.encode_block(rows if in_order else rows[:, columns])
+        if number % group.count == group.count - 1 or number == last:
+            done = group.collect(own)
+            yield from zip(waiting, done, strict=False)
+            waiting, own = [], None
+
+
+def _blocks_of(source: FeatureSource, size: int, group: Processes) -> Iterator[NDArray[np.float32]]:
+    """All blocks of rows for the first process, which hashes them too; the others leave those of others empty."""
+    if group.first:
+        yield from (rows for _, rows in source.blocks(size))
+        return
+    for number, start in enumerate(range(0, source.num_rows, size)):
+        stop = start + size if number % group.count == group.rank else start
+        yield source.read(start, stop)
+
+
+def _write(
+    source: FeatureSource,
+    tokenizer: Tokenizer,
+    blocks: Iterator[tuple[NDArray[np.float32], EncodedBlock]],
+    output: Path,
+    overwrite: bool,
+) -> None:
     import hashlib
     import time
-
-    import numpy as np
 
     from spinlock import __version__
     from spinlock.cli.console import out
     from spinlock.cli.progress import progress
-    from spinlock.data.cleaning import match_columns
     from spinlock.data.tokencolumns import TokenColumns
     from spinlock.data.tokenfile import TokenWriter
-    from spinlock.errors import located
+    from spinlock.threads import ahead
 
-    with located(source.path):
-        columns = match_columns(source.names, tokenizer.feature_names)
-    extra = len(source.names) - len(columns)
-    in_order = extra == 0 and np.array_equal(columns, np.arange(len(columns)))
+    extra = len(source.names) - len(tokenizer.feature_names)
     digest, started = hashlib.sha256(), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
@@ -80,7 +129,6 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
         output,
         TokenColumns.of(tokenizer.codebook_sizes),
         source.shape[:-1],
-        split=_split(source, tokenizer),
         attributes={
             "program_version": __version__,
             "assignment": tokenizer.model.spec.assignment,
@@ -91,9 +139,8 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
         overwrite=overwrite,
     )
     with writer, progress("encoding", source.num_rows) as advance:
-        for _, rows in source.blocks(batch_size):
-            digest.update(rows.astype("<f4", copy=False).tobytes())
-            block = tokenizer.encode_block(rows if in_order else rows[:, columns])
+        for rows, block in ahead(blocks):
+            digest.update(rows.astype("<f4", copy=False).data)
             writer.write(
                 block.indices,
                 reconstruction_error=block.error,
@@ -106,6 +153,7 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
             errors += float(block.error.sum())
             near_ties += int(block.near_tie.sum())
             advance(len(rows))
+        writer.write_split(_sides(source.num_operators, digest.hexdigest(), tokenizer))
         kept = len(tokenizer.cleaner.kept)
         writer.set_attributes(
             {
@@ -126,14 +174,16 @@ def _encode(source: FeatureSource, tokenizer: Tokenizer, output: Path, batch_siz
     console.print(f"{seconds:.1f} s, {source.num_rows / seconds:.0f} rows per second")
 
 
-def _split(source: FeatureSource, tokenizer: Tokenizer) -> list[str] | None:
-    """Which operators were trained on, where the dataset is the one that the model was trained on."""
+def _sides(operators: int, sha256: str, tokenizer: Tokenizer) -> NDArray[np.int8]:
+    """Which operators [N] were trained on, where the dataset is the one that the model was trained on."""
+    import numpy as np
+
+    from spinlock.data.tokenfile import SIDES
+
     content = tokenizer.checkpoint.content
     trained_on = content["dataset"]
-    if source.num_operators != trained_on["num_operators"] or source.sha256() != trained_on["sha256"]:
-        return None
-    names = ["new"] * source.num_operators
-    for side in ("train", "validation"):
-        for operator in content["split_operators"][side].tolist():
-            names[operator] = side
-    return names
+    sides = np.full(operators, SIDES.index("new"), dtype=np.int8)
+    if (operators, sha256) == (trained_on["num_operators"], trained_on["sha256"]):
+        for side in ("train", "validation"):
+            sides[content["split_operators"][side].numpy()] = SIDES.index(side)
+    return sides

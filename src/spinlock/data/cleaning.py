@@ -27,6 +27,10 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
 ROWS_AT_ONCE = 8192
+
+ROWS_IN_CACHE = 128
+"""Cleaned at once: intermediate results of more leave the cache, and memory is asked for anew each time."""
+
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -102,14 +106,17 @@ class Cleaner:
 
     def apply(self, x: Rows) -> CleanedRows:
         """Raw rows [n, D] to normalised units, and how much had to be mended in each row."""
-        raw = x[:, self.kept].astype(np.float64)
-        finite = np.isfinite(raw)
-        clipped = _imputed_clipped(raw, finite, self.kept, self.screening)
-        return CleanedRows(
-            values=self.normalizer.transform(clipped).astype(np.float32),
-            imputed=1 - finite.mean(axis=1),
-            clipped=(finite & (clipped != raw)).mean(axis=1),
-        )
+        values = np.empty((len(x), len(self.kept)), dtype=np.float32)
+        imputed, clipped = np.empty((2, len(x)))
+        for start in range(0, len(x), ROWS_IN_CACHE):
+            here = slice(start, start + ROWS_IN_CACHE)
+            raw = x[here, self.kept].astype(np.float64)
+            finite = np.isfinite(raw)
+            inside = _imputed_clipped(raw, finite, self.kept, self.screening)
+            imputed[here] = 1 - finite.mean(axis=1)
+            clipped[here] = (finite & (inside != raw)).mean(axis=1)
+            values[here] = self.normalizer.transform(inside)
+        return CleanedRows(values, imputed, clipped)
 
     def restore(self, values: Rows) -> Rows:
         """Normalised values [n, D_kept] to raw units with all columns, float32 [n, D].
@@ -193,7 +200,7 @@ def _imputed_clipped(
 ) -> Floats:
     """Cells that are not ``finite`` to the median, then clipped to the limits; ``raw`` [n, len(columns)]."""
     imputed = np.where(finite, raw, screening.median[columns])
-    return imputed.clip(screening.lower[columns], screening.upper[columns])
+    return imputed.clip(screening.lower[columns], screening.upper[columns], out=imputed)
 
 
 def _z_blocks(x: Rows, columns: NDArray[np.int64], screening: Screening) -> Iterator[Floats]:

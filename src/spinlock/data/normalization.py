@@ -49,10 +49,14 @@ class _Affine:
         self.scale = scale
 
     def transform(self, x: Floats) -> Floats:
-        return (x - self.center) / self.scale
+        z = x - self.center
+        z /= self.scale
+        return z
 
     def inverse(self, z: Floats) -> Floats:
-        return z * self.scale + self.center
+        x = z * self.scale
+        x += self.center
+        return x
 
     def state(self) -> dict[str, Any]:
         return {"method": self.method, "center": self.center, "scale": self.scale}

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from spinlock.data.annotations import AnnotatedFile
 from spinlock.data.hdf5 import open_hdf5, reading
@@ -25,14 +25,14 @@ from spinlock.errors import DataError
 FORMAT = "spinlock-tokens"
 FORMAT_VERSION = 1
 ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "imputed_share")
-NEW = "new"
+SIDES = ("new", "train", "validation")
+"""What an operator was to the model: not in its table, trained on, or held out to choose the best epoch."""
+
+TEXTS_AT_ONCE = 65_536
 
 
 class TokenWriter(RowFile):
-    """A new token file for rows of ``shape`` (N,) or (N, M), filled block by block; a context manager.
-
-    ``split`` [N] says of each operator ``train``, ``validation`` or ``new`` (all new when None).
-    """
+    """A new token file for rows of ``shape`` (N,) or (N, M), filled block by block; a context manager."""
 
     def __init__(
         self,
@@ -40,7 +40,6 @@ class TokenWriter(RowFile):
         columns: TokenColumns,
         shape: tuple[int, ...],
         *,
-        split: ArrayLike | None = None,
         attributes: Mapping[str, Attribute] | None = None,
         annotations: Annotated | None = None,
         overwrite: bool = False,
@@ -52,7 +51,6 @@ class TokenWriter(RowFile):
         }
         super().__init__(path, shape, attributes=marks, annotations=annotations, overwrite=overwrite)
         self._columns = columns
-        self._split = np.full(shape[0], NEW) if split is None else np.asarray(split)
 
     def _lay_out(self) -> None:
         tokens = self._file.create_group("tokens")
@@ -60,11 +58,20 @@ class TokenWriter(RowFile):
         tokens["category"] = text(self._columns.category)
         tokens["level"] = np.asarray(self._columns.level, dtype=np.int64)
         tokens["codebook_size"] = np.asarray(self._columns.codebook_size, dtype=np.int64)
-        self._file["split"] = text(self._split.tolist())
+        self._file.create_dataset("split", self.shape[0], h5py.string_dtype())
         dtype = index_dtype(self._columns.codebook_size)
         self._create("tokens/indices", (len(self._columns),), dtype, compressed=True)
         for quality in ROW_QUALITIES:
             self._create(f"tokens/{quality}", (), np.float32)
+
+    def write_split(self, sides: NDArray[np.int8]) -> None:
+        """Which side of the model's split each operator [N] was on, as a position in :data:`SIDES`.
+
+        Text of any length takes far more memory than its letters, so it is written a part at a time.
+        """
+        for start in range(0, len(sides), TEXTS_AT_ONCE):
+            part = sides[start : start + TEXTS_AT_ONCE]
+            self._file["split"][start : start + len(part)] = text([SIDES[side] for side in part.tolist()])
 
     def write(
         self,

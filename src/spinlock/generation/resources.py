@@ -3,8 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
 from spinlock.operators.sampling import Operators
+from spinlock.threads import one_thread_each
 
 MARGIN = 1.1
 """Room for HDF5's own structures."""
@@ -28,28 +28,6 @@ FRAMES_AT_ONCE = 2.5
 """Memory of a block over that of its frames: what features hold beside them (measured)."""
 PROCESS_BYTES = 600_000_000
 """What a process has loaded before the first block (measured)."""
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def settle(device: torch.device) -> None:
-    """On a CPU a block has one thread, so that its bytes do not depend on the number of cores."""
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-
-
-@contextmanager
-def one_thread_each(device: torch.device) -> Iterator[None]:
-    """Let this thread compute blocks as the workers do; the caller's number of threads comes back afterwards."""
-    before = torch.get_num_threads()
-    settle(device)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def table_bytes(config: DatasetConfig) -> int:

@@ -21,10 +21,11 @@ from spinlock.generation.blocks import SIZE, Block, plan_blocks
 from spinlock.generation.compute import BlockResult, compute_block
 from spinlock.generation.join import join_parts
 from spinlock.generation.parts import PartStore
-from spinlock.generation.resources import check_disk, check_memory, cores, one_thread_each, settle
+from spinlock.generation.resources import check_disk, check_memory
 from spinlock.generation.strata import operators_of
 from spinlock.operators.sampling import Balance, Operators, balance
 from spinlock.processes import Processes, processes
+from spinlock.threads import cores, one_thread_each, settle
 
 NOT_IDENTITY = ("batch_size", "device")
 """Keys that may change from one process to the next: the data do not depend on them."""

@@ -7,14 +7,20 @@ prefixes nearly is (Babenko and Lempitsky, 2014).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-Cross = Mapping[tuple[int, int], Tensor]
-"""x_ml [K_m, K_l] for m < l."""
+Cross = Sequence[Tensor]
+"""x_l [K_0 + ... + K_(l-1), K_l] of each level l: the x_ml of all coarser levels m, one below the other."""
+
+SLOW_BELOW = 64
+"""torch picks k of at least this many times k entries by a heap, three to five times as fast as what it does for fewer;
+short rows are quick either way."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +37,68 @@ class Found:
 
 def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
     """Codes of B rows from unary costs u_l [B, K_l] and pairwise ones; rows do not see one another."""
+    starts = _starts(unary)
     kept = min(max(width, 2), unary[0].shape[1])  # one more than a width of 1 needs, for the runner-up
-    cost, first = unary[0].topk(kept, dim=1, largest=False)
-    closest = _lead(cost) if width == 1 else torch.full_like(cost[:, 0], torch.inf)
-    cost, prefixes = cost[:, :width], [first[:, :width]]
+    cost, first = smallest(unary[0], kept)
+    closest = _lead(cost) if width == 1 or len(unary) == 1 else torch.full_like(cost[:, 0], torch.inf)
+    cost, prefixes = cost[:, :width], first[:, :width, None]
     for level in range(1, len(unary)):
         size = unary[level].shape[1]
-        costs = cost[..., None] + unary[level][:, None]
-        for coarse, chosen in enumerate(prefixes):
-            costs = costs + cross[coarse, level][chosen]
-        last = level == len(unary) - 1
-        kept = min(2 if last else max(width, 2), costs[0].numel())
-        cost, place = costs.flatten(1).topk(kept, dim=1, largest=False)
-        if width == 1 or last:
-            closest = torch.minimum(closest, _lead(cost))
-        if not last:
+        costs = _sums(cross[level], prefixes).add_(unary[level][:, None])
+        if level == len(unary) - 1:
+            cost, parent, code, lead = _best(costs, cost)
+            closest = torch.minimum(closest, lead)
+        else:
+            costs.add_(cost[..., None])
+            cost, place = smallest(costs.flatten(1), min(max(width, 2), costs[0].numel()))
+            if width == 1:
+                closest = torch.minimum(closest, _lead(cost))
             cost, place = cost[:, :width], place[:, :width]
-        parent = torch.div(place, size, rounding_mode="floor")
-        prefixes = [chosen.gather(1, parent) for chosen in prefixes] + [place % size]
-    if len(unary) == 1:
-        closest = _lead(cost)
-    return Found(torch.stack([chosen[:, 0] for chosen in prefixes], dim=1), cost[:, 0], closest)
+            parent = torch.div(place, size, rounding_mode="floor")
+            code = place - parent * size
+        prefixes = torch.cat([_chosen(prefixes, parent), code[..., None] + starts[level]], dim=-1)
+    return Found(prefixes[:, 0] - starts, cost[:, 0], closest)
+
+
+def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` smallest of each row [B, k], ascending, and their places."""
+    short = SLOW_BELOW * count - costs.shape[1]
+    if 0 < short < costs.shape[1]:
+        costs = F.pad(costs, (0, short), value=torch.inf)
+    values, places = costs.topk(count, dim=1, largest=False)
+    return values, places
+
+
+def _best(costs: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of costs [B, W, K] on top of those ``before`` [B, W]: the least [B, 1], its place in W and in K [B, 1].
+
+    And the lead [B] of the least over the second.
+    """
+    of_each = costs.amin(-1).add_(before)
+    cost, parent = of_each.min(1, keepdim=True)
+    row = _chosen(costs, parent)[:, 0]
+    code = row.argmin(1, keepdim=True)
+    beside = row.scatter_(1, code, torch.inf).amin(1) + before.gather(1, parent)[:, 0]
+    second = torch.minimum(beside, of_each.scatter_(1, parent, torch.inf).amin(1))
+    return cost, parent, code, second - cost[:, 0]
+
+
+def _chosen(values: Tensor, places: Tensor) -> Tensor:
+    """Of values [B, W, k] those at places [B, w]: [B, w, k]."""
+    return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
+
+
+def _sums(table: Tensor, prefixes: Tensor) -> Tensor:
+    """Pairwise costs [B, W, K] of the codes of a level with prefixes [B, W, l], rows of the stacked tables."""
+    rows, beam, coarser = prefixes.shape
+    flat = F.embedding_bag(prefixes.reshape(rows * beam, coarser), table, mode="sum")
+    return flat.view(rows, beam, -1)
+
+
+def _starts(unary: Sequence[Tensor]) -> Tensor:
+    """Where the codes of each level [L] begin in stacked tables."""
+    sizes = [costs.shape[1] for costs in unary]
+    return torch.tensor([0, *accumulate(sizes[:-1])], device=unary[0].device)
 
 
 def _lead(cost: Tensor) -> Tensor:
@@ -62,14 +109,14 @@ def _lead(cost: Tensor) -> Tensor:
 def cost_of(codes: Tensor, unary: Sequence[Tensor], cross: Cross) -> Tensor:
     """The cost [B] of given codes [B, L]."""
     total = torch.stack([costs.gather(1, codes[:, level, None])[:, 0] for level, costs in enumerate(unary)]).sum(0)
-    for (coarse, fine), table in cross.items():
-        total = total + table[codes[:, coarse], codes[:, fine]]
+    rows = codes + _starts(unary)
+    for level in range(1, len(unary)):
+        total = total + cross[level][rows[:, :level], codes[:, level, None]].sum(1)
     return total
 
 
-def pairwise(vectors: Sequence[Tensor], toward: Sequence[Tensor] | None = None) -> dict[tuple[int, int], Tensor]:
-    """x_ml = 2 T_m R_l' [K_m, K_l] of vectors T_l and R_l [K_l, d]; R is T where it is not given."""
+def pairwise(vectors: Sequence[Tensor], toward: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """x_ml = 2 T_m R_l' of vectors T_l and R_l [K_l, d], stacked as in :data:`Cross`; R is T where it is not given."""
     toward = vectors if toward is None else toward
-    return {
-        (coarse, fine): 2 * vectors[coarse] @ toward[fine].t() for fine in range(len(vectors)) for coarse in range(fine)
-    }
+    stacked = [torch.cat([vectors[0][:0], *vectors[:level]]) for level in range(len(vectors))]
+    return [2 * coarser @ fine.t() for coarser, fine in zip(stacked, toward, strict=True)]

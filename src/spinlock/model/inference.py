@@ -1,12 +1,13 @@
 """Tokens of rows in fixed blocks: the same kernels on the same shapes, whatever batch the rows come in.
 
 A matrix product's rounding may depend on its number of rows; so that a row's tokens never depend on the other rows or
-on the batch size, every product here sees exactly 1,024 rows, the last block padded with zeros.
+on the batch size, every product here sees exactly 1,024 rows, the last block padded with zeros. On a CPU each block has
+one thread, and several are worked on side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from spinlock.model.tables import TokenTables
 from spinlock.model.vqvae import CategoricalVQVAE
+from spinlock.threads import side_by_side
 
 BLOCK = 1024
 
@@ -57,55 +59,71 @@ def _ieee(backend: Any) -> Iterator[None]:
         backend.fp32_precision = before
 
 
-@torch.no_grad()
-@full_precision()
+class BlockEncoder:
+    """Tokens and errors of normalised rows [n, D], n at most 1,024, on the device of a model whose weights stay."""
+
+    @torch.no_grad()
+    @full_precision()
+    def __init__(self, model: CategoricalVQVAE) -> None:
+        self.tables = TokenTables(model)
+        self.device = model.decoder.linear.device
+
+    @torch.no_grad()
+    def __call__(self, rows: Tensor) -> EncodedRows:
+        """Encode one block; to be called within :func:`full_precision`."""
+        block = _padded(rows)
+        tokens = self.tables.encode(block)
+        error = (block - self.tables.decode(tokens.indices)).square().mean(1)
+        return EncodedRows(tokens.indices[: len(rows)], error[: len(rows)], tokens.near_tie[: len(rows)])
+
+
 def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
     """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
-    tables, encoded, errors = TokenTables(model), [], []
-    for block in _blocks(rows):
-        encoded.append(tables.encode(block))
-        errors.append((block - tables.decode(encoded[-1].indices)).square().mean(1))
+    with full_precision():
+        parts = side_by_side(BlockEncoder(model), torch.split(rows, BLOCK), rows.device)
     return EncodedRows(
-        torch.cat([part.indices for part in encoded])[: len(rows)],
-        torch.cat(errors)[: len(rows)],
-        torch.cat([part.near_tie for part in encoded])[: len(rows)],
+        torch.cat([part.indices for part in parts]),
+        torch.cat([part.error for part in parts]),
+        torch.cat([part.near_tie for part in parts]),
     )
 
 
 @torch.no_grad()
-@full_precision()
 def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
-    tables = TokenTables(model)
-    return torch.cat([tables.decode(block) for block in _blocks(indices)])[: len(indices)]
+    return _in_blocks(TokenTables(model).decode, indices)
 
 
 @torch.no_grad()
-@full_precision()
 def encode_local_rows(model: CategoricalVQVAE, rows: Tensor) -> Tensor:
     """Local tokens [n, C, L] of normalised rows [n, D], of a joint model too."""
     tables = TokenTables(model)
-    return torch.cat([tables.encode_local(block).indices for block in _blocks(rows)])[: len(rows)]
+    return _in_blocks(lambda block: tables.encode_local(block).indices, rows)
 
 
 @torch.no_grad()
-@full_precision()
 def decode_local_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Normalised rows [n, D] of local tokens [n, C, l], of a joint model too."""
-    tables = TokenTables(model)
-    return torch.cat([tables.decode_local(block) for block in _blocks(indices)])[: len(indices)]
+    return _in_blocks(TokenTables(model).decode_local, indices)
 
 
 @torch.no_grad()
-@full_precision()
 def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
     """Quantised latents [n, C E] of tokens [n, C, l]."""
-    latents = [model.lookup(block).transpose(0, 1).flatten(1) for block in _blocks(indices)]
-    return torch.cat(latents)[: len(indices)]
+    return _in_blocks(lambda block: model.lookup(block).transpose(0, 1).flatten(1), indices)
 
 
-def _blocks(rows: Tensor) -> list[Tensor]:
-    padding = -len(rows) % BLOCK
-    if padding or len(rows) == 0:
-        rows = torch.cat([rows, rows.new_zeros(padding or BLOCK, *rows.shape[1:])])
-    return list(torch.split(rows, BLOCK))
+def _in_blocks(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """A function without gradients of rows [n, ...], block by block."""
+
+    def padded(block: Tensor) -> Tensor:
+        return function(_padded(block))[: len(block)]
+
+    with full_precision():
+        return torch.cat(side_by_side(padded, torch.split(rows, BLOCK), rows.device))
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Exactly 1,024 rows."""
+    missing = BLOCK - len(rows)
+    return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows

@@ -79,6 +79,8 @@ class JointTables:
         self.vectors = [torch.cat(books) for books in self.books]
         self.norms = [vectors.square().sum(1) for vectors in self.vectors]
         self.cross = [pairwise(books) for books in self.books]
+        sizes = torch.tensor(codes.num_codes, device=self.vectors[0].device)
+        self.starts = sizes.cumsum(1) - sizes
 
     def assign(self, rows: Tensor, start: Tensor, *, width: int, sweeps: int = SWEEPS) -> tuple[Tensor, Tensor]:
         """Tokens [B, C, L] of rows [B, D] from a start [B, C, L], and the closest decision [B] on the way.
@@ -94,20 +96,19 @@ class JointTables:
             before = tokens.clone()
             for c, (books, vectors) in enumerate(zip(self.books, self.vectors, strict=True)):
                 now = tokens[:, c]
-                wanted = left + _sum(books, now)
+                wanted = left + self._sum(c, now)
                 costs = torch.addmm(self.norms[c], wanted, vectors.t(), alpha=-2.0)
                 unary = torch.split(costs, [len(book) for book in books], dim=1)
                 found = beam_search(unary, self.cross[c], width)
                 better = active & (found.cost < cost_of(now, unary, self.cross[c]) - LEAST_GAIN)
                 margin = torch.where(active, torch.minimum(margin, found.runner_up), margin)
                 tokens[:, c] = torch.where(better[:, None], found.codes, now)
-                left = wanted - _sum(books, tokens[:, c])
+                left = wanted - self._sum(c, tokens[:, c])
             active = active & (before != tokens).flatten(1).any(1)
             if not active.any():
                 break
         return tokens, margin
 
-
-def _sum(books: list[Tensor], codes: Tensor) -> Tensor:
-    """Sum of the vectors [B, D] of codes [B, L]."""
-    return torch.stack([book[codes[:, level]] for level, book in enumerate(books)]).sum(0)
+    def _sum(self, category: int, codes: Tensor) -> Tensor:
+        """Sum of the vectors [B, D] of a category's codes [B, L]."""
+        return F.embedding_bag(codes + self.starts[category], self.vectors[category], mode="sum")

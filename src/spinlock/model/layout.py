@@ -37,6 +37,7 @@ class CategoryLayout(nn.Module):
 
     def __init__(self, groups: tuple[tuple[int, ...], ...], columns: int) -> None:
         super().__init__()
+        self.num_columns = columns
         width = max(len(group) for group in groups)
         index = torch.full((len(groups), width), columns, dtype=torch.int64)
         for c, group in enumerate(groups):

@@ -9,8 +9,8 @@ from typing import Any, Literal
 LEVELS = 3
 """Quantisation levels per category, coarse to fine."""
 
-BEAM_WIDTH = 8
-"""Prefixes that the search for codes keeps: from 4 on held-out quality changes by less than 0.001."""
+BEAM_WIDTH = 4
+"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add less than 0.0002."""
 
 
 def ceil4(value: float) -> int:

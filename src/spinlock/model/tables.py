@@ -48,7 +48,10 @@ class BlockTables:
         self.beam_width = beam_width
         self.sizes = [table.shape[1] for table in up]
         self.norms = torch.cat(norms, dim=1)[:, None]
-        self.linear = -2 * torch.bmm(block.encoder.linear, toward)
+        index, mask, columns = block.layout.index, block.layout.mask[..., None], block.layout.num_columns
+        self.columns = index.clamp(max=columns - 1)  # what padding reads has no weight
+        self.hidden = block.encoder.hidden * mask
+        self.linear = -2 * torch.bmm(block.encoder.linear * mask, toward)
         self.output = -2 * torch.bmm(block.encoder.output, toward)
         self.counts = torch.stack([level.num_codes for level in levels], dim=-1).tolist()
         self.cross = [
@@ -58,13 +61,12 @@ class BlockTables:
             for c, sizes in enumerate(self.counts)
         ]
 
-    def encode(self, rows: Tensor) -> Tokens:
-        """Tokens [C, B, L] of rows [B, D]."""
-        encoder, columns = self.block.encoder, self.block.layout.gather(rows)
-        hidden = F.gelu(torch.baddbmm(encoder.hidden_bias, columns, encoder.hidden), approximate="tanh")
+    def encode(self, by_column: Tensor, margin: Tensor) -> Tokens:
+        """Tokens [C, B, L] of columns [D, B]; choices whose costs differ by up to ``margin`` [C, B] are a near tie."""
+        columns = by_column[self.columns].transpose(1, 2)  # whole columns are copied faster than cells of each row
+        hidden = F.gelu(torch.baddbmm(self.block.encoder.hidden_bias, columns, self.hidden), approximate="tanh")
         costs = torch.baddbmm(torch.baddbmm(self.norms, columns, self.linear), hidden, self.output)
-        margin = NEAR_TIE * columns.square().sum(-1)
-        near_tie = torch.zeros(columns.shape[1], dtype=torch.bool, device=rows.device)
+        near_tie = torch.zeros(by_column.shape[1], dtype=torch.bool, device=by_column.device)
         indices: list[Tensor] = []
         for c, (own, sizes) in enumerate(zip(costs, self.counts, strict=True)):
             levels = torch.split(own, self.sizes, dim=-1)
@@ -85,6 +87,9 @@ class TokenTables:
         self.decoder = decoder
         self.blocks = [BlockTables(block, spec.beam_width) for block in model.each_block()]
         layers = torch.cat([decoder.linear, decoder.hidden], dim=1)
+        self.members = torch.zeros(spec.num_categories, spec.num_columns, device=layers.device)
+        for c, group in enumerate(spec.groups):
+            self.members[c, list(group)] = 1.0
         codebooks: list[Tensor] = []
         first = 0
         for block in model.each_block():
@@ -109,7 +114,9 @@ class TokenTables:
     @torch.no_grad()
     def encode_local(self, rows: Tensor) -> Tokens:
         """Tokens of rows [B, D], each from its own category's columns."""
-        encoded = [block.encode(rows) for block in self.blocks]
+        by_column = rows.t().contiguous()
+        margin = NEAR_TIE * (self.members @ by_column.square())
+        encoded = [block.encode(by_column, margin[block.block.members]) for block in self.blocks]
         indices = torch.cat([part.indices for part in encoded]).transpose(0, 1)
         return Tokens(indices, torch.stack([part.near_tie for part in encoded]).any(0))
 

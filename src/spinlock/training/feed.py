@@ -9,7 +9,6 @@ processes each takes its share of every batch.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from spinlock.config import VQVAEConfig
 from spinlock.data.storedrows import StoredRows
 from spinlock.processes import ALONE, Processes
+from spinlock.threads import ahead
 from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
 from spinlock.training.table import CleanedTable, cleaned
@@ -120,14 +120,7 @@ class StreamedFeed:
             if offset + count > skipped or (with_first and number == 0):
                 wanted.append((offset, stretches, [self.seed, 5, epoch, number]))
             offset += count
-        with ThreadPoolExecutor(1) as reader:
-            coming = [reader.submit(self._read, *wanted[0][1:])]
-            for here, following in pairwise([*wanted, None]):
-                assert here is not None, "only the last one has none after it"
-                rows = coming.pop().result()
-                if following is not None:
-                    coming.append(reader.submit(self._read, *following[1:]))
-                yield here[0], rows
+        yield from ahead((offset, self._read(stretches, seed)) for offset, stretches, seed in wanted)
 
     def _read(self, stretches: list[tuple[int, int]], seed: list[int]) -> Tensor:
         """The training rows of some stretches of the file, cleaned and mixed."""
