@@ -10,8 +10,9 @@ narrow   the same with embeddings as wide as this program makes them, 36: its ow
 pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
 
 Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, the share of the peak
-rate of a large matrix product (measured here) that the program's counted operations reach, and the peak memory of the
-process, which holds all four.
+rate of a large matrix product (measured here) that the program's counted operations reach, the peak memory of each
+contender (in a process of its own, Python and torch included; on a GPU what torch allocated), and which operations the
+program's time goes to.
 
     poetry install --with peers
     poetry run python benchmarks/speed.py --device cpu --output results.json
@@ -25,17 +26,23 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
 from vector_quantize_pytorch import ResidualVQ
 
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.config import config_from_mapping
+from spinlock.data.split import Split
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.spec import latent_dims
 from spinlock.training.compilation import step_operations
@@ -46,6 +53,7 @@ from spinlock.training.optimizer import make_optimizer
 from spinlock.training.schedule import BatchPlan
 from spinlock.training.state import Progress, TrainingState
 from spinlock.training.stopping import StopRequest
+from spinlock.training.table import CleanedTable, Table
 from spinlock.training.trainer import Trainer
 from spinlock.training.warm_start import warm_start
 
@@ -53,6 +61,9 @@ COLUMNS, CATEGORIES, CODES, EMBEDDING, HIDDEN, DECODER, RANK = 360, 10, 48, 126,
 BATCH = 1024
 TOPO_WEIGHT, COMMITMENT = 0.45, 0.5
 FIT_ROWS = 4096
+
+OPERATIONS = 6
+"""Of those that the time goes to, how many are told."""
 
 Step = Callable[[Tensor], None]
 
@@ -75,15 +86,25 @@ def specification() -> ModelSpec:
     return ModelSpec(names, groups, EMBEDDING, HIDDEN, (dims,) * CATEGORIES, sizes, decoder_dim=DECODER)
 
 
-def program(rows: Tensor, config: VQVAEConfig, *, compiled: bool) -> Step:
+def resident(rows: Tensor) -> CleanedTable:
+    """Rows as a run holds them; nothing else of the table is looked at."""
+    nothing = np.empty((0, COLUMNS), dtype=np.float32)
+    table = Table("rows.h5", "sdf", "aggregated", (), len(rows), 1, "", nothing)
+    every = np.arange(len(rows))
+    split = Split(every, every[:0], every, every[:0])
+    return CleanedTable(table, split, None, every, every[:0], rows, rows[:0])  # type: ignore[arg-type]
+
+
+def program(rows: Tensor, *, compiled: bool) -> Step:
     """A step of this program."""
+    config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     model = CategoricalVQVAE(specification(), seed=0).to(rows.device)
     warm_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
     optimizer = make_optimizer(model, config.learning_rate, warm=True)
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
     trainer = Trainer(
         state,
-        rows,
+        resident(rows),
         None,  # type: ignore[arg-type]  # nothing is validated
         config,
         compiled=compiled,
@@ -126,8 +147,8 @@ class Loop(nn.Module):
         return self.decoder(torch.cat(latents, 1)), torch.stack(latents), torch.stack(losses).mean()
 
 
-def loop(rows: Tensor, *, embedding: int = EMBEDDING, pdist: bool = False) -> Step:
-    """A step of the plain loop."""
+def loop(rows: Tensor, *, compiled: bool, embedding: int = EMBEDDING, pdist: bool = False) -> Step:
+    """A step of the plain loop, never compiled."""
     torch.manual_seed(0)
     model = Loop(embedding).to(rows.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=7e-4, fused=True)
@@ -148,6 +169,14 @@ def _pdist_loss(rows: Tensor, latents: Tensor) -> Tensor:
     near, far = torch.pdist(rows), torch.pdist(latents.transpose(0, 1).flatten(1))
     near, far = near - near.mean(), far - far.mean()
     return 1 - (near * far).sum() / (near.square().sum() * far.square().sum()).sqrt()
+
+
+CONTENDERS: dict[str, Callable[..., Step]] = {
+    "program": program,
+    "loop": loop,
+    "narrow": partial(loop, embedding=specification().embedding_width(slice(0, CATEGORIES))),
+    "pdist": partial(loop, pdist=True),
+}
 
 
 def matmul_peak(device: torch.device) -> float:
@@ -173,14 +202,8 @@ def _seconds(action: Callable[[], Any], device: torch.device) -> float:
 def measure(count: int, device: torch.device, rounds: int, steps: int, *, compiled: bool) -> dict[str, Any]:
     """Steps of all contenders by turns, on a table of ``count`` rows."""
     rows = table(count, device)
-    config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     started = time.perf_counter()
-    contenders = {
-        "program": program(rows, config, compiled=compiled),
-        "loop": loop(rows),
-        "narrow": loop(rows, embedding=specification().embedding_width(slice(0, CATEGORIES))),
-        "pdist": loop(rows, pdist=True),
-    }
+    contenders = {name: make(rows, compiled=compiled) for name, make in CONTENDERS.items()}
     plan = BatchPlan.of(count, BATCH)
     order = plan.order(0, 1).to(device)
     warm_up = {}
@@ -207,12 +230,41 @@ def measure(count: int, device: torch.device, rounds: int, steps: int, *, compil
         "warm_up_seconds": warm_up,
         "matmul_peak": peak,
         "share_of_peak": operations / median["program"] / peak,
-        "peak_memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else _resident(),
+        "time": where_time_goes(contenders["program"], order, device),
+        "peak_memory": {name: peak_memory(name, count, device) for name in CONTENDERS},
         "setup_seconds": time.perf_counter() - started,
     }
 
 
-def _resident() -> int:
+def where_time_goes(step: Step, order: Tensor, device: torch.device) -> dict[str, float]:
+    """Shares of the operations that take most of the time of ten steps, on the device."""
+    activity = ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU
+    with profile(activities=[activity]) as profiler:
+        for number in range(10):
+            step(order[number % len(order)])
+    taken = {
+        event.key: event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
+        for event in profiler.key_averages()
+    }
+    total = sum(taken.values())
+    leading = sorted(taken, key=lambda key: -taken[key])[:OPERATIONS]
+    return {key.removeprefix("aten::"): taken[key] / total for key in leading}
+
+
+def peak_memory(name: str, count: int, device: torch.device) -> int:
+    """Bytes at most, of one contender alone in a process of its own, three steps long."""
+    command = [sys.executable, __file__, "--device", str(device), "--rows", str(count), "--alone", name]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def alone(name: str, count: int, device: torch.device) -> int:
+    """What that process does."""
+    rows = table(count, device)
+    step, order = CONTENDERS[name](rows, compiled=False), BatchPlan.of(count, BATCH).order(0, 1).to(device)
+    for number in range(3):
+        step(order[number % len(order)])
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -221,18 +273,23 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         f"{result['machine']}\n",
         "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist |"
-        " share of matmul peak | peak memory, all four |",
+        " share of matmul peak | peak memory |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in result["tables"]:
         step, ratio = r["step_seconds"], r["ratio"]
         epoch = {name: value * r["steps_per_epoch"] for name, value in step.items()}
         others = " | ".join(f"{epoch[name]:.2f} ({ratio[name]:.1f} x)" for name in ("loop", "narrow", "pdist"))
+        memory = " / ".join(f"{r['peak_memory'][name] / 1e9:.2f}" for name in CONTENDERS)
         lines.append(
             f"| {r['rows']:,} x {COLUMNS} | {epoch['program']:.2f} ({1 / step['program']:.1f}) | {others} "
             f"| {100 * r['share_of_peak']:.0f} % of {r['matmul_peak'] / 1e9:,.0f} GFLOP/s "
-            f"| {r['peak_memory'] / 1e9:.1f} GB |"
+            f"| {memory} GB |"
         )
+    lines.append("\nWhere a step of the program spends its time:\n")
+    for r in result["tables"]:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in r["time"].items())
+        lines.append(f"- {r['rows']:,} rows: {shares}")
     return "\n".join(lines)
 
 
@@ -251,7 +308,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="steps in a round")
     parser.add_argument("--compile", action="store_true", help="compile the program's step, and no loop")
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--alone", choices=CONTENDERS, help="print the peak memory of one contender alone")
     arguments = parser.parse_args()
+    if arguments.alone:
+        print(alone(arguments.alone, arguments.rows[0], arguments.device))
+        return
     result: dict[str, Any] = {"machine": machine(arguments.device), "tables": []}
     for count in arguments.rows:
         result["tables"].append(

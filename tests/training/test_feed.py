@@ -1,0 +1,129 @@
+"""Batches of tables in memory and in files: every row once, in an order that follows from seed, epoch and step."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spinlock.data.storedrows import StoredRows
+from spinlock.processes import ALONE, Processes
+from spinlock.training import feed
+from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of
+from spinlock.training.table import CleanedTable, clean_table, read_table
+from tests.training.runs import CPU, config, curved_table, table_at
+
+Opened = Callable[..., tuple[CleanedTable, StreamedFeed]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """A table of 240 rows in its file, in buffers of 40 rows of 10 stretches, and its feed."""
+    monkeypatch.setattr(feed, "BUFFER_BYTES", 40 * 24 * 4)
+    monkeypatch.setattr(feed, "STRETCHES", 10)
+
+    def make(group: Processes = ALONE, **settings: Any) -> tuple[CleanedTable, StreamedFeed]:
+        if not (tmp_path / "table.h5").exists():
+            table_at(tmp_path, chunks=(2, 24))
+        chosen = config(tmp_path, max_table_mb=0.02, **settings)
+        data = clean_table(read_table(chosen), chosen, CPU)
+        made = feed_of(data, batch_plan(data, chosen), chosen, group)
+        assert isinstance(made, StreamedFeed)
+        return data, made
+
+    return make
+
+
+def all_rows(data: CleanedTable, x: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(data.cleaner.apply(x[data.split.train]).values)
+
+
+def sorted_rows(rows: Tensor) -> list[list[float]]:
+    return sorted(rows.tolist())
+
+
+@pytest.mark.parametrize("batch_size", [64, 50, 7, 216, 1])
+def test_every_training_row_comes_once_and_the_last_batch_is_filled_up(opened: Opened, batch_size: int) -> None:
+    data, stream = opened(batch_size=batch_size)
+    batches = list(stream.batches(1, 0))
+    plan = stream.plan
+    assert [len(batch) for batch in batches] == [plan.batch] * plan.steps
+    rows = torch.cat(batches)
+    assert sorted_rows(rows[: plan.rows]) == sorted_rows(all_rows(data, curved_table()))
+    torch.testing.assert_close(rows[plan.rows :], rows[: len(rows) - plan.rows], rtol=0, atol=0)
+
+
+def test_rows_are_mixed_across_the_file_and_anew_in_each_epoch(opened: Opened) -> None:
+    data, stream = opened()
+    place = {tuple(row): index for index, row in enumerate(all_rows(data, curved_table()).tolist())}
+    orders = [[place[tuple(row)] for row in torch.cat(list(stream.batches(epoch, 0))).tolist()] for epoch in (1, 2)]
+    assert orders[0] != orders[1]
+    for order in orders:
+        assert np.abs(np.diff(order)).mean() > 40  # 72 if wholly random, 1 in the order of the file
+        first = np.array(order[: len(order) // 4])
+        assert first.min() < 40
+        assert first.max() > 176
+
+
+@pytest.mark.parametrize("batch_size", [64, 7])
+def test_an_epoch_goes_on_at_any_step(opened: Opened, batch_size: int) -> None:
+    _, stream = opened(batch_size=batch_size)
+    whole = list(stream.batches(3, 0))
+    for first in range(len(whole)):
+        for expected, found in zip(whole[first:], stream.batches(3, first), strict=True):
+            assert torch.equal(expected, found)
+
+
+def test_what_lies_before_a_step_is_not_read(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, stream = opened(batch_size=54)
+    read: list[int] = []
+    real = StoredRows.__getitem__
+
+    def counting(self: StoredRows, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        read.append(len(positions))
+        return real(self, positions)
+
+    monkeypatch.setattr(StoredRows, "__getitem__", counting)
+    assert len(list(stream.batches(1, 3))) == 1
+    assert sum(read) < 100
+
+
+def test_of_several_processes_each_has_its_share(opened: Opened) -> None:
+    whole = list(opened(batch_size=50)[1].batches(1, 0))
+    shares = [list(opened(Processes(rank, 3), batch_size=50)[1].batches(1, 0)) for rank in range(3)]
+    for step, batch in enumerate(whole):
+        for rank in range(3):
+            assert torch.equal(shares[rank][step], batch[rank::3])
+
+
+def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
+    table_at(tmp_path)
+    chosen = config(tmp_path)
+    data = clean_table(read_table(chosen), chosen, CPU)
+    held = feed_of(data, batch_plan(data, chosen), chosen)
+    assert isinstance(held, ResidentFeed)
+    assert not data.streamed
+    order = held.plan.order(chosen.random_seed, 2)
+    assert all(torch.equal(batch, order[step]) for step, batch in enumerate(held.batches(2, 0)))
+    assert len(list(held.batches(2, 3))) == 1
+
+
+def test_of_a_table_in_its_file_a_sample_is_held(opened: Opened) -> None:
+    data, stream = opened(validation_fraction=0.5, fit_rows=100)
+    assert data.streamed
+    assert (len(data.train), len(data.validation)) == (100, 100)
+    assert (len(data.split.train), stream.plan.rows) == (120, 120)
+    expected = data.cleaner.apply(curved_table()[data.validation_rows]).values
+    torch.testing.assert_close(data.validation, torch.from_numpy(expected), rtol=0, atol=0)
+
+
+def test_a_stop_in_the_middle_leaves_nothing_behind(opened: Opened) -> None:
+    _, stream = opened(batch_size=7)
+    batches = stream.batches(1, 0)
+    assert len(list(islice(batches, 3))) == 3
+    batches.close()  # type: ignore[attr-defined]

@@ -1,0 +1,99 @@
+"""Runs that several processes train together; started by ``torchrun`` with a folder, writes ``rank0.json``, ..."""
+
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinlock.config import VQVAEConfig
+from spinlock.processes import ALONE, Processes, processes
+from spinlock.training import steps
+from spinlock.training.checkpoint import load_checkpoint
+from spinlock.training.objective import LossTerms
+from spinlock.training.prepare import prepare
+from spinlock.training.resuming import resumed_run
+from spinlock.training.run import Run, new_run
+from spinlock.training.stopping import StopRequest
+from spinlock.training.table import read_table
+from tests.training.runs import CPU, EAGER, Silent, config
+
+CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
+
+RESETS = {"factors": CODES, "ema_decay": 0.5, "dead_code_threshold": 60.0, "dead_code_reset_interval": 3}
+
+CASES: dict[str, dict[str, Any]] = {
+    "seed 0": {"random_seed": 0},
+    "seed 1": {"random_seed": 1},
+    "seed 2": {"random_seed": 2},
+    "resets": RESETS,
+    "learned codes": {"use_ema": False},
+    "odd batches": {"batch_size": 37, "topo_samples": 30},
+    "streamed": {"max_table_mb": 0.02, "batch_size": 37},
+    "joint": {"assignment": "joint", "epochs": 20},
+    "cold": {"warm_start": False},
+}
+"""What is trained for 8 epochs of a few steps each, or as many as it says."""
+
+
+def settings(folder: Path, case: str) -> VQVAEConfig:
+    """The configuration of a case."""
+    return config(folder, **({"epochs": 8} | CASES[case]))
+
+
+def trained(chosen: VQVAEConfig, group: Processes = ALONE) -> dict[str, Any]:
+    """The first 20 losses, the final quality, the hash of all weights and how many codes were replaced."""
+    return outcome(new_run(prepare(read_table(chosen), chosen, CPU, group), chosen, EAGER, **options(group)))
+
+
+def resumed(path: Path, chosen: VQVAEConfig, group: Processes = ALONE) -> dict[str, Any]:
+    """The same of a run that goes on."""
+    return outcome(resumed_run(load_checkpoint(path), read_table(chosen), chosen, **options(group)))
+
+
+def options(group: Processes) -> dict[str, Any]:
+    return {"device": CPU, "command_line": "test", "group": group}
+
+
+def outcome(run: Run) -> dict[str, Any]:
+    losses: list[float] = []
+    objective, joint = steps.objective, steps.JointStep.losses
+
+    def recording(*args: Any, **others: Any) -> LossTerms:
+        terms = objective(*args, **others)
+        losses.append(terms.total.item())
+        return terms
+
+    def joint_recording(*args: Any) -> LossTerms:
+        terms = joint(*args)
+        losses.append(terms.total.item())
+        return terms
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "objective", recording)
+        patch.setattr(steps.JointStep, "losses", joint_recording)
+        run.train(Silent(), StopRequest(), save=lambda state, best: None)
+    weights = sha256()
+    for tensor in run.state.model.state_dict().values():
+        weights.update(tensor.numpy().tobytes())
+    return {
+        "losses": losses[:20],
+        "quality": run.state.history.columns["val_quality"][-1],
+        "weights": weights.hexdigest(),
+        "resets": run.state.progress.resets_total,
+    }
+
+
+def main(folder: Path) -> None:
+    """All cases, and a run that one process began."""
+    with processes() as group:
+        found = {case: trained(settings(folder, case), group) for case in CASES}
+        longer = settings(folder, "seed 0").model_copy(update={"epochs": 12})
+        found["gone on"] = resumed(folder / "begun" / "last.pt", longer, group)
+        (folder / f"rank{group.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
