@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from spinlock.categories.clustering import DISTANCES, absorb_small, feature_distance, merge_path, ward_labels
+from spinlock.categories.clustering import (
+    DISTANCES,
+    absorb_small,
+    feature_distance,
+    mean_silhouette,
+    merge_path,
+    ward_labels,
+)
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights
 from tests.categories.tables import entangled, planted_labels, planted_rows
@@ -104,3 +111,12 @@ def test_each_merge_joins_the_pair_that_correlates_most(rng: np.random.Generator
         assert sorted(map(sorted, expected)) == sorted(group.tolist() for group in groups_of(after))
         np.testing.assert_array_equal(before < fixed, after < fixed)
         np.testing.assert_array_equal(before[before < fixed], after[before < fixed])
+
+
+@pytest.mark.parametrize("clusters", [2, 5, 19])
+def test_the_silhouette_is_that_of_scikit_learn(clusters: int) -> None:
+    rng = np.random.default_rng(clusters)
+    distance = feature_distance(np.corrcoef(rng.standard_normal((20, 50))))
+    labels = np.concatenate([np.arange(clusters), rng.integers(clusters, size=20 - clusters)])
+    expected = silhouette_score(distance, labels, metric="precomputed")
+    assert mean_silhouette(distance, labels) == pytest.approx(expected, rel=1e-12)

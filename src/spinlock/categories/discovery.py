@@ -20,6 +20,7 @@ from spinlock.categories.clustering import (
     DistanceKind,
     absorb_small,
     feature_distance,
+    mean_silhouette,
     merge_path,
     ward_labels,
 )
@@ -179,9 +180,7 @@ def describe(
         cosine, open_cosine = float(found.max()), float(open_cosines(found, fixed).max())
     silhouette = 0.0
     if 2 <= len(groups) < len(labels):
-        from sklearn.metrics import silhouette_score  # takes seconds to import, and only discovery needs it
-
-        silhouette = float(silhouette_score(feature_distance(correlation), labels, metric="precomputed"))
+        silhouette = mean_silhouette(feature_distance(correlation), labels)
     share = max(len(group) for group in groups) / len(labels)
     merged_cosine = cosine if before is None else before
     return Candidate(labels, distance, len(groups), merged_cosine, cosine, open_cosine, moves, share, silhouette)

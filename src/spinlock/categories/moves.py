@@ -118,7 +118,7 @@ def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int) 
     """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
     columns, gains = _gains(here, limit, minimum)
     enough = here.penalty(limit) - LEAST_GAIN
-    for position in np.argsort(-gains, axis=None, kind="stable")[:TRIES].tolist():
+    for position in _most_promising(gains).tolist():
         row, target = divmod(position, gains.shape[1])
         if gains[row, target] == -np.inf:
             break
@@ -126,6 +126,15 @@ def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int) 
         if moved.penalty(limit) < enough:
             return moved
     return None
+
+
+def _most_promising(gains: Floats) -> NDArray[np.int64]:
+    """Positions of the TRIES largest gains, largest first, the earlier one where two are equal."""
+    losses = -gains.ravel()
+    if losses.size > TRIES:
+        within = np.flatnonzero(losses <= np.partition(losses, TRIES - 1)[TRIES - 1])
+        return within[np.argsort(losses[within], kind="stable")[:TRIES]]
+    return np.argsort(losses, kind="stable")
 
 
 def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int64], Floats]:

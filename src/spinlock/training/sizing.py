@@ -21,6 +21,7 @@ from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
+from spinlock.threads import side_by_side
 from spinlock.training.allotment import Allotment, Triple, total_bits
 from spinlock.training.inner import InnerSplit
 from spinlock.training.trials import Sizes, Trials
@@ -97,11 +98,11 @@ class Sizer:
         specs = [self._comparison(labels, self.rate(excess)) for labels in partitions]
         least = min(self._least_bits(spec.groups) for spec in specs)
         limit = max(least, self.settings.max_bits or np.inf)
-        local = {
-            index: self.trials(replace(spec, assignment="local")).quality
-            for index, spec in enumerate(specs)
-            if self._least_bits(spec.groups) <= limit
-        }
+        affordable = [index for index, spec in enumerate(specs) if self._least_bits(spec.groups) <= limit]
+        tried = side_by_side(
+            lambda index: self.trials(replace(specs[index], assignment="local")).quality, affordable, self.trials.device
+        )
+        local = dict(zip(affordable, tried, strict=True))
         if self.settings.assignment == "local":
             return [local.get(index) for index in range(len(specs))]
         finalists = sorted(local, key=lambda index: -local[index])[:FINALISTS]

@@ -60,6 +60,7 @@ class Trials:
         self.held_out = rows[torch.from_numpy(_at_most(inner.held_out, HELD_OUT_ROWS, rng))]
         self.validation_rows = validation_rows
         self.seed = seed
+        self.device = rows.device
 
     @cached_property
     def points(self) -> Tensor:
