@@ -15,12 +15,13 @@ ALLOWANCE = 150_000
 """Kilobytes; the larger table alone has 128,000, cleaned rows as much again, and its tokens 96,000 in int64."""
 
 MEASURED = """
-import resource, runpy, sys
+import re, runpy, sys
 try:
     runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 finally:
-    print("peak:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    print("peak:", re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], file=sys.stderr)
 """
+"""What getrusage says includes the process that started this one."""
 
 
 def repeated_table(path: Path, x: NDArray[np.float32], rows: int) -> None:
@@ -45,13 +46,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """A small and a large table, and a model."""
     folder = tmp_path_factory.mktemp("memory")
     x = low_rank_table(np.random.default_rng(0), FEW, WIDE, 6)
-    settings = {"batch_size": 16_384, "max_table_mb": 16, "fit_rows": 5_000}
+    settings = {"batch_size": 4096, "max_table_mb": 16, "fit_rows": 5_000}
     place = Workplace.make(folder, num_categories_auto=2, input_path="few.h5", **settings)
     for name, rows in (("few.h5", FEW), ("many.h5", MANY)):
         repeated_table(folder / name, x, rows)
     return place
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc says how much memory a process had")
 def test_peak_memory_of_training_and_encoding_is_flat_in_the_number_of_rows(place: Workplace) -> None:
     def training(name: str) -> int:
         return peak(place, "train-vqvae", "--config", "config.json", "--input", f"{name}.h5", "--output", name)

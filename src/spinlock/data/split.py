@@ -62,13 +62,15 @@ def split_rows(
         )
     is_validation = np.zeros(num_operators, dtype=bool)
     is_validation[chosen] = True
-    by_row = np.repeat(is_validation, rows_per_operator)
-    return Split(
-        train=np.flatnonzero(~by_row),
-        validation=np.flatnonzero(by_row),
-        train_operators=np.flatnonzero(~is_validation),
-        validation_operators=np.flatnonzero(is_validation),
-    )
+    train, validation = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+    return Split(rows_of(train, rows_per_operator), rows_of(validation, rows_per_operator), train, validation)
+
+
+def rows_of(operators: Rows, rows_per_operator: int) -> Rows:
+    """The rows of some operators; the same array where each has one."""
+    if rows_per_operator == 1:
+        return operators
+    return (operators[:, None] * rows_per_operator + np.arange(rows_per_operator)).ravel()
 
 
 def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: int) -> Rows:

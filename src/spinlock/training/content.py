@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig
@@ -66,10 +67,10 @@ def checkpoint_content(
         "metrics": metrics,
         "model_spec": fixed.spec.state(),
         "cleaner": cleaner.state(),
-        "split": {"train": fixed.data.split.train, "validation": fixed.data.split.validation},
+        "split": {"train": _short(fixed.data.split.train), "validation": _short(fixed.data.split.validation)},
         "split_operators": {
-            "train": fixed.data.split.train_operators,
-            "validation": fixed.data.split.validation_operators,
+            "train": _short(fixed.data.split.train_operators),
+            "validation": _short(fixed.data.split.validation_operators),
         },
         "dataset": dataset_identity(table),
         "discovery": fixed.discovery,
@@ -90,6 +91,12 @@ def checkpoint_content(
         },
     }
     return dict(to_tensors(content))
+
+
+def _short(positions: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+    """Positions in half the memory, where they fit."""
+    fits = len(positions) == 0 or positions.max() <= np.iinfo(np.int32).max
+    return positions.astype(np.int32) if fits else positions
 
 
 def category_statistics(fixed: Fixed) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,7 @@ from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
 from spinlock.training.table import CleanedTable, cleaned
 
-BUFFER_BYTES = 2**25
+BUFFER_BYTES = 2**24
 """Of cleaned rows that are mixed at once; twice as much is held while the next buffer is being read."""
 
 STRETCHES = 16

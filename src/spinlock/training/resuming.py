@@ -11,7 +11,7 @@ import torch
 
 from spinlock.categories import load_mapping
 from spinlock.config import VQVAEConfig
-from spinlock.data.split import Split
+from spinlock.data.split import Split, rows_of
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
 from spinlock.processes import ALONE, Processes
@@ -151,13 +151,9 @@ def differences(content: Mapping[str, Any], config: VQVAEConfig) -> dict[str, tu
 
 def to_split(content: Mapping[str, Any]) -> Split:
     """The stored split."""
-    rows, operators = content["split"], content["split_operators"]
-    return Split(
-        train=rows["train"].numpy(),
-        validation=rows["validation"].numpy(),
-        train_operators=operators["train"].numpy(),
-        validation_operators=operators["validation"].numpy(),
-    )
+    operators = {side: content["split_operators"][side].long().numpy() for side in ("train", "validation")}
+    rows = {side: rows_of(operators[side], content["dataset"]["rows_per_operator"]) for side in operators}
+    return Split(rows["train"], rows["validation"], operators["train"], operators["validation"])
 
 
 @dataclass(frozen=True)
