@@ -7,17 +7,27 @@ import torch
 from spinlock.errors import DataError
 
 
-def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
+def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> torch.device:
     """``auto`` is the CUDA device of this process (the first, if it is alone) where there is one, else the CPU.
 
+    ``cuda`` is that device too; of the processes of a machine each has its own.
+
     Raises:
-        DataError: CUDA was asked for and is not there.
+        DataError: CUDA was asked for and is not there, or not as often as there are processes.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
         raise DataError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if there and name in ("auto", "cuda") and local_count > 1:
+        if local_count > there:
+            raise DataError(
+                f"{local_count} processes for {there} CUDA devices",
+                expected="at most one process for each",
+                remedy=f"start {there}, or pass --device cpu",
+            )
+        return torch.device("cuda", local_rank)
     if name == "auto":
-        return torch.device("cuda", local_rank % there) if there else torch.device("cpu")
+        return torch.device("cuda", 0) if there else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= there:
         raise DataError(f"device {name} is not there", expected="a CUDA device", remedy="pass --device cpu")

@@ -59,6 +59,15 @@ class Processes:
             distributed.all_reduce(told)
         return bool(told)
 
+    def least(self, number: int) -> int:
+        """The smallest of the numbers of all processes."""
+        if self.count == 1:
+            return number
+        told = torch.tensor(number)
+        with self._together():
+            distributed.all_reduce(told, distributed.ReduceOp.MIN)
+        return int(told)
+
     def shared(self, rows: int) -> int:
         """How many of the first ``rows`` rows of a batch this process has."""
         return len(range(self.rank, rows, self.count))

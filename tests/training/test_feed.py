@@ -13,10 +13,13 @@ from torch import Tensor
 
 from spinlock.data.storedrows import StoredRows
 from spinlock.processes import ALONE, Processes
-from spinlock.training import feed
+from spinlock.training import feed, table
+from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of
-from spinlock.training.table import CleanedTable, clean_table, read_table
-from tests.training.runs import CPU, config, curved_table, table_at
+from spinlock.training.resuming import as_before
+from spinlock.training.stopping import StopRequest
+from spinlock.training.table import CleanedTable, clean_table, memory_limit, read_table
+from tests.training.runs import CPU, Silent, config, curved_table, fresh, table_at
 
 Opened = Callable[..., tuple[CleanedTable, StreamedFeed]]
 
@@ -127,3 +130,21 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(opened: Opened) -> None:
     batches = stream.batches(1, 0)
     assert len(list(islice(batches, 3))) == 3
     batches.close()  # type: ignore[attr-defined]
+
+
+def test_a_resumed_run_holds_its_table_as_before_whatever_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table_at(tmp_path)
+    chosen = config(tmp_path, epochs=1)
+    run = fresh(chosen)
+    run.train(Silent(), StopRequest())
+    checkpoint = load_checkpoint(tmp_path / "out" / "last.pt")
+    monkeypatch.setattr(table, "SHARE_OF_MEMORY", 1e-9)
+    assert isinstance(read_table(chosen).rows, StoredRows)
+    assert isinstance(read_table(as_before(chosen, checkpoint)).rows, np.ndarray)
+
+
+def test_processes_of_one_machine_divide_its_memory(tmp_path: Path) -> None:
+    chosen = config(tmp_path)
+    assert memory_limit(chosen, CPU, 4) == pytest.approx(memory_limit(chosen, CPU) / 4, rel=1e-6)

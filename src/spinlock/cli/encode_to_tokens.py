@@ -58,7 +58,9 @@ def encode_to_tokens(
     from spinlock.tokenizer import Tokenizer
 
     with processes() as group, first_only(group.first):
-        tokenizer = Tokenizer.load(vqvae_model, choose_device(device, local_rank=group.local_rank))
+        tokenizer = Tokenizer.load(
+            vqvae_model, choose_device(device, local_rank=group.local_rank, local_count=group.local_count)
+        )
         trained_on = tokenizer.checkpoint.content["dataset"]
         with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
             blocks = _encoded(source, tokenizer, batch_size, group)

@@ -82,14 +82,14 @@ def train_vqvae(
     from spinlock.training.table import read_table
 
     with processes() as group, first_only(group.first):
-        chosen = choose_device(settings.device, local_rank=group.local_rank)
+        chosen = choose_device(settings.device, local_rank=group.local_rank, local_count=group.local_count)
         if settings.resume_from is not None:
             run = _resume(settings, chosen, group)
             if dry_run:
                 _tell_resumed(run)
                 return
         else:
-            table = read_table(settings, chosen)
+            table = read_table(settings, chosen, group)
             prepared, settings, compile_plan = _prepare(settings, table, chosen, group)
             if dry_run:
                 _tell_plan(prepared, settings, compile_plan, chosen)
@@ -142,7 +142,7 @@ def _prepare(
     from spinlock.cli.console import log, working
     from spinlock.errors import located
     from spinlock.training.compilation import plan_compilation
-    from spinlock.training.feed import batch_plan
+    from spinlock.training.feed import batch_plan, check_shares
     from spinlock.training.plan import adaptations
     from spinlock.training.prepare import prepare, resolved_config
 
@@ -160,6 +160,7 @@ def _prepare(
     for line in adaptations(prepared, settings):
         log(f"adapted: {line}")
     plan = batch_plan(data, settings)
+    check_shares(plan, group)
     compile_plan = plan_compilation(
         prepared.spec,
         batch=plan.batch,
@@ -207,7 +208,7 @@ def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Ru
     if found.note:
         log(found.note)
     command = shlex.join(["spinlock", *sys.argv[1:]])
-    table = read_table(as_before(settings, found.checkpoint), device)
+    table = read_table(as_before(settings, found.checkpoint), device, group)
     run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command, group=group)
     progress = run.state.progress
     log(

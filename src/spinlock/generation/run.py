@@ -82,7 +82,7 @@ def generate(
     """
     started = time.monotonic()
     with processes() as group:
-        device = choose_device(config.device, local_rank=group.local_rank)
+        device = choose_device(config.device, local_rank=group.local_rank, local_count=group.local_count)
         operators = operators_of(config)
         blocks = plan_blocks(operators, device.type)
         store = PartStore(output)

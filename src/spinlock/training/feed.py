@@ -18,17 +18,24 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.data.storedrows import StoredRows
+from spinlock.errors import RunError
 from spinlock.processes import ALONE, Processes
 from spinlock.threads import ahead
 from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
-from spinlock.training.table import CleanedTable, cleaned
+from spinlock.training.table import CleanedTable
 
 BUFFER_BYTES = 2**24
-"""Of cleaned rows that are mixed at once; twice as much is held while the next buffer is being read."""
+"""Of cleaned rows that are mixed at once; up to three times as much is held while the next buffer is being read.
+
+Where chunks of the file are larger than a stretch, a stretch is a chunk, and a buffer at least that."""
 
 STRETCHES = 16
 """Of the file in a buffer, where its chunks allow it."""
+
+
+FEWEST_ROWS = 4
+"""Of a batch in each of several processes: every part of the objective needs one."""
 
 
 class Feed(Protocol):
@@ -129,8 +136,8 @@ class StreamedFeed:
         places = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows)))
         done = 0
         for start, end in stretches:
-            part = cleaned(data.table, data.split.train[start:end], data.cleaner)
-            rows[places[done : done + len(part)]] = part
+            part = data.cleaner.apply(data.table.rows[data.split.train[start:end]]).values
+            rows[places[done : done + len(part)]] = torch.from_numpy(part)
             done += len(part)
         return rows
 
@@ -139,6 +146,20 @@ def batch_plan(data: CleanedTable, config: VQVAEConfig) -> BatchPlan:
     """The batches of an epoch."""
     goes_over = data.split.train if _streams(data, config) else data.train
     return BatchPlan.of(len(goes_over), config.batch_size)
+
+
+def check_shares(plan: BatchPlan, group: Processes) -> None:
+    """Refuse batches of which a process would have too few rows.
+
+    Raises:
+        RunError: fewer than :data:`FEWEST_ROWS` for each.
+    """
+    if group.count > 1 and plan.batch < FEWEST_ROWS * group.count:
+        raise RunError(
+            f"batches of {plan.batch} rows for {group.count} processes",
+            expected=f"at least {FEWEST_ROWS} rows for each",
+            remedy="start fewer processes, or raise --batch-size",
+        )
 
 
 def feed_of(data: CleanedTable, plan: BatchPlan, config: VQVAEConfig, group: Processes = ALONE) -> Feed:

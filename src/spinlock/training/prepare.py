@@ -16,7 +16,6 @@ from torch import Tensor
 from spinlock.categories.stability import correlation_matrix
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.data.split import reservoir
-from spinlock.data.storedrows import StoredRows
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
 from spinlock.processes import ALONE, Processes
@@ -90,8 +89,8 @@ def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
         "comparison_rate": prepared.comparison_rate,
         "category_factors": factors,
     }
-    if isinstance(stored := prepared.data.table.rows, StoredRows):
-        values["max_table_mb"] = stored.limit / 2**20
+    if config.max_table_mb is None:
+        values["max_table_mb"] = prepared.data.limit_mb
     return config_from_mapping(values, where="resolved configuration")
 
 

@@ -64,13 +64,21 @@ class CleanedTable:
         return self.cleaner.to_standard(self.train.cpu().numpy()).astype(np.float64)
 
     @property
+    def limit_mb(self) -> float:
+        """The ``max_table_mb`` that decides as was decided whether the table is held, on any machine."""
+        rows = self.table.rows
+        return (rows.limit if isinstance(rows, StoredRows) else rows.nbytes) / 2**20
+
+    @property
     def streamed(self) -> bool:
         """Whether the rows of an epoch are read from the file."""
         return isinstance(self.table.rows, StoredRows)
 
 
-def read_table(settings: DataSettings, device: torch.device | str = "cpu") -> Table:
+def read_table(settings: DataSettings, device: torch.device | str = "cpu", group: Processes = ALONE) -> Table:
     """Read the configured features, or leave them in their file if they are too large, and read the labels.
+
+    Of several processes none holds a table that one of them cannot hold.
 
     Raises:
         DataError: the file, the group or its content is at fault.
@@ -78,7 +86,7 @@ def read_table(settings: DataSettings, device: torch.device | str = "cpu") -> Ta
     with open_features(
         settings.input_path, family=settings.feature_family, feature_type=settings.feature_type
     ) as source:
-        limit = memory_limit(settings, torch.device(device))
+        limit = group.least(memory_limit(settings, torch.device(device), group.local_count))
         fits = 4 * source.num_rows * source.shape[-1] <= limit
         return Table(
             path=str(source.path),
@@ -93,11 +101,15 @@ def read_table(settings: DataSettings, device: torch.device | str = "cpu") -> Ta
         )
 
 
-def memory_limit(settings: DataSettings, device: torch.device) -> int:
-    """Bytes that the rows of a table may take: as configured, or a share of the memory of machine and device."""
+def memory_limit(settings: DataSettings, device: torch.device, processes: int = 1) -> int:
+    """Bytes that the rows of a table may take: as configured, or a share of the memory of machine and device.
+
+    The machine's is divided among its ``processes``.
+    """
     if settings.max_table_mb is not None:
         return int(settings.max_table_mb * 2**20)
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else [2**33]
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**33
+    sizes = [there // processes]
     if device.type == "cuda":
         sizes.append(torch.cuda.get_device_properties(device).total_memory)
     return int(SHARE_OF_MEMORY * min(sizes))

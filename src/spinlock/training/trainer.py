@@ -15,7 +15,7 @@ from torch import Tensor
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
 from spinlock.processes import ALONE, Processes
-from spinlock.training.feed import batch_plan, feed_of
+from spinlock.training.feed import batch_plan, check_shares, feed_of
 from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer
@@ -28,10 +28,6 @@ from spinlock.training.validation import ValidationResult, Validator
 
 LAST_RESETS = 0.8
 """Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
-
-
-FEWEST_ROWS = 4
-"""Of a batch in each of several processes: every part of the objective needs one."""
 
 
 class Trainer:
@@ -61,12 +57,7 @@ class Trainer:
         self.plan = batch_plan(data, config)
         self.device = data.train.device
         self.compiled = compiled
-        if self.plan.batch < FEWEST_ROWS * group.count:
-            raise RunError(
-                f"batches of {self.plan.batch} rows for {group.count} processes",
-                expected=f"at least {FEWEST_ROWS} rows for each",
-                remedy="start fewer processes, or raise --batch-size",
-            )
+        check_shares(self.plan, group)
 
     def run(self) -> str | None:
         """Train to the configured number of epochs; returns why it ended before that, or None.
@@ -143,6 +134,7 @@ class Trainer:
                 self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
             if self._asked_to_stop() and progress.epoch < self.config.epochs:
                 self.save(self.state, False)
+                self.group.meet()  # torchrun ends the others soon after the first that ends
                 return self.stop.reason
         return None
 

@@ -1,0 +1,28 @@
+"""Which device each process takes."""
+
+import pytest
+import torch
+
+from spinlock.device import choose_device
+from spinlock.errors import DataError
+
+
+@pytest.fixture
+def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_devices")
+class TestTwoDevices:
+    @pytest.mark.parametrize("name", ["auto", "cuda"])
+    def test_each_process_has_its_own(self, name: str) -> None:
+        assert [choose_device(name, local_rank=rank, local_count=2).index for rank in range(2)] == [0, 1]
+
+    def test_more_processes_than_devices_are_refused(self) -> None:
+        with pytest.raises(DataError, match="3 processes for 2 CUDA devices"):
+            choose_device("auto", local_rank=0, local_count=3)
+
+    def test_alone_the_first_is_taken(self) -> None:
+        assert choose_device("auto") == torch.device("cuda", 0)
+        assert choose_device("cpu", local_count=3) == torch.device("cpu")
