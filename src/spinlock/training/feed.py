@@ -2,8 +2,8 @@
 
 A streamed epoch goes through the stretches of the file in a new random order; a few dozen of them at a time fill a
 buffer, whose training rows are mixed and leave it in batches while the next buffer is being read. Every training row
-comes once. What a batch holds depends on (seed, epoch, step) alone, so that a resumed run goes on exactly. Of several
-processes each takes its share of every batch.
+comes once. What a batch holds depends on (seed, epoch, step) and, where it is streamed, on the chunks of the file, so
+that a run resumed on the same file goes on exactly. Of several processes each takes its share of every batch.
 """
 
 from __future__ import annotations
