@@ -9,6 +9,7 @@ reaches the rows that it has itself, and gradients summed over processes are tho
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,18 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 from spinlock.errors import RunError
 
 PATIENCE = timedelta(days=30)
 """How long the first to finish waits for the last; a process that dies ends the wait at once."""
+
+JOINING = timedelta(minutes=10)
+"""How long a process that has started waits for the others to start: one that fails before is never heard of."""
+
+PAUSE = 0.1
+"""Seconds from one look at who has joined to the next."""
 
 Shared = TypeVar("Shared")
 
@@ -187,8 +195,11 @@ def processes() -> Iterator[Processes]:
         yield ALONE
         return
     cuda = torch.cuda.is_available() and distributed.is_nccl_available()
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     try:
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+        store, rank, count = next(rendezvous("env://", timeout=JOINING))
+        _wait_for_all(store, rank, count)
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"cannot join the other processes: {error}",
@@ -197,10 +208,26 @@ def processes() -> Iterator[Processes]:
         ) from error
     try:
         yield Processes(
-            distributed.get_rank(),
-            distributed.get_world_size(),
+            rank,
+            count,
             int(os.environ.get("LOCAL_RANK", "0")),
             int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
     finally:
         distributed.destroy_process_group()
+
+
+def _wait_for_all(store: Any, rank: int, count: int) -> None:
+    """Wait until every process has put its name into a ``torch.distributed.Store``; a signal ends the wait.
+
+    Raises:
+        RunError: one of them has not within :data:`JOINING`.
+    """
+    everyone = [f"joined/{each}" for each in range(count)]
+    store.set(everyone[rank], "")
+    deadline = time.monotonic() + JOINING.total_seconds()
+    while not store.check(everyone):
+        if time.monotonic() > deadline:
+            absent = [each for each, name in enumerate(everyone) if not store.check([name])]
+            raise RunError(f"process {rank} stops: {absent} of {count} have not joined", remedy="see their messages")
+        time.sleep(PAUSE)

@@ -15,11 +15,11 @@ from spinlock.data.storedrows import StoredRows
 from spinlock.processes import ALONE, Processes
 from spinlock.training import feed, table
 from spinlock.training.checkpoint import load_checkpoint
-from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of
+from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows
 from spinlock.training.resuming import as_before
 from spinlock.training.stopping import StopRequest
 from spinlock.training.table import CleanedTable, clean_table, memory_limit, read_table
-from tests.training.runs import CPU, Silent, config, curved_table, fresh, table_at
+from tests.training.runs import CPU, Silent, config, curved_table, fresh, resumed, table_at
 
 Opened = Callable[..., tuple[CleanedTable, StreamedFeed]]
 
@@ -35,7 +35,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
             table_at(tmp_path, chunks=(2, 24))
         chosen = config(tmp_path, max_table_mb=0.02, **settings)
         data = clean_table(read_table(chosen), chosen, CPU)
-        made = feed_of(data, batch_plan(data, chosen), chosen, group)
+        made = feed_of(data, batch_plan(data, chosen), chosen, stretch_rows(data), group)
         assert isinstance(made, StreamedFeed)
         return data, made
 
@@ -108,7 +108,7 @@ def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path)
     data = clean_table(read_table(chosen), chosen, CPU)
-    held = feed_of(data, batch_plan(data, chosen), chosen)
+    held = feed_of(data, batch_plan(data, chosen), chosen, stretch_rows(data))
     assert isinstance(held, ResidentFeed)
     assert not data.streamed
     order = held.plan.order(chosen.random_seed, 2)
@@ -143,6 +143,22 @@ def test_a_resumed_run_holds_its_table_as_before_whatever_the_machine(
     monkeypatch.setattr(table, "SHARE_OF_MEMORY", 1e-9)
     assert isinstance(read_table(chosen).rows, StoredRows)
     assert isinstance(read_table(as_before(chosen, checkpoint)).rows, np.ndarray)
+
+
+def test_a_run_goes_on_exactly_with_a_copy_in_other_chunks(tmp_path: Path) -> None:
+    table_at(tmp_path, chunks=(5, 24))
+    chosen = config(tmp_path, epochs=3, max_table_mb=0.02, batch_size=37)
+    whole = fresh(chosen)
+    whole.train(Silent(), StopRequest(), save=lambda state, best: None)
+    stop = StopRequest()
+    fresh(chosen).train(Silent(at_step=lambda step: stop.stop("a test") if step == 8 else None), stop)
+    (tmp_path / "table.h5").unlink()  # it is open: the run that was stopped reads from it
+    table_at(tmp_path, chunks=(77, 3))
+    goes_on = resumed(tmp_path / "out" / "last.pt", chosen)
+    assert goes_on.state.progress.step_in_epoch == 2
+    goes_on.train(Silent(), StopRequest(), save=lambda state, best: None)
+    for name, weights in whole.state.model.state_dict().items():
+        assert torch.equal(goes_on.state.model.state_dict()[name], weights)
 
 
 def test_processes_of_one_machine_divide_its_memory(tmp_path: Path) -> None:

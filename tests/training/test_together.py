@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import spinlock.processes as module
 from spinlock.errors import RunError
 from spinlock.processes import Processes
 from tests.training import together
@@ -71,6 +73,12 @@ def test_batches_too_small_to_share_are_refused(folder: Path) -> None:
     run.group = Processes(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
         run.train(together.Silent(), together.StopRequest())
+
+
+def test_who_never_joins_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "JOINING", timedelta(seconds=0.3))
+    with pytest.raises(RunError, match=r"process 0 stops: \[1, 2\] of 3 have not joined"):
+        module._wait_for_all(torch.distributed.HashStore(), 0, 3)
 
 
 class TestShares:

@@ -77,6 +77,7 @@ def train_vqvae(
     _check_input(settings)
 
     from spinlock.cli.console import first_only
+    from spinlock.cli.training_plan import tell_plan, tell_resumed
     from spinlock.device import choose_device
     from spinlock.processes import processes
     from spinlock.training.table import read_table
@@ -86,13 +87,13 @@ def train_vqvae(
         if settings.resume_from is not None:
             run = _resume(settings, chosen, group)
             if dry_run:
-                _tell_resumed(run)
+                tell_resumed(run)
                 return
         else:
             table = read_table(settings, chosen, group)
             prepared, settings, compile_plan = _prepare(settings, table, chosen, group)
             if dry_run:
-                _tell_plan(prepared, settings, compile_plan, chosen)
+                tell_plan(prepared, settings, compile_plan, chosen)
                 return
             run = _start(prepared, settings, compile_plan, chosen, group)
         with stop.on_signals():
@@ -264,53 +265,3 @@ def _resume_command(run: Run) -> str:
         elif argument != "--overwrite" and not argument.startswith("--resume-from="):
             kept.append(argument)
     return shlex.join(["spinlock", *kept, "--resume-from", str(last_path(run.fixed.config))])
-
-
-def _tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device) -> None:
-    """What ``--dry-run`` prints: configuration, categories, sizes, prediction, callbacks, time and memory."""
-    import numpy as np
-
-    from spinlock.cli.console import duration, out, size, table
-    from spinlock.config import dump_config
-    from spinlock.metrics.rate_distortion import gaussian_quality
-    from spinlock.model import CategoricalVQVAE
-    from spinlock.training.plan import callbacks, estimate
-
-    console, spec, sizes = out(), prepared.spec, prepared.sizes
-    console.print(dump_config(settings), markup=False)
-    rows = [
-        (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))
-        for name, group, dims, codes in zip(
-            spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
-        )
-    ]
-    console.print(table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
-    parameters = sum(parameter.numel() for parameter in CategoricalVQVAE(spec).parameters())
-    spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
-    bound = gaussian_quality(spectrum, spec.bits_per_row)
-    expected = estimate(prepared, settings, device)
-    console.print(f"parameters: {parameters}")
-    console.print(f"bits per row: {spec.bits_per_row:.1f} in {3 * spec.num_categories} tokens")
-    console.print(
-        f"expected on held-out rows {'before training' if settings.warm_start else 'of a warm start, which is off'}: "
-        f"quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; rate-distortion bound of a Gaussian source "
-        f"at these bits: {bound:.3f}"
-    )
-    for line in callbacks(prepared.data, settings):
-        console.print(line)
-    console.print(compile_plan.reason)
-    console.print(
-        f"estimate: {duration(expected.seconds)} of training on {device}, {size(expected.memory)} of memory "
-        "beside the program itself"
-    )
-    console.print("dry run: nothing was written")
-
-
-def _tell_resumed(run: Run) -> None:
-    from spinlock.cli.console import out
-    from spinlock.config import dump_config
-
-    console, progress, config = out(), run.state.progress, run.fixed.config
-    console.print(dump_config(config), markup=False)
-    left = max(0, config.epochs - progress.epoch)
-    console.print(f"would go on after epoch {progress.epoch}: {left} epochs remain; dry run: nothing was written")

@@ -2,8 +2,9 @@
 
 A streamed epoch goes through the stretches of the file in a new random order; a few dozen of them at a time fill a
 buffer, whose training rows are mixed and leave it in batches while the next buffer is being read. Every training row
-comes once. What a batch holds depends on (seed, epoch, step) and, where it is streamed, on the chunks of the file, so
-that a run resumed on the same file goes on exactly. Of several processes each takes its share of every batch.
+comes once. What a batch holds depends on (seed, epoch, step) and on the length of a stretch, which the chunks of a file
+suggest when a run begins and the run keeps, so that it goes on exactly, on a copy with other chunks too. Of several
+processes each takes its share of every batch.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ Where chunks of the file are larger than a stretch, a stretch is a chunk, and a 
 
 STRETCHES = 16
 """Of the file in a buffer, where its chunks allow it."""
-
 
 FEWEST_ROWS = 4
 """Of a batch in each of several processes: every part of the objective needs one."""
@@ -74,18 +74,15 @@ class ResidentFeed:
 class StreamedFeed:
     """The training rows of a table in its file; a batch holds rows [b, D]."""
 
-    def __init__(self, data: CleanedTable, plan: BatchPlan, seed: int, group: Processes = ALONE) -> None:
-        stored = data.table.rows
-        assert isinstance(stored, StoredRows), "the table stays in its file"
+    def __init__(self, data: CleanedTable, plan: BatchPlan, seed: int, stretch: int, group: Processes = ALONE) -> None:
+        """``stretch`` in rows of the file."""
         self.data = data
         self.plan = plan
         self.seed = seed
         self.group = group
-        most = max(1, BUFFER_BYTES // (4 * len(data.cleaner.kept)))
-        stretch = stored.band(max(1, most // STRETCHES))
-        edges = np.searchsorted(data.split.train, np.arange(0, len(stored) + stretch, stretch))
+        edges = np.searchsorted(data.split.train, np.arange(0, len(data.table.rows) + stretch, stretch))
         self.stretches = [(start, end) for start, end in pairwise(edges.tolist()) if start < end]
-        self.per_buffer = max(1, most // stretch)
+        self.per_buffer = max(1, _buffer_rows(data) // stretch)
 
     def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
         """Rows [b, D] of each batch; the last one is filled up with the first rows of the epoch."""
@@ -162,10 +159,20 @@ def check_shares(plan: BatchPlan, group: Processes) -> None:
         )
 
 
-def feed_of(data: CleanedTable, plan: BatchPlan, config: VQVAEConfig, group: Processes = ALONE) -> Feed:
-    """Where the batches of a run come from."""
+def stretch_rows(data: CleanedTable) -> int:
+    """Rows of the file that are best read at once: whole chunks; 0 where the table is held."""
+    stored = data.table.rows
+    return stored.band(max(1, _buffer_rows(data) // STRETCHES)) if isinstance(stored, StoredRows) else 0
+
+
+def _buffer_rows(data: CleanedTable) -> int:
+    return max(1, BUFFER_BYTES // (4 * len(data.cleaner.kept)))
+
+
+def feed_of(data: CleanedTable, plan: BatchPlan, config: VQVAEConfig, stretch: int, group: Processes = ALONE) -> Feed:
+    """Where the batches of a run come from; ``stretch`` is what :func:`stretch_rows` was when it began."""
     if _streams(data, config):
-        return StreamedFeed(data, plan, config.random_seed, group)
+        return StreamedFeed(data, plan, config.random_seed, stretch, group)
     return ResidentFeed(data.train, plan, config.random_seed, group)
 
 

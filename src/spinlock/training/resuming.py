@@ -19,7 +19,7 @@ from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weigh
 from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.content import Fixed
 from spinlock.training.directory import BEST, LAST
-from spinlock.training.feed import batch_plan
+from spinlock.training.feed import batch_plan, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.provenance import dataset_identity, run_identity
@@ -101,6 +101,8 @@ def resumed_run(
     )
     if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
         state.progress.planned_steps = config.epochs * batch_plan(data, config).steps
+    if state.progress.stretch == 0:  # the table was held so far, by a version that did not write that down
+        state.progress.stretch = group.from_first(stretch_rows(data))
     resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in MAY_DIFFER})
     fixed = Fixed(
         config=resolved,

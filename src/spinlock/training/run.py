@@ -33,7 +33,7 @@ from spinlock.training.directory import (
     last_path,
     remove_leftovers,
 )
-from spinlock.training.feed import batch_plan
+from spinlock.training.feed import batch_plan, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.joint_fit import fit_joint
 from spinlock.training.neighbors import interpolated
@@ -167,7 +167,7 @@ def new_run(
     if group.first:
         _start(model, prepared, config, plan.batch)
     group.copy_from_first(list(model.state_dict().values()))
-    progress = Progress(planned_steps=config.epochs * plan.steps)
+    progress = Progress(planned_steps=config.epochs * plan.steps, stretch=group.from_first(stretch_rows(data)))
     state = TrainingState(
         model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}
     )

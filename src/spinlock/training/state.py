@@ -18,10 +18,12 @@ from spinlock.training.validation import ValidationResult
 class Progress:
     """Where a run stands: all of it that is not weights, optimiser state or history.
 
-    ``planned_steps`` fixes the schedule; ``losses`` are the sums over the steps done of the epoch in progress.
+    ``planned_steps`` fixes the schedule, ``stretch`` the order in which a table is read from its file; ``losses`` are
+    the sums over the steps done of the epoch in progress.
     """
 
     planned_steps: int
+    stretch: int = 0
     epoch: int = 0
     step: int = 0
     step_in_epoch: int = 0

@@ -24,8 +24,6 @@ from spinlock.processes import ALONE, Processes
 SHARE_OF_MEMORY = 0.2
 """Of the memory of the machine, or of the device: what a table may take. Cleaned and raw rows are held side by side."""
 
-ROWS_AT_ONCE = 8192
-
 
 @dataclass(frozen=True)
 class Table:
@@ -157,15 +155,5 @@ def apply_cleaning(
         cleaner,
         train,
         validation,
-        cleaned(table, train, cleaner).to(device),
-        cleaned(table, validation, cleaner).to(device),
+        *(torch.from_numpy(cleaner.apply(table.rows[side]).values).to(device) for side in (train, validation)),
     )
-
-
-def cleaned(table: Table, positions: NDArray[np.int64], cleaner: Cleaner) -> Tensor:
-    """Rows at ascending positions [n] in the model's units, float32 [n, D], worked out a few thousand at a time."""
-    rows = torch.empty(len(positions), len(cleaner.kept))
-    for start in range(0, len(positions), ROWS_AT_ONCE):
-        part = table.rows[positions[start : start + ROWS_AT_ONCE]]
-        rows[start : start + len(part)] = torch.from_numpy(cleaner.apply(part).values)
-    return rows

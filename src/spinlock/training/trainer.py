@@ -86,7 +86,7 @@ class Trainer:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             plan = replace(self.plan, batch=batch)
-            first = next(feed_of(self.data, plan, self.config).batches(1, 0))
+            first = next(feed_of(self.data, plan, self.config, self.state.progress.stretch).batches(1, 0))
             draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=first.device)
             try:
                 torch.autograd.backward(self.step.losses(first, draws).total)
@@ -98,7 +98,7 @@ class Trainer:
         return batch
 
     def _first_step(self) -> Step:
-        self.feed = feed_of(self.data, self.plan, self.config, self.group)
+        self.feed = feed_of(self.data, self.plan, self.config, self.state.progress.stretch, self.group)
         try:
             return step_of(self.state.model, self.feed, self.config, compiled=self.compiled, group=self.group)
         except torch.OutOfMemoryError:
