@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.model import ModelSpec
@@ -35,19 +34,14 @@ class Fixed:
     started: str
 
 
-def checkpoint_content(
-    fixed: Fixed, state: TrainingState, validation_errors: Tensor, metrics: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything a checkpoint holds.
-
-    ``validation_errors`` [m] are the best model's on validation rows, in rising order; ``metrics`` the final ones, or
-    empty while the run goes on.
-    """
+def checkpoint_content(fixed: Fixed, state: TrainingState, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Everything a checkpoint holds; ``metrics`` are the final ones, or empty while the run goes on."""
     table, cleaner = fixed.data.table, fixed.data.cleaner
     is_best = state.progress.best_epoch == state.progress.epoch and state.progress.step_in_epoch == 0
     best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
     current = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
-    metrics = metrics or ({} if state.best_validation is None else state.best_validation.named())
+    validation = state.best_validation
+    assert validation is not None, "epoch 0 is validated before anything is saved"
     content = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
@@ -64,7 +58,7 @@ def checkpoint_content(
         "requested_config": fixed.requested,
         "history": state.history.columns,
         "val_loss": state.progress.best_loss,
-        "metrics": metrics,
+        "metrics": metrics or validation.named(),
         "model_spec": fixed.spec.state(),
         "cleaner": cleaner.state(),
         "split": {"train": _short(fixed.data.split.train), "validation": _short(fixed.data.split.validation)},
@@ -74,11 +68,11 @@ def checkpoint_content(
         },
         "dataset": dataset_identity(table),
         "discovery": fixed.discovery,
-        "validation_errors": validation_errors,
+        "validation_errors": validation.errors,
         "training_state": {
             "weights": best if is_best else current,
             "progress": state.progress.state(),
-            "best_validation": None if state.best_validation is None else asdict(state.best_validation),
+            "best_validation": validation.figures(),
             "compile": asdict(fixed.compile_plan),
             "random": {"seed": fixed.config.random_seed, "torch": torch.get_rng_state()},
             "environment": environment(fixed.data.train.device),

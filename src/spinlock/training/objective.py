@@ -172,21 +172,17 @@ def topographic_loss(rows: Tensor, latents: Sequence[Tensor]) -> Tensor:
         return torch.stack([part.sum() for part in latents]).sum() * 0.0
     block = count // -(-count // TOPO_BLOCK)
     blocks = count // block
-    near = _pair_distances([rows[None, : blocks * block]], blocks).detach()
-    far = _pair_distances([part[:, : blocks * block] for part in latents], blocks)
+    near = _pair_distances(rows[: blocks * block], blocks).detach()
+    far = _pair_distances(torch.cat([part.transpose(0, 1).flatten(1) for part in latents], 1)[: blocks * block], blocks)
     near, far = near - near.mean(), far - far.mean()
     norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
     return 1 - (near * far).sum() / norm
 
 
-def _pair_distances(parts: Sequence[Tensor], blocks: int) -> Tensor:
-    """sqrt(sum_c |a_c - b_c|^2 + eps) over pairs i < j of each block, by Gram products; parts are [C, n, d]."""
-    gram, square = [], []
-    for part in parts:
-        points = part.reshape(part.shape[0], blocks, -1, part.shape[2])
-        gram.append(torch.matmul(points, points.transpose(-1, -2)).sum(0))
-        square.append(points.square().sum((0, -1)))  # the diagonal of the Gram matrix, which inductor cannot view
-    product, length = torch.stack(gram).sum(0), torch.stack(square).sum(0)
-    distance = length[:, :, None] + length[:, None] - 2 * product
+def _pair_distances(points: Tensor, blocks: int) -> Tensor:
+    """sqrt(|a - b|^2 + eps) over pairs i < j of points [n, d] within each of equal blocks, by Gram products."""
+    each = points.view(blocks, -1, points.shape[1])
+    length = each.square().sum(-1)  # the diagonal of the Gram matrix, which inductor cannot view
+    distance = length[:, :, None] + length[:, None] - 2 * torch.bmm(each, each.transpose(1, 2))
     first, second = torch.triu_indices(length.shape[1], length.shape[1], 1, device=length.device)
     return (distance[:, first, second].clamp(min=0) + EPSILON).sqrt()

@@ -90,14 +90,13 @@ def resumed_run(
     optimizer = make_optimizer(model, config.learning_rate, warm=config.warm_start)
     optimizer.load_state_dict(content["optimizer_state_dict"])
     torch.set_rng_state(saved["random"]["torch"])
-    best = saved["best_validation"]
     state = TrainingState(
         model,
         optimizer,
         Progress(**saved["progress"]),
         History(content["history"]),
         {name: tensor.to(device) for name, tensor in content["model_state_dict"].items()},
-        None if best is None else ValidationResult(**best),
+        ValidationResult(**saved["best_validation"], errors=content["validation_errors"]),
     )
     if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
         state.progress.planned_steps = config.epochs * batch_plan(data, config).steps

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from spinlock.config import VQVAEConfig, dump_config
 from spinlock.data.files import write_files
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import encode_rows
 from spinlock.processes import ALONE, Processes
 from spinlock.training.checkpoint import (
     load_checkpoint,
@@ -59,7 +58,6 @@ class Run:
     metrics: dict[str, Any]
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     group: Processes = ALONE
-    _errors: tuple[int, Tensor] | None = field(default=None, init=False, repr=False)
 
     def train(self, observer: Observer, stop: StopRequest, *, save: Save | None = None) -> str | None:
         """Train to the end or until asked to stop; returns why it ended early, or None.
@@ -130,24 +128,20 @@ class Run:
     def side_files(self, state: TrainingState) -> dict[Path, bytes]:
         """History, normalisation statistics and resolved configuration."""
         output = self.fixed.config.output_dir
+        history = {output / HISTORY: state.history.to_json(), output / HISTORY_LINES: state.history.to_jsonl()}
+        return self._unchanging_files | history
+
+    @cached_property
+    def _unchanging_files(self) -> dict[Path, bytes]:
+        config = self.fixed.config
         return {
-            output / STATISTICS: statistics_file(self.fixed),
-            output / RESOLVED: dump_config(self.fixed.config.model_copy(update={"resume_from": None})).encode(),
-            output / HISTORY: state.history.to_json(),
-            output / HISTORY_LINES: state.history.to_jsonl(),
+            config.output_dir / STATISTICS: statistics_file(self.fixed),
+            config.output_dir / RESOLVED: dump_config(config.model_copy(update={"resume_from": None})).encode(),
         }
 
     def content(self, state: TrainingState) -> dict[str, Any]:
         """Everything a checkpoint holds."""
-        return checkpoint_content(self.fixed, state, self._validation_errors(), self.metrics)
-
-    def _validation_errors(self) -> Tensor:
-        """The best model's errors on validation rows, sorted; computed once for each best epoch, not at every save."""
-        epoch = self.state.progress.best_epoch
-        if self._errors is None or self._errors[0] != epoch:
-            errors = encode_rows(self.best_model(), self.fixed.data.validation).error
-            self._errors = (epoch, errors.sort().values.cpu())
-        return self._errors[1]
+        return checkpoint_content(self.fixed, state, self.metrics)
 
 
 def new_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,7 +26,10 @@ from spinlock.training.objective import (
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """Losses (redundancy and 1 - r exactly, where training samples them), their weighted total, and metrics."""
+    """Losses (redundancy and 1 - r exactly, where training samples them), their weighted total, and metrics.
+
+    ``errors`` [m] are the mean squared errors of the validation rows, in rising order.
+    """
 
     loss: float
     reconstruction: float
@@ -38,10 +41,15 @@ class ValidationResult:
     quality: float
     utilization: float
     topographic_correlation: float
+    errors: Tensor = field(default_factory=lambda: torch.empty(0), repr=False, compare=False)
+
+    def figures(self) -> dict[str, float]:
+        """All but the errors, by name."""
+        return {name: value for name, value in self.__dict__.items() if name != "errors"}
 
     def named(self) -> dict[str, float]:
         """By the names used in the history, with the prefix ``val_``."""
-        return {f"val_{name}": value for name, value in self.__dict__.items()}
+        return {f"val_{name}": value for name, value in self.figures().items()}
 
 
 class Validator:
@@ -69,7 +77,8 @@ class Validator:
         reconstruction, informativeness = losses.tolist()
         commitment = _share(quantisation)
         codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
-        tokens = encode_rows(model, self.rows).indices
+        encoded = encode_rows(model, self.rows)
+        tokens = encoded.indices
         decoded = decode_tokens(model, tokens)
         fixed = torch.from_numpy(self.fixed).to(self.rows.device)
         points = latent_rows(model, tokens[fixed])
@@ -97,6 +106,7 @@ class Validator:
             quality=fraction_explained(*squared_sums(self.standard, restored)),
             utilization=codebook_use(tokens.flatten(1).cpu().numpy(), sizes).utilization,
             topographic_correlation=correlation,
+            errors=encoded.error.sort().values.cpu(),
         )
 
 
