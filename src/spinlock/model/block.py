@@ -11,7 +11,7 @@ from spinlock.model.decoder import PartialDecoders
 from spinlock.model.encoder import CategoryEncoder
 from spinlock.model.layout import CategoryLayout
 from spinlock.model.quantizer import LevelResult, ResidualQuantizer, straight_through
-from spinlock.model.spec import LEVELS, ModelSpec
+from spinlock.model.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class BlockResult:
     """One training pass of a bucket.
 
     ``columns`` [C, B, M] is its part of the rows, ``embeddings`` [C, B, E] before and ``latents`` [C, B, E] after
-    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [C, b, M] the
+    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [L, C, b, M] the
     prediction of ``columns`` from each prefix, for the first b rows, ``levels`` what each level did.
     """
 
     columns: Tensor
     embeddings: Tensor
     latents: list[Tensor]
-    partial: list[Tensor]
+    partial: Tensor
     levels: list[LevelResult]
 
 
@@ -46,7 +46,8 @@ class CategoryBlock(nn.Module):
             learned_codes=learned_codes,
             generator=generator,
         )
-        self.partial_decoders = PartialDecoders(LEVELS, mask, width, generator)
+        tables = [level.codes.shape[1] for level in self.quantizer.each()]
+        self.partial_decoders = PartialDecoders(tables, mask, width, generator)
 
     def forward(self, rows: Tensor, partial_rows: int | None = None) -> BlockResult:
         """Encode and quantise rows [B, D], and decode the first of them (None: all) partially.
@@ -63,10 +64,9 @@ class CategoryBlock(nn.Module):
         if torch.is_grad_enabled():
             transmitted = self.quantizer.transmitted()
             first = straight_through(first, embeddings, transmitted)
-            own = embeddings[:, :partial_rows]
-            read = self.partial_decoders.reads(transmitted)
-            partial = [straight_through(value, own, passed_on) for value, passed_on in zip(partial, read, strict=True)]
+            partial = straight_through(partial, embeddings[:, :partial_rows], self.partial_decoders.reads(transmitted))
         latents = [first]
         for level in levels[1:]:
             latents.append(latents[-1] + level.step)
-        return BlockResult(columns, embeddings, latents, partial, levels)
+        prefixes = partial.unflatten(2, (len(levels), -1)).permute(2, 0, 1, 3)
+        return BlockResult(columns, embeddings, latents, prefixes, levels)

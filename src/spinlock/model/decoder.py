@@ -38,31 +38,43 @@ class SharedDecoder(nn.Module):
 
 
 class PartialDecoders(nn.Module):
-    """Latents [C, B, E] after each level to each category's own columns [C, B, M], zero in the padding."""
+    """Latents [C, B, E] after each of L levels to each category's own columns, zero in the padding: [C, b, L M].
+
+    z^ W = sum_l hits_l (T_l W) with the levels' tables T_l [C, K_l, E]: products with codes, not with rows. All
+    prefixes are one product: what a code adds to the prediction from a prefix that ends before its level is zero.
+    """
 
     mask: Tensor
+    nested: Tensor
 
-    def __init__(self, levels: int, mask: Tensor, embedding_dim: int, generator: torch.Generator) -> None:
+    def __init__(self, num_codes: Sequence[int], mask: Tensor, embedding_dim: int, generator: torch.Generator) -> None:
+        """``num_codes`` are the rows K_l of the levels' tables, ``mask`` [C, M] is 0 in the padding."""
         super().__init__()
-        categories, width = mask.shape
+        levels, (categories, width) = len(num_codes), mask.shape
         self.linear = uniform_weights((levels, categories, embedding_dim, width), embedding_dim, generator)
         self.bias = nn.Parameter(torch.zeros(levels, categories, 1, width))
         self.register_buffer("mask", mask[:, None], persistent=False)
+        own_level = torch.arange(levels).repeat_interleave(torch.tensor(num_codes))
+        self.register_buffer("nested", (own_level[:, None] <= torch.arange(levels)).float(), persistent=False)
 
-    def forward(self, levels: Sequence[LevelResult], rows: int) -> list[Tensor]:
-        """Own columns [C, rows, M] of the first rows from each prefix of the levels.
+    def weights(self) -> Tensor:
+        """W of all levels side by side [C, E, L M]."""
+        return _side_by_side(self.linear * self.mask)
 
-        z^ W = sum_l hits_l (T_l W) with the levels' tables T_l: products with K codes, not with B rows.
-        """
-        predicted = []
-        for last, (bias, linear) in enumerate(zip(self.bias.unbind(), self.linear.unbind(), strict=True)):
-            value = bias
-            for level in levels[: last + 1]:
-                value = value + torch.bmm(level.hits[:, :rows], torch.bmm(level.table, linear))
-            predicted.append(value * self.mask)
-        return predicted
+    def forward(self, levels: Sequence[LevelResult], rows: int) -> Tensor:
+        """Own columns [C, rows, L M] of the first rows, from each prefix of the levels."""
+        tables = torch.cat([level.table for level in levels], dim=1)
+        hits = torch.cat([level.hits[:, :rows] for level in levels], dim=2)
+        added = torch.bmm(tables, self.weights())
+        added = added.view(*added.shape[:2], len(levels), -1)
+        return torch.baddbmm(_side_by_side(self.bias * self.mask), hits, (added * self.nested[..., None]).flatten(2))
 
     @torch.no_grad()
-    def reads(self, transmitted: Tensor) -> list[Tensor]:
-        """T W [C, E, M] of each level: how the own columns follow an embedding of which ``transmitted`` T passes on."""
-        return [torch.bmm(transmitted, linear) * self.mask for linear in self.linear.unbind()]
+    def reads(self, transmitted: Tensor) -> Tensor:
+        """T W [C, E, L M]: how the own columns follow an embedding of which ``transmitted`` T [C, E, E] passes on."""
+        return torch.bmm(transmitted, self.weights())
+
+
+def _side_by_side(levels: Tensor) -> Tensor:
+    """[L, C, n, M] as [C, n, L M]."""
+    return levels.permute(1, 2, 0, 3).flatten(2)

@@ -97,7 +97,7 @@ class QuantizerLevel(nn.Module):
 
     def project(self, residual: Tensor) -> Tensor:
         """y = r P [C, B, d], zero beyond a category's own latent width."""
-        return torch.bmm(residual, self.down) * self.latent_mask
+        return torch.bmm(residual, self.down * self.latent_mask)
 
     def up_codes(self) -> Tensor:
         """e U [C, K, E]: what each code adds to the quantised latent. K products, not B; codes get no gradient here."""

@@ -73,7 +73,7 @@ def objective(
     the losses are those of the whole batch.
     """
     whole = len(rows) if whole is None else whole
-    read = result.blocks[0].partial[0].shape[1]
+    read = result.blocks[0].partial.shape[2]
     compared = min(whole, settings.topo_samples)
     own = group.shared(compared)
     latents = [group.gather(b.latents[-1][:, :own], compared, dim=1) for b in result.blocks]
@@ -156,10 +156,9 @@ def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tens
     """mean over (c, l) of the mean squared error of partial decoders on the category's own columns, where they ran."""
     errors = []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
-        for partial in done.partial:
-            squared = (partial - done.columns[:, : partial.shape[1]]).square().sum(-1).mean(-1)
-            errors.append(squared / block.layout.mask.sum(-1))
-    return torch.cat(errors).mean()
+        squared = (done.partial - done.columns[:, : done.partial.shape[2]]).square().sum(-1).mean(-1)
+        errors.append(squared / block.layout.mask.sum(-1))
+    return torch.cat(errors, dim=1).mean()
 
 
 def topographic_loss(rows: Tensor, latents: Sequence[Tensor]) -> Tensor:
