@@ -56,7 +56,7 @@ def test_a_moved_column_leaves_the_centroids_of_the_new_partition(seed: int) -> 
     correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
     here = _Centroids.of(correlation, np.arange(14) % 4)
     for column, target in ((0, 1), (5, 3), (0, 2), (13, 0)):
-        here = here.after(correlation, column, target)
+        here = here.after(column, target)
         anew = _Centroids.of(correlation, here.labels)
         assert here.labels[column] == target
         for name in ("weights", "with_columns", "products"):
@@ -93,7 +93,7 @@ def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
     here = _Centroids.of(correlation, ward_labels(correlation, 5, "absolute"))
     penalties = [here.penalty(LIMIT)]
-    while (further := _descend(correlation, here, LIMIT, 2)) is not None and len(penalties) < 15:
+    while (further := _descend(here, LIMIT, 2)) is not None and len(penalties) < 15:
         here = further
         exact = centroid_weights(correlation, groups_of(here.labels))
         assert here.penalty(LIMIT) == pytest.approx(penalty(correlation, exact), abs=1e-10)

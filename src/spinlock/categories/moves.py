@@ -40,6 +40,24 @@ class Moved:
     cosine: float
 
 
+class _Columns:
+    """Columns of a correlation matrix [D, D], and the signs that sets of them load with, each set worked out once.
+
+    Half of the moves that are tried put together a set that an earlier one did.
+    """
+
+    def __init__(self, correlation: Floats) -> None:
+        self.correlation = correlation
+        self._known: dict[bytes, Floats] = {}
+
+    def signs(self, members: NDArray[np.int64]) -> Floats:
+        """Signs [m] of members [m]."""
+        key = members.tobytes()
+        if key not in self._known:
+            self._known[key] = loading_signs(self.correlation[np.ix_(members, members)])
+        return self._known[key]
+
+
 @dataclass(frozen=True)
 class _Centroids:
     """Labels [D], signed sums [C, D], their covariances with every column [C, D] and with each other [C, C].
@@ -47,6 +65,7 @@ class _Centroids:
     The first ``fixed`` categories are given: cosines between two of them, which no move changes, count as zero.
     """
 
+    columns: _Columns
     labels: Labels
     weights: Floats
     with_columns: Floats
@@ -57,9 +76,9 @@ class _Centroids:
     def of(cls, correlation: Floats, labels: Labels, fixed: int = 0) -> _Centroids:
         weights = centroid_weights(correlation, groups_of(labels))
         with_columns = weights @ correlation
-        return cls(labels, weights, with_columns, with_columns @ weights.T, fixed)
+        return cls(_Columns(correlation), labels, weights, with_columns, with_columns @ weights.T, fixed)
 
-    def after(self, correlation: Floats, column: int, target: int) -> _Centroids:
+    def after(self, column: int, target: int) -> _Centroids:
         """The same with one column moved: the signs of both categories concerned are taken afresh."""
         changed = [int(self.labels[column]), target]
         labels, weights, with_columns = self.labels.copy(), self.weights.copy(), self.with_columns.copy()
@@ -67,12 +86,14 @@ class _Centroids:
         for category in changed:
             members = np.flatnonzero(labels == category)
             weights[category] = 0.0
-            weights[category, members] = loading_signs(correlation[np.ix_(members, members)])
-            with_columns[category] = weights[category, members] @ correlation[members]
+            weights[category, members] = self.columns.signs(members)
+            turned = weights[category] - self.weights[category]  # zero but for a few columns
+            others = np.flatnonzero(turned)
+            with_columns[category] += turned[others] @ self.columns.correlation[others]
         products = self.products.copy()
         products[changed] = with_columns[changed] @ weights.T
         products[:, changed] = products[changed].T
-        return _Centroids(labels, weights, with_columns, products, self.fixed)
+        return _Centroids(self.columns, labels, weights, with_columns, products, self.fixed)
 
     def cosines(self) -> Floats:
         return open_cosines(cosines(self.products), self.fixed)
@@ -105,7 +126,7 @@ def decorrelate(
     while best.cosine > limit and count < max_moves:
         if max_moves >= PATIENT and here.penalty(limit) > start * ((1 - count / max_moves) ** PACE + SLACK):
             break
-        further = _descend(correlation, here, limit, minimum)
+        further = _descend(here, limit, minimum)
         if further is None:
             break
         here, count = further, count + 1
@@ -114,7 +135,7 @@ def decorrelate(
     return best
 
 
-def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
+def _descend(here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
     """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
     columns, gains = _gains(here, limit, minimum)
     enough = here.penalty(limit) - LEAST_GAIN
@@ -122,7 +143,7 @@ def _descend(correlation: Floats, here: _Centroids, limit: float, minimum: int) 
         row, target = divmod(position, gains.shape[1])
         if gains[row, target] == -np.inf:
             break
-        moved = here.after(correlation, int(columns[row]), target)
+        moved = here.after(int(columns[row]), target)
         if moved.penalty(limit) < enough:
             return moved
     return None
