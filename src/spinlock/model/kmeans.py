@@ -73,25 +73,25 @@ def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
         chosen = torch.randperm(rows, generator=generator)[:SEEDING_ROWS].sort().values
         points = points[:, chosen.to(points.device)]
         rows = SEEDING_ROWS
-    norms = points.square().sum(-1)
+    across = points.transpose(1, 2).contiguous()  # rows last: what is summed and picked out is contiguous
+    norms = across.square().sum(1, keepdim=True)
     every = torch.arange(categories, device=points.device)
     first = torch.randint(rows, (categories,), generator=generator).to(points.device)
     codes = points.new_zeros(*mask.shape, points.shape[-1])
     codes[:, 0] = points[every, first]
-    distance = _distance_to(points, norms, codes[:, :1])[..., 0]
+    distance = _distance_to(across, norms, codes[:, :1])
     for k in range(1, mask.shape[1]):
         draws = torch.rand(categories, SEEDING_TRIALS, generator=generator).to(points.device)
-        cumulative = distance.clamp(min=1e-12).double().cumsum(-1)
+        cumulative = distance[:, 0].clamp(min=1e-12).double().cumsum(-1)
         candidates = torch.searchsorted(cumulative, draws.double() * cumulative[:, -1:]).clamp(max=rows - 1)
         centres = points[every[:, None], candidates]
-        after = torch.minimum(distance[..., None], _distance_to(points, norms, centres))
-        best = after.sum(1).argmin(-1)
+        after = torch.minimum(distance, _distance_to(across, norms, centres))
+        best = after.sum(-1).argmin(-1)
         codes[:, k] = centres[every, best]
-        distance = after[every, :, best]
+        distance = after[every, best][:, None]
     return codes * mask[..., None]
 
 
-def _distance_to(points: Tensor, norms: Tensor, centres: Tensor) -> Tensor:
-    """|x_i - c_t|^2 [C, n, t] by one batched product, clamped at 0 against cancellation."""
-    products = torch.bmm(points, centres.transpose(1, 2))
-    return (norms[..., None] - 2 * products + centres.square().sum(-1)[:, None]).clamp(min=0)
+def _distance_to(across: Tensor, norms: Tensor, centres: Tensor) -> Tensor:
+    """|x_i - c_t|^2 [C, t, n] of points [C, d, n] by one batched product, clamped at 0 against cancellation."""
+    return torch.baddbmm(norms, centres, across, alpha=-2.0).add_(centres.square().sum(-1)[..., None]).clamp_(min=0)

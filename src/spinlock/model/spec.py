@@ -12,6 +12,9 @@ LEVELS = 3
 BEAM_WIDTH = 4
 """Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add less than 0.0002."""
 
+Groups = tuple[tuple[int, ...], ...]
+"""The positions of the columns of each category."""
+
 
 def ceil4(value: float) -> int:
     """Round up to a multiple of four, the width at which matrix kernels stop padding."""
@@ -42,7 +45,7 @@ class ModelSpec:
     """
 
     category_names: tuple[str, ...]
-    groups: tuple[tuple[int, ...], ...]
+    groups: Groups
     embedding_dim: int
     hidden_dim: int
     latent_dims: tuple[tuple[int, int, int], ...]

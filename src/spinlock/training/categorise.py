@@ -12,8 +12,7 @@ from spinlock.categories import Discovery, load_mapping, name_categories
 from spinlock.categories.discovery import Candidate, DiscoveryLimits, Score, candidates, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
-
-Groups = tuple[tuple[int, ...], ...]
+from spinlock.model.spec import Groups
 
 
 @dataclass(frozen=True)

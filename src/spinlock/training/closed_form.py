@@ -34,11 +34,17 @@ class FittedLevel:
 
 
 @dataclass(frozen=True)
-class FittedBlock:
-    """One bucket of categories: its layout, principal axes [C, M, E] and fitted levels."""
+class Basis:
+    """Where the columns of a bucket of categories are, and their principal axes [C, M, E]."""
 
     layout: CategoryLayout
     axes: Tensor
+
+
+@dataclass(frozen=True)
+class FittedBlock(Basis):
+    """One bucket of categories with its fitted levels."""
+
     levels: list[FittedLevel]
 
     def quantise(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
@@ -94,13 +100,21 @@ def principal_axes(columns: Tensor, width: int) -> Tensor:
     return axes.float()
 
 
+def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
+    """Principal axes of every bucket of categories on training rows [n, D]; they do not depend on codebook sizes."""
+    bases = []
+    for members in buckets([len(group) for group in spec.groups]):
+        layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
+        bases.append(Basis(layout, principal_axes(layout.gather(rows), spec.embedding_width(members))))
+    return bases
+
+
 def fit_block(
-    rows: Tensor, layout: CategoryLayout, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
+    rows: Tensor, basis: Basis, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
 ) -> FittedBlock:
-    """Axes and residual k-means of the categories ``members`` on rows [n, D]."""
-    columns, width = layout.gather(rows), spec.embedding_width(members)
-    axes = principal_axes(columns, width)
-    residual, levels = torch.bmm(columns, axes), []
+    """Residual k-means of the categories ``members`` on rows [n, D] along given axes."""
+    columns, width = basis.layout.gather(rows), basis.axes.shape[-1]
+    residual, levels = torch.bmm(columns, basis.axes), []
     for level in range(LEVELS):
         sizes = torch.tensor([codes[level] for codes in spec.num_codes[members]], device=rows.device)
         dims = torch.tensor([min(d[level], width) for d in spec.latent_dims[members]], device=rows.device)
@@ -109,10 +123,10 @@ def fit_block(
         result = kmeans(points, sizes, generator=generator, iterations=iterations)
         residual[..., :used] -= torch.bmm(one_hot(result.assignment, result.codes.shape[1]), result.codes)
         levels.append(FittedLevel(result.codes, result.counts, code_mask(sizes)))
-    return FittedBlock(layout, axes, levels)
+    return FittedBlock(basis.layout, basis.axes, levels)
 
 
-def local_decoder(blocks: Sequence[FittedBlock], columns: int) -> Tensor:
+def local_decoder(blocks: Sequence[Basis], columns: int) -> Tensor:
     """W_0 [C E, D]: each category's coordinates back to its own columns."""
     parts = []
     for block in blocks:
@@ -140,19 +154,18 @@ def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequenc
     return decoders
 
 
-def fit_blocks(rows: Tensor, spec: ModelSpec, *, generator: torch.Generator, iterations: int) -> list[FittedBlock]:
-    """Axes and codes of every bucket of categories on training rows [n, D]."""
-    blocks = []
-    for members in buckets([len(group) for group in spec.groups]):
-        layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
-        blocks.append(fit_block(rows, layout, spec, members, generator, iterations))
-    return blocks
+def fit_blocks(
+    rows: Tensor, spec: ModelSpec, bases: Sequence[Basis], *, generator: torch.Generator, iterations: int
+) -> list[FittedBlock]:
+    """Codes of every bucket of categories on training rows [n, D]."""
+    members = buckets([len(group) for group in spec.groups])
+    return [fit_block(rows, basis, spec, own, generator, iterations) for basis, own in zip(bases, members, strict=True)]
 
 
 def fit_closed_form(
     rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
 ) -> ClosedForm:
     """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
-    blocks = fit_blocks(rows, spec, generator=generator, iterations=iterations)
+    blocks = fit_blocks(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
     base = local_decoder(blocks, spec.num_columns)
     return ClosedForm(blocks, fit_decoders(quantise(blocks, rows), rows, base, (ridge,))[0])

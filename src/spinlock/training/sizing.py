@@ -20,7 +20,7 @@ from spinlock.config import LevelFactors, ModelSettings
 from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
-from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
+from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
 from spinlock.threads import side_by_side
 from spinlock.training.allotment import Allotment, Triple, total_bits
 from spinlock.training.inner import InnerSplit
@@ -52,7 +52,6 @@ MOST_TRIALS = 7
 HIGHEST_QUALITY = 0.99
 """What a target of 1 is searched from."""
 
-Groups = tuple[tuple[int, ...], ...]
 Given = tuple[int | None, int | None, int | None]
 
 

@@ -12,9 +12,18 @@ from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import encode_local_rows
-from spinlock.model.spec import ModelSpec
+from spinlock.model.spec import Groups, ModelSpec
 from spinlock.training.allotment import Triple, total_bits
-from spinlock.training.closed_form import RIDGE_GRID, FittedBlock, fit_blocks, fit_decoders, local_decoder, quantise
+from spinlock.training.closed_form import (
+    RIDGE_GRID,
+    Basis,
+    FittedBlock,
+    fit_bases,
+    fit_blocks,
+    fit_decoders,
+    local_decoder,
+    quantise,
+)
 from spinlock.training.inner import InnerSplit
 from spinlock.training.joint_fit import assign, fit_joint
 from spinlock.training.neighbors import interpolated
@@ -61,6 +70,7 @@ class Trials:
         self.validation_rows = validation_rows
         self.seed = seed
         self.device = rows.device
+        self._bases: dict[Groups, list[Basis]] = {}
 
     @cached_property
     def points(self) -> Tensor:
@@ -73,7 +83,10 @@ class Trials:
 
     def _local(self, spec: ModelSpec) -> Sizes:
         generator = torch.Generator().manual_seed(self.seed)
-        blocks = fit_blocks(self.fit_rows, spec, generator=generator, iterations=ITERATIONS)
+        if spec.groups not in self._bases:
+            self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
+        bases = self._bases[spec.groups]
+        blocks = fit_blocks(self.fit_rows, spec, bases, generator=generator, iterations=ITERATIONS)
         fitted, held_out = quantise(blocks, self.fit_rows), quantise(blocks, self.held_out)
         decoders = fit_decoders(fitted, self.fit_rows, local_decoder(blocks, spec.num_columns), RIDGE_GRID)
         qualities = [self._quality(held_out @ decoder) for decoder in decoders]
