@@ -1,8 +1,9 @@
-"""The device that a configuration names."""
+"""The device that a configuration names, and the way there."""
 
 import re
 
 import torch
+from torch import Tensor
 
 from spinlock.errors import DataError
 
@@ -25,6 +26,7 @@ def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> to
                 expected="at most one process for each",
                 remedy=f"start {there}, or pass --device cpu",
             )
+        torch.cuda.set_device(local_rank)  # what names no device, NCCL among it, means this one too
         return torch.device("cuda", local_rank)
     if name == "auto":
         return torch.device("cuda", 0) if there else torch.device("cpu")
@@ -32,3 +34,8 @@ def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> to
     if device.type == "cuda" and (device.index or 0) >= there:
         raise DataError(f"device {name} is not there", expected="a CUDA device", remedy="pass --device cpu")
     return device
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device, on its way while the host goes on: a copy from unpinned memory would wait."""
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

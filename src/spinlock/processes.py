@@ -150,6 +150,8 @@ class Processes:
     def _together(self) -> Iterator[None]:
         try:
             yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             raise RunError(f"process {self.rank} stops: another one is gone", remedy="see its message") from error
 

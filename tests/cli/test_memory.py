@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.cli.workplace import Workplace
 from tests.tables import low_rank_table
 
-FEW, MANY, WIDE = 20_000, 2_000_000, 16
+FEW, MANY, WIDE, GROUPS = 20_000, 2_000_000, 16, 40
 ALLOWANCE = 150_000
 """Kilobytes; the larger table alone has 128,000, cleaned rows as much again, and its tokens 96,000 in int64."""
 
@@ -25,13 +25,16 @@ finally:
 
 
 def repeated_table(path: Path, x: NDArray[np.float32], rows: int) -> None:
-    """A chunked table of ``rows`` rows that repeats ``x``, written piece by piece."""
+    """A chunked table of ``rows`` rows that repeats ``x``, written piece by piece, each with the name of its group."""
+    names = [f"operators of the group {number}" for number in np.arange(len(x)) % GROUPS]
     with h5py.File(path, "w") as file:
         table = file.create_dataset(
             "features/sdf/aggregated/features", (rows, x.shape[1]), np.float32, chunks=(1000, x.shape[1])
         )
+        labels = file.create_dataset("labels/group", (rows,), h5py.string_dtype(), chunks=(1000,))
         for start in range(0, rows, len(x)):
             table[start : start + len(x)] = x
+            labels[start : start + len(x)] = names
 
 
 def peak(place: Workplace, *arguments: str) -> int:
@@ -46,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """A small and a large table, and a model."""
     folder = tmp_path_factory.mktemp("memory")
     x = low_rank_table(np.random.default_rng(0), FEW, WIDE, 6)
-    settings = {"batch_size": 4096, "max_table_mb": 16, "fit_rows": 5_000}
+    settings = {"batch_size": 4096, "max_table_mb": 16, "fit_rows": 5_000, "split_by": "labels/group"}
     place = Workplace.make(folder, num_categories_auto=2, input_path="few.h5", **settings)
     for name, rows in (("few.h5", FEW), ("many.h5", MANY)):
         repeated_table(folder / name, x, rows)

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -242,6 +243,26 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
         assert source.labels() == ()
         with pytest.raises(DataError, match="what is there: nothing"):
             source.read_label("kind")
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b"] * 20 + ["a"] * 20 + ["ö"] * 10,
+        np.arange(50) % 7 - 3,
+        np.where(np.arange(50) % 3, np.nan, 1.5),
+        [True] * 50,
+    ],
+    ids=["text", "numbers", "missing", "one"],
+)
+def test_groups_are_numbered_as_their_labels_sort(
+    tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch, values: Any, piece: int
+) -> None:
+    monkeypatch.setattr("spinlock.data.annotations.PIECE", piece)
+    with open_features(write_table(tmp_path / "a.h5", table, labels={"kind": values})) as source:
+        expected = np.unique(source.read_label("kind"), return_inverse=True)[1]
+        assert source.read_groups("labels/kind").tolist() == expected.tolist()
 
 
 def test_annotations_are_carried_over_with_their_attributes(tmp_path: Path, table: np.ndarray) -> None:

@@ -84,6 +84,6 @@ def test_with_width_one_a_tie_at_any_level_is_a_near_tie() -> None:
 
 
 def test_one_code_has_no_runner_up() -> None:
-    found = beam_search([torch.zeros(3, 1)], [], width=8)
+    found = beam_search([torch.zeros(3, 1)], pairwise([torch.zeros(1, 1)]), width=8)
     assert found.codes.tolist() == [[0], [0], [0]]
     assert found.runner_up.isinf().all()

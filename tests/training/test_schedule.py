@@ -44,9 +44,14 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert not torch.equal(plan.order(1, 2), plan.order(2, 2))
 
 
-def draws(spec: ModelSpec, seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    drawn = step_draws(spec, 9, seed=seed, step=step, device=torch.device("cpu"))
-    return drawn.projection, drawn.reset_noise
+def draws(spec: ModelSpec, seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    drawn = step_draws(spec, 9, seed=seed, step=step, device=torch.device("cpu"), resets=True)
+    without = step_draws(spec, 9, seed=seed, step=step, device=torch.device("cpu"))
+    assert without.reset_noise is None
+    assert torch.equal(without.projection, drawn.projection)
+    assert torch.equal(without.version, drawn.version)
+    assert drawn.reset_noise is not None
+    return drawn.projection, drawn.version, drawn.reset_noise
 
 
 def test_the_draws_are_a_function_of_seed_and_step_alone() -> None:
@@ -70,8 +75,10 @@ def test_the_draws_leave_the_global_generator_alone() -> None:
 
 
 def test_shapes_and_distributions_of_the_draws() -> None:
-    projection, noise = draws(planted_spec(), 1, 2)
+    projection, version, noise = draws(planted_spec(), 1, 2)
     assert projection.shape == (3, 8, 16)
+    assert version.shape == (9,)
+    assert 0 <= version.min() < version.max() < 1
     assert noise.shape == (3, 3, 9)
     assert projection.std().item() == pytest.approx(1, abs=0.15)
     assert 0 <= noise.min() < 0.2 < 0.8 < noise.max() < 1

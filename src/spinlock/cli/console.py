@@ -24,6 +24,13 @@ def out() -> Console:
     return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
 
 
+def program() -> list[str]:
+    """How this command was started: alone, or by torchrun."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return ["spinlock"]
+    return ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m", "spinlock"]
+
+
 def log(text: str) -> None:
     """One line of what is going on, to stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -68,21 +67,14 @@ def generate(
                 settings, output, progress, resume=resume, overwrite=overwrite, command_line=shlex.join(sys.argv)
             )
     except KeyboardInterrupt:
-        from spinlock.cli.console import log
+        from spinlock.cli.console import log, program
 
         log("interrupted; what is done is kept")
         again = [word for word in sys.argv[1:] if word != "--resume"]
-        log(f"resume with: {shlex.join([*_program(), *again, '--resume'])}")
+        log(f"resume with: {shlex.join([*program(), *again, '--resume'])}")
         raise
     if made is not None:
         _tell_result(settings, output, made)
-
-
-def _program() -> list[str]:
-    """How this command was started: alone, or by torchrun."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
-        return ["spinlock"]
-    return ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m", "spinlock"]
 
 
 def _check_finished(settings: DatasetConfig, output: Path) -> None:

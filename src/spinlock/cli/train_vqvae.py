@@ -121,7 +121,7 @@ def _check_input(settings: VQVAEConfig) -> None:
             source.rows_per_operator,
             validation_fraction=settings.validation_fraction,
             seed=settings.split_seed,
-            groups=None if label is None else source.read_label(label.removeprefix("labels/")),
+            groups=None if label is None else source.read_groups(label),
         )
         if settings.category_assignment != "auto" and settings.category_mapping_file is not None:
             load_mapping(settings.category_mapping_file, source.names)
@@ -253,6 +253,7 @@ def _resume_command(run: Run) -> str:
     import shlex
     import sys
 
+    from spinlock.cli.console import program
     from spinlock.training.directory import last_path
 
     given, kept = sys.argv[1:], []
@@ -264,4 +265,4 @@ def _resume_command(run: Run) -> str:
             skip = True
         elif argument != "--overwrite" and not argument.startswith("--resume-from="):
             kept.append(argument)
-    return shlex.join(["spinlock", *kept, "--resume-from", str(last_path(run.fixed.config))])
+    return shlex.join([*program(), *kept, "--resume-from", str(last_path(run.fixed.config))])

@@ -12,6 +12,9 @@ from spinlock.data.hdf5 import reading
 from spinlock.data.names import listed
 from spinlock.errors import DataError
 
+PIECE = 1 << 16
+"""Labels read at once."""
+
 CARRIED = ("parameters", "labels", "metadata")
 
 
@@ -68,6 +71,35 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
     Raises:
         DataError: no such label, or not one value for each operator.
     """
+    return _values(_label(file, name, num_operators, where))
+
+
+def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
+    """The same as numbers [N]: the place of each operator's label among the distinct ones, sorted.
+
+    Read piece by piece: of millions of operators the text of their labels would take more than their rows.
+
+    Raises:
+        DataError: as :func:`read_label`.
+    """
+    dataset = _label(file, name, num_operators, where)
+    known: dict[Any, int] = {}
+    labels: list[Any] = []
+    groups = np.empty(num_operators, dtype=np.int32)
+    for start in range(0, num_operators, PIECE):
+        here, places = np.unique(_values(dataset, slice(start, start + PIECE)), return_inverse=True)
+        for label in here.tolist():
+            if known.setdefault(label if label == label else "nan", len(labels)) == len(labels):
+                labels.append(label)
+        numbers = [known[label if label == label else "nan"] for label in here.tolist()]
+        groups[start : start + PIECE] = np.array(numbers, dtype=np.int32)[places]
+    rank = np.empty(len(labels), dtype=np.int32)
+    rank[np.argsort(np.array(labels), kind="stable")] = np.arange(len(labels), dtype=np.int32)
+    return rank[groups]
+
+
+def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
+    """The dataset of a label, if it holds one text or number for each operator."""
     name = name.removeprefix("/").removeprefix("labels/")
     dataset = _datasets(file).get(name)
     if dataset is None:
@@ -79,11 +111,15 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
             where=where,
             expected=f"({num_operators},), one for each operator",
         )
-    if h5py.check_string_dtype(dataset.dtype):
-        return np.asarray(dataset.asstr(errors="replace")[()], dtype=np.str_)
-    if dataset.dtype.kind not in "biuf":
+    if not h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind not in "biuf":
         raise DataError(f"/labels/{name} holds {dataset.dtype}", where=where, expected="text or numbers")
-    return np.asarray(dataset[()])
+    return dataset
+
+
+def _values(dataset: Any, part: Any = ()) -> NDArray[Any]:
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr(errors="replace")[part], dtype=np.str_)
+    return np.asarray(dataset[part])
 
 
 def _datasets(file: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.annotations import AnnotatedFile, label_names, read_label
+from spinlock.data.annotations import AnnotatedFile, label_names, read_groups, read_label
 from spinlock.data.hdf5 import open_hdf5, reading
 from spinlock.data.names import column_names, listed
 from spinlock.data.rows import read_rows
@@ -148,6 +148,11 @@ class FeatureSource(AnnotatedFile):
         """
         with reading(self.path):
             return read_label(self._file, name, self.num_operators, where=str(self.path))
+
+    def read_groups(self, name: str) -> NDArray[np.int32]:
+        """The same as numbers [N]: the place of each operator's label among the distinct ones, sorted."""
+        with reading(self.path):
+            return read_groups(self._file, name, self.num_operators, where=str(self.path))
 
 
 def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Cross = Sequence[Tensor]
-"""x_l [K_0 + ... + K_(l-1), K_l] of each level l: the x_ml of all coarser levels m, one below the other."""
-
 SLOW_BELOW = 64
 """torch picks k of at least this many times k entries by a heap, three to five times as fast as what it does for fewer;
 short rows are quick either way."""
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Pairwise costs, and where the codes of each level begin [L] in such a stack.
+
+    x_l [K_0 + ... + K_(l-1), K_l] of each level l: the x_ml of all coarser levels m, one below the other.
+    """
+
+    tables: Sequence[Tensor]
+    starts: Tensor
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,14 @@ class Found:
 
 def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
     """Codes of B rows from unary costs u_l [B, K_l] and pairwise ones; rows do not see one another."""
-    starts = _starts(unary)
+    starts = cross.starts
     kept = min(max(width, 2), unary[0].shape[1])  # one more than a width of 1 needs, for the runner-up
     cost, first = smallest(unary[0], kept)
     closest = _lead(cost) if width == 1 or len(unary) == 1 else torch.full_like(cost[:, 0], torch.inf)
     cost, prefixes = cost[:, :width], first[:, :width, None]
     for level in range(1, len(unary)):
         size = unary[level].shape[1]
-        costs = _sums(cross[level], prefixes).add_(unary[level][:, None])
+        costs = _sums(cross.tables[level], prefixes).add_(unary[level][:, None])
         if level == len(unary) - 1:
             cost, parent, code, lead = _best(costs, cost)
             closest = torch.minimum(closest, lead)
@@ -95,12 +102,6 @@ def _sums(table: Tensor, prefixes: Tensor) -> Tensor:
     return flat.view(rows, beam, -1)
 
 
-def _starts(unary: Sequence[Tensor]) -> Tensor:
-    """Where the codes of each level [L] begin in stacked tables."""
-    sizes = [costs.shape[1] for costs in unary]
-    return torch.tensor([0, *accumulate(sizes[:-1])], device=unary[0].device)
-
-
 def _lead(cost: Tensor) -> Tensor:
     """By how much the second of sorted costs [B, k] exceeds the first; infinite where there is none."""
     return cost[:, 1] - cost[:, 0] if cost.shape[1] > 1 else torch.full_like(cost[:, 0], torch.inf)
@@ -109,14 +110,15 @@ def _lead(cost: Tensor) -> Tensor:
 def cost_of(codes: Tensor, unary: Sequence[Tensor], cross: Cross) -> Tensor:
     """The cost [B] of given codes [B, L]."""
     total = torch.stack([costs.gather(1, codes[:, level, None])[:, 0] for level, costs in enumerate(unary)]).sum(0)
-    rows = codes + _starts(unary)
+    rows = codes + cross.starts
     for level in range(1, len(unary)):
-        total = total + cross[level][rows[:, :level], codes[:, level, None]].sum(1)
+        total = total + cross.tables[level][rows[:, :level], codes[:, level, None]].sum(1)
     return total
 
 
-def pairwise(vectors: Sequence[Tensor], toward: Sequence[Tensor] | None = None) -> list[Tensor]:
-    """x_ml = 2 T_m R_l' of vectors T_l and R_l [K_l, d], stacked as in :data:`Cross`; R is T where it is not given."""
+def pairwise(vectors: Sequence[Tensor], toward: Sequence[Tensor] | None = None) -> Cross:
+    """x_ml = 2 T_m R_l' of vectors T_l and R_l [K_l, d]; R is T where it is not given."""
     toward = vectors if toward is None else toward
     stacked = [torch.cat([vectors[0][:0], *vectors[:level]]) for level in range(len(vectors))]
-    return [2 * coarser @ fine.t() for coarser, fine in zip(stacked, toward, strict=True)]
+    tables = [2 * coarser @ fine.t() for coarser, fine in zip(stacked, toward, strict=True)]
+    return Cross(tables, torch.tensor([len(coarser) for coarser in stacked], device=vectors[0].device))

@@ -15,6 +15,9 @@ from torch import Tensor
 SEEDING_ROWS = 8192
 """Rows that the seeding looks at; Lloyd's iterations see all of them."""
 
+SHARES = 2.0**40
+"""Whole numbers that the distances of a point set are measured in where rows are drawn in proportion to them."""
+
 SEEDING_TRIALS = 4
 """Candidates per new centre, of which the one that lowers the potential most is taken."""
 
@@ -82,14 +85,20 @@ def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
     distance = _distance_to(across, norms, codes[:, :1])
     for k in range(1, mask.shape[1]):
         draws = torch.rand(categories, SEEDING_TRIALS, generator=generator).to(points.device)
-        cumulative = distance[:, 0].clamp(min=1e-12).double().cumsum(-1)
-        candidates = torch.searchsorted(cumulative, draws.double() * cumulative[:, -1:]).clamp(max=rows - 1)
+        cumulative = _whole(distance[:, 0]).cumsum(-1)
+        drawn = (draws.double() * cumulative[:, -1:]).long()
+        candidates = torch.searchsorted(cumulative, drawn, right=True).clamp(max=rows - 1)
         centres = points[every[:, None], candidates]
         after = torch.minimum(distance, _distance_to(across, norms, centres))
         best = after.sum(-1).argmin(-1)
         codes[:, k] = centres[every, best]
         distance = after[every, best][:, None]
     return codes * mask[..., None]
+
+
+def _whole(distance: Tensor) -> Tensor:
+    """Distances [C, n] in whole shares of their sum, at least one: integers add up to the same on every device."""
+    return (distance * (SHARES / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
 
 
 def _distance_to(across: Tensor, norms: Tensor, centres: Tensor) -> Tensor:

@@ -82,6 +82,8 @@ def usable(plan: CompilePlan, *, wanted: bool, processes: int = 1) -> CompilePla
         return EAGER_BY_CHOICE
     if processes > 1:
         return EAGER_TOGETHER
+    if plan == EAGER_TOGETHER:
+        return CompilePlan(False, "eager: the run began with several processes, which are not compiled")
     if plan == EAGER_BY_CHOICE:
         return CompilePlan(False, "eager, as the run was started")
     if plan.compile and not compiler_available():

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.data.storedrows import StoredRows
+from spinlock.device import sent
 from spinlock.errors import RunError
 from spinlock.processes import ALONE, Processes
 from spinlock.threads import ahead
@@ -59,8 +60,8 @@ class ResidentFeed:
 
     def batches(self, epoch: int, first: int) -> Iterator[Tensor]:
         """Positions [b] of the rows of each batch."""
-        order = self.group.share(self.plan.order(self.seed, epoch), dim=1).to(self.versions.device)
-        return iter(order[first:])
+        order = self.group.share(self.plan.order(self.seed, epoch), dim=1)
+        return iter(sent(order, self.versions.device)[first:])
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
         """The rows themselves, or points between them and their neighbours."""
@@ -108,7 +109,7 @@ class StreamedFeed:
         return batch
 
     def _own(self, batch: Tensor) -> Tensor:
-        return self.group.share(batch).to(self.data.train.device, non_blocking=True)
+        return sent(self.group.share(batch), self.data.train.device)
 
     def _buffers(self, epoch: int, skipped: int, *, with_first: bool) -> Iterator[tuple[int, Tensor]]:
         """(number of its first row, mixed rows) of each buffer; those of skipped rows only are not read.

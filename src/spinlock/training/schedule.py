@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spinlock.device import sent
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.training.objective import PROJECTION
 
@@ -54,21 +55,26 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class StepDraws:
-    """The random draws of one step: projections [C, E, 16], reset noise [L, C, B], versions [B] uniform in [0, 1)."""
+    """The random draws of one step: projections [C, E, 16] and versions [B], uniform in [0, 1).
+
+    ``reset_noise`` [L, C, B], uniform too, is there in the steps after which dead codes are looked for.
+    """
 
     projection: Tensor
-    reset_noise: Tensor
     version: Tensor
+    reset_noise: Tensor | None
 
 
-def step_draws(spec: ModelSpec, rows: int, *, seed: int, step: int, device: torch.device) -> StepDraws:
-    """Draw for one optimiser step, from (seed, step) alone."""
+def step_draws(
+    spec: ModelSpec, rows: int, *, seed: int, step: int, device: torch.device, resets: bool = False
+) -> StepDraws:
+    """Draw for one optimiser step, from (seed, step) alone; nothing waits for the device."""
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION, generator=generator)
-    noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator)
+    noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator)  # the same draws with resets or without
     version = torch.rand(rows, generator=generator)
-    return StepDraws(projection.to(device), noise.to(device), version.to(device))
+    return StepDraws(sent(projection, device), sent(version, device), sent(noise, device) if resets else None)
 
 
 def learning_rate(step: int, total: int, highest: float) -> float:

@@ -32,7 +32,7 @@ class Step(Protocol):
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Losses of a batch of the feed: of all its rows, whichever process has them."""
 
-    def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
+    def settle(self, draws: StepDraws) -> Tensor:
         """What follows the descent; returns how many codes were replaced, a scalar tensor."""
 
 
@@ -65,10 +65,10 @@ class LocalStep:
         terms, self.levels = self.forward(self.feed.rows(batch, draws), draws)
         return terms
 
-    def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
-        """Moving averages, then resets."""
+    def settle(self, draws: StepDraws) -> Tensor:
+        """Moving averages, then the resets that noise was drawn for."""
         config, noise = self.config, draws.reset_noise
-        replaced = torch.zeros((), dtype=torch.int64, device=noise.device)
+        replaced = torch.zeros((), dtype=torch.int64, device=draws.version.device)
         assigned = [result.assigned() for result in self.levels]
         self.group.add_up([part for each in assigned for part in (each.counts, each.sums)])
         for index, (level, result) in enumerate(zip(self.model.quantizer_levels(), self.levels, strict=True)):
@@ -76,7 +76,7 @@ class LocalStep:
                 level.update(assigned[index], config.ema_decay)
             else:
                 level.track_usage(assigned[index], config.ema_decay)
-            if resets_due:
+            if noise is not None:
                 replaced = replaced + reset_dead_codes(
                     level,
                     self._of_all_rows(result, noise.shape[-1]),
@@ -126,7 +126,7 @@ class JointStep:
         none = torch.zeros((), device=rows.device)
         return LossTerms(self.weight * error, error, none, none, none, none, none)
 
-    def settle(self, draws: StepDraws, resets_due: bool) -> Tensor:
+    def settle(self, draws: StepDraws) -> Tensor:
         """Nothing follows: no codebook moves."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 

@@ -118,7 +118,7 @@ def _stored(source: FeatureSource, limit: int) -> StoredRows:
 
 
 def _labels(source: FeatureSource, split_by: str | None) -> NDArray[np.generic] | None:
-    return None if split_by is None else source.read_label(split_by.removeprefix("labels/"))
+    return None if split_by is None else source.read_groups(split_by)
 
 
 def clean_table(table: Table, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> CleanedTable:

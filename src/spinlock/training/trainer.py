@@ -140,10 +140,12 @@ class Trainer:
 
     def _asked_to_stop(self) -> bool:
         """Whether any process was asked to; once it was, all of them are."""
-        asked = self.group.any(self.stop.reason is not None)
-        if asked:
-            self.stop.stop("another process was asked to stop")
-        return asked
+        group = self.group
+        first = group.least(group.count if self.stop.reason is None else group.rank)
+        if first == group.count:
+            return False
+        self.stop.stop(f"process {first} was asked to stop")
+        return True
 
     def _train_epoch(self, epoch: int) -> bool:
         """The remaining steps of an epoch; False when asked to stop before its end."""
@@ -183,7 +185,14 @@ class Trainer:
     def _step(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
         """One optimiser step on a batch of the feed."""
         config, progress, model = self.config, self.state.progress, self.state.model
-        draws = step_draws(model.spec, self.plan.batch, seed=config.random_seed, step=progress.step, device=self.device)
+        draws = step_draws(
+            model.spec,
+            self.plan.batch,
+            seed=config.random_seed,
+            step=progress.step,
+            device=self.device,
+            resets=resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval),
+        )
         for group in self.state.optimizer.param_groups:
             group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
         self.state.optimizer.zero_grad(set_to_none=True)
@@ -191,8 +200,7 @@ class Trainer:
         torch.autograd.backward(terms.total)
         self.group.add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
-        due = resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval)
-        return terms, self.step.settle(draws, due)
+        return terms, self.step.settle(draws)
 
     def _epoch_losses(self) -> dict[str, float]:
         """Mean losses over the steps of the epoch just finished; the sums start again."""
