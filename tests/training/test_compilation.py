@@ -51,9 +51,11 @@ class TestDecision:
         assert chosen == sorted(chosen)
         assert {True, False} == set(chosen)
 
-    def test_a_faster_device_needs_more_steps(self) -> None:
-        assert plan(steps=30_000).compile
-        assert not plan(steps=30_000, device="cuda").compile
+    def test_on_cuda_launches_count_and_not_operations(self) -> None:
+        assert plan(steps=20_000).compile
+        assert not plan(steps=20_000, device="cuda").compile
+        assert not plan(planted_spec(), steps=60_000).compile
+        assert plan(planted_spec(), steps=60_000, device="cuda").compile
 
     def test_switched_off(self) -> None:
         assert plan(wanted=False) == CompilePlan(False, "eager: use_torch_compile is false")

@@ -1,8 +1,8 @@
 """Whether to compile the training step: decided from configuration and shapes, never from clocks.
 
-torch.compile costs about a minute on a CPU and saves a few per cent of a step there, which is nearly all matrix
-products (measured on two cores: 0 to 10 %); it pays for runs of twenty minutes and more. The estimate counts
-multiply-adds against a nominal rate.
+torch.compile costs about a minute. On a CPU a step is nearly all matrix products, and fusing the rest saves a tenth
+(``benchmarks/speed.py``: 11 % on two cores); it pays for runs of ten minutes and more. On a CUDA device a step of this
+size is as long as launching its kernels takes, of which fusing leaves about half: an estimate, not measured.
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.layout import buckets
 
 COMPILE_SECONDS = 60.0
-SAVED_SHARE = {"cpu": 0.05, "cuda": 0.25}
-"""Share of a step's time that compiling saves; the figure for CUDA is an estimate."""
+SAVED_SHARE = 0.1
+"""Share of a step's time that compiling saves on a CPU."""
 
-NOMINAL_RATE = {"cpu": 7e10, "cuda": 5e12}
-"""Floating-point operations per second that a step is taken to reach."""
+NOMINAL_RATE = 7e10
+"""Floating-point operations per second that a step is taken to reach on a CPU."""
+
+LAUNCHES, LAUNCHES_OF_A_BUCKET = 180, 205
+"""Operations of a step that are no views (counted), beside those of each bucket of categories."""
+
+LAUNCH_SECONDS = 6e-6
+FUSED_SHARE = 0.5
+"""What telling a CUDA device of an operation takes, and the share of the operations that compiling does away with."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,14 @@ def step_operations(spec: ModelSpec, batch: int) -> float:
     return 6.0 * batch * total
 
 
+def saved_seconds(spec: ModelSpec, *, batch: int, device: torch.device) -> float:
+    """What compiling is expected to save of one step of B rows."""
+    if device.type == "cpu":
+        return SAVED_SHARE * step_operations(spec, batch) / NOMINAL_RATE
+    count = len(buckets([len(group) for group in spec.groups]))
+    return FUSED_SHARE * LAUNCH_SECONDS * (LAUNCHES + LAUNCHES_OF_A_BUCKET * count)
+
+
 def plan_compilation(
     spec: ModelSpec, *, batch: int, steps: int, device: torch.device, wanted: bool, processes: int = 1
 ) -> CompilePlan:
@@ -64,8 +79,7 @@ def plan_compilation(
         return EAGER_TOGETHER
     if spec.assignment == "joint":
         return CompilePlan(False, "eager: with joint assignment only a small decoder is trained")
-    seconds = steps * step_operations(spec, batch) / NOMINAL_RATE[device.type]
-    saved = SAVED_SHARE[device.type] * seconds
+    saved = steps * saved_seconds(spec, batch=batch, device=device)
     if saved < COMPILE_SECONDS:
         return CompilePlan(
             False,
