@@ -1,21 +1,23 @@
 """Seconds of a training step beside those of a plain loop over categories, in one run.
 
 Tables of Gaussian rows of rank 14 with noise, 360 columns in 10 categories, K = 48, embeddings of at most 126, batches
-of 1,024: the production configuration. Four contenders take turns on the same rows:
+of 1,024: the production configuration. The contenders take turns on the same rows:
 
 program  a step of this program as ``train-vqvae`` does it: all losses, moving averages, dead-code resets
+compiled the same through ``torch.compile`` (with ``--compile``, where a compiler is installed)
 loop     the same architecture with one ``nn.Sequential`` encoder and one ``vector_quantize_pytorch.ResidualVQ`` for
          each category, embeddings of 126, one decoder, reconstruction + commitment + this program's topographic term
 narrow   the same with embeddings as wide as this program makes them, 36: its own economy given away
 pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
 
-Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, the share of the peak
-rate of a large matrix product (measured here) that the program's counted operations reach, the peak memory of each
-contender (in a process of its own, Python and torch included; on a GPU what torch allocated), and which operations the
-program's time goes to.
+Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, what compiling takes,
+the share of the peak rate of a large matrix product (measured here) that the program's counted operations reach, the
+peak memory of each contender (in a process of its own, Python and torch included; on a GPU what torch allocated), and
+which operations the program's time goes to. With ``--whole`` also the seconds of whole commands on a dataset: a dry run
+with everything automatic (from a cold start, median of three), and the 410 epochs of ten categories of 48 codes.
 
     poetry install --with peers
-    poetry run python benchmarks/speed.py --device cpu --output results.json
+    poetry run python benchmarks/speed.py --device cpu --compile --whole datasets/benchmark_4k.h5 --output results.json
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,10 @@ COLUMNS, CATEGORIES, CODES, EMBEDDING, HIDDEN, DECODER, RANK = 360, 10, 48, 126,
 BATCH = 1024
 TOPO_WEIGHT, COMMITMENT = 0.45, 0.5
 FIT_ROWS = 4096
+EPOCHS = 410
+PRODUCTION = Path(__file__).parents[1] / "configs" / "vqvae" / "production.json"
+
+TITLES = {"compiled": "compiled", "loop": "loop", "narrow": "narrow loop", "pdist": "loop with pdist"}
 
 OPERATIONS = 6
 """Of those that the time goes to, how many are told."""
@@ -69,11 +76,14 @@ Step = Callable[[Tensor], None]
 
 
 def table(rows: int, device: torch.device) -> Tensor:
-    """Rows [n, 360] of rank 14 and unit variance, with a tenth of noise."""
+    """Rows [n, 360] of rank 14 and unit variance, with a tenth of noise, made in pieces: no other copy of it."""
     generator = torch.Generator().manual_seed(0)
     mixing = torch.randn(RANK, COLUMNS, generator=generator) / RANK**0.5
-    clean = torch.randn(rows, RANK, generator=generator) @ mixing
-    return (clean + 0.1 * torch.randn(rows, COLUMNS, generator=generator)).to(device)
+    made = torch.empty(rows, COLUMNS)
+    for part in torch.split(made, FIT_ROWS):
+        torch.mm(torch.randn(len(part), RANK, generator=generator), mixing, out=part)
+        part.add_(torch.randn(part.shape, generator=generator), alpha=0.1)
+    return made.to(device)
 
 
 def specification() -> ModelSpec:
@@ -147,8 +157,8 @@ class Loop(nn.Module):
         return self.decoder(torch.cat(latents, 1)), torch.stack(latents), torch.stack(losses).mean()
 
 
-def loop(rows: Tensor, *, compiled: bool, embedding: int = EMBEDDING, pdist: bool = False) -> Step:
-    """A step of the plain loop, never compiled."""
+def loop(rows: Tensor, *, embedding: int = EMBEDDING, pdist: bool = False) -> Step:
+    """A step of the plain loop."""
     torch.manual_seed(0)
     model = Loop(embedding).to(rows.device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=7e-4, fused=True)
@@ -172,7 +182,8 @@ def _pdist_loss(rows: Tensor, latents: Tensor) -> Tensor:
 
 
 CONTENDERS: dict[str, Callable[..., Step]] = {
-    "program": program,
+    "program": partial(program, compiled=False),
+    "compiled": partial(program, compiled=True),
     "loop": loop,
     "narrow": partial(loop, embedding=specification().embedding_width(slice(0, CATEGORIES))),
     "pdist": partial(loop, pdist=True),
@@ -199,11 +210,11 @@ def _seconds(action: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def measure(count: int, device: torch.device, rounds: int, steps: int, *, compiled: bool) -> dict[str, Any]:
-    """Steps of all contenders by turns, on a table of ``count`` rows."""
+def measure(count: int, device: torch.device, rounds: int, steps: int, chosen: Sequence[str]) -> dict[str, Any]:
+    """Steps of the chosen contenders by turns, on a table of ``count`` rows."""
     rows = table(count, device)
-    started = time.perf_counter()
-    contenders = {name: make(rows, compiled=compiled) for name, make in CONTENDERS.items()}
+    torch.compiler.reset()  # so that what compiling takes is counted for each table
+    contenders = {name: CONTENDERS[name](rows) for name in chosen}
     plan = BatchPlan.of(count, BATCH)
     order = plan.order(0, 1).to(device)
     warm_up = {}
@@ -221,7 +232,6 @@ def measure(count: int, device: torch.device, rounds: int, steps: int, *, compil
         "rows": count,
         "batch": plan.batch,
         "steps_per_epoch": plan.steps,
-        "compiled": compiled,
         "step_seconds": median,
         "ratio": {
             name: statistics.median(a / b for a, b in zip(values, seconds["program"], strict=True))
@@ -231,8 +241,7 @@ def measure(count: int, device: torch.device, rounds: int, steps: int, *, compil
         "matmul_peak": peak,
         "share_of_peak": operations / median["program"] / peak,
         "time": where_time_goes(contenders["program"], order, device),
-        "peak_memory": {name: peak_memory(name, count, device) for name in CONTENDERS},
-        "setup_seconds": time.perf_counter() - started,
+        "peak_memory": {name: peak_memory(name, count, device) for name in chosen if name != "compiled"},
     }
 
 
@@ -260,7 +269,7 @@ def peak_memory(name: str, count: int, device: torch.device) -> int:
 def alone(name: str, count: int, device: torch.device) -> int:
     """What that process does."""
     rows = table(count, device)
-    step, order = CONTENDERS[name](rows, compiled=False), BatchPlan.of(count, BATCH).order(0, 1).to(device)
+    step, order = CONTENDERS[name](rows), BatchPlan.of(count, BATCH).order(0, 1).to(device)
     for number in range(3):
         step(order[number % len(order)])
     if device.type == "cuda":
@@ -269,21 +278,49 @@ def alone(name: str, count: int, device: torch.device) -> int:
     return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])  # type: ignore[index]
 
 
+def whole_commands(dataset: Path, device: torch.device) -> dict[str, Any]:
+    """Seconds of commands from a cold start, those that training says it took, and what it reaches."""
+    with tempfile.TemporaryDirectory() as folder:
+        train = ["train-vqvae", "--config", str(PRODUCTION), "--input", str(dataset), "--device", str(device)]
+        train += ["--output", f"{folder}/run"]
+        dry = [_command([*train, "--dry-run"]) for _ in range(3)]
+        sizes = [f"num_categories_auto={CATEGORIES}", f"factors={json.dumps([{'num_codes': CODES}] * 3)}"]
+        sizes.append(f"early_stopping_patience={EPOCHS}")
+        seconds = _command(train + [part for size in sizes for part in ("--set", size)])
+        content = torch.load(f"{folder}/run/last.pt", weights_only=True)
+    return {
+        "dataset": dataset.stem,
+        "dry_run_seconds": statistics.median(dry),
+        "command_seconds": seconds,
+        "epochs": content["history"]["epoch"][-1],
+        "epochs_seconds": sum(content["history"]["seconds"]),
+        "quality": content["metrics"]["reconstruction_quality"],
+    }
+
+
+def _command(arguments: list[str]) -> float:
+    return _seconds(
+        lambda: subprocess.run([sys.executable, "-m", "spinlock", *arguments], capture_output=True, check=True),
+        torch.device("cpu"),
+    )
+
+
 def markdown(result: dict[str, Any]) -> str:
-    """One line for each table."""
+    """One line for each table, and a few of what is not the same for all."""
+    others = [name for name in TITLES if name in result["tables"][0]["step_seconds"]]
+    titles = " | ".join(TITLES[name] for name in others)
     lines = [
         f"{result['machine']}\n",
-        "| rows x columns | program: s per epoch (steps/s) | loop | narrow loop | loop with pdist |"
-        " share of matmul peak | peak memory |",
-        "|---|---|---|---|---|---|---|",
+        f"| rows x columns | program: s per epoch (steps/s) | {titles} | share of matmul peak | peak memory |",
+        "|---" * (len(others) + 4) + "|",
     ]
     for r in result["tables"]:
         step, ratio = r["step_seconds"], r["ratio"]
         epoch = {name: value * r["steps_per_epoch"] for name, value in step.items()}
-        others = " | ".join(f"{epoch[name]:.2f} ({ratio[name]:.1f} x)" for name in ("loop", "narrow", "pdist"))
-        memory = " / ".join(f"{r['peak_memory'][name] / 1e9:.2f}" for name in CONTENDERS)
+        beside = " | ".join(f"{epoch[name]:.2f} ({ratio[name]:.2g} x)" for name in others)
+        memory = " / ".join(f"{value / 1e9:.2f}" for value in r["peak_memory"].values())
         lines.append(
-            f"| {r['rows']:,} x {COLUMNS} | {epoch['program']:.2f} ({1 / step['program']:.1f}) | {others} "
+            f"| {r['rows']:,} x {COLUMNS} | {epoch['program']:.2f} ({1 / step['program']:.1f}) | {beside} "
             f"| {100 * r['share_of_peak']:.0f} % of {r['matmul_peak'] / 1e9:,.0f} GFLOP/s "
             f"| {memory} GB |"
         )
@@ -291,6 +328,20 @@ def markdown(result: dict[str, Any]) -> str:
     for r in result["tables"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in r["time"].items())
         lines.append(f"- {r['rows']:,} rows: {shares}")
+    first = result["tables"][0]
+    steps = EPOCHS * first["steps_per_epoch"]
+    long = ", ".join(f"{TITLES.get(name, name)} {steps * s:.0f} s" for name, s in first["step_seconds"].items())
+    lines.append(f"\n{EPOCHS} epochs of {first['rows']:,} rows at these steps: {long}.")
+    if "compiled" in first["warm_up_seconds"]:
+        took = ", ".join(f"{r['warm_up_seconds']['compiled']:.0f} s" for r in result["tables"])
+        lines.append(f"Compiling, the first three steps included, took {took}.")
+    if "whole" in result:
+        whole = result["whole"]
+        lines.append(
+            f"Whole commands on {whole['dataset']}: --dry-run {whole['dry_run_seconds']:.1f} s; {whole['epochs']} "
+            f"epochs {whole['command_seconds']:.0f} s, their steps {whole['epochs_seconds']:.0f} s of it; quality "
+            f"{whole['quality']:.4f}."
+        )
     return "\n".join(lines)
 
 
@@ -307,7 +358,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=(4096, 50_000, 400_000))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8, help="steps in a round")
-    parser.add_argument("--compile", action="store_true", help="compile the program's step, and no loop")
+    parser.add_argument("--compile", action="store_true", help="let the compiled program take part")
+    parser.add_argument("--whole", type=Path, help="HDF5 dataset for whole commands")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--alone", choices=CONTENDERS, help="print the peak memory of one contender alone")
     arguments = parser.parse_args()
@@ -315,10 +367,13 @@ def main() -> None:
         print(alone(arguments.alone, arguments.rows[0], arguments.device))
         return
     result: dict[str, Any] = {"machine": machine(arguments.device), "tables": []}
+    chosen = [name for name in CONTENDERS if arguments.compile or name != "compiled"]
     for count in arguments.rows:
-        result["tables"].append(
-            measure(count, arguments.device, arguments.rounds, arguments.steps, compiled=arguments.compile)
-        )
+        result["tables"].append(measure(count, arguments.device, arguments.rounds, arguments.steps, chosen))
+        if arguments.output:
+            arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.whole:
+        result["whole"] = whole_commands(arguments.whole, arguments.device)
         if arguments.output:
             arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     print(markdown(result))
