@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,8 +25,8 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import BLOCK, BlockEncoder, decode_tokens, full_precision
 from spinlock.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
-from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
+from spinlock.training.plan import compile_plan
 from spinlock.training.prepare import prepare
 from spinlock.training.report import final_metrics
 from spinlock.training.run import new_run
@@ -99,7 +100,9 @@ class Tokenizer:
         table = _table(features, feature_names, groups, config)
         device = choose_device(config.device)
         prepared = prepare(table, config, device)
-        run = new_run(prepared, config, CompilePlan(False, "eager"), device=device, command_line="Tokenizer.fit")
+        run = new_run(
+            prepared, config, compile_plan(prepared, config, device), device=device, command_line="Tokenizer.fit"
+        )
         run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
         run.metrics = final_metrics(run.best_model(), prepared.data)
         return cls(Checkpoint(Path("<fitted>"), run.content(run.state)), device)
@@ -111,6 +114,10 @@ class Tokenizer:
             OutputError: the file cannot be written.
         """
         write_files({Path(path): to_bytes(self.checkpoint.content)})
+
+    @cached_property
+    def _encoder(self) -> BlockEncoder:
+        return BlockEncoder(self.model)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -156,7 +163,6 @@ class Tokenizer:
 
     def encode_block(self, rows: NDArray[np.float32]) -> EncodedBlock:
         """Tokens of raw rows [n, D] with their errors and the shares of mended cells."""
-        encoder = BlockEncoder(self.model)
 
         def encode(part: NDArray[np.float32]) -> EncodedBlock:
             cleaned = self.cleaner.apply(part)
@@ -172,6 +178,7 @@ class Tokenizer:
                 near_tie=encoded.near_tie.cpu().numpy(),
             )
 
+        encoder = self._encoder
         starts = range(0, max(1, len(rows)), BLOCK)
         with full_precision():
             parts = side_by_side(encode, [rows[start : start + BLOCK] for start in starts], self.device)

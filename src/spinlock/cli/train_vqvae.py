@@ -142,9 +142,8 @@ def _prepare(
 ) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
     from spinlock.cli.console import log, working
     from spinlock.errors import located
-    from spinlock.training.compilation import plan_compilation
     from spinlock.training.feed import batch_plan, check_shares
-    from spinlock.training.plan import adaptations
+    from spinlock.training.plan import adaptations, compile_plan
     from spinlock.training.prepare import prepare, resolved_config
 
     log(f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows, {len(table.names)} columns")
@@ -160,18 +159,10 @@ def _prepare(
         log(f"  dropped {name}: {reason}")
     for line in adaptations(prepared, settings):
         log(f"adapted: {line}")
-    plan = batch_plan(data, settings)
-    check_shares(plan, group)
-    compile_plan = plan_compilation(
-        prepared.spec,
-        batch=plan.batch,
-        steps=plan.steps * settings.epochs,
-        device=device,
-        wanted=settings.use_torch_compile,
-        processes=group.count,
-    )
-    log(compile_plan.reason)
-    return prepared, resolved_config(settings, prepared), compile_plan
+    check_shares(batch_plan(data, settings), group)
+    compiling = compile_plan(prepared, settings, device, group)
+    log(compiling.reason)
+    return prepared, resolved_config(settings, prepared), compiling
 
 
 def _start(

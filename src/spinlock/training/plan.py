@@ -14,6 +14,8 @@ from spinlock.config import VQVAEConfig
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.processes import ALONE, Processes
+from spinlock.training.compilation import CompilePlan, plan_compilation
 from spinlock.training.feed import BUFFER_BYTES, batch_plan
 from spinlock.training.objective import objective
 from spinlock.training.prepare import Prepared
@@ -172,6 +174,21 @@ def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
         else f"early stopping never fires: patience {patience} is not below {config.epochs} epochs"
     )
     return told
+
+
+def compile_plan(
+    prepared: Prepared, config: VQVAEConfig, device: torch.device, group: Processes = ALONE
+) -> CompilePlan:
+    """Whether compiling the step is expected to pay over the whole run."""
+    plan = batch_plan(prepared.data, config)
+    return plan_compilation(
+        prepared.spec,
+        batch=plan.batch,
+        steps=plan.steps * config.epochs,
+        device=device,
+        wanted=config.use_torch_compile,
+        processes=group.count,
+    )
 
 
 def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> Estimate:

@@ -1,0 +1,152 @@
+"""Held-out quality and seconds of an epoch with each trick towards speed taken away: no trick may cost quality.
+
+For each seed 15 % of the operators are cut off first; categories and sizes are those that the program chooses for local
+tokens at ``--bits``. "program" is the program as it is, every other line the program without one of its tricks, trained
+from the same start for 40 epochs.
+
+    poetry run python benchmarks/tricks.py measure path/to/features.h5 --output results.json
+    poetry run python benchmarks/tricks.py report results.json [more.json ...]
+
+Seeds that the results hold already are not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from ablations import cut_off
+from levers import prepared_at, quality
+from machine import machine
+from quality import spread
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.model import ForwardResult
+from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.processes import Processes
+from spinlock.training.compilation import CompilePlan
+from spinlock.training.observer import SilentObserver
+from spinlock.training.prepare import Prepared
+from spinlock.training.run import new_run
+from spinlock.training.stopping import StopRequest
+from spinlock.training.table import Table, read_table
+
+EPOCHS = 40
+PROGRAM = "program"
+
+LEVEL = QuantizerLevel.forward
+
+Trick = tuple[AbstractContextManager[Any], dict[str, Any]]
+"""What to put in place while a variant is trained, and what to change of its specification."""
+
+
+def without() -> dict[str, Trick]:
+    """The program, and the program without each of its tricks."""
+    nothing: dict[str, Any] = {}
+    return {
+        PROGRAM: (nullcontext(), nothing),
+        "embeddings of 126, however narrow their category": (nullcontext(), {"narrow_embeddings": False}),
+        "codes projected up for every row, not once": (patch.object(QuantizerLevel, "forward", by_rows), nothing),
+        "topographic pairs among all rows of a batch, not in blocks": (
+            patch("spinlock.training.objective.TOPO_BLOCK", 1 << 20),
+            nothing,
+        ),
+        "redundancy of whole embeddings, not of projections": (
+            patch("spinlock.training.objective.orthogonality_loss", whole_redundancy),
+            nothing,
+        ),
+        "partial decoders on all rows, not on a quarter": (
+            patch("spinlock.training.steps.PARTIAL_SHARE", 1.0),
+            nothing,
+        ),
+        "a beam of eight prefixes, not four": (nullcontext(), {"beam_width": 8}),
+        "no beam: the nearest code level by level": (nullcontext(), {"beam_width": 1}),
+    }
+
+
+def by_rows(level: QuantizerLevel, residual: Tensor) -> LevelResult:
+    """The level with q U worked out for each row."""
+    found = LEVEL(level, residual)
+    codes = torch.bmm(found.hits, level.codes.detach() * level.latent_mask)
+    return replace(found, step=torch.bmm(codes, level.up))
+
+
+def whole_redundancy(result: ForwardResult, projection: Tensor, whole: int, group: Processes) -> Tensor:
+    """The loss without projecting."""
+    return latent_redundancy(result.embeddings)
+
+
+def measure(table: Table, path: Path, bits: int, seed: int) -> dict[str, dict[str, float]]:
+    """Quality of the rows cut off and median seconds of an epoch, of every variant."""
+    seen, held_out = cut_off(table, seed)
+    prepared, config = prepared_at(seen, path, bits, seed, "local")
+    test = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+    found = {}
+    for name, (instead, changed) in without().items():
+        with instead:
+            found[name] = trained(replace(prepared, spec=replace(prepared.spec, **changed)), config, test)
+        print(seed, name, found[name], flush=True)
+    return found
+
+
+def trained(prepared: Prepared, config: VQVAEConfig, test: Tensor) -> dict[str, float]:
+    """What a variant reaches after its epochs, its last weights and not the best."""
+    config = config.model_copy(update={"epochs": EPOCHS, "val_every_n_epochs": EPOCHS})
+    run = new_run(prepared, config, CompilePlan(False, "eager"), device=torch.device("cpu"), command_line="")
+    run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+    seconds = run.state.history.columns["seconds"][1:]
+    return {"quality": quality(run.state.model.eval(), test), "seconds": median(s for s in seconds if s is not None)}
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """Mean quality over seeds ± half the range, its change, and the time of an epoch over that of the program."""
+    lines = []
+    for r in results:
+        seeds = list(r["found"].values())
+        title = f"{r['table']}, {r['bits']} bits, {EPOCHS} epochs, seeds {', '.join(r['found'])} ({r['machine']})"
+        lines += [f"{title}:\n", "| | held-out quality | against the program | time of an epoch |", "|---|---|---|---|"]
+        for name in seeds[0]:
+            own, whole = [s[name] for s in seeds], [s[PROGRAM] for s in seeds]
+            change = mean(a["quality"] - b["quality"] for a, b in zip(own, whole, strict=True))
+            slower = median(a["seconds"] / b["seconds"] for a, b in zip(own, whole, strict=True))
+            lines.append(f"| {name} | {spread([s['quality'] for s in own], 4)} | {change:+.4f} | {slower:.2f} x |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure one table, or report what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure", help="measure one table")
+    measuring.add_argument("table", type=Path, help="HDF5 dataset of features")
+    measuring.add_argument("--bits", type=int, default=120)
+    measuring.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    measuring.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    reporting = commands.add_parser("report", help="print results as a table")
+    reporting.add_argument("results", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    if arguments.command == "report":
+        print(markdown([json.loads(path.read_text()) for path in arguments.results]))
+        return
+    output = arguments.output
+    head = {"table": arguments.table.stem, "bits": arguments.bits, "machine": machine(), "found": {}}
+    result = json.loads(output.read_text()) if output.exists() else head
+    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="benchmark"))
+    for seed in arguments.seeds:
+        if str(seed) not in result["found"]:
+            result["found"][str(seed)] = measure(table, arguments.table, arguments.bits, seed)
+            output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
