@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from machine import machine
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.device import choose_device
 from spinlock.features.extract import extract
@@ -34,7 +35,6 @@ from spinlock.generation.stepping import assemble
 from spinlock.generation.strata import operators_of
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.operators.sampling import Operators
-from tables import machine
 
 
 def timed(action: Callable[[], Any], device: torch.device) -> tuple[Any, float]:

@@ -25,13 +25,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,6 +42,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from vector_quantize_pytorch import ResidualVQ
 
+from machine import machine, matmul_peak, seconds
 from spinlock.config import config_from_mapping
 from spinlock.data.split import Split
 from spinlock.model import CategoricalVQVAE, ModelSpec
@@ -190,43 +189,23 @@ CONTENDERS: dict[str, Callable[..., Step]] = {
 }
 
 
-def matmul_peak(device: torch.device) -> float:
-    """Floating-point operations per second of a float32 product of 2,048 x 2,048 matrices, the best of ten."""
-    size = 2048
-    first, second = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
-    best = float("inf")
-    for _ in range(10):
-        best = min(best, _seconds(lambda: first @ second, device))
-    return 2 * size**3 / best
-
-
-def _seconds(action: Callable[[], Any], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    action()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
 def measure(count: int, device: torch.device, rounds: int, steps: int, chosen: Sequence[str]) -> dict[str, Any]:
     """Steps of the chosen contenders by turns, on a table of ``count`` rows."""
     rows = table(count, device)
-    torch.compiler.reset()  # so that what compiling takes is counted for each table
+    torch.compiler.reset()  # a table of another size has batches of another
     contenders = {name: CONTENDERS[name](rows) for name in chosen}
     plan = BatchPlan.of(count, BATCH)
     order = plan.order(0, 1).to(device)
     warm_up = {}
     for name, step in contenders.items():
-        warm_up[name] = _seconds(lambda step=step: [step(order[i % plan.steps]) for i in range(3)], device)  # type: ignore[misc]
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+        warm_up[name] = seconds(lambda step=step: [step(order[i % plan.steps]) for i in range(3)], device)  # type: ignore[misc]
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name, step in contenders.items():
             batches = [order[(number * steps + i) % plan.steps] for i in range(steps)]
-            seconds[name].append(_seconds(lambda s=step, b=batches: [s(x) for x in b], device) / steps)  # type: ignore[misc]
+            taken[name].append(seconds(lambda s=step, b=batches: [s(x) for x in b], device) / steps)  # type: ignore[misc]
     peak = matmul_peak(device)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
+    median = {name: statistics.median(values) for name, values in taken.items()}
     operations = step_operations(specification(), plan.batch)
     return {
         "rows": count,
@@ -234,8 +213,8 @@ def measure(count: int, device: torch.device, rounds: int, steps: int, chosen: S
         "steps_per_epoch": plan.steps,
         "step_seconds": median,
         "ratio": {
-            name: statistics.median(a / b for a, b in zip(values, seconds["program"], strict=True))
-            for name, values in seconds.items()
+            name: statistics.median(a / b for a, b in zip(values, taken["program"], strict=True))
+            for name, values in taken.items()
         },
         "warm_up_seconds": warm_up,
         "matmul_peak": peak,
@@ -260,18 +239,27 @@ def where_time_goes(step: Step, order: Tensor, device: torch.device) -> dict[str
     return {key.removeprefix("aten::"): taken[key] / total for key in leading}
 
 
+def compile_seconds(device: torch.device) -> float:
+    """What compiling takes where nothing was compiled before, the first three steps included."""
+    command = [sys.executable, __file__, "--device", str(device), "--alone", "compiled"]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}
+        return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+
+
 def peak_memory(name: str, count: int, device: torch.device) -> int:
     """Bytes at most, of one contender alone in a process of its own, three steps long."""
     command = [sys.executable, __file__, "--device", str(device), "--rows", str(count), "--alone", name]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def alone(name: str, count: int, device: torch.device) -> int:
-    """What that process does."""
+def alone(name: str, count: int, device: torch.device) -> float:
+    """What those processes do: three steps of a contender; their seconds if it is compiled, else bytes at most."""
     rows = table(count, device)
     step, order = CONTENDERS[name](rows), BatchPlan.of(count, BATCH).order(0, 1).to(device)
-    for number in range(3):
-        step(order[number % len(order)])
+    taken = seconds(lambda: [step(order[number % len(order)]) for number in range(3)], device)
+    if name == "compiled":
+        return taken
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status").read_text()  # what getrusage says includes the process that started this one
@@ -286,12 +274,12 @@ def whole_commands(dataset: Path, device: torch.device) -> dict[str, Any]:
         dry = [_command([*train, "--dry-run"]) for _ in range(3)]
         sizes = [f"num_categories_auto={CATEGORIES}", f"factors={json.dumps([{'num_codes': CODES}] * 3)}"]
         sizes.append(f"early_stopping_patience={EPOCHS}")
-        seconds = _command(train + [part for size in sizes for part in ("--set", size)])
+        command = _command(train + [part for size in sizes for part in ("--set", size)])
         content = torch.load(f"{folder}/run/last.pt", weights_only=True)
     return {
         "dataset": dataset.stem,
         "dry_run_seconds": statistics.median(dry),
-        "command_seconds": seconds,
+        "command_seconds": command,
         "epochs": content["history"]["epoch"][-1],
         "epochs_seconds": sum(content["history"]["seconds"]),
         "quality": content["metrics"]["reconstruction_quality"],
@@ -299,7 +287,7 @@ def whole_commands(dataset: Path, device: torch.device) -> dict[str, Any]:
 
 
 def _command(arguments: list[str]) -> float:
-    return _seconds(
+    return seconds(
         lambda: subprocess.run([sys.executable, "-m", "spinlock", *arguments], capture_output=True, check=True),
         torch.device("cpu"),
     )
@@ -332,9 +320,8 @@ def markdown(result: dict[str, Any]) -> str:
     steps = EPOCHS * first["steps_per_epoch"]
     long = ", ".join(f"{TITLES.get(name, name)} {steps * s:.0f} s" for name, s in first["step_seconds"].items())
     lines.append(f"\n{EPOCHS} epochs of {first['rows']:,} rows at these steps: {long}.")
-    if "compiled" in first["warm_up_seconds"]:
-        took = ", ".join(f"{r['warm_up_seconds']['compiled']:.0f} s" for r in result["tables"])
-        lines.append(f"Compiling, the first three steps included, took {took}.")
+    if "compile_seconds" in result:
+        lines.append(f"Compiling, the first three steps included: {result['compile_seconds']:.0f} s.")
     if "whole" in result:
         whole = result["whole"]
         lines.append(
@@ -345,10 +332,10 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def machine(device: torch.device) -> str:
+def described(device: torch.device) -> str:
     """What the seconds were measured on."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {name}, torch {torch.__version__}"
+    return f"{machine()}, {name}"
 
 
 def main() -> None:
@@ -366,12 +353,14 @@ def main() -> None:
     if arguments.alone:
         print(alone(arguments.alone, arguments.rows[0], arguments.device))
         return
-    result: dict[str, Any] = {"machine": machine(arguments.device), "tables": []}
+    result: dict[str, Any] = {"machine": described(arguments.device), "tables": []}
     chosen = [name for name in CONTENDERS if arguments.compile or name != "compiled"]
     for count in arguments.rows:
         result["tables"].append(measure(count, arguments.device, arguments.rounds, arguments.steps, chosen))
         if arguments.output:
             arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.compile:
+        result["compile_seconds"] = compile_seconds(arguments.device)
     if arguments.whole:
         result["whole"] = whole_commands(arguments.whole, arguments.device)
         if arguments.output:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = ROOT / "configs" / "vqvae" / "production.json"
@@ -106,11 +106,6 @@ def main() -> None:
             if arguments.output:
                 arguments.output.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
     print(f"{machine()}\n\n{markdown(results)}")
-
-
-def machine() -> str:
-    """What the seconds were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

@@ -16,8 +16,13 @@ def two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_devices")
 class TestTwoDevices:
     @pytest.mark.parametrize("name", ["auto", "cuda"])
-    def test_each_process_has_its_own(self, name: str) -> None:
+    def test_each_process_has_its_own_and_makes_it_the_current_one(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        current: list[int] = []
+        monkeypatch.setattr(torch.cuda, "set_device", current.append)
         assert [choose_device(name, local_rank=rank, local_count=2).index for rank in range(2)] == [0, 1]
+        assert current == [0, 1]
 
     def test_more_processes_than_devices_are_refused(self) -> None:
         with pytest.raises(DataError, match="3 processes for 2 CUDA devices"):
