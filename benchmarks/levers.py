@@ -121,18 +121,23 @@ def markdown(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure one table, or report what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parsed(description: str | None) -> argparse.Namespace:
+    """The arguments of a benchmark that measures one table, seed by seed, or reports what was measured."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     measuring = commands.add_parser("measure", help="measure one table")
     measuring.add_argument("table", type=Path, help="HDF5 dataset of features")
     measuring.add_argument("--bits", type=int, default=120)
     measuring.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     measuring.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    reporting = commands.add_parser("report", help="print a table")
+    reporting = commands.add_parser("report", help="print results as a table")
     reporting.add_argument("results", type=Path, nargs="+")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure one table, or report what was measured."""
+    arguments = parsed(__doc__)
     if arguments.command == "report":
         print(markdown([json.loads(path.read_text()) for path in arguments.results]))
         return

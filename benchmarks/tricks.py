@@ -12,7 +12,6 @@ Seeds that the results hold already are not measured again.
 
 from __future__ import annotations
 
-import argparse
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ablations import cut_off
-from levers import prepared_at, quality
+from levers import parsed, prepared_at, quality
 from machine import machine
 from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
@@ -125,16 +124,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure one table, or report what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    measuring = commands.add_parser("measure", help="measure one table")
-    measuring.add_argument("table", type=Path, help="HDF5 dataset of features")
-    measuring.add_argument("--bits", type=int, default=120)
-    measuring.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
-    measuring.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    reporting = commands.add_parser("report", help="print results as a table")
-    reporting.add_argument("results", type=Path, nargs="+")
-    arguments = parser.parse_args()
+    arguments = parsed(__doc__)
     if arguments.command == "report":
         print(markdown([json.loads(path.read_text()) for path in arguments.results]))
         return
