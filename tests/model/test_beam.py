@@ -65,11 +65,12 @@ def test_the_cost_is_that_of_the_codes(width: int) -> None:
     torch.testing.assert_close(cost_of(found.codes, unary, cross), found.cost)
 
 
-@pytest.mark.parametrize("entries", [3, 30, 200, 255, 256, 400])
-def test_the_smallest_are_those_of_sorting(entries: int) -> None:
+@pytest.mark.parametrize("count", [1, 4, 30])
+@pytest.mark.parametrize("entries", [3, 30, 256])
+def test_the_smallest_are_those_of_sorting(entries: int, count: int) -> None:
     costs = torch.randn(50, entries, generator=torch.Generator().manual_seed(1))
-    count = min(4, entries)
-    values, places = smallest(costs, count)
+    count = min(count, entries)
+    values, places = smallest(costs.clone(), count)
     torch.testing.assert_close(values, costs.sort(1).values[:, :count])
     torch.testing.assert_close(costs.gather(1, places), values)
 

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SLOW_BELOW = 64
-"""torch picks k of at least this many times k entries by a heap, three to five times as fast as what it does for fewer;
-short rows are quick either way."""
+FEW = 8
+"""On a CPU so many smallest are found one by one: NumPy vectorises the argmin of a short row, torch does not."""
 
 
 @dataclass(frozen=True)
@@ -46,48 +45,37 @@ def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
     """Codes of B rows from unary costs u_l [B, K_l] and pairwise ones; rows do not see one another."""
     starts = cross.starts
     kept = min(max(width, 2), unary[0].shape[1])  # one more than a width of 1 needs, for the runner-up
-    cost, first = smallest(unary[0], kept)
+    cost, first = smallest(unary[0].clone(memory_format=torch.contiguous_format), kept)
     closest = _lead(cost) if width == 1 or len(unary) == 1 else torch.full_like(cost[:, 0], torch.inf)
     cost, prefixes = cost[:, :width], first[:, :width, None]
     for level in range(1, len(unary)):
-        size = unary[level].shape[1]
-        costs = _sums(cross.tables[level], prefixes).add_(unary[level][:, None])
-        if level == len(unary) - 1:
-            cost, parent, code, lead = _best(costs, cost)
-            closest = torch.minimum(closest, lead)
-        else:
-            costs.add_(cost[..., None])
-            cost, place = smallest(costs.flatten(1), min(max(width, 2), costs[0].numel()))
-            if width == 1:
-                closest = torch.minimum(closest, _lead(cost))
-            cost, place = cost[:, :width], place[:, :width]
-            parent = torch.div(place, size, rounding_mode="floor")
-            code = place - parent * size
+        costs = _sums(cross.tables[level], prefixes).add_(unary[level][:, None]).add_(cost[..., None])
+        last = level == len(unary) - 1
+        cost, place = smallest(costs.flatten(1), min(2 if last else max(width, 2), costs[0].numel()))
+        if width == 1 or last:
+            closest = torch.minimum(closest, _lead(cost))
+        cost, place = cost[:, :width], place[:, :width]
+        parent = torch.div(place, costs.shape[2], rounding_mode="floor")
+        code = place - parent * costs.shape[2]
         prefixes = torch.cat([_chosen(prefixes, parent), code[..., None] + starts[level]], dim=-1)
     return Found(prefixes[:, 0] - starts, cost[:, 0], closest)
 
 
 def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest of each row [B, k], ascending, and their places."""
-    short = SLOW_BELOW * count - costs.shape[1]
-    if 0 < short < costs.shape[1]:
-        costs = F.pad(costs, (0, short), value=torch.inf)
-    values, places = costs.topk(count, dim=1, largest=False)
-    return values, places
+    """The ``count`` smallest of each row [B, k], ascending, and their places; the first of equals first on a CPU.
 
-
-def _best(costs: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of costs [B, W, K] on top of those ``before`` [B, W]: the least [B, 1], its place in W and in K [B, 1].
-
-    And the lead [B] of the least over the second.
+    On a CPU the costs are used up.
     """
-    of_each = costs.amin(-1).add_(before)
-    cost, parent = of_each.min(1, keepdim=True)
-    row = _chosen(costs, parent)[:, 0]
-    code = row.argmin(1, keepdim=True)
-    beside = row.scatter_(1, code, torch.inf).amin(1) + before.gather(1, parent)[:, 0]
-    second = torch.minimum(beside, of_each.scatter_(1, parent, torch.inf).amin(1))
-    return cost, parent, code, second - cost[:, 0]
+    if costs.device.type != "cpu" or count > FEW:
+        values, places = costs.topk(count, dim=1, largest=False)
+        return values, places
+    found = []
+    for _ in range(count):
+        place = torch.from_numpy(costs.numpy().argmin(1))[:, None]
+        found.append((costs.gather(1, place), place))
+        costs.scatter_(1, place, torch.inf)
+    values, places = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+    return values, places
 
 
 def _chosen(values: Tensor, places: Tensor) -> Tensor:

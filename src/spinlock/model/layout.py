@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spinlock.model.spec import Groups
+
 NARROWEST = 32
 """Categories up to this width share a bucket: below it a launch costs more than the padding."""
 
@@ -35,7 +37,7 @@ class CategoryLayout(nn.Module):
     index: Tensor
     mask: Tensor
 
-    def __init__(self, groups: tuple[tuple[int, ...], ...], columns: int) -> None:
+    def __init__(self, groups: Groups, columns: int) -> None:
         super().__init__()
         self.num_columns = columns
         width = max(len(group) for group in groups)

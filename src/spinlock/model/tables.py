@@ -47,11 +47,11 @@ class BlockTables:
         self.block = block
         self.beam_width = beam_width
         self.sizes = [table.shape[1] for table in up]
-        self.norms = torch.cat(norms, dim=1)[:, None]
-        index, mask, columns = block.layout.index, block.layout.mask[..., None], block.layout.num_columns
-        self.columns = index.clamp(max=columns - 1)  # what padding reads has no weight
-        self.hidden = block.encoder.hidden * mask
-        self.linear = -2 * torch.bmm(block.encoder.linear * mask, toward)
+        index, mask, ones = block.layout.index, block.layout.mask[..., None], block.layout.num_columns
+        self.columns = F.pad(index, (0, 1), value=ones)  # padding reads the ones too, and has no weight
+        linear = -2 * torch.bmm(block.encoder.linear * mask, toward)
+        self.linear = torch.cat([linear, torch.cat(norms, dim=1)[:, None]], dim=1)
+        self.hidden = torch.cat([block.encoder.hidden * mask, block.encoder.hidden_bias], dim=1)
         self.output = -2 * torch.bmm(block.encoder.output, toward)
         self.counts = torch.stack([level.num_codes for level in levels], dim=-1).tolist()
         self.cross = [
@@ -62,10 +62,10 @@ class BlockTables:
         ]
 
     def encode(self, by_column: Tensor, margin: Tensor) -> Tokens:
-        """Tokens [C, B, L] of columns [D, B]; choices whose costs differ by up to ``margin`` [C, B] are a near tie."""
+        """Tokens [C, B, L] of columns [D + 1, B], ones last; costs up to ``margin`` [C, B] apart are a near tie."""
         columns = by_column[self.columns].transpose(1, 2)  # whole columns are copied faster than cells of each row
-        hidden = F.gelu(torch.baddbmm(self.block.encoder.hidden_bias, columns, self.hidden), approximate="tanh")
-        costs = torch.baddbmm(torch.baddbmm(self.norms, columns, self.linear), hidden, self.output)
+        hidden = F.gelu(torch.bmm(columns, self.hidden), approximate="tanh")
+        costs = torch.bmm(columns, self.linear).baddbmm_(hidden, self.output)
         near_tie = torch.zeros(by_column.shape[1], dtype=torch.bool, device=by_column.device)
         indices: list[Tensor] = []
         for c, (own, sizes) in enumerate(zip(costs, self.counts, strict=True)):
@@ -114,8 +114,8 @@ class TokenTables:
     @torch.no_grad()
     def encode_local(self, rows: Tensor) -> Tokens:
         """Tokens of rows [B, D], each from its own category's columns."""
-        by_column = rows.t().contiguous()
-        margin = NEAR_TIE * (self.members @ by_column.square())
+        by_column = torch.cat([rows.t(), rows.new_ones(1, len(rows))])
+        margin = NEAR_TIE * (self.members @ by_column[:-1].square())
         encoded = [block.encode(by_column, margin[block.block.members]) for block in self.blocks]
         indices = torch.cat([part.indices for part in encoded]).transpose(0, 1)
         return Tokens(indices, torch.stack([part.near_tie for part in encoded]).any(0))
