@@ -49,17 +49,17 @@ class CategoryBlock(nn.Module):
         tables = [level.codes.shape[1] for level in self.quantizer.each()]
         self.partial_decoders = PartialDecoders(tables, mask, width, generator)
 
-    def forward(self, rows: Tensor, partial_rows: int | None = None) -> BlockResult:
-        """Encode and quantise rows [B, D], and decode the first of them (None: all) partially.
+    def forward(self, table: Tensor, partial_rows: int | None = None) -> BlockResult:
+        """Encode and quantise rows, [D + 1, B] column by column, and decode the first of them (None: all) partially.
 
         The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)) T, in the directions
         that the levels pass on. In the others z^ does not move with e whatever e does; a gradient that nothing ever
         answers would push embeddings there without end.
         """
-        columns = self.layout.gather(rows)
+        columns = self.layout.gather_columns(table)
         embeddings = self.encoder(columns)
         levels = self.quantizer(embeddings)
-        partial = self.partial_decoders(levels, len(rows) if partial_rows is None else partial_rows)
+        partial = self.partial_decoders(levels, table.shape[1] if partial_rows is None else partial_rows)
         first = levels[0].step
         if torch.is_grad_enabled():
             transmitted = self.quantizer.transmitted()

@@ -44,7 +44,7 @@ def code_penalty(codes: Tensor, mask: Tensor) -> Tensor:
 
 def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
     """argmin_k |x - e_k|^2 for points [C, n, d] and codes [C, K, d]: indices [C, n]; the first wins a tie."""
-    return torch.baddbmm(penalty, points, codes.transpose(1, 2), alpha=-2.0).argmin(-1)
+    return torch.baddbmm(penalty, points, codes.transpose(1, 2), alpha=-2.0).min(-1).indices
 
 
 def one_hot(indices: Tensor, width: int) -> Tensor:

@@ -27,11 +27,16 @@ def buckets(widths: list[int]) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(widths)], strict=True)]
 
 
+def by_column(rows: Tensor) -> Tensor:
+    """Rows [B, D] to [D + 1, B], zeros last: whole columns are gathered faster than cells of each row."""
+    return torch.cat([rows.t(), rows.new_zeros(1, len(rows))])
+
+
 class CategoryLayout(nn.Module):
     """Gathers the columns of some categories into one padded block.
 
-    Position m of category c holds column ``index[c, m]``; padding positions read a column of zeros that is appended
-    behind the table, and ``mask`` [C, M] is 0 there.
+    Position m of category c holds column ``index[c, m]``; padding positions read the zeros that :func:`by_column`
+    appends, and ``mask`` [C, M] is 0 there.
     """
 
     index: Tensor
@@ -49,5 +54,8 @@ class CategoryLayout(nn.Module):
 
     def gather(self, rows: Tensor) -> Tensor:
         """[B, D] to [C, B, M], zero in the padding."""
-        padded = torch.cat([rows, rows.new_zeros(rows.shape[0], 1)], dim=1)
-        return padded[:, self.index].transpose(0, 1)
+        return self.gather_columns(by_column(rows))
+
+    def gather_columns(self, columns: Tensor) -> Tensor:
+        """The same of rows that lie column by column, [D + 1, B]."""
+        return columns[self.index].transpose(1, 2)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
 from spinlock.model.joint import JointCodes
-from spinlock.model.layout import buckets
+from spinlock.model.layout import buckets, by_column
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import ModelSpec
 
@@ -96,7 +96,8 @@ class CategoricalVQVAE(nn.Module):
         the second, and all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all).
         (Batches are in random order, so slices of them are random rows, at no cost.)
         """
-        blocks = [block(rows, partial_rows) for block in self.each_block()]
+        table = by_column(rows)
+        blocks = [block(table, partial_rows) for block in self.each_block()]
         seen = [with_prefixes(block.latents, prefix_ends) for block in blocks]
         return ForwardResult(self.decoder(seen), blocks, self.spec.embedding_dim)
 
