@@ -363,8 +363,8 @@ def main() -> None:
         result["compile_seconds"] = compile_seconds(arguments.device)
     if arguments.whole:
         result["whole"] = whole_commands(arguments.whole, arguments.device)
-        if arguments.output:
-            arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     print(markdown(result))
 
 

@@ -22,7 +22,7 @@ from spinlock.data.files import write_files
 from spinlock.device import choose_device
 from spinlock.errors import DataError
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.inference import BLOCK, BlockEncoder, decode_tokens, full_precision
+from spinlock.model.inference import BLOCK, Codec, full_precision
 from spinlock.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.observer import SilentObserver
@@ -116,8 +116,8 @@ class Tokenizer:
         write_files({Path(path): to_bytes(self.checkpoint.content)})
 
     @cached_property
-    def _encoder(self) -> BlockEncoder:
-        return BlockEncoder(self.model)
+    def _codec(self) -> Codec:
+        return Codec(self.model)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ class Tokenizer:
 
         def encode(part: NDArray[np.float32]) -> EncodedBlock:
             cleaned = self.cleaner.apply(part)
-            encoded = encoder(torch.from_numpy(cleaned.values).to(self.device))
+            encoded = codec.encode_block(torch.from_numpy(cleaned.values).to(self.device))
             error = encoded.error.cpu().numpy()
             rank = np.searchsorted(self._errors, error, side="left")
             return EncodedBlock(
@@ -178,7 +178,7 @@ class Tokenizer:
                 near_tie=encoded.near_tie.cpu().numpy(),
             )
 
-        encoder = self._encoder
+        codec = self._codec
         starts = range(0, max(1, len(rows)), BLOCK)
         with full_precision():
             parts = side_by_side(encode, [rows[start : start + BLOCK] for start in starts], self.device)
@@ -209,7 +209,7 @@ class Tokenizer:
         triples = torch.from_numpy(flat.reshape(len(flat), len(sizes) // LEVELS, LEVELS)[..., :levels].copy()).to(
             self.device
         )
-        restored = self.cleaner.restore(decode_tokens(self.model, triples).cpu().numpy())
+        restored = self.cleaner.restore(self._codec.decode(triples).cpu().numpy())
         return restored.reshape(*indices.shape[:-1], restored.shape[-1])
 
     def sha256(self) -> str:

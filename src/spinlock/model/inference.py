@@ -59,8 +59,8 @@ def _ieee(backend: Any) -> Iterator[None]:
         backend.fp32_precision = before
 
 
-class BlockEncoder:
-    """Tokens and errors of normalised rows [n, D], n at most 1,024, on the device of a model whose weights stay."""
+class Codec:
+    """A model whose weights stay, as tables: made once, for any number of rows, on the model's device."""
 
     @torch.no_grad()
     @full_precision()
@@ -69,29 +69,37 @@ class BlockEncoder:
         self.device = model.decoder.linear.device
 
     @torch.no_grad()
-    def __call__(self, rows: Tensor) -> EncodedRows:
-        """Encode one block; to be called within :func:`full_precision`."""
+    def encode_block(self, rows: Tensor) -> EncodedRows:
+        """Encode at most 1,024 normalised rows [n, D]; to be called within :func:`full_precision`."""
         block = _padded(rows)
         tokens = self.tables.encode(block)
         error = (block - self.tables.decode(tokens.indices)).square().mean(1)
         return EncodedRows(tokens.indices[: len(rows)], error[: len(rows)], tokens.near_tie[: len(rows)])
 
+    def encode(self, rows: Tensor) -> EncodedRows:
+        """Tokens and reconstruction errors of normalised rows [n, D]."""
+        with full_precision():
+            parts = side_by_side(self.encode_block, torch.split(rows, BLOCK), rows.device)
+        return EncodedRows(
+            torch.cat([part.indices for part in parts]),
+            torch.cat([part.error for part in parts]),
+            torch.cat([part.near_tie for part in parts]),
+        )
+
+    @torch.no_grad()
+    def decode(self, indices: Tensor) -> Tensor:
+        """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
+        return _in_blocks(self.tables.decode, indices)
+
 
 def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
-    """Tokens and reconstruction errors of normalised rows [n, D] on the model's device."""
-    with full_precision():
-        parts = side_by_side(BlockEncoder(model), torch.split(rows, BLOCK), rows.device)
-    return EncodedRows(
-        torch.cat([part.indices for part in parts]),
-        torch.cat([part.error for part in parts]),
-        torch.cat([part.near_tie for part in parts]),
-    )
+    """:meth:`Codec.encode` of a model that is used once."""
+    return Codec(model).encode(rows)
 
 
-@torch.no_grad()
 def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
-    return _in_blocks(TokenTables(model).decode, indices)
+    """:meth:`Codec.decode` of a model that is used once."""
+    return Codec(model).decode(indices)
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
+from spinlock.model.inference import Codec, latent_rows
 from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY
 from spinlock.training.sizing import largest_codebook
@@ -45,24 +45,23 @@ def final_metrics(model: CategoricalVQVAE, data: CleanedTable) -> dict[str, Any]
     train = cleaner.to_standard(data.train.cpu().numpy())
     validation = cleaner.to_standard(data.validation.cpu().numpy())
     groups = [np.array(group) for group in spec.groups]
-    encoded = encode_rows(model, data.validation)
-    train_tokens = encode_rows(model, data.train).indices
-    prefixes = [
-        cleaner.to_standard(decode_tokens(model, encoded.indices[..., : level + 1]).cpu().numpy())
-        for level in range(LEVELS)
-    ]
+    codec = Codec(model)
+    encoded = codec.encode(data.validation)
+    train_tokens = codec.encode(data.train).indices
+    decoded = [codec.decode(encoded.indices[..., : level + 1]) for level in range(LEVELS)]
+    prefixes = [cleaner.to_standard(rows.cpu().numpy()) for rows in decoded]
     error, power = squared_sums(validation, prefixes[-1])
     columns = quality_by_column(error, power)
     varying = [quality for quality in columns if quality is not None]
     names = cleaner.kept_names
     return {
         "reconstruction_quality": fraction_explained(error, power),
-        "quality_train": _train_quality(model, data, train, train_tokens),
+        "quality_train": _train_quality(codec, data, train, train_tokens),
         "quality_by_level": [fraction_explained(*squared_sums(validation, prefix)) for prefix in prefixes],
         "quality_by_category": dict(zip(spec.category_names, quality_by_group(error, power, spec.groups), strict=True)),
         "quality_by_feature": dict(zip(names, columns, strict=True)),
         "quality_macro": float(np.mean(varying)) if varying else None,
-        "quality_all_columns": _quality_all_columns(data, decode_tokens(model, encoded.indices)),
+        "quality_all_columns": _quality_all_columns(data, decoded[-1]),
         **_codebooks(spec.num_codes, encoded.indices, train_tokens),
         **_orthogonality(train, validation, groups),
         **locality(model, data).named(),
@@ -150,10 +149,8 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     return "raise topo_weight, or the bits per row: coarse codes blur the distances"
 
 
-def _train_quality(
-    model: CategoricalVQVAE, data: CleanedTable, train: NDArray[np.float32], tokens: torch.Tensor
-) -> float:
-    restored = data.cleaner.to_standard(decode_tokens(model, tokens).cpu().numpy())
+def _train_quality(codec: Codec, data: CleanedTable, train: NDArray[np.float32], tokens: torch.Tensor) -> float:
+    restored = data.cleaner.to_standard(codec.decode(tokens).cpu().numpy())
     return fraction_explained(*squared_sums(train, restored))
 
 

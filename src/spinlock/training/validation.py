@@ -15,7 +15,7 @@ from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows, latent_rows
+from spinlock.model.inference import Codec, latent_rows
 from spinlock.training.objective import (
     QuantisationError,
     informativeness_loss,
@@ -77,9 +77,10 @@ class Validator:
         reconstruction, informativeness = losses.tolist()
         commitment = _share(quantisation)
         codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
-        encoded = encode_rows(model, self.rows)
+        codec = Codec(model)
+        encoded = codec.encode(self.rows)
         tokens = encoded.indices
-        decoded = decode_tokens(model, tokens)
+        decoded = codec.decode(tokens)
         fixed = torch.from_numpy(self.fixed).to(self.rows.device)
         points = latent_rows(model, tokens[fixed])
         redundancy = float(latent_redundancy(points.view(len(points), model.spec.num_categories, -1).transpose(0, 1)))
