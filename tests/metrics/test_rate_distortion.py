@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import LedoitWolf
 
-from spinlock.metrics.rate_distortion import at_level, gaussian_bits, gaussian_quality, held_out_quality, water_filling
+from spinlock.metrics.rate_distortion import (
+    at_level,
+    gaussian_bits,
+    gaussian_quality,
+    held_out_quality,
+    shrunk_covariance,
+    water_filling,
+)
 
 
 def bisected(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
@@ -91,3 +99,14 @@ def test_bits_for_a_quality_invert_the_quality_of_bits(rng: np.random.Generator,
 def test_bits_of_one_component_are_the_textbook_gaussian() -> None:
     assert gaussian_bits(np.array([4.0]), 0.75) == pytest.approx(1.0)
     assert gaussian_bits(np.array([0.0, 0.0]), 0.9) == 0.0
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(50, 30), (20, 40), (500, 5), (2, 3)])
+def test_the_shrunk_covariance_is_that_of_scikit_learn(rng: np.random.Generator, rows: int, columns: int) -> None:
+    x = rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
+    expected = LedoitWolf(assume_centered=True).fit(x).covariance_
+    np.testing.assert_allclose(shrunk_covariance(x), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
+def test_a_covariance_that_is_a_multiple_of_the_identity_stays() -> None:
+    np.testing.assert_allclose(shrunk_covariance(np.array([[2.0, 0.0], [0.0, 2.0]])), 2 * np.eye(2))

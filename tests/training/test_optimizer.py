@@ -1,12 +1,14 @@
-"""Which share of the learning rate each parameter takes."""
+"""Adam's arithmetic, and which share of the learning rate each parameter takes."""
 
 import pytest
+import torch
 
 from spinlock.training.optimizer import (
     BRANCH_SHARE,
     ENCODER_SHARE,
     LINEAR_SHARE,
     READOUT_SHARE,
+    Adam,
     learning_share,
     make_optimizer,
 )
@@ -26,3 +28,47 @@ def test_every_parameter_has_its_share_of_the_learning_rate() -> None:
     assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["share"]) for group in groups]
     (whole,) = make_optimizer(model, 0.1, warm=False).param_groups
     assert whole["share"] == 1.0
+
+
+def descend(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:
+    """Steps of some gradients; the last weight has none, the learning rate of the first group falls."""
+    for step in steps:
+        optimizer.zero_grad()
+        for index, weight in enumerate(weights[:-1]):
+            generator = torch.Generator().manual_seed(10 * step + index)
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+        optimizer.step()
+
+
+def grouped() -> tuple[list[torch.nn.Parameter], list[dict[str, object]]]:
+    """Three weights in two groups."""
+    weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((3, 2), (4,), (2,))]
+    return weights, [{"params": weights[:1], "lr": 0.1}, {"params": weights[1:], "lr": 0.01}]
+
+
+def test_steps_and_state_are_those_of_torch() -> None:
+    (mine, groups), (theirs, other) = grouped(), grouped()
+    own, torchs = Adam(groups), torch.optim.Adam(other, fused=True)
+    descend(own, mine, range(5))
+    descend(torchs, theirs, range(5))
+    assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    state, expected = own.state_dict(), torchs.state_dict()
+    assert state["state"].keys() == expected["state"].keys() == {0, 1}
+    for index, moments in expected["state"].items():
+        assert state["state"][index].keys() == moments.keys()
+        assert all(torch.equal(state["state"][index][name], value) for name, value in moments.items())
+    assert [group["params"] for group in state["param_groups"]] == [[0], [1, 2]]
+
+
+def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
+    (mine, groups), (others, other) = grouped(), grouped()
+    own, resumed = Adam(groups), Adam(other)
+    descend(own, mine, range(3))
+    resumed.load_state_dict(own.state_dict())
+    with torch.no_grad():
+        for weight, now in zip(others, mine, strict=True):
+            weight.copy_(now)
+    descend(own, mine, range(3, 6))
+    descend(resumed, others, range(3, 6))
+    assert all(torch.equal(a, b) for a, b in zip(mine, others, strict=True))

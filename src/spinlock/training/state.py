@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.training.history import History
+from spinlock.training.optimizer import Adam
 from spinlock.training.validation import ValidationResult
 
 
@@ -47,7 +47,7 @@ class TrainingState:
     """The mutable state of a run."""
 
     model: CategoricalVQVAE
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     progress: Progress
     history: History
     best_weights: dict[str, Tensor]

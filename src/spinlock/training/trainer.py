@@ -82,7 +82,7 @@ class Trainer:
         """The largest of a half, a quarter, ... of the batch whose step fits, found by trying; 0 if none does."""
         batch = self.plan.batch // 2
         while batch:
-            self.state.optimizer.zero_grad(set_to_none=True)
+            self.state.optimizer.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             plan = replace(self.plan, batch=batch)
@@ -195,7 +195,7 @@ class Trainer:
         )
         for group in self.state.optimizer.param_groups:
             group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
-        self.state.optimizer.zero_grad(set_to_none=True)
+        self.state.optimizer.zero_grad()
         terms = self.step.losses(batch, draws)
         torch.autograd.backward(terms.total)
         self.group.add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
