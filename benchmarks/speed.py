@@ -12,9 +12,10 @@ pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
 
 Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, what compiling takes,
 the share of the peak rate of a large matrix product (measured here) that the program's counted operations reach, the
-peak memory of each contender (in a process of its own, Python and torch included; on a GPU what torch allocated), and
-which operations the program's time goes to. With ``--whole`` also the seconds of whole commands on a dataset: a dry run
-with everything automatic (from a cold start, median of three), and the 410 epochs of ten categories of 48 codes.
+peak memory of each contender but the compiled one (in a process of its own, Python and torch included; on a GPU what
+torch allocated), and which operations the program's time goes to. With ``--whole`` also the seconds of whole commands
+on a dataset: a dry run with everything automatic (from a cold start, median of three), and the 410 epochs of ten
+categories of 48 codes.
 
     poetry install --with peers
     poetry run python benchmarks/speed.py --device cpu --compile --whole datasets/benchmark_4k.h5 --output results.json

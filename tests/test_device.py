@@ -24,6 +24,12 @@ class TestTwoDevices:
         assert [choose_device(name, local_rank=rank, local_count=2).index for rank in range(2)] == [0, 1]
         assert current == [0, 1]
 
+    def test_alone_the_one_that_is_named_becomes_the_current_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        current: list[int] = []
+        monkeypatch.setattr(torch.cuda, "set_device", current.append)
+        assert choose_device("cuda:1") == torch.device("cuda", 1)
+        assert current == [1]
+
     def test_more_processes_than_devices_are_refused(self) -> None:
         with pytest.raises(DataError, match="3 processes for 2 CUDA devices"):
             choose_device("auto", local_rank=0, local_count=3)

@@ -212,3 +212,17 @@ def test_files_that_do_not_fit(fitted: Tokenizer, tmp_path: Path) -> None:
     fitted.save(tmp_path / "tokenizer.pt")
     with pytest.raises(DataError, match="cuda:77 is not there"):
         Tokenizer.load(tmp_path / "tokenizer.pt", device="cuda:77")
+
+
+def test_tokens_are_those_of_the_weights_as_they_are(fitted: Tokenizer, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "a.pt")
+    changed, fresh = Tokenizer.load(tmp_path / "a.pt"), Tokenizer.load(tmp_path / "a.pt")
+    before = changed.encode(X)
+    for tokenizer in (changed, fresh):
+        with torch.no_grad():
+            tokenizer.model.each_block()[0].encoder.linear.mul_(-3.0)
+            tokenizer.model.decoder.bias.add_(1.0)
+    after = changed.encode(X)
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(after, fresh.encode(X))
+    np.testing.assert_array_equal(changed.decode(after), fresh.decode(after))

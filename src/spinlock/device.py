@@ -33,6 +33,8 @@ def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> to
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= there:
         raise DataError(f"device {name} is not there", expected="a CUDA device", remedy="pass --device cpu")
+    if device.index:
+        torch.cuda.set_device(device.index)
     return device
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +63,7 @@ class Tokenizer:
         self.device = choose_device(str(device))
         self.model: CategoricalVQVAE = checkpoint.model(self.device)
         self.cleaner = checkpoint.cleaner()
+        self._made: tuple[tuple[CategoricalVQVAE, list[int]], Codec] | None = None
         self._errors: NDArray[np.float32] = checkpoint.content["validation_errors"].numpy()
 
     @classmethod
@@ -90,6 +90,7 @@ class Tokenizer:
         ``config`` is a configuration or its keys; a key that is not given has its production value. Column names come
         from ``feature_names``, a data frame's columns, or are feature_0, feature_1, ... ``groups`` [N] are the labels
         that ``split_by`` names: rows of one group stay on one side of the split. For [N, M, D] set ``feature_type``.
+        Long runs compile their step in this process where that pays, unless ``use_torch_compile`` is false.
 
         Raises:
             ConfigError: a key is unknown or a value out of range.
@@ -115,9 +116,14 @@ class Tokenizer:
         """
         write_files({Path(path): to_bytes(self.checkpoint.content)})
 
-    @cached_property
+    @property
     def _codec(self) -> Codec:
-        return Codec(self.model)
+        """Tables of the model as it is now, made anew when a weight has changed since."""
+        weights = self.model.state_dict().values()
+        now = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
+        if self._made is None or self._made[0] != now:
+            self._made = now, Codec(self.model)
+        return self._made[1]
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -88,3 +88,15 @@ def test_one_code_has_no_runner_up() -> None:
     found = beam_search([torch.zeros(3, 1)], pairwise([torch.zeros(1, 1)]), width=8)
     assert found.codes.tolist() == [[0], [0], [0]]
     assert found.runner_up.isinf().all()
+
+
+def test_the_first_of_equals_comes_first() -> None:
+    values, places = smallest(torch.tensor([[2.0, 1.0, 2.0, 1.0, 1.0]]), 4)
+    assert (values.tolist(), places.tolist()) == ([[1.0, 1.0, 1.0, 2.0]], [[1, 3, 4, 0]])
+
+
+def test_a_search_leaves_its_costs_alone() -> None:
+    _, vectors, unary = case()
+    before = [costs.clone() for costs in unary]
+    beam_search(unary, pairwise(vectors), 4)
+    assert all(torch.equal(*pair) for pair in zip(unary, before, strict=True))

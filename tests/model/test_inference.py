@@ -32,6 +32,19 @@ def test_the_precision_of_the_calling_program_moves_nothing_and_stays(precision:
     assert torch.equal(latents, latent_rows(model, found.indices))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_of_the_calling_program_moves_nothing(dtype: torch.dtype) -> None:
+    model, rows = small_model(branches=True), random_rows()
+    expected = encode_rows(model, rows)
+    decoded, latents = decode_tokens(model, expected.indices), latent_rows(model, expected.indices)
+    with torch.autocast("cpu", dtype=dtype):
+        found = encode_rows(model, rows)
+        assert torch.equal(decode_tokens(model, found.indices), decoded)
+        assert torch.equal(latent_rows(model, found.indices), latents)
+    assert torch.equal(found.indices, expected.indices)
+    assert torch.equal(found.error, expected.error)
+
+
 BACKENDS = """
 import torch
 from spinlock.model.inference import full_precision

@@ -72,3 +72,24 @@ def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
     descend(own, mine, range(3, 6))
     descend(resumed, others, range(3, 6))
     assert all(torch.equal(a, b) for a, b in zip(mine, others, strict=True))
+
+
+def test_moments_stay_where_they_are() -> None:
+    weights, groups = grouped()
+    own = Adam(groups)
+    descend(own, weights, range(1))
+    before = {parameter: dict(state) for parameter, state in own.state.items()}
+    descend(own, weights, range(1, 3))
+    assert all(own.state[each][name] is moment for each, state in before.items() for name, moment in state.items())
+
+
+def test_a_state_of_other_parameters_is_refused() -> None:
+    (weights, groups), (_, other) = grouped(), grouped()
+    own = Adam(groups)
+    descend(own, weights, range(1))
+    fewer, longer = own.state_dict(), own.state_dict()
+    fewer["param_groups"] = fewer["param_groups"][:1]
+    longer["state"][0]["exp_avg"] = torch.zeros(7)
+    for stored in (fewer, longer):
+        with pytest.raises(ValueError, match="other parameters"):
+            Adam(other).load_state_dict(stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -25,10 +26,17 @@ def out() -> Console:
 
 
 def program() -> list[str]:
-    """How this command was started: alone, or by torchrun."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    """How this command was started: alone, or by torchrun (on each of several machines)."""
+    count, of_machine = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if count == 1:
         return ["spinlock"]
-    return ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", "1"), "-m", "spinlock"]
+    machines = ["--nnodes", str(count // of_machine)] if count > of_machine else []
+    return ["torchrun", *machines, "--nproc-per-node", str(of_machine), "-m", "spinlock"]
+
+
+def command_line() -> str:
+    """This command, to be given again."""
+    return shlex.join([*program(), *sys.argv[1:]])
 
 
 def log(text: str) -> None:

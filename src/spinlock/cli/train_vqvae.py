@@ -168,10 +168,7 @@ def _prepare(
 def _start(
     prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device, group: Processes
 ) -> Run:
-    import shlex
-    import sys
-
-    from spinlock.cli.console import log
+    from spinlock.cli.console import command_line, log
     from spinlock.training.plan import callbacks
     from spinlock.training.run import new_run
 
@@ -182,15 +179,11 @@ def _start(
     )
     for line in callbacks(prepared.data, settings):
         log(line)
-    command = shlex.join(["spinlock", *sys.argv[1:]])
-    return new_run(prepared, settings, compile_plan, device=device, command_line=command, group=group)
+    return new_run(prepared, settings, compile_plan, device=device, command_line=command_line(), group=group)
 
 
 def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
-    import shlex
-    import sys
-
-    from spinlock.cli.console import log
+    from spinlock.cli.console import command_line, log
     from spinlock.training.provenance import environment
     from spinlock.training.resuming import as_before, furthest_checkpoint, resumed_run
     from spinlock.training.table import read_table
@@ -199,9 +192,8 @@ def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Ru
     found = furthest_checkpoint(settings.resume_from)
     if found.note:
         log(found.note)
-    command = shlex.join(["spinlock", *sys.argv[1:]])
     table = read_table(as_before(settings, found.checkpoint), device, group)
-    run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command, group=group)
+    run = resumed_run(found.checkpoint, table, settings, device=device, command_line=command_line(), group=group)
     progress = run.state.progress
     log(
         f"resuming {found.checkpoint.path} after epoch {progress.epoch}"

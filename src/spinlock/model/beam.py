@@ -62,9 +62,9 @@ def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
 
 
 def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest of each row [B, k], ascending, and their places; the first of equals first on a CPU.
+    """The ``count`` smallest of each row [B, k] of finite costs, ascending, and their places.
 
-    On a CPU the costs are used up.
+    Few of them on a CPU, up to :data:`FEW`, use the costs up, and the first of equals comes first.
     """
     if costs.device.type != "cpu" or count > FEW:
         values, places = costs.topk(count, dim=1, largest=False)

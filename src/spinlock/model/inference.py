@@ -33,7 +33,13 @@ class EncodedRows:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Products in float32 proper, whatever the calling program chose (TF32 or bfloat16 would move tokens)."""
+    """Products in float32 proper, whatever the calling program chose (TF32, bfloat16, autocast would move tokens)."""
+    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False), _float32_products():
+        yield
+
+
+@contextmanager
+def _float32_products() -> Iterator[None]:
     try:
         before = torch.get_float32_matmul_precision()
     except RuntimeError:  # the caller set the precision of a backend, and torch refuses to mix the two ways
@@ -66,7 +72,6 @@ class Codec:
     @full_precision()
     def __init__(self, model: CategoricalVQVAE) -> None:
         self.tables = TokenTables(model)
-        self.device = model.decoder.linear.device
 
     @torch.no_grad()
     def encode_block(self, rows: Tensor) -> EncodedRows:

@@ -79,8 +79,6 @@ class JointTables:
         self.vectors = [torch.cat(books) for books in self.books]
         self.norms = [vectors.square().sum(1) for vectors in self.vectors]
         self.cross = [pairwise(books) for books in self.books]
-        sizes = torch.tensor(codes.num_codes, device=self.vectors[0].device)
-        self.starts = sizes.cumsum(1) - sizes
 
     def assign(self, rows: Tensor, start: Tensor, *, width: int, sweeps: int = SWEEPS) -> tuple[Tensor, Tensor]:
         """Tokens [B, C, L] of rows [B, D] from a start [B, C, L], and the closest decision [B] on the way.
@@ -111,4 +109,4 @@ class JointTables:
 
     def _sum(self, category: int, codes: Tensor) -> Tensor:
         """Sum of the vectors [B, D] of a category's codes [B, L]."""
-        return F.embedding_bag(codes + self.starts[category], self.vectors[category], mode="sum")
+        return F.embedding_bag(codes + self.cross[category].starts, self.vectors[category], mode="sum")

@@ -97,7 +97,7 @@ def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _whole(distance: Tensor) -> Tensor:
-    """Distances [C, n] in whole shares of their sum, at least one: integers add up to the same on every device."""
+    """Distances [C, n] in whole shares of their sum, at least one: integers add up in any order."""
     return (distance * (SHARES / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
 
 

@@ -87,7 +87,7 @@ class TokenTables:
         self.decoder = decoder
         self.blocks = [BlockTables(block, spec.beam_width) for block in model.each_block()]
         layers = torch.cat([decoder.linear, decoder.hidden], dim=1)
-        self.members = torch.zeros(spec.num_categories, spec.num_columns, device=layers.device)
+        self.members = layers.new_zeros(spec.num_categories, spec.num_columns)
         for c, group in enumerate(spec.groups):
             self.members[c, list(group)] = 1.0
         codebooks: list[Tensor] = []

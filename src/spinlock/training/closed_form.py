@@ -114,6 +114,7 @@ def fit_block(
 ) -> FittedBlock:
     """Residual k-means of the categories ``members`` on rows [n, D] along given axes."""
     columns, width = basis.layout.gather(rows), basis.axes.shape[-1]
+    assert width == spec.embedding_width(members), "the axes were fitted for embeddings of this width"
     residual, levels = torch.bmm(columns, basis.axes), []
     for level in range(LEVELS):
         sizes = torch.tensor([codes[level] for codes in spec.num_codes[members]], device=rows.device)

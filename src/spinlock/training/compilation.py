@@ -1,8 +1,8 @@
 """Whether to compile the training step: decided from configuration and shapes, never from clocks.
 
-torch.compile costs about a minute. On a CPU a step is nearly all matrix products, and fusing the rest saves a tenth
-(``benchmarks/speed.py``: 11 % on two cores); it pays for runs of ten minutes and more. On a CUDA device a step of this
-size is as long as launching its kernels takes, of which fusing leaves about half: an estimate, not measured.
+torch.compile costs about a minute. On a CPU half of a step is matrix products, and fusing the rest saves a tenth or two
+(``benchmarks/speed.py``: 11 to 26 % on two cores); it pays for runs of ten minutes and more. On a CUDA device a step of
+this size is as long as launching its kernels takes, of which fusing leaves about half: an estimate, not measured.
 """
 
 from __future__ import annotations

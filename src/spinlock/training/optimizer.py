@@ -43,7 +43,10 @@ class Adam:
         """Move the parameters that have a gradient."""
         for group in self.param_groups:
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
-            states = [self.state.setdefault(parameter, _at_rest(parameter)) for parameter in moving]
+            for parameter in moving:
+                if parameter not in self.state:
+                    self.state[parameter] = _at_rest(parameter)
+            states = [self.state[parameter] for parameter in moving]
             adam(
                 moving,
                 [parameter.grad for parameter in moving],
@@ -71,8 +74,19 @@ class Adam:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Take over moments, steps and learning rates of the same parameters."""
+        """Take over moments, steps and learning rates of the same parameters.
+
+        Raises:
+            ValueError: they are of other parameters.
+        """
         parameters = self._parameters()
+        members = [group["params"] for group in self.state_dict()["param_groups"]]
+        if members != [group["params"] for group in stored["param_groups"]] or any(
+            index not in range(len(parameters)) or state[name].shape != parameters[index].shape
+            for index, state in stored["state"].items()
+            for name in ("exp_avg", "exp_avg_sq")
+        ):
+            raise ValueError("the optimiser's state is that of other parameters")
         self.state = {
             parameters[index]: {name: value.to(parameters[index].device, copy=True) for name, value in state.items()}
             for index, state in stored["state"].items()

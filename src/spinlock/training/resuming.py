@@ -88,7 +88,11 @@ def resumed_run(
     load_weights(model, saved["weights"], checkpoint.path)
     model = model.to(device)
     optimizer = make_optimizer(model, config.learning_rate, warm=config.warm_start)
-    optimizer.load_state_dict(content["optimizer_state_dict"])
+    try:
+        optimizer.load_state_dict(content["optimizer_state_dict"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        what = "optimizer_state_dict does not fit its own weights"
+        raise CheckpointError(what, where=str(checkpoint.path)) from error
     torch.set_rng_state(saved["random"]["torch"])
     state = TrainingState(
         model,

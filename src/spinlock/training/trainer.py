@@ -139,12 +139,13 @@ class Trainer:
         return None
 
     def _asked_to_stop(self) -> bool:
-        """Whether any process was asked to; once it was, all of them are."""
+        """Whether any process was asked to; once it was, all of them are, for the reason of the first that was."""
         group = self.group
-        first = group.least(group.count if self.stop.reason is None else group.rank)
-        if first == group.count:
+        if not group.any(self.stop.reason is not None):
             return False
-        self.stop.stop(f"process {first} was asked to stop")
+        reasons = group.collect(self.stop.reason)
+        told = [reason if rank == 0 else f"{reason} (process {rank})" for rank, reason in enumerate(reasons) if reason]
+        self.stop.stop(group.from_first(told[0] if told else None))
         return True
 
     def _train_epoch(self, epoch: int) -> bool:
