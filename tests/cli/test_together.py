@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +13,19 @@ import torch
 from tests.cli.workplace import Workplace
 
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "spinlock")
+
+
+LONG = ("--output", "torn", "--epochs", "100000", "--set", "early_stopping_patience=100000")
+
+
+def under_way(place: Workplace) -> subprocess.Popen[str]:
+    """A long run of two processes that has saved a few epochs."""
+    process = place.start("train-vqvae", "--config", "config.json", *LONG, program=TWO)
+    epochs = place.path / "torn" / "training_history.jsonl"
+    while not epochs.exists() or epochs.read_text().count("\n") < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    return process
 
 
 def process_of_rank(rank: int, folder: Path) -> int:
@@ -48,20 +62,24 @@ def test_training_and_encoding_are_those_of_one_process(place: Workplace) -> Non
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
 def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(place: Workplace) -> None:
-    long = ("--output", "torn", "--epochs", "100000", "--set", "early_stopping_patience=100000")
-    process = place.start("train-vqvae", "--config", "config.json", *long, program=TWO)
-    epochs = place.path / "torn" / "training_history.jsonl"
-    while not epochs.exists() or epochs.read_text().count("\n") < 3:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    process = under_way(place)
     os.kill(process_of_rank(1, place.path), signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "error: process 0 stops: another one is gone" in errors
     known = len(place.history("torn"))
-    resumed = place.run("train-vqvae", "--config", "config.json", *long, "--resume-from", "torn", "--max-time", "0.2")
+    resumed = place.run("train-vqvae", "--config", "config.json", *LONG, "--resume-from", "torn", "--max-time", "0.2")
     assert "resuming torn/last.pt after epoch" in resumed.stderr
     assert len(place.history("torn")) > known
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
+def test_a_signal_to_one_stops_both_and_says_how_to_go_on(place: Workplace) -> None:
+    process = under_way(place)
+    os.kill(process_of_rank(1, place.path), signal.SIGUSR1)
+    told = "".join(process.communicate(timeout=60))
+    assert "SIGUSR1 was received (process 1); the state is saved" in told
+    assert "resume with: torchrun --nproc-per-node 2 -m spinlock train-vqvae --config config.json" in told
 
 
 def test_a_fault_of_the_input_ends_both(place: Workplace) -> None:
