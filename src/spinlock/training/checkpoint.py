@@ -93,7 +93,7 @@ class Checkpoint:
         """The best model, in eval mode on the device."""
         model = CategoricalVQVAE(self.spec, learned_codes=not self.config.use_ema)
         load_weights(model, self.content["model_state_dict"], self.path)
-        return model.to(device).eval()
+        return model.to(device, torch.float32).eval()  # made in the default dtype of the calling program
 
     @contextmanager
     def _reading(self, part: str) -> Iterator[None]:
