@@ -80,10 +80,11 @@ def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: i
             f"group labels of shape {groups.shape}",
             expected=f"one label for each of {num_operators} operators",
         )
-    names, members = np.unique(groups, return_inverse=True)
+    if groups.dtype.kind not in "iu":
+        groups = np.unique(groups, return_inverse=True)[1]
+    names, sizes = np.unique(groups, return_counts=True)
     if len(names) < 2:
         raise DataError("all operators have the same group label", expected="at least two groups to split by")
-    sizes = np.bincount(members, minlength=len(names))
     order = np.random.default_rng(seed).permutation(len(names))
     taken: list[int] = []
     size = 0
@@ -96,7 +97,7 @@ def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: i
             break
     if not taken:
         taken = [int(order[np.argmin(sizes[order])])]
-    return np.flatnonzero(np.isin(members, taken))
+    return np.flatnonzero(np.isin(groups, names[taken]))
 
 
 def reservoir(train_rows: Rows, limit: int, seed: int) -> Rows:

@@ -40,7 +40,11 @@ def checkpoint_content(fixed: Fixed, state: TrainingState, metrics: dict[str, An
     is_best = state.progress.best_epoch == state.progress.epoch and state.progress.step_in_epoch == 0
     best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
     current = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
-    validation = state.best_validation
+    split, validation = fixed.data.split, state.best_validation
+    rows = {"train": _short(split.train), "validation": _short(split.validation)}
+    operators = rows
+    if table.rows_per_operator > 1:
+        operators = {"train": _short(split.train_operators), "validation": _short(split.validation_operators)}
     assert validation is not None, "epoch 0 is validated before anything is saved"
     content = {
         "kind": KIND,
@@ -61,11 +65,8 @@ def checkpoint_content(fixed: Fixed, state: TrainingState, metrics: dict[str, An
         "metrics": metrics or validation.named(),
         "model_spec": fixed.spec.state(),
         "cleaner": cleaner.state(),
-        "split": {"train": _short(fixed.data.split.train), "validation": _short(fixed.data.split.validation)},
-        "split_operators": {
-            "train": _short(fixed.data.split.train_operators),
-            "validation": _short(fixed.data.split.validation_operators),
-        },
+        "split": rows,
+        "split_operators": operators,
         "dataset": dataset_identity(table),
         "discovery": fixed.discovery,
         "validation_errors": validation.errors,
@@ -87,10 +88,10 @@ def checkpoint_content(fixed: Fixed, state: TrainingState, metrics: dict[str, An
     return dict(to_tensors(content))
 
 
-def _short(positions: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
-    """Positions in half the memory, where they fit."""
+def _short(positions: NDArray[np.int64]) -> torch.Tensor:
+    """Positions in half the memory, where they fit; a tensor, which is stored once however often it occurs."""
     fits = len(positions) == 0 or positions.max() <= np.iinfo(np.int32).max
-    return positions.astype(np.int32) if fits else positions
+    return torch.from_numpy(positions.astype(np.int32 if fits else np.int64))
 
 
 def category_statistics(fixed: Fixed) -> dict[str, dict[str, Any]]:

@@ -137,7 +137,7 @@ def _fit_rows(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, NDArray[
     chosen = np.searchsorted(data.train_rows, reservoir(data.train_rows, config.fit_rows, config.random_seed))
     units = data.train_rows[chosen] // data.table.rows_per_operator
     if data.table.groups is not None:
-        units = np.unique(data.table.groups, return_inverse=True)[1][units]
+        units = np.unique(data.table.groups[units], return_inverse=True)[1]
     if len(np.unique(units)) < 2:
         raise DataError(
             "the training rows are one group",
