@@ -12,7 +12,7 @@ from spinlock.data.hdf5 import reading
 from spinlock.data.names import listed
 from spinlock.errors import DataError
 
-PIECE = 1 << 16
+PIECE = 1 << 13
 """Labels read at once."""
 
 CARRIED = ("parameters", "labels", "metadata")

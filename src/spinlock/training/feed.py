@@ -9,6 +9,8 @@ processes each takes its share of every batch.
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Protocol
@@ -27,7 +29,7 @@ from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
 from spinlock.training.table import CleanedTable
 
-BUFFER_BYTES = 2**24
+BUFFER_BYTES = 2**23
 """Of cleaned rows that are mixed at once; up to three times as much is held while the next buffer is being read.
 
 Where chunks of the file are larger than a stretch, a stretch is a chunk, and a buffer at least that."""
@@ -99,8 +101,9 @@ class StreamedFeed:
                 held, rows = held[:0], rows[rest:]
             whole = len(rows) // size * size if len(held) == 0 else 0
             for start in range(0, whole, size):
-                yield self._own(rows[start : start + size])
+                yield self._own(rows[start : start + size].clone())  # a view would keep all of the buffer
             held = torch.cat([held, rows[whole:]])
+            del rows  # before the next buffer but one is made
         if len(held):
             yield self._own(torch.cat([held, head]))
 
@@ -138,6 +141,13 @@ class StreamedFeed:
             rows[places[done : done + len(part)]] = torch.from_numpy(part)
             done += len(part)
         return rows
+
+
+def give_back() -> None:
+    """Memory that buffers had goes back to the system; glibc would keep it, in pieces that nothing larger fits in."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def batch_plan(data: CleanedTable, config: VQVAEConfig) -> BatchPlan:

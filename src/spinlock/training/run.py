@@ -32,7 +32,7 @@ from spinlock.training.directory import (
     last_path,
     remove_leftovers,
 )
-from spinlock.training.feed import batch_plan, stretch_rows
+from spinlock.training.feed import batch_plan, give_back, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.joint_fit import fit_joint
 from spinlock.training.neighbors import interpolated
@@ -79,7 +79,9 @@ class Run:
             stop=stop,
             group=self.group,
         )
-        return trainer.run()
+        reason = trainer.run()
+        give_back()
+        return reason
 
     def best_model(self) -> CategoricalVQVAE:
         """The best model so far, in eval mode."""
