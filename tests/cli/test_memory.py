@@ -49,6 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """A small and a large table, and a model."""
     folder = tmp_path_factory.mktemp("memory")
     x = low_rank_table(np.random.default_rng(0), FEW, WIDE, 6)
+    # Batches of one size in both: nine tenths of either table are so many whole batches.
     settings = {"batch_size": 3600, "max_table_mb": 16, "fit_rows": 5_000, "split_by": "labels/group"}
     place = Workplace.make(folder, num_categories_auto=2, input_path="few.h5", **settings)
     for name, rows in (("few.h5", FEW), ("many.h5", MANY)):

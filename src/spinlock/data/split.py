@@ -80,7 +80,7 @@ def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: i
             f"group labels of shape {groups.shape}",
             expected=f"one label for each of {num_operators} operators",
         )
-    if groups.dtype.kind not in "iu":
+    if groups.dtype.kind not in "iu":  # a label may be NaN, which is in nothing
         groups = np.unique(groups, return_inverse=True)[1]
     names, sizes = np.unique(groups, return_counts=True)
     if len(names) < 2:
