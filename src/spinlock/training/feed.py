@@ -30,7 +30,7 @@ from spinlock.training.schedule import BatchPlan, StepDraws
 from spinlock.training.table import CleanedTable
 
 BUFFER_BYTES = 2**23
-"""Of cleaned rows that are mixed at once; with what mixing takes up to three times as much is held while the next is read.
+"""Of cleaned rows that are mixed at once; up to three times as much is held while the next buffer is being read.
 
 Where chunks of the file are larger than a stretch, a stretch is a chunk, and a buffer at least that."""
 
