@@ -167,7 +167,8 @@ def loop(rows: Tensor, *, embedding: int = EMBEDDING, pdist: bool = False) -> St
         batch = rows[chosen]
         optimizer.zero_grad(set_to_none=True)
         reconstruction, latents, commitment = model(batch)
-        topographic = _pdist_loss(batch, latents) if pdist else topographic_loss(batch, [latents])
+        flat = latents.transpose(0, 1).flatten(1)
+        topographic = _pdist_loss(batch, flat) if pdist else topographic_loss(batch, flat)
         total = F.mse_loss(reconstruction, batch) + COMMITMENT * commitment + TOPO_WEIGHT * topographic
         torch.autograd.backward(total)
         optimizer.step()
@@ -176,7 +177,7 @@ def loop(rows: Tensor, *, embedding: int = EMBEDDING, pdist: bool = False) -> St
 
 
 def _pdist_loss(rows: Tensor, latents: Tensor) -> Tensor:
-    near, far = torch.pdist(rows), torch.pdist(latents.transpose(0, 1).flatten(1))
+    near, far = torch.pdist(rows), torch.pdist(latents)
     near, far = near - near.mean(), far - far.mean()
     return 1 - (near * far).sum() / (near.square().sum() * far.square().sum()).sqrt()
 

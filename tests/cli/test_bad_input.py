@@ -265,7 +265,7 @@ CHECKPOINTS = {
     "truncated model": faulty_checkpoint(rewritten(cut), "odd.pt", "truncated"),
     "damaged model": faulty_checkpoint(rewritten(flip), "odd.pt", "damaged"),
     "newer model": faulty_checkpoint(
-        changed(format_version=99), "odd.pt", "format version 99", "expected version 2 or 1"
+        changed(format_version=99), "odd.pt", "format version 99", "expected version 1 to 3"
     ),
     "other kind": faulty_checkpoint(changed(kind="else"), "odd.pt", "not a checkpoint of this"),
     "incomplete model": faulty_checkpoint(changed(cleaner=None), "odd.pt", "lacks cleaner"),

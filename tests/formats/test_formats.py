@@ -1,4 +1,4 @@
-"""Format version 1: files frozen when it was first released."""
+"""Older formats: files frozen when each was first written."""
 
 from pathlib import Path
 
@@ -14,10 +14,14 @@ from spinlock.training.checkpoint import FORMAT_VERSION, load_checkpoint
 HERE = Path(__file__).parent
 
 
+def stored(name: str) -> dict[str, np.ndarray]:
+    with np.load(HERE / name) as file:
+        return dict(file)
+
+
 @pytest.fixture(scope="module")
 def frozen() -> dict[str, np.ndarray]:
-    with np.load(HERE / "features_v1.npz") as stored:
-        return dict(stored)
+    return stored("features_v1.npz")
 
 
 def test_a_checkpoint_of_version_1_encodes_as_it_did(frozen: dict[str, np.ndarray]) -> None:
@@ -27,11 +31,12 @@ def test_a_checkpoint_of_version_1_encodes_as_it_did(frozen: dict[str, np.ndarra
 
 def test_a_checkpoint_of_version_1_has_the_keys_that_came_later() -> None:
     found = load_checkpoint(HERE / "checkpoint_v1.pt")
-    assert found.content["format_version"] == FORMAT_VERSION == 2
+    assert found.content["format_version"] == FORMAT_VERSION == 3
     for name in ("config", "requested_config"):
         values = found.content[name]
         assert (values["target_quality"], values["max_bits"], values["comparison_rate"]) == (0.9, None, None)
     assert found.spec.beam_width == 1
+    assert found.spec.gelu == "tanh"
 
 
 def test_joint_codes_of_version_1_are_refused(tmp_path: Path) -> None:
@@ -45,6 +50,15 @@ def test_joint_codes_of_version_1_are_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_version_1_decodes_as_it_did(frozen: dict[str, np.ndarray]) -> None:
     tokenizer = Tokenizer.load(HERE / "checkpoint_v1.pt")
     np.testing.assert_allclose(tokenizer.decode(frozen["tokens"]), frozen["decoded"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("assignment", ["local", "joint"])
+def test_a_checkpoint_of_version_2_encodes_and_decodes_as_it_did(assignment: str) -> None:
+    frozen = stored("features_v2.npz")
+    tokenizer = Tokenizer.load(HERE / f"checkpoint_v2_{assignment}.pt")
+    tokens = tokenizer.encode(frozen["features"])
+    assert np.array_equal(tokens, frozen[f"tokens_{assignment}"])
+    np.testing.assert_allclose(tokenizer.decode(tokens), frozen[f"decoded_{assignment}"], rtol=1e-5, atol=2e-6)
 
 
 def test_a_token_file_of_version_1_is_read(frozen: dict[str, np.ndarray]) -> None:

@@ -167,7 +167,9 @@ class TestOrthogonality:
         losses = []
         for embeddings in (independent, shared):
             block = model(random_rows(2)).blocks[0]
-            result = ForwardResult(torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))], 6)
+            result = ForwardResult(
+                torch.zeros(()), torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))], 6
+            )
             losses.append(orthogonality_loss(result, draws).item())
         assert losses[0] < 0.01
         assert losses[1] == pytest.approx(1.0, abs=1e-4)
@@ -177,43 +179,40 @@ class TestTopographic:
     """1 - Pearson r of pairwise distances, upper triangle only."""
 
     def latents(self, rows: torch.Tensor) -> torch.Tensor:
-        noise = torch.randn(3, len(rows), 4, generator=seeded(2))
-        return noise + rows[:, :12].reshape(len(rows), 3, 4).transpose(0, 1)
+        return torch.randn(len(rows), 12, generator=seeded(2)) + rows[:, :12]
 
     @pytest.mark.parametrize("count", [3, 60, TOPO_BLOCK])
     def test_one_block_is_one_minus_the_correlation(self, count: int) -> None:
         rows = random_rows(count)
         latents = self.latents(rows)
-        flat = latents.transpose(0, 1).flatten(1)
-        expected = 1 - np.corrcoef(pdist(rows.double().numpy()), pdist(flat.double().numpy()))[0, 1]
-        assert topographic_loss(rows, [latents]).item() == pytest.approx(expected, abs=1e-4)
+        expected = 1 - np.corrcoef(pdist(rows.double().numpy()), pdist(latents.double().numpy()))[0, 1]
+        assert topographic_loss(rows, latents).item() == pytest.approx(expected, abs=1e-4)
 
     def test_several_blocks_compare_pairs_within_them(self) -> None:
         rows = random_rows(2 * TOPO_BLOCK + 30)
         latents = self.latents(rows)
-        flat = latents.transpose(0, 1).flatten(1)
         block = len(rows) // 3
         halves = [slice(i * block, (i + 1) * block) for i in range(3)]
         near = np.concatenate([pdist(rows[half].double().numpy()) for half in halves])
-        far = np.concatenate([pdist(flat[half].double().numpy()) for half in halves])
-        assert topographic_loss(rows, [latents]).item() == pytest.approx(1 - np.corrcoef(near, far)[0, 1], abs=1e-4)
+        far = np.concatenate([pdist(latents[half].double().numpy()) for half in halves])
+        assert topographic_loss(rows, latents).item() == pytest.approx(1 - np.corrcoef(near, far)[0, 1], abs=1e-4)
 
     def test_a_faithful_map_costs_nothing(self) -> None:
         rows = random_rows(50)
-        assert topographic_loss(rows, [3 * rows[None]]).item() == pytest.approx(0.0, abs=1e-5)
+        assert topographic_loss(rows, 3 * rows).item() == pytest.approx(0.0, abs=1e-5)
 
     def test_identical_rows_have_a_finite_gradient(self) -> None:
-        latents = torch.randn(2, 20, 3, generator=seeded())
-        latents[:, 1] = latents[:, 0]
+        latents = torch.randn(20, 6, generator=seeded())
+        latents[1] = latents[0]
         latents.requires_grad_()
-        torch.autograd.backward(topographic_loss(random_rows(20), [latents]))
+        torch.autograd.backward(topographic_loss(random_rows(20), latents))
         assert latents.grad is not None
         assert latents.grad.isfinite().all()
         assert latents.grad.any()
 
     def test_latents_in_one_point_have_a_finite_gradient(self) -> None:
-        latents = torch.ones(2, 20, 3, requires_grad=True)
-        loss = topographic_loss(random_rows(20), [latents])
+        latents = torch.ones(20, 6, requires_grad=True)
+        loss = topographic_loss(random_rows(20), latents)
         torch.autograd.backward(loss)
         assert loss.item() == pytest.approx(1.0, abs=1e-3)
         assert latents.grad is not None
@@ -221,16 +220,16 @@ class TestTopographic:
 
     def test_the_gradient_is_that_of_the_definition(self) -> None:
         rows, latents = random_rows(12), self.latents(random_rows(12))
-        (gradient,) = torch.autograd.grad(topographic_loss(rows, [latents.requires_grad_()]), latents)
-        flat = latents.detach().double().transpose(0, 1).flatten(1).requires_grad_()
-        near, far = torch.pdist(rows.double()), torch.pdist(flat)
+        (gradient,) = torch.autograd.grad(topographic_loss(rows, latents.requires_grad_()), latents)
+        exact = latents.detach().double().requires_grad_()
+        near, far = torch.pdist(rows.double()), torch.pdist(exact)
         correlation = torch.corrcoef(torch.stack([near, far]))[0, 1]
-        (expected,) = torch.autograd.grad(1 - correlation, flat)
-        torch.testing.assert_close(gradient.transpose(0, 1).flatten(1).double(), expected, rtol=1e-3, atol=1e-5)
+        (expected,) = torch.autograd.grad(1 - correlation, exact)
+        torch.testing.assert_close(gradient.double(), expected, rtol=1e-3, atol=1e-5)
 
     def test_two_rows_have_no_correlation(self) -> None:
-        latents = torch.randn(2, 2, 3, generator=seeded(), requires_grad=True)
-        loss = topographic_loss(random_rows(2), [latents])
+        latents = torch.randn(2, 6, generator=seeded(), requires_grad=True)
+        loss = topographic_loss(random_rows(2), latents)
         torch.autograd.backward(loss)
         assert loss.item() == 0.0
         assert latents.grad is not None
@@ -279,7 +278,7 @@ class TestTotal:
         model, rows = small_model(), random_rows()
         result = model(rows)
         terms = objective(model, rows, result, projection(model), LossSettings(topo_samples=10))
-        torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], [result.latents[:, :10]]))
+        torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], result.flat[:10]))
 
     def test_every_parameter_but_the_codes_is_trained(self) -> None:
         model, rows = small_model(branches=True), random_rows()

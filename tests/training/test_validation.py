@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
+from scipy.special import erf
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import decode_tokens, encode_rows
@@ -27,7 +28,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> tuple[Validator, Catego
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + erf(x / np.sqrt(2)))
 
 
 def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:

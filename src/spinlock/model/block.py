@@ -38,7 +38,7 @@ class CategoryBlock(nn.Module):
         self.members = members
         self.layout = CategoryLayout(spec.groups[members], spec.num_columns)
         mask, width = self.layout.mask, spec.embedding_width(members)
-        self.encoder = CategoryEncoder(mask, width, spec.hidden_dim, generator)
+        self.encoder = CategoryEncoder(mask, width, spec.hidden_dim, generator, spec.gelu)
         self.quantizer = ResidualQuantizer(
             spec.latent_dims[members],
             spec.num_codes[members],

@@ -20,21 +20,21 @@ from spinlock.model.quantizer import LevelResult
 class SharedDecoder(nn.Module):
     """Quantised latents of all categories, ``width`` in all, to all columns [B, D]."""
 
-    def __init__(self, width: int, hidden_dim: int, columns: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, width: int, hidden_dim: int, columns: int, generator: torch.Generator, gelu: str = "none"
+    ) -> None:
         super().__init__()
+        self.gelu = gelu
         self.linear = uniform_weights((width, columns), width, generator)
         self.bias = nn.Parameter(torch.zeros(columns))
         self.hidden = uniform_weights((width, hidden_dim), width, generator)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
         self.output = nn.Parameter(torch.zeros(hidden_dim, columns))
 
-    def forward(self, latents: Sequence[Tensor]) -> Tensor:
-        """Columns [B, D] from latents [C, B, E] of each bucket."""
-        flat = torch.cat([part.transpose(0, 1).flatten(1) for part in latents], dim=1)
-        both = flat @ torch.cat([self.linear, self.hidden], dim=1)  # one wide product is faster than two
-        linear, hidden = torch.split(both, [self.linear.shape[1], self.hidden.shape[1]], dim=1)
-        hidden = F.gelu(hidden + self.hidden_bias, approximate="tanh")
-        return torch.addmm(linear + self.bias, hidden, self.output)
+    def forward(self, flat: Tensor) -> Tensor:
+        """Columns [B, D] from latents [B, width] side by side."""
+        hidden = F.gelu(torch.addmm(self.hidden_bias, flat, self.hidden), approximate=self.gelu)
+        return torch.addmm(torch.addmm(self.bias, flat, self.linear), hidden, self.output)
 
 
 class PartialDecoders(nn.Module):

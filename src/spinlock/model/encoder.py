@@ -20,9 +20,12 @@ def uniform_weights(shape: tuple[int, ...], fan_in: int, generator: torch.Genera
 class CategoryEncoder(nn.Module):
     """[C, B, M] to embeddings [C, B, E]."""
 
-    def __init__(self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator, gelu: str = "none"
+    ) -> None:
         super().__init__()
         categories, width = mask.shape
+        self.gelu = gelu
         self.linear = uniform_weights((categories, width, embedding_dim), width, generator)
         self.hidden = uniform_weights((categories, width, hidden_dim), width, generator)
         self.hidden_bias = nn.Parameter(torch.zeros(categories, 1, hidden_dim))
@@ -30,5 +33,5 @@ class CategoryEncoder(nn.Module):
 
     def forward(self, blocks: Tensor) -> Tensor:
         """Embeddings [C, B, E] of padded category blocks [C, B, M]."""
-        hidden = F.gelu(torch.baddbmm(self.hidden_bias, blocks, self.hidden), approximate="tanh")
+        hidden = F.gelu(torch.baddbmm(self.hidden_bias, blocks, self.hidden), approximate=self.gelu)
         return torch.baddbmm(torch.bmm(blocks, self.linear), hidden, self.output)

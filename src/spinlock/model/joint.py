@@ -33,10 +33,16 @@ class JointCodes(nn.Module):
     """
 
     def __init__(
-        self, num_codes: tuple[tuple[int, int, int], ...], columns: int, hidden_dim: int, generator: torch.Generator
+        self,
+        num_codes: tuple[tuple[int, int, int], ...],
+        columns: int,
+        hidden_dim: int,
+        generator: torch.Generator,
+        gelu: str = "none",
     ) -> None:
         super().__init__()
         self.num_codes = num_codes
+        self.gelu = gelu
         self.starts = {}
         for levels in range(1, LEVELS + 1):
             sizes = [size for triple in num_codes for size in triple[:levels]]
@@ -61,7 +67,7 @@ class JointCodes(nn.Module):
 
     def refine(self, sums: Tensor) -> Tensor:
         """x^ [B, D] from y [B, D]."""
-        hidden = F.gelu(torch.addmm(self.hidden_bias, sums, self.hidden), approximate="tanh")
+        hidden = F.gelu(torch.addmm(self.hidden_bias, sums, self.hidden), approximate=self.gelu)
         return torch.addmm(sums, hidden, self.output)
 
     def books(self) -> list[list[Tensor]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SEEDING_ROWS = 8192
 """Rows that the seeding looks at; Lloyd's iterations see all of them."""
@@ -48,8 +49,8 @@ def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
 
 
 def one_hot(indices: Tensor, width: int) -> Tensor:
-    """Indices [C, n] as float one-hot rows [C, n, K]; scattered, because ``F.one_hot`` reads back to the host."""
-    return torch.zeros(*indices.shape, width, device=indices.device).scatter_(-1, indices[..., None], 1.0)
+    """Indices [C, n] as float one-hot rows [C, n, K], looked up: ``F.one_hot`` reads back to the host."""
+    return F.embedding(indices, torch.eye(width, device=indices.device))
 
 
 def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, iterations: int = 25) -> KMeansResult:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
@@ -113,7 +114,7 @@ class QuantizerLevel(nn.Module):
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
         hits = one_hot(indices, self.codes.shape[1])
         table = self.up_codes()
-        return LevelResult(latents, hits, indices, table, torch.bmm(hits, table))
+        return LevelResult(latents, hits, indices, table, chosen(table, indices, hits))
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, counts: Tensor) -> None:
@@ -193,8 +194,28 @@ class ResidualQuantizer(nn.Module):
     def lookup(self, indices: Tensor) -> Tensor:
         """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
         levels = self.each()[: indices.shape[-1]]
-        rows = [_rows_of(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
+        rows = [table_rows(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+
+class _Chosen(torch.autograd.Function):
+    """Rows of tables: looked up, which is faster than a product with one-hot rows; that product is its transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, tables: Tensor, indices: Tensor, hits: Tensor) -> Tensor:
+        ctx.save_for_backward(hits)
+        return table_rows(tables, indices)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (hits,) = ctx.saved_tensors
+        return torch.bmm(hits.transpose(1, 2), gradient), None, None
+
+
+def chosen(tables: Tensor, indices: Tensor, hits: Tensor) -> Tensor:
+    """Rows [C, B, E] of tables [C, K, E] by indices [C, B], which ``hits`` [C, B, K] shows as one-hot rows."""
+    rows: Tensor = _Chosen.apply(tables, indices, hits)
+    return rows
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -215,7 +236,7 @@ def straight_through(value: Tensor, embeddings: Tensor, passed_on: Tensor) -> Te
     return through
 
 
-def _rows_of(tables: Tensor, indices: Tensor) -> Tensor:
-    """Rows [C, B, E] of tables [C, K, E] by indices [C, B]."""
+def table_rows(tables: Tensor, indices: Tensor) -> Tensor:
+    """Rows [C, B, E] of tables [C, K, E] by indices [C, B]; without a gradient for the tables."""
     first = tables.shape[1] * torch.arange(len(tables), device=tables.device)[:, None]
-    return tables.flatten(0, 1)[indices + first]
+    return F.embedding(indices + first, tables.detach().flatten(0, 1))

@@ -40,7 +40,8 @@ class ModelSpec:
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
     ``c`` and level ``l``. ``hidden_dim`` counts the hidden units of each encoder, ``decoder_dim`` those behind the sum
     of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes
-    on what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row
+    on what it would hold beyond that. ``gelu`` is how hidden layers approximate that function: not, or by a hyperbolic
+    tangent as models of older formats do. ``assignment`` says whether tokens are chosen per category or all of a row
     together, by a beam search that keeps ``beam_width`` prefixes.
     """
 
@@ -54,6 +55,7 @@ class ModelSpec:
     beam_width: int = BEAM_WIDTH
     decoder_dim: int = 0
     narrow_embeddings: bool = True
+    gelu: Literal["none", "tanh"] = "none"
 
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
@@ -104,6 +106,7 @@ class ModelSpec:
             beam_width=int(state["beam_width"]),
             decoder_dim=int(state["decoder_dim"]),
             narrow_embeddings=bool(state["narrow_embeddings"]),
+            gelu="tanh" if state["gelu"] == "tanh" else "none",
         )
 
 

@@ -64,7 +64,7 @@ class BlockTables:
     def encode(self, by_column: Tensor, margin: Tensor) -> Tokens:
         """Tokens [C, B, L] of columns [D + 1, B], ones last; costs up to ``margin`` [C, B] apart are a near tie."""
         columns = by_column[self.columns].transpose(1, 2)  # whole columns are copied faster than cells of each row
-        hidden = F.gelu(torch.bmm(columns, self.hidden), approximate="tanh")
+        hidden = F.gelu(torch.bmm(columns, self.hidden), approximate=self.block.encoder.gelu)
         costs = torch.bmm(columns, self.linear).baddbmm_(hidden, self.output)
         near_tie = torch.zeros(by_column.shape[1], dtype=torch.bool, device=by_column.device)
         indices: list[Tensor] = []
@@ -133,5 +133,5 @@ class TokenTables:
         flat = (indices + self.starts[:, : indices.shape[-1]]).flatten(1)
         summed = F.embedding_bag(flat, self.rows, mode="sum")
         linear, hidden = summed[:, : self.spec.num_columns], summed[:, self.spec.num_columns :]
-        hidden = F.gelu(hidden + self.decoder.hidden_bias, approximate="tanh")
+        hidden = F.gelu(hidden + self.decoder.hidden_bias, approximate=self.decoder.gelu)
         return torch.addmm(linear + self.decoder.bias, hidden, self.decoder.output)

@@ -14,17 +14,19 @@ from spinlock.model.decoder import SharedDecoder
 from spinlock.model.joint import JointCodes
 from spinlock.model.layout import buckets, by_column
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
-from spinlock.model.spec import ModelSpec
+from spinlock.model.spec import LEVELS, ModelSpec
 
 
 @dataclass(frozen=True)
 class ForwardResult:
     """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did.
 
+    ``flat`` [B, ...] holds the quantised latents of all categories side by side, with the straight-through gradient;
     ``embedding_dim`` is the common width E that embeddings and latents are shown in, zero beyond a bucket's own.
     """
 
     reconstruction: Tensor
+    flat: Tensor
     blocks: list[BlockResult]
     embedding_dim: int
 
@@ -67,8 +69,10 @@ class CategoricalVQVAE(nn.Module):
         )
         joint = spec.assignment == "joint"
         width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_block())
-        self.decoder = SharedDecoder(width, 0 if joint else spec.decoder_dim, spec.num_columns, generator)
-        self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator) if joint else None
+        self.decoder = SharedDecoder(width, 0 if joint else spec.decoder_dim, spec.num_columns, generator, spec.gelu)
+        self.joint = None
+        if joint:
+            self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator, spec.gelu)
 
     def with_joint_codes(self) -> CategoricalVQVAE:
         """The same network with joint codes, still zero, in place of the decoder's hidden layer."""
@@ -98,8 +102,11 @@ class CategoricalVQVAE(nn.Module):
         """
         table = by_column(rows)
         blocks = [block(table, partial_rows) for block in self.each_block()]
-        seen = [with_prefixes(block.latents, prefix_ends) for block in blocks]
-        return ForwardResult(self.decoder(seen), blocks, self.spec.embedding_dim)
+        prefixes = [[block.latents[level] for block in blocks] for level in range(LEVELS)]
+        flat = side_by_side(prefixes[-1])
+        return ForwardResult(
+            self.decoder(with_prefixes(flat, prefixes, prefix_ends)), flat, blocks, self.spec.embedding_dim
+        )
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
@@ -110,7 +117,7 @@ class CategoricalVQVAE(nn.Module):
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Rows [B, D] of tokens [B, C, l]: any prefix of l = 1..L levels."""
-        reconstruction: Tensor = self.decoder(self._looked_up(indices))
+        reconstruction: Tensor = self.decoder(side_by_side(self._looked_up(indices)))
         return reconstruction
 
     @torch.no_grad()
@@ -127,12 +134,22 @@ def widened(parts: Sequence[Tensor], width: int) -> Tensor:
     return torch.cat([F.pad(part, (0, width - part.shape[-1])) for part in parts])
 
 
-def with_prefixes(latents: list[Tensor], ends: tuple[int, int]) -> Tensor:
-    """Latents [C, B, E] of which the rows before the first end stop after one level, those before the second after two.
+def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Parts [C, B, e] of different C and e as one [B, sum of C e], category after category."""
+    flat = [part.transpose(0, 1).flatten(1) for part in parts]
+    return torch.cat(flat, dim=1) if len(flat) > 1 else flat[0]
 
-    ``latents`` are those of each prefix of the levels.
+
+def with_prefixes(flat: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]) -> Tensor:
+    """``flat`` [B, ...] of which the rows before the first end stop after one level, those before the second after two.
+
+    ``prefixes`` are the latents [C, B, E] of each bucket after each level, ``flat`` the last of them side by side.
     """
     if ends[-1] == 0:
-        return latents[-1]
-    first = [latent[:, start:end] for latent, start, end in zip(latents, (0, *ends), ends, strict=False)]
-    return torch.cat([*first, latents[-1][:, ends[-1] :]], dim=1)
+        return flat
+    starts = (0, *ends)
+    first = [
+        side_by_side([latents[:, start:end] for latents in prefix])
+        for prefix, start, end in zip(prefixes, starts, ends, strict=False)
+    ]
+    return torch.cat([*first, flat[ends[-1] :]])

@@ -25,10 +25,11 @@ from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
-FORMAT_VERSION = 2
-"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are.
+FORMAT_VERSION = 3
+"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are, 3 which gelu.
 
-What version 1 had is read as a beam of 1, a decoder as wide as the encoders and full embeddings, or refused if joint.
+What version 1 had is read as a beam of 1, a decoder as wide as the encoders and full embeddings, or refused if joint;
+versions before 3 had the approximation by a hyperbolic tangent.
 """
 
 REMEDY = "give the best_model.pt or last.pt of a training run"
@@ -116,11 +117,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError("is not a checkpoint of this program", where=where, remedy=remedy)
     version = content.get("format_version")
-    if version not in (1, FORMAT_VERSION):
+    if version is None or version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
             f"has format version {version}",
             where=where,
-            expected=f"version {FORMAT_VERSION} or 1",
+            expected=f"version 1 to {FORMAT_VERSION}",
             remedy="use the version of the program that wrote it, or train again",
         )
     absent = sorted(REQUIRED - content.keys())
@@ -129,11 +130,15 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED_STATE - set(content["training_state"]))
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
-    return Checkpoint(path, content if version == FORMAT_VERSION else _from_version_1(content, where))
+    if version == 1:
+        content = _from_version_1(content, where)
+    if version < FORMAT_VERSION:
+        content = _from_version_2(content)
+    return Checkpoint(path, content)
 
 
 def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
-    """The same run in today's format: it took the nearest code level by level."""
+    """The same run in version 2: it took the nearest code level by level."""
     if content["model_spec"].get("assignment") == "joint":
         raise CheckpointError(
             "has joint codes of format version 1, which had no vectors of their own", where=where, remedy="train again"
@@ -142,7 +147,12 @@ def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
     configs = {name: added | content[name] for name in ("config", "requested_config")}
     spec = content["model_spec"]
     spec = spec | {"beam_width": 1, "decoder_dim": spec["hidden_dim"], "narrow_embeddings": False}
-    return content | configs | {"format_version": FORMAT_VERSION, "model_spec": spec}
+    return content | configs | {"model_spec": spec}
+
+
+def _from_version_2(content: dict[str, Any]) -> dict[str, Any]:
+    """The same run in today's format: its hidden layers approximated the gelu."""
+    return content | {"format_version": FORMAT_VERSION, "model_spec": content["model_spec"] | {"gelu": "tanh"}}
 
 
 def _read(path: Path) -> Any:

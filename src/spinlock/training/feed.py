@@ -67,7 +67,8 @@ class ResidentFeed:
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
         """The rows themselves, or points between them and their neighbours."""
-        return self.versions[self.version(draws), batch]
+        places = self.version(draws) * self.versions.shape[1] + batch
+        return self.versions.flatten(0, 1).index_select(0, places)
 
     def version(self, draws: StepDraws) -> Tensor:
         """Which of the versions of rows each row of a batch takes, [b]."""

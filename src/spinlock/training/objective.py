@@ -19,15 +19,17 @@ it would reward encoders for giving up what is hard to quantise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
+from spinlock.model.quantizer import chosen
 from spinlock.processes import ALONE, Processes
 
 PROJECTION = 16
@@ -76,7 +78,6 @@ def objective(
     read = result.blocks[0].partial.shape[2]
     compared = min(whole, settings.topo_samples)
     own = group.shared(compared)
-    latents = [group.gather(b.latents[-1][:, :own], compared, dim=1) for b in result.blocks]
     weighted = {
         "reconstruction": (
             settings.reconstruction_weight,
@@ -88,7 +89,10 @@ def objective(
             settings.informativeness_weight,
             group.average(informativeness_loss(model, result), read, partial or read),
         ),
-        "topographic": (settings.topo_weight, topographic_loss(group.gather(rows[:own], compared), latents)),
+        "topographic": (
+            settings.topo_weight,
+            topographic_loss(*(group.gather(_first(part, own), compared) for part in (rows, result.flat))),
+        ),
         "codebook": (1.0, codebook_loss(model, result, group)),
     }
     total = torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
@@ -97,7 +101,7 @@ def objective(
 
 def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
     """mean (x - x^)^2 over rows and columns [B, D]."""
-    return (rows - result.reconstruction).square().mean()
+    return F.mse_loss(result.reconstruction, rows)
 
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
@@ -133,11 +137,11 @@ def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_
     """Sums over the rows of a pass; the gradient reaches codes or, without ``train_codes``, latents."""
     errors, energies = [], []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
-        energy = done.embeddings.detach().square().sum((1, 2))
+        energy = squared_norm(done.embeddings.detach())
         for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
-            nearest = torch.bmm(quantised.hits, level.codes if train_codes else level.codes.detach())
+            codes = level.codes if train_codes else level.codes.detach()
             latents = quantised.latents.detach() if train_codes else quantised.latents
-            errors.append((latents - nearest).square().sum((1, 2)))
+            errors.append(squared_norm(latents - chosen(codes, quantised.indices, quantised.hits)))
             energies.append(energy)
     return QuantisationError(torch.cat(errors), torch.cat(energies))
 
@@ -156,32 +160,85 @@ def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tens
     """mean over (c, l) of the mean squared error of partial decoders on the category's own columns, where they ran."""
     errors = []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
-        squared = (done.partial - done.columns[:, : done.partial.shape[2]]).square().sum(-1).mean(-1)
-        errors.append(squared / block.layout.mask.sum(-1))
+        read = done.partial.shape[2]
+        squared = squared_norm(done.partial - done.columns[:, :read])
+        errors.append(squared / (read * block.layout.mask.sum(-1)))
     return torch.cat(errors, dim=1).mean()
 
 
-def topographic_loss(rows: Tensor, latents: Sequence[Tensor]) -> Tensor:
-    """1 - Pearson r over pairs i < j within blocks of rows [n, D] and latents, [C, n, E] of each bucket.
+class _SquaredNorm(torch.autograd.Function):
+    """In one pass forward and one back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        norm: Tensor = torch.linalg.vector_norm(x, dim=(-2, -1))
+        return norm.square()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        x: Tensor
+        (x,) = ctx.saved_tensors
+        return x * (2 * gradient)[..., None, None]
+
+
+def squared_norm(x: Tensor) -> Tensor:
+    """|x|^2 over the last two dimensions."""
+    norm: Tensor = _SquaredNorm.apply(x)
+    return norm
+
+
+def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
+    """1 - Pearson r over pairs within blocks of rows [n, D] and of their latents [n, E].
 
     0 with fewer than 3 rows.
     """
     count = rows.shape[0]
     if count < 3:
-        return torch.stack([part.sum() for part in latents]).sum() * 0.0
+        return latents.sum() * 0.0
     block = count // -(-count // TOPO_BLOCK)
     blocks = count // block
-    near = _pair_distances(rows[: blocks * block], blocks).detach()
-    far = _pair_distances(torch.cat([part.transpose(0, 1).flatten(1) for part in latents], 1)[: blocks * block], blocks)
-    near, far = near - near.mean(), far - far.mean()
+    pairs = 1 - torch.eye(block, device=rows.device)  # every pair, twice; no row with itself
+    near, far = (
+        _centred(_pair_distances(_first(points, blocks * block).view(blocks, block, -1)), pairs)
+        for points in (rows.detach(), latents)
+    )
     norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
     return 1 - (near * far).sum() / norm
 
 
-def _pair_distances(points: Tensor, blocks: int) -> Tensor:
-    """sqrt(|a - b|^2 + eps) over pairs i < j of points [n, d] within each of equal blocks, by Gram products."""
-    each = points.view(blocks, -1, points.shape[1])
-    length = each.square().sum(-1)  # the diagonal of the Gram matrix, which inductor cannot view
-    distance = length[:, :, None] + length[:, None] - 2 * torch.bmm(each, each.transpose(1, 2))
-    first, second = torch.triu_indices(length.shape[1], length.shape[1], 1, device=length.device)
-    return (distance[:, first, second].clamp(min=0) + EPSILON).sqrt()
+def _first(points: Tensor, count: int) -> Tensor:
+    """The first points; all of them without a slice, whose gradient would be a copy."""
+    return points if count == len(points) else points[:count]
+
+
+def _centred(distances: Tensor, pairs: Tensor) -> Tensor:
+    """Distances [b, n, n] less their mean over ``pairs`` [n, n], zero elsewhere."""
+    mean = (distances * pairs).sum() / (len(distances) * pairs.sum())
+    return (distances - mean) * pairs
+
+
+class _PairDistances(torch.autograd.Function):
+    """d_ij = |x_i - x_j|, whose gradient is (x_i - x_j) / d_ij; of rows nearer than rounding it is taken as zero."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor) -> Tensor:
+        length = points.square().sum(-1)  # the diagonal of the Gram matrix, which inductor cannot view
+        lengths = length[:, :, None] + length[:, None]
+        squared = torch.baddbmm(lengths, points, points.transpose(1, 2), alpha=-2)
+        distances = squared.clamp(min=0).add(EPSILON).sqrt()
+        ctx.save_for_backward(points, distances)
+        return distances
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        points, distances = ctx.saved_tensors
+        pull = torch.where(distances > 2 * EPSILON**0.5, gradient / distances, 0.0)
+        pull = pull + pull.transpose(1, 2)
+        return torch.baddbmm(pull.sum(-1, keepdim=True) * points, pull, points, alpha=-1)
+
+
+def _pair_distances(points: Tensor) -> Tensor:
+    """sqrt(|a - b|^2 + eps) between points of the same block, [b, n, d] to [b, n, n], by Gram products."""
+    distances: Tensor = _PairDistances.apply(points)
+    return distances

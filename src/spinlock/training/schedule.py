@@ -72,9 +72,9 @@ def step_draws(
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION, generator=generator)
-    noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator)  # the same draws with resets or without
     version = torch.rand(rows, generator=generator)
-    return StepDraws(sent(projection, device), sent(version, device), sent(noise, device) if resets else None)
+    noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator) if resets else None
+    return StepDraws(sent(projection, device), sent(version, device), None if noise is None else sent(noise, device))
 
 
 def learning_rate(step: int, total: int, highest: float) -> float:
