@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 FEW = 8
 """On a CPU so many smallest are found one by one: NumPy vectorises the argmin of a short row, torch does not."""
+
+VECTORISED = 64
+"""Whole runs of so many numbers NumPy takes together; what is left of a row it takes one by one."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,17 @@ def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if costs.device.type != "cpu" or count > FEW:
         values, places = costs.topk(count, dim=1, largest=False)
         return values, places
-    found = []
-    for _ in range(count):
-        place = torch.from_numpy(costs.numpy().argmin(1))[:, None]
-        found.append((costs.gather(1, place), place))
-        costs.scatter_(1, place, torch.inf)
-    values, places = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
-    return values, places
+    if missing := -costs.shape[1] % VECTORISED:
+        costs = F.pad(costs, (0, missing), value=torch.inf)
+    table = costs.contiguous().numpy()
+    cells, starts = table.reshape(-1), np.arange(0, table.size, table.shape[1])
+    least, where = np.empty((len(table), count), table.dtype), np.empty((len(table), count), np.int64)
+    for i in range(count):
+        where[:, i] = table.argmin(1)
+        found = starts + where[:, i]
+        least[:, i] = cells[found]
+        cells[found] = np.inf
+    return torch.from_numpy(least), torch.from_numpy(where)
 
 
 def _chosen(values: Tensor, places: Tensor) -> Tensor:
