@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.quantizer import NEVER, QuantizerLevel, ResidualQuantizer
+from spinlock.model.kmeans import one_hot
+from spinlock.model.quantizer import NEVER, QuantizerLevel, ResidualQuantizer, chosen
 from tests.model.specs import LATENT_DIMS, NUM_CODES
 
 DECAY = 0.9
@@ -199,3 +200,13 @@ class TestResidualLevels:
             assert torch.equal(result.indices, same.indices)
             assert result.latents.dtype == torch.float32
         assert coarse[0].step.dtype == torch.float32
+
+
+def test_chosen_rows_and_their_gradient() -> None:
+    tables = torch.randn(2, 5, 3, generator=seeded(), dtype=torch.float64, requires_grad=True)
+    indices = torch.randint(5, (2, 7), generator=seeded())
+    hits = one_hot(indices, 5).double()
+    assert torch.equal(hits.argmax(-1), indices)
+    assert torch.equal(hits.sum(-1), torch.ones(2, 7, dtype=torch.float64))
+    torch.testing.assert_close(chosen(tables, indices, hits), torch.bmm(hits, tables))
+    assert torch.autograd.gradcheck(lambda each: chosen(each, indices, hits), tables)

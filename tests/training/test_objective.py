@@ -16,6 +16,7 @@ from spinlock.training.objective import (
     objective,
     orthogonality_loss,
     reconstruction_loss,
+    squared_norm,
     topographic_loss,
 )
 from tests.model.specs import GROUPS, each_category, random_rows, small_model
@@ -175,6 +176,13 @@ class TestOrthogonality:
         assert losses[1] == pytest.approx(1.0, abs=1e-4)
 
 
+def test_squared_norm_and_its_gradient() -> None:
+    x = torch.randn(2, 3, 4, 5, generator=seeded(), dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(squared_norm(x), x.square().sum((-2, -1)))
+    assert torch.autograd.gradcheck(squared_norm, x)
+    assert torch.autograd.gradcheck(squared_norm, torch.zeros(3, 2, dtype=torch.float64, requires_grad=True))
+
+
 class TestTopographic:
     """1 - Pearson r of pairwise distances, upper triangle only."""
 
@@ -226,6 +234,17 @@ class TestTopographic:
         correlation = torch.corrcoef(torch.stack([near, far]))[0, 1]
         (expected,) = torch.autograd.grad(1 - correlation, exact)
         torch.testing.assert_close(gradient.double(), expected, rtol=1e-3, atol=1e-5)
+
+    def test_the_gradient_is_that_of_differences_over_several_blocks(self) -> None:
+        rows = random_rows(2 * TOPO_BLOCK + 9).double()
+        latents = self.latents(rows.float()).double()[:, :2].requires_grad_()
+        (gradient,) = torch.autograd.grad(topographic_loss(rows, latents), latents)
+        step = torch.zeros_like(latents)
+        for row, column in ((0, 0), (TOPO_BLOCK - 1, 1), (2 * TOPO_BLOCK, 0)):
+            step[row, column] = 1e-5
+            higher, lower = topographic_loss(rows, latents + step), topographic_loss(rows, latents - step)
+            assert gradient[row, column].item() == pytest.approx((higher - lower).item() / 2e-5, rel=1e-4, abs=1e-9)
+            step.zero_()
 
     def test_two_rows_have_no_correlation(self) -> None:
         latents = torch.randn(2, 6, generator=seeded(), requires_grad=True)
