@@ -1,5 +1,6 @@
 """Older formats: files frozen when each was first written."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,13 @@ def test_a_token_file_of_version_1_is_read(frozen: dict[str, np.ndarray]) -> Non
     with TokenFile.open(HERE / "tokens_v1.h5") as tokens:
         assert np.array_equal(tokens.indices, frozen["tokens"])
         assert tokens.attributes["model_sha256"] == Tokenizer.load(HERE / "checkpoint_v1.pt").sha256()
+
+
+def test_buckets_before_version_3_went_by_powers_of_two(tmp_path: Path) -> None:
+    content = torch.load(HERE / "checkpoint_v2_local.pt", weights_only=True)
+    spec, ends = content["model_spec"], [0, 65, 129, 162, 194, 199]
+    spec["groups"] = [list(range(first, end)) for first, end in pairwise(ends)]
+    for name in ("category_names", "latent_dims", "num_codes"):
+        spec[name] = spec[name][:1] * 5
+    torch.save(content, tmp_path / "wide.pt")
+    assert load_checkpoint(tmp_path / "wide.pt").spec.bucket_sizes == (1, 2, 2)

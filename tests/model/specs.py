@@ -16,7 +16,7 @@ LATENT_DIMS = ((4, 8, 8), (4, 8, 8), (4, 4, 4), (4, 4, 4))
 
 def small_spec() -> ModelSpec:
     """Embeddings of width 6, narrower than the widest latent."""
-    return ModelSpec(("a", "b", "c", "d"), GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10)
+    return ModelSpec(("a", "b", "c", "d"), GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, bucket_sizes=(1, 3))
 
 
 def small_model(*, learned_codes: bool = False, branches: bool = False) -> CategoricalVQVAE:

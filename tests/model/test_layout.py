@@ -1,9 +1,8 @@
-"""Columns to padded blocks, in buckets of similar width."""
+"""Columns to padded blocks."""
 
-import pytest
 import torch
 
-from spinlock.model.layout import CategoryLayout, buckets
+from spinlock.model.layout import CategoryLayout
 from tests.model.specs import COLUMNS, GROUPS, random_rows
 
 
@@ -31,23 +30,3 @@ def test_some_categories_alone_may_be_gathered() -> None:
 
 def test_the_layout_is_rebuilt_from_the_groups_and_not_stored() -> None:
     assert not CategoryLayout(GROUPS, COLUMNS).state_dict()
-
-
-@pytest.mark.parametrize(
-    ("widths", "expected"),
-    [
-        ([5], [(0, 1)]),
-        ([32, 20, 1], [(0, 3)]),
-        ([65, 64, 33, 32], [(0, 1), (1, 3), (3, 4)]),
-        ([300, 300, 200, 40, 3], [(0, 2), (2, 3), (3, 4), (4, 5)]),
-    ],
-)
-def test_buckets_by_powers_of_two(widths: list[int], expected: list[tuple[int, int]]) -> None:
-    assert buckets(widths) == [slice(*bounds) for bounds in expected]
-
-
-def test_padding_within_a_bucket_is_at_most_half_above_the_narrowest() -> None:
-    widths = sorted((1 + 37 * i % 400 for i in range(60)), reverse=True)
-    for bucket in buckets(widths):
-        members = widths[bucket]
-        assert max(members) < 2 * min(members) or max(members) <= 32

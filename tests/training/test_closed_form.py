@@ -93,7 +93,7 @@ def test_wide_and_narrow_categories_in_several_buckets_decode_alike() -> None:
     rows = torch.from_numpy(rng.standard_normal((150, 44))).float()
     groups = (tuple(range(0, 40)), tuple(range(40, 44)))
     spec = planted_spec(embedding_dim=40)
-    wide = type(spec)(("a", "b"), groups, 40, 4, spec.latent_dims[:2], spec.num_codes[:2])
+    wide = type(spec)(("a", "b"), groups, 40, 4, spec.latent_dims[:2], spec.num_codes[:2], bucket_sizes=(1, 1))
     form = fit_closed_form(rows, wide, ridge=0.01, generator=seeded())
     assert len(form.blocks) == 2
     coordinates = [flat(torch.bmm(block.layout.gather(rows), block.axes)) for block in form.blocks]

@@ -1,8 +1,4 @@
-"""Rows of a table as padded batches of categories: [B, D] -> [C, B, M], one batch for categories of similar width.
-
-Most categories are far narrower than the widest; padding all of them to its width would multiply the work. Categories
-are therefore bucketed by width, rounded up to a power of two, and each bucket is one batched product.
-"""
+"""Rows of a table as a padded batch of categories: [B, D] -> [C, B, M], one batch for each bucket of categories."""
 
 from __future__ import annotations
 
@@ -10,21 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from spinlock.model.spec import Groups
-
-NARROWEST = 32
-"""Categories up to this width share a bucket: below it a launch costs more than the padding."""
-
-
-def buckets(widths: list[int]) -> list[slice]:
-    """Runs of categories of similar width; ``widths`` [C] do not increase.
-
-    >>> buckets([120, 100, 40, 30, 3])
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 5, None)]
-    """
-    assert widths == sorted(widths, reverse=True), "categories are ordered by size"
-    classes = [max(NARROWEST, 1 << (width - 1).bit_length()) for width in widths]
-    starts = [c for c in range(len(widths)) if c == 0 or classes[c] != classes[c - 1]]
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(widths)], strict=True)]
 
 
 def by_column(rows: Tensor) -> Tensor:

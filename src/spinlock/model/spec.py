@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from spinlock.model.buckets import bucket_sizes, slices
+
 LEVELS = 3
 """Quantisation levels per category, coarse to fine."""
 
@@ -42,7 +44,8 @@ class ModelSpec:
     of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes
     on what it would hold beyond that. ``gelu`` is how hidden layers approximate that function: not, or by a hyperbolic
     tangent as models of older formats do. ``assignment`` says whether tokens are chosen per category or all of a row
-    together, by a beam search that keeps ``beam_width`` prefixes.
+    together, by a beam search that keeps ``beam_width`` prefixes. ``bucket_sizes`` tells how many categories each
+    batched product takes (none given: what costs least).
     """
 
     category_names: tuple[str, ...]
@@ -56,12 +59,16 @@ class ModelSpec:
     decoder_dim: int = 0
     narrow_embeddings: bool = True
     gelu: Literal["none", "tanh"] = "none"
+    bucket_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         columns = sorted(index for group in self.groups for index in group)
         assert columns == list(range(len(columns))), "every kept column belongs to exactly one category"
         sizes = [len(group) for group in self.groups]
         assert sizes == sorted(sizes, reverse=True), "categories are ordered by size"
+        if not self.bucket_sizes:
+            object.__setattr__(self, "bucket_sizes", bucket_sizes([(self._width(size) + size) // 2 for size in sizes]))
+        assert sum(self.bucket_sizes) == len(self.groups), "every category is in one bucket"
         assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
 
     @property
@@ -74,10 +81,17 @@ class ModelSpec:
         """D, the kept columns."""
         return sum(len(group) for group in self.groups)
 
+    @property
+    def buckets(self) -> list[slice]:
+        """The categories of each batched product."""
+        return slices(self.bucket_sizes)
+
     def embedding_width(self, members: slice) -> int:
         """Width of the embeddings of a bucket of categories: embedding_dim, or its columns rounded up if fewer."""
-        widest = max(len(group) for group in self.groups[members])
-        return min(self.embedding_dim, ceil4(widest)) if self.narrow_embeddings else self.embedding_dim
+        return self._width(max(len(group) for group in self.groups[members]))
+
+    def _width(self, columns: int) -> int:
+        return min(self.embedding_dim, ceil4(columns)) if self.narrow_embeddings else self.embedding_dim
 
     @property
     def bits_per_row(self) -> float:
@@ -107,6 +121,7 @@ class ModelSpec:
             decoder_dim=int(state["decoder_dim"]),
             narrow_embeddings=bool(state["narrow_embeddings"]),
             gelu="tanh" if state["gelu"] == "tanh" else "none",
+            bucket_sizes=tuple(int(size) for size in state["bucket_sizes"]),
         )
 
 

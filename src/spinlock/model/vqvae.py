@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from spinlock.model.block import BlockResult, CategoryBlock
 from spinlock.model.decoder import SharedDecoder
 from spinlock.model.joint import JointCodes
-from spinlock.model.layout import buckets, by_column
+from spinlock.model.layout import by_column
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import LEVELS, ModelSpec
 
@@ -64,8 +64,7 @@ class CategoricalVQVAE(nn.Module):
         self.spec = spec
         generator = torch.Generator().manual_seed(seed)
         self.blocks = nn.ModuleList(
-            CategoryBlock(spec, members, learned_codes=learned_codes, generator=generator)
-            for members in buckets([len(group) for group in spec.groups])
+            CategoryBlock(spec, members, learned_codes=learned_codes, generator=generator) for members in spec.buckets
         )
         joint = spec.assignment == "joint"
         width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_block())

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from spinlock.model import CategoricalVQVAE, ModelSpec
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 3
-"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are, 3 which gelu.
+"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are, 3 which gelu
+and which categories share a product.
 
 What version 1 had is read as a beam of 1, a decoder as wide as the encoders and full embeddings, or refused if joint;
-versions before 3 had the approximation by a hyperbolic tangent.
+versions before 3 had the approximation by a hyperbolic tangent, and products of categories whose widths have the same
+power of two above them.
 """
 
 REMEDY = "give the best_model.pt or last.pt of a training run"
@@ -151,8 +154,11 @@ def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _from_version_2(content: dict[str, Any]) -> dict[str, Any]:
-    """The same run in today's format: its hidden layers approximated the gelu."""
-    return content | {"format_version": FORMAT_VERSION, "model_spec": content["model_spec"] | {"gelu": "tanh"}}
+    """The same run in today's format: its hidden layers approximated the gelu, its buckets went by powers of two."""
+    spec = content["model_spec"]
+    classes = [max(32, 1 << (len(group) - 1).bit_length()) for group in spec["groups"]]
+    added = {"gelu": "tanh", "bucket_sizes": [len(list(same)) for _, same in groupby(classes)]}
+    return content | {"format_version": FORMAT_VERSION, "model_spec": spec | added}
 
 
 def _read(path: Path) -> Any:

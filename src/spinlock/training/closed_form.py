@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spinlock.model.kmeans import code_mask, code_penalty, kmeans, nearest, one_hot
-from spinlock.model.layout import CategoryLayout, buckets
+from spinlock.model.layout import CategoryLayout
 from spinlock.model.spec import LEVELS, ModelSpec
 
 RIDGE_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -103,7 +103,7 @@ def principal_axes(columns: Tensor, width: int) -> Tensor:
 def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
     """Principal axes of every bucket of categories on training rows [n, D]; they do not depend on codebook sizes."""
     bases = []
-    for members in buckets([len(group) for group in spec.groups]):
+    for members in spec.buckets:
         layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
         bases.append(Basis(layout, principal_axes(layout.gather(rows), spec.embedding_width(members))))
     return bases
@@ -159,7 +159,7 @@ def fit_blocks(
     rows: Tensor, spec: ModelSpec, bases: Sequence[Basis], *, generator: torch.Generator, iterations: int
 ) -> list[FittedBlock]:
     """Codes of every bucket of categories on training rows [n, D]."""
-    members = buckets([len(group) for group in spec.groups])
+    members = spec.buckets
     return [fit_block(rows, basis, spec, own, generator, iterations) for basis, own in zip(bases, members, strict=True)]
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 
 from spinlock.model import LEVELS, ModelSpec
-from spinlock.model.layout import buckets
 
 COMPILE_SECONDS = 60.0
 SAVED_SHARE = 0.1
@@ -49,7 +48,7 @@ def step_operations(spec: ModelSpec, batch: int) -> float:
     """Floating-point operations of one training step (forward, and twice that backward) on B rows."""
     hidden, decoder = spec.hidden_dim, spec.decoder_dim
     total = decoder * spec.num_columns
-    for members in buckets([len(group) for group in spec.groups]):
+    for members in spec.buckets:
         count, width = len(spec.groups[members]), len(spec.groups[members.start])
         embedding = spec.embedding_width(members)
         total += count * embedding * (spec.num_columns + decoder)
@@ -65,7 +64,7 @@ def saved_seconds(spec: ModelSpec, *, batch: int, device: torch.device) -> float
     """What compiling is expected to save of one step of B rows."""
     if device.type == "cpu":
         return SAVED_SHARE * step_operations(spec, batch) / NOMINAL_RATE
-    count = len(buckets([len(group) for group in spec.groups]))
+    count = len(spec.buckets)
     return FUSED_SHARE * LAUNCH_SECONDS * (LAUNCHES + LAUNCHES_OF_A_BUCKET * count)
 
 
