@@ -25,7 +25,7 @@ from spinlock.model.inference import BLOCK, Codec, full_precision
 from spinlock.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.observer import SilentObserver
-from spinlock.training.plan import compile_plan
+from spinlock.training.plan import plan_step
 from spinlock.training.prepare import prepare
 from spinlock.training.report import final_metrics
 from spinlock.training.run import new_run
@@ -102,7 +102,7 @@ class Tokenizer:
         device = choose_device(config.device)
         prepared = prepare(table, config, device)
         run = new_run(
-            prepared, config, compile_plan(prepared, config, device), device=device, command_line="Tokenizer.fit"
+            prepared, config, plan_step(prepared, config, device), device=device, command_line="Tokenizer.fit"
         )
         run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
         run.metrics = final_metrics(run.best_model(), prepared.data)

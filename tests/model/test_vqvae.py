@@ -5,7 +5,7 @@ import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.inference import BLOCK, decode_tokens, encode_rows, latent_rows
-from spinlock.model.vqvae import side_by_side, with_prefixes
+from spinlock.model.vqvae import joined, with_prefixes
 from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
 
 
@@ -33,7 +33,7 @@ def test_tokens_stay_within_their_codebooks(model: CategoricalVQVAE) -> None:
 def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVAE, count: int) -> None:
     result = model(random_rows())
     prefix = [block.latents[count - 1] for block in result.blocks]
-    torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(side_by_side(prefix)))
+    torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(joined(prefix)))
 
 
 def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
@@ -47,7 +47,7 @@ def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -
 
 def test_prefixes_of_latents() -> None:
     prefixes = [[torch.full((2, 5, 2), float(level)), torch.full((1, 5, 3), level + 0.5)] for level in (1, 2, 3)]
-    flat = side_by_side(prefixes[2])
+    flat = joined(prefixes[2])
     assert flat[0].tolist() == [3, 3, 3, 3, 3.5, 3.5, 3.5]
     assert with_prefixes(flat, prefixes, (0, 0)) is flat
     seen = with_prefixes(flat, prefixes, (2, 4))

@@ -143,7 +143,7 @@ def _prepare(
     from spinlock.cli.console import log, working
     from spinlock.errors import located
     from spinlock.training.feed import batch_plan, check_shares
-    from spinlock.training.plan import adaptations, compile_plan
+    from spinlock.training.plan import adaptations, plan_step
     from spinlock.training.prepare import prepare, resolved_config
 
     log(f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows, {len(table.names)} columns")
@@ -160,7 +160,7 @@ def _prepare(
     for line in adaptations(prepared, settings):
         log(f"adapted: {line}")
     check_shares(batch_plan(data, settings), group)
-    compiling = compile_plan(prepared, settings, device, group)
+    compiling = plan_step(prepared, settings, device, group)
     log(compiling.reason)
     return prepared, resolved_config(settings, prepared), compiling
 

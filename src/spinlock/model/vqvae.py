@@ -102,7 +102,7 @@ class CategoricalVQVAE(nn.Module):
         table = by_column(rows)
         blocks = [block(table, partial_rows) for block in self.each_block()]
         prefixes = [[block.latents[level] for block in blocks] for level in range(LEVELS)]
-        flat = side_by_side(prefixes[-1])
+        flat = joined(prefixes[-1])
         return ForwardResult(
             self.decoder(with_prefixes(flat, prefixes, prefix_ends)), flat, blocks, self.spec.embedding_dim
         )
@@ -116,7 +116,7 @@ class CategoricalVQVAE(nn.Module):
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Rows [B, D] of tokens [B, C, l]: any prefix of l = 1..L levels."""
-        reconstruction: Tensor = self.decoder(side_by_side(self._looked_up(indices)))
+        reconstruction: Tensor = self.decoder(joined(self._looked_up(indices)))
         return reconstruction
 
     @torch.no_grad()
@@ -133,7 +133,7 @@ def widened(parts: Sequence[Tensor], width: int) -> Tensor:
     return torch.cat([F.pad(part, (0, width - part.shape[-1])) for part in parts])
 
 
-def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+def joined(parts: Sequence[Tensor]) -> Tensor:
     """Parts [C, B, e] of different C and e as one [B, sum of C e], category after category."""
     flat = [part.transpose(0, 1).flatten(1) for part in parts]
     return torch.cat(flat, dim=1) if len(flat) > 1 else flat[0]
@@ -148,7 +148,7 @@ def with_prefixes(flat: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tupl
         return flat
     starts = (0, *ends)
     first = [
-        side_by_side([latents[:, start:end] for latents in prefix])
+        joined([latents[:, start:end] for latents in prefix])
         for prefix, start, end in zip(prefixes, starts, ends, strict=False)
     ]
     return torch.cat([*first, flat[ends[-1] :]])

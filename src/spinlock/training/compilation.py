@@ -1,7 +1,7 @@
 """Whether to compile the training step: decided from configuration and shapes, never from clocks.
 
-torch.compile costs about a minute. On a CPU half of a step is matrix products, and fusing the rest saves a tenth or two
-(``benchmarks/speed.py``: 11 to 26 % on two cores); it pays for runs of ten minutes and more. On a CUDA device a step of
+torch.compile costs about a minute. On a CPU most of a step is matrix products, and fusing the rest saves a tenth
+(``benchmarks/speed.py``: 11 to 16 % on two cores); it pays for runs of ten minutes and more. On a CUDA device a step of
 this size is as long as launching its kernels takes, of which fusing leaves about half: an estimate, not measured.
 """
 
@@ -24,7 +24,7 @@ SAVED_SHARE = 0.1
 NOMINAL_RATE = 7e10
 """Floating-point operations per second that a step is taken to reach on a CPU."""
 
-LAUNCHES, LAUNCHES_OF_A_BUCKET = 180, 205
+LAUNCHES, LAUNCHES_OF_A_BUCKET = 180, 225
 """Operations of a step that are no views (counted), beside those of each bucket of categories."""
 
 LAUNCH_SECONDS = 6e-6

@@ -176,7 +176,7 @@ def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
     return told
 
 
-def compile_plan(
+def plan_step(
     prepared: Prepared, config: VQVAEConfig, device: torch.device, group: Processes = ALONE
 ) -> CompilePlan:
     """Whether compiling the step is expected to pay over the whole run."""
