@@ -193,7 +193,7 @@ def test_inspect(place: Workplace) -> None:
     assert f"dataset sdf/aggregated [{ROWS}, {COLUMNS}]" in dataset
     assert "no constant, duplicate or mostly missing columns" in dataset
     model = place.done("inspect", "run/last.pt").stdout
-    for words in ("format 2", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
+    for words in ("format 3", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
         assert words in model
     found = place.done("inspect", "tokens.h5").stdout
     assert "split: 72 train, 8 validation" in found
