@@ -29,7 +29,7 @@ from machine import machine
 from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.redundancy import latent_redundancy
-from spinlock.model import ForwardResult
+from spinlock.model import ForwardResult, ModelSpec
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
 from spinlock.processes import Processes
 from spinlock.training.compilation import CompilePlan
@@ -48,12 +48,14 @@ Trick = tuple[AbstractContextManager[Any], dict[str, Any]]
 """What to put in place while a variant is trained, and what to change of its specification."""
 
 
-def without() -> dict[str, Trick]:
+def without(spec: ModelSpec) -> dict[str, Trick]:
     """The program, and the program without each of its tricks."""
     nothing: dict[str, Any] = {}
     return {
         PROGRAM: (nullcontext(), nothing),
         "embeddings of 126, however narrow their category": (nullcontext(), {"narrow_embeddings": False}),
+        "all categories padded to the widest": (nullcontext(), {"bucket_sizes": (spec.num_categories,)}),
+        "gelu approximated by a hyperbolic tangent": (nullcontext(), {"gelu": "tanh"}),
         "codes projected up for every row, not once": (patch.object(QuantizerLevel, "forward", by_rows), nothing),
         "topographic pairs among all rows of a batch, not in blocks": (
             patch("spinlock.training.objective.TOPO_BLOCK", 1 << 20),
@@ -90,7 +92,7 @@ def measure(table: Table, path: Path, bits: int, seed: int) -> dict[str, dict[st
     prepared, config = prepared_at(seen, path, bits, seed, "local")
     test = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
     found = {}
-    for name, (instead, changed) in without().items():
+    for name, (instead, changed) in without(prepared.spec).items():
         with instead:
             found[name] = trained(replace(prepared, spec=replace(prepared.spec, **changed)), config, test)
         print(seed, name, found[name], flush=True)
