@@ -12,7 +12,7 @@ LEVELS = 3
 """Quantisation levels per category, coarse to fine."""
 
 BEAM_WIDTH = 4
-"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add less than 0.0002."""
+"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add 0.0003 at most."""
 
 Groups = tuple[tuple[int, ...], ...]
 """The positions of the columns of each category."""
