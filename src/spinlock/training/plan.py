@@ -176,9 +176,7 @@ def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
     return told
 
 
-def plan_step(
-    prepared: Prepared, config: VQVAEConfig, device: torch.device, group: Processes = ALONE
-) -> CompilePlan:
+def plan_step(prepared: Prepared, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> CompilePlan:
     """Whether compiling the step is expected to pay over the whole run."""
     plan = batch_plan(prepared.data, config)
     return plan_compilation(
