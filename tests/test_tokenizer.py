@@ -44,6 +44,21 @@ def test_round_trip(fitted: Tokenizer) -> None:
     assert quality > 0.7
 
 
+def test_a_fit_does_not_see_the_precision_of_the_calling_program(fitted: Tokenizer) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            again = Tokenizer.fit(X, CONFIG, feature_names=NAMES)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {
+        name: value
+        for name, value in again.model.state_dict().items()
+        if not torch.equal(value, fitted.model.state_dict()[name])
+    } == {}
+
+
 def test_fewer_levels_decode_worse(fitted: Tokenizer) -> None:
     tokens = fitted.encode(X)
     errors = [float(np.square(fitted.decode(tokens, levels) - X).mean()) for levels in (1, 2, 3)]

@@ -6,7 +6,8 @@ Letters: ``N`` rows, ``D`` columns, ``C`` categories, ``M`` rows of one operator
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -100,12 +101,12 @@ class Tokenizer:
             config = config_from_mapping(dict(config or {}), where="config")
         table = _table(features, feature_names, groups, config)
         device = choose_device(config.device)
-        prepared = prepare(table, config, device)
-        run = new_run(
-            prepared, config, plan_step(prepared, config, device), device=device, command_line="Tokenizer.fit"
-        )
-        run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
-        run.metrics = final_metrics(run.best_model(), prepared.data)
+        with _as_on_the_command_line():
+            prepared = prepare(table, config, device)
+            plan = plan_step(prepared, config, device)
+            run = new_run(prepared, config, plan, device=device, command_line="Tokenizer.fit")
+            run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+            run.metrics = final_metrics(run.best_model(), prepared.data)
         return cls(Checkpoint(Path("<fitted>"), run.content(run.state)), device)
 
     def save(self, path: Path | str) -> None:
@@ -246,6 +247,18 @@ def _values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
     if values.ndim not in (2, 3):
         raise DataError(f"features have {values.ndim} dimensions", expected="[N, D] or [N, M, D]")
     return values, names
+
+
+@contextmanager
+def _as_on_the_command_line() -> Iterator[None]:
+    """Neither autocast nor the precision or default dtype of the calling program reaches a fit."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with full_precision():
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _table(

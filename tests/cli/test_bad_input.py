@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -351,7 +351,7 @@ def attempts(
     def attempt(name: str) -> Attempt:
         folder = tmp_path_factory.mktemp("case")
         shutil.copytree(trained.path, folder, dirs_exist_ok=True)
-        found = CASES[name].attempt(Workplace(folder))
+        found = CASES[name].attempt(replace(trained, path=folder))
         shutil.rmtree(folder)
         return found
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,14 @@ def small_table(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDAr
 
 @dataclass(frozen=True)
 class Workplace:
-    """``path`` holds ``table.h5``, ``config.json`` and, where it was trained, ``run/``."""
+    """``path`` holds ``table.h5``, ``config.json`` and, where it was trained, ``run/``.
+
+    Commands run in ``environment``, that of the moment the workplace was made: pytest writes the name of each test into
+    its own, and a thread that copies it just then fails.
+    """
 
     path: Path
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
     @classmethod
     def make(cls, path: Path, **settings: Any) -> "Workplace":
@@ -73,7 +78,7 @@ class Workplace:
         return subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=self.path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(env or {}),
+            env=self.environment | {"OMP_NUM_THREADS": "1"} | dict(env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

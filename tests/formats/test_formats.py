@@ -68,6 +68,16 @@ def test_a_token_file_of_version_1_is_read(frozen: dict[str, np.ndarray]) -> Non
         assert tokens.attributes["model_sha256"] == Tokenizer.load(HERE / "checkpoint_v1.pt").sha256()
 
 
+@pytest.mark.parametrize("file", ["checkpoint_v1.pt", "checkpoint_v2_local.pt"])
+@pytest.mark.parametrize("spec", [{}, [], {"groups": [1, 2]}, None])
+def test_a_damaged_spec_of_an_older_version_is_refused(file: str, spec: object, tmp_path: Path) -> None:
+    content = torch.load(HERE / file, weights_only=True)
+    content["model_spec"] = content["model_spec"] | spec if spec and isinstance(spec, dict) else spec
+    torch.save(content, tmp_path / "damaged.pt")
+    with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
+        Tokenizer.load(tmp_path / "damaged.pt")
+
+
 def test_buckets_before_version_3_went_by_powers_of_two(tmp_path: Path) -> None:
     content = torch.load(HERE / "checkpoint_v2_local.pt", weights_only=True)
     spec, ends = content["model_spec"], [0, 65, 129, 162, 194, 199]

@@ -6,6 +6,7 @@ import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.block import CategoryBlock
+from spinlock.model.spec import Gelu
 
 COLUMNS = 51
 _ORDER = [7 * i % COLUMNS for i in range(COLUMNS)]
@@ -14,14 +15,15 @@ NUM_CODES = ((5, 7, 3), (2, 4, 8), (6, 2, 5), (3, 3, 4))
 LATENT_DIMS = ((4, 8, 8), (4, 8, 8), (4, 4, 4), (4, 4, 4))
 
 
-def small_spec() -> ModelSpec:
+def small_spec(gelu: Gelu = "none") -> ModelSpec:
     """Embeddings of width 6, narrower than the widest latent."""
-    return ModelSpec(("a", "b", "c", "d"), GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, bucket_sizes=(1, 3))
+    names, buckets = ("a", "b", "c", "d"), (1, 3)
+    return ModelSpec(names, GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, gelu=gelu, bucket_sizes=buckets)
 
 
-def small_model(*, learned_codes: bool = False, branches: bool = False) -> CategoricalVQVAE:
+def small_model(*, learned_codes: bool = False, branches: bool = False, gelu: Gelu = "none") -> CategoricalVQVAE:
     """A model of :func:`small_spec`; with ``branches`` the parts that start at zero get weights too."""
-    model = CategoricalVQVAE(small_spec(), learned_codes=learned_codes, seed=3)
+    model = CategoricalVQVAE(small_spec(gelu), learned_codes=learned_codes, seed=3)
     if branches:
         generator = torch.Generator().manual_seed(4)
         with torch.no_grad():

@@ -1,9 +1,12 @@
 """Batched encoders and decoders against one plain module per category."""
 
+from typing import get_args
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from spinlock.model.spec import Gelu
 from tests.model.specs import GROUPS, each_category, random_rows, small_model
 
 
@@ -11,12 +14,17 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_batched_encoders_equal_one_per_category() -> None:
-    model, rows = small_model(branches=True), random_rows()
+@pytest.fixture(params=get_args(Gelu))
+def gelu(request: pytest.FixtureRequest) -> Gelu:
+    return request.param
+
+
+def test_batched_encoders_equal_one_per_category(gelu: Gelu) -> None:
+    model, rows = small_model(branches=True, gelu=gelu), random_rows()
     for c, block, i in each_category(model):
         embeddings = block.encoder(block.layout.gather(rows))
         own, width, weights = rows[:, list(GROUPS[c])], len(GROUPS[c]), block.encoder
-        hidden = F.gelu(own @ weights.hidden[i, :width] + weights.hidden_bias[i])
+        hidden = F.gelu(own @ weights.hidden[i, :width] + weights.hidden_bias[i], approximate=gelu)
         torch.testing.assert_close(embeddings[i], own @ weights.linear[i, :width] + hidden @ weights.output[i])
 
 
@@ -26,10 +34,10 @@ def test_an_encoder_starts_linear() -> None:
     torch.testing.assert_close(block.encoder(2 * columns), 2 * torch.bmm(columns, block.encoder.linear))
 
 
-def test_the_shared_decoder_reads_every_category() -> None:
-    weights = small_model(branches=True).decoder
+def test_the_shared_decoder_reads_every_category(gelu: Gelu) -> None:
+    weights = small_model(branches=True, gelu=gelu).decoder
     flat = torch.randn(8, 24, generator=seeded(), requires_grad=True)
-    hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias)
+    hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias, approximate=gelu)
     expected = flat @ weights.linear + weights.bias + hidden @ weights.output
     torch.testing.assert_close(weights(flat), expected)
     (gradient,) = torch.autograd.grad(weights(flat)[:, 0].sum(), flat)

@@ -147,6 +147,14 @@ class TestRefused:
         torch.save({"kind": KIND, "format_version": FORMAT_VERSION}, path)
         assert all(key in refused(path) for key in REQUIRED)
 
+    @pytest.mark.parametrize(
+        "change", [{"gelu": "sigmoid"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}], ids=str
+    )
+    def test_a_spec_that_describes_no_model(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
+        path = changed(saved, tmp_path, lambda content: content["model_spec"].update(change))
+        with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
+            load_checkpoint(path).model()
+
     def test_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
         checkpoint = load_checkpoint(saved)
         weights = checkpoint.content["model_state_dict"] | {"decoder.bias": torch.zeros(3)}

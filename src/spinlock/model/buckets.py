@@ -1,4 +1,4 @@
-"""Which categories share a batched product: min over buckets of sum_b (B + C_b W_b), W_b the width of the widest in b.
+"""Which categories share a batched product: min over buckets of sum_b (B + C_b W_b), W_b the widest of the C_b in b.
 
 A batched product pads its categories to the widest. Padding all of them to one width would multiply the work, a bucket
 for each would spend its time in launching: a bucket costs as much as B columns that a step carries along.
@@ -14,7 +14,7 @@ BUCKET_COST = 50
 
 
 def bucket_sizes(widths: Sequence[int]) -> tuple[int, ...]:
-    """How many categories each bucket takes, widest first; ``widths`` [C] do not increase.
+    """How many categories each bucket takes, widest first; ``widths`` [C], columns of each, do not increase.
 
     >>> bucket_sizes([124, 106, 36, 31, 12, 12, 8, 6, 5, 4])
     (2, 2, 6)

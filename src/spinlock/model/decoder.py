@@ -15,13 +15,14 @@ from torch.nn import functional as F
 
 from spinlock.model.encoder import uniform_weights
 from spinlock.model.quantizer import LevelResult
+from spinlock.model.spec import Gelu
 
 
 class SharedDecoder(nn.Module):
     """Quantised latents of all categories, ``width`` in all, to all columns [B, D]."""
 
     def __init__(
-        self, width: int, hidden_dim: int, columns: int, generator: torch.Generator, gelu: str = "none"
+        self, width: int, hidden_dim: int, columns: int, generator: torch.Generator, gelu: Gelu = "none"
     ) -> None:
         super().__init__()
         self.gelu = gelu

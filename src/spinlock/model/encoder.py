@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spinlock.model.spec import Gelu
+
 
 def uniform_weights(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:
     """Weights uniform in +-1 / sqrt(fan_in), the default of ``nn.Linear``, drawn from ``generator``."""
@@ -21,7 +23,7 @@ class CategoryEncoder(nn.Module):
     """[C, B, M] to embeddings [C, B, E]."""
 
     def __init__(
-        self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator, gelu: str = "none"
+        self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator, gelu: Gelu = "none"
     ) -> None:
         super().__init__()
         categories, width = mask.shape

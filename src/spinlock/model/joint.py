@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from spinlock.model.beam import beam_search, cost_of, pairwise
 from spinlock.model.encoder import uniform_weights
-from spinlock.model.spec import LEVELS
+from spinlock.model.spec import LEVELS, Gelu
 
 SWEEPS = 5
 """Rounds over all categories, at most."""
@@ -38,7 +38,7 @@ class JointCodes(nn.Module):
         columns: int,
         hidden_dim: int,
         generator: torch.Generator,
-        gelu: str = "none",
+        gelu: Gelu = "none",
     ) -> None:
         super().__init__()
         self.num_codes = num_codes

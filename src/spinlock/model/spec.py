@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from spinlock.model.buckets import bucket_sizes, slices
 
@@ -12,7 +12,10 @@ LEVELS = 3
 """Quantisation levels per category, coarse to fine."""
 
 BEAM_WIDTH = 4
-"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add 0.0003 at most."""
+"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add 0.0003 on average."""
+
+Gelu = Literal["none", "tanh"]
+"""How the gelu of hidden layers is approximated: not at all, or by a hyperbolic tangent as in older formats."""
 
 Groups = tuple[tuple[int, ...], ...]
 """The positions of the columns of each category."""
@@ -42,8 +45,7 @@ class ModelSpec:
     in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
     ``c`` and level ``l``. ``hidden_dim`` counts the hidden units of each encoder, ``decoder_dim`` those behind the sum
     of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes
-    on what it would hold beyond that. ``gelu`` is how hidden layers approximate that function: not, or by a hyperbolic
-    tangent as models of older formats do. ``assignment`` says whether tokens are chosen per category or all of a row
+    on what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row
     together, by a beam search that keeps ``beam_width`` prefixes. ``bucket_sizes`` tells how many categories each
     batched product takes (none given: what costs least).
     """
@@ -58,7 +60,7 @@ class ModelSpec:
     beam_width: int = BEAM_WIDTH
     decoder_dim: int = 0
     narrow_embeddings: bool = True
-    gelu: Literal["none", "tanh"] = "none"
+    gelu: Gelu = "none"
     bucket_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -67,7 +69,8 @@ class ModelSpec:
         sizes = [len(group) for group in self.groups]
         assert sizes == sorted(sizes, reverse=True), "categories are ordered by size"
         if not self.bucket_sizes:
-            object.__setattr__(self, "bucket_sizes", bucket_sizes([(self._width(size) + size) // 2 for size in sizes]))
+            widths = [(size + self._width(size)) // 2 for size in sizes]  # products are as wide as one or the other
+            object.__setattr__(self, "bucket_sizes", bucket_sizes(widths))
         assert sum(self.bucket_sizes) == len(self.groups), "every category is in one bucket"
         assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
 
@@ -108,7 +111,16 @@ class ModelSpec:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ModelSpec:
-        """Inverse of :meth:`state`."""
+        """Inverse of :meth:`state`.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state.
+        """
+        gelu, buckets = state["gelu"], tuple(int(size) for size in state["bucket_sizes"])
+        if gelu not in get_args(Gelu):
+            raise ValueError(f"no gelu is called {gelu!r}")
+        if min(buckets) < 1 or sum(buckets) != len(state["groups"]):
+            raise ValueError(f"buckets {buckets} do not hold {len(state['groups'])} categories")
         return cls(
             category_names=tuple(state["category_names"]),
             groups=tuple(tuple(int(i) for i in group) for group in state["groups"]),
@@ -120,8 +132,8 @@ class ModelSpec:
             beam_width=int(state["beam_width"]),
             decoder_dim=int(state["decoder_dim"]),
             narrow_embeddings=bool(state["narrow_embeddings"]),
-            gelu="tanh" if state["gelu"] == "tanh" else "none",
-            bucket_sizes=tuple(int(size) for size in state["bucket_sizes"]),
+            gelu=gelu,
+            bucket_sizes=buckets,
         )
 
 

@@ -80,7 +80,7 @@ class Checkpoint:
     @property
     def spec(self) -> ModelSpec:
         """Categories and sizes."""
-        with self._reading("model_spec"):
+        with _reading("model_spec", self.path):
             return ModelSpec.from_state(self.content["model_spec"])
 
     @property
@@ -90,7 +90,7 @@ class Checkpoint:
 
     def cleaner(self) -> Cleaner:
         """The fitted cleaning."""
-        with self._reading("cleaner"):
+        with _reading("cleaner", self.path):
             return Cleaner.from_state(to_arrays(self.content["cleaner"]))
 
     def model(self, device: torch.device | str = "cpu") -> CategoricalVQVAE:
@@ -99,13 +99,14 @@ class Checkpoint:
         load_weights(model, self.content["model_state_dict"], self.path)
         return model.to(device, torch.float32).eval()  # made in the default dtype of the calling program
 
-    @contextmanager
-    def _reading(self, part: str) -> Iterator[None]:
-        """A part that is not of its form is the checkpoint's fault."""
-        try:
-            yield
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"is damaged: {part} cannot be read", where=str(self.path), remedy=REMEDY) from error
+
+@contextmanager
+def _reading(part: str, path: Path) -> Iterator[None]:
+    """A part that is not of its form is the checkpoint's fault."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"is damaged: {part} cannot be read", where=str(path), remedy=REMEDY) from error
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -133,10 +134,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED_STATE - set(content["training_state"]))
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
-    if version == 1:
-        content = _from_version_1(content, where)
-    if version < FORMAT_VERSION:
-        content = _from_version_2(content)
+    with _reading("model_spec", path):
+        if version == 1:
+            content = _from_version_1(content, where)
+        if version < FORMAT_VERSION:
+            content = _from_version_2(content)
     return Checkpoint(path, content)
 
 

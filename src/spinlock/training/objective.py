@@ -172,8 +172,8 @@ class _SquaredNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        norm: Tensor = torch.linalg.vector_norm(x, dim=(-2, -1))
-        return norm.square()
+        norms: Tensor = torch.linalg.vector_norm(x, dim=-1)  # over both it would add millions of numbers one by one
+        return norms.square().sum(-1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -219,7 +219,7 @@ def _centred(distances: Tensor, pairs: Tensor) -> Tensor:
 
 
 class _PairDistances(torch.autograd.Function):
-    """d_ij = |x_i - x_j|, whose gradient is (x_i - x_j) / d_ij; of rows nearer than rounding it is taken as zero."""
+    """d_ij = |x_i - x_j|, whose gradient is (x_i - x_j) / d_ij, taken as zero where d_ij is below 2 sqrt(eps)."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor) -> Tensor:
