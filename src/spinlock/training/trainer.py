@@ -176,8 +176,8 @@ class Trainer:
 
     def _check_finite(self, epoch: int) -> None:
         """Refuse to go on, and above all to save, when a loss or a weight is lost."""
-        weights = torch.stack([weight.detach().isfinite().all() for weight in self.state.model.parameters()])
-        if not all(map(math.isfinite, self.state.progress.losses.values())) or not bool(weights.all()):
+        length = torch.nn.utils.get_total_norm(weight.detach() for weight in self.state.model.parameters())
+        if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(length)))):
             raise RunError(
                 f"a loss or a weight is no longer finite in epoch {epoch}",
                 remedy="lower learning_rate; the last good state is in last.pt",
