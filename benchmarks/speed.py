@@ -13,12 +13,10 @@ pdist    the same with the topographic term from ``torch.pdist`` over 1,024 rows
 Reported: median step over rounds after warm-up, seconds per epoch at that step, steps per second, what compiling takes,
 the share of the peak rate of a large matrix product (measured here) that the program's counted operations reach, the
 peak memory of each contender but the compiled one (in a process of its own, Python and torch included; on a GPU what
-torch allocated), and which operations the program's time goes to. With ``--whole`` also the seconds of whole commands
-on a dataset: a dry run with everything automatic (from a cold start, median of three), and the 410 epochs of ten
-categories of 48 codes.
+torch allocated), and which operations the program's time goes to.
 
     poetry install --with peers
-    poetry run python benchmarks/speed.py --device cpu --compile --whole datasets/benchmark_4k.h5 --output results.json
+    poetry run python benchmarks/speed.py --device cpu --compile --output results.json
 """
 
 from __future__ import annotations
@@ -65,7 +63,6 @@ BATCH = 1024
 TOPO_WEIGHT, COMMITMENT = 0.45, 0.5
 FIT_ROWS = 4096
 EPOCHS = 410
-PRODUCTION = Path(__file__).parents[1] / "configs" / "vqvae" / "production.json"
 
 TITLES = {"compiled": "compiled", "loop": "loop", "narrow": "narrow loop", "pdist": "loop with pdist"}
 
@@ -268,33 +265,6 @@ def alone(name: str, count: int, device: torch.device) -> float:
     return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])  # type: ignore[index]
 
 
-def whole_commands(dataset: Path, device: torch.device) -> dict[str, Any]:
-    """Seconds of commands from a cold start, those that training says it took, and what it reaches."""
-    with tempfile.TemporaryDirectory() as folder:
-        train = ["train-vqvae", "--config", str(PRODUCTION), "--input", str(dataset), "--device", str(device)]
-        train += ["--output", f"{folder}/run"]
-        dry = [_command([*train, "--dry-run"]) for _ in range(3)]
-        sizes = [f"num_categories_auto={CATEGORIES}", f"factors={json.dumps([{'num_codes': CODES}] * 3)}"]
-        sizes.append(f"early_stopping_patience={EPOCHS}")
-        command = _command(train + [part for size in sizes for part in ("--set", size)])
-        content = torch.load(f"{folder}/run/last.pt", weights_only=True)
-    return {
-        "dataset": dataset.stem,
-        "dry_run_seconds": statistics.median(dry),
-        "command_seconds": command,
-        "epochs": content["history"]["epoch"][-1],
-        "epochs_seconds": sum(content["history"]["seconds"]),
-        "quality": content["metrics"]["reconstruction_quality"],
-    }
-
-
-def _command(arguments: list[str]) -> float:
-    return seconds(
-        lambda: subprocess.run([sys.executable, "-m", "spinlock", *arguments], capture_output=True, check=True),
-        torch.device("cpu"),
-    )
-
-
 def markdown(result: dict[str, Any]) -> str:
     """One line for each table, and a few of what is not the same for all."""
     others = [name for name in TITLES if name in result["tables"][0]["step_seconds"]]
@@ -324,13 +294,6 @@ def markdown(result: dict[str, Any]) -> str:
     lines.append(f"\n{EPOCHS} epochs of {first['rows']:,} rows at these steps: {long}.")
     if "compile_seconds" in result:
         lines.append(f"Compiling, the first three steps included: {result['compile_seconds']:.0f} s.")
-    if "whole" in result:
-        whole = result["whole"]
-        lines.append(
-            f"Whole commands on {whole['dataset']}: --dry-run {whole['dry_run_seconds']:.1f} s; {whole['epochs']} "
-            f"epochs {whole['command_seconds']:.0f} s, their steps {whole['epochs_seconds']:.0f} s of it; quality "
-            f"{whole['quality']:.4f}."
-        )
     return "\n".join(lines)
 
 
@@ -348,7 +311,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8, help="steps in a round")
     parser.add_argument("--compile", action="store_true", help="let the compiled program take part")
-    parser.add_argument("--whole", type=Path, help="HDF5 dataset for whole commands")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--alone", choices=CONTENDERS, help="print the peak memory of one contender alone")
     arguments = parser.parse_args()
@@ -363,8 +325,6 @@ def main() -> None:
             arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     if arguments.compile:
         result["compile_seconds"] = compile_seconds(arguments.device)
-    if arguments.whole:
-        result["whole"] = whole_commands(arguments.whole, arguments.device)
     if arguments.output:
         arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     print(markdown(result))
