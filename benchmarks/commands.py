@@ -12,31 +12,29 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from machine import machine, matmul_peak, seconds
+from machine import described, matmul_peak
+from program import PRODUCTION, spinlock
 
 CATEGORIES, CODES, EPOCHS = 10, 48, 410
-PRODUCTION = Path(__file__).parents[1] / "configs" / "vqvae" / "production.json"
 
 
 def measure(dataset: Path, device: torch.device) -> dict[str, Any]:
     """Seconds of the commands on a dataset, those that training says its epochs took, and what it reaches."""
     with tempfile.TemporaryDirectory() as folder:
-        train = ["train-vqvae", "--config", str(PRODUCTION), "--input", str(dataset), "--device", str(device)]
-        train += ["--output", f"{folder}/run"]
+        run = Path(folder) / "run"
+        train = ("train-vqvae", "--config", PRODUCTION, "--input", dataset, "--device", str(device), "--output", run)
         before = matmul_peak(device)
-        dry = [_command([*train, "--dry-run"]) for _ in range(3)]
+        dry = [spinlock(*train, "--dry-run") for _ in range(3)]
         sizes = [f"num_categories_auto={CATEGORIES}", f"factors={json.dumps([{'num_codes': CODES}] * 3)}"]
         sizes.append(f"early_stopping_patience={EPOCHS}")
-        command = _command(train + [part for size in sizes for part in ("--set", size)])
-        content = torch.load(f"{folder}/run/last.pt", weights_only=True)
+        command = spinlock(*train, *(part for size in sizes for part in ("--set", size)))
+        content = torch.load(run / "last.pt", weights_only=True)
     return {
         "dataset": dataset.stem,
         "matmul_peak": [before, matmul_peak(device)],
@@ -48,17 +46,10 @@ def measure(dataset: Path, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _command(arguments: list[str]) -> float:
-    return seconds(
-        lambda: subprocess.run([sys.executable, "-m", "spinlock", *arguments], capture_output=True, check=True),
-        torch.device("cpu"),
-    )
-
-
 def markdown(result: dict[str, Any]) -> str:
     """One line for each table."""
     lines = [
-        f"{result['machine']}; `--help` {result['help_seconds']:.1f} s\n",
+        f"{result['machine']}; `--help` {result['help_seconds']:.2f} s\n",
         "| table | `--dry-run` | 410 epochs, whole command | its epochs | quality | matmul peak before, after |",
         "|---|---|---|---|---|---|",
     ]
@@ -78,9 +69,8 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    name = torch.cuda.get_device_name() if arguments.device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    answers = [_command(["--help"]) for _ in range(3)]
-    result: dict[str, Any] = {"machine": f"{machine()}, {name}", "help_seconds": statistics.median(answers)}
+    answers = [spinlock("--help") for _ in range(3)]
+    result: dict[str, Any] = {"machine": described(arguments.device), "help_seconds": statistics.median(answers)}
     result["tables"] = [measure(dataset, arguments.device) for dataset in arguments.datasets]
     if arguments.output:
         arguments.output.write_text(json.dumps(result, indent=1) + "\n")

@@ -16,6 +16,12 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
 
 
+def described(device: torch.device) -> str:
+    """The machine, and its threads or the name of its GPU."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return f"{machine()}, {name}"
+
+
 def matmul_peak(device: torch.device) -> float:
     """Floating-point operations per second of a float32 product of 2,048 x 2,048 matrices, the best of ten."""
     size = 2048

@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import statistics
 import sys
 import time
@@ -32,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 
 from ablations import cut_off
+from machine import described
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.rate_distortion import GaussianBound
 from spinlock.model.inference import decode_tokens, encode_rows
@@ -170,7 +169,7 @@ def measure(table: Path, output: Path, bits: Iterable[int], seeds: Iterable[int]
     """Every cell of a table that its result file lacks."""
     path = output / f"quality_{table.stem}.json"
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"table": table.stem, "cells": []}
-    results["machine"] = machine()
+    results["machine"] = described(torch.device("cpu"))
     done = {(cell["method"], cell["nominal_bits"], cell["seed"]) for cell in results["cells"]}
     searches: dict[str, Any] = results.setdefault("searches", {})
     for seed in seeds:
@@ -202,11 +201,6 @@ def measure(table: Path, output: Path, bits: Iterable[int], seeds: Iterable[int]
                     file=sys.stderr,
                     flush=True,
                 )
-
-
-def machine() -> str:
-    """What the seconds were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def spread(values: list[float], digits: int = 3) -> str:

@@ -41,7 +41,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from vector_quantize_pytorch import ResidualVQ
 
-from machine import machine, matmul_peak, seconds
+from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
 from spinlock.data.split import Split
 from spinlock.model import CategoricalVQVAE, ModelSpec
@@ -295,12 +295,6 @@ def markdown(result: dict[str, Any]) -> str:
     if "compile_seconds" in result:
         lines.append(f"Compiling, the first three steps included: {result['compile_seconds']:.0f} s.")
     return "\n".join(lines)
-
-
-def described(device: torch.device) -> str:
-    """What the seconds were measured on."""
-    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"{machine()}, {name}"
 
 
 def main() -> None:

@@ -10,30 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from machine import machine
-
-ROOT = Path(__file__).resolve().parent.parent
-PRODUCTION = ROOT / "configs" / "vqvae" / "production.json"
-
-
-def spinlock(*arguments: str | Path) -> float:
-    """Run a command of the program; returns its seconds."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "spinlock", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, arguments))} failed:\n{done.stderr[-2000:]}")
-    return time.perf_counter() - started
+from program import PRODUCTION, spinlock
 
 
 def measure(dataset: Path, split_seed: int, directory: Path, extra: list[str]) -> dict[str, Any]:

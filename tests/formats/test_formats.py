@@ -69,12 +69,12 @@ def test_a_token_file_of_version_1_is_read(frozen: dict[str, np.ndarray]) -> Non
 
 
 @pytest.mark.parametrize("file", ["checkpoint_v1.pt", "checkpoint_v2_local.pt"])
-@pytest.mark.parametrize("spec", [{}, [], {"groups": [1, 2]}, None])
+@pytest.mark.parametrize("spec", [{}, [], {"groups": [1, 2]}, None], ids=str)
 def test_a_damaged_spec_of_an_older_version_is_refused(file: str, spec: object, tmp_path: Path) -> None:
     content = torch.load(HERE / file, weights_only=True)
     content["model_spec"] = content["model_spec"] | spec if spec and isinstance(spec, dict) else spec
     torch.save(content, tmp_path / "damaged.pt")
-    with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
+    with pytest.raises(CheckpointError, match=r"is damaged: .*model_spec cannot be read"):
         Tokenizer.load(tmp_path / "damaged.pt")
 
 

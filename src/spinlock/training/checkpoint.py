@@ -134,7 +134,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED_STATE - set(content["training_state"]))
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
-    with _reading("model_spec", path):
+    with _reading("config or model_spec", path):
         if version == 1:
             content = _from_version_1(content, where)
         if version < FORMAT_VERSION:

@@ -176,7 +176,7 @@ class Trainer:
 
     def _check_finite(self, epoch: int) -> None:
         """Refuse to go on, and above all to save, when a loss or a weight is lost."""
-        length = torch.nn.utils.get_total_norm(weight.detach() for weight in self.state.model.parameters())
+        length = torch.nn.utils.get_total_norm([weight.detach() for weight in self.state.model.parameters()])
         if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(length)))):
             raise RunError(
                 f"a loss or a weight is no longer finite in epoch {epoch}",
