@@ -25,7 +25,6 @@ import torch
 
 from machine import machine
 from spinlock.config import DatasetConfig, load_dataset_config
-from spinlock.device import choose_device
 from spinlock.features.extract import extract
 from spinlock.generation.blocks import Block, plan_blocks
 from spinlock.generation.compute import collected, flattened
@@ -35,6 +34,7 @@ from spinlock.generation.stepping import assemble
 from spinlock.generation.strata import operators_of
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.operators.sampling import Operators
+from spinlock.runtime.device import choose_device
 
 
 def timed(action: Callable[[], Any], device: torch.device) -> tuple[Any, float]:

@@ -31,7 +31,7 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import ForwardResult, ModelSpec
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
-from spinlock.processes import Processes
+from spinlock.runtime.process_group import Processes
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import Prepared

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.data.cleaning import match_columns
 from spinlock.data.files import write_files
-from spinlock.device import choose_device
 from spinlock.errors import DataError
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import BLOCK, Codec, full_precision
-from spinlock.threads import side_by_side
+from spinlock.runtime.device import choose_device
+from spinlock.runtime.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.observer import SilentObserver
 from spinlock.training.plan import plan_step

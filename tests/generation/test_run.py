@@ -17,7 +17,7 @@ from spinlock.generation.blocks import Block
 from spinlock.generation.resources import check_disk, disk_bytes
 from spinlock.generation.run import Generated, generate
 from spinlock.generation.strata import operators_of
-from spinlock.processes import Processes
+from spinlock.runtime.process_group import Processes
 from tests.generation.settings import small
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.data.storedrows import StoredRows
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training import feed, table
 from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows

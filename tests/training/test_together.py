@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-import spinlock.processes as module
+import spinlock.runtime.process_group as module
 from spinlock.errors import RunError
-from spinlock.processes import Processes
+from spinlock.runtime.process_group import Processes
 from tests.training import together
 from tests.training.runs import CPU, EAGER, config, fresh, table_at
 

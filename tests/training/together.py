@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spinlock.config import VQVAEConfig
-from spinlock.processes import ALONE, Processes, processes
+from spinlock.runtime.process_group import ALONE, Processes, processes
 from spinlock.training import steps
 from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.objective import LossTerms

@@ -39,7 +39,7 @@ def decode_tokens(
         raise DataError(f"--levels is {levels}", expected="1, 2 or 3")
     check_writable(output, overwrite=overwrite, inputs=[tokens, vqvae_model])
     with TokenFile.open(tokens) as source:
-        from spinlock.device import choose_device  # after the checks: importing torch takes seconds
+        from spinlock.runtime.device import choose_device  # after the checks: importing torch takes seconds
         from spinlock.tokenizer import Tokenizer
 
         tokenizer = Tokenizer.load(vqvae_model, choose_device(device))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spinlock.data.dataset import FeatureSource
-    from spinlock.processes import Processes
+    from spinlock.runtime.process_group import Processes
     from spinlock.tokenizer import EncodedBlock, Tokenizer
 
 BATCH_SIZE = 8192
@@ -53,8 +53,8 @@ def encode_to_tokens(
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
     from spinlock.cli.console import first_only  # after the checks: what follows imports torch, which takes seconds
-    from spinlock.device import choose_device
-    from spinlock.processes import processes
+    from spinlock.runtime.device import choose_device
+    from spinlock.runtime.process_group import processes
     from spinlock.tokenizer import Tokenizer
 
     with processes() as group, first_only(group.first):
@@ -78,7 +78,7 @@ def _encoded(
 
     from spinlock.data.cleaning import match_columns
     from spinlock.errors import located
-    from spinlock.threads import ahead
+    from spinlock.runtime.threads import ahead
 
     with located(source.path):
         columns = match_columns(source.names, tokenizer.feature_names)
@@ -121,7 +121,7 @@ def _write(
     from spinlock.cli.progress import progress
     from spinlock.data.tokencolumns import TokenColumns
     from spinlock.data.tokenfile import TokenWriter
-    from spinlock.threads import ahead
+    from spinlock.runtime.threads import ahead
 
     extra = len(source.names) - len(tokenizer.feature_names)
     digest, started = hashlib.sha256(), time.perf_counter()

@@ -43,8 +43,8 @@ def extract_features(
         raise DataError(f"--scale is {scale}", expected="a number above 0")
     check_writable(output, overwrite=overwrite, inputs=[rollouts])
     with open_rollouts(rollouts) as source:
-        from spinlock.device import choose_device  # after the checks: importing torch takes seconds
         from spinlock.generation.extraction import check_grid, extract_rollouts
+        from spinlock.runtime.device import choose_device  # after the checks: importing torch takes seconds
 
         chosen = choose_device(device)
         check_grid(source)

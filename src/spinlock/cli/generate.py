@@ -111,14 +111,14 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     """Everything but the computing: the configuration, the strata, how even they are, time and disk."""
     from spinlock.cli.console import duration, out, size, table, working
     from spinlock.config import dump_config
-    from spinlock.device import choose_device
     from spinlock.features.extract import feature_names
     from spinlock.generation.blocks import plan_blocks
     from spinlock.generation.resources import check_disk, check_memory, estimate
     from spinlock.generation.run import at_once
     from spinlock.generation.strata import operators_of
     from spinlock.operators.sampling import balance
-    from spinlock.processes import Processes
+    from spinlock.runtime.device import choose_device
+    from spinlock.runtime.process_group import Processes
 
     console = out()
     console.print(dump_config(settings).rstrip())

@@ -15,7 +15,7 @@ from spinlock.cli.progress import PLAIN_SECONDS
 
 if TYPE_CHECKING:
     from spinlock.generation.blocks import Block
-    from spinlock.processes import Processes
+    from spinlock.runtime.process_group import Processes
 
 
 class GenerationProgress:

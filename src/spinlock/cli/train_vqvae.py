@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from spinlock.config import VQVAEConfig
-    from spinlock.processes import Processes
+    from spinlock.runtime.process_group import Processes
     from spinlock.training.compilation import CompilePlan
     from spinlock.training.prepare import Prepared
     from spinlock.training.run import Run
@@ -78,8 +78,8 @@ def train_vqvae(
 
     from spinlock.cli.console import first_only
     from spinlock.cli.training_plan import tell_plan, tell_resumed
-    from spinlock.device import choose_device
-    from spinlock.processes import processes
+    from spinlock.runtime.device import choose_device
+    from spinlock.runtime.process_group import processes
     from spinlock.training.table import read_table
 
     with processes() as group, first_only(group.first):

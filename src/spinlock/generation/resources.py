@@ -18,7 +18,7 @@ from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
 from spinlock.operators.sampling import Operators
-from spinlock.threads import one_thread_each
+from spinlock.runtime.threads import one_thread_each
 
 MARGIN = 1.1
 """Room for HDF5's own structures."""

@@ -15,7 +15,6 @@ import torch
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.text import parse_value
 from spinlock.data.files import check_writable
-from spinlock.device import choose_device
 from spinlock.features.extract import VERSION
 from spinlock.generation.blocks import SIZE, Block, plan_blocks
 from spinlock.generation.compute import BlockResult, compute_block
@@ -24,8 +23,9 @@ from spinlock.generation.parts import PartStore
 from spinlock.generation.resources import check_disk, check_memory
 from spinlock.generation.strata import operators_of
 from spinlock.operators.sampling import Balance, Operators, balance
-from spinlock.processes import Processes, processes
-from spinlock.threads import cores, one_thread_each, settle
+from spinlock.runtime.device import choose_device
+from spinlock.runtime.process_group import Processes, processes
+from spinlock.runtime.threads import cores, one_thread_each, settle
 
 NOT_IDENTITY = ("batch_size", "device")
 """Keys that may change from one process to the next: the data do not depend on them."""

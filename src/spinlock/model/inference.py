@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spinlock.model.tables import TokenTables
 from spinlock.model.vqvae import CategoricalVQVAE
-from spinlock.threads import side_by_side
+from spinlock.runtime.threads import side_by_side
 
 BLOCK = 1024
 

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.data.storedrows import StoredRows
-from spinlock.device import sent
 from spinlock.errors import RunError
-from spinlock.processes import ALONE, Processes
-from spinlock.threads import ahead
+from spinlock.runtime.device import sent
+from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.runtime.threads import ahead
 from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
 from spinlock.training.table import CleanedTable

@@ -30,7 +30,7 @@ from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
 from spinlock.model.quantizer import chosen
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 
 PROJECTION = 16
 """Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""

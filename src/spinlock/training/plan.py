@@ -14,7 +14,7 @@ from spinlock.config import VQVAEConfig
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.compilation import CompilePlan, plan_compilation
 from spinlock.training.feed import BUFFER_BYTES, batch_plan
 from spinlock.training.objective import objective

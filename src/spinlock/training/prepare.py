@@ -18,7 +18,7 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.data.split import reservoir
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.categorise import Categorisation, propose
 from spinlock.training.inner import inner_split
 from spinlock.training.sizing import Sizer

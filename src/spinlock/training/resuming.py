@@ -14,7 +14,7 @@ from spinlock.config import VQVAEConfig
 from spinlock.data.split import Split, rows_of
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.content import Fixed

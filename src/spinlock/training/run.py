@@ -15,7 +15,7 @@ from spinlock.config import VQVAEConfig, dump_config
 from spinlock.data.files import write_files
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.checkpoint import (
     load_checkpoint,
     to_bytes,

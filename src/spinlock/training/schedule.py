@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spinlock.device import sent
 from spinlock.model import LEVELS, ModelSpec
+from spinlock.runtime.device import sent
 from spinlock.training.objective import PROJECTION
 
 WARM_UP = 0.02

@@ -20,7 +20,7 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.dead_codes import reset_dead_codes
 from spinlock.model.inference import encode_rows
 from spinlock.model.quantizer import LevelResult
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.feed import Feed, ResidentFeed
 from spinlock.training.objective import LossTerms, objective
 from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws

@@ -19,7 +19,7 @@ from spinlock.data.cleaning import Cleaner
 from spinlock.data.dataset import FeatureSource, open_features
 from spinlock.data.split import Split, reservoir, split_rows
 from spinlock.data.storedrows import StoredRows
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 
 SHARE_OF_MEMORY = 0.2
 """Of the memory of the machine, or of the device: what a table may take. Cleaned and raw rows are held side by side."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
-from spinlock.processes import ALONE, Processes
+from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.feed import batch_plan, check_shares, feed_of
 from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from spinlock.device import choose_device
 from spinlock.errors import DataError
+from spinlock.runtime.device import choose_device
 
 
 @pytest.fixture

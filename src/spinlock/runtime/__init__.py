@@ -1,0 +1,1 @@
+"""What a run runs on: devices, threads and the group of processes."""
