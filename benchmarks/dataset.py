@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_va
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spinlock.data.dataset import open_features
+from spinlock.io.features import open_features
 
 Floats = NDArray[np.float64]
 

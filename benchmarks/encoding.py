@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from machine import machine, matmul_peak
-from spinlock.data.dataset import open_features
+from spinlock.io.features import open_features
 from spinlock.training.checkpoint import load_checkpoint
 
 BLOCK = 8192

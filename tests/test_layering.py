@@ -11,8 +11,8 @@ import spinlock
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("runtime", "config", "metrics", "features"),
-    ("io", "data", "operators", "model"),
-    ("preprocessing", "generation"),
+    ("io", "operators", "model"),
+    ("preprocessing", "generation", "data"),
     ("categories", "initialization"),
     ("sizing",),
     ("checkpoint",),

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.data.cleaning import match_columns
-from spinlock.data.files import write_files
 from spinlock.errors import DataError
+from spinlock.io.atomic import write_files
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import BLOCK, Codec, full_precision
 from spinlock.runtime.device import choose_device

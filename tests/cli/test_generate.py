@@ -12,9 +12,9 @@ import pytest
 
 from spinlock.config import dump_config
 from tests.cli.workplace import Workplace, printed_command
-from tests.data.rollout_files import write_own
 from tests.generation.settings import small
 from tests.generation.test_run import contents
+from tests.io.rollout_files import write_own
 
 pytestmark = pytest.mark.slow
 

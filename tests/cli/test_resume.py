@@ -20,7 +20,7 @@ TEMPORARIES = ".spinlock-*.tmp"
 
 HOOK = """
 import atexit, importlib, os, runpy, signal, sys
-import spinlock.data.files, spinlock.training.trainer
+import spinlock.io.atomic, spinlock.training.trainer
 
 def at(module, owner, name, number, action):
     holder = getattr(importlib.import_module(module), owner) if owner else importlib.import_module(module)
@@ -44,7 +44,7 @@ runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 
 STEP = ("spinlock.training.trainer", "Trainer", "_step")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
-WRITE = ("spinlock.data.files", "", "_write_synced")
+WRITE = ("spinlock.io.atomic", "", "_write_synced")
 RENAME = ("pathlib", "Path", "replace")
 CLEAN = ("spinlock.training.prepare", "", "clean_table")
 ENCODE = ("spinlock.tokenizer", "Tokenizer", "encode_block")

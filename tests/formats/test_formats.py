@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from spinlock import Tokenizer
-from spinlock.data.tokenfile import TokenFile
 from spinlock.errors import CheckpointError
+from spinlock.io.tokens import TokenFile
 from spinlock.training.checkpoint import FORMAT_VERSION, load_checkpoint
 
 HERE = Path(__file__).parent

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.data.dataset import open_features
-from spinlock.data.rollouts import open_rollouts
 from spinlock.errors import DataError
 from spinlock.features.extract import feature_names
 from spinlock.generation.extraction import extract_rollouts
-from tests.data.rollout_files import write_own, write_well
+from spinlock.io.features import open_features
+from spinlock.io.rollouts import open_rollouts
 from tests.generation.settings import small
 from tests.generation.test_run import made
+from tests.io.rollout_files import write_own, write_well
 
 CPU = torch.device("cpu")
 FIELDS = np.random.default_rng(0).normal(size=(4, 2, 5, 1, 16, 16)).astype(np.float32)

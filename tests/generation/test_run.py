@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from spinlock.config import DatasetConfig
-from spinlock.data.dataset import open_features
 from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.resources import check_disk, disk_bytes
 from spinlock.generation.run import Generated, generate
 from spinlock.generation.strata import operators_of
+from spinlock.io.features import open_features
 from spinlock.runtime.process_group import Processes
 from tests.generation.settings import small
 

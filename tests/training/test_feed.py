@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.data.storedrows import StoredRows
+from spinlock.io.stored_rows import StoredRows
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training import feed, table
 from spinlock.training.checkpoint import load_checkpoint

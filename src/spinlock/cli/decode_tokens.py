@@ -30,10 +30,10 @@ def decode_tokens(
     from spinlock import __version__
     from spinlock.cli.console import out
     from spinlock.cli.progress import progress
-    from spinlock.data.decoded import FeatureWriter
-    from spinlock.data.files import check_writable
-    from spinlock.data.tokenfile import TokenFile
     from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable
+    from spinlock.io.feature_writer import FeatureWriter
+    from spinlock.io.tokens import TokenFile
 
     if levels not in (1, 2, 3):
         raise DataError(f"--levels is {levels}", expected="1, 2 or 3")

@@ -37,8 +37,8 @@ def discover_categories(
     from spinlock.cli.console import out, table, working
     from spinlock.cli.recipes import check_dataset
     from spinlock.config import load_config
-    from spinlock.data.files import check_writable, write_files
     from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable, write_files
     from spinlock.training.prepare import find_categories
     from spinlock.training.table import read_table
 

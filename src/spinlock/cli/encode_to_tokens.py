@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spinlock.data.dataset import FeatureSource
+    from spinlock.io.features import FeatureSource
     from spinlock.runtime.process_group import Processes
     from spinlock.tokenizer import EncodedBlock, Tokenizer
 
@@ -41,10 +41,10 @@ def encode_to_tokens(
     --vqvae-model checkpoints/vqvae/production_4k/best_model.pt --output datasets/test_4k_tokens.h5
     """
     from spinlock.cli.recipes import check_dataset
-    from spinlock.data.dataset import open_features
-    from spinlock.data.files import check_writable
-    from spinlock.data.hdf5 import open_hdf5
     from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable
+    from spinlock.io.features import open_features
+    from spinlock.io.hdf5 import open_hdf5
 
     if batch_size < 1:
         raise DataError(f"--batch-size is {batch_size}", expected="at least 1")
@@ -119,8 +119,8 @@ def _write(
     from spinlock import __version__
     from spinlock.cli.console import out
     from spinlock.cli.progress import progress
-    from spinlock.data.tokencolumns import TokenColumns
-    from spinlock.data.tokenfile import TokenWriter
+    from spinlock.io.token_columns import TokenColumns
+    from spinlock.io.tokens import TokenWriter
     from spinlock.runtime.threads import ahead
 
     extra = len(source.names) - len(tokenizer.feature_names)
@@ -180,7 +180,7 @@ def _sides(operators: int, sha256: str, tokenizer: Tokenizer) -> NDArray[np.int8
     """Which operators [N] were trained on, where the dataset is the one that the model was trained on."""
     import numpy as np
 
-    from spinlock.data.tokenfile import SIDES
+    from spinlock.io.tokens import SIDES
 
     content = tokenizer.checkpoint.content
     trained_on = content["dataset"]

@@ -35,9 +35,9 @@ def extract_features(
 
     from spinlock.cli.console import log, out, size
     from spinlock.cli.progress import progress
-    from spinlock.data.files import check_writable
-    from spinlock.data.rollouts import open_rollouts
     from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable
+    from spinlock.io.rollouts import open_rollouts
 
     if not (math.isfinite(scale) and scale > 0):
         raise DataError(f"--scale is {scale}", expected="a number above 0")

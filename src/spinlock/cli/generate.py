@@ -43,7 +43,7 @@ def generate(
     spinlock generate --config configs/datasets/quickstart.yaml --output datasets/quickstart.h5
     """
     from spinlock.config import load_dataset_config
-    from spinlock.data.files import check_writable
+    from spinlock.io.atomic import check_writable
 
     settings = load_dataset_config(
         config,
@@ -81,11 +81,11 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
     """``--resume`` with nothing left to do is no error, if the dataset is the one that was asked for."""
     from spinlock.cli.console import out
     from spinlock.config import dump_config
-    from spinlock.data.hdf5 import open_hdf5
     from spinlock.errors import OutputError
     from spinlock.features.extract import VERSION
     from spinlock.generation.parts import PartStore
     from spinlock.generation.run import NOT_IDENTITY, same_dataset
+    from spinlock.io.hdf5 import open_hdf5
 
     with open_hdf5(output) as file:
         stored, features = file.attrs.get("configuration"), file.attrs.get("features_version")

@@ -32,8 +32,8 @@ def inspect(
     import h5py
 
     from spinlock.cli.console import out
-    from spinlock.data.hdf5 import open_hdf5
     from spinlock.errors import DataError
+    from spinlock.io.hdf5 import open_hdf5
 
     if not path.exists():
         raise DataError("no such file", where=str(path))
@@ -105,7 +105,7 @@ def _tokens(console: Console, path: Path, row: int | None) -> None:
     import numpy as np
 
     from spinlock.cli.console import table
-    from spinlock.data.tokenfile import TokenFile
+    from spinlock.io.tokens import TokenFile
 
     with TokenFile.open(path) as source:
         console.print(f"tokens {list(source.shape)}, {len(set(source.category))} categories")
@@ -138,8 +138,8 @@ def _dataset(console: Console, path: Path, family: str, feature_type: str | None
     import numpy as np
 
     from spinlock.cli.console import table
-    from spinlock.data.dataset import open_features
-    from spinlock.data.hdf5 import open_hdf5
+    from spinlock.io.features import open_features
+    from spinlock.io.hdf5 import open_hdf5
 
     if feature_type is None:
         with open_hdf5(path) as file:

@@ -104,9 +104,9 @@ def _check_input(settings: VQVAEConfig) -> None:
     """Find the faults that the head of the dataset shows, before seconds go into importing torch."""
     from spinlock.categories.mapping import load_mapping
     from spinlock.cli.recipes import check_dataset
-    from spinlock.data.dataset import open_features
     from spinlock.data.split import split_rows
     from spinlock.errors import located
+    from spinlock.io.features import open_features
 
     check_dataset(settings.input_path)
     with (

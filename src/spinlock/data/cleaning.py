@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from spinlock.data import normalization
 from spinlock.data.duplicates import Twin, correlations, find_twins
-from spinlock.data.names import listed
 from spinlock.data.normalization import METHODS, Normalizer
 from spinlock.data.screening import COLUMNS_AT_ONCE, CleaningRules, Screening, describe, screen
 from spinlock.errors import DataError
+from spinlock.io.names import listed
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]

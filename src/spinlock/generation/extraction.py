@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.config.dataset import SMALLEST_GRID
-from spinlock.data.operatorfile import OperatorFile
-from spinlock.data.rollouts import Fields, Rollouts
-from spinlock.data.rowfile import Attribute
 from spinlock.errors import DataError
 from spinlock.features.extract import VERSION, extract, feature_names
 from spinlock.features.run import LARGEST
+from spinlock.io.operators import OperatorFile
+from spinlock.io.rollouts import Fields, Rollouts
+from spinlock.io.row_file import Attribute
 
 HELD = "metadata/held"
 BLOCK_ELEMENTS = 2**24

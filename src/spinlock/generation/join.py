@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig
-from spinlock.data.operatorfile import OperatorFile
-from spinlock.data.rowfile import Attribute
 from spinlock.features.extract import VERSION, FeatureNames, feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.parts import PartStore
 from spinlock.generation.resources import table_bytes
 from spinlock.generation.strata import CONDITION
+from spinlock.io.operators import OperatorFile
+from spinlock.io.row_file import Attribute
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL, Operators

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from spinlock.data.files import remove_temporaries, write_files
 from spinlock.errors import OutputError, RunError
 from spinlock.generation.blocks import Block
 from spinlock.generation.compute import BlockResult
+from spinlock.io.atomic import remove_temporaries, write_files
 
 RUN = "run.json"
 BLOCKS = "block-*.npz"

@@ -14,7 +14,6 @@ import torch
 
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.text import parse_value
-from spinlock.data.files import check_writable
 from spinlock.features.extract import VERSION
 from spinlock.generation.blocks import SIZE, Block, plan_blocks
 from spinlock.generation.compute import BlockResult, compute_block
@@ -22,6 +21,7 @@ from spinlock.generation.join import join_parts
 from spinlock.generation.parts import PartStore
 from spinlock.generation.resources import check_disk, check_memory
 from spinlock.generation.strata import operators_of
+from spinlock.io.atomic import check_writable
 from spinlock.operators.sampling import Balance, Operators, balance
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.process_group import Processes, processes

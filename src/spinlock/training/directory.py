@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from spinlock.config import VQVAEConfig
-from spinlock.data.files import check_writable, remove_temporaries
 from spinlock.errors import OutputError
+from spinlock.io.atomic import check_writable, remove_temporaries
 
 BEST = "best_model.pt"
 LAST = "last.pt"

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig
-from spinlock.data.storedrows import StoredRows
 from spinlock.errors import RunError
+from spinlock.io.stored_rows import StoredRows
 from spinlock.runtime.device import sent
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.runtime.threads import ahead

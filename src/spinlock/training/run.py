@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from spinlock.config import VQVAEConfig, dump_config
-from spinlock.data.files import write_files
 from spinlock.errors import CheckpointError
+from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.checkpoint import (

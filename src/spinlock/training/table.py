@@ -16,9 +16,9 @@ from torch import Tensor
 
 from spinlock.config import DataSettings, VQVAEConfig
 from spinlock.data.cleaning import Cleaner
-from spinlock.data.dataset import FeatureSource, open_features
 from spinlock.data.split import Split, reservoir, split_rows
-from spinlock.data.storedrows import StoredRows
+from spinlock.io.features import FeatureSource, open_features
+from spinlock.io.stored_rows import StoredRows
 from spinlock.runtime.process_group import ALONE, Processes
 
 SHARE_OF_MEMORY = 0.2

@@ -15,11 +15,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.annotations import AnnotatedFile
-from spinlock.data.hdf5 import open_hdf5, reading
-from spinlock.data.names import listed
-from spinlock.data.operatorfile import FIELDS
 from spinlock.errors import DataError
+from spinlock.io.annotations import AnnotatedFile
+from spinlock.io.hdf5 import open_hdf5, reading
+from spinlock.io.names import listed
+from spinlock.io.operators import FIELDS
 
 Fields = NDArray[np.float32]
 

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.data.rollouts import open_rollouts
 from spinlock.errors import DataError
-from tests.data.rollout_files import write_own, write_well
+from spinlock.io.rollouts import open_rollouts
+from tests.io.rollout_files import write_own, write_well
 
 FIELDS = np.random.default_rng(0).normal(size=(4, 3, 5, 2, 16, 18)).astype(np.float32)
 

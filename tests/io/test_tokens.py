@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.data import tokenfile
-from spinlock.data.dataset import open_features
-from spinlock.data.rowfile import chunk_shape
-from spinlock.data.tokencolumns import TokenColumns, index_dtype
-from spinlock.data.tokenfile import ROW_QUALITIES, SIDES, TokenFile, TokenWriter
 from spinlock.errors import DataError, OutputError
+from spinlock.io import tokens as tokenfile
+from spinlock.io.features import open_features
+from spinlock.io.row_file import chunk_shape
+from spinlock.io.token_columns import TokenColumns, index_dtype
+from spinlock.io.tokens import ROW_QUALITIES, SIDES, TokenFile, TokenWriter
 from tests.tables import write_table
 
 COLUMNS = TokenColumns.of({"shape": (8, 4, 2), "speed": (300, 16, 16)})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spinlock.data.rows import hyperslabs, read_rows, write_rows
+from spinlock.io.rows import hyperslabs, read_rows, write_rows
 
 
 @pytest.mark.parametrize("per_operator", [1, 3, 7])

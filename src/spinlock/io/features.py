@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.annotations import AnnotatedFile, label_names, read_groups, read_label
-from spinlock.data.hdf5 import open_hdf5, reading
-from spinlock.data.names import column_names, listed
-from spinlock.data.rows import read_rows
 from spinlock.errors import DataError
+from spinlock.io.annotations import AnnotatedFile, label_names, read_groups, read_label
+from spinlock.io.hdf5 import open_hdf5, reading
+from spinlock.io.names import column_names, listed
+from spinlock.io.rows import read_rows
 
 AGGREGATED = "aggregated"
 

@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.hdf5 import writing_hdf5
-from spinlock.data.rows import write_rows
+from spinlock.io.hdf5 import writing_hdf5
+from spinlock.io.rows import write_rows
 
 CHUNK_BYTES = 2**18
 """Uncompressed; small beside HDF5's chunk cache, so that blocks may end inside a chunk."""

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.data.hdf5 import writing_hdf5
 from spinlock.errors import OutputError
+from spinlock.io.hdf5 import writing_hdf5
 
 LIMITED = """
 import resource, sys
 import h5py, numpy as np
-from spinlock.data.hdf5 import writing_hdf5
+from spinlock.io.hdf5 import writing_hdf5
 from spinlock.errors import OutputError
 
 limit, kind, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]

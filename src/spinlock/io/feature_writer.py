@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.names import KEY
-from spinlock.data.rowfile import Annotated, Attribute, RowFile, text
+from spinlock.io.names import KEY
+from spinlock.io.row_file import Annotated, Attribute, RowFile, text
 
 
 class FeatureWriter(RowFile):

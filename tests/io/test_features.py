@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.data import dataset
-from spinlock.data.dataset import open_features
 from spinlock.errors import DataError
+from spinlock.io import features as dataset
+from spinlock.io.features import open_features
 from tests.tables import write_table
 
 
@@ -259,7 +259,7 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
 def test_groups_are_numbered_as_their_labels_sort(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch, values: Any, piece: int
 ) -> None:
-    monkeypatch.setattr("spinlock.data.annotations.PIECE", piece)
+    monkeypatch.setattr("spinlock.io.annotations.PIECE", piece)
     with open_features(write_table(tmp_path / "a.h5", table, labels={"kind": values})) as source:
         expected = np.unique(source.read_label("kind"), return_inverse=True)[1]
         assert source.read_groups("labels/kind").tolist() == expected.tolist()

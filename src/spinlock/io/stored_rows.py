@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.dataset import open_features
+from spinlock.io.features import open_features
 
 
 class StoredRows:

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spinlock.data.dataset import open_features
-from spinlock.data.decoded import FeatureWriter
+from spinlock.io.feature_writer import FeatureWriter
+from spinlock.io.features import open_features
 from tests.tables import write_table
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import h5py
 
-from spinlock.data.files import check_writable, output_error, replacing
 from spinlock.errors import DataError
+from spinlock.io.atomic import check_writable, output_error, replacing
 
 
 def open_hdf5(path: Path) -> Any:

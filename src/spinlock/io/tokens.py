@@ -15,12 +15,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.annotations import AnnotatedFile
-from spinlock.data.hdf5 import open_hdf5, reading
-from spinlock.data.rowfile import Annotated, Attribute, RowFile, text
-from spinlock.data.rows import read_rows
-from spinlock.data.tokencolumns import TokenColumns, index_dtype
 from spinlock.errors import DataError
+from spinlock.io.annotations import AnnotatedFile
+from spinlock.io.hdf5 import open_hdf5, reading
+from spinlock.io.row_file import Annotated, Attribute, RowFile, text
+from spinlock.io.rows import read_rows
+from spinlock.io.token_columns import TokenColumns, index_dtype
 
 FORMAT = "spinlock-tokens"
 FORMAT_VERSION = 1

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.names import KEY
-from spinlock.data.rowfile import CHUNK_BYTES, Annotated, Attribute, RowFile, text
+from spinlock.io.names import KEY
+from spinlock.io.row_file import CHUNK_BYTES, Annotated, Attribute, RowFile, text
 
 FAMILY = "sdf"
 FIELDS = "outputs/fields"

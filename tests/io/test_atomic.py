@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from spinlock.data import files
-from spinlock.data.files import check_writable, output_error, replacing, write_files
 from spinlock.errors import OutputError
+from spinlock.io import atomic as files
+from spinlock.io.atomic import check_writable, output_error, replacing, write_files
 
 
 def everything(folder: Path) -> list[str]:

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data.hdf5 import reading
-from spinlock.data.names import listed
 from spinlock.errors import DataError
+from spinlock.io.hdf5 import reading
+from spinlock.io.names import listed
 
 PIECE = 1 << 13
 """Labels read at once."""

@@ -1,0 +1,1 @@
+"""A feature table to training data: column statistics, duplicates, normalization, cleaning and the split."""
