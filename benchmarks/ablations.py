@@ -24,12 +24,12 @@ import torch
 
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.model import CategoricalVQVAE
+from spinlock.preprocessing.training_data import Table, read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import Table, read_table
 from spinlock.training.validation import Validator
 
 TEST_FRACTION = 0.15

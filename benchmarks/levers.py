@@ -30,6 +30,7 @@ from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.preprocessing.training_data import Table, read_table
 from spinlock.training.closed_form import RIDGE_GRID
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.joint_fit import fit_joint
@@ -38,7 +39,6 @@ from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import DECODER_WIDTH, Prepared, prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import Table, read_table
 from spinlock.training.warm_start import warm_start
 
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200

@@ -34,12 +34,12 @@ from machine import described
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.rate_distortion import GaussianBound
 from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import Prepared, prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import read_table
 from spinlock.training.validation import Validator
 
 BITS = (120, 180, 300)

@@ -43,9 +43,10 @@ from vector_quantize_pytorch import ResidualVQ
 
 from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
-from spinlock.data.split import Split
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.spec import latent_dims
+from spinlock.preprocessing.split import Split
+from spinlock.preprocessing.training_data import CleanedTable, Table
 from spinlock.training.compilation import step_operations
 from spinlock.training.history import History
 from spinlock.training.objective import topographic_loss
@@ -54,7 +55,6 @@ from spinlock.training.optimizer import make_optimizer
 from spinlock.training.schedule import BatchPlan
 from spinlock.training.state import Progress, TrainingState
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import CleanedTable, Table
 from spinlock.training.trainer import Trainer
 from spinlock.training.warm_start import warm_start
 

@@ -31,13 +31,13 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import ForwardResult, ModelSpec
 from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.preprocessing.training_data import Table, read_table
 from spinlock.runtime.process_group import Processes
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import Prepared
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import Table, read_table
 
 EPOCHS = 40
 PROGRAM = "program"

@@ -12,7 +12,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("runtime", "config", "metrics", "features"),
     ("io", "operators", "model"),
-    ("preprocessing", "generation", "data"),
+    ("preprocessing", "generation"),
     ("categories", "initialization"),
     ("sizing",),
     ("checkpoint",),

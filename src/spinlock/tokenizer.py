@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig, config_from_mapping
-from spinlock.data.cleaning import match_columns
 from spinlock.errors import DataError
 from spinlock.io.atomic import write_files
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import BLOCK, Codec, full_precision
+from spinlock.preprocessing.cleaning import match_columns
+from spinlock.preprocessing.training_data import Table
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.threads import side_by_side
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
@@ -31,7 +32,6 @@ from spinlock.training.prepare import prepare
 from spinlock.training.report import final_metrics
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import Table
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.preprocessing.training_data import read_table
 from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.history import Record
@@ -17,7 +18,6 @@ from spinlock.training.prepare import prepare
 from spinlock.training.resuming import resumed_run
 from spinlock.training.run import Run, new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import read_table
 from spinlock.training.validation import ValidationResult
 from tests.tables import write_table
 

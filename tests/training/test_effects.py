@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from spinlock.config import VQVAEConfig
 from spinlock.errors import SpinlockError
 from spinlock.model.inference import encode_rows
+from spinlock.preprocessing.training_data import read_table
 from spinlock.training import steps
 from spinlock.training.compilation import plan_compilation
 from spinlock.training.objective import LossTerms
 from spinlock.training.prepare import prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import read_table
 from tests.tables import write_table
 from tests.training.runs import CPU, EAGER, Silent, column_names, config, curved_table, folded_table, fresh, table_at
 

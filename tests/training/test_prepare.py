@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from spinlock.config import dump_config, load_config
 from spinlock.errors import DataError
+from spinlock.preprocessing.training_data import read_table
 from spinlock.training.prepare import HIDDEN_DIM, Prepared, find_categories, hidden_dim, prepare, resolved_config
-from spinlock.training.table import read_table
 from tests.tables import write_table
 from tests.training.runs import CPU, column_names, config, curved_table, table_at
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spinlock.config import VQVAEConfig
+from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.process_group import ALONE, Processes, processes
 from spinlock.training import steps
 from spinlock.training.checkpoint import load_checkpoint
@@ -17,7 +18,6 @@ from spinlock.training.prepare import prepare
 from spinlock.training.resuming import resumed_run
 from spinlock.training.run import Run, new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import read_table
 from tests.training.runs import CPU, EAGER, Silent, config
 
 CODES = [{"latent_dim": 4, "num_codes": 24}] * 3

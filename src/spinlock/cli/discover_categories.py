@@ -39,8 +39,8 @@ def discover_categories(
     from spinlock.config import load_config
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
+    from spinlock.preprocessing.training_data import read_table
     from spinlock.training.prepare import find_categories
-    from spinlock.training.table import read_table
 
     settings = load_config(config, overrides={"input_path": input_path}, set_values=set_values or [])
     if stability < 0:

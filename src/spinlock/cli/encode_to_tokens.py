@@ -76,8 +76,8 @@ def _encoded(
     """Raw rows and tokens, block by block, in the first process; each of several encodes its share of the blocks."""
     import numpy as np
 
-    from spinlock.data.cleaning import match_columns
     from spinlock.errors import located
+    from spinlock.preprocessing.cleaning import match_columns
     from spinlock.runtime.threads import ahead
 
     with located(source.path):

@@ -184,8 +184,8 @@ def _columns(console: Console, rows: Any, names: tuple[str, ...]) -> None:
     import numpy as np
 
     from spinlock.config import CleaningSettings
-    from spinlock.data.cleaning import Cleaner
     from spinlock.errors import DataError
+    from spinlock.preprocessing.cleaning import Cleaner
 
     missing = ~np.isfinite(rows)
     console.print(

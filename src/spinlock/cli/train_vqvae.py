@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import torch
 
     from spinlock.config import VQVAEConfig
+    from spinlock.preprocessing.training_data import Table
     from spinlock.runtime.process_group import Processes
     from spinlock.training.compilation import CompilePlan
     from spinlock.training.prepare import Prepared
     from spinlock.training.run import Run
     from spinlock.training.stopping import StopRequest
-    from spinlock.training.table import Table
 
 
 def train_vqvae(
@@ -78,9 +78,9 @@ def train_vqvae(
 
     from spinlock.cli.console import first_only
     from spinlock.cli.training_plan import tell_plan, tell_resumed
+    from spinlock.preprocessing.training_data import read_table
     from spinlock.runtime.device import choose_device
     from spinlock.runtime.process_group import processes
-    from spinlock.training.table import read_table
 
     with processes() as group, first_only(group.first):
         chosen = choose_device(settings.device, local_rank=group.local_rank, local_count=group.local_count)
@@ -104,9 +104,9 @@ def _check_input(settings: VQVAEConfig) -> None:
     """Find the faults that the head of the dataset shows, before seconds go into importing torch."""
     from spinlock.categories.mapping import load_mapping
     from spinlock.cli.recipes import check_dataset
-    from spinlock.data.split import split_rows
     from spinlock.errors import located
     from spinlock.io.features import open_features
+    from spinlock.preprocessing.split import split_rows
 
     check_dataset(settings.input_path)
     with (
@@ -184,9 +184,9 @@ def _start(
 
 def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
     from spinlock.cli.console import command_line, log
+    from spinlock.preprocessing.training_data import read_table
     from spinlock.training.provenance import environment
     from spinlock.training.resuming import as_before, furthest_checkpoint, resumed_run
-    from spinlock.training.table import read_table
 
     assert settings.resume_from is not None, "resuming from something"
     found = furthest_checkpoint(settings.resume_from)

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from spinlock.config import VQVAEConfig, config_from_mapping
-from spinlock.data.cleaning import Cleaner
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.preprocessing.cleaning import Cleaner
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 3

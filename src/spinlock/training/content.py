@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig
 from spinlock.model import ModelSpec
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.training.checkpoint import FORMAT_VERSION, KIND, to_tensors
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.prepare import Prepared
 from spinlock.training.provenance import dataset_identity, environment, versions
 from spinlock.training.state import TrainingState
-from spinlock.training.table import CleanedTable
 
 
 @dataclass(frozen=True)

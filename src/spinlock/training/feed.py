@@ -22,12 +22,12 @@ from torch import Tensor
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
 from spinlock.io.stored_rows import StoredRows
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.device import sent
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.runtime.threads import ahead
 from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
-from spinlock.training.table import CleanedTable
 
 BUFFER_BYTES = 2**23
 """Of cleaned rows that are mixed at once; up to three times as much is held while the next buffer is being read.

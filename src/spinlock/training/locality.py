@@ -9,8 +9,8 @@ from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.training.joint_fit import fit_joint
-from spinlock.training.table import CleanedTable
 
 ROUNDS = 2
 """Of the fit of joint codes for a local model, which is for the comparison only."""

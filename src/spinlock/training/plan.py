@@ -14,6 +14,7 @@ from spinlock.config import VQVAEConfig
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.compilation import CompilePlan, plan_compilation
 from spinlock.training.feed import BUFFER_BYTES, batch_plan
@@ -27,7 +28,6 @@ from spinlock.training.sizing import (
     VALIDATION_ROWS_PER_CODE,
     largest_codebook,
 )
-from spinlock.training.table import CleanedTable
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
 NEARLY = 0.9

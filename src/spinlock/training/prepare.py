@@ -15,14 +15,14 @@ from torch import Tensor
 
 from spinlock.categories.stability import correlation_matrix
 from spinlock.config import VQVAEConfig, config_from_mapping
-from spinlock.data.split import reservoir
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
+from spinlock.preprocessing.holdout import inner_split
+from spinlock.preprocessing.split import reservoir
+from spinlock.preprocessing.training_data import CleanedTable, Table, clean_table
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.categorise import Categorisation, propose
-from spinlock.training.inner import inner_split
 from spinlock.training.sizing import Sizer
-from spinlock.training.table import CleanedTable, Table, clean_table
 from spinlock.training.trials import Sizes
 
 HIDDEN_DIM = (16, 128)

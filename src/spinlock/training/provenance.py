@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from spinlock import __version__
-from spinlock.training.table import Table
+from spinlock.preprocessing.training_data import Table
 
 
 def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:

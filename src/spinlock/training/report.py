@@ -30,10 +30,10 @@ from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.inference import Codec, latent_rows
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY
 from spinlock.training.sizing import largest_codebook
-from spinlock.training.table import CleanedTable
 
 Floats = NDArray[np.float64]
 

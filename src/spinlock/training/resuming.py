@@ -11,9 +11,10 @@ import torch
 
 from spinlock.categories import load_mapping
 from spinlock.config import VQVAEConfig
-from spinlock.data.split import Split, rows_of
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
+from spinlock.preprocessing.split import Split, rows_of
+from spinlock.preprocessing.training_data import Table, apply_cleaning
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from spinlock.training.compilation import CompilePlan, usable
@@ -25,7 +26,6 @@ from spinlock.training.optimizer import make_optimizer
 from spinlock.training.provenance import dataset_identity, run_identity
 from spinlock.training.run import Run, validator
 from spinlock.training.state import Progress, TrainingState
-from spinlock.training.table import Table, apply_cleaning
 from spinlock.training.validation import ValidationResult
 
 MAY_DIFFER = frozenset(

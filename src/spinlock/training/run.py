@@ -15,6 +15,7 @@ from spinlock.config import VQVAEConfig, dump_config
 from spinlock.errors import CheckpointError
 from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.checkpoint import (
     load_checkpoint,
@@ -42,7 +43,6 @@ from spinlock.training.prepare import Prepared, resolved_config
 from spinlock.training.provenance import run_identity
 from spinlock.training.state import Progress, Save, TrainingState
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import CleanedTable
 from spinlock.training.trainer import Trainer
 from spinlock.training.validation import Validator
 from spinlock.training.warm_start import random_start, warm_start

@@ -21,9 +21,9 @@ from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
+from spinlock.preprocessing.holdout import InnerSplit
 from spinlock.runtime.threads import side_by_side
 from spinlock.training.allotment import Allotment, Triple, total_bits
-from spinlock.training.inner import InnerSplit
 from spinlock.training.trials import Sizes, Trials
 
 ROWS_PER_CODE = 20

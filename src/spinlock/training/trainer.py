@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
+from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.feed import batch_plan, check_shares, feed_of
 from spinlock.training.history import Record
@@ -23,7 +24,6 @@ from spinlock.training.schedule import learning_rate, step_draws
 from spinlock.training.state import Save, TrainingState
 from spinlock.training.steps import Step, step_of
 from spinlock.training.stopping import StopRequest
-from spinlock.training.table import CleanedTable
 from spinlock.training.validation import ValidationResult, Validator
 
 LAST_RESETS = 0.8

@@ -13,6 +13,7 @@ from torch import Tensor
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import encode_local_rows
 from spinlock.model.spec import Groups, ModelSpec
+from spinlock.preprocessing.holdout import InnerSplit
 from spinlock.training.allotment import Triple, total_bits
 from spinlock.training.closed_form import (
     RIDGE_GRID,
@@ -24,7 +25,6 @@ from spinlock.training.closed_form import (
     local_decoder,
     quantise,
 )
-from spinlock.training.inner import InnerSplit
 from spinlock.training.joint_fit import assign, fit_joint
 from spinlock.training.neighbors import interpolated
 from spinlock.training.warm_start import warm_start

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from spinlock.config import LossSettings
-from spinlock.data.cleaning import Cleaner
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.inference import Codec, latent_rows
+from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.training.objective import (
     QuantisationError,
     informativeness_loss,

@@ -1,7 +1,7 @@
 import numpy as np
 
-from spinlock.data.cleaning import Cleaner
-from spinlock.data.duplicates import correlations
+from spinlock.preprocessing.cleaning import Cleaner
+from spinlock.preprocessing.duplicates import correlations
 from tests.tables import Rules
 
 

@@ -3,9 +3,9 @@ import time
 import numpy as np
 import pytest
 
-from spinlock.data.cleaning import Cleaner, match_columns
-from spinlock.data.normalization import METHODS
 from spinlock.errors import DataError
+from spinlock.preprocessing.cleaning import Cleaner, match_columns
+from spinlock.preprocessing.normalization import METHODS
 from tests.tables import Rules, low_rank_table
 
 NAMES = ("plain", "half", "empty", "constant", "copy", "skewed", "rare")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spinlock.training.inner import inner_split
+from spinlock.preprocessing.holdout import inner_split
 
 
 @pytest.mark.parametrize(("count", "held_out"), [(2, 1), (9, 1), (14, 1), (30, 3), (200, 20)])

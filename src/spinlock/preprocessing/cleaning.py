@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.data import normalization
-from spinlock.data.duplicates import Twin, correlations, find_twins
-from spinlock.data.normalization import METHODS, Normalizer
-from spinlock.data.screening import COLUMNS_AT_ONCE, CleaningRules, Screening, describe, screen
 from spinlock.errors import DataError
 from spinlock.io.names import listed
+from spinlock.preprocessing import normalization
+from spinlock.preprocessing.column_statistics import COLUMNS_AT_ONCE, CleaningRules, Screening, describe, screen
+from spinlock.preprocessing.duplicates import Twin, correlations, find_twins
+from spinlock.preprocessing.normalization import METHODS, Normalizer
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from spinlock.data.normalization import KNOTS, METHODS, RankGauss, Robust, Standard, from_state
+from spinlock.preprocessing.normalization import KNOTS, METHODS, RankGauss, Robust, Standard, from_state
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spinlock.data.screening import describe, quantiles, screen
+from spinlock.preprocessing.column_statistics import describe, quantiles, screen
 from tests.tables import Rules
 
 

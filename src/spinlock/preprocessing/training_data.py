@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.config import DataSettings, VQVAEConfig
-from spinlock.data.cleaning import Cleaner
-from spinlock.data.split import Split, reservoir, split_rows
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.stored_rows import StoredRows
+from spinlock.preprocessing.cleaning import Cleaner
+from spinlock.preprocessing.split import Split, reservoir, split_rows
 from spinlock.runtime.process_group import ALONE, Processes
 
 SHARE_OF_MEMORY = 0.2

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from spinlock.data.split import reservoir, split_rows
 from spinlock.errors import DataError
+from spinlock.preprocessing.split import reservoir, split_rows
 
 
 def test_validation_operators_are_the_head_of_the_seeded_permutation() -> None:
