@@ -29,7 +29,7 @@ from ablations import cut_off
 from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.preprocessing.training_data import Table, read_table
 from spinlock.training.closed_form import RIDGE_GRID
 from spinlock.training.compilation import CompilePlan

@@ -33,7 +33,7 @@ from ablations import cut_off
 from machine import described
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.rate_distortion import GaussianBound
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver

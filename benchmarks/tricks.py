@@ -30,7 +30,7 @@ from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import ForwardResult, ModelSpec
-from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 from spinlock.preprocessing.training_data import Table, read_table
 from spinlock.runtime.process_group import Processes
 from spinlock.training.compilation import CompilePlan

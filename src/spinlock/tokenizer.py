@@ -20,7 +20,7 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
 from spinlock.io.atomic import write_files
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.inference import BLOCK, Codec, full_precision
+from spinlock.model.codec.inference import BLOCK, Codec, full_precision
 from spinlock.preprocessing.cleaning import match_columns
 from spinlock.preprocessing.training_data import Table
 from spinlock.runtime.device import choose_device

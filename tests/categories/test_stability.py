@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spinlock.categories.discovery import DiscoveryLimits
-from spinlock.categories.stability import bootstrap_stability, correlation_matrix
+from spinlock.categories.stability import bootstrap_stability
+from spinlock.metrics.correlation import correlation_matrix
 from tests.categories.tables import planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)

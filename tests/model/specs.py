@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.block import CategoryBlock
+from spinlock.model.network.block import CategoryBlock
 from spinlock.model.spec import Gelu
 
 COLUMNS = 51

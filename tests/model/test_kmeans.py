@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from spinlock.model.kmeans import SEEDING_ROWS, code_mask, code_penalty, kmeans, nearest, one_hot
+from spinlock.model.kmeans import SEEDING_ROWS, kmeans
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
 
 
 def blobs(centres: int, rows: int, width: int, seed: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from spinlock.model.layout import CategoryLayout
+from spinlock.model.network.layout import CategoryLayout
 from spinlock.training.closed_form import (
     fit_closed_form,
     fit_decoders,

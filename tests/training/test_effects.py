@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import SpinlockError
-from spinlock.model.inference import encode_rows
+from spinlock.model.codec.inference import encode_rows
 from spinlock.preprocessing.training_data import read_table
 from spinlock.training import steps
 from spinlock.training.compilation import plan_compilation

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.training.joint_fit import assign, fit_joint, refit
 from spinlock.training.warm_start import warm_start
 from tests.training.specs import planted_rows, planted_spec

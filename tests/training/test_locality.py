@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.inference import encode_local_rows, encode_rows
+from spinlock.model.codec.inference import encode_local_rows, encode_rows
 from spinlock.training.locality import locality
 from spinlock.training.report import final_metrics
 from spinlock.training.run import Run

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
 from spinlock.metrics.targets import Target
-from spinlock.model.inference import encode_rows
+from spinlock.model.codec.inference import encode_rows
 from spinlock.training.report import Limits, advice, final_metrics, target_table
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained

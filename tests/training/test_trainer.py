@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spinlock.errors import RunError
-from spinlock.model.quantizer import NEVER, Assigned, LevelResult, QuantizerLevel
+from spinlock.model.network.quantizer import NEVER, Assigned, LevelResult, QuantizerLevel
 from spinlock.training import steps
 from spinlock.training.history import History
 from spinlock.training.objective import LossTerms

@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import erf
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_tokens, encode_rows
+from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.training.validation import ValidationResult, Validator
 from tests.training.runs import config, curved_table, table_at, trained
 

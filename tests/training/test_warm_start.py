@@ -5,7 +5,7 @@ import torch
 
 from spinlock.model import CategoricalVQVAE
 from spinlock.training.warm_start import random_start, warm_start
-from tests.model.test_quantizer import assert_consistent
+from tests.model.network.test_quantizer import assert_consistent
 from tests.training.specs import GROUPS, planted_rows, planted_spec
 
 

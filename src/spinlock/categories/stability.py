@@ -13,6 +13,7 @@ import numpy as np
 from spinlock.categories.clustering import DistanceKind
 from spinlock.categories.discovery import DiscoveryLimits, partition_at
 from spinlock.categories.partition import Floats, Labels
+from spinlock.metrics.correlation import correlation_matrix
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,3 @@ def bootstrap_stability(
         same = again[:, None] == again[None]
         agreement += (together & same).sum(1) / (together | same).sum(1) / draws
     return Stability(np.array(rand), agreement)
-
-
-def correlation_matrix(rows: Floats) -> Floats:
-    """Pearson correlations [D, D] of rows [n, D]; a constant column correlates with nothing but itself."""
-    centred = rows - rows.mean(0)
-    length = np.sqrt(np.square(centred).sum(0))
-    scaled = centred / np.where(length > 0, length, 1.0)
-    correlation: Floats = np.clip(scaled.T @ scaled, -1.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
-    return correlation

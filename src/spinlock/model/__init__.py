@@ -5,7 +5,7 @@ Torch only: no files, no HDF5, no configuration. Letters used for shapes through
 largest codebook of a level, ``d`` latent width of a level, ``H`` hidden width.
 """
 
+from spinlock.model.network.vqvae import CategoricalVQVAE, ForwardResult
 from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
-from spinlock.model.vqvae import CategoricalVQVAE, ForwardResult
 
 __all__ = ["LEVELS", "CategoricalVQVAE", "ForwardResult", "ModelSpec", "latent_dims"]

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spinlock.model.kmeans import code_mask, code_penalty, kmeans, nearest, one_hot
-from spinlock.model.layout import CategoryLayout
+from spinlock.model.kmeans import kmeans
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.layout import CategoryLayout
 from spinlock.model.spec import LEVELS, ModelSpec
 
 RIDGE_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)

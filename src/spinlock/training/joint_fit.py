@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import full_precision
-from spinlock.model.joint import JointCodes, JointTables
+from spinlock.model.codec.inference import full_precision
+from spinlock.model.codec.joint_assignment import JointTables
+from spinlock.model.codec.tables import TokenTables
+from spinlock.model.network.joint_codes import JointCodes
 from spinlock.model.spec import LEVELS
-from spinlock.model.tables import TokenTables
 
 RIDGE = 60.0
 """lambda, in rows: held-out quality is flat between 30 and 100."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
+from spinlock.model.codec.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.training.joint_fit import fit_joint
 

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
-from spinlock.model.quantizer import chosen
+from spinlock.model.network.quantizer import chosen
 from spinlock.runtime.process_group import ALONE, Processes
 
 PROJECTION = 16

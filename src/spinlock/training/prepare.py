@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.categories.stability import correlation_matrix
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
+from spinlock.metrics.correlation import correlation_matrix
 from spinlock.model import ModelSpec
 from spinlock.preprocessing.holdout import inner_split
 from spinlock.preprocessing.split import reservoir

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spinlock.categories.stability import correlation_matrix
 from spinlock.metrics.codebook import codebook_use
+from spinlock.metrics.correlation import correlation_matrix
 from spinlock.metrics.orthogonality import (
     centroid_cosines,
     centroid_weights,
@@ -29,7 +29,7 @@ from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.inference import Codec, latent_rows
+from spinlock.model.codec.inference import Codec, latent_rows
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY

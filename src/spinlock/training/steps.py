@@ -17,9 +17,9 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.dead_codes import reset_dead_codes
-from spinlock.model.inference import encode_rows
-from spinlock.model.quantizer import LevelResult
+from spinlock.model.codec.inference import encode_rows
+from spinlock.model.network.dead_codes import reset_dead_codes
+from spinlock.model.network.quantizer import LevelResult
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training.feed import Feed, ResidentFeed
 from spinlock.training.objective import LossTerms, objective

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import encode_local_rows
+from spinlock.model.codec.inference import encode_local_rows
 from spinlock.model.spec import Groups, ModelSpec
 from spinlock.preprocessing.holdout import InnerSplit
 from spinlock.training.allotment import Triple, total_bits

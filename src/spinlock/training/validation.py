@@ -14,7 +14,7 @@ from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.inference import Codec, latent_rows
+from spinlock.model.codec.inference import Codec, latent_rows
 from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.training.objective import (
     QuantisationError,

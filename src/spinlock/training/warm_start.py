@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.quantizer import QuantizerLevel
+from spinlock.model.network.quantizer import QuantizerLevel
 from spinlock.training.closed_form import ClosedForm, FittedLevel, fit_closed_form
 
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from spinlock.model.joint import JointCodes, JointTables
+from spinlock.model.codec.joint_assignment import JointTables
+from spinlock.model.network.joint_codes import JointCodes
 
 SIZES = ((4, 3, 5), (2, 6, 3))
 

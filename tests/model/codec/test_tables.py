@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.tables import TokenTables
+from spinlock.model.codec.tables import TokenTables
 from spinlock.training.joint_fit import fit_joint
-from tests.model.test_vqvae import random_rows, small_model
+from tests.model.network.test_vqvae import random_rows, small_model
 
 
 def with_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVAE:

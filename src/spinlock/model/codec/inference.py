@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinlock.model.tables import TokenTables
-from spinlock.model.vqvae import CategoricalVQVAE
+from spinlock.model.codec.tables import TokenTables
+from spinlock.model.network.vqvae import CategoricalVQVAE
 from spinlock.runtime.threads import side_by_side
 
 BLOCK = 1024

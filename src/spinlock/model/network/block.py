@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spinlock.model.decoder import PartialDecoders
-from spinlock.model.encoder import CategoryEncoder
-from spinlock.model.layout import CategoryLayout
-from spinlock.model.quantizer import LevelResult, ResidualQuantizer, straight_through
+from spinlock.model.network.decoder import PartialDecoders
+from spinlock.model.network.encoder import CategoryEncoder
+from spinlock.model.network.layout import CategoryLayout
+from spinlock.model.network.quantizer import LevelResult, ResidualQuantizer, straight_through
 from spinlock.model.spec import ModelSpec
 
 

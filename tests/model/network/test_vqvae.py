@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.inference import BLOCK, decode_tokens, encode_rows, latent_rows
-from spinlock.model.vqvae import joined, with_prefixes
+from spinlock.model.codec.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from spinlock.model.network.vqvae import joined, with_prefixes
 from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from spinlock.model.layout import CategoryLayout
+from spinlock.model.network.layout import CategoryLayout
 from tests.model.specs import COLUMNS, GROUPS, random_rows
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 
 DEAD_SHARE = 0.1
 """A code used less than this share of an even use may be dead."""

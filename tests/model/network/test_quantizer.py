@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.kmeans import one_hot
-from spinlock.model.quantizer import NEVER, QuantizerLevel, ResidualQuantizer, chosen
+from spinlock.model.network.codebook import one_hot
+from spinlock.model.network.quantizer import NEVER, QuantizerLevel, ResidualQuantizer, chosen
 from tests.model.specs import LATENT_DIMS, NUM_CODES
 
 DECAY = 0.9

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.encoder import uniform_weights
-from spinlock.model.quantizer import LevelResult
+from spinlock.model.network.encoder import uniform_weights
+from spinlock.model.network.quantizer import LevelResult
 from spinlock.model.spec import Gelu
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from spinlock.model.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from spinlock.model.codec.inference import BLOCK, decode_tokens, encode_rows, latent_rows
 from tests.model.specs import random_rows, small_model
 
 
@@ -47,7 +47,7 @@ def test_autocast_of_the_calling_program_moves_nothing(dtype: torch.dtype) -> No
 
 BACKENDS = """
 import torch
-from spinlock.model.inference import full_precision
+from spinlock.model.codec.inference import full_precision
 {setting} = "{value}"
 b = torch.backends
 def now():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.dead_codes import reset_dead_codes
-from spinlock.model.quantizer import LevelResult, QuantizerLevel
-from tests.model.test_quantizer import assert_consistent, seeded
+from spinlock.model.network.dead_codes import reset_dead_codes
+from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
+from tests.model.network.test_quantizer import assert_consistent, seeded
 
 ROWS = 64
 

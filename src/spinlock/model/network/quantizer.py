@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.encoder import uniform_weights
-from spinlock.model.kmeans import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.encoder import uniform_weights
 
 NEVER = 1 << 40
 """The age of a code that was never replaced, in steps."""

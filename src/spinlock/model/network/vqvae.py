@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.block import BlockResult, CategoryBlock
-from spinlock.model.decoder import SharedDecoder
-from spinlock.model.joint import JointCodes
-from spinlock.model.layout import by_column
-from spinlock.model.quantizer import LevelResult, QuantizerLevel
+from spinlock.model.network.block import BlockResult, CategoryBlock
+from spinlock.model.network.decoder import SharedDecoder
+from spinlock.model.network.joint_codes import JointCodes
+from spinlock.model.network.layout import by_column
+from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import LEVELS, ModelSpec
 
 

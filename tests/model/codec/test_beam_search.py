@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.model.beam import beam_search, cost_of, pairwise, smallest
+from spinlock.model.codec.beam_search import beam_search, cost_of, pairwise, smallest
 
 SIZES = (5, 3, 4)
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spinlock.model.beam import beam_search, pairwise
-from spinlock.model.block import CategoryBlock
-from spinlock.model.joint import JointTables
+from spinlock.model.codec.beam_search import beam_search, pairwise
+from spinlock.model.codec.joint_assignment import JointTables
+from spinlock.model.network.block import CategoryBlock
+from spinlock.model.network.vqvae import CategoricalVQVAE
 from spinlock.model.spec import LEVELS
-from spinlock.model.vqvae import CategoricalVQVAE
 
 NEAR_TIE = 1e-5
 """Two choices of codes whose squared distances differ by less than this share of the row's energy are a near tie."""

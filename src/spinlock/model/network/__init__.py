@@ -1,0 +1,1 @@
+"""The network that training sees: encoders, quantizer levels, decoders and joint codes."""
