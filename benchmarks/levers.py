@@ -28,18 +28,18 @@ from torch import Tensor
 from ablations import cut_off
 from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.initialization.closed_form import RIDGE_GRID
+from spinlock.initialization.joint_codes import fit_joint
+from spinlock.initialization.neighbor_interpolation import interpolated
+from spinlock.initialization.network import warm_start
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.preprocessing.training_data import Table, read_table
-from spinlock.training.closed_form import RIDGE_GRID
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.joint_fit import fit_joint
-from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import DECODER_WIDTH, Prepared, prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
-from spinlock.training.warm_start import warm_start
 
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
 

@@ -43,6 +43,7 @@ from vector_quantize_pytorch import ResidualVQ
 
 from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
+from spinlock.initialization.network import warm_start
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.spec import latent_dims
 from spinlock.preprocessing.split import Split
@@ -56,7 +57,6 @@ from spinlock.training.schedule import BatchPlan
 from spinlock.training.state import Progress, TrainingState
 from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import Trainer
-from spinlock.training.warm_start import warm_start
 
 COLUMNS, CATEGORIES, CODES, EMBEDDING, HIDDEN, DECODER, RANK = 360, 10, 48, 126, 128, 256, 14
 BATCH = 1024

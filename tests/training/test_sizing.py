@@ -9,14 +9,14 @@ import torch
 from spinlock.config import ModelSettings
 from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
+from spinlock.initialization.closed_form import RIDGE_GRID
+from spinlock.initialization.network import warm_start
 from spinlock.metrics.codebook import codebook_use
 from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
 from spinlock.preprocessing.holdout import inner_split
 from spinlock.training.allotment import Allotment
-from spinlock.training.closed_form import RIDGE_GRID
 from spinlock.training.sizing import FINALISTS, LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer
 from spinlock.training.trials import Sizes
-from spinlock.training.warm_start import warm_start
 from tests.training.specs import GROUPS, planted_rows
 
 NAMES = ("a", "b", "c")

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
+from spinlock.initialization.neighbor_interpolation import interpolated
 from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.device import sent
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.runtime.threads import ahead
-from spinlock.training.neighbors import interpolated
 from spinlock.training.schedule import BatchPlan, StepDraws
 
 BUFFER_BYTES = 2**23

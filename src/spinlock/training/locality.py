@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from spinlock.initialization.joint_codes import fit_joint
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
 from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.training.joint_fit import fit_joint
 
 ROUNDS = 2
 """Of the fit of joint codes for a local model, which is for the comparison only."""

@@ -13,6 +13,9 @@ import torch
 
 from spinlock.config import VQVAEConfig, dump_config
 from spinlock.errors import CheckpointError
+from spinlock.initialization.joint_codes import fit_joint
+from spinlock.initialization.neighbor_interpolation import interpolated
+from spinlock.initialization.network import random_start, warm_start
 from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.training_data import CleanedTable
@@ -35,8 +38,6 @@ from spinlock.training.directory import (
 )
 from spinlock.training.feed import batch_plan, give_back, stretch_rows
 from spinlock.training.history import History
-from spinlock.training.joint_fit import fit_joint
-from spinlock.training.neighbors import interpolated
 from spinlock.training.observer import Observer
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.prepare import Prepared, resolved_config
@@ -45,7 +46,6 @@ from spinlock.training.state import Progress, Save, TrainingState
 from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import Trainer
 from spinlock.training.validation import Validator
-from spinlock.training.warm_start import random_start, warm_start
 
 
 @dataclass

@@ -10,12 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.model import CategoricalVQVAE
-from spinlock.model.codec.inference import encode_local_rows
-from spinlock.model.spec import Groups, ModelSpec
-from spinlock.preprocessing.holdout import InnerSplit
-from spinlock.training.allotment import Triple, total_bits
-from spinlock.training.closed_form import (
+from spinlock.initialization.closed_form import (
     RIDGE_GRID,
     Basis,
     FittedBlock,
@@ -25,9 +20,14 @@ from spinlock.training.closed_form import (
     local_decoder,
     quantise,
 )
-from spinlock.training.joint_fit import assign, fit_joint
-from spinlock.training.neighbors import interpolated
-from spinlock.training.warm_start import warm_start
+from spinlock.initialization.joint_codes import assign, fit_joint
+from spinlock.initialization.neighbor_interpolation import interpolated
+from spinlock.initialization.network import warm_start
+from spinlock.model import CategoricalVQVAE
+from spinlock.model.codec.inference import encode_local_rows
+from spinlock.model.spec import Groups, ModelSpec
+from spinlock.preprocessing.holdout import InnerSplit
+from spinlock.training.allotment import Triple, total_bits
 
 FIT_ROWS = 4096
 HELD_OUT_ROWS = 2048

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from spinlock.initialization.joint_codes import fit_joint
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.tables import TokenTables
-from spinlock.training.joint_fit import fit_joint
 from tests.model.network.test_vqvae import random_rows, small_model
 
 

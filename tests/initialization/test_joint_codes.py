@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from spinlock.initialization.joint_codes import assign, fit_joint, refit
+from spinlock.initialization.network import warm_start
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import decode_tokens, encode_rows
-from spinlock.training.joint_fit import assign, fit_joint, refit
-from spinlock.training.warm_start import warm_start
 from tests.training.specs import planted_rows, planted_spec
 
 SPEC = planted_spec()

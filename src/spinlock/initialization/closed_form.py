@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spinlock.model.kmeans import kmeans
+from spinlock.initialization.kmeans import kmeans
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
 from spinlock.model.network.layout import CategoryLayout
 from spinlock.model.spec import LEVELS, ModelSpec

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from spinlock.model.kmeans import SEEDING_ROWS, kmeans
+from spinlock.initialization.kmeans import SEEDING_ROWS, kmeans
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
 
 

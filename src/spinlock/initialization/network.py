@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spinlock.initialization.closed_form import ClosedForm, FittedLevel, fit_closed_form
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.network.quantizer import QuantizerLevel
-from spinlock.training.closed_form import ClosedForm, FittedLevel, fit_closed_form
 
 
 @torch.no_grad()

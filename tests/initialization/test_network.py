@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from spinlock.initialization.network import random_start, warm_start
 from spinlock.model import CategoricalVQVAE
-from spinlock.training.warm_start import random_start, warm_start
 from tests.model.network.test_quantizer import assert_consistent
 from tests.training.specs import GROUPS, planted_rows, planted_spec
 

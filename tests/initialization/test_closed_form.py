@@ -6,14 +6,14 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from spinlock.model.network.layout import CategoryLayout
-from spinlock.training.closed_form import (
+from spinlock.initialization.closed_form import (
     fit_closed_form,
     fit_decoders,
     flat,
     local_decoder,
     principal_axes,
 )
+from spinlock.model.network.layout import CategoryLayout
 from tests.training.specs import GROUPS, planted_rows, planted_spec
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from spinlock.training.neighbors import NEIGHBORS, interpolated, nearest_rows
+from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolated, nearest_rows
 
 
 def rows(count: int = 300) -> torch.Tensor:
