@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spinlock.categories.proposal import Categorisation, propose
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
 from spinlock.metrics.correlation import correlation_matrix
@@ -21,7 +22,6 @@ from spinlock.preprocessing.holdout import inner_split
 from spinlock.preprocessing.split import reservoir
 from spinlock.preprocessing.training_data import CleanedTable, Table, clean_table
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.categorise import Categorisation, propose
 from spinlock.training.sizing import Sizer
 from spinlock.training.trials import Sizes
 

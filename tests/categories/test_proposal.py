@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from spinlock.categories.proposal import Categorisation, propose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
-from spinlock.training.categorise import Categorisation, propose
 from tests.training.specs import GROUPS
 
 NAMES = tuple(f"{group}_{j}" for group, size in (("flow", 12), ("heat", 7), ("spin", 5)) for j in range(size))
