@@ -16,18 +16,18 @@ from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.compilation import CompilePlan, plan_compilation
-from spinlock.training.feed import BUFFER_BYTES, batch_plan
-from spinlock.training.objective import objective
-from spinlock.training.prepare import Prepared
-from spinlock.training.schedule import step_draws
-from spinlock.training.sizing import (
+from spinlock.sizing.search import (
     HIGHEST_QUALITY,
     LARGEST_CODEBOOK,
     ROWS_PER_CODE,
     VALIDATION_ROWS_PER_CODE,
     largest_codebook,
 )
+from spinlock.training.compilation import CompilePlan, plan_compilation
+from spinlock.training.feed import BUFFER_BYTES, batch_plan
+from spinlock.training.objective import objective
+from spinlock.training.prepare import Prepared
+from spinlock.training.schedule import step_draws
 from spinlock.training.trainer import LAST_RESETS, resets_due
 
 NEARLY = 0.9

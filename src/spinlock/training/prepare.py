@@ -22,8 +22,8 @@ from spinlock.preprocessing.holdout import inner_split
 from spinlock.preprocessing.split import reservoir
 from spinlock.preprocessing.training_data import CleanedTable, Table, clean_table
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.sizing import Sizer
-from spinlock.training.trials import Sizes
+from spinlock.sizing.search import Sizer
+from spinlock.sizing.trials import Sizes
 
 HIDDEN_DIM = (16, 128)
 """Narrowest and widest hidden layer that is chosen automatically."""

@@ -31,9 +31,9 @@ from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import Codec, latent_rows
 from spinlock.preprocessing.training_data import CleanedTable
+from spinlock.sizing.search import largest_codebook
 from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY
-from spinlock.training.sizing import largest_codebook
 
 Floats = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spinlock.metrics.rate_distortion import at_level
-from spinlock.training.allotment import UNEVEN, Allotment, total_bits
+from spinlock.sizing.bit_allocation import UNEVEN, Allotment, total_bits
 
 SPECTRA = (np.array([8.0, 4.0, 1.0, 0.2]), np.array([2.0, 1.0]), np.array([0.05, 0.01]))
 ALLOTMENT = Allotment(SPECTRA)

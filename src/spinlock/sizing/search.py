@@ -23,8 +23,8 @@ from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
 from spinlock.preprocessing.holdout import InnerSplit
 from spinlock.runtime.threads import side_by_side
-from spinlock.training.allotment import Allotment, Triple, total_bits
-from spinlock.training.trials import Sizes, Trials
+from spinlock.sizing.bit_allocation import Allotment, Triple, total_bits
+from spinlock.sizing.trials import Sizes, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5

@@ -14,9 +14,9 @@ from spinlock.initialization.network import warm_start
 from spinlock.metrics.codebook import codebook_use
 from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
 from spinlock.preprocessing.holdout import inner_split
-from spinlock.training.allotment import Allotment
-from spinlock.training.sizing import FINALISTS, LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer
-from spinlock.training.trials import Sizes
+from spinlock.sizing.bit_allocation import Allotment
+from spinlock.sizing.search import FINALISTS, LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer
+from spinlock.sizing.trials import Sizes
 from tests.training.specs import GROUPS, planted_rows
 
 NAMES = ("a", "b", "c")

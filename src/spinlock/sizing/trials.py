@@ -27,7 +27,7 @@ from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import encode_local_rows
 from spinlock.model.spec import Groups, ModelSpec
 from spinlock.preprocessing.holdout import InnerSplit
-from spinlock.training.allotment import Triple, total_bits
+from spinlock.sizing.bit_allocation import Triple, total_bits
 
 FIT_ROWS = 4096
 HELD_OUT_ROWS = 2048
