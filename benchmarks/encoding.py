@@ -26,8 +26,8 @@ import numpy as np
 import torch
 
 from machine import machine, matmul_peak
+from spinlock.checkpoint.file import load_checkpoint
 from spinlock.io.features import open_features
-from spinlock.training.checkpoint import load_checkpoint
 
 BLOCK = 8192
 """Rows that are read at once."""

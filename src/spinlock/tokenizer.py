@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.checkpoint.file import Checkpoint, load_checkpoint, to_bytes
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
 from spinlock.io.atomic import write_files
@@ -25,7 +26,6 @@ from spinlock.preprocessing.cleaning import match_columns
 from spinlock.preprocessing.training_data import Table
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.threads import side_by_side
-from spinlock.training.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from spinlock.training.observer import SilentObserver
 from spinlock.training.plan import plan_step
 from spinlock.training.prepare import prepare

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from spinlock import Tokenizer
+from spinlock.checkpoint.file import FORMAT_VERSION, load_checkpoint
 from spinlock.errors import CheckpointError
 from spinlock.io.tokens import TokenFile
-from spinlock.training.checkpoint import FORMAT_VERSION, load_checkpoint
 
 HERE = Path(__file__).parent
 

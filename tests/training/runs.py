@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.preprocessing.training_data import read_table
-from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.history import Record
 from spinlock.training.prepare import prepare

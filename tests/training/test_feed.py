@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spinlock.checkpoint.file import load_checkpoint
 from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing import training_data as table
 from spinlock.preprocessing.training_data import CleanedTable, clean_table, memory_limit, read_table
 from spinlock.runtime.process_group import ALONE, Processes
 from spinlock.training import feed
-from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows
 from spinlock.training.resuming import as_before
 from spinlock.training.stopping import StopRequest

@@ -9,11 +9,11 @@ import h5py
 import pytest
 import torch
 
+from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import load_config
 from spinlock.errors import CheckpointError
 from spinlock.training import compilation
 from spinlock.training import run as run_module
-from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.resuming import MAY_DIFFER, furthest_checkpoint
 from spinlock.training.stopping import StopRequest

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import VQVAEConfig
 from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.process_group import ALONE, Processes, processes
 from spinlock.training import steps
-from spinlock.training.checkpoint import load_checkpoint
 from spinlock.training.objective import LossTerms
 from spinlock.training.prepare import prepare
 from spinlock.training.resuming import resumed_run

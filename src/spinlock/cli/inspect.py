@@ -54,10 +54,10 @@ def inspect(
 
 
 def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: bool) -> None:
+    from spinlock.checkpoint.file import load_checkpoint
     from spinlock.cli.console import table
     from spinlock.cli.targets import target_rows
     from spinlock.errors import DataError
-    from spinlock.training.checkpoint import load_checkpoint
 
     content = load_checkpoint(path).content
     if row is not None:

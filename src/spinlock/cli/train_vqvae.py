@@ -129,8 +129,8 @@ def _check_input(settings: VQVAEConfig) -> None:
 
 def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> None:
     """A run in the way is refused; a dry run, which replaces nothing, only mentions it."""
+    from spinlock.checkpoint.directory import check_directory, occupying
     from spinlock.cli.console import log
-    from spinlock.training.directory import check_directory, occupying
 
     check_directory(settings, overwrite=overwrite or dry_run)
     if dry_run and not overwrite and (occupant := occupying(settings)) is not None:
@@ -183,9 +183,9 @@ def _start(
 
 
 def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
+    from spinlock.checkpoint.provenance import environment
     from spinlock.cli.console import command_line, log
     from spinlock.preprocessing.training_data import read_table
-    from spinlock.training.provenance import environment
     from spinlock.training.resuming import as_before, furthest_checkpoint, resumed_run
 
     assert settings.resume_from is not None, "resuming from something"
@@ -236,8 +236,8 @@ def _resume_command(run: Run) -> str:
     import shlex
     import sys
 
+    from spinlock.checkpoint.directory import last_path
     from spinlock.cli.console import program
-    from spinlock.training.directory import last_path
 
     given, kept = sys.argv[1:], []
     skip = False

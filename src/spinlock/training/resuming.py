@@ -10,20 +10,20 @@ from typing import Any
 import torch
 
 from spinlock.categories import load_mapping
+from spinlock.checkpoint.content import Fixed
+from spinlock.checkpoint.directory import BEST, LAST
+from spinlock.checkpoint.file import Checkpoint, load_checkpoint, load_weights
+from spinlock.checkpoint.provenance import dataset_identity, run_identity
 from spinlock.config import VQVAEConfig
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.split import Split, rows_of
 from spinlock.preprocessing.training_data import Table, apply_cleaning
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.checkpoint import Checkpoint, load_checkpoint, load_weights
 from spinlock.training.compilation import CompilePlan, usable
-from spinlock.training.content import Fixed
-from spinlock.training.directory import BEST, LAST
 from spinlock.training.feed import batch_plan, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.optimizer import make_optimizer
-from spinlock.training.provenance import dataset_identity, run_identity
 from spinlock.training.run import Run, validator
 from spinlock.training.state import Progress, TrainingState
 from spinlock.training.validation import ValidationResult

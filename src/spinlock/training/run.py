@@ -11,6 +11,22 @@ from typing import Any
 
 import torch
 
+from spinlock.checkpoint.content import Fixed, checkpoint_content, discovery_record, statistics_file
+from spinlock.checkpoint.directory import (
+    HISTORY,
+    HISTORY_LINES,
+    RESOLVED,
+    STATISTICS,
+    best_path,
+    last_path,
+    remove_leftovers,
+)
+from spinlock.checkpoint.file import (
+    load_checkpoint,
+    to_bytes,
+    to_tensors,
+)
+from spinlock.checkpoint.provenance import run_identity
 from spinlock.config import VQVAEConfig, dump_config
 from spinlock.errors import CheckpointError
 from spinlock.initialization.joint_codes import fit_joint
@@ -20,28 +36,12 @@ from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.checkpoint import (
-    load_checkpoint,
-    to_bytes,
-    to_tensors,
-)
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.content import Fixed, checkpoint_content, discovery_record, statistics_file
-from spinlock.training.directory import (
-    HISTORY,
-    HISTORY_LINES,
-    RESOLVED,
-    STATISTICS,
-    best_path,
-    last_path,
-    remove_leftovers,
-)
 from spinlock.training.feed import batch_plan, give_back, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.observer import Observer
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.prepare import Prepared, resolved_config
-from spinlock.training.provenance import run_identity
 from spinlock.training.state import Progress, Save, TrainingState
 from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import Trainer

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.errors import CheckpointError
-from spinlock.training.checkpoint import (
+from spinlock.checkpoint.file import (
     FORMAT_VERSION,
     KIND,
     REQUIRED,
@@ -22,6 +21,7 @@ from spinlock.training.checkpoint import (
     to_bytes,
     to_tensors,
 )
+from spinlock.errors import CheckpointError
 from tests.training.runs import config, table_at, trained
 
 DOCUMENTED = {

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.checkpoint.file import FORMAT_VERSION, KIND, to_tensors
+from spinlock.checkpoint.provenance import dataset_identity, environment, versions
 from spinlock.config import VQVAEConfig
 from spinlock.model import ModelSpec
 from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.training.checkpoint import FORMAT_VERSION, KIND, to_tensors
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.prepare import Prepared
-from spinlock.training.provenance import dataset_identity, environment, versions
 from spinlock.training.state import TrainingState
 
 
