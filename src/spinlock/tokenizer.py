@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spinlock.checkpoint.file import Checkpoint, load_checkpoint, to_bytes
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
+from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.io.atomic import write_files
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import BLOCK, Codec, full_precision
@@ -29,7 +30,6 @@ from spinlock.runtime.threads import side_by_side
 from spinlock.training.observer import SilentObserver
 from spinlock.training.plan import plan_step
 from spinlock.training.prepare import prepare
-from spinlock.training.report import final_metrics
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from spinlock.cli.console import table
-from spinlock.training.report import target_table
+from spinlock.evaluation.final_metrics import target_table
 
 
 def target_rows(metrics: Mapping[str, Any]) -> Table:

@@ -214,7 +214,7 @@ def _train(run: Run, stop: StopRequest) -> None:
     from spinlock.cli.console import INTERRUPTED, duration, log
     from spinlock.cli.training_progress import TrainingProgress
     from spinlock.cli.training_result import tell_result
-    from spinlock.training.report import final_metrics
+    from spinlock.evaluation.final_metrics import final_metrics
 
     with TrainingProgress(run.fixed.config, run.fixed.discovery["chosen"]["cosine"]) as observer:
         reason = run.train(observer, stop)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinlock.cli.console import out
 from spinlock.cli.targets import target_rows
-from spinlock.training.report import Limits, advice, target_table
+from spinlock.evaluation.final_metrics import Limits, advice, target_table
 
 if TYPE_CHECKING:
     from spinlock.training.run import Run

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.evaluation.assignments import locality
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.correlation import correlation_matrix
 from spinlock.metrics.orthogonality import (
@@ -32,7 +33,6 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import Codec, latent_rows
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.sizing.search import largest_codebook
-from spinlock.training.locality import locality
 from spinlock.training.plan import NEARLY
 
 Floats = NDArray[np.float64]

@@ -12,9 +12,9 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
+from spinlock.evaluation.final_metrics import Limits, advice, final_metrics, target_table
 from spinlock.metrics.targets import Target
 from spinlock.model.codec.inference import encode_rows
-from spinlock.training.report import Limits, advice, final_metrics, target_table
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from spinlock.evaluation.assignments import locality
+from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.model.codec.inference import encode_local_rows, encode_rows
-from spinlock.training.locality import locality
-from spinlock.training.report import final_metrics
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 

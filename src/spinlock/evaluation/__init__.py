@@ -1,0 +1,1 @@
+"""Final metrics of a trained model, and advice on a missed target."""
