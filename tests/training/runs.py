@@ -15,7 +15,7 @@ from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.history import Record
 from spinlock.training.prepare import prepare
-from spinlock.training.resuming import resumed_run
+from spinlock.training.resume import resumed_run
 from spinlock.training.run import Run, new_run
 from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import ValidationResult

@@ -15,7 +15,7 @@ from spinlock.runtime.process_group import ALONE, Processes, processes
 from spinlock.training import steps
 from spinlock.training.objective import LossTerms
 from spinlock.training.prepare import prepare
-from spinlock.training.resuming import resumed_run
+from spinlock.training.resume import resumed_run
 from spinlock.training.run import Run, new_run
 from spinlock.training.stopping import StopRequest
 from tests.training.runs import CPU, EAGER, Silent, config

@@ -142,7 +142,7 @@ def _prepare(
 ) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
     from spinlock.cli.console import log, working
     from spinlock.errors import located
-    from spinlock.training.feed import batch_plan, check_shares
+    from spinlock.training.batches import batch_plan, check_shares
     from spinlock.training.plan import adaptations, plan_step
     from spinlock.training.prepare import prepare, resolved_config
 
@@ -186,7 +186,7 @@ def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Ru
     from spinlock.checkpoint.provenance import environment
     from spinlock.cli.console import command_line, log
     from spinlock.preprocessing.training_data import read_table
-    from spinlock.training.resuming import as_before, furthest_checkpoint, resumed_run
+    from spinlock.training.resume import as_before, furthest_checkpoint, resumed_run
 
     assert settings.resume_from is not None, "resuming from something"
     found = furthest_checkpoint(settings.resume_from)

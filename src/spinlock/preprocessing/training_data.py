@@ -1,7 +1,7 @@
 """The table that a run trains on: its rows in memory or in their file, and what the model sees of them.
 
 A table that fits is held in memory. A larger one stays in its file: of its rows a sample is held, on which all that is
-fitted or measured is fitted and measured, and only the epochs go over all of them (:mod:`spinlock.training.feed`).
+fitted or measured is fitted and measured, and only the epochs go over all of them (:mod:`spinlock.training.batches`).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from spinlock.sizing.search import (
     VALIDATION_ROWS_PER_CODE,
     largest_codebook,
 )
+from spinlock.training.batches import BUFFER_BYTES, batch_plan
 from spinlock.training.compilation import CompilePlan, plan_compilation
-from spinlock.training.feed import BUFFER_BYTES, batch_plan
 from spinlock.training.objective import objective
 from spinlock.training.prepare import Prepared
 from spinlock.training.schedule import step_draws

@@ -36,8 +36,8 @@ from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.training.batches import batch_plan, give_back, stretch_rows
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.feed import batch_plan, give_back, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.observer import Observer
 from spinlock.training.optimizer import make_optimizer

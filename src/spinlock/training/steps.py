@@ -21,7 +21,7 @@ from spinlock.model.codec.inference import encode_rows
 from spinlock.model.network.dead_codes import reset_dead_codes
 from spinlock.model.network.quantizer import LevelResult
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.feed import Feed, ResidentFeed
+from spinlock.training.batches import Feed, ResidentFeed
 from spinlock.training.objective import LossTerms, objective
 from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws
 

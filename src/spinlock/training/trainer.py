@@ -16,7 +16,7 @@ from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
 from spinlock.preprocessing.training_data import CleanedTable
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.feed import batch_plan, check_shares, feed_of
+from spinlock.training.batches import batch_plan, check_shares, feed_of
 from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer

@@ -20,8 +20,8 @@ from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.split import Split, rows_of
 from spinlock.preprocessing.training_data import Table, apply_cleaning
 from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.training.batches import batch_plan, stretch_rows
 from spinlock.training.compilation import CompilePlan, usable
-from spinlock.training.feed import batch_plan, stretch_rows
 from spinlock.training.history import History
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.run import Run, validator

@@ -16,9 +16,9 @@ from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing import training_data as table
 from spinlock.preprocessing.training_data import CleanedTable, clean_table, memory_limit, read_table
 from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training import feed
-from spinlock.training.feed import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows
-from spinlock.training.resuming import as_before
+from spinlock.training import batches as feed
+from spinlock.training.batches import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows
+from spinlock.training.resume import as_before
 from spinlock.training.stopping import StopRequest
 from tests.training.runs import CPU, Silent, config, curved_table, fresh, resumed, table_at
 

@@ -15,7 +15,7 @@ from spinlock.errors import CheckpointError
 from spinlock.training import compilation
 from spinlock.training import run as run_module
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.resuming import MAY_DIFFER, furthest_checkpoint
+from spinlock.training.resume import MAY_DIFFER, furthest_checkpoint
 from spinlock.training.stopping import StopRequest
 from tests.training.runs import (
     EAGER,
