@@ -20,7 +20,7 @@ from spinlock.cli import (
     inspect,
     train_vqvae,
 )
-from spinlock.cli.console import INTERRUPTED
+from spinlock.cli.terminal import INTERRUPTED
 from spinlock.errors import SpinlockError
 
 app = typer.Typer(

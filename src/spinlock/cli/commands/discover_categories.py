@@ -34,8 +34,8 @@ def discover_categories(
     from spinlock.categories.discovery import DiscoveryLimits
     from spinlock.categories.mapping import save_mapping
     from spinlock.categories.stability import bootstrap_stability
-    from spinlock.cli.console import out, table, working
-    from spinlock.cli.recipes import check_dataset
+    from spinlock.cli.dataset_recipes import check_dataset
+    from spinlock.cli.terminal import out, table, working
     from spinlock.config import load_config
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files

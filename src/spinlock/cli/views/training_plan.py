@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spinlock.cli.console import duration, out, size, table
+from spinlock.cli.terminal import duration, out, size, table
 from spinlock.config import dump_config
 from spinlock.metrics.rate_distortion import gaussian_quality
 from spinlock.model import CategoricalVQVAE

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from spinlock.cli.console import duration, is_terminal, log
-from spinlock.cli.progress import PLAIN_SECONDS
+from spinlock.cli.terminal import duration, is_terminal, log
+from spinlock.cli.views.progress import PLAIN_SECONDS
 
 if TYPE_CHECKING:
     from spinlock.generation.blocks import Block

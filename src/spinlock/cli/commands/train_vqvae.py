@@ -76,8 +76,8 @@ def train_vqvae(
     _check_directory(settings, overwrite, dry_run)
     _check_input(settings)
 
-    from spinlock.cli.console import first_only
-    from spinlock.cli.training_plan import tell_plan, tell_resumed
+    from spinlock.cli.terminal import first_only
+    from spinlock.cli.views.training_plan import tell_plan, tell_resumed
     from spinlock.preprocessing.training_data import read_table
     from spinlock.runtime.device import choose_device
     from spinlock.runtime.process_group import processes
@@ -103,7 +103,7 @@ def train_vqvae(
 def _check_input(settings: VQVAEConfig) -> None:
     """Find the faults that the head of the dataset shows, before seconds go into importing torch."""
     from spinlock.categories.mapping import load_mapping
-    from spinlock.cli.recipes import check_dataset
+    from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.errors import located
     from spinlock.io.features import open_features
     from spinlock.preprocessing.split import split_rows
@@ -130,7 +130,7 @@ def _check_input(settings: VQVAEConfig) -> None:
 def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> None:
     """A run in the way is refused; a dry run, which replaces nothing, only mentions it."""
     from spinlock.checkpoint.directory import check_directory, occupying
-    from spinlock.cli.console import log
+    from spinlock.cli.terminal import log
 
     check_directory(settings, overwrite=overwrite or dry_run)
     if dry_run and not overwrite and (occupant := occupying(settings)) is not None:
@@ -140,7 +140,7 @@ def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> N
 def _prepare(
     settings: VQVAEConfig, table: Table, device: torch.device, group: Processes
 ) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
-    from spinlock.cli.console import log, working
+    from spinlock.cli.terminal import log, working
     from spinlock.errors import located
     from spinlock.training.batches import batch_plan, check_shares
     from spinlock.training.plan import adaptations, plan_step
@@ -168,7 +168,7 @@ def _prepare(
 def _start(
     prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device, group: Processes
 ) -> Run:
-    from spinlock.cli.console import command_line, log
+    from spinlock.cli.terminal import command_line, log
     from spinlock.training.plan import callbacks
     from spinlock.training.run import new_run
 
@@ -184,7 +184,7 @@ def _start(
 
 def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
     from spinlock.checkpoint.provenance import environment
-    from spinlock.cli.console import command_line, log
+    from spinlock.cli.terminal import command_line, log
     from spinlock.preprocessing.training_data import read_table
     from spinlock.training.resume import as_before, furthest_checkpoint, resumed_run
 
@@ -211,9 +211,9 @@ def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Ru
 
 
 def _train(run: Run, stop: StopRequest) -> None:
-    from spinlock.cli.console import INTERRUPTED, duration, log
-    from spinlock.cli.training_progress import TrainingProgress
-    from spinlock.cli.training_result import tell_result
+    from spinlock.cli.terminal import INTERRUPTED, duration, log
+    from spinlock.cli.views.training_progress import TrainingProgress
+    from spinlock.cli.views.training_result import tell_result
     from spinlock.evaluation.final_metrics import final_metrics
 
     with TrainingProgress(run.fixed.config, run.fixed.discovery["chosen"]["cosine"]) as observer:
@@ -237,7 +237,7 @@ def _resume_command(run: Run) -> str:
     import sys
 
     from spinlock.checkpoint.directory import last_path
-    from spinlock.cli.console import program
+    from spinlock.cli.terminal import program
 
     given, kept = sys.argv[1:], []
     skip = False

@@ -31,7 +31,7 @@ def inspect(
     """
     import h5py
 
-    from spinlock.cli.console import out
+    from spinlock.cli.terminal import out
     from spinlock.errors import DataError
     from spinlock.io.hdf5 import open_hdf5
 
@@ -55,8 +55,8 @@ def inspect(
 
 def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: bool) -> None:
     from spinlock.checkpoint.file import load_checkpoint
-    from spinlock.cli.console import table
-    from spinlock.cli.targets import target_rows
+    from spinlock.cli.terminal import table
+    from spinlock.cli.views.targets import target_rows
     from spinlock.errors import DataError
 
     content = load_checkpoint(path).content
@@ -104,7 +104,7 @@ def _checkpoint(console: Console, path: Path, row: int | None, *, only_targets: 
 def _tokens(console: Console, path: Path, row: int | None) -> None:
     import numpy as np
 
-    from spinlock.cli.console import table
+    from spinlock.cli.terminal import table
     from spinlock.io.tokens import TokenFile
 
     with TokenFile.open(path) as source:
@@ -137,7 +137,7 @@ def _tokens(console: Console, path: Path, row: int | None) -> None:
 def _dataset(console: Console, path: Path, family: str, feature_type: str | None, row: int | None) -> None:
     import numpy as np
 
-    from spinlock.cli.console import table
+    from spinlock.cli.terminal import table
     from spinlock.io.features import open_features
     from spinlock.io.hdf5 import open_hdf5
 
@@ -198,7 +198,7 @@ def _columns(console: Console, rows: Any, names: tuple[str, ...]) -> None:
 
 
 def _dropped(console: Console, dropped: dict[str, str]) -> None:
-    from spinlock.cli.console import table
+    from spinlock.cli.terminal import table
 
     if not dropped:
         console.print("no constant, duplicate or mostly missing columns")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spinlock.cli.console import is_terminal, log
+from spinlock.cli.terminal import is_terminal, log
 
 PLAIN_SECONDS = 10.0
 """Seconds between two plain lines."""

@@ -33,8 +33,8 @@ def extract_features(
     """
     import math
 
-    from spinlock.cli.console import log, out, size
-    from spinlock.cli.progress import progress
+    from spinlock.cli.terminal import log, out, size
+    from spinlock.cli.views.progress import progress
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
     from spinlock.io.rollouts import open_rollouts

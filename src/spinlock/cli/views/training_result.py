@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from spinlock.cli.console import out
-from spinlock.cli.targets import target_rows
+from spinlock.cli.terminal import out
+from spinlock.cli.views.targets import target_rows
 from spinlock.evaluation.final_metrics import Limits, advice, target_table
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ def decode_tokens(
     --vqvae-model checkpoints/vqvae/production_4k/best_model.pt --output datasets/test_4k_decoded.h5 --levels 2
     """
     from spinlock import __version__
-    from spinlock.cli.console import out
-    from spinlock.cli.progress import progress
+    from spinlock.cli.terminal import out
+    from spinlock.cli.views.progress import progress
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
     from spinlock.io.feature_writer import FeatureWriter

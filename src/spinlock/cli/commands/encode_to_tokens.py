@@ -40,7 +40,7 @@ def encode_to_tokens(
     spinlock encode-to-tokens --dataset datasets/test_4k_phase1_phase2.h5
     --vqvae-model checkpoints/vqvae/production_4k/best_model.pt --output datasets/test_4k_tokens.h5
     """
-    from spinlock.cli.recipes import check_dataset
+    from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
     from spinlock.io.features import open_features
@@ -52,7 +52,7 @@ def encode_to_tokens(
     open_hdf5(dataset).close()
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
-    from spinlock.cli.console import first_only  # after the checks: what follows imports torch, which takes seconds
+    from spinlock.cli.terminal import first_only  # after the checks: what follows imports torch, which takes seconds
     from spinlock.runtime.device import choose_device
     from spinlock.runtime.process_group import processes
     from spinlock.tokenizer import Tokenizer
@@ -117,8 +117,8 @@ def _write(
     import time
 
     from spinlock import __version__
-    from spinlock.cli.console import out
-    from spinlock.cli.progress import progress
+    from spinlock.cli.terminal import out
+    from spinlock.cli.views.progress import progress
     from spinlock.io.token_columns import TokenColumns
     from spinlock.io.tokens import TokenWriter
     from spinlock.runtime.threads import ahead

@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from spinlock.cli.console import is_terminal, log
+from spinlock.cli.terminal import is_terminal, log
 from spinlock.config import VQVAEConfig
 from spinlock.training.history import Record
 from spinlock.training.validation import ValidationResult

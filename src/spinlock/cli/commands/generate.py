@@ -58,7 +58,7 @@ def generate(
         _tell_plan(settings, output)
         return
 
-    from spinlock.cli.generation_progress import GenerationProgress
+    from spinlock.cli.views.generation_progress import GenerationProgress
     from spinlock.generation.run import generate as run
 
     try:
@@ -67,7 +67,7 @@ def generate(
                 settings, output, progress, resume=resume, overwrite=overwrite, command_line=shlex.join(sys.argv)
             )
     except KeyboardInterrupt:
-        from spinlock.cli.console import log, program
+        from spinlock.cli.terminal import log, program
 
         log("interrupted; what is done is kept")
         again = [word for word in sys.argv[1:] if word != "--resume"]
@@ -79,7 +79,7 @@ def generate(
 
 def _check_finished(settings: DatasetConfig, output: Path) -> None:
     """``--resume`` with nothing left to do is no error, if the dataset is the one that was asked for."""
-    from spinlock.cli.console import out
+    from spinlock.cli.terminal import out
     from spinlock.config import dump_config
     from spinlock.errors import OutputError
     from spinlock.features.extract import VERSION
@@ -109,7 +109,7 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
 
 def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     """Everything but the computing: the configuration, the strata, how even they are, time and disk."""
-    from spinlock.cli.console import duration, out, size, table, working
+    from spinlock.cli.terminal import duration, out, size, table, working
     from spinlock.config import dump_config
     from spinlock.features.extract import feature_names
     from spinlock.generation.blocks import plan_blocks
@@ -157,7 +157,7 @@ def _own_parameters(stratum: Stratum) -> list[str]:
 
 
 def _tell_result(settings: DatasetConfig, output: Path, made: Generated) -> None:
-    from spinlock.cli.console import duration, out, size
+    from spinlock.cli.terminal import duration, out, size
 
     console = out()
     if made.balance is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from spinlock.cli.console import table
+from spinlock.cli.terminal import table
 from spinlock.evaluation.final_metrics import target_table
 
 
