@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from spinlock import __version__
-from spinlock.cli import (
+from spinlock.cli.commands import (
     decode_tokens,
     discover_categories,
     encode_to_tokens,
