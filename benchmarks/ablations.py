@@ -99,14 +99,14 @@ def measure(table: Table, seed: int, epochs: int, only: list[str], log: Any) -> 
         chosen, last = results[name]["chosen"], results[name]["last"]
         log(
             f"seed {seed} {name}: chosen epoch {results[name]['best_epoch']} quality {chosen['quality']:.4f} "
-            f"utilisation {chosen['utilization']:.3f}; last {last['quality']:.4f} {last['utilization']:.3f} "
+            f"utilization {chosen['utilization']:.3f}; last {last['quality']:.4f} {last['utilization']:.3f} "
             f"({seconds:.0f} s)"
         )
     return results
 
 
 def evaluate(model: CategoricalVQVAE, rows: torch.Tensor, cleaner: Any, config: VQVAEConfig) -> dict[str, float]:
-    """Losses and metrics on held-out rows [n, D] in normalised units."""
+    """Losses and metrics on held-out rows [n, D] in normalized units."""
     result = Validator(rows, cleaner, config, block=config.val_batch_size)(model)
     return {name: float(getattr(result, name)) for name in COLUMNS}
 
@@ -121,7 +121,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
             f"### {result['table']}: {result['rows']} rows, {epochs}, {len(seeds)} seeds ({result['machine']})\n"
         )
         parts.append(
-            "| | quality, chosen epoch | quality, last epoch | utilisation | topographic | redundancy | commitment |"
+            "| | quality, chosen epoch | quality, last epoch | utilization | topographic | redundancy | commitment |"
             " partial decoders' error | chosen epochs | resets |\n|---|---|---|---|---|---|---|---|---|---|"
         )
         for name in next(iter(seeds.values())):

@@ -34,7 +34,7 @@ CLIPPED = (0.1, 99.9)
 
 
 def z_scored(table: NDArray[np.float32]) -> Floats:
-    """Clipped and standardised columns; constant ones become 0."""
+    """Clipped and standardized columns; constant ones become 0."""
     values = table.astype(np.float64)
     values = np.clip(values, *np.percentile(values, CLIPPED, axis=0))
     spread = values.std(0)

@@ -91,7 +91,7 @@ class Branch(nn.Module):
 
 
 class PeerNetwork(nn.Module):
-    """Encoders, residual quantisers and shared decoder; random weights until :func:`start_network`."""
+    """Encoders, residual quantizers and shared decoder; random weights until :func:`start_network`."""
 
     def __init__(self, groups: Sequence[Sequence[int]], codes: Sequence[int], settings: NetworkSettings) -> None:
         super().__init__()
@@ -107,12 +107,12 @@ class PeerNetwork(nn.Module):
         self.columns = torch.cat(self.groups).argsort()
 
     def forward(self, rows: Tensor, beam: int = 1) -> NetworkOutput:
-        """Encode, quantise and decode rows [B, D]; in training also moves the codes."""
+        """Encode, quantize and decode rows [B, D]; in training also moves the codes."""
         latents, tokens, losses = [], [], []
         for group, encoder, vq in zip(self.groups, self.encoders, self.quantizers, strict=True):
             kept = min(beam, vq.codebook_size)  # the library fails where a beam is wider than its codebook
-            quantised, indices, commitment = vq(encoder(rows[:, group]), beam_size=kept)
-            latents.append(quantised)
+            quantized, indices, commitment = vq(encoder(rows[:, group]), beam_size=kept)
+            latents.append(quantized)
             tokens.append(indices)
             losses.append(commitment.mean())
         flat = torch.cat(latents, 1)
@@ -170,7 +170,7 @@ def principal_axes(rows: Tensor, width: int) -> Tensor:
 
 
 def start_decoder(network: PeerNetwork, fit: Tensor, choose: Tensor) -> None:
-    """W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0): towards the transposed axes, lambda by the hold-out."""
+    """W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0): toward the transposed axes, lambda by the hold-out."""
     order = torch.cat(network.groups)
     base = torch.block_diag(*(encoder.linear.weight for encoder in network.encoders)).double()
     latents, held_out = network.encode(fit).latents.double(), network.encode(choose).latents.double()

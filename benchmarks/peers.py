@@ -1,6 +1,6 @@
-"""Two peers at equal bits: faiss' residual quantiser on principal components, and a network around ``ResidualVQ``.
+"""Two peers at equal bits: faiss' residual quantizer on principal components, and a network around ``ResidualVQ``.
 
-Both take rows [n, D] in normalised units (columns of mean 0), choose their settings on a hold-out of their own and are
+Both take rows [n, D] in normalized units (columns of mean 0), choose their settings on a hold-out of their own and are
 measured once, on rows that neither fitting nor choosing saw:
 
     settings, log = search_faiss(fit, choose, bits=180, seed=0)
@@ -86,7 +86,7 @@ class PeerResult:
 
 @dataclass(frozen=True)
 class FittedFaiss:
-    """Principal axes [D, d] and the residual quantiser of the components."""
+    """Principal axes [D, d] and the residual quantizer of the components."""
 
     axes: Rows
     quantizer: faiss.ResidualQuantizer

@@ -68,7 +68,7 @@ def draw(dataset: Path, tokens: Path, picture: Path) -> None:
 
 
 def _cells(axes: Axes, indices: NDArray[np.int64], sizes: NDArray[np.int64], *, heading: bool) -> None:
-    """Columns are categories, rows the three levels; the colour is the index over its codebook's size."""
+    """Columns are categories, rows the three levels; the color is the index over its codebook's size."""
     shares = (indices / np.maximum(sizes - 1, 1)).reshape(-1, 3).T
     axes.imshow(shares, cmap="viridis", aspect="auto", vmin=0, vmax=1)
     numbers = indices.reshape(-1, 3).T

@@ -54,7 +54,7 @@ Cell = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One table, seed and rate: rows in normalised units, with the program's own choice of categories and sizes."""
+    """One table, seed and rate: rows in normalized units, with the program's own choice of categories and sizes."""
 
     bits: int
     seed: int
@@ -217,7 +217,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
         parts.append(
             f"### {result['table']}: {result['rows']} rows, {result['columns']} columns, seeds "
             f"{', '.join(map(str, seeds))} ({result['machine']})\n\n"
-            "| bits | method | bits spent | held-out quality | bound | gap (dB) | train quality | utilisation |"
+            "| bits | method | bits spent | held-out quality | bound | gap (dB) | train quality | utilization |"
             " topographic | orthogonality | fit (s) | encode (rows/s) |\n"
             "|---|---|---|---|---|---|---|---|---|---|---|---|"
         )
@@ -309,7 +309,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     columns = min(3, len(results))
     rows = math.ceil(len(results) / columns)
     figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows), squeeze=False)
-    colours = {"joint": "#1f4e9c", "local": "#5b9bd5", "faiss": "#d1661b", "network": "#6a9a3b"}
+    colors = {"joint": "#1f4e9c", "local": "#5b9bd5", "faiss": "#d1661b", "network": "#6a9a3b"}
     marks = {"joint": "o", "local": "s", "faiss": "^", "network": "D"}
     for axis, result in zip(axes.flat, results, strict=False):
         bounds = list(result["bounds"].values())
@@ -330,7 +330,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
                     x,
                     y,
                     yerr=[y - low, high - y],
-                    color=colours[method],
+                    color=colors[method],
                     marker=marks[method],
                     markersize=4,
                     linewidth=1.2,

@@ -1,6 +1,6 @@
-"""Which statistics say something of the operator: correlation between two sets of realisations of the same operators.
+"""Which statistics say something of the operator: correlation between two sets of realizations of the same operators.
 
-Six realisations of each operator, the statistics of the first three against those of the last three, over operators:
+Six realizations of each operator, the statistics of the first three against those of the last three, over operators:
 test-retest reliability. 1 means that a column is the operator's own; what is missing to 1 is chance.
 
     poetry run python benchmarks/reliability.py --config configs/datasets/quickstart.yaml --num-samples 512
@@ -41,10 +41,10 @@ def statistics(frame: Tensor, run: Tensor) -> dict[str, Tensor]:
         "frame features: mean": over_time.mean(1),
         "frame features: std over time": frame.std(2, correction=0).mean(1),
         "frame features: change over time": (frame[:, :, -quarter:].mean(2) - frame[:, :, :quarter].mean(2)).mean(1),
-        "frame features: spread over realisations": over_time.std(1, correction=0),
+        "frame features: spread over realizations": over_time.std(1, correction=0),
         "run features: mean": run.mean(1),
-        "run features: std over realisations": run.std(1, correction=0),
-        "run features: std / (std + |mean|) over realisations": _variation(run),
+        "run features: std over realizations": run.std(1, correction=0),
+        "run features: std / (std + |mean|) over realizations": _variation(run),
     }
 
 
@@ -55,7 +55,7 @@ def _variation(run: Tensor) -> Tensor:
 
 @torch.no_grad()
 def halves(block: Block, operators: Operators, config: DatasetConfig) -> list[dict[str, Tensor]]:
-    """The statistics of a block's members from the first and from the last three realisations."""
+    """The statistics of a block's members from the first and from the last three realizations."""
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     made = assemble(block, operators, config, torch.device("cpu"))
     frames = roll_out(made.step, made.start, config.num_steps, **limits).frames
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     config = load_dataset_config(
-        arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realisations={2 * HALF}"]
+        arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realizations={2 * HALF}"]
     )
     operators = operators_of(config)
     with one_thread_each(torch.device("cpu")):

@@ -148,8 +148,8 @@ class Loop(nn.Module):
         """Reconstruction [B, D], latents [C, B, E], mean commitment loss."""
         latents, losses = [], []
         for c, (encoder, quantizer) in enumerate(zip(self.encoders, self.quantizers, strict=True)):
-            quantised, _, loss = quantizer(encoder(rows[:, c * self.width : (c + 1) * self.width]))
-            latents.append(quantised)
+            quantized, _, loss = quantizer(encoder(rows[:, c * self.width : (c + 1) * self.width]))
+            latents.append(quantized)
             losses.append(loss.mean())
         return self.decoder(torch.cat(latents, 1)), torch.stack(latents), torch.stack(losses).mean()
 

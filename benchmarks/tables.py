@@ -60,7 +60,7 @@ METRICS = (
 def markdown(results: list[dict[str, Any]]) -> str:
     """One row for each table and split."""
     lines = [
-        "| table (rows) | split seed | quality (epoch 0) | utilisation | orthogonality | topographic | bits |"
+        "| table (rows) | split seed | quality (epoch 0) | utilization | orthogonality | topographic | bits |"
         " categories | chosen epoch | training |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]

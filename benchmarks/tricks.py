@@ -1,4 +1,4 @@
-"""Held-out quality and seconds of an epoch with each trick towards speed taken away: no trick may cost quality.
+"""Held-out quality and seconds of an epoch with each trick toward speed taken away: no trick may cost quality.
 
 For each seed 15 % of the operators are cut off first; categories and sizes are those that the program chooses for local
 tokens at ``--bits``. "program" is the program as it is, every other line the program without one of its tricks, trained

@@ -15,7 +15,7 @@ from tests.cli.workplace import NAMES, SMALL, small_table
 
 X = small_table()
 CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
-REALISATIONS = X[:78].reshape(26, 3, 12)
+REALIZATIONS = X[:78].reshape(26, 3, 12)
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def fitted() -> Tokenizer:
 
 def test_spinlock_exports_it_and_nothing_that_is_not_there() -> None:
     assert spinlock.Tokenizer is Tokenizer
-    with pytest.raises(AttributeError, match="has no attribute 'Tokeniser'"):
-        _ = spinlock.Tokeniser  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="has no attribute 'Tokenizer'"):
+        _ = spinlock.Tokenizer  # type: ignore[attr-defined]
 
 
 def test_round_trip(fitted: Tokenizer) -> None:
@@ -118,14 +118,14 @@ def test_fitting_any_kind_of_table_is_the_same(fitted: Tokenizer, given: Any) ->
     assert other.sha256() == fitted.sha256()
 
 
-def test_realisations_keep_their_shape() -> None:
+def test_realizations_keep_their_shape() -> None:
     config = CONFIG | {"feature_type": "per_trajectory", "num_categories_auto": 2, "epochs": 0}
-    tokenizer = Tokenizer.fit(REALISATIONS, config)
+    tokenizer = Tokenizer.fit(REALIZATIONS, config)
     assert tokenizer.feature_names[:2] == ("feature_0", "feature_1")
-    tokens = tokenizer.encode(REALISATIONS)
+    tokens = tokenizer.encode(REALIZATIONS)
     assert tokens.shape == (26, 3, 6)
     np.testing.assert_array_equal(tokens.reshape(78, 6), tokenizer.encode(X[:78]))
-    assert tokenizer.decode(tokens).shape == REALISATIONS.shape
+    assert tokenizer.decode(tokens).shape == REALIZATIONS.shape
 
 
 def test_groups_stay_on_one_side() -> None:

@@ -1,4 +1,4 @@
-"""Spinlock: a tokenizer for the behaviour of dynamical operators."""
+"""Spinlock: a tokenizer for the behavior of dynamical operators."""
 
 from __future__ import annotations
 

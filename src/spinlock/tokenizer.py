@@ -38,7 +38,7 @@ from spinlock.training.stopping import StopRequest
 class EncodedBlock:
     """Tokens [n, 3C] and, for each row [n], what they can be trusted for.
 
-    ``error`` mean squared reconstruction error in normalised units, ``percentile`` the share (in percent) of
+    ``error`` mean squared reconstruction error in normalized units, ``percentile`` the share (in percent) of
     validation rows with a smaller one, ``clipped`` and ``imputed`` shares of its cells that had to be mended,
     ``near_tie`` whether another device may choose another code.
     """

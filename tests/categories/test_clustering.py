@@ -28,7 +28,7 @@ def test_projector_distance_is_that_of_the_projectors_on_the_columns(rng: np.ran
 
 
 def test_projector_distance_is_euclidean(rng: np.random.Generator) -> None:
-    # Distances are Euclidean exactly when the double-centred matrix of their squares is a Gram matrix.
+    # Distances are Euclidean exactly when the double-centered matrix of their squares is a Gram matrix.
     correlation = entangled(rng)
     centring = np.eye(24) - 1 / 24
     gram = -0.5 * centring @ feature_distance(correlation, "projector") ** 2 @ centring

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spinlock.categories.proposal import Categorisation, propose
+from spinlock.categories.proposal import Categorization, propose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
 from tests.training.specs import GROUPS
@@ -27,7 +27,7 @@ def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
     return [0.5] * len(partitions)
 
 
-def categorised(kept: list[int] | None = None, **settings: Any) -> Categorisation:
+def categorized(kept: list[int] | None = None, **settings: Any) -> Categorization:
     kept = list(range(24)) if kept is None else kept
     rules = CategorySettings.model_validate(settings)
     return propose(rules, correlation(kept), kept, NAMES).choose(flat_score)
@@ -39,7 +39,7 @@ def mapping_file(folder: Path, mapping: dict[str, Any]) -> Path:
     return path
 
 
-def assert_partition(found: Categorisation, columns: int = 24) -> None:
+def assert_partition(found: Categorization, columns: int = 24) -> None:
     assert sorted(j for group in found.groups for j in group) == list(range(columns))
     sizes = [len(group) for group in found.groups]
     assert sizes == sorted(sizes, reverse=True)
@@ -48,30 +48,30 @@ def assert_partition(found: Categorisation, columns: int = 24) -> None:
 
 class TestAuto:
     def test_planted_groups_are_found_and_named(self) -> None:
-        found = categorised(num_categories_auto=3, orthogonality_target=0.9)
+        found = categorized(num_categories_auto=3, orthogonality_target=0.9)
         assert found.groups == GROUPS
         assert found.names == ("flow", "heat", "spin")
         assert found.notes == ()
 
     def test_every_column_is_in_one_category_largest_first(self) -> None:
-        assert_partition(categorised())
+        assert_partition(categorized())
 
     def test_columns_that_the_cleaning_dropped_are_positions_no_more(self) -> None:
         kept = [j for j in range(24) if j not in (0, 13)]
-        found = categorised(kept, num_categories_auto=3, orthogonality_target=0.9)
+        found = categorized(kept, num_categories_auto=3, orthogonality_target=0.9)
         assert_partition(found, 22)
         assert found.names == ("flow", "heat", "spin")
         assert [len(group) for group in found.groups] == [11, 6, 5]
 
     def test_more_categories_than_can_be_made_are_an_error(self) -> None:
         with pytest.raises(DataError, match="20"):
-            categorised(num_categories_auto=20)
+            categorized(num_categories_auto=20)
 
 
 class TestManual:
     def test_the_file_decides_by_names_and_by_indices(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"odd": [1, 3, 5], "rest": [NAMES[j] for j in range(24) if j not in (1, 3, 5)]})
-        found = categorised(category_assignment="manual", category_mapping_file=path)
+        found = categorized(category_assignment="manual", category_mapping_file=path)
         assert found.names == ("rest", "odd")
         assert found.groups[1] == (1, 3, 5)
         assert_partition(found)
@@ -79,33 +79,33 @@ class TestManual:
     def test_columns_in_no_category_are_named(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"some": list(range(17))})
         with pytest.raises(DataError, match=r"7 columns are in no category: heat_5, heat_6, spin_0,.* \.\.\.") as error:
-            categorised(category_assignment="manual", category_mapping_file=path)
+            categorized(category_assignment="manual", category_mapping_file=path)
         assert "set category_assignment to hybrid" in str(error.value)
         assert str(path) in str(error.value)
 
     def test_a_few_columns_in_no_category_are_all_named(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"some": list(range(22))})
         with pytest.raises(DataError, match="2 columns are in no category: spin_3, spin_4;"):
-            categorised(category_assignment="manual", category_mapping_file=path)
+            categorized(category_assignment="manual", category_mapping_file=path)
 
     def test_dropped_columns_are_noted_and_taken_out(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"flow": list(range(12)), "other": list(range(12, 24))})
         kept = [j for j in range(24) if j not in (2, 3)]
-        found = categorised(kept, category_assignment="manual", category_mapping_file=path)
+        found = categorized(kept, category_assignment="manual", category_mapping_file=path)
         assert found.names == ("other", "flow")
         assert found.groups == (tuple(range(10, 22)), tuple(range(10)))
         assert found.notes == ("category flow: 2 of 12 columns were dropped by the cleaning",)
 
     def test_a_category_that_was_dropped_whole_is_noted_and_gone(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"gone": [0, 1], "stays": list(range(2, 24))})
-        found = categorised(list(range(2, 24)), category_assignment="manual", category_mapping_file=path)
+        found = categorized(list(range(2, 24)), category_assignment="manual", category_mapping_file=path)
         assert found.names == ("stays",)
         assert found.notes == ("category gone: 2 of 2 columns were dropped by the cleaning",)
         assert_partition(found, 22)
 
     def test_dropped_columns_need_no_category(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"all": list(range(1, 24))})
-        found = categorised(list(range(1, 24)), category_assignment="manual", category_mapping_file=path)
+        found = categorized(list(range(1, 24)), category_assignment="manual", category_mapping_file=path)
         assert found.notes == ()
 
     @pytest.mark.parametrize(
@@ -126,19 +126,19 @@ class TestManual:
         path = tmp_path / "categories.json"
         path.write_text(content)
         with pytest.raises(DataError, match=message) as error:
-            categorised(category_assignment="manual", category_mapping_file=path)
+            categorized(category_assignment="manual", category_mapping_file=path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such mapping file"):
-            categorised(category_assignment="manual", category_mapping_file=tmp_path / "none.json")
+            categorized(category_assignment="manual", category_mapping_file=tmp_path / "none.json")
 
 
 class TestHybrid:
     def test_given_categories_stay_and_the_rest_is_discovered(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"mine": [0, 1, 12, 13]})
-        found = categorised(
+        found = categorized(
             category_assignment="hybrid",
             category_mapping_file=path,
             num_categories_auto=3,
@@ -151,13 +151,13 @@ class TestHybrid:
 
     def test_a_file_that_gives_everything_leaves_nothing_to_discover(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"a": list(range(20)), "b": list(range(20, 24))})
-        found = categorised(category_assignment="hybrid", category_mapping_file=path)
+        found = categorized(category_assignment="hybrid", category_mapping_file=path)
         assert found.names == ("a", "b")
         assert found.groups == (tuple(range(20)), tuple(range(20, 24)))
 
     def test_a_discovered_category_never_takes_a_given_name(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"flow": [12, 13, 14]})
-        found = categorised(
+        found = categorized(
             category_assignment="hybrid", category_mapping_file=path, num_categories_auto=2, orthogonality_target=0.99
         )
         assert_partition(found)

@@ -71,7 +71,7 @@ def test_more_levels_decode_better(place: Workplace) -> None:
     assert 1 > errors[0] > 1.1 * errors[1] > 1.1**2 * errors[2]
 
 
-def test_realisations_keep_their_shape(tmp_path: Path) -> None:
+def test_realizations_keep_their_shape(tmp_path: Path) -> None:
     place = Workplace.make(tmp_path, feature_type="per_trajectory", num_categories_auto=2, epochs=0)
     write_table(tmp_path / "table.h5", X[:78].reshape(26, 3, COLUMNS), NAMES, feature_type="per_trajectory")
     place.done(*CONFIG)
@@ -104,7 +104,7 @@ def test_dry_run_tells_all_and_writes_nothing(place: Workplace) -> None:
         "rate-distortion bound",
         "dead-code resets never fall due",
         "early stopping never fires",
-        "2 optimiser steps",
+        "2 optimizer steps",
         "of memory",
         "of training on cpu",
         "nothing was written",

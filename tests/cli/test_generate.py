@@ -27,7 +27,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     place = Workplace(path)
     result = place.done("generate", "--config", "small.yaml", "--output", "whole.h5")
     assert "100 operators, 100 of them in" in result.stdout
-    assert "sample: centred discrepancy at most" in result.stdout
+    assert "sample: centered discrepancy at most" in result.stdout
     return place
 
 
@@ -91,7 +91,7 @@ def test_bad_input_is_one_line(desk: Workplace) -> None:
         (("generate", "--config", "bad.yaml", *made), 'families[0]: got "burger" from the file, expected one of'),
         (("generate", "--config", "small.yaml", "--output", "whole.h5"), "exists already; pass --overwrite"),
         (("generate", "--config", "small.yaml", *made, "--num-samples", "0"), "num_samples: got 0 from --num-samples"),
-        (("extract-features", "--rollouts", "nan.h5", *made), "operator 0, realisation 0, frame 0: holds NaN"),
+        (("extract-features", "--rollouts", "nan.h5", *made), "operator 0, realization 0, frame 0: holds NaN"),
         (("extract-features", "--rollouts", "whole.h5", *made), "whole.h5: holds no rollouts"),
         (("extract-features", "--rollouts", "empty.h5", *made), "empty.h5: "),
         (

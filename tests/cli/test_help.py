@@ -33,7 +33,7 @@ START = 0.03
 
 
 def processor_seconds(*arguments: str) -> float:
-    """Least processor time of five processes: what an idle machine takes; neighbours in the caches only add to it."""
+    """Least processor time of five processes: what an idle machine takes; neighbors in the caches only add to it."""
     taken = []
     for _ in range(5):
         process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)

@@ -40,7 +40,7 @@ if place:
     at(*place, number, lambda: os.kill(os.getpid(), signal_number))
 runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
-"""Sends the process a signal when a function is called for the n-th time, and counts the optimiser steps."""
+"""Sends the process a signal when a function is called for the n-th time, and counts the optimizer steps."""
 
 STEP = ("spinlock.training.trainer", "Trainer", "_step")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")

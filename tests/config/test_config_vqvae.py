@@ -111,7 +111,7 @@ def test_every_key_has_a_description_that_is_a_sentence(model: type[Section]):
     ("key", "unit"),
     [
         ("epochs", "epochs"),
-        ("dead_code_reset_interval", "optimiser steps"),
+        ("dead_code_reset_interval", "optimizer steps"),
         ("dead_code_threshold", "percentile"),
     ],
 )

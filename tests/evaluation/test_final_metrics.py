@@ -87,7 +87,7 @@ def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str
     assert metrics["quality_all_columns"] == pytest.approx(1 - lost / power, rel=1e-3)
 
 
-def test_utilisation_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
+def test_utilization_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
     _, _, tokens = parts(run)
     sizes = np.array(run.fixed.spec.num_codes).ravel()
     columns = tokens.reshape(len(tokens), -1).T
@@ -125,7 +125,7 @@ def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_row
     assert metrics["largest_category_share"] == pytest.approx(largest / 24)
 
 
-def test_topography_compares_features_with_quantised_latents(run: Run, metrics: dict[str, Any]) -> None:
+def test_topography_compares_features_with_quantized_latents(run: Run, metrics: dict[str, Any]) -> None:
     rows, _, tokens = parts(run)
     model = run.best_model()
     with torch.no_grad():
@@ -135,7 +135,7 @@ def test_topography_compares_features_with_quantised_latents(run: Run, metrics: 
     assert metrics["topographic_correlation"] == pytest.approx(np.corrcoef(near, far)[0, 1], rel=1e-4)
     assert metrics["topographic_spearman"] == pytest.approx(spearmanr(near, far).statistic, rel=1e-3)
     before = np.corrcoef(near, pdist(embeddings))[0, 1]
-    assert metrics["topographic_before_quantisation"] == pytest.approx(before, rel=1e-4)
+    assert metrics["topographic_before_quantization"] == pytest.approx(before, rel=1e-4)
     assert 0.5 < metrics["topographic_trustworthiness"] <= 1
     assert 0.5 < metrics["topographic_continuity"] <= 1
 

@@ -1,4 +1,4 @@
-"""Runs with known behaviour, degenerate runs, and what every group of features has to fulfil.
+"""Runs with known behavior, degenerate runs, and what every group of features has to fulfill.
 
 Letters: ``R`` runs, ``T`` frames, ``C`` channels, ``H`` x ``W`` points.
 """
@@ -41,7 +41,7 @@ def blocks(signals: Floats) -> Run:
     return Run(torch.from_numpy(fields if signals.shape[-2] == 1 else fields.repeat(SIDE // 4, -2)).float())
 
 
-def travelling(velocity: tuple[float, float], modes: list[tuple[int, int]], frames: int, shape: tuple[int, int]) -> Run:
+def traveling(velocity: tuple[float, float], modes: list[tuple[int, int]], frames: int, shape: tuple[int, int]) -> Run:
     """sum over modes (n_x, n_y) of cos(2 pi n . (x - v t) + n_x), x and v = (v_x, v_y) in domain lengths."""
     y, x = np.meshgrid(*(np.arange(size) / size for size in shape), indexing="ij")
     time = np.arange(frames)[:, None, None]
@@ -54,7 +54,7 @@ def travelling(velocity: tuple[float, float], modes: list[tuple[int, int]], fram
 
 def orbit(period: int, frames: int) -> Run:
     """One wave that goes round the domain in ``period`` frames: a circle in the space of fields."""
-    return travelling((1 / period, 0.0), [(1, 0)], frames, (SIDE, SIDE))
+    return traveling((1 / period, 0.0), [(1, 0)], frames, (SIDE, SIDE))
 
 
 def autoregressive(weights: list[float], shape: tuple[int, ...], rng: np.random.Generator) -> Floats:

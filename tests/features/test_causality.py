@@ -15,7 +15,7 @@ from tests.features.signals import (
     check_degenerate,
     check_rows,
     noise,
-    travelling,
+    traveling,
     uniform,
     values,
     with_energy,
@@ -45,8 +45,8 @@ def second_channel_late(delay: int) -> Run:
 COPY = math.sqrt(1 - 1 / 9)
 """Three equally probable states told in full: I = log 3."""
 
-PATTERN = travelling((0.012, -0.02), [(1, 0), (0, 1), (2, 1), (1, -2), (3, 3)], 32, (20, 24))
-DRIFT = travelling((0.01, 0.0), [(2, 0)], 32, (16, 16))
+PATTERN = traveling((0.012, -0.02), [(1, 0), (0, 1), (2, 1), (1, -2), (3, 3)], 32, (20, 24))
+DRIFT = traveling((0.01, 0.0), [(2, 0)], 32, (16, 16))
 SAW = (np.arange(65) % 8).astype(float)
 ONE_WAY = (7 - 343) / 8 / 7**1.5  # seven steps of 1, one of -7: <d^3> = -42, <d^2> = 7
 BACK = ONE_WAY / (1 + abs(ONE_WAY))
@@ -103,7 +103,7 @@ def test_asymmetries_change_sign_with_the_direction() -> None:
 
 
 def test_one_dimension_has_nothing_along_y() -> None:
-    found = values(causality.compute, causality.FEATURES, travelling((0.03, 0.0), [(1, 0), (2, 0)], 40, (1, 64)))
+    found = values(causality.compute, causality.FEATURES, traveling((0.03, 0.0), [(1, 0), (2, 0)], 40, (1, 64)))
     assert found["lag_asymmetry_y"] == found["transfer_asymmetry_y"] == found["advection_velocity_y"] == 0
     assert found["advection_velocity_x"] == pytest.approx(math.asinh(3), abs=0.005)
 
@@ -114,7 +114,7 @@ def test_one_channel_has_no_coupling_of_channels() -> None:
 
 
 def test_waves_across_each_other_have_no_common_velocity() -> None:
-    there, back = (travelling((v, 0.0), [(2, 0)], 32, (16, 16)).frames for v in (0.04, -0.04))
+    there, back = (traveling((v, 0.0), [(2, 0)], 32, (16, 16)).frames for v in (0.04, -0.04))
     found = values(causality.compute, causality.FEATURES, Run(there + back))  # a standing wave
     assert abs(found["advection_velocity_x"]) < 1e-3
     assert found["advection_speed"] == pytest.approx(-5, abs=0.5)

@@ -36,7 +36,7 @@ def test_statistics_agree_with_numpy(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(found, np.concatenate(expected, 1), atol=1e-12)
 
 
-def test_one_frame_and_one_realisation_have_no_spread_and_no_change() -> None:
+def test_one_frame_and_one_realization_have_no_spread_and_no_change() -> None:
     found = aggregate(noise((2, 1, 1, 3)), noise((2, 1, 4)))
     assert torch.equal(found[:, 3:12], torch.zeros(2, 9))
 

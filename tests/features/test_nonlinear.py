@@ -72,7 +72,7 @@ KNOWN: dict[str, tuple[Run, float, float]] = {
     "path_length": (CIRCLE, math.log(63 * math.sin(math.pi / 16)), 1e-4),
     "displacement": (CIRCLE, math.sin(math.pi / 16), 1e-4),
     "return_distance": (LINE, 16 / math.sqrt((T**2 - 1) / 6), 1e-4),
-    "neighbour_divergence": (uniform(logistic(128, 20)), math.log(2), 0.1),
+    "neighbor_divergence": (uniform(logistic(128, 20)), math.log(2), 0.1),
     "sample_entropy": (WALK, -math.log(math.erf(0.1)), 0.05),
 }
 
@@ -172,5 +172,5 @@ def test_a_long_run_is_seen_through_some_of_its_frames() -> None:
     frames = orbit(16, 1000).frames
     whole = values(nonlinear.compute, nonlinear.FEATURES, Run(frames))
     thinned = values(nonlinear.compute, nonlinear.FEATURES, Run(frames[:, ::8]))
-    for name in set(nonlinear.FEATURES) - {"neighbour_divergence", "sample_entropy"}:
+    for name in set(nonlinear.FEATURES) - {"neighbor_divergence", "sample_entropy"}:
         assert whole[name] == pytest.approx(thinned[name], abs=1e-3), name

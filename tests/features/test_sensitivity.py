@@ -42,13 +42,13 @@ def logistic(state: Tensor, step: int) -> Tensor:
 
 
 def saturating(state: Tensor, step: int) -> Tensor:
-    """Fields of size 1 stay, every other is pulled towards size 1 by half its logarithm in the first step only."""
+    """Fields of size 1 stay, every other is pulled toward size 1 by half its logarithm in the first step only."""
     size = state.square().mean((1, 2, 3), keepdim=True).sqrt()
     return state / size.sqrt() if step == 0 else state
 
 
 def turning(state: Tensor, step: int) -> Tensor:
-    """Turns fields of twice the size, and no others, by 60 degrees towards a field at right angles to FIRST."""
+    """Turns fields of twice the size, and no others, by 60 degrees toward a field at right angles to FIRST."""
     size = state.square().mean((1, 2, 3), keepdim=True).sqrt()
     turned = 0.5 * state + math.sqrt(0.75) * size * ACROSS
     return torch.where((step == 0) & (size > 1.5), turned, state)
@@ -74,7 +74,7 @@ KNOWN: dict[str, tuple[Run, float, float]] = {
     "transient_growth": (UP_AND_DOWN, math.log(8), 1e-3),
     "contraction": (UP_AND_DOWN, 5 / 8, 1e-6),
     "linear_response_r2": (run_of(linear(0.9), FIRST, DIRECTION), 1.0, 1e-4),
-    "localisation": (run_of(linear(0.9), FIRST, ONE_POINT), math.log(256), 1e-3),
+    "localization": (run_of(linear(0.9), FIRST, ONE_POINT), math.log(256), 1e-3),
     "gain_half": (run_of(saturating, FIRST, DIRECTION), math.log(2) / 2, 1e-4),
     "gain_double": (run_of(saturating, FIRST, DIRECTION), -math.log(2) / 2, 1e-4),
     "linearity_r2": (run_of(turning, FIRST, DIRECTION), (1 + 0.25) / 2, 1e-4),
@@ -107,7 +107,7 @@ def test_linear_operators_answer_in_proportion() -> None:
     assert found["gain_double"] == pytest.approx(0, abs=1e-5)
     assert found["linearity_r2"] == pytest.approx(1, abs=1e-5)
     assert (found["transient_growth"], found["contraction"]) == (0.0, 1.0)
-    assert found["localisation"] == pytest.approx(math.log(3), abs=0.1)  # a Gaussian field
+    assert found["localization"] == pytest.approx(math.log(3), abs=0.1)  # a Gaussian field
 
 
 def test_the_exponent_is_read_before_the_difference_drowns_in_rounding() -> None:
@@ -121,7 +121,7 @@ def test_the_exponent_is_read_before_the_difference_drowns_in_rounding() -> None
 def test_an_operator_that_forgets_its_input_has_no_response() -> None:
     found = values(sensitivity.compute, sensitivity.FEATURES, run_of(lambda state, step: FIRST, FIRST, DIRECTION))
     assert found["contraction"] == 1.0
-    assert found["linear_response_r2"] == found["localisation"] == 0.0
+    assert found["linear_response_r2"] == found["localization"] == 0.0
     assert found["lyapunov_large"] == pytest.approx(math.log(1e-6 / 0.1), abs=0.01)  # down to rounding in one step
 
 

@@ -12,7 +12,7 @@ def small(**changes: Any) -> DatasetConfig:
         "grid_size": 16,
         "num_steps": 5,
         "warmup_steps": 1,
-        "num_realisations": 2,
+        "num_realizations": 2,
         "families": ["advection_diffusion", "gray_scott"],
         "neural_share": 0.25,
         "neural_depths": [2, 3],

@@ -65,7 +65,7 @@ def test_nan_is_refused_or_held(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[2, 1, 3, 0, 4, 4] = np.nan
     write_own(tmp_path / "a.h5", bad)
-    with pytest.raises(DataError, match=r"operator 2, realisation 1, frame 3: holds NaN.*--hold-diverged"):
+    with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: holds NaN.*--hold-diverged"):
         extracted(tmp_path / "a.h5", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
     assert extracted(tmp_path / "a.h5", tmp_path / "f.h5", hold=True) == 1
@@ -78,7 +78,7 @@ def test_a_bad_first_frame_cannot_be_held(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[0, 0, 0, 0, 0, 0] = np.inf
     write_own(tmp_path / "a.h5", bad)
-    with pytest.raises(DataError, match="operator 0, realisation 0, frame 0: holds NaN or infinite values"):
+    with pytest.raises(DataError, match="operator 0, realization 0, frame 0: holds NaN or infinite values"):
         extracted(tmp_path / "a.h5", tmp_path / "f.h5", hold=True)
 
 

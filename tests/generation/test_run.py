@@ -164,7 +164,7 @@ def test_too_little_room_is_said_before_the_start(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_is_too_small_is_said_before_the_start(tmp_path: Path) -> None:
-    config = small(num_samples=2, num_steps=20_000, grid_size=512, num_realisations=100)
+    config = small(num_samples=2, num_steps=20_000, grid_size=512, num_realizations=100)
     with pytest.raises(RunError, match=r"not enough memory: .* GB on cpu; expected about .* GB for"):
         generate(config, tmp_path / "d.h5", Watch())
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ EVERYTHING = small(
     num_samples=60,
     grid_size=32,
     num_steps=16,
-    num_realisations=1,
+    num_realizations=1,
     families=DatasetConfig().families,
     neural_share=0.3,
     neural_depths=[2, 5],
@@ -68,7 +68,7 @@ def test_a_row_depends_on_its_own_operator_alone() -> None:
         assert torch.equal(together[0], apart[0])
 
 
-def test_realisations_differ_in_start_and_noise() -> None:
+def test_realizations_differ_in_start_and_noise() -> None:
     config = small(num_samples=40, neural_share=1.0, families=[], neural_noise=[0.1, 0.1])
     operators = operators_of(config)
     block = plan_blocks(operators, "cpu")[0]

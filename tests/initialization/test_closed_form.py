@@ -52,7 +52,7 @@ def test_axes_beyond_the_rank_of_a_category_are_zero() -> None:
 
 
 @pytest.mark.parametrize("strength", [0.003, 0.3])
-def test_decoder_is_ridge_regression_towards_its_base(strength: float) -> None:
+def test_decoder_is_ridge_regression_toward_its_base(strength: float) -> None:
     rows, latents = planted_rows(200), torch.randn(200, 6, generator=seeded())
     base = torch.randn(6, 24, generator=seeded(1))
     (decoder,) = fit_decoders(latents, rows, base, (strength,))
@@ -104,7 +104,7 @@ def test_quality_rises_with_the_levels_on_rows_it_has_not_seen() -> None:
     table = planted_rows(1600)
     rows, held_out = table[:1200], table[1200:]
     form = fit_closed_form(rows, planted_spec(num_codes=(20, 20, 20)), ridge=0.01, generator=seeded())
-    qualities = [quality(held_out, form.quantise(held_out, levels) @ form.decoder) for levels in (1, 2, 3)]
+    qualities = [quality(held_out, form.quantize(held_out, levels) @ form.decoder) for levels in (1, 2, 3)]
     assert 0.5 < qualities[0] < qualities[1] - 0.02 < qualities[2] - 0.04
     assert qualities[2] > 0.85
 
@@ -114,7 +114,7 @@ def test_levels_are_residual_k_means_with_means_of_their_rows() -> None:
     form = fit_closed_form(rows, planted_spec(), ridge=0.01, generator=seeded(), iterations=100)
     block = form.blocks[0]
     coordinates = torch.bmm(block.layout.gather(rows), block.axes)
-    prefixes = [block.quantise(rows, levels) for levels in (1, 2, 3)]
+    prefixes = [block.quantize(rows, levels) for levels in (1, 2, 3)]
     before = torch.zeros_like(coordinates)
     for level, after in zip(block.levels, prefixes, strict=True):
         residual, step = coordinates - before, after - before
@@ -132,7 +132,7 @@ def test_levels_are_residual_k_means_with_means_of_their_rows() -> None:
 
 def test_narrow_levels_code_the_leading_coordinates_only() -> None:
     form = fit_closed_form(planted_rows(), planted_spec(), ridge=0.01, generator=seeded())
-    prefixes = [form.blocks[0].quantise(planted_rows(), levels) for levels in (1, 2)]
+    prefixes = [form.blocks[0].quantize(planted_rows(), levels) for levels in (1, 2)]
     assert not prefixes[0][..., 4:].any()
     assert prefixes[1][..., 4:].any()
 
@@ -140,6 +140,6 @@ def test_narrow_levels_code_the_leading_coordinates_only() -> None:
 def test_categories_help_each_other_through_the_ridge() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(), ridge=0.003, generator=seeded())
-    latents = form.quantise(rows)
+    latents = form.quantize(rows)
     together, alone = quality(rows, latents @ form.decoder), quality(rows, latents @ local_decoder(form.blocks, 24))
     assert together > alone

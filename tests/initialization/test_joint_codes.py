@@ -21,7 +21,7 @@ def tokens_of(count: int) -> torch.Tensor:
     return torch.stack(columns, 1).view(count, SPEC.num_categories, 3)
 
 
-def test_a_refit_is_ridge_regression_towards_what_was_there() -> None:
+def test_a_refit_is_ridge_regression_toward_what_was_there() -> None:
     model, x, tokens = CategoricalVQVAE(JOINT), planted_rows(400), tokens_of(400)
     assert model.joint is not None
     codes = model.joint

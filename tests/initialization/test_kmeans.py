@@ -9,10 +9,10 @@ from spinlock.initialization.kmeans import SEEDING_ROWS, kmeans
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
 
 
-def blobs(centres: int, rows: int, width: int, seed: int) -> torch.Tensor:
+def blobs(centers: int, rows: int, width: int, seed: int) -> torch.Tensor:
     rng = np.random.default_rng(seed)
-    means = 4 * rng.standard_normal((centres, width))
-    return torch.from_numpy(means[rng.integers(centres, size=rows)] + rng.standard_normal((rows, width))).float()
+    means = 4 * rng.standard_normal((centers, width))
+    return torch.from_numpy(means[rng.integers(centers, size=rows)] + rng.standard_normal((rows, width))).float()
 
 
 def inertia(points: torch.Tensor, codes: torch.Tensor) -> float:

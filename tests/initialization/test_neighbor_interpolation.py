@@ -1,4 +1,4 @@
-"""Points between near neighbours."""
+"""Points between near neighbors."""
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ def rows(count: int = 300) -> torch.Tensor:
     return torch.randn(count, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_the_neighbours_are_those_of_scikit_learn() -> None:
+def test_the_neighbors_are_those_of_scikit_learn() -> None:
     x = rows(1500)
     found = NearestNeighbors(n_neighbors=NEIGHBORS + 1).fit(x.numpy()).kneighbors(x.numpy())[1][:, 1:]
     assert np.array_equal(np.sort(nearest_rows(x).numpy()), np.sort(found))
 
 
-def test_the_rows_come_first_and_the_others_lie_between_neighbours() -> None:
+def test_the_rows_come_first_and_the_others_lie_between_neighbors() -> None:
     x = rows()
     made, near = interpolated(x, 0), nearest_rows(x)
     assert made.shape == (6, 300, 4)

@@ -14,7 +14,7 @@ def test_the_network_reproduces_the_closed_form(embedding_dim: int) -> None:
     rows, model = planted_rows(), CategoricalVQVAE(planted_spec(embedding_dim), seed=1)
     form = warm_start(model, rows, ridge=0.01, rows_per_batch=64, seed=0)
     held_out = planted_rows(100, seed=5)
-    prefixes = [form.quantise(held_out, levels) for levels in (1, 2, 3)]
+    prefixes = [form.quantize(held_out, levels) for levels in (1, 2, 3)]
     result = model(held_out)
     torch.testing.assert_close(result.reconstruction, prefixes[-1] @ form.decoder, rtol=0, atol=1e-4)
     for level in range(3):

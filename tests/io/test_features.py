@@ -235,8 +235,8 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
         assert source.labels() == ("kind", "size")
         assert source.read_label("labels/kind")[[0, -1]].tolist() == ["a", "ö"]
         assert np.array_equal(source.read_label("size"), np.arange(50))
-        with pytest.raises(DataError, match=r"no label /labels/colour; expected one of what is there: kind, size"):
-            source.read_label("colour")
+        with pytest.raises(DataError, match=r"no label /labels/color; expected one of what is there: kind, size"):
+            source.read_label("color")
         with pytest.raises(DataError, match=r"/labels/short has shape \(3,\); expected \(50,\)"):
             source.read_label("short")
     with open_features(write_table(tmp_path / "b.h5", table)) as source:

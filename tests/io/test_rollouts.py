@@ -17,7 +17,7 @@ FIELDS = np.random.default_rng(0).normal(size=(4, 3, 5, 2, 16, 18)).astype(np.fl
 def test_our_layout_is_read_as_it_is(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS, channels=[2, 1, 2, 1])
     with open_rollouts(tmp_path / "a.h5") as source:
-        assert (source.num_operators, source.realisations, source.frames, source.grid) == (4, 3, 5, (16, 18))
+        assert (source.num_operators, source.realizations, source.frames, source.grid) == (4, 3, 5, (16, 18))
         assert [source.channels(index) for index in range(4)] == [2, 1, 2, 1]
         np.testing.assert_array_equal(source.runs(0), FIELDS[0])
         np.testing.assert_array_equal(source.runs(1), FIELDS[1, :, :, :1])
@@ -33,7 +33,7 @@ def test_one_dimensional_fields_get_a_height_of_one(tmp_path: Path) -> None:
 def test_a_file_of_the_well_becomes_channels(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
     with open_rollouts(tmp_path / "w.h5") as source, h5py.File(tmp_path / "w.h5") as file:
-        assert (source.num_operators, source.realisations, source.frames, source.grid) == (3, 1, 6, (24, 20))
+        assert (source.num_operators, source.realizations, source.frames, source.grid) == (3, 1, 6, (24, 20))
         assert source.channels(0) == 1 + 2 + 3  # the mask does not change; of a symmetric tensor each part counts once
         runs = source.runs(1)
         np.testing.assert_array_equal(runs[0, :, 0], file["t0_fields/density"][1])

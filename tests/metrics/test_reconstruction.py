@@ -9,7 +9,7 @@ from spinlock.metrics.reconstruction import fraction_explained, quality_by_colum
 
 @pytest.fixture
 def tables(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and a noisy copy of them, [50, 6] float32; columns centred, so that their mean is the training mean 0."""
+    """Rows and a noisy copy of them, [50, 6] float32; columns centered, so that their mean is the training mean 0."""
     rows = rng.standard_normal((50, 6)) * [1, 2, 3, 1, 0.5, 1]
     rows = (rows - rows.mean(0)).astype(np.float32)
     return rows, (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)

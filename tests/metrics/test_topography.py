@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
 
 from spinlock.metrics.topography import (
-    NEIGHBOURS,
+    NEIGHBORS,
     ROWS,
     fixed_rows,
     pair_distances,
@@ -46,15 +46,15 @@ def test_spearman_agrees_with_scipy(maps: tuple[np.ndarray, np.ndarray]) -> None
     assert topography(*maps).spearman == pytest.approx(expected, abs=1e-12)
 
 
-def test_neighbourhoods_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
+def test_neighborhoods_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     measured = topography(features, latents)
-    assert measured.trustworthiness == pytest.approx(trustworthiness(features, latents, n_neighbors=NEIGHBOURS))
-    assert measured.continuity == pytest.approx(trustworthiness(latents, features, n_neighbors=NEIGHBOURS))
+    assert measured.trustworthiness == pytest.approx(trustworthiness(features, latents, n_neighbors=NEIGHBORS))
+    assert measured.continuity == pytest.approx(trustworthiness(latents, features, n_neighbors=NEIGHBORS))
     assert measured.trustworthiness != pytest.approx(measured.continuity, abs=1e-3)
 
 
-def test_a_row_is_never_its_own_neighbour_also_where_rows_coincide(rng: np.random.Generator) -> None:
+def test_a_row_is_never_its_own_neighbor_also_where_rows_coincide(rng: np.random.Generator) -> None:
     # 18 rows in one point: a row that lost the first place to its twins would shift the ranks beyond the 15th.
     features = np.concatenate([np.zeros((18, 3)), rng.standard_normal((30, 3)) + 5.0])
     latents = rng.standard_normal((48, 2))
@@ -63,8 +63,8 @@ def test_a_row_is_never_its_own_neighbour_also_where_rows_coincide(rng: np.rando
     for i in range(48):
         others = [j for j in range(48) if j != i]
         rank = {j: 1 + place for place, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
-        excess += sum(max(0, rank[j] - NEIGHBOURS) for j in sorted(others, key=lambda j: far[i, j])[:NEIGHBOURS])
-    expected = 1 - 2 / (48 * NEIGHBOURS * (2 * 48 - 3 * NEIGHBOURS - 1)) * excess
+        excess += sum(max(0, rank[j] - NEIGHBORS) for j in sorted(others, key=lambda j: far[i, j])[:NEIGHBORS])
+    expected = 1 - 2 / (48 * NEIGHBORS * (2 * 48 - 3 * NEIGHBORS - 1)) * excess
     assert topography(features, latents).trustworthiness == pytest.approx(expected, abs=1e-12)
 
 
@@ -77,8 +77,8 @@ def test_a_faithful_map_scores_one(rng: np.random.Generator) -> None:
     assert measured.trustworthiness == measured.continuity == 1.0
 
 
-def test_too_few_rows_have_no_neighbourhoods(rng: np.random.Generator) -> None:
-    features = rng.standard_normal((2 * NEIGHBOURS, 3))
+def test_too_few_rows_have_no_neighborhoods(rng: np.random.Generator) -> None:
+    features = rng.standard_normal((2 * NEIGHBORS, 3))
     measured = topography(features, features)
     assert measured.trustworthiness is None
     assert measured.continuity is None

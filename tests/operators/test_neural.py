@@ -23,8 +23,8 @@ def networks(
     return NeuralOperators(weights, torch.tensor(GAIN[:count]), keep * ones, take * ones, torch.device("cpu")), weights
 
 
-def starts(count: int = 3, realisations: int = 2, grid: int = 16) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(0).normal(size=(count, realisations, 1, grid, grid)).astype("f4"))
+def starts(count: int = 3, realizations: int = 2, grid: int = 16) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).normal(size=(count, realizations, 1, grid, grid)).astype("f4"))
 
 
 def reference(field: NDArray[np.float64], weights: Weights, operator: int) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ def test_runs_over_the_default_ranges_stay_finite_and_bounded(name: str) -> None
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_operators_and_realisations_of_a_block_do_not_mix(name: str) -> None:
+def test_operators_and_realizations_of_a_block_do_not_mix(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 3)[-4:]
     states = starts(family, physical, GRID, runs=2)
@@ -51,11 +51,11 @@ def test_operators_and_realisations_of_a_block_do_not_mix(name: str) -> None:
     changed[0] *= 0.5
     changed[1, 0] *= 0.5
     others[0] = physical[2]
-    neighbour = after(family, others, changed, 2)
-    assert torch.equal(neighbour[2:], block[2:])
-    assert torch.equal(neighbour[1, 1], block[1, 1])
-    assert not torch.allclose(neighbour[0], block[0])
-    assert not torch.allclose(neighbour[1, 0], block[1, 0])
+    neighbor = after(family, others, changed, 2)
+    assert torch.equal(neighbor[2:], block[2:])
+    assert torch.equal(neighbor[1, 1], block[1, 1])
+    assert not torch.allclose(neighbor[0], block[0])
+    assert not torch.allclose(neighbor[1, 0], block[1, 0])
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -162,12 +162,12 @@ def test_waves_travel_with_their_dispersion(damping: float) -> None:
     frequency = math.sqrt(speed**2 * 13 + mass**2 - damping**2)
     phase = 3 * x - 2 * y
 
-    def travelling(t: float) -> Tensor:
+    def traveling(t: float) -> Tensor:
         h = math.exp(-damping * t) * torch.cos(phase - frequency * t)
         return states_of(h, -damping * h + frequency * math.exp(-damping * t) * torch.sin(phase - frequency * t))
 
-    found = after(family, values(speed, damping, mass), travelling(0), 20)
-    torch.testing.assert_close(found, travelling(time), rtol=0, atol=1e-4)
+    found = after(family, values(speed, damping, mass), traveling(0), 20)
+    torch.testing.assert_close(found, traveling(time), rtol=0, atol=1e-4)
 
 
 def test_an_overdamped_and_a_resting_mode_are_exact() -> None:

@@ -66,7 +66,7 @@ def test_transforms_are_inverse(grid: tuple[int, int], is_real: bool) -> None:
 
 
 def on_grid(coefficients: np.ndarray, points: int) -> np.ndarray:
-    """The field on points x points of a centred spectrum [2 K + 1, 2 K + 1]."""
+    """The field on points x points of a centered spectrum [2 K + 1, 2 K + 1]."""
     reach = len(coefficients) // 2
     places = np.arange(-reach, reach + 1) % points
     spectrum = np.zeros((points, points), dtype=complex)

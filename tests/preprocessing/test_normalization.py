@@ -40,7 +40,7 @@ def test_every_method_is_strictly_increasing_per_column(method: str, x: np.ndarr
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_columns_fitted_apart_join_to_the_same_normaliser(method: str, x: np.ndarray) -> None:
+def test_columns_fitted_apart_join_to_the_same_normalizer(method: str, x: np.ndarray) -> None:
     kind = METHODS[method]
     joined = kind.joined([kind.fit(x[:, :2]), kind.fit(x[:, 2:])])
     assert np.array_equal(joined.transform(x), kind.fit(x).transform(x))

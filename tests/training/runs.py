@@ -149,7 +149,7 @@ def assert_same(first: Any, second: Any) -> None:
 
 
 def assert_same_result(first: Path, second: Path) -> None:
-    """Both directories hold the same weights, optimiser, history and best model."""
+    """Both directories hold the same weights, optimizer, history and best model."""
     one, other = (load_checkpoint(folder / "last.pt").content for folder in (first, second))
     for key in ("model_state_dict", "optimizer_state_dict", "val_loss", "metrics", "validation_errors"):
         assert_same(one[key], other[key])

@@ -64,8 +64,8 @@ class TestCommitment:
         shares = []
         for _, block, i in each_category(model):
             done = result.blocks[model.each_block().index(block)]
-            for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
-                latents, nearest = quantised.latents[i], level.codes[i][quantised.indices[i]]
+            for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
+                latents, nearest = quantized.latents[i], level.codes[i][quantized.indices[i]]
                 energy = (done.embeddings[i] ** 2).sum().item()
                 shares.append(((latents - nearest) ** 2).sum().item() / energy)
         assert len(shares) == 12
@@ -113,7 +113,7 @@ class TestReconstruction:
         expected = ((rows - result.reconstruction).detach().numpy() ** 2).mean()
         assert reconstruction_loss(rows, result).item() == pytest.approx(expected)
 
-    def test_it_reaches_the_encoders_through_the_quantiser(self) -> None:
+    def test_it_reaches_the_encoders_through_the_quantizer(self) -> None:
         model, rows = small_model(branches=True), random_rows()
         moved = reached(reconstruction_loss(rows, model(rows)), model)
         assert {"encoder.linear", "linear", "output", "up"} <= moved

@@ -315,7 +315,7 @@ class TestResets:
 
 
 class TestStep:
-    def test_rows_are_quantised_with_the_old_codes_and_then_the_codes_move(
+    def test_rows_are_quantized_with_the_old_codes_and_then_the_codes_move(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = fresh(config(folder, epochs=1, batch_size=1024, ema_decay=0.9))

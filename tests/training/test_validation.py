@@ -143,7 +143,7 @@ def test_codebooks_that_are_learned_have_a_loss(tmp_path: Path) -> None:
     assert found.loss == pytest.approx(weighted + 0.45 * found.topographic + found.codebook)
 
 
-def test_quality_is_in_standard_units_whatever_the_normalisation(tmp_path: Path) -> None:
+def test_quality_is_in_standard_units_whatever_the_normalization(tmp_path: Path) -> None:
     validator, model = validator_and_model(tmp_path, normalization_method="robust")
     with torch.no_grad():
         decoded = decode_tokens(model, encode_rows(model, validator.rows).indices)

@@ -16,7 +16,7 @@ from spinlock.model.spec import Groups
 
 
 @dataclass(frozen=True)
-class Categorisation:
+class Categorization:
     """Names and groups (positions among the kept columns) of the categories, and how they were found."""
 
     names: tuple[str, ...]
@@ -35,14 +35,14 @@ class Proposal:
     given_names: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def choose(self, score: Score) -> Categorisation:
+    def choose(self, score: Score) -> Categorization:
         """The best by its cross-validated quality, named; large categories first."""
         found = choose(self.candidates, self.target, score)
         labels = found.chosen.labels
         names = name_categories(labels, self.kept_names, self.given_names)
         groups = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(len(names))]
         by_size = sorted(range(len(names)), key=lambda c: -len(groups[c]))
-        return Categorisation(tuple(names[c] for c in by_size), tuple(groups[c] for c in by_size), found, self.notes)
+        return Categorization(tuple(names[c] for c in by_size), tuple(groups[c] for c in by_size), found, self.notes)
 
 
 def propose(

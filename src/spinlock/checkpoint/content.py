@@ -95,7 +95,7 @@ def _short(positions: NDArray[np.int64]) -> torch.Tensor:
 
 
 def category_statistics(fixed: Fixed) -> dict[str, dict[str, Any]]:
-    """Mean and standard deviation of the normalised columns, by category."""
+    """Mean and standard deviation of the normalized columns, by category."""
     cleaner, spec = fixed.data.cleaner, fixed.spec
     return {
         name: {"mean": cleaner.mean[list(group)], "std": cleaner.std[list(group)]}

@@ -187,7 +187,7 @@ def _read(path: Path) -> Any:
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:
-    """Serialise a checkpoint's content."""
+    """Serialize a checkpoint's content."""
     buffer = io.BytesIO()
     torch.save(dict(content), buffer)
     return buffer.getvalue()

@@ -25,7 +25,7 @@ from spinlock.errors import SpinlockError
 
 app = typer.Typer(
     name="spinlock",
-    help="Tokenizer for the behaviour of dynamical operators.",
+    help="Tokenizer for the behavior of dynamical operators.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -58,7 +58,7 @@ def main(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Turn tables of behavioural features into discrete tokens, and back."""
+    """Turn tables of behavioral features into discrete tokens, and back."""
     _Settings.debug = debug
 
 

@@ -27,7 +27,7 @@ class DataSettings(Section):
     )
     feature_type: Literal["aggregated", "per_trajectory", "per_timestep"] = setting(
         "aggregated",
-        "Table of that family: a row per operator, realisation or time step; the split is by operator.",
+        "Table of that family: a row per operator, realization or time step; the split is by operator.",
     )
     validation_fraction: float = setting(
         0.1,

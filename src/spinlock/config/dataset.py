@@ -111,7 +111,7 @@ class RolloutSettings(Section):
     )
     num_steps: int = setting(64, "Frames that features are computed from.", unit="frames", ge=1, le=100_000)
     warmup_steps: int = setting(8, "Steps from the initial condition to the first of those frames.", unit="steps", ge=0)
-    num_realisations: int = setting(
+    num_realizations: int = setting(
         3, "Runs of each operator, with other initial conditions and noise.", unit="runs", ge=1, le=1000
     )
     blow_up_bound: float = setting(

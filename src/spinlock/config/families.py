@@ -26,7 +26,7 @@ class FamilyRanges(Section):
         log(0.008, 0.08), "D in u_t = D lap u + a u - u^3 + f: interfaces are sqrt(2 D / a) wide."
     )
     allen_cahn_growth: LinearRange = setting(Range(-0.3, 1.5), "a; below 0 fields fade, above it phases separate.")
-    allen_cahn_tilt: LinearRange = setting(Range(-0.15, 0.15), "f, which favours one phase.")
+    allen_cahn_tilt: LinearRange = setting(Range(-0.15, 0.15), "f, which favors one phase.")
 
     cahn_hilliard_mobility: LogRange = setting(log(0.08, 0.6), "M in c_t = M lap(c^3 - c - K lap c), the clock.")
     cahn_hilliard_gradient_energy: LogRange = setting(log(0.02, 0.1), "K: interfaces are sqrt(2 K) wide.")

@@ -164,7 +164,7 @@ class ModelSettings(Section):
         None, "Most bits that automatic codebook sizes may spend on a row; null = no limit.", unit="bits per row", ge=1
     )
     warm_start: bool = setting(
-        True, "Start from the closed form (PCA, k-means, ridge) at epoch 0; false = random initialisation."
+        True, "Start from the closed form (PCA, k-means, ridge) at epoch 0; false = random initialization."
     )
 
     @property

@@ -7,13 +7,13 @@ class OptimisationSettings(Section):
     """Epochs, batches and step size."""
 
     epochs: int = setting(410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0)
-    batch_size: int = setting(1024, "Training rows in an optimiser step.", unit="rows", ge=1)
+    batch_size: int = setting(1024, "Training rows in an optimizer step.", unit="rows", ge=1)
     val_batch_size: int = setting(
         1024, "Validation rows evaluated at once; changes memory, not metrics.", unit="rows", ge=1
     )
     learning_rate: float = setting(
         0.0007,
-        "Step size of the optimiser at the start of its schedule.",
+        "Step size of the optimizer at the start of its schedule.",
         gt=0,
         le=1,
     )
@@ -28,7 +28,7 @@ class OptimisationSettings(Section):
 class LossSettings(Section):
     """The weight of each term of the training loss; 0 switches a term off."""
 
-    reconstruction_weight: float = setting(1.0, "Squared error of the reconstruction, in normalised units.", ge=0)
+    reconstruction_weight: float = setting(1.0, "Squared error of the reconstruction, in normalized units.", ge=0)
     commitment_cost: float = setting(
         0.5, "Distance of the latents from their codes, over the embedding's energy.", ge=0
     )
@@ -42,7 +42,7 @@ class LossSettings(Section):
     )
     topo_weight: float = setting(
         0.45,
-        "Mismatch between distances in feature space and in the quantised latent space.",
+        "Mismatch between distances in feature space and in the quantized latent space.",
         ge=0,
     )
     topo_samples: int = setting(
@@ -67,8 +67,8 @@ class CodebookSettings(Section):
     )
     dead_code_reset_interval: int = setting(
         10000,
-        "Optimiser steps from one search for dead codes to the next; 0 = never.",
-        unit="optimiser steps",
+        "Optimizer steps from one search for dead codes to the next; 0 = never.",
+        unit="optimizer steps",
         ge=0,
     )
     dead_code_threshold: float = setting(

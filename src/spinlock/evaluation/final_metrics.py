@@ -110,7 +110,7 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
         if metrics["quality_train"] > QUALITY:
             return (
                 f"the training rows reach {metrics['quality_train']:.2f}: {limits.train_rows} rows are too few to "
-                "generalise from; more rows would help, more epochs would not"
+                "generalize from; more rows would help, more epochs would not"
             )
         alone = metrics["rate_distortion_quality"]["block"]
         if limits.local and alone <= QUALITY:
@@ -227,7 +227,7 @@ def _topography(
         "topographic_spearman": result.spearman,
         "topographic_trustworthiness": result.trustworthiness,
         "topographic_continuity": result.continuity,
-        "topographic_before_quantisation": topography(validation[fixed], before).pearson,
+        "topographic_before_quantization": topography(validation[fixed], before).pearson,
     }
 
 

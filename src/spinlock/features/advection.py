@@ -94,7 +94,7 @@ def _waves(size: int, numbers: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _least_squares(weight: Tensor, phase: Tensor, waves: Tensor) -> Tensor:
-    """v [R, C, 2] that minimises sum weight (phase + 2 pi n . v)^2, with a small ridge; 0 where there is no weight."""
+    """v [R, C, 2] that minimizes sum weight (phase + 2 pi n . v)^2, with a small ridge; 0 where there is no weight."""
     weight, waves = weight.double(), waves.double()
     normal = torch.einsum("rcm,mi,mj->rcij", weight, waves, waves)
     target = -torch.einsum("rcm,mi->rci", weight * phase, waves) / (2 * math.pi)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spinlock.features import advection, coupling
 from spinlock.features.run import Run
-from spinlock.features.signals import centred, log_energy, moving_points, positive
+from spinlock.features.signals import centered, log_energy, moving_points, positive
 
 FEATURES: dict[str, str] = {
     **coupling.FEATURES,
@@ -28,7 +28,7 @@ def compute(run: Run) -> Tensor:
     one_way = (
         irreversibility(points.diff(dim=-1).flatten(-2)),
         irreversibility(points.diff(dim=-1)).abs().mean(-1),
-        irreversibility(centred(log_energy(run)).diff(dim=-1)),
+        irreversibility(centered(log_energy(run)).diff(dim=-1)),
     )
     irreversible = torch.stack(one_way, -1).mean(1)
     return torch.cat([coupling.compute(run), advection.compute(run), irreversible], -1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spinlock.features.run import Run
-from spinlock.features.signals import entropy, moving, moving_points, standardised
+from spinlock.features.signals import entropy, moving, moving_points, standardized
 
 LAGS = 8
 """Frames by which one signal may lead another."""
@@ -35,8 +35,8 @@ FEATURES = {
     "0 for C = 1",
     "transfer_entropy": "between a point and the one beside it, mean over the directions +x, -x, +y, -y; 0 to 0.94; "
     "about 0.1 for independent ones at T = 64",
-    "transfer_asymmetry_x": "transfer entropy towards +x less that towards -x; -1 to 1",
-    "transfer_asymmetry_y": "transfer entropy towards +y less that towards -y; -1 to 1; 0 for H = 1",
+    "transfer_asymmetry_x": "transfer entropy toward +x less that toward -x; -1 to 1",
+    "transfer_asymmetry_y": "transfer entropy toward +y less that toward -y; -1 to 1; 0 for H = 1",
     "channel_transfer_entropy": "between channels at the same points, mean over ordered pairs; 0 to 0.94; 0 for C = 1",
     "channel_transfer_asymmetry": "mean over channels i < j of transfer entropy i -> j less j -> i; -1 to 1; "
     "0 for C = 1",
@@ -57,7 +57,7 @@ class Coupling:
 
     @classmethod
     def between(cls, first: Tensor, second: Tensor) -> "Coupling":
-        """Of standardised signals [R, C, P, T]."""
+        """Of standardized signals [R, C, P, T]."""
         states = _states(first), _states(second)
         return cls(
             lag_asymmetry(first, second),
@@ -69,13 +69,13 @@ class Coupling:
 
 def compute(run: Run) -> Tensor:
     """[R, F], averaged over channels or their pairs."""
-    points = standardised(moving_points(run))
-    x = Coupling.between(points, standardised(moving(run.points_beside(0, 1), run)))
+    points = standardized(moving_points(run))
+    x = Coupling.between(points, standardized(moving(run.points_beside(0, 1), run)))
     none = torch.zeros_like(x.strength)
     y = channel = Coupling(none, none, none, none)
     axes = [x]
     if run.frames.shape[-2] > 1:
-        y = Coupling.between(points, standardised(moving(run.points_beside(1, 0), run)))
+        y = Coupling.between(points, standardized(moving(run.points_beside(1, 0), run)))
         axes.append(y)
     if run.frames.shape[2] > 1:
         channel = Coupling.between(*_channel_pairs(points))
@@ -102,7 +102,7 @@ def _channel_pairs(points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def lag_asymmetry(first: Tensor, second: Tensor) -> Tensor:
-    """Mean over lags and channels of r^2(first leads) - r^2(second leads), [R], of standardised signals."""
+    """Mean over lags and channels of r^2(first leads) - r^2(second leads), [R], of standardized signals."""
     leads, follows = (pair.mean(-2) for pair in (_leading(first, second), _leading(second, first)))
     return (leads.square() - follows.square()).mean((-2, -1))
 

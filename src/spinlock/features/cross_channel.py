@@ -105,7 +105,7 @@ def _participation(correlation: Tensor) -> Tensor:
 
 
 def mutual_information(unit: Tensor) -> Tensor:
-    """(1 - exp(-2 I))^0.5 of I = H(a) + H(b) - H(a, b), [T, P], of the pairs of channels of standardised [T, C, N]."""
+    """(1 - exp(-2 I))^0.5 of I = H(a) + H(b) - H(a, b), [T, P], of the pairs of channels of standardized [T, C, N]."""
     points, bins = unit.shape[-1], len(EDGES) + 1
     # How often a is above one edge and b above another gives the counts of the bins by differences.
     edges = unit.new_tensor((-torch.inf, *EDGES))[:, None]

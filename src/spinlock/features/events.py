@@ -13,12 +13,12 @@ from torch import Tensor
 from spinlock.features.run import Run
 from spinlock.features.signals import (
     FLOOR,
-    centred,
+    centered,
     detrended,
     level,
     log_energy,
     moving_points,
-    standardised,
+    standardized,
     switches,
 )
 
@@ -51,7 +51,7 @@ def compute(run: Run) -> Tensor:
         spikes.float().mean(-1),
         burst,
         longest,
-        switches(standardised(centred(energy)), STATE) / count,
+        switches(standardized(centered(energy)), STATE) / count,
         switches(detrended(moving_points(run)), FLOOR).mean(-1) / count,
         switches(detrended(energy), FLOOR) / count,
     )

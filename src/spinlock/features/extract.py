@@ -1,11 +1,11 @@
-"""The three tables of features: per frame, per run, and aggregated over frames and realisations.
+"""The three tables of features: per frame, per run, and aggregated over frames and realizations.
 
 Aggregated columns of a per-frame feature f(m, t): over time its ``mean``, its ``std`` and its ``change`` (mean of the
-last less that of the first quarter), each averaged over realisations, and the ``spread`` (standard deviation) over
-realisations of the mean over time. Of a per-run feature f(m): its ``mean`` over realisations. Its standard deviation is
-left to the table of runs: from three realisations it says little of the operator (docs/features.md).
+last less that of the first quarter), each averaged over realizations, and the ``spread`` (standard deviation) over
+realizations of the mean over time. Of a per-run feature f(m): its ``mean`` over realizations. Its standard deviation is
+left to the table of runs: from three realizations it says little of the operator (docs/features.md).
 
-Letters: ``B`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``R`` = B M runs,
+Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``R`` = B M runs,
 ``D1``, ``D2``, ``D`` columns of the three tables.
 """
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spinlock.features.run import Run
-from spinlock.features.signals import DEPTH, FLOOR, centred, detrended, level, log_energy, positive, slope
+from spinlock.features.signals import DEPTH, FLOOR, centered, detrended, level, log_energy, positive, slope
 
 FEATURES = {
     "growth_rate": "least-squares slope of L(t) = log E(t); 1/frame; 0 for T = 1",
@@ -34,7 +34,7 @@ SETTLED = 0.1
 def compute(run: Run) -> Tensor:
     """[R, F], averaged over channels."""
     course = log_energy(run)
-    line_rest, moving = detrended(course), centred(course)
+    line_rest, moving = detrended(course), centered(course)
     unexplained = line_rest.square().sum(-1) / positive(moving.square().sum(-1))
     columns = (
         slope(moving),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spinlock.features.run import Run
-from spinlock.features.signals import DEPTH, FLOOR, centred, detrended, level, positive, slope
+from spinlock.features.signals import DEPTH, FLOOR, centered, detrended, level, positive, slope
 
 CUT = 4
 """Cycles per domain: half of what a grid of 16 points has, so that both parts have modes on any usual grid."""
@@ -105,7 +105,7 @@ def _measures(course: Tensor) -> Tensor:
     """[R, C, Q, 4] of q(t) [R, C, Q, T] in units of the run's level."""
     size = course.abs().mean(-1)
     scale = size.clamp_min(1.0)  # of the noise
-    moving = centred(course, scale)
+    moving = centered(course, scale)
     constant = moving.abs().amax(-1) == 0
     change = slope(moving) * (course.shape[-1] - 1)
     rest = detrended(moving, scale).square().mean(-1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 from spinlock.features.run import Run
-from spinlock.features.signals import FLOOR, centred, entropy, log_energy, moving_points, positive
+from spinlock.features.signals import FLOOR, centered, entropy, log_energy, moving_points, positive
 
 WINDOWS = (5, 10, 20)
 PACF_LAGS = 5
@@ -45,7 +45,7 @@ FEATURES = {
 
 def compute(run: Run) -> Tensor:
     """[R, F], averaged over channels."""
-    points, energy = moving_points(run), centred(log_energy(run))
+    points, energy = moving_points(run), centered(log_energy(run))
     covariance = autocovariance(points).sum(-2)
     columns = [decay_time(covariance), decay_time(autocovariance(energy))]
     columns += partial_autocorrelations(covariance).unbind(-1)
@@ -58,7 +58,7 @@ def compute(run: Run) -> Tensor:
 
 
 def autocovariance(signal: Tensor) -> Tensor:
-    """sum_t x(t) x(t + l) of a centred signal [..., T] at lags l = 0 .. T - 1, by zero-padded FFT."""
+    """sum_t x(t) x(t + l) of a centered signal [..., T] at lags l = 0 .. T - 1, by zero-padded FFT."""
     frames = signal.shape[-1]
     power = torch.fft.rfft(signal, n=2 * frames).abs().square()
     covariance: Tensor = torch.fft.irfft(power, n=2 * frames)

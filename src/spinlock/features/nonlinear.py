@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spinlock.features import recurrence
 from spinlock.features.run import Run
-from spinlock.features.signals import FLOOR, frame_times, level, moving_points, positive, standardised
+from spinlock.features.signals import FLOOR, frame_times, level, moving_points, positive, standardized
 
 FRAMES = 128
 NEAREST = 3e-3
@@ -33,7 +33,7 @@ FEATURES: dict[str, str] = {
     "displacement": "distance of the last from the first frame over the largest distance; 0 (back again) to 1",
     "return_distance": "mean over frames of the distance to the nearest one a quarter of the run later or more; "
     "0 (repeats itself) to about 2",
-    "neighbour_divergence": "mean log rate at which nearest neighbours a quarter of the run apart move away from each "
+    "neighbor_divergence": "mean log rate at which nearest neighbors a quarter of the run apart move away from each "
     "other in the next frame (Rosenstein et al. 1993); 1/frame; -8 to 8; 0 where all repeats exactly",
     "sample_entropy": "log of the number of pairs of stretches alike in 2 steps over those alike in 3, of the points' "
     "increments, within 0.2 of their rms; 0 where nothing moves, 2.2 for independent increments",
@@ -52,8 +52,8 @@ def compute(run: Run) -> Tensor:
         correlation_dimension(distance),
         *_dimensions(squares),
         *_way(distance),
-        *_neighbours(distance, stride),
-        sample_entropy(standardised(moving_points(run)[..., ::stride].diff(dim=-1))),
+        *_neighbors(distance, stride),
+        sample_entropy(standardized(moving_points(run)[..., ::stride].diff(dim=-1))),
     ]
     return torch.stack(columns, -1)
 
@@ -61,7 +61,7 @@ def compute(run: Run) -> Tensor:
 def squared_distances(frames: Tensor, size: Tensor) -> Tensor:
     """d^2 [R, T, T] between frames [R, T, C, H, W] of levels ``size`` [R, C]; all 0 for a run that stands still.
 
-    Centred over time first: |a|^2 + |b|^2 - 2 a b would lose in float32 what little moves before a large background.
+    Centered over time first: |a|^2 + |b|^2 - 2 a b would lose in float32 what little moves before a large background.
     """
     grams = []
     for fields in frames.flatten(2):
@@ -129,8 +129,8 @@ def _way(distance: Tensor) -> tuple[Tensor, Tensor]:
     return path.clamp_min(1).log(), distance[:, 0, -1] / largest
 
 
-def _neighbours(distance: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Return distance and neighbour divergence, [R] each; 0 for runs too short to return."""
+def _neighbors(distance: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """Return distance and neighbor divergence, [R] each; 0 for runs too short to return."""
     frames = distance.shape[-1]
     gap = max(frames // 4, recurrence.THEILER)
     nothing = distance.new_zeros(len(distance))
@@ -149,7 +149,7 @@ def _neighbours(distance: Tensor, stride: int) -> tuple[Tensor, Tensor]:
 
 
 def sample_entropy(signal: Tensor) -> Tensor:
-    """log(B / A) [R] of standardised signals [R, C, P, T]: pairs alike in 2 and in 3 frames, counted over points."""
+    """log(B / A) [R] of standardized signals [R, C, P, T]: pairs alike in 2 and in 3 frames, counted over points."""
     frames = signal.shape[-1]
     if frames < 4:
         return signal.new_zeros(len(signal))

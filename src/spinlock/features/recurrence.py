@@ -3,7 +3,7 @@
 The recurrence rate counts the pairs nearer than :data:`ALIKE`. Lines are looked for among the nearest tenth of the
 pairs (:data:`SHARE`; a fixed rate, Marwan et al. 2007), so that they tell something else than the rate: diagonals
 (stretches that run alike) and verticals (stretches that stand still) of the recurrence plot (Eckmann et al. 1987;
-Zbilut and Webber 1992). Frames closer than :data:`THEILER` in time are alike because they are neighbours, and are left
+Zbilut and Webber 1992). Frames closer than :data:`THEILER` in time are alike because they are neighbors, and are left
 out. A run that stands still recurs everywhere: rate, determinism and lengths are at their largest; with T < 3 all
 features are 0. Part of the nonlinear group.
 
@@ -40,7 +40,7 @@ FEATURES = {
 
 
 def quantify(distance: Tensor) -> list[Tensor]:
-    """The features, [R] each, from normalised distances [R, T, T]."""
+    """The features, [R] each, from normalized distances [R, T, T]."""
     frames = distance.shape[-1]
     if frames <= THEILER:
         return [distance.new_zeros(len(distance))] * len(FEATURES)

@@ -17,7 +17,7 @@ from spinlock.features.signals import detrended, entropy, level, log_energy, mov
 
 FEATURES = {
     "dominant_frequency": "log of the peak of the points' mean periodogram, in cycles/frame; log(1 / T) to log(1/2)",
-    "dominant_power": "share of that periodogram in the peak's bin and its two neighbours; 0 to 1",
+    "dominant_power": "share of that periodogram in the peak's bin and its two neighbors; 0 to 1",
     "spectral_entropy": "entropy of that periodogram over the log of its number of bins; 0 to 1",
     "energy_dominant_frequency": "log of the peak of the periodogram of log E(t); log(1 / T) to log(1/2)",
     "energy_dominant_power": "share of the periodogram of log E(t) in its peak and the two bins beside it; 0 to 1",
@@ -70,8 +70,8 @@ def peak_frequency(power: Tensor, frames: int) -> Tensor:
     if inner < 1:
         return torch.full_like(total, 1 / frames)
     middle = peak.clamp(1, inner)
-    left, centre, right = (height.gather(-1, middle + step) for step in (-1, 0, 1))
-    bend = left - 2 * centre + right
+    left, center, right = (height.gather(-1, middle + step) for step in (-1, 0, 1))
+    bend = left - 2 * center + right
     offset = torch.where((peak == middle) & (bend < 0), 0.5 * (left - right) / bend, (peak - middle).to(power.dtype))
     frequency = (middle + 1 + offset).squeeze(-1) / frames
     return torch.where(total > 0, frequency, 1 / frames)

@@ -1,6 +1,6 @@
 """What features are computed from: the frames of runs, short probing runs beside them, and what several groups share.
 
-Letters: ``R`` runs (operators times realisations), ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points (``H`` = 1
+Letters: ``R`` runs (operators times realizations), ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points (``H`` = 1
 for one-dimensional fields), ``S`` steps of a probe. Fields are float32, periodic, finite and at most
 :data:`LARGEST` in size; a run that blew up holds its last good frame.
 """

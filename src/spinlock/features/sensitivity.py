@@ -25,7 +25,7 @@ FEATURES = {
     "contraction": "share of the probe steps in which |delta| shrinks, mean over the epsilons; 0 to 1",
     "linear_response_r2": "share of the largest epsilon's last delta that a multiple of the middle one's explains; "
     "0 to 1",
-    "localisation": "log of the kurtosis <delta^4> / <delta^2>^2 of the middle epsilon's last delta over space; "
+    "localization": "log of the kurtosis <delta^4> / <delta^2>^2 of the middle epsilon's last delta over space; "
     "0 (equally large everywhere) to log N",
     "gain_half": "log(|F(u0 / 2)| / |F(u0) / 2|) after all probe steps F; 0 for linear operators; -10 to 10",
     "gain_double": "log(|F(2 u0)| / |2 F(u0)|) after all probe steps; 0 for linear operators; -10 to 10",

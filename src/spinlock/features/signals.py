@@ -32,7 +32,7 @@ def log_energy(run: Run) -> Tensor:
     return torch.where(largest > 0, share.clamp_min(DEPTH).log(), 0.0)
 
 
-def centred(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+def centered(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """x - <x> [..., T], 0 where its standard deviation is within the noise of ``scale`` [...]."""
     rest = signal - signal.mean(-1, keepdim=True)
     moving = rest.square().mean(-1).sqrt() > FLOOR * scale
@@ -43,11 +43,11 @@ def detrended(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """x less its least-squares line [..., T], 0 where the rest is within the noise of ``scale`` [...]."""
     rest = signal - signal.mean(-1, keepdim=True)
     time = frame_times(signal)
-    return centred(rest - slope(rest)[..., None] * time, scale)
+    return centered(rest - slope(rest)[..., None] * time, scale)
 
 
-def standardised(signal: Tensor) -> Tensor:
-    """x / rms(x) of a centred signal [..., T]; 0 stays 0."""
+def standardized(signal: Tensor) -> Tensor:
+    """x / rms(x) of a centered signal [..., T]; 0 stays 0."""
     return signal / positive(signal.square().mean(-1, keepdim=True).sqrt())
 
 
@@ -70,7 +70,7 @@ def moving_points(run: Run) -> Tensor:
 
 def moving(points: Tensor, run: Run) -> Tensor:
     """The same of any points [R, C, T, P] of the run."""
-    return centred(points.transpose(-2, -1) / level(run)[..., None, None])
+    return centered(points.transpose(-2, -1) / level(run)[..., None, None])
 
 
 def positive(values: Tensor) -> Tensor:

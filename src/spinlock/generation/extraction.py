@@ -1,6 +1,6 @@
 """Features of rollouts that somebody else simulated, a few operators at a time.
 
-Letters: ``N`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``n`` of a block.
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``n`` of a block.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -46,11 +46,11 @@ def extract_rollouts(
     names = feature_names(with_probes=False)
     tables = {
         "aggregated": (names.aggregated, ()),
-        "per_trajectory": (names.per_trajectory, (source.realisations,)),
+        "per_trajectory": (names.per_trajectory, (source.realizations,)),
         "per_timestep": (names.per_timestep, (source.frames,)),
     }
     marks = {"features_version": VERSION, "layout": source.layout, "scale": scale, **(attributes or {})}
-    held = np.zeros((source.num_operators, source.realisations), dtype=np.int32)
+    held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
     with OperatorFile(
         output, source.num_operators, tables, attributes=marks, annotations=source, overwrite=overwrite
     ) as file:
@@ -101,7 +101,7 @@ def _checked(runs: Fields, operator: int, source: Rollouts, hold: bool) -> list[
         marks.append(0)
         if not len(bad):
             continue
-        first, where = int(bad[0]), f"{source.path}: operator {operator}, realisation {number}, frame {int(bad[0])}"
+        first, where = int(bad[0]), f"{source.path}: operator {operator}, realization {number}, frame {int(bad[0])}"
         held = hold and first > 0
         if not held and np.isfinite(worst[first]):
             raise DataError(

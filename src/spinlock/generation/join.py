@@ -1,6 +1,6 @@
 """The parts of a run joined to one dataset, a band of operators at a time, so that memory does not grow with N.
 
-Letters: ``N`` operators, ``M`` realisations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a band.
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a band.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def join_parts(
     count = operators.count
     names = feature_names(with_probes=True)
     tables = _layout(names, config)
-    blow_up = np.zeros((count, config.num_realisations), dtype=np.int32)
+    blow_up = np.zeros((count, config.num_realizations), dtype=np.int32)
     marks: dict[str, Attribute] = {"features_version": VERSION, "configuration": dump_config(config), **attributes}
     with OperatorFile(output, count, tables, attributes=marks, overwrite=overwrite) as file:
         band_rows = max(1, BAND_BYTES // (table_bytes(config) // count))
@@ -72,7 +72,7 @@ def join_parts(
 def _layout(names: FeatureNames, config: DatasetConfig) -> dict[str, tuple[Sequence[str], tuple[int, ...]]]:
     return {
         "aggregated": (names.aggregated, ()),
-        "per_trajectory": (names.per_trajectory, (config.num_realisations,)),
+        "per_trajectory": (names.per_trajectory, (config.num_realizations,)),
         "per_timestep": (names.per_timestep, (config.num_steps,)),
     }
 
@@ -116,7 +116,7 @@ def _keep_fields(
 ) -> None:
     kinds = {operators.strata[number].family for number in operators.stratum}
     channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in kinds)
-    file.keep_fields((config.num_samples, config.num_realisations, config.num_steps, channels, *[config.grid_size] * 2))
+    file.keep_fields((config.num_samples, config.num_realizations, config.num_steps, channels, *[config.grid_size] * 2))
     for block in blocks:
         kept = store.read(block).fields
         assert kept is not None

@@ -35,7 +35,7 @@ def table_bytes(config: DatasetConfig) -> int:
     names = feature_names(with_probes=True)
     row = (
         len(names.aggregated)
-        + config.num_realisations * len(names.per_trajectory)
+        + config.num_realizations * len(names.per_trajectory)
         + config.num_steps * len(names.per_timestep)
     )
     return 4 * row * config.num_samples
@@ -43,7 +43,7 @@ def table_bytes(config: DatasetConfig) -> int:
 
 def field_bytes(config: DatasetConfig, operators: Operators) -> int:
     """The raw fields of all operators, in the channels that they have."""
-    frame = config.num_realisations * config.num_steps * config.grid_size**2
+    frame = config.num_realizations * config.num_steps * config.grid_size**2
     channels = sum(
         len(operators.members(number)) * (FAMILIES[each.family].channels if each.family in FAMILIES else CHANNELS)
         for number, each in enumerate(operators.strata)
@@ -77,7 +77,7 @@ def check_disk(config: DatasetConfig, operators: Operators, output: Path, *, the
 
 def memory_bytes(config: DatasetConfig, blocks: Sequence[Block], workers: int) -> int:
     """About what a run needs at once, with ``workers`` blocks being computed."""
-    runs = max(block.size for block in blocks) * config.num_realisations
+    runs = max(block.size for block in blocks) * config.num_realizations
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
     frames = 4 * runs * config.num_steps * channels * config.grid_size**2
     return PROCESS_BYTES + int(workers * FRAMES_AT_ONCE * frames)
@@ -100,7 +100,7 @@ def check_memory(config: DatasetConfig, blocks: Sequence[Block], device: torch.d
         raise RunError(
             f"not enough memory: {there / 1e9:.1f} GB on {device.type}",
             expected=f"about {needed / 1e9:.1f} GB for {workers} blocks at once",
-            remedy="lower grid_size, num_steps, num_realisations or batch_size",
+            remedy="lower grid_size, num_steps, num_realizations or batch_size",
         )
 
 

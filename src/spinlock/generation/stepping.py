@@ -1,6 +1,6 @@
 """The operators of a block as one function of fields and step: coefficients or weights are made once, then stepped.
 
-Letters: ``B`` operators of the block, ``M`` realisations, ``C`` channels, ``H`` x ``W`` points.
+Letters: ``B`` operators of the block, ``M`` realizations, ``C`` channels, ``H`` x ``W`` points.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def assemble(block: Block, operators: Operators, config: DatasetConfig, device: 
     """Everything of a block that is drawn, on the device."""
     values = _Values(block, operators)
     channels = FAMILIES[block.family].channels if block.architecture is None else CHANNELS
-    shape = (config.num_realisations, channels, config.grid_size, config.grid_size)
+    shape = (config.num_realizations, channels, config.grid_size, config.grid_size)
     amplitude, wavenumber = values.of(AMPLITUDE), values.of(WAVENUMBER)
     kinds = [config.initial_conditions[int(number)] for number in values.of(CONDITION)]
     fields = initial_fields(kinds, amplitude, wavenumber, _draws(block, config, Purpose.INITIAL, shape).to(device))

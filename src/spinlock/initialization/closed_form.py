@@ -1,8 +1,8 @@
 """The tokenizer without a gradient step: principal axes, residual k-means and one ridge regression.
 
 Per category x_c V_c are coordinates on its principal axes; three levels of k-means on the residuals give the codes;
-the decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantised coordinates of all categories
-and W_0 = blockdiag(V_c') decodes each category alone: ridge regression towards the local decoder, so that categories
+the decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantized coordinates of all categories
+and W_0 = blockdiag(V_c') decodes each category alone: ridge regression toward the local decoder, so that categories
 help each other as far as the rows support it. It starts the network (epoch 0), scores partitions of the features and
 sizes the codebooks. Categories are bucketed by width as in the network.
 """
@@ -48,8 +48,8 @@ class FittedBlock(Basis):
 
     levels: list[FittedLevel]
 
-    def quantise(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
-        """Quantised coordinates [C, B, E] of rows [B, D] after so many levels."""
+    def quantize(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
+        """Quantized coordinates [C, B, E] of rows [B, D] after so many levels."""
         used = max(level.codes.shape[-1] for level in self.levels)
         residual = torch.bmm(self.layout.gather(rows), self.axes[..., :used])
         total = torch.zeros_like(residual)
@@ -64,19 +64,19 @@ class FittedBlock(Basis):
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """A fitted closed-form tokenizer: its buckets, and the decoder [C E, D] without bias (columns are centred)."""
+    """A fitted closed-form tokenizer: its buckets, and the decoder [C E, D] without bias (columns are centered)."""
 
     blocks: list[FittedBlock]
     decoder: Tensor
 
-    def quantise(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
-        """Quantised coordinates [B, C E] of rows [B, D] after so many levels."""
-        return quantise(self.blocks, rows, levels)
+    def quantize(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
+        """Quantized coordinates [B, C E] of rows [B, D] after so many levels."""
+        return quantize(self.blocks, rows, levels)
 
 
-def quantise(blocks: Sequence[FittedBlock], rows: Tensor, levels: int = LEVELS) -> Tensor:
-    """Quantised coordinates [B, C E] of rows [B, D] in all buckets, after so many levels."""
-    return torch.cat([flat(block.quantise(rows, levels)) for block in blocks], dim=-1)
+def quantize(blocks: Sequence[FittedBlock], rows: Tensor, levels: int = LEVELS) -> Tensor:
+    """Quantized coordinates [B, C E] of rows [B, D] in all buckets, after so many levels."""
+    return torch.cat([flat(block.quantize(rows, levels)) for block in blocks], dim=-1)
 
 
 def flat(latents: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ def local_decoder(blocks: Sequence[Basis], columns: int) -> Tensor:
 
 
 def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequence[float]) -> list[Tensor]:
-    """Ridge decoders [C E, D] towards ``base`` for latents [n, C E] and rows [n, D], one for each strength."""
+    """Ridge decoders [C E, D] toward ``base`` for latents [n, C E] and rows [n, D], one for each strength."""
     active = latents.abs().sum(0) > 0
     used = latents[:, active]
     design = used.double()
@@ -170,4 +170,4 @@ def fit_closed_form(
     """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
     blocks = fit_blocks(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
     base = local_decoder(blocks, spec.num_columns)
-    return ClosedForm(blocks, fit_decoders(quantise(blocks, rows), rows, base, (ridge,))[0])
+    return ClosedForm(blocks, fit_decoders(quantize(blocks, rows), rows, base, (ridge,))[0])

@@ -1,8 +1,8 @@
 """Fit joint codes in closed form: assign all tokens of a row together, refit all vectors at once, a few rounds.
 
 T starts as code times decoder. With the one-hot assignments F [n, S] of all codebooks side by side, a round moves the
-vectors by ridge regression of what is left, dT = (F'F + lambda I)^-1 F'(X - F T), towards what they were; then the
-tokens are assigned anew (as in additive quantisation, Babenko and Lempitsky, 2014). At the end each prefix of the
+vectors by ridge regression of what is left, dT = (F'F + lambda I)^-1 F'(X - F T), toward what they were; then the
+tokens are assigned anew (as in additive quantization, Babenko and Lempitsky, 2014). At the end each prefix of the
 levels gets vectors of its own, by one such regression from those of the whole.
 """
 

@@ -1,4 +1,4 @@
-"""k-means for all categories at once: minimise sum_i min_k |x_i - e_k|^2 in each of C independent point sets.
+"""k-means for all categories at once: minimize sum_i min_k |x_i - e_k|^2 in each of C independent point sets.
 
 Seeding is greedy k-means++ (Arthur and Vassilvitskii, 2007), refinement Lloyd's algorithm (1982). The point sets share
 one batched product, because thirty small calls spend their time in launching; scikit-learn's ``KMeans`` is the
@@ -21,7 +21,7 @@ SHARES = 2.0**40
 """Whole numbers that the distances of a point set are measured in where rows are drawn in proportion to them."""
 
 SEEDING_TRIALS = 4
-"""Candidates per new centre, of which the one that lowers the potential most is taken."""
+"""Candidates per new center, of which the one that lowers the potential most is taken."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, ite
 
 
 def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
-    """Greedy k-means++: each new centre is the best of a few rows drawn in proportion to their squared distance."""
+    """Greedy k-means++: each new center is the best of a few rows drawn in proportion to their squared distance."""
     categories, rows, _ = points.shape
     if rows > SEEDING_ROWS:
         chosen = torch.randperm(rows, generator=generator)[:SEEDING_ROWS].sort().values
@@ -69,10 +69,10 @@ def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
         cumulative = _whole(distance[:, 0]).cumsum(-1)
         drawn = (draws.double() * cumulative[:, -1:]).long()
         candidates = torch.searchsorted(cumulative, drawn, right=True).clamp(max=rows - 1)
-        centres = points[every[:, None], candidates]
-        after = torch.minimum(distance, _distance_to(across, norms, centres))
+        centers = points[every[:, None], candidates]
+        after = torch.minimum(distance, _distance_to(across, norms, centers))
         best = after.sum(-1).argmin(-1)
-        codes[:, k] = centres[every, best]
+        codes[:, k] = centers[every, best]
         distance = after[every, best][:, None]
     return codes * mask[..., None]
 
@@ -82,6 +82,6 @@ def _whole(distance: Tensor) -> Tensor:
     return (distance * (SHARES / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
 
 
-def _distance_to(across: Tensor, norms: Tensor, centres: Tensor) -> Tensor:
+def _distance_to(across: Tensor, norms: Tensor, centers: Tensor) -> Tensor:
     """|x_i - c_t|^2 [C, t, n] of points [C, d, n] by one batched product, clamped at 0 against cancellation."""
-    return torch.baddbmm(norms, centres, across, alpha=-2.0).add_(centres.square().sum(-1)[..., None]).clamp_(min=0)
+    return torch.baddbmm(norms, centers, across, alpha=-2.0).add_(centers.square().sum(-1)[..., None]).clamp_(min=0)

@@ -1,7 +1,7 @@
 """More training rows between those there are: x + u (x' - x), x' one of five rows nearest to x, u uniform in (0, 1).
 
 Codes are means of few rows and remember them: with K codes in each of T codebooks about T K / n of the variance of what
-is left is fitted away on training rows and comes back on others. Points on the lines between near neighbours (Chawla et
+is left is fitted away on training rows and comes back on others. Points on the lines between near neighbors (Chawla et
 al., 2002, who made rare classes larger so) lie where held-out rows lie too, and codes fitted on them remember less.
 """
 
@@ -21,7 +21,7 @@ BLOCK = 1024
 
 
 def interpolated(rows: Tensor, seed: int, *, enough: int = ENOUGH_ROWS, most: int = MOST_COPIES) -> Tensor:
-    """Versions [m, n, D] of rows [n, D]: the rows themselves, and m - 1 times a point towards a near neighbour."""
+    """Versions [m, n, D] of rows [n, D]: the rows themselves, and m - 1 times a point toward a near neighbor."""
     count = len(rows)
     versions = min(most, max(1, enough // max(1, count))) if count > NEIGHBORS else 1
     if versions == 1:

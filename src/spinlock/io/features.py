@@ -64,7 +64,7 @@ class FeatureSource(AnnotatedFile):
 
     @property
     def rows_per_operator(self) -> int:
-        """M: realisations or time steps; 1 for aggregated tables."""
+        """M: realizations or time steps; 1 for aggregated tables."""
         return self.shape[1] if len(self.shape) == 3 else 1
 
     @property

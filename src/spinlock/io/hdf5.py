@@ -103,7 +103,7 @@ class _Sink:
     """The file object behind an HDF5 file that is being written.
 
     The first failure is raised through HDF5 while the file is in use, and only remembered in ``failure``
-    while it is being ``closing``; afterwards nothing is written any more, what was not written reads as
+    while it is being ``closing``; afterward nothing is written any more, what was not written reads as
     zeros, and HDF5 notices nothing. An interrupt that arrives inside HDF5's closing is kept in the same way.
     """
 

@@ -1,6 +1,6 @@
 """Datasets of operators, written: the three feature tables, what is known of each operator, and raw fields if kept.
 
-Letters: ``N`` operators, ``M`` realisations, ``T`` frames, ``D`` columns of a table, ``n`` operators of a block.
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns of a table, ``n`` operators of a block.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ Ours is /outputs/fields [N, M, T, C, H, W], or [N, M, T, C, W] in one dimension;
 the C channels an operator has. In a file of The Well each trajectory is an operator with one run: the channels are the
 components of all fields under t0_fields, t1_fields and t2_fields that change in time.
 
-Letters: ``N`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ WELL_GROUPS = ("t0_fields", "t1_fields", "t2_fields")
 
 
 class Rollouts(AnnotatedFile):
-    """An open file of rollouts: ``num_operators`` N, ``realisations`` M, ``frames`` T and ``grid`` (H, W)."""
+    """An open file of rollouts: ``num_operators`` N, ``realizations`` M, ``frames`` T and ``grid`` (H, W)."""
 
     layout: str
     num_operators: int
-    realisations: int
+    realizations: int
     frames: int
     grid: tuple[int, int]
 
@@ -89,7 +89,7 @@ class OwnRollouts(Rollouts):
             raise DataError(f"shape {shape}", where=where, expected="[N, M, T, C, H, W] or [N, M, T, C, W], none empty")
         if self._fields.dtype.kind not in "fiu":
             raise DataError(f"holds {self._fields.dtype}", where=where, expected="real numbers")
-        self.num_operators, self.realisations, self.frames = shape[:3]
+        self.num_operators, self.realizations, self.frames = shape[:3]
         self.grid = (shape[4], shape[5]) if len(shape) == 6 else (1, shape[4])
         self._channels = _channel_counts(file, shape[0], shape[3], str(path))
 
@@ -123,7 +123,7 @@ class WellRollouts(Rollouts):
                 f"attribute n_trajectories is {count.tolist()!r}", where=where, expected="a whole number of at least 1"
             )
         self.num_operators = int(count.item())
-        self.realisations = 1
+        self.realizations = 1
         self._fields = list(self._time_varying(where))
         if not self._fields:
             raise DataError(

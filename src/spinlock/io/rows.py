@@ -1,6 +1,6 @@
 """Flattened rows: [N, D] and [N, M, D] datasets read and written as one list of N * M rows, in file order.
 
-Letters: ``N`` operators, ``M`` rows of one operator (realisations or time steps), ``D`` columns.
+Letters: ``N`` operators, ``M`` rows of one operator (realizations or time steps), ``D`` columns.
 """
 
 from collections.abc import Iterator

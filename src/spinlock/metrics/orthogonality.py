@@ -1,7 +1,7 @@
 """Orthogonality of categories: max over pairs |cos(g_c, g_d)| of their centroids g_c = mean_{j in c} s_j x_j.
 
 s_j is the sign of column j's loading on the first principal component of its category over the training rows, so that
-columns which vary together with opposite signs do not cancel. On training rows the columns are centred and scaled, so
+columns which vary together with opposite signs do not cancel. On training rows the columns are centered and scaled, so
 the cosine of two centroids is a quadratic form in the correlation matrix R: cos = a'R b / sqrt(a'R a  b'R b).
 """
 

@@ -82,7 +82,7 @@ class GaussianBound:
 
     @classmethod
     def of(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianBound:
-        """From centred rows [n, D] and [m, D]."""
+        """From centered rows [n, D] and [m, D]."""
         rows = train.astype(np.float64)
         few = len(rows) < FEW_ROWS * rows.shape[1]
         covariance = shrunk_covariance(rows) if few else rows.T @ rows / len(rows)
@@ -104,7 +104,7 @@ class GaussianBound:
 
 
 def shrunk_covariance(rows: Floats) -> Floats:
-    """(1 - s) S + s m I [D, D] from centred rows [n, D], m the mean variance, s of least expected squared error.
+    """(1 - s) S + s m I [D, D] from centered rows [n, D], m the mean variance, s of least expected squared error.
 
     Ledoit and Wolf (2004); scikit-learn's, which takes seconds to import, is what the tests compare with.
     """

@@ -1,6 +1,6 @@
 """Reconstruction quality: the fraction of variance explained, 1 - sum (x - x^)^2 / sum (x - mean_train)^2.
 
-Rows are z-scored, clipped units, whatever the model's normalisation, so that mean_train is 0 and every column starts
+Rows are z-scored, clipped units, whatever the model's normalization, so that mean_train is 0 and every column starts
 with about the same weight.
 """
 

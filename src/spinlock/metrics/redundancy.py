@@ -15,12 +15,12 @@ def latent_redundancy(latents: Tensor) -> Tensor:
     categories, rows, width = latents.shape
     if categories < 2:
         return latents.new_zeros(())
-    centred = latents - latents.mean(1, keepdim=True)
-    flat = centred.transpose(0, 1).flatten(1)
+    centered = latents - latents.mean(1, keepdim=True)
+    flat = centered.transpose(0, 1).flatten(1)
     covariance = (flat.t() @ flat) / rows
     blocks = covariance.view(categories, width, categories, width)
     power = blocks.square().sum((1, 3))
-    variance = centred.square().sum((1, 2)) / rows  # the trace; inductor cannot view a diagonal
+    variance = centered.square().sum((1, 2)) / rows  # the trace; inductor cannot view a diagonal
     share = power / torch.outer(variance, variance).clamp(min=1e-12)
     upper = torch.ones_like(share).triu(1)
     return (share * upper).sum() / upper.sum()

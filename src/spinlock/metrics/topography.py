@@ -1,7 +1,7 @@
 """Topographic correlation: Pearson r over pairs i < j between distances in feature space and in latent space.
 
 Only the upper triangle counts: the zero diagonal of a full matrix raises r (0.748 to 0.834 at 64 rows). Beside it
-Spearman's rank correlation, and trustworthiness and continuity of the neighbourhoods (Venna and Kaski, 2001).
+Spearman's rank correlation, and trustworthiness and continuity of the neighborhoods (Venna and Kaski, 2001).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from scipy.spatial.distance import squareform
 Floats = NDArray[np.float64]
 
 ROWS = 2000
-NEIGHBOURS = 15
+NEIGHBORS = 15
 
 
 @dataclass(frozen=True)
 class Topography:
-    """Correlations of all pairwise distances, and how well neighbourhoods are kept (None with too few rows)."""
+    """Correlations of all pairwise distances, and how well neighborhoods are kept (None with too few rows)."""
 
     pearson: float
     spearman: float
@@ -69,7 +69,7 @@ def topographic_correlation(feature_distances: Floats, latents: NDArray[np.float
 def topography(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
     """All four measures for features [n, D] and latents [n, E]."""
     near, far = pair_distances(features), pair_distances(latents)
-    kept = len(features) > 2 * NEIGHBOURS
+    kept = len(features) > 2 * NEIGHBORS
     square_near, square_far = squareform(near), squareform(far)
     return Topography(
         pearson=pearson(near, far),
@@ -80,11 +80,11 @@ def topography(features: NDArray[np.floating[Any]], latents: NDArray[np.floating
 
 
 def _kept(original: Floats, embedded: Floats) -> float:
-    """1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbours of max(0, rank - k), from two distance matrices."""
+    """1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbors of max(0, rank - k), from two distance matrices."""
     count = len(original)
     itself_first = original - np.eye(count)  # rank 0 is the row itself, also where others lie at distance 0
     ranks = itself_first.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
-    neighbours = embedded + np.diag(np.full(count, np.inf))
-    nearest = neighbours.argsort(1, kind="stable")[:, :NEIGHBOURS]
-    excess = np.maximum(np.take_along_axis(ranks, nearest, 1) - NEIGHBOURS, 0).sum()
-    return float(1 - 2 / (count * NEIGHBOURS * (2 * count - 3 * NEIGHBOURS - 1)) * excess)
+    neighbors = embedded + np.diag(np.full(count, np.inf))
+    nearest = neighbors.argsort(1, kind="stable")[:, :NEIGHBORS]
+    excess = np.maximum(np.take_along_axis(ranks, nearest, 1) - NEIGHBORS, 0).sum()
+    return float(1 - 2 / (count * NEIGHBORS * (2 * count - 3 * NEIGHBORS - 1)) * excess)

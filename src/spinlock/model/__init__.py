@@ -1,4 +1,4 @@
-"""The network: per-category encoders, three nested residual quantisation levels, one shared and many partial decoders.
+"""The network: per-category encoders, three nested residual quantization levels, one shared and many partial decoders.
 
 Torch only: no files, no HDF5, no configuration. Letters used for shapes throughout: ``B`` rows, ``D`` kept columns,
 ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``L`` levels (three), ``K`` codes of the

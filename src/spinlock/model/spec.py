@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from spinlock.model.buckets import bucket_sizes, slices
 
 LEVELS = 3
-"""Quantisation levels per category, coarse to fine."""
+"""Quantization levels per category, coarse to fine."""
 
 BEAM_WIDTH = 4
 """Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add 0.0003 on average."""

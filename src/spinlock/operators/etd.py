@@ -10,8 +10,8 @@ and to fourth order, with E = e^{z/2} and Q = (h / 2) phi_1(z / 2),
     a = E u + Q N(u),   b = E u + Q N(a),   c = E a + Q (2 N(b) - N(u))
     u' = e^z u + f_1 N(u) + 2 f_2 (N(a) + N(b)) + f_3 N(c)
 
-The weights lose all digits near z = 0. There they are means over a circle around z, on which the formulae are well
-conditioned (Kassam and Trefethen 2005); elsewhere they are the formulae themselves.
+The weights lose all digits near z = 0. There they are means over a circle around z, on which the formulas are well
+conditioned (Kassam and Trefethen 2005); elsewhere they are the formulas themselves.
 """
 
 import math

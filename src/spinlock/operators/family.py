@@ -1,6 +1,6 @@
 """A family of operators: one equation, a few physical parameters, states on the periodic square [0, L)^2.
 
-Letters: ``B`` operators, ``M`` realisations, ``C`` channels, ``H`` x ``W`` grid points, ``P`` physical parameters.
+Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` grid points, ``P`` physical parameters.
 """
 
 from abc import ABC, abstractmethod

@@ -11,7 +11,7 @@ sinusoids are four plane waves of about k0 cycles; fronts the hyperbolic tangent
 Gaussians of either sign; spots the union of eight discs. Each field is then shifted and scaled by itself, so that its
 mean is 0 and its standard deviation the amplitude, whatever the grid.
 
-Letters: ``B`` operators, ``M`` realisations, ``C`` channels, ``H`` x ``W`` points, ``O`` objects.
+Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` points, ``O`` objects.
 """
 
 import math
@@ -62,7 +62,7 @@ def initial_fields(kinds: Sequence[str], amplitude: Tensor, wavenumber: Tensor, 
     k0 = wavenumber.to(device, torch.float32).view(-1, 1, 1, 1, 1)
     fields = torch.zeros_like(draws.white)
     for kind in sorted(set(kinds)):
-        made = KINDS[kind](k0, draws)  # for the whole block, so that a row never depends on its neighbours' kinds
+        made = KINDS[kind](k0, draws)  # for the whole block, so that a row never depends on its neighbors' kinds
         chosen = torch.tensor([each == kind for each in kinds], device=device).view(-1, 1, 1, 1, 1)
         fields = torch.where(chosen, made, fields)
     fields = fields - fields.mean((-2, -1), keepdim=True)
@@ -115,7 +115,7 @@ def _fronts(k0: Tensor, draws: InitialDraws) -> Tensor:
 
 
 def _square_distance(draws: InitialDraws) -> Tensor:
-    """Squared periodic distance [B, M, C, O, H, W] to each object's centre, in domains."""
+    """Squared periodic distance [B, M, C, O, H, W] to each object's center, in domains."""
     x, y = _coordinates(_size(draws), draws.uniform.device)
     dx, dy = x - draws.uniform[..., 0, None, None], y - draws.uniform[..., 1, None, None]
     return (dx - dx.round()).square() + (dy - dy.round()).square()

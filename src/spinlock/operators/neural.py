@@ -1,12 +1,12 @@
 """Neural operators: random convolutional networks O on a periodic grid, u' = a u + b O(u) + sigma xi.
 
 Policies: autoregressive (a = 0, b = 1), residual (a = 1, b = dt), convex (a = w, b = 1 - w). O is ``depth``
-convolutions with circular padding; after each but the last come instance normalisation (Ulyanov et al. 2016), a gain
-and a shift, and GELU. The weights are normal with variance 1 / fan-in, so that O(u) is of order one. The normalisation
+convolutions with circular padding; after each but the last come instance normalization (Ulyanov et al. 2016), a gain
+and a shift, and GELU. The weights are normal with variance 1 / fan-in, so that O(u) is of order one. The normalization
 bounds what it passes on: x / sqrt(var(x) + 1), so that small fields go through almost unchanged, and may die or grow,
 while large ones saturate.
 
-Letters: ``B`` operators of one architecture, ``M`` realisations, ``H`` x ``W`` points; one channel.
+Letters: ``B`` operators of one architecture, ``M`` realizations, ``H`` x ``W`` points; one channel.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SHIFT = 0.5
 """Standard deviation of the shifts before the nonlinearity: with none of them O would be odd but for GELU."""
 
 SOFTNESS = 1.0
-"""What is added to the variance in the normalisation. With next to none an operator could not tell how large u is."""
+"""What is added to the variance in the normalization. With next to none an operator could not tell how large u is."""
 
 POLICIES = ("autoregressive", "residual", "convex")
 

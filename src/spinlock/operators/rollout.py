@@ -1,9 +1,9 @@
-"""Rollouts: T frames u_{t+1} = step(u_t) of M realisations of B operators, and short probing runs beside them.
+"""Rollouts: T frames u_{t+1} = step(u_t) of M realizations of B operators, and short probing runs beside them.
 
 A run that stops being finite, or exceeds the bound, is marked and holds its last good frame; the others go on. A start
 that is itself beyond the bound is cut off there, and counts as a failure of the first step.
 
-Letters: ``B`` operators, ``M`` realisations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps.
+Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps.
 """
 
 from collections.abc import Callable

@@ -154,7 +154,7 @@ def sobol_points(dimensions: int, count: int, seed: np.random.SeedSequence) -> F
 
 @dataclass(frozen=True)
 class Balance:
-    """How evenly the strata are filled, the worst of them each: centred L2 discrepancy and |Pearson r|.
+    """How evenly the strata are filled, the worst of them each: centered L2 discrepancy and |Pearson r|.
 
     ``random_discrepancy`` is what as many independent uniform points would show on average.
     """
@@ -177,7 +177,7 @@ def balance(operators: Operators, *, fewest: int = 16) -> Balance | None:
     for stratum, points in judged:
         some = points[:4096]
         found = float(qmc.discrepancy(some, method="CD"))
-        # E of the squared centred discrepancy of n independent points: ((5/4)^d - (13/12)^d) / n.
+        # E of the squared centered discrepancy of n independent points: ((5/4)^d - (13/12)^d) / n.
         by_chance = ((5 / 4) ** points.shape[1] - (13 / 12) ** points.shape[1]) / len(some)
         if found / by_chance > worst[0]:
             worst = (found / by_chance, by_chance, stratum.name)

@@ -1,6 +1,6 @@
-"""Raw feature rows to the model's units and back: impute, clip, normalise. Fitted on training rows.
+"""Raw feature rows to the model's units and back: impute, clip, normalize. Fitted on training rows.
 
-    values = normalise(clip(impute(x[:, kept])))
+    values = normalize(clip(impute(x[:, kept])))
 
 Dropped are columns that are mostly missing, near-constant, or duplicates of another; the remaining NaN and
 inf become the training median; values are clipped to training percentiles. Statistics are float64. Each row
@@ -36,7 +36,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class CleanedRows:
-    """``values`` float32 [n, D_kept], normalised; shares [n] of the kept cells imputed or clipped."""
+    """``values`` float32 [n, D_kept], normalized; shares [n] of the kept cells imputed or clipped."""
 
     values: Rows
     imputed: Floats
@@ -105,7 +105,7 @@ class Cleaner:
         return self.screening.std[self.kept]
 
     def apply(self, x: Rows) -> CleanedRows:
-        """Raw rows [n, D] to normalised units, and how much had to be mended in each row."""
+        """Raw rows [n, D] to normalized units, and how much had to be mended in each row."""
         values = np.empty((len(x), len(self.kept)), dtype=np.float32)
         imputed, clipped = np.empty((2, len(x)))
         for start in range(0, len(x), ROWS_IN_CACHE):
@@ -119,7 +119,7 @@ class Cleaner:
         return CleanedRows(values, imputed, clipped)
 
     def restore(self, values: Rows) -> Rows:
-        """Normalised values [n, D_kept] to raw units with all columns, float32 [n, D].
+        """Normalized values [n, D_kept] to raw units with all columns, float32 [n, D].
 
         Near-constant and half-missing columns get their training median, duplicates the value their twin
         implies, columns without a single finite training cell NaN.
@@ -132,7 +132,7 @@ class Cleaner:
         return raw.clip(-FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
     def to_standard(self, values: Rows) -> Rows:
-        """Normalised values [n, D_kept] in z-scored clipped units; the identity for ``standard``."""
+        """Normalized values [n, D_kept] in z-scored clipped units; the identity for ``standard``."""
         if self.normalizer.method == normalization.Standard.method:
             return values
         raw = self.normalizer.inverse(values.astype(np.float64))
@@ -213,7 +213,7 @@ def _z_blocks(x: Rows, columns: NDArray[np.int64], screening: Screening) -> Iter
 
 
 def _fit_normalizer(x: Rows, kept: NDArray[np.int64], screening: Screening, method: str) -> Normalizer:
-    """The named normaliser of the kept columns, a few at a time to keep the float64 copy small."""
+    """The named normalizer of the kept columns, a few at a time to keep the float64 copy small."""
     if method == normalization.Standard.method:
         return normalization.Standard(screening.mean[kept], screening.std[kept])
     kind: Any = METHODS[method]

@@ -1,8 +1,8 @@
-"""Per-column normalisation: z = f(x), fitted on clipped training rows in float64, with its inverse.
+"""Per-column normalization: z = f(x), fitted on clipped training rows in float64, with its inverse.
 
 ``standard``     z = (x - mean) / std.
 ``robust``       z = (x - median) / (IQR / 1.349): a unit for a Gaussian, blind to heavy tails.
-``rank_gauss``   z = Phi^-1(F(x)), F the empirical distribution with ties at their mean rank, standardised:
+``rank_gauss``   z = Phi^-1(F(x)), F the empirical distribution with ties at their mean rank, standardized:
                  Gaussian scores whatever the tails. Linear between quantile knots, so that it is strictly
                  increasing and can be undone inside the training range; outside it stays at the ends.
 
@@ -25,15 +25,15 @@ KNOTS = 1025
 
 
 class Normalizer(Protocol):
-    """A fitted normalisation of D columns; both directions work row by row on float64 [n, D]."""
+    """A fitted normalization of D columns; both directions work row by row on float64 [n, D]."""
 
     method: ClassVar[str]
 
     def transform(self, x: Floats) -> Floats:
-        """Raw units to normalised ones, [n, D]."""
+        """Raw units to normalized ones, [n, D]."""
 
     def inverse(self, z: Floats) -> Floats:
-        """Normalised units to raw ones, [n, D]."""
+        """Normalized units to raw ones, [n, D]."""
 
     def state(self) -> dict[str, Any]:
         """Arrays and strings from which :func:`from_state` makes an equal one."""
@@ -63,12 +63,12 @@ class _Affine:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """One normaliser for the columns of all ``parts``, side by side."""
+        """One normalizer for the columns of all ``parts``, side by side."""
         return cls(np.concatenate([p.center for p in parts]), np.concatenate([p.scale for p in parts]))
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The normaliser that gave this :meth:`state`."""
+        """The normalizer that gave this :meth:`state`."""
         return cls(np.asarray(state["center"], dtype=np.float64), np.asarray(state["scale"], dtype=np.float64))
 
 
@@ -98,7 +98,7 @@ class Robust(_Affine):
 
 
 class RankGauss:
-    """z = standardised Phi^-1(F(x)), linear between at most 1,025 knots.
+    """z = standardized Phi^-1(F(x)), linear between at most 1,025 knots.
 
     ``knots`` and ``scores`` [D, Q] hold in their first ``counts`` [D] entries the strictly increasing values
     and z of each column.
@@ -149,12 +149,12 @@ class RankGauss:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """One normaliser for the columns of all ``parts``, side by side."""
+        """One normalizer for the columns of all ``parts``, side by side."""
         return cls._padded([curve for part in parts for curve in part._curves()])
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The normaliser that gave this :meth:`state`."""
+        """The normalizer that gave this :meth:`state`."""
         return cls(
             np.asarray(state["knots"], dtype=np.float64),
             np.asarray(state["scores"], dtype=np.float64),
@@ -183,5 +183,5 @@ METHODS: dict[str, type[Standard] | type[Robust] | type[RankGauss]] = {
 
 
 def from_state(state: Mapping[str, Any]) -> Normalizer:
-    """The normaliser that gave this :meth:`Normalizer.state`."""
+    """The normalizer that gave this :meth:`Normalizer.state`."""
     return METHODS[str(state["method"])].from_state(state)

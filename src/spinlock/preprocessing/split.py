@@ -1,6 +1,6 @@
 """Which rows are trained on and which ones pick the checkpoint and report the metrics.
 
-Rows of one operator, and operators of one group, always stay on the same side: two realisations of the same
+Rows of one operator, and operators of one group, always stay on the same side: two realizations of the same
 operator on both sides would make the validation score a training score.
 """
 

@@ -44,7 +44,7 @@ class Table:
 class CleanedTable:
     """A table as the model sees it, split.
 
-    ``train`` [n, D] and ``validation`` [m, D] are the normalised rows at ``train_rows`` [n] and ``validation_rows``
+    ``train`` [n, D] and ``validation`` [m, D] are the normalized rows at ``train_rows`` [n] and ``validation_rows``
     [m]: all of the split, or a sample of it where the table stays in its file.
     """
 

@@ -27,7 +27,7 @@ def settle(device: torch.device) -> None:
 
 @contextmanager
 def one_thread_each(device: torch.device) -> Iterator[None]:
-    """Let this thread compute pieces as the workers do; the caller's number of threads comes back afterwards."""
+    """Let this thread compute pieces as the workers do; the caller's number of threads comes back afterward."""
     before = torch.get_num_threads()
     settle(device)
     try:

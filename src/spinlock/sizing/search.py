@@ -2,7 +2,7 @@
 
 The search starts at the rate that a Gaussian source of this covariance needs for the quality wanted and closes in on
 the fewest bits whose trial reaches it. A codebook has at most n / 20 codes, as one that sees fewer rows for each code
-memorises them, and is made smaller still when the validation rows would not fill it.
+memorizes them, and is made smaller still when the validation rows would not fill it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def largest_codebook(rows: int, validation_rows: int) -> int:
 
 
 class Sizer:
-    """Compares partitions and chooses sizes for training rows [n, D] in normalised units."""
+    """Compares partitions and chooses sizes for training rows [n, D] in normalized units."""
 
     def __init__(
         self, rows: Tensor, inner: InnerSplit, settings: ModelSettings, *, validation_rows: int, seed: int

@@ -18,7 +18,7 @@ from spinlock.initialization.closed_form import (
     fit_blocks,
     fit_decoders,
     local_decoder,
-    quantise,
+    quantize,
 )
 from spinlock.initialization.joint_codes import assign, fit_joint
 from spinlock.initialization.neighbor_interpolation import interpolated
@@ -60,7 +60,7 @@ class Sizes:
 class Trials:
     """Fits on an inner split of training rows [n, D]; rows beyond a few thousand are left out of it.
 
-    ``validation_rows`` says how many rows the utilisation will be measured on.
+    ``validation_rows`` says how many rows the utilization will be measured on.
     """
 
     def __init__(self, rows: Tensor, inner: InnerSplit, *, validation_rows: int, seed: int) -> None:
@@ -87,7 +87,7 @@ class Trials:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
         bases = self._bases[spec.groups]
         blocks = fit_blocks(self.fit_rows, spec, bases, generator=generator, iterations=ITERATIONS)
-        fitted, held_out = quantise(blocks, self.fit_rows), quantise(blocks, self.held_out)
+        fitted, held_out = quantize(blocks, self.fit_rows), quantize(blocks, self.held_out)
         decoders = fit_decoders(fitted, self.fit_rows, local_decoder(blocks, spec.num_columns), RIDGE_GRID)
         qualities = [self._quality(held_out @ decoder) for decoder in decoders]
         best = int(np.argmax(qualities))

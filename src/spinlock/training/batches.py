@@ -66,7 +66,7 @@ class ResidentFeed:
         return iter(sent(order, self.versions.device)[first:])
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
-        """The rows themselves, or points between them and their neighbours."""
+        """The rows themselves, or points between them and their neighbors."""
         places = self.version(draws) * self.versions.shape[1] + batch
         return self.versions.flatten(0, 1).index_select(0, places)
 

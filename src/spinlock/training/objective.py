@@ -4,17 +4,17 @@ total = reconstruction_weight * reconstruction + commitment_cost * commitment + 
       + informativeness_weight * informativeness + topo_weight * topographic   (+ codebook, without the moving average)
 
 ===============  =====================================================================================
-reconstruction   mean squared error in normalised units: 1 - fraction of variance explained, nearly
+reconstruction   mean squared error in normalized units: 1 - fraction of variance explained, nearly
 commitment       |y - stop(q)|^2 / |e|^2, mean over categories and levels; trains the encoders only
 orthogonality    mean squared correlation between random projections of different categories' embeddings
 informativeness  mean squared error of the partial decoders on their own columns, mean over (c, l)
-topographic      1 - Pearson r of pairwise distances, features against quantised latents
+topographic      1 - Pearson r of pairwise distances, features against quantized latents
 codebook         |stop(y) - q|^2 / |e|^2: trains the codes; exists only without the moving average
 ===============  =====================================================================================
 
 The commitment is averaged over codebooks and relative to the energy of the category's embedding e: summed over thirty
 codebooks it drowns the reconstruction, in the latents' own units it depends on their scale, and relative to a residual
-it would reward encoders for giving up what is hard to quantise.
+it would reward encoders for giving up what is hard to quantize.
 """
 
 from __future__ import annotations
@@ -106,14 +106,14 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
     """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
-    return quantisation_error(model, result, train_codes=False).over(group).share
+    return quantization_error(model, result, train_codes=False).over(group).share
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
-    return quantisation_error(model, result, train_codes=True).over(group).share
+    return quantization_error(model, result, train_codes=True).over(group).share
 
 
 @dataclass(frozen=True)
@@ -133,15 +133,15 @@ class QuantisationError:
         return QuantisationError(group.total(self.error), group.total(self.energy))
 
 
-def quantisation_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
+def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
     """Sums over the rows of a pass; the gradient reaches codes or, without ``train_codes``, latents."""
     errors, energies = [], []
     for block, done in zip(model.each_block(), result.blocks, strict=True):
         energy = squared_norm(done.embeddings.detach())
-        for level, quantised in zip(block.quantizer.each(), done.levels, strict=True):
+        for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
             codes = level.codes if train_codes else level.codes.detach()
-            latents = quantised.latents.detach() if train_codes else quantised.latents
-            errors.append(squared_norm(latents - chosen(codes, quantised.indices, quantised.hits)))
+            latents = quantized.latents.detach() if train_codes else quantized.latents
+            errors.append(squared_norm(latents - chosen(codes, quantized.indices, quantized.hits)))
             energies.append(energy)
     return QuantisationError(torch.cat(errors), torch.cat(energies))
 
@@ -200,7 +200,7 @@ def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
     blocks = count // block
     pairs = 1 - torch.eye(block, device=rows.device)  # every pair, twice; no row with itself
     near, far = (
-        _centred(_pair_distances(_first(points, blocks * block).view(blocks, block, -1)), pairs)
+        _centered(_pair_distances(_first(points, blocks * block).view(blocks, block, -1)), pairs)
         for points in (rows.detach(), latents)
     )
     norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
@@ -212,7 +212,7 @@ def _first(points: Tensor, count: int) -> Tensor:
     return points if count == len(points) else points[:count]
 
 
-def _centred(distances: Tensor, pairs: Tensor) -> Tensor:
+def _centered(distances: Tensor, pairs: Tensor) -> Tensor:
     """Distances [b, n, n] less their mean over ``pairs`` [n, n], zero elsewhere."""
     mean = (distances * pairs).sum() / (len(distances) * pairs.sum())
     return (distances - mean) * pairs

@@ -1,4 +1,4 @@
-"""The optimiser of a run, and how fast each part of the network learns."""
+"""The optimizer of a run, and how fast each part of the network learns."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Adam:
             for index, state in stored["state"].items()
             for name in ("exp_avg", "exp_avg_sq")
         ):
-            raise ValueError("the optimiser's state is that of other parameters")
+            raise ValueError("the optimizer's state is that of other parameters")
         self.state = {
             parameters[index]: {name: value.to(parameters[index].device, copy=True) for name, value in state.items()}
             for index, state in stored["state"].items()

@@ -33,7 +33,7 @@ from spinlock.training.trainer import LAST_RESETS, resets_due
 NEARLY = 0.9
 """Sizes that spend more than this share of max_bits are limited by it: the next larger ones may not fit."""
 
-OPTIMISER_COPIES = 4
+OPTIMIZER_COPIES = 4
 """Weights, gradients and Adam's two moments."""
 
 
@@ -72,7 +72,7 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
     if prepared.sizes.utilization < UTILIZATION:
         why = "codebooks that the quality needs" if prepared.sizes.automatic else "the codebooks that are given"
         told.append(
-            f"utilisation {prepared.sizes.utilization:.3f} expected: {held_out} validation rows are too few to show "
+            f"utilization {prepared.sizes.utilization:.3f} expected: {held_out} validation rows are too few to show "
             f"{UTILIZATION:g} of {why}"
         )
     if not prepared.categories.discovery.meets_target:
@@ -146,7 +146,7 @@ def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
     interval = config.dead_code_reset_interval
     validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last one in any case
     told = [
-        f"{config.epochs} epochs of {plan.steps} steps: {total} optimiser steps",
+        f"{config.epochs} epochs of {plan.steps} steps: {total} optimizer steps",
         f"validation every {config.val_every_n_epochs} epochs: {validations} times",
     ]
     last = int(LAST_RESETS * total)
@@ -207,4 +207,4 @@ def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> E
     activations = 4 * plan.batch * spec.num_categories * (12 * spec.embedding_dim + 3 * spec.hidden_dim)
     table = sum(4 * rows.numel() for rows in (data.train, data.validation)) + data.table.rows.nbytes
     table += 3 * BUFFER_BYTES if data.streamed else 0
-    return Estimate(seconds * plan.steps * config.epochs, OPTIMISER_COPIES * parameters + 3 * activations + table)
+    return Estimate(seconds * plan.steps * config.epochs, OPTIMIZER_COPIES * parameters + 3 * activations + table)

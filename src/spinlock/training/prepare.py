@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.categories.proposal import Categorisation, propose
+from spinlock.categories.proposal import Categorization, propose
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
 from spinlock.metrics.correlation import correlation_matrix
@@ -43,7 +43,7 @@ class Prepared:
 
     requested: VQVAEConfig
     data: CleanedTable
-    categories: Categorisation
+    categories: Categorization
     sizes: Sizes
     spec: ModelSpec
     fit_rows: Tensor
@@ -94,7 +94,7 @@ def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
     return config_from_mapping(values, where="resolved configuration")
 
 
-def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorisation]:
+def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorization]:
     """The part of :func:`prepare` that ``discover-categories`` needs."""
     data = clean_table(table, config, torch.device("cpu"))
     fit_rows, units = _fit_rows(data, config)
@@ -104,9 +104,9 @@ def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Ca
 
 def _categories_and_sizes(
     config: VQVAEConfig, data: CleanedTable, correlation: NDArray[np.float64], sizer: Sizer
-) -> tuple[float, Categorisation, Sizes]:
+) -> tuple[float, Categorization, Sizes]:
     """The partition that is best at the rate of a Gaussian source, or at more bits where its codes miss the targets."""
-    found: list[tuple[float, Categorisation, Sizes]] = []
+    found: list[tuple[float, Categorization, Sizes]] = []
     rates = EXCESS_RATES if config.comparison_rate is None else (config.comparison_rate,)
     proposal = propose(config, correlation, data.cleaner.kept.tolist(), data.table.names)
     for excess in rates:

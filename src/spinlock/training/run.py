@@ -128,7 +128,7 @@ class Run:
         write_files({best: to_bytes(content), last: to_bytes(self.content(self.state))} | self.side_files(self.state))
 
     def side_files(self, state: TrainingState) -> dict[Path, bytes]:
-        """History, normalisation statistics and resolved configuration."""
+        """History, normalization statistics and resolved configuration."""
         output = self.fixed.config.output_dir
         history = {output / HISTORY: state.history.to_json(), output / HISTORY_LINES: state.history.to_jsonl()}
         return self._unchanging_files | history

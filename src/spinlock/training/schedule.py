@@ -68,7 +68,7 @@ class StepDraws:
 def step_draws(
     spec: ModelSpec, rows: int, *, seed: int, step: int, device: torch.device, resets: bool = False
 ) -> StepDraws:
-    """Draw for one optimiser step, from (seed, step) alone; nothing waits for the device."""
+    """Draw for one optimizer step, from (seed, step) alone; nothing waits for the device."""
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION, generator=generator)

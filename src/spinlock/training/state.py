@@ -16,7 +16,7 @@ from spinlock.training.validation import ValidationResult
 
 @dataclass
 class Progress:
-    """Where a run stands: all of it that is not weights, optimiser state or history.
+    """Where a run stands: all of it that is not weights, optimizer state or history.
 
     ``planned_steps`` fixes the schedule, ``stretch`` the order in which a table is read from its file; ``losses`` are
     the sums over the steps done of the epoch in progress.

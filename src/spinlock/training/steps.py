@@ -1,4 +1,4 @@
-"""What one optimiser step is, for local and joint assignment: the losses of some rows, and what follows the descent.
+"""What one optimizer step is, for local and joint assignment: the losses of some rows, and what follows the descent.
 
 Its rows are training rows and points between them. Local: the whole network learns by its objective; after the descent
 the codebooks follow their moving average, and dead codes are replaced. Joint: tokens and vectors stay as they were
@@ -27,7 +27,7 @@ from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws
 
 
 class Step(Protocol):
-    """One optimiser step, but for the descent itself."""
+    """One optimizer step, but for the descent itself."""
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Losses of a batch of the feed: of all its rows, whichever process has them."""
@@ -47,7 +47,7 @@ def step_of(
 
 
 class LocalStep:
-    """Quantise with the old codes, descend, then move codes, then replace dead ones."""
+    """Quantize with the old codes, descend, then move codes, then replace dead ones."""
 
     def __init__(
         self, model: CategoricalVQVAE, feed: Feed, config: VQVAEConfig, compiled: bool, group: Processes

@@ -184,7 +184,7 @@ class Trainer:
             )
 
     def _step(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
-        """One optimiser step on a batch of the feed."""
+        """One optimizer step on a batch of the feed."""
         config, progress, model = self.config, self.state.progress, self.state.model
         draws = step_draws(
             model.spec,
@@ -263,5 +263,5 @@ def checkpoint_score(validation: ValidationResult, config: VQVAEConfig) -> float
 
 
 def resets_due(step: int, planned_steps: int, interval: int) -> bool:
-    """Whether dead codes are looked for after the given optimiser step (counted from 1)."""
+    """Whether dead codes are looked for after the given optimizer step (counted from 1)."""
     return interval > 0 and step % interval == 0 and step <= LAST_RESETS * planned_steps

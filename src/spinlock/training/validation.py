@@ -19,7 +19,7 @@ from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.training.objective import (
     QuantisationError,
     informativeness_loss,
-    quantisation_error,
+    quantization_error,
     reconstruction_loss,
 )
 
@@ -68,14 +68,14 @@ class Validator:
     def __call__(self, model: CategoricalVQVAE) -> ValidationResult:
         """Measure the model as it is; nothing of it changes."""
         losses = torch.zeros(2, dtype=torch.float64, device=self.rows.device)
-        quantisation: list[QuantisationError] = []
+        quantization: list[QuantisationError] = []
         for rows in torch.split(self.rows, self.block):
             result = model(rows)
             parts = torch.stack((reconstruction_loss(rows, result), informativeness_loss(model, result)))
             losses += parts.double() * (len(rows) / len(self.rows))
-            quantisation.append(quantisation_error(model, result, train_codes=False))
+            quantization.append(quantization_error(model, result, train_codes=False))
         reconstruction, informativeness = losses.tolist()
-        commitment = _share(quantisation)
+        commitment = _share(quantization)
         codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
         codec = Codec(model)
         encoded = codec.encode(self.rows)

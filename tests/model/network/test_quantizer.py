@@ -1,4 +1,4 @@
-"""One level of quantisation, its moving average, and the nested levels."""
+"""One level of quantization, its moving average, and the nested levels."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ class TestMovingAverage:
             level.update(result.assigned(), 0.99)
         torch.testing.assert_close(level.counts, before * 0.99**200, rtol=1e-4, atol=0)
 
-    def test_the_codes_move_towards_their_rows(self) -> None:
+    def test_the_codes_move_toward_their_rows(self) -> None:
         level = filled(level_of())
         rows = residuals(400)
         errors = []
@@ -120,7 +120,7 @@ class TestMovingAverage:
 class TestLevel:
     """The nearest code, among those that exist."""
 
-    def test_rows_are_quantised_with_the_codes_as_they_were(self) -> None:
+    def test_rows_are_quantized_with_the_codes_as_they_were(self) -> None:
         level, rows = filled(level_of()), residuals()
         codes = level.codes.clone()
         result = level(rows)
@@ -145,7 +145,7 @@ class TestLevel:
 
 
 class TestResidualLevels:
-    """Levels are nested: each quantises what the coarser ones left."""
+    """Levels are nested: each quantizes what the coarser ones left."""
 
     @pytest.fixture
     def quantizer(self) -> ResidualQuantizer:
@@ -174,7 +174,7 @@ class TestResidualLevels:
                 left = embeddings[c] - sum(result.step[c] for result in results[: level_number + 1])
                 np.testing.assert_allclose(left.detach().numpy(), residual, atol=1e-4)
 
-    def test_looking_tokens_up_gives_the_quantised_latents_of_every_prefix(
+    def test_looking_tokens_up_gives_the_quantized_latents_of_every_prefix(
         self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
     ) -> None:
         results = quantizer(embeddings)

@@ -169,7 +169,7 @@ def _write(
     console = out()
     console.print(f"{source.num_rows} rows to {3 * len(tokenizer.categories)} tokens each: {output}")
     console.print(
-        f"mean reconstruction error {errors / source.num_rows:.4f} (normalised units), imputed cells "
+        f"mean reconstruction error {errors / source.num_rows:.4f} (normalized units), imputed cells "
         f"{round(imputed * kept)}, clipped cells {round(clipped * kept)}, extra columns ignored {extra}, rows with "
         f"a near tie {near_ties}"
     )

@@ -24,7 +24,7 @@ def extract_features(
 ) -> None:
     """Describe rollouts by the same features as generate, and write them as a dataset.
 
-    The file has /outputs/fields (operators, realisations, frames, channels, grid), or is one of The Well; fields are
+    The file has /outputs/fields (operators, realizations, frames, channels, grid), or is one of The Well; fields are
     1-D or 2-D. The sensitivity features need the operator itself and are left out.
 
     [bold]Example[/bold]
@@ -49,7 +49,7 @@ def extract_features(
         chosen = choose_device(device)
         check_grid(source)
         log(
-            f"{source.layout}: {source.num_operators} operators, {source.realisations} realisations, "
+            f"{source.layout}: {source.num_operators} operators, {source.realizations} realizations, "
             f"{source.frames} frames, grid {' x '.join(str(side) for side in source.grid if side > 1)}"
         )
         with progress("describing", source.num_operators, unit="operators") as advance:

@@ -34,7 +34,7 @@ def generate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Sample operators, roll them out, and write their behavioural features as a dataset.
+    """Sample operators, roll them out, and write their behavioral features as a dataset.
 
     Under torchrun each process computes its share, and the first one joins them.
 
@@ -178,7 +178,7 @@ def _balance_line(even: object) -> str:
 
     assert isinstance(even, Balance)
     return (
-        f"sample: centred discrepancy at most {even.discrepancy:.2g} ({even.discrepancy_stratum}; independent points "
+        f"sample: centered discrepancy at most {even.discrepancy:.2g} ({even.discrepancy_stratum}; independent points "
         f"would have {even.random_discrepancy:.2g}), largest |correlation| {even.correlation:.2f} "
         f"({even.correlation_pair})"
     )

@@ -26,7 +26,7 @@ def train_vqvae(
     input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Directory of the run.", metavar="DIR")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs to train; 0 keeps the warm start.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Rows per optimiser step, at most.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Rows per optimizer step, at most.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Highest learning rate.")] = None,
     resume_from: Annotated[
         Path | None,

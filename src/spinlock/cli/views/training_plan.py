@@ -40,7 +40,7 @@ def tell_plan(prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePl
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {3 * spec.num_categories} tokens")
     console.print(
         f"expected on held-out rows {'before training' if settings.warm_start else 'of a warm start, which is off'}: "
-        f"quality {sizes.quality:.3f}, utilisation {sizes.utilization:.3f}; rate-distortion bound of a Gaussian source "
+        f"quality {sizes.quality:.3f}, utilization {sizes.utilization:.3f}; rate-distortion bound of a Gaussian source "
         f"at these bits: {bound:.3f}"
     )
     for line in callbacks(prepared.data, settings):

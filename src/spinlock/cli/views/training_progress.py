@@ -72,7 +72,7 @@ class TrainingProgress:
         )
         if validation is not None:
             self._metrics = (
-                f"quality {validation.quality:.4f} utilisation {validation.utilization:.3f} "
+                f"quality {validation.quality:.4f} utilization {validation.utilization:.3f} "
                 f"topographic {validation.topographic_correlation:.4f} orthogonality {self.orthogonality:.3f}"
             )
         if self._bar is not None:

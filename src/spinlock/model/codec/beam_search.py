@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FEW = 8
-"""On a CPU so many smallest are found one by one: NumPy vectorises the argmin of a short row, torch does not."""
+"""On a CPU so many smallest are found one by one: NumPy vectorizes the argmin of a short row, torch does not."""
 
-VECTORISED = 64
+VECTORIZED = 64
 """Whole runs of so many numbers NumPy takes together; what is left of a row it takes one by one."""
 
 
@@ -73,7 +73,7 @@ def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if costs.device.type != "cpu" or count > FEW:
         values, places = costs.topk(count, dim=1, largest=False)
         return values, places
-    if missing := -costs.shape[1] % VECTORISED:
+    if missing := -costs.shape[1] % VECTORIZED:
         costs = F.pad(costs, (0, missing), value=torch.inf)
     table = costs.contiguous().numpy()
     cells, starts = table.reshape(-1), np.arange(0, table.size, table.shape[1])

@@ -24,7 +24,7 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Tokens [n, C, L] int64, each row's mean squared reconstruction error [n] in normalised units, near ties [n]."""
+    """Tokens [n, C, L] int64, each row's mean squared reconstruction error [n] in normalized units, near ties [n]."""
 
     indices: Tensor
     error: Tensor
@@ -75,14 +75,14 @@ class Codec:
 
     @torch.no_grad()
     def encode_block(self, rows: Tensor) -> EncodedRows:
-        """Encode at most 1,024 normalised rows [n, D]; to be called within :func:`full_precision`."""
+        """Encode at most 1,024 normalized rows [n, D]; to be called within :func:`full_precision`."""
         block = _padded(rows)
         tokens = self.tables.encode(block)
         error = (block - self.tables.decode(tokens.indices)).square().mean(1)
         return EncodedRows(tokens.indices[: len(rows)], error[: len(rows)], tokens.near_tie[: len(rows)])
 
     def encode(self, rows: Tensor) -> EncodedRows:
-        """Tokens and reconstruction errors of normalised rows [n, D]."""
+        """Tokens and reconstruction errors of normalized rows [n, D]."""
         with full_precision():
             parts = side_by_side(self.encode_block, torch.split(rows, BLOCK), rows.device)
         return EncodedRows(
@@ -93,7 +93,7 @@ class Codec:
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
-        """Normalised rows [n, D] of tokens [n, C, l], any prefix of the levels."""
+        """Normalized rows [n, D] of tokens [n, C, l], any prefix of the levels."""
         return _in_blocks(self.tables.decode, indices)
 
 
@@ -109,20 +109,20 @@ def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
 
 @torch.no_grad()
 def encode_local_rows(model: CategoricalVQVAE, rows: Tensor) -> Tensor:
-    """Local tokens [n, C, L] of normalised rows [n, D], of a joint model too."""
+    """Local tokens [n, C, L] of normalized rows [n, D], of a joint model too."""
     tables = TokenTables(model)
     return _in_blocks(lambda block: tables.encode_local(block).indices, rows)
 
 
 @torch.no_grad()
 def decode_local_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """Normalised rows [n, D] of local tokens [n, C, l], of a joint model too."""
+    """Normalized rows [n, D] of local tokens [n, C, l], of a joint model too."""
     return _in_blocks(TokenTables(model).decode_local, indices)
 
 
 @torch.no_grad()
 def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """Quantised latents [n, C E] of tokens [n, C, l]."""
+    """Quantized latents [n, C E] of tokens [n, C, l]."""
     return _in_blocks(lambda block: model.lookup(block).transpose(0, 1).flatten(1), indices)
 
 

@@ -3,7 +3,7 @@
 A category's codes are those whose sum of U q over the levels comes nearest to its embedding e, found by beam search:
 |e - sum_l U q_l|^2 needs e U q only, into which e = x A + gelu(x W1 + b1) W2 is folded, and products of codes. The
 network's own pass takes the nearest code level by level and is rarely nearer. The decoder's first layers are linear in
-the quantised latent, so each code adds one row of a table.
+the quantized latent, so each code adds one row of a table.
 """
 
 from __future__ import annotations

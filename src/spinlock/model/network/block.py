@@ -1,4 +1,4 @@
-"""Encoder, quantiser and partial decoders of the categories of one bucket."""
+"""Encoder, quantizer and partial decoders of the categories of one bucket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BlockResult:
     """One training pass of a bucket.
 
     ``columns`` [C, B, M] is its part of the rows, ``embeddings`` [C, B, E] before and ``latents`` [C, B, E] after
-    quantisation (one for each prefix of the levels, with the straight-through gradient), ``partial`` [L, C, b, M] the
+    quantization (one for each prefix of the levels, with the straight-through gradient), ``partial`` [L, C, b, M] the
     prediction of ``columns`` from each prefix, for the first b rows, ``levels`` what each level did.
     """
 
@@ -50,7 +50,7 @@ class CategoryBlock(nn.Module):
         self.partial_decoders = PartialDecoders(tables, mask, width, generator)
 
     def forward(self, table: Tensor, partial_rows: int | None = None) -> BlockResult:
-        """Encode and quantise rows, [D + 1, B] column by column, and decode the first of them (None: all) partially.
+        """Encode and quantize rows, [D + 1, B] column by column, and decode the first of them (None: all) partially.
 
         The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)) T, in the directions
         that the levels pass on. In the others z^ does not move with e whatever e does; a gradient that nothing ever

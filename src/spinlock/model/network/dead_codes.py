@@ -1,4 +1,4 @@
-"""Replace codes that nothing is assigned to by latents that are quantised badly.
+"""Replace codes that nothing is assigned to by latents that are quantized badly.
 
 A code is dead when its usage n is at or below the given percentile of its codebook *and* below a tenth of the fair
 share sum n / K, and it was not replaced in the last 1 / (1 - decay) steps: a healthy codebook is never touched. The
@@ -31,7 +31,7 @@ def reset_dead_codes(
     """Replace dead codes of one level; returns how many, a scalar tensor.
 
     ``noise`` [C, B] are uniform draws in (0, 1); at most ``max_fraction`` of a codebook (but one code, unless it is 0)
-    is replaced at once, the least used codes first. No host synchronisation: decisions are made by ``torch.where``.
+    is replaced at once, the least used codes first. No host synchronization: decisions are made by ``torch.where``.
     """
     size = level.mask.sum(-1, keepdim=True)
     fair = level.counts.sum(-1, keepdim=True) / size

@@ -1,6 +1,6 @@
 """Decoders: x^ = W z + b + W2 gelu(W1 z + b1) shared over all categories, and one linear map per category and level.
 
-The shared decoder reads every category's quantised latent z^_c and so can use what one category says about another;
+The shared decoder reads every category's quantized latent z^_c and so can use what one category says about another;
 W starts as a ridge regression and W2 at zero. The partial decoder (c, l) reads z^_c up to level l and predicts
 category c's own columns: what a prefix of its tokens tells on its own.
 """
@@ -19,7 +19,7 @@ from spinlock.model.spec import Gelu
 
 
 class SharedDecoder(nn.Module):
-    """Quantised latents of all categories, ``width`` in all, to all columns [B, D]."""
+    """Quantized latents of all categories, ``width`` in all, to all columns [B, D]."""
 
     def __init__(
         self, width: int, hidden_dim: int, columns: int, generator: torch.Generator, gelu: Gelu = "none"

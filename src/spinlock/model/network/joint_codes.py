@@ -1,7 +1,7 @@
 """Joint codes: x^ = y + W2 gelu(y W1 + b1) with y = sum over (c, l) of T[c, l][k(c, l)], codes with vectors T in R^D.
 
 The tokens of a row are chosen together: one category after the other takes the codes whose sum comes nearest to what
-the others leave, by beam search over its levels, for a few sweeps (iterated conditional modes; additive quantisation:
+the others leave, by beam search over its levels, for a few sweeps (iterated conditional modes; additive quantization:
 Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never raises |x - y|^2. A token then also answers for what
 the other categories could not say: quality is higher, locality is lost. The refinement (W1, W2) is learned by gradient,
 on tokens that no longer change.

@@ -1,7 +1,7 @@
-"""Three nested levels of vector quantisation with codebooks that follow an exponential moving average.
+"""Three nested levels of vector quantization with codebooks that follow an exponential moving average.
 
 Level l projects the residual down, y_l = r_l P_l, finds the nearest code q_l = argmin_k |y_l - e_k|^2, and passes on
-r_{l+1} = r_l - q_l U_l; the quantised latent is z^ = sum_l q_l U_l (residual quantisation: Zeghidour et al., 2021;
+r_{l+1} = r_l - q_l U_l; the quantized latent is z^ = sum_l q_l U_l (residual quantization: Zeghidour et al., 2021;
 projected codes: Kumar et al., 2023). Codebooks follow the latents assigned to them (van den Oord et al., 2017,
 appendix): with decayed counts n and sums S, e = S / n~ holds after every change; n~ is Laplace-smoothed for this
 division only. All categories share one batched product per level, in float32 with autocast off: near ties would
@@ -32,7 +32,7 @@ class LevelResult:
     """What one level did.
 
     Latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], the table e U [C, K, E] of what each code
-    adds to the quantised latent, and what was added, q U [C, B, E].
+    adds to the quantized latent, and what was added, q U [C, B, E].
     """
 
     latents: Tensor
@@ -59,7 +59,7 @@ class QuantizerLevel(nn.Module):
     """One codebook per category, padded to a common size.
 
     ``codes`` [C, K, d], ``counts`` [C, K] and ``sums`` [C, K, d] are rows per batch, decayed; ``age`` [C, K] counts
-    the optimiser steps since a code was last replaced.
+    the optimizer steps since a code was last replaced.
     """
 
     counts: Tensor
@@ -101,7 +101,7 @@ class QuantizerLevel(nn.Module):
         return torch.bmm(residual, self.down * self.latent_mask)
 
     def up_codes(self) -> Tensor:
-        """e U [C, K, E]: what each code adds to the quantised latent. K products, not B; codes get no gradient here."""
+        """e U [C, K, E]: what each code adds to the quantized latent. K products, not B; codes get no gradient here."""
         return torch.bmm(self.codes.detach() * self.latent_mask, self.up)
 
     def down_codes(self) -> Tensor:
@@ -109,7 +109,7 @@ class QuantizerLevel(nn.Module):
         return torch.bmm(self.codes.detach() * self.latent_mask, self.down.transpose(1, 2))
 
     def forward(self, residual: Tensor) -> LevelResult:
-        """Quantise residuals [C, B, E] with the codes as they are."""
+        """Quantize residuals [C, B, E] with the codes as they are."""
         latents = self.project(residual)
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
         hits = one_hot(indices, self.codes.shape[1])
@@ -132,7 +132,7 @@ class QuantizerLevel(nn.Module):
 
     @torch.no_grad()
     def update(self, assigned: Assigned, decay: float) -> None:
-        """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantised with the old codes."""
+        """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantized with the old codes."""
         self.age += 1
         self.counts.lerp_(assigned.counts, 1 - decay)
         self.sums.lerp_(assigned.sums, 1 - decay)
@@ -171,7 +171,7 @@ class ResidualQuantizer(nn.Module):
         return [level for level in self.levels if isinstance(level, QuantizerLevel)]
 
     def forward(self, embeddings: Tensor) -> list[LevelResult]:
-        """Quantise embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
+        """Quantize embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
         residual = embeddings.float()
         results: list[LevelResult] = []
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -192,7 +192,7 @@ class ResidualQuantizer(nn.Module):
         return whole - lost
 
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantised latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
+        """Quantized latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
         levels = self.each()[: indices.shape[-1]]
         rows = [table_rows(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]

@@ -21,7 +21,7 @@ from spinlock.model.spec import LEVELS, ModelSpec
 class ForwardResult:
     """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did.
 
-    ``flat`` [B, ...] holds the quantised latents of all categories side by side, with the straight-through gradient;
+    ``flat`` [B, ...] holds the quantized latents of all categories side by side, with the straight-through gradient;
     ``embedding_dim`` is the common width E that embeddings and latents are shown in, zero beyond a bucket's own.
     """
 
@@ -32,12 +32,12 @@ class ForwardResult:
 
     @property
     def embeddings(self) -> Tensor:
-        """Embeddings [C, B, E] before quantisation."""
+        """Embeddings [C, B, E] before quantization."""
         return widened([block.embeddings for block in self.blocks], self.embedding_dim)
 
     @property
     def latents(self) -> Tensor:
-        """Quantised latents [C, B, E] after all levels, with the straight-through gradient."""
+        """Quantized latents [C, B, E] after all levels, with the straight-through gradient."""
         return widened([block.latents[-1] for block in self.blocks], self.embedding_dim)
 
     @property
@@ -53,7 +53,7 @@ class ForwardResult:
 
 
 class CategoricalVQVAE(nn.Module):
-    """Encoders, quantisers and decoders of all categories.
+    """Encoders, quantizers and decoders of all categories.
 
     ``learned_codes`` makes the codebooks parameters (codebook loss instead of the moving average). Weights are drawn
     from a generator seeded with ``seed``; the warm start replaces them.
@@ -93,7 +93,7 @@ class CategoricalVQVAE(nn.Module):
     def forward(
         self, rows: Tensor, prefix_ends: tuple[int, int] = (0, 0), partial_rows: int | None = None
     ) -> ForwardResult:
-        """Encode, quantise and decode rows [B, D].
+        """Encode, quantize and decode rows [B, D].
 
         The shared decoder sees one level of the rows before the first of ``prefix_ends``, two levels of those before
         the second, and all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all).
@@ -121,7 +121,7 @@ class CategoricalVQVAE(nn.Module):
 
     @torch.no_grad()
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantised latents [C, B, E] of tokens [B, C, l]."""
+        """Quantized latents [C, B, E] of tokens [B, C, l]."""
         return widened(self._looked_up(indices), self.spec.embedding_dim)
 
     def _looked_up(self, indices: Tensor) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 - ``diffusivity`` D: interfaces are sqrt(2 D / a) wide, and curved ones move at D times their curvature.
 - ``growth`` a: below 0 fields fade; above it they separate into +-sqrt(a), the faster the larger.
-- ``tilt`` f: favours one phase. Beyond 2 (a / 3)^1.5 the other does not exist, and fronts run over the whole square.
+- ``tilt`` f: favors one phase. Beyond 2 (a / 3)^1.5 the other does not exist, and fronts run over the whole square.
 """
 
 import math

@@ -4,7 +4,7 @@
 
 - ``mobility`` M: the clock.
 - ``gradient_energy`` K: interfaces are sqrt(2 K) wide; patterns begin at wavelength 2 pi sqrt(2 K / (1 - 3 m^2)).
-- ``composition`` m: near 0 a labyrinth, towards +-0.5 droplets, beyond 0.58 the mixture is stable and u fades.
+- ``composition`` m: near 0 a labyrinth, toward +-0.5 droplets, beyond 0.58 the mixture is stable and u fades.
 
 The mean of u does not change.
 """
