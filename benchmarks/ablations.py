@@ -24,7 +24,7 @@ import torch
 
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.model import CategoricalVQVAE
-from spinlock.preprocessing.training_data import Table, read_table
+from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import prepare
@@ -59,26 +59,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
 COLUMNS = ("quality", "utilization", "topographic_correlation", "commitment", "orthogonality", "informativeness")
 
 
-def cut_off(table: Table, seed: int) -> tuple[Table, Table]:
+def cut_off(table: FeatureTable, seed: int) -> tuple[FeatureTable, FeatureTable]:
     """The operators that training may see, and 15 % that it never does."""
     order = np.random.default_rng([seed, 15]).permutation(table.num_operators)
     count = round(TEST_FRACTION * table.num_operators)
     return _operators(table, np.sort(order[count:])), _operators(table, np.sort(order[:count]))
 
 
-def _operators(table: Table, operators: np.ndarray[Any, Any]) -> Table:
+def _operators(table: FeatureTable, operators: np.ndarray[Any, Any]) -> FeatureTable:
     rows = (operators[:, None] * table.rows_per_operator + np.arange(table.rows_per_operator)).ravel()
     return replace(table, num_operators=len(operators), rows=table.rows[rows], sha256="", groups=None)
 
 
-def measure(table: Table, seed: int, epochs: int, only: list[str], log: Any) -> dict[str, dict[str, Any]]:
+def measure(table: FeatureTable, seed: int, epochs: int, only: list[str], log: Any) -> dict[str, dict[str, Any]]:
     """Train every variant on one split and measure it on the held-out rows."""
     seen, held_out = cut_off(table, seed)
     base = {"split_seed": seed, "random_seed": seed, "epochs": epochs, "dead_code_reset_interval": RESET_INTERVAL}
     config = config_from_mapping(base, where="benchmark")
     device = torch.device("cpu")
     prepared = prepare(seen, config, device)
-    rows = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+    rows = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
     results = {}
     for name, changes in VARIANTS.items():
         if only and name not in only:

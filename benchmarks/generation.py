@@ -29,7 +29,7 @@ from spinlock.features.extract import extract
 from spinlock.generation.blocks import Block, plan_blocks
 from spinlock.generation.compute import collected, flattened
 from spinlock.generation.parts import PartStore
-from spinlock.generation.resources import one_thread_each
+from spinlock.generation.resources import single_threaded
 from spinlock.generation.stepping import assemble
 from spinlock.generation.strata import operators_of
 from spinlock.operators.rollout import probe, roll_out
@@ -66,7 +66,7 @@ def by_family(config: DatasetConfig, device: torch.device, repeats: int) -> list
     """A row for each family: operators per second of one block at a time, and shares."""
     operators = operators_of(config)
     rows = []
-    with torch.no_grad(), one_thread_each(device):
+    with torch.no_grad(), single_threaded(device):
         for family, blocks in _blocks(operators, device).items():
             taken = [[one_block(block, operators, config, device) for _ in range(repeats)] for block in blocks]
             parts = {name: fmean(median(each[name] for each in again) for again in taken) for name in taken[0][0]}

@@ -30,11 +30,11 @@ from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.joint_codes import fit_joint
-from spinlock.initialization.neighbor_interpolation import interpolated
-from spinlock.initialization.network import warm_start
+from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.initialization.network import closed_form_start
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.codec.inference import decode_tokens, encode_rows
-from spinlock.preprocessing.training_data import Table, read_table
+from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import DECODER_WIDTH, Prepared, prepare
@@ -44,17 +44,17 @@ from spinlock.training.stopping import StopRequest
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
 
 
-def measure(table: Table, path: Path, bits: int, seed: int) -> Iterator[tuple[str, float]]:
+def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[tuple[str, float]]:
     """Name and test quality of every variant."""
     seen, held_out = cut_off(table, seed)
     prepared, config = prepared_at(seen, path, bits, seed, "local")
     rows, spec, ridge = prepared.fit_rows, prepared.spec, prepared.sizes.ridge
-    between = interpolated(rows, seed).flatten(0, 1)
-    test = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+    between = interpolate_neighbors(rows, seed).flatten(0, 1)
+    test = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
 
     def closed(spec: ModelSpec, points: Tensor, ridge: float, rounds: int | None = None) -> float:
         model = CategoricalVQVAE(spec, seed=seed)
-        warm_start(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
+        closed_form_start(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
         if rounds is not None:
             fit_joint(model, points, rounds)
         return quality(model.eval(), test)
@@ -97,7 +97,7 @@ def equal_sizes(bits: float, categories: int) -> tuple[tuple[int, int, int], ...
     return tuple((size + (c < larger),) * 3 for c in range(categories))
 
 
-def prepared_at(seen: Table, path: Path, bits: int, seed: int, assignment: str) -> tuple[Prepared, VQVAEConfig]:
+def prepared_at(seen: FeatureTable, path: Path, bits: int, seed: int, assignment: str) -> tuple[Prepared, VQVAEConfig]:
     """What the program chooses at a number of bits."""
     settings = {"split_seed": seed, "random_seed": seed, "max_bits": bits, "target_quality": 1.0}
     settings |= {"input_path": str(path), "assignment": assignment}

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from ablations import cut_off
 from machine import described
 from spinlock.config import VQVAEConfig, config_from_mapping
-from spinlock.metrics.rate_distortion import GaussianBound
+from spinlock.metrics.rate_distortion import GaussianReference
 from spinlock.model.codec.inference import decode_tokens, encode_rows
 from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
@@ -80,7 +80,7 @@ def case(table: Path, bits: int, seed: int, assignment: str) -> Case:
     config = config_from_mapping(settings, where="benchmark")
     seen, held_out = cut_off(read_table(config), seed)
     prepared = prepare(seen, config, torch.device("cpu"))
-    return Case(bits, seed, config, prepared, prepared.data.cleaner.apply(held_out.rows).values)
+    return Case(bits, seed, config, prepared, prepared.data.cleaner.transform(held_out.rows).values)
 
 
 def measure_program(table: Path, bits: int, seed: int, assignment: str) -> Cell:
@@ -155,7 +155,7 @@ def measure_peer(method: str, subject: Case, settings: dict[str, Any] | None) ->
     return cell, log
 
 
-def bounded(cell: Cell, bound: GaussianBound) -> Cell:
+def bounded(cell: Cell, bound: GaussianReference) -> Cell:
     """The cell with the bounds at its own bits, and its distance from the held-out one."""
     bits = cell["bits"]
     return cell | {
@@ -178,7 +178,7 @@ def measure(table: Path, output: Path, bits: Iterable[int], seeds: Iterable[int]
             if not wanted:
                 continue
             subject = case(table, rate, seed, "local")
-            bound = GaussianBound.of(subject.train, subject.test)
+            bound = GaussianReference.of(subject.train, subject.test)
             results["rows"] = len(subject.train) + len(subject.validation) + len(subject.test)
             results["columns"] = subject.train.shape[1]
             results["bounds"] = results.get("bounds", {}) | {

@@ -23,7 +23,7 @@ from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS
 from spinlock.features.run import Run
 from spinlock.generation.blocks import Block, plan_blocks
 from spinlock.generation.compute import flattened
-from spinlock.generation.resources import one_thread_each
+from spinlock.generation.resources import single_threaded
 from spinlock.generation.stepping import assemble
 from spinlock.generation.strata import operators_of
 from spinlock.operators.rollout import probe, roll_out
@@ -89,7 +89,7 @@ def main() -> None:
         arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realizations={2 * HALF}"]
     )
     operators = operators_of(config)
-    with one_thread_each(torch.device("cpu")):
+    with single_threaded(torch.device("cpu")):
         found = [halves(block, operators, config) for block in plan_blocks(operators, "cpu")]
     rows: list[dict[str, Any]] = []
     for name in found[0][0]:

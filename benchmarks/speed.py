@@ -43,11 +43,11 @@ from vector_quantize_pytorch import ResidualVQ
 
 from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
-from spinlock.initialization.network import warm_start
+from spinlock.initialization.network import closed_form_start
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.spec import latent_dims
 from spinlock.preprocessing.split import Split
-from spinlock.preprocessing.training_data import CleanedTable, Table
+from spinlock.preprocessing.training_data import FeatureTable, TrainingData
 from spinlock.training.compilation import step_operations
 from spinlock.training.history import History
 from spinlock.training.objective import topographic_loss
@@ -93,20 +93,20 @@ def specification() -> ModelSpec:
     return ModelSpec(names, groups, EMBEDDING, HIDDEN, (dims,) * CATEGORIES, sizes, decoder_dim=DECODER)
 
 
-def resident(rows: Tensor) -> CleanedTable:
+def resident(rows: Tensor) -> TrainingData:
     """Rows as a run holds them; nothing else of the table is looked at."""
     nothing = np.empty((0, COLUMNS), dtype=np.float32)
-    table = Table("rows.h5", "sdf", "aggregated", (), len(rows), 1, "", nothing)
+    table = FeatureTable("rows.h5", "sdf", "aggregated", (), len(rows), 1, "", nothing)
     every = np.arange(len(rows))
     split = Split(every, every[:0], every, every[:0])
-    return CleanedTable(table, split, None, every, every[:0], rows, rows[:0])  # type: ignore[arg-type]
+    return TrainingData(table, split, None, every, every[:0], rows, rows[:0])  # type: ignore[arg-type]
 
 
 def program(rows: Tensor, *, compiled: bool) -> Step:
     """A step of this program."""
     config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     model = CategoricalVQVAE(specification(), seed=0).to(rows.device)
-    warm_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
+    closed_form_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
     optimizer = make_optimizer(model, config.learning_rate, warm=True)
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
     trainer = Trainer(

@@ -31,8 +31,8 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import ForwardResult, ModelSpec
 from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
-from spinlock.preprocessing.training_data import Table, read_table
-from spinlock.runtime.process_group import Processes
+from spinlock.preprocessing.training_data import FeatureTable, read_table
+from spinlock.runtime.process_group import ProcessGroup
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
 from spinlock.training.prepare import Prepared
@@ -77,20 +77,20 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
 def by_rows(level: QuantizerLevel, residual: Tensor) -> LevelResult:
     """The level with q U worked out for each row."""
     found = LEVEL(level, residual)
-    codes = torch.bmm(found.hits, level.codes.detach() * level.latent_mask)
-    return replace(found, step=torch.bmm(codes, level.up))
+    codes = torch.bmm(found.one_hot, level.codes.detach() * level.latent_mask)
+    return replace(found, step=torch.bmm(codes, level.project_out))
 
 
-def whole_redundancy(result: ForwardResult, projection: Tensor, whole: int, group: Processes) -> Tensor:
+def whole_redundancy(result: ForwardResult, projection: Tensor, whole: int, group: ProcessGroup) -> Tensor:
     """The loss without projecting."""
     return latent_redundancy(result.embeddings)
 
 
-def measure(table: Table, path: Path, bits: int, seed: int) -> dict[str, dict[str, float]]:
+def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> dict[str, dict[str, float]]:
     """Quality of the rows cut off and median seconds of an epoch, of every variant."""
     seen, held_out = cut_off(table, seed)
     prepared, config = prepared_at(seen, path, bits, seed, "local")
-    test = torch.from_numpy(prepared.data.cleaner.apply(held_out.rows).values)
+    test = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
     found = {}
     for name, (instead, changed) in without(prepared.spec).items():
         with instead:

@@ -25,8 +25,8 @@ def fitted() -> Tokenizer:
 
 def test_spinlock_exports_it_and_nothing_that_is_not_there() -> None:
     assert spinlock.Tokenizer is Tokenizer
-    with pytest.raises(AttributeError, match="has no attribute 'Tokenizer'"):
-        _ = spinlock.Tokenizer  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="has no attribute 'Encoder'"):
+        _ = spinlock.Encoder  # type: ignore[attr-defined]
 
 
 def test_round_trip(fitted: Tokenizer) -> None:
@@ -235,7 +235,7 @@ def test_tokens_are_those_of_the_weights_as_they_are(fitted: Tokenizer, tmp_path
     before = changed.encode(X)
     for tokenizer in (changed, fresh):
         with torch.no_grad():
-            tokenizer.model.each_block()[0].encoder.linear.mul_(-3.0)
+            tokenizer.model.each_bucket()[0].encoder.linear.mul_(-3.0)
             tokenizer.model.decoder.bias.add_(1.0)
     after = changed.encode(X)
     assert not np.array_equal(after, before)

@@ -24,9 +24,9 @@ from spinlock.io.atomic import write_files
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import BLOCK, Codec, full_precision
 from spinlock.preprocessing.cleaning import match_columns
-from spinlock.preprocessing.training_data import Table
+from spinlock.preprocessing.training_data import FeatureTable
 from spinlock.runtime.device import choose_device
-from spinlock.runtime.threads import side_by_side
+from spinlock.runtime.threads import parallel_map
 from spinlock.training.observer import SilentObserver
 from spinlock.training.plan import plan_step
 from spinlock.training.prepare import prepare
@@ -172,7 +172,7 @@ class Tokenizer:
         """Tokens of raw rows [n, D] with their errors and the shares of mended cells."""
 
         def encode(part: NDArray[np.float32]) -> EncodedBlock:
-            cleaned = self.cleaner.apply(part)
+            cleaned = self.cleaner.transform(part)
             encoded = codec.encode_block(torch.from_numpy(cleaned.values).to(self.device))
             error = encoded.error.cpu().numpy()
             rank = np.searchsorted(self._errors, error, side="left")
@@ -188,7 +188,7 @@ class Tokenizer:
         codec = self._codec
         starts = range(0, max(1, len(rows)), BLOCK)
         with full_precision():
-            parts = side_by_side(encode, [rows[start : start + BLOCK] for start in starts], self.device)
+            parts = parallel_map(encode, [rows[start : start + BLOCK] for start in starts], self.device)
         joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(EncodedBlock)}
         return EncodedBlock(**joined)
 
@@ -216,7 +216,7 @@ class Tokenizer:
         triples = torch.from_numpy(flat.reshape(len(flat), len(sizes) // LEVELS, LEVELS)[..., :levels].copy()).to(
             self.device
         )
-        restored = self.cleaner.restore(self._codec.decode(triples).cpu().numpy())
+        restored = self.cleaner.inverse_transform(self._codec.decode(triples).cpu().numpy())
         return restored.reshape(*indices.shape[:-1], restored.shape[-1])
 
     def sha256(self) -> str:
@@ -263,7 +263,7 @@ def _as_on_the_command_line() -> Iterator[None]:
 
 def _table(
     features: Any, feature_names: Sequence[str] | None, groups: Sequence[Any] | None, config: VQVAEConfig
-) -> Table:
+) -> FeatureTable:
     values, frame_names = _values(features)
     names = [f"feature_{j}" for j in range(values.shape[-1])] if frame_names is None else frame_names
     names = names if feature_names is None else [str(name) for name in feature_names]
@@ -279,7 +279,7 @@ def _table(
     if (config.split_by is None) != (groups is None):
         raise DataError("split_by and groups go together", expected="both or neither", remedy="pass groups=[N] labels")
     rows = np.ascontiguousarray(values.reshape(-1, values.shape[-1]), dtype="<f4")
-    return Table(
+    return FeatureTable(
         path="<memory>",
         family=config.feature_family,
         feature_type=config.feature_type,

@@ -11,7 +11,7 @@ from spinlock.categories import discovery
 from spinlock.categories.discovery import Candidate, DiscoveryLimits, discover, partition_at
 from spinlock.categories.partition import groups_of
 from spinlock.errors import DataError
-from spinlock.metrics.orthogonality import orthogonality
+from spinlock.metrics.orthogonality import max_centroid_cosine
 from tests.categories.tables import entangled, planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
@@ -49,7 +49,7 @@ def test_the_reported_scores_are_those_of_the_labels(rng: np.random.Generator) -
         groups = groups_of(candidate.labels)
         assert_sound(candidate.labels, 40)
         assert candidate.num_categories == len(groups)
-        assert candidate.cosine == pytest.approx(orthogonality(correlation, groups) or 0.0)
+        assert candidate.cosine == pytest.approx(max_centroid_cosine(correlation, groups) or 0.0)
         assert candidate.open_cosine == candidate.cosine
         assert candidate.largest_share == max(len(group) for group in groups) / 40
         assert [len(group) for group in groups] == sorted((len(group) for group in groups), reverse=True)
@@ -136,7 +136,7 @@ class TestGiven:
         given = np.full(40, -1)
         given[[0, 3, 5, 8]] = 0
         found = discover(correlation, LIMITS, score=by_number, given=given)
-        assert found.chosen.cosine == pytest.approx(orthogonality(correlation, groups_of(found.chosen.labels)))
+        assert found.chosen.cosine == pytest.approx(max_centroid_cosine(correlation, groups_of(found.chosen.labels)))
         np.testing.assert_array_equal(found.chosen.labels == 0, given == 0)
         assert_sound(found.chosen.labels, 40)
 
@@ -247,7 +247,8 @@ def test_no_larger_number_under_the_target_is_overlooked_on_small_tables(seed: i
         for candidate in (partition_at(correlation, count, kind, LIMITS) for count in range(2, 9))
         if candidate.cosine < LIMITS.target and candidate.num_categories > 1
     ]
-    balanced = [c for c in under if c.num_categories >= discovery.FEWEST and c.largest_share <= discovery.LARGEST_SHARE]
+    few, large = discovery.MIN_CATEGORIES, discovery.MAX_CATEGORY_SHARE
+    balanced = [c for c in under if c.num_categories >= few and c.largest_share <= large]
     assert found.meets_target == bool(under)
     if balanced or under:
         assert found.chosen.num_categories == max(c.num_categories for c in balanced or under)

@@ -44,9 +44,9 @@ def measures(course: Floats) -> dict[str, float]:
 MIXED = run_of(product(MEAN, FLAT, FLAT) + product(LOW, FLAT, np.cos(PLACE)) + product(HIGH, np.cos(6 * PLACE), FLAT))
 
 # Entropy of cos^2: 1 - UNEVEN, for <2 cos^2 log(2 cos^2)> = 1 - log 2; that of a product of two waves: 1 - 2 UNEVEN.
-UNEVEN = (1 - math.log(2)) / math.log(SIDE**2)
+MAX_RELATIVE_SIZE = (1 - math.log(2)) / math.log(SIDE**2)
 CROSSED = np.isin(TIME, (3, 4, 9, 15, 16, 17, 21, 22, 23)).astype(float)
-ENTROPY = 1 - UNEVEN * (1 + CROSSED)
+ENTROPY = 1 - MAX_RELATIVE_SIZE * (1 + CROSSED)
 
 
 def crossing(waves: int) -> Run:
@@ -139,7 +139,7 @@ def test_sizes_of_a_wave() -> None:
     assert l2 == pytest.approx(1)
     assert linf == pytest.approx(math.sqrt(2))
     assert variation * SIDE == pytest.approx(4 * math.sqrt(2), rel=1e-5)
-    assert entropy == pytest.approx(1 - UNEVEN, abs=1e-4)
+    assert entropy == pytest.approx(1 - MAX_RELATIVE_SIZE, abs=1e-4)
 
 
 def test_a_pattern_that_only_moves_conserves_everything() -> None:

@@ -17,7 +17,7 @@ from spinlock.generation.resources import check_disk, disk_bytes
 from spinlock.generation.run import Generated, generate
 from spinlock.generation.strata import operators_of
 from spinlock.io.features import open_features
-from spinlock.runtime.process_group import Processes
+from spinlock.runtime.process_group import ProcessGroup
 from tests.generation.settings import small
 
 
@@ -29,7 +29,7 @@ class Watch:
         self.found: list[int] = []
         self.computed_blocks: list[int] = []
 
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: Processes) -> None:
+    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
         self.found = [block.number for block in done]
 
     def computed(self, block: Block) -> None:

@@ -73,7 +73,7 @@ def test_latents_that_are_always_zero_keep_their_base() -> None:
 def test_a_strong_ridge_leaves_each_category_to_itself() -> None:
     rows, spec = planted_rows(), planted_spec()
     form = fit_closed_form(rows, spec, ridge=1e9, generator=seeded())
-    base = local_decoder(form.blocks, 24)
+    base = local_decoder(form.buckets, 24)
     torch.testing.assert_close(form.decoder, base, rtol=0, atol=1e-6)
     for c, group in enumerate(GROUPS):
         others = [j for j in range(24) if j not in group]
@@ -83,8 +83,8 @@ def test_a_strong_ridge_leaves_each_category_to_itself() -> None:
 def test_local_decoder_inverts_the_axes() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(embedding_dim=12), ridge=0.01, generator=seeded())
-    coordinates = torch.cat([torch.bmm(block.layout.gather(rows), block.axes) for block in form.blocks])
-    back = flat(coordinates) @ local_decoder(form.blocks, 24)
+    coordinates = torch.cat([torch.bmm(block.layout.gather(rows), block.axes) for block in form.buckets])
+    back = flat(coordinates) @ local_decoder(form.buckets, 24)
     torch.testing.assert_close(back, rows, rtol=0, atol=1e-5)
 
 
@@ -95,9 +95,9 @@ def test_wide_and_narrow_categories_in_several_buckets_decode_alike() -> None:
     spec = planted_spec(embedding_dim=40)
     wide = type(spec)(("a", "b"), groups, 40, 4, spec.latent_dims[:2], spec.num_codes[:2], bucket_sizes=(1, 1))
     form = fit_closed_form(rows, wide, ridge=0.01, generator=seeded())
-    assert len(form.blocks) == 2
-    coordinates = [flat(torch.bmm(block.layout.gather(rows), block.axes)) for block in form.blocks]
-    torch.testing.assert_close(torch.cat(coordinates, 1) @ local_decoder(form.blocks, 44), rows, rtol=0, atol=1e-4)
+    assert len(form.buckets) == 2
+    coordinates = [flat(torch.bmm(block.layout.gather(rows), block.axes)) for block in form.buckets]
+    torch.testing.assert_close(torch.cat(coordinates, 1) @ local_decoder(form.buckets, 44), rows, rtol=0, atol=1e-4)
 
 
 def test_quality_rises_with_the_levels_on_rows_it_has_not_seen() -> None:
@@ -112,7 +112,7 @@ def test_quality_rises_with_the_levels_on_rows_it_has_not_seen() -> None:
 def test_levels_are_residual_k_means_with_means_of_their_rows() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(), ridge=0.01, generator=seeded(), iterations=100)
-    block = form.blocks[0]
+    block = form.buckets[0]
     coordinates = torch.bmm(block.layout.gather(rows), block.axes)
     prefixes = [block.quantize(rows, levels) for levels in (1, 2, 3)]
     before = torch.zeros_like(coordinates)
@@ -132,7 +132,7 @@ def test_levels_are_residual_k_means_with_means_of_their_rows() -> None:
 
 def test_narrow_levels_code_the_leading_coordinates_only() -> None:
     form = fit_closed_form(planted_rows(), planted_spec(), ridge=0.01, generator=seeded())
-    prefixes = [form.blocks[0].quantize(planted_rows(), levels) for levels in (1, 2)]
+    prefixes = [form.buckets[0].quantize(planted_rows(), levels) for levels in (1, 2)]
     assert not prefixes[0][..., 4:].any()
     assert prefixes[1][..., 4:].any()
 
@@ -141,5 +141,5 @@ def test_categories_help_each_other_through_the_ridge() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(), ridge=0.003, generator=seeded())
     latents = form.quantize(rows)
-    together, alone = quality(rows, latents @ form.decoder), quality(rows, latents @ local_decoder(form.blocks, 24))
+    together, alone = quality(rows, latents @ form.decoder), quality(rows, latents @ local_decoder(form.buckets, 24))
     assert together > alone

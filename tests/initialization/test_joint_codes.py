@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spinlock.initialization.joint_codes import assign, fit_joint, refit
-from spinlock.initialization.network import warm_start
+from spinlock.initialization.network import closed_form_start
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import decode_tokens, encode_rows
 from tests.training.specs import planted_rows, planted_spec
@@ -27,10 +27,10 @@ def test_a_refit_is_ridge_regression_toward_what_was_there() -> None:
     codes = model.joint
     codes.vectors().copy_(torch.randn(codes.vectors().shape, generator=torch.Generator().manual_seed(1)))
     before = codes.vectors().double().numpy()
-    hits = np.zeros((400, len(before)))
-    np.put_along_axis(hits, codes.flat(tokens).numpy(), 1.0, axis=1)
-    system = np.concatenate([hits, np.sqrt(7.0) * np.eye(len(before))])
-    wanted = np.concatenate([x.double().numpy() - hits @ before, np.zeros(before.shape)])
+    one_hot = np.zeros((400, len(before)))
+    np.put_along_axis(one_hot, codes.flat(tokens).numpy(), 1.0, axis=1)
+    system = np.concatenate([one_hot, np.sqrt(7.0) * np.eye(len(before))])
+    wanted = np.concatenate([x.double().numpy() - one_hot @ before, np.zeros(before.shape)])
     expected = before + np.linalg.lstsq(system, wanted, rcond=None)[0]
     refit(codes, x, tokens, ridge=7.0)
     np.testing.assert_allclose(codes.vectors().numpy(), expected, atol=1e-4)
@@ -75,7 +75,7 @@ def test_a_prefix_of_heavy_tailed_rows_still_adds_to_the_quality() -> None:
     rows = planted_rows(900)
     rows[torch.randperm(900, generator=torch.Generator().manual_seed(0))[:27]] *= 20
     model = CategoricalVQVAE(JOINT, seed=3)
-    warm_start(model, rows[:700], ridge=0.01, rows_per_batch=700, seed=0)
+    closed_form_start(model, rows[:700], ridge=0.01, rows_per_batch=700, seed=0)
     fit_joint(model, rows[:700])
     held_out = rows[700:]
     tokens = encode_rows(model, held_out).indices

@@ -6,7 +6,7 @@ import torch
 from sklearn.cluster import KMeans
 
 from spinlock.initialization.kmeans import SEEDING_ROWS, kmeans
-from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 
 
 def blobs(centers: int, rows: int, width: int, seed: int) -> torch.Tensor:
@@ -123,4 +123,4 @@ def test_nearest_agrees_with_cdist_and_the_first_wins_a_tie() -> None:
 
 def test_one_hot_rows() -> None:
     indices = torch.tensor([[0, 2], [1, 1]])
-    assert torch.equal(one_hot(indices, 3), torch.nn.functional.one_hot(indices, 3).float())
+    assert torch.equal(to_one_hot(indices, 3), torch.nn.functional.one_hot(indices, 3).float())

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolated, nearest_rows
+from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolate_neighbors, nearest_rows
 
 
 def rows(count: int = 300) -> torch.Tensor:
@@ -19,7 +19,7 @@ def test_the_neighbors_are_those_of_scikit_learn() -> None:
 
 def test_the_rows_come_first_and_the_others_lie_between_neighbors() -> None:
     x = rows()
-    made, near = interpolated(x, 0), nearest_rows(x)
+    made, near = interpolate_neighbors(x, 0), nearest_rows(x)
     assert made.shape == (6, 300, 4)
     assert torch.equal(made[0], x)
     for version in made[1:]:
@@ -28,17 +28,17 @@ def test_the_rows_come_first_and_the_others_lie_between_neighbors() -> None:
         away = (version[:, None] - x[:, None] - share[..., None] * line).norm(dim=-1)
         best = away.argmin(1)
         assert (away.min(1).values < 1e-5).all()
-        chosen = share[torch.arange(300), best]
-        assert ((chosen >= 0) & (chosen <= 1)).all()
+        lookup_rows = share[torch.arange(300), best]
+        assert ((lookup_rows >= 0) & (lookup_rows <= 1)).all()
     assert not torch.equal(made[1], made[2])
 
 
 def test_large_tables_and_tiny_ones_stay_as_they_are() -> None:
-    assert interpolated(rows(), 0, enough=599).shape == (1, 300, 4)
-    assert interpolated(rows(), 0, enough=600).shape == (2, 300, 4)
-    assert interpolated(rows(5), 0).shape == (1, 5, 4)
+    assert interpolate_neighbors(rows(), 0, enough=599).shape == (1, 300, 4)
+    assert interpolate_neighbors(rows(), 0, enough=600).shape == (2, 300, 4)
+    assert interpolate_neighbors(rows(5), 0).shape == (1, 5, 4)
 
 
 def test_the_seed_decides() -> None:
-    assert torch.equal(interpolated(rows(), 3), interpolated(rows(), 3))
-    assert not torch.equal(interpolated(rows(), 3), interpolated(rows(), 4))
+    assert torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 3))
+    assert not torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 4))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spinlock.initialization.network import random_start, warm_start
+from spinlock.initialization.network import closed_form_start, random_start
 from spinlock.model import CategoricalVQVAE
 from tests.model.network.test_quantizer import assert_consistent
 from tests.training.specs import GROUPS, planted_rows, planted_spec
@@ -12,28 +12,28 @@ from tests.training.specs import GROUPS, planted_rows, planted_spec
 @pytest.mark.parametrize("embedding_dim", [4, 8, 16], ids=["narrower", "equal", "wider"])
 def test_the_network_reproduces_the_closed_form(embedding_dim: int) -> None:
     rows, model = planted_rows(), CategoricalVQVAE(planted_spec(embedding_dim), seed=1)
-    form = warm_start(model, rows, ridge=0.01, rows_per_batch=64, seed=0)
+    form = closed_form_start(model, rows, ridge=0.01, rows_per_batch=64, seed=0)
     held_out = planted_rows(100, seed=5)
     prefixes = [form.quantize(held_out, levels) for levels in (1, 2, 3)]
     result = model(held_out)
     torch.testing.assert_close(result.reconstruction, prefixes[-1] @ form.decoder, rtol=0, atol=1e-4)
     for level in range(3):
-        latents = torch.cat([block.latents[level] for block in result.blocks])
+        latents = torch.cat([block.latents[level] for block in result.buckets])
         torch.testing.assert_close(latents.transpose(0, 1).flatten(1), prefixes[level], rtol=0, atol=1e-4)
 
 
 def test_partial_decoders_start_as_the_categorys_own_axes() -> None:
     model = CategoricalVQVAE(planted_spec(), seed=1)
-    form = warm_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
+    form = closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     result = model(planted_rows(50, seed=5))
     for level in range(3):
-        expected = torch.bmm(result.blocks[0].latents[level], form.blocks[0].axes.transpose(1, 2))
-        torch.testing.assert_close(result.blocks[0].partial[level], expected)
+        expected = torch.bmm(result.buckets[0].latents[level], form.buckets[0].axes.transpose(1, 2))
+        torch.testing.assert_close(result.buckets[0].partial[level], expected)
 
 
 def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
     model = CategoricalVQVAE(planted_spec(), seed=1)
-    warm_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
+    closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     for level in model.quantizer_levels():
         torch.testing.assert_close(level.counts.sum(-1), torch.full((3,), 64.0))
         assert_consistent(level)
@@ -41,7 +41,7 @@ def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
 
 def test_the_next_update_leaves_converged_codes_in_place() -> None:
     rows, model = planted_rows(), CategoricalVQVAE(planted_spec(), seed=1)
-    warm_start(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
+    closed_form_start(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
     before = [level.codes.clone() for level in model.quantizer_levels()]
     for level, result in zip(model.quantizer_levels(), model(rows).levels, strict=True):
         level.update(result.assigned(), 0.99)
@@ -52,7 +52,7 @@ def test_the_next_update_leaves_converged_codes_in_place() -> None:
 def test_the_seed_decides_the_start() -> None:
     def tokens(seed: int) -> torch.Tensor:
         model = CategoricalVQVAE(planted_spec(), seed=1)
-        warm_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=seed)
+        closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=seed)
         return model.encode(planted_rows())
 
     assert torch.equal(tokens(0), tokens(0))
@@ -67,7 +67,7 @@ def test_a_random_start_keeps_the_weights_and_differs_from_the_warm_one() -> Non
         if not name.endswith("codes"):
             assert torch.equal(value, drawn[name])
     warm = CategoricalVQVAE(planted_spec(), seed=1)
-    warm_start(warm, rows, ridge=0.01, rows_per_batch=64, seed=0)
+    closed_form_start(warm, rows, ridge=0.01, rows_per_batch=64, seed=0)
     errors = [(rows - m(rows).reconstruction).square().mean().item() for m in (model, warm)]
     assert errors[1] < 0.3 < 0.9 < errors[0]
 

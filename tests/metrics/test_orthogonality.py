@@ -10,9 +10,9 @@ from spinlock.metrics.orthogonality import (
     centroid_cosines,
     centroid_weights,
     cosines,
-    held_out_orthogonality,
+    held_out_centroid_cosine,
     loading_signs,
-    orthogonality,
+    max_centroid_cosine,
 )
 from tests.tables import low_rank_table
 
@@ -41,7 +41,7 @@ def largest_cosine(centroids: list[np.ndarray]) -> float:
 
 def test_orthogonality_is_that_of_centroids_computed_row_by_row(rows: np.ndarray) -> None:
     expected = largest_cosine(direct_centroids(rows, GROUPS, rows))
-    assert orthogonality(np.corrcoef(rows.T), GROUPS) == pytest.approx(expected, abs=1e-10)
+    assert max_centroid_cosine(np.corrcoef(rows.T), GROUPS) == pytest.approx(expected, abs=1e-10)
 
 
 def test_every_pair_agrees_with_corrcoef_of_the_centroids(rows: np.ndarray) -> None:
@@ -56,12 +56,12 @@ def test_a_table_of_known_cosine() -> None:
     # Two pairs, each of twin columns up to sign; across them r = +-0.3, so that the centroids correlate by 0.3.
     twins = np.array([[1.0, -1.0], [-1.0, 1.0]])
     correlation = np.block([[twins, 0.3 * twins], [0.3 * twins, twins]])
-    assert orthogonality(correlation, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.3)
+    assert max_centroid_cosine(correlation, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.3)
 
 
 def test_one_category_has_no_orthogonality(rng: np.random.Generator) -> None:
-    assert orthogonality(np.eye(3), [np.arange(3)]) is None
-    assert held_out_orthogonality(np.ones((5, 3)), np.ones((1, 3)), rng) is None
+    assert max_centroid_cosine(np.eye(3), [np.arange(3)]) is None
+    assert held_out_centroid_cosine(np.ones((5, 3)), np.ones((1, 3)), rng) is None
 
 
 def test_a_loading_of_zero_counts_as_plus() -> None:
@@ -77,7 +77,7 @@ def test_a_centroid_without_length_has_cosine_zero() -> None:
 
 def test_held_out_rows_are_judged_with_the_training_signs(rows: np.ndarray, rng: np.random.Generator) -> None:
     weights = centroid_weights(np.corrcoef(rows[:300].T), GROUPS)
-    interval = held_out_orthogonality(rows[300:], weights, rng)
+    interval = held_out_centroid_cosine(rows[300:], weights, rng)
     assert interval is not None
     expected = largest_cosine(direct_centroids(rows[300:], GROUPS, rows[:300]))
     assert interval.value == pytest.approx(expected, abs=1e-10)
@@ -87,7 +87,7 @@ def test_bootstrap_interval_is_of_the_width_that_sampling_noise_gives(rng: np.ra
     # One pair of centroids with correlation r: the standard error of a correlation is (1 - r^2) / sqrt(n).
     r, n = 0.6, 900
     rows = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], size=n)
-    interval = held_out_orthogonality(rows, np.eye(2), rng)
+    interval = held_out_centroid_cosine(rows, np.eye(2), rng)
     assert interval is not None
     assert interval.low < interval.value < interval.high
     assert interval.high - interval.low == pytest.approx(2 * 1.645 * (1 - r**2) / np.sqrt(n), rel=0.25)
@@ -95,5 +95,5 @@ def test_bootstrap_interval_is_of_the_width_that_sampling_noise_gives(rng: np.ra
 
 def test_the_interval_repeats_with_the_generator(rows: np.ndarray) -> None:
     weights = centroid_weights(np.corrcoef(rows.T), GROUPS)
-    first, second = (held_out_orthogonality(rows, weights, np.random.default_rng(5)) for _ in range(2))
+    first, second = (held_out_centroid_cosine(rows, weights, np.random.default_rng(5)) for _ in range(2))
     assert first == second

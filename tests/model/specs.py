@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.network.block import CategoryBlock
+from spinlock.model.network.block import CategoryBucket
 from spinlock.model.spec import Gelu
 
 COLUMNS = 51
@@ -38,8 +38,8 @@ def random_rows(count: int = 50, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, COLUMNS, generator=torch.Generator().manual_seed(seed))
 
 
-def each_category(model: CategoricalVQVAE) -> Iterator[tuple[int, CategoryBlock, int]]:
+def each_category(model: CategoricalVQVAE) -> Iterator[tuple[int, CategoryBucket, int]]:
     """Number of each category, its bucket, and its place there."""
-    for block in model.each_block():
+    for block in model.each_bucket():
         for place, category in enumerate(range(model.spec.num_categories)[block.members]):
             yield category, block, place

@@ -51,7 +51,7 @@ def test_values_are_imputed_clipped_and_scaled(cleaner: Cleaner, x: np.ndarray) 
     finite = np.isfinite(skewed)
     lower, median, upper = np.percentile(skewed[finite], [0.1, 50, 99.9])
     clipped = np.where(finite, skewed, median).clip(lower, upper)
-    cleaned = cleaner.apply(x)
+    cleaned = cleaner.transform(x)
     np.testing.assert_allclose(cleaned.values[:, 1], (clipped - clipped.mean()) / clipped.std(), rtol=1e-5, atol=1e-6)
     assert cleaned.values.dtype == np.float32
     np.testing.assert_allclose(cleaner.mean[1], clipped.mean())
@@ -64,13 +64,13 @@ def test_imputed_and_clipped_cells_are_counted_in_each_row(cleaner: Cleaner) -> 
     rows[1, 5] = np.nan
     rows[2] = 1e9
     rows[3, 0], rows[3, 5] = np.inf, -1e9
-    cleaned = cleaner.apply(rows)
+    cleaned = cleaner.transform(rows)
     assert cleaned.imputed.tolist() == [0, 0.5, 0, 0.5]
     assert cleaned.clipped.tolist() == [0, 0, 1, 0.5]
 
 
 def test_restore_undoes_apply_and_fills_every_column(cleaner: Cleaner, x: np.ndarray) -> None:
-    back = cleaner.restore(cleaner.apply(x).values)
+    back = cleaner.inverse_transform(cleaner.transform(x).values)
     inside = (x[:, 0] > cleaner.screening.lower[0]) & (x[:, 0] < cleaner.screening.upper[0])
     np.testing.assert_allclose(back[inside, 0], x[inside, 0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(back[inside, 4], x[inside, 4], rtol=1e-5, atol=1e-5)
@@ -84,9 +84,9 @@ def test_restore_undoes_apply_and_fills_every_column(cleaner: Cleaner, x: np.nda
 @pytest.mark.parametrize("method", METHODS)
 def test_results_do_not_depend_on_the_batch(x: np.ndarray, method: str) -> None:
     cleaner = fitted(x, normalization_method=method)
-    whole = cleaner.apply(x)
+    whole = cleaner.transform(x)
     for size in (1, 7, 256):
-        parts = [cleaner.apply(x[start : start + size]) for start in range(0, len(x), size)]
+        parts = [cleaner.transform(x[start : start + size]) for start in range(0, len(x), size)]
         assert np.array_equal(np.concatenate([p.values for p in parts]), whole.values)
         assert np.array_equal(np.concatenate([p.imputed for p in parts]), whole.imputed)
         assert np.array_equal(np.concatenate([p.clipped for p in parts]), whole.clipped)
@@ -95,13 +95,13 @@ def test_results_do_not_depend_on_the_batch(x: np.ndarray, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_to_standard_gives_the_z_scores_of_any_method(x: np.ndarray, method: str) -> None:
     cleaner = fitted(x, normalization_method=method)
-    expected = fitted(x).apply(x).values
-    np.testing.assert_allclose(cleaner.to_standard(cleaner.apply(x).values), expected, atol=2e-5)
+    expected = fitted(x).transform(x).values
+    np.testing.assert_allclose(cleaner.to_z_scores(cleaner.transform(x).values), expected, atol=2e-5)
 
 
 def test_standardize_covers_all_columns_and_masks_what_was_not_observed(cleaner: Cleaner, x: np.ndarray) -> None:
-    standardized = cleaner.standardize(x)
-    np.testing.assert_allclose(standardized.values[:, cleaner.kept], cleaner.apply(x).values, atol=1e-6)
+    standardized = cleaner.z_scores_of_all_columns(x)
+    np.testing.assert_allclose(standardized.values[:, cleaner.kept], cleaner.transform(x).values, atol=1e-6)
     assert np.array_equal(standardized.observed[:, 1], np.isfinite(x[:, 1]))
     assert standardized.observed.any(axis=0).tolist() == [True, True, False, False, True, True, True]
     half = standardized.values[standardized.observed[:, 1], 1].astype(np.float64)
@@ -115,10 +115,10 @@ def test_a_state_gives_the_same_cleaner_bit_for_bit(x: np.ndarray, method: str) 
     state = cleaner.state()
     assert_plain(state)
     again = Cleaner.from_state(state)
-    values = cleaner.apply(x).values
-    assert np.array_equal(again.apply(x).values, values)
-    assert np.array_equal(again.restore(values), cleaner.restore(values), equal_nan=True)
-    assert np.array_equal(again.standardize(x).values, cleaner.standardize(x).values)
+    values = cleaner.transform(x).values
+    assert np.array_equal(again.transform(x).values, values)
+    assert np.array_equal(again.inverse_transform(values), cleaner.inverse_transform(values), equal_nan=True)
+    assert np.array_equal(again.z_scores_of_all_columns(x).values, cleaner.z_scores_of_all_columns(x).values)
     assert (again.names, again.dropped, again.twins) == (cleaner.names, cleaner.dropped, cleaner.twins)
 
 
@@ -139,10 +139,10 @@ def assert_plain(value: object) -> None:
 def test_finite_values_near_the_float32_limit_clean_and_return(rng: np.random.Generator, method: str) -> None:
     x = rng.uniform(-3.4e38, 3.4e38, (200, 4)).astype(np.float32)
     cleaner = fitted(x, normalization_method=method, clip_lower_percentile=0.0, clip_upper_percentile=100.0)
-    values = cleaner.apply(x).values
+    values = cleaner.transform(x).values
     assert np.isfinite(values).all()
-    np.testing.assert_allclose(cleaner.restore(values), x, rtol=1e-4, atol=1e33)
-    assert np.isfinite(cleaner.restore(values * 10)).all()
+    np.testing.assert_allclose(cleaner.inverse_transform(values), x, rtol=1e-4, atol=1e33)
+    assert np.isfinite(cleaner.inverse_transform(values * 10)).all()
 
 
 def test_a_table_that_fits_no_model_says_why(rng: np.random.Generator) -> None:
@@ -158,11 +158,11 @@ def test_a_table_that_fits_no_model_says_why(rng: np.random.Generator) -> None:
 def test_a_thousand_rows_are_cleaned_in_milliseconds(rng: np.random.Generator) -> None:
     x = low_rank_table(rng, 1024, 348, 20)
     cleaner = fitted(x)
-    cleaner.apply(x)
+    cleaner.transform(x)
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        cleaner.apply(x)
+        cleaner.transform(x)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.1
 

@@ -48,7 +48,7 @@ def test_duplicates_are_restored_from_their_twin(rng: np.random.Generator) -> No
     a[5] = np.nan
     x = np.stack([a, b, a, 1e6 - 2 * b], axis=1)
     cleaner = fit(x)
-    back = cleaner.restore(cleaner.apply(x).values)
+    back = cleaner.inverse_transform(cleaner.transform(x).values)
     assert np.array_equal(back[:, 2], back[:, 0])
     np.testing.assert_allclose(back[:, 3], 1e6 - 2 * back[:, 1].astype(np.float64), rtol=1e-6)
 

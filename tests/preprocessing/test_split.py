@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spinlock.errors import DataError
-from spinlock.preprocessing.split import reservoir, split_rows
+from spinlock.preprocessing.split import split_rows, subsample
 
 
 def test_validation_operators_are_the_head_of_the_seeded_permutation() -> None:
@@ -66,10 +66,10 @@ def test_splits_that_cannot_be_made_say_why(arguments: dict, message: str) -> No
 
 def test_reservoir_is_a_sorted_seeded_subset_or_everything() -> None:
     rows = np.arange(0, 1000, 3)
-    assert reservoir(rows, 334, 0) is rows
-    sample = reservoir(rows, 50, 7)
+    assert subsample(rows, 334, 0) is rows
+    sample = subsample(rows, 50, 7)
     assert len(sample) == 50
     assert np.array_equal(sample, np.unique(sample))
     assert np.isin(sample, rows).all()
-    assert np.array_equal(sample, reservoir(rows, 50, 7))
-    assert not np.array_equal(sample, reservoir(rows, 50, 8))
+    assert np.array_equal(sample, subsample(rows, 50, 7))
+    assert not np.array_equal(sample, subsample(rows, 50, 8))

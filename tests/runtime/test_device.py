@@ -21,7 +21,7 @@ class TestTwoDevices:
     ) -> None:
         current: list[int] = []
         monkeypatch.setattr(torch.cuda, "set_device", current.append)
-        assert [choose_device(name, local_rank=rank, local_count=2).index for rank in range(2)] == [0, 1]
+        assert [choose_device(name, local_rank=rank, local_world_size=2).index for rank in range(2)] == [0, 1]
         assert current == [0, 1]
 
     def test_alone_the_one_that_is_named_becomes_the_current_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,8 +32,8 @@ class TestTwoDevices:
 
     def test_more_processes_than_devices_are_refused(self) -> None:
         with pytest.raises(DataError, match="3 processes for 2 CUDA devices"):
-            choose_device("auto", local_rank=0, local_count=3)
+            choose_device("auto", local_rank=0, local_world_size=3)
 
     def test_alone_the_first_is_taken(self) -> None:
         assert choose_device("auto") == torch.device("cuda", 0)
-        assert choose_device("cpu", local_count=3) == torch.device("cpu")
+        assert choose_device("cpu", local_world_size=3) == torch.device("cpu")

@@ -10,12 +10,12 @@ from spinlock.config import ModelSettings
 from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
 from spinlock.initialization.closed_form import RIDGE_GRID
-from spinlock.initialization.network import warm_start
+from spinlock.initialization.network import closed_form_start
 from spinlock.metrics.codebook import codebook_use
 from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
-from spinlock.preprocessing.holdout import inner_split
-from spinlock.sizing.bit_allocation import Allotment
-from spinlock.sizing.search import FINALISTS, LARGEST_CODEBOOK, ROWS_PER_CODE, Sizer
+from spinlock.preprocessing.holdout import split_holdout
+from spinlock.sizing.bit_allocation import BitAllocation
+from spinlock.sizing.search import FINALISTS, MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
 from spinlock.sizing.trials import Sizes
 from tests.training.specs import GROUPS, planted_rows
 
@@ -27,25 +27,27 @@ def factors(*levels: tuple[int | None, int | None]) -> tuple[LevelFactors, Level
     return first, second, third
 
 
-def sizer(rows: torch.Tensor | None = None, validation_rows: int = 120, **settings: object) -> Sizer:
+def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **settings: object) -> CodebookSizeSearch:
     rows = planted_rows(1200) if rows is None else rows
     model = ModelSettings.model_validate({"embedding_dim": 12} | settings)
-    return Sizer(rows, inner_split(np.arange(len(rows)), 0), model, validation_rows=validation_rows, seed=0)
+    return CodebookSizeSearch(
+        rows, split_holdout(np.arange(len(rows)), 0), model, validation_rows=validation_rows, seed=0
+    )
 
 
-@pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, LARGEST_CODEBOOK)])
+@pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])
 def test_a_code_has_twenty_rows(rows: int, cap: int) -> None:
-    assert sizer(torch.zeros(rows, 24), validation_rows=10_000).cap == cap
+    assert search(torch.zeros(rows, 24), validation_rows=10_000).cap == cap
     assert ROWS_PER_CODE == 20
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(9, 2), (120, 24), (300, 60), (301, 60)])
 def test_a_code_has_five_validation_rows(rows: int, cap: int) -> None:
-    assert sizer(torch.zeros(1200, 24), validation_rows=rows).cap == cap
+    assert search(torch.zeros(1200, 24), validation_rows=rows).cap == cap
 
 
 def test_sizes_lie_between_two_and_the_cap() -> None:
-    sizes = sizer().choose(GROUPS, NAMES)
+    sizes = search().choose(GROUPS, NAMES)
     assert len(sizes.num_codes) == len(sizes.latent_dims) == 3
     assert all(2 <= size <= 24 for triple in sizes.num_codes for size in triple)
     assert sizes.ridge in RIDGE_GRID
@@ -55,30 +57,30 @@ def test_sizes_lie_between_two_and_the_cap() -> None:
 def test_a_category_with_less_to_say_gets_fewer_codes() -> None:
     rows = planted_rows(3000)
     rows[:, 19:24] = rows[:, [19]] + 0.02 * rows[:, 19:24]  # the last category is all but one number
-    sizes = sizer(rows, validation_rows=2000).choose(GROUPS, NAMES)
+    sizes = search(rows, validation_rows=2000).choose(GROUPS, NAMES)
     assert sizes.num_codes[2][0] < sizes.num_codes[0][0]
 
 
 def test_few_validation_rows_ask_for_small_codebooks() -> None:
-    many, few = (sizer(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 6))
+    many, few = (search(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 6))
     assert few.bits < many.bits
     assert few.num_codes < many.num_codes
 
 
 def test_latent_widths_follow_the_ratios() -> None:
-    sizes = sizer(compression_ratios="0.25:0.5:1").choose(GROUPS, NAMES)
+    sizes = search(compression_ratios="0.25:0.5:1").choose(GROUPS, NAMES)
     assert sizes.latent_dims == tuple(latent_dims(len(group), 12, (0.25, 0.5, 1.0)) for group in GROUPS)
 
 
 def test_given_factors_are_taken_as_they_are() -> None:
-    sizes = sizer(factors=factors((5, 7), (6, 9), (7, 11))).choose(GROUPS, NAMES)
+    sizes = search(factors=factors((5, 7), (6, 9), (7, 11))).choose(GROUPS, NAMES)
     assert sizes.num_codes == ((7, 9, 11),) * 3
     assert sizes.latent_dims == ((5, 6, 7),) * 3
 
 
 def test_what_is_not_given_is_worked_out() -> None:
-    automatic = sizer().choose(GROUPS, NAMES)
-    sizes = sizer(factors=factors((None, 7), (6, None), (None, None))).choose(GROUPS, NAMES)
+    automatic = search().choose(GROUPS, NAMES)
+    sizes = search(factors=factors((None, 7), (6, None), (None, None))).choose(GROUPS, NAMES)
     assert all(triple[0] == 7 for triple in sizes.num_codes)
     assert all(2 <= size <= 24 for triple in sizes.num_codes for size in triple[1:])
     for dims, own in zip(sizes.latent_dims, automatic.latent_dims, strict=True):
@@ -89,7 +91,7 @@ def test_what_is_not_given_is_worked_out() -> None:
 def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
     settings = {"factors": factors((None, codes), (None, codes), (None, codes))} if codes else {}
     own = factors((3, 3), (4, 4), (5, 5))
-    sizes = sizer(category_factors={"b": own}, **settings).choose(GROUPS, NAMES)
+    sizes = search(category_factors={"b": own}, **settings).choose(GROUPS, NAMES)
     assert sizes.num_codes[1] == (3, 4, 5)
     assert sizes.latent_dims[1] == (3, 4, 5)
     assert sizes.latent_dims[0] == latent_dims(12, 12, (0.5, 1.0, 1.5))
@@ -98,24 +100,24 @@ def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
 
 def test_factors_of_an_unknown_category_name_the_known_ones() -> None:
     with pytest.raises(DataError, match="category_factors names z; expected categories of this run: a, b, c"):
-        sizer(category_factors={"z": factors((4, 4), (4, 4), (4, 4))}).choose(GROUPS, NAMES)
+        search(category_factors={"z": factors((4, 4), (4, 4), (4, 4))}).choose(GROUPS, NAMES)
 
 
 def test_more_codes_than_rows_are_an_error() -> None:
     with pytest.raises(DataError, match=r"1201 codes .* 1200 training rows; expected at most 1200, better at most 24"):
-        sizer(factors=factors((4, 1201), (4, 4), (4, 4))).choose(GROUPS, NAMES)
+        search(factors=factors((4, 1201), (4, 4), (4, 4))).choose(GROUPS, NAMES)
 
 
 def test_partitions_are_scored_in_whatever_order_their_categories_come() -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
-    subject = sizer()
+    subject = search()
     first, second = subject.qualities([labels, 2 - labels])
     assert first == pytest.approx(second, abs=1e-6)
 
 
 def test_the_planted_partition_scores_better_than_a_random_one(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
-    subject = sizer()
+    subject = search()
     planted, random = subject.qualities([labels, rng.permutation(labels)])
     assert planted > random + 0.02
 
@@ -123,8 +125,8 @@ def test_the_planted_partition_scores_better_than_a_random_one(rng: np.random.Ge
 def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
     others = [rng.permutation(labels) for _ in range(FINALISTS + 1)]
-    local = sizer().qualities([*others, labels])
-    joint = sizer(assignment="joint").qualities([*others, labels])
+    local = search().qualities([*others, labels])
+    joint = search(assignment="joint").qualities([*others, labels])
     assert [score is None for score in joint].count(False) == FINALISTS
     assert joint[-1] > local[-1]
     assert joint[int(np.argmin(local))] is None
@@ -133,14 +135,14 @@ def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generat
 def fitted(sizes: Sizes, rows: torch.Tensor) -> CategoricalVQVAE:
     spec = ModelSpec(NAMES, GROUPS, 12, 4, sizes.latent_dims, sizes.num_codes)
     model = CategoricalVQVAE(spec)
-    warm_start(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
+    closed_form_start(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
     return model
 
 
 def test_what_was_expected_is_found_on_rows_not_seen() -> None:
     table = planted_rows(1320)
     rows, held_out = table[:1200], table[1200:]
-    sizes = sizer(rows).choose(GROUPS, NAMES)
+    sizes = search(rows).choose(GROUPS, NAMES)
     model = fitted(sizes, rows)
     found = 1 - (held_out - model(held_out).reconstruction).square().sum() / held_out.square().sum()
     assert sizes.quality == pytest.approx(found.item(), abs=0.03)
@@ -149,7 +151,7 @@ def test_what_was_expected_is_found_on_rows_not_seen() -> None:
 
 
 def test_the_choice_repeats_exactly() -> None:
-    assert sizer().choose(GROUPS, NAMES) == sizer().choose(GROUPS, NAMES)
+    assert search().choose(GROUPS, NAMES) == search().choose(GROUPS, NAMES)
 
 
 @pytest.mark.parametrize("assignment", ["local", "joint"])
@@ -158,7 +160,7 @@ class TestSteering:
 
     def test_a_higher_target_costs_more_bits(self, assignment: str) -> None:
         low, high = (
-            sizer(assignment=assignment, target_quality=target, validation_rows=3000).choose(GROUPS, NAMES)
+            search(assignment=assignment, target_quality=target, validation_rows=3000).choose(GROUPS, NAMES)
             for target in (0.6, 0.85)
         )
         assert low.quality >= 0.6
@@ -166,33 +168,33 @@ class TestSteering:
         assert low.bits < 0.8 * high.bits
 
     def test_no_fewer_bits_would_do(self, assignment: str) -> None:
-        subject = sizer(assignment=assignment, target_quality=0.8, validation_rows=3000)
+        subject = search(assignment=assignment, target_quality=0.8, validation_rows=3000)
         chosen = subject.choose(GROUPS, NAMES)
         assert subject.meets(chosen)
-        fewer = Allotment.of(subject.covariance, GROUPS).sizes(0.85 * chosen.bits, subject.cap)
+        fewer = BitAllocation.of(subject.covariance, GROUPS).sizes(0.85 * chosen.bits, subject.cap)
         settings = {"assignment": assignment, "target_quality": 0.8, "validation_rows": 3000}
         own = {
             name: tuple(LevelFactors(num_codes=size) for size in sizes)
             for name, sizes in zip(NAMES, fewer, strict=True)
         }
-        assert sizer(category_factors=own, **settings).choose(GROUPS, NAMES).quality < (
+        assert search(category_factors=own, **settings).choose(GROUPS, NAMES).quality < (
             0.81 if assignment == "local" else 0.8
         )
 
     @pytest.mark.parametrize("limit", [12.0, 17.5])
     def test_the_limit_of_bits_is_kept_and_used(self, assignment: str, limit: float) -> None:
-        sizes = sizer(assignment=assignment, target_quality=1.0, max_bits=limit).choose(GROUPS, NAMES)
+        sizes = search(assignment=assignment, target_quality=1.0, max_bits=limit).choose(GROUPS, NAMES)
         assert 0.7 * limit <= sizes.bits <= limit
 
     def test_a_target_of_one_asks_for_all_that_the_use_allows(self, assignment: str) -> None:
-        most = sizer(assignment=assignment, target_quality=1.0, validation_rows=3000).choose(GROUPS, NAMES)
-        usual = sizer(assignment=assignment, validation_rows=3000).choose(GROUPS, NAMES)
+        most = search(assignment=assignment, target_quality=1.0, validation_rows=3000).choose(GROUPS, NAMES)
+        usual = search(assignment=assignment, validation_rows=3000).choose(GROUPS, NAMES)
         assert most.quality > usual.quality
         assert most.bits > usual.bits
 
 
 def test_given_sizes_take_their_part_of_the_bits() -> None:
-    sizes = sizer(max_bits=30, target_quality=1.0, factors=factors((None, 16), (None, None), (None, None)))
+    sizes = search(max_bits=30, target_quality=1.0, factors=factors((None, 16), (None, None), (None, None)))
     chosen = sizes.choose(GROUPS, NAMES)
     assert all(triple[0] == 16 for triple in chosen.num_codes)
     assert 24 <= chosen.bits <= 30
@@ -203,16 +205,16 @@ def test_too_few_bits_for_the_categories_are_an_error() -> None:
     with pytest.raises(
         DataError, match=r"max_bits = 5, but 3 categories cost 9 bits .*; raise max_bits, or give fewer"
     ):
-        sizer(max_bits=5).choose(GROUPS, NAMES)
+        search(max_bits=5).choose(GROUPS, NAMES)
 
 
 def test_partitions_that_cost_too_much_are_out_of_the_running() -> None:
     few, many = (np.arange(24) % count for count in (3, 6))
-    scores = sizer(max_bits=10).qualities([few, many])
+    scores = search(max_bits=10).qualities([few, many])
     assert scores[0] is not None
     assert scores[1] is None
-    assert None not in sizer().qualities([few, many])
+    assert None not in search().qualities([few, many])
 
 
 def test_all_sizes_given_are_nothing_chosen() -> None:
-    assert not sizer(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic
+    assert not search(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic

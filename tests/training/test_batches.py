@@ -14,37 +14,37 @@ from torch import Tensor
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing import training_data as table
-from spinlock.preprocessing.training_data import CleanedTable, clean_table, memory_limit, read_table
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training import batches as feed
-from spinlock.training.batches import ResidentFeed, StreamedFeed, batch_plan, feed_of, stretch_rows
+from spinlock.preprocessing.training_data import TrainingData, fit_training_data, memory_limit, read_table
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training import batches as batches
+from spinlock.training.batches import InMemoryBatches, StreamedBatches, batch_plan, extent_rows, make_batches
 from spinlock.training.resume import as_before
 from spinlock.training.stopping import StopRequest
 from tests.training.runs import CPU, Silent, config, curved_table, fresh, resumed, table_at
 
-Opened = Callable[..., tuple[CleanedTable, StreamedFeed]]
+Opened = Callable[..., tuple[TrainingData, StreamedBatches]]
 
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """A table of 240 rows in its file, in buffers of 40 rows of 10 stretches, and its feed."""
-    monkeypatch.setattr(feed, "BUFFER_BYTES", 40 * 24 * 4)
-    monkeypatch.setattr(feed, "STRETCHES", 10)
+    monkeypatch.setattr(batches, "BUFFER_BYTES", 40 * 24 * 4)
+    monkeypatch.setattr(batches, "EXTENTS_PER_BUFFER", 10)
 
-    def make(group: Processes = ALONE, **settings: Any) -> tuple[CleanedTable, StreamedFeed]:
+    def make(group: ProcessGroup = SINGLE, **settings: Any) -> tuple[TrainingData, StreamedBatches]:
         if not (tmp_path / "table.h5").exists():
             table_at(tmp_path, chunks=(2, 24))
         chosen = config(tmp_path, max_table_mb=0.02, **settings)
-        data = clean_table(read_table(chosen), chosen, CPU)
-        made = feed_of(data, batch_plan(data, chosen), chosen, stretch_rows(data), group)
-        assert isinstance(made, StreamedFeed)
+        data = fit_training_data(read_table(chosen), chosen, CPU)
+        made = make_batches(data, batch_plan(data, chosen), chosen, extent_rows(data), group)
+        assert isinstance(made, StreamedBatches)
         return data, made
 
     return make
 
 
-def all_rows(data: CleanedTable, x: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(data.cleaner.apply(x[data.split.train]).values)
+def all_rows(data: TrainingData, x: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(data.cleaner.transform(x[data.split.train]).values)
 
 
 def sorted_rows(rows: Tensor) -> list[list[float]]:
@@ -54,7 +54,7 @@ def sorted_rows(rows: Tensor) -> list[list[float]]:
 @pytest.mark.parametrize("batch_size", [64, 50, 7, 216, 1])
 def test_every_training_row_comes_once_and_the_last_batch_is_filled_up(opened: Opened, batch_size: int) -> None:
     data, stream = opened(batch_size=batch_size)
-    batches = list(stream.batches(1, 0))
+    batches = list(stream.epoch_batches(1, 0))
     plan = stream.plan
     assert [len(batch) for batch in batches] == [plan.batch] * plan.steps
     rows = torch.cat(batches)
@@ -65,7 +65,9 @@ def test_every_training_row_comes_once_and_the_last_batch_is_filled_up(opened: O
 def test_rows_are_mixed_across_the_file_and_anew_in_each_epoch(opened: Opened) -> None:
     data, stream = opened()
     place = {tuple(row): index for index, row in enumerate(all_rows(data, curved_table()).tolist())}
-    orders = [[place[tuple(row)] for row in torch.cat(list(stream.batches(epoch, 0))).tolist()] for epoch in (1, 2)]
+    orders = [
+        [place[tuple(row)] for row in torch.cat(list(stream.epoch_batches(epoch, 0))).tolist()] for epoch in (1, 2)
+    ]
     assert orders[0] != orders[1]
     for order in orders:
         assert np.abs(np.diff(order)).mean() > 40  # 72 if wholly random, 1 in the order of the file
@@ -77,9 +79,9 @@ def test_rows_are_mixed_across_the_file_and_anew_in_each_epoch(opened: Opened) -
 @pytest.mark.parametrize("batch_size", [64, 7])
 def test_an_epoch_goes_on_at_any_step(opened: Opened, batch_size: int) -> None:
     _, stream = opened(batch_size=batch_size)
-    whole = list(stream.batches(3, 0))
+    whole = list(stream.epoch_batches(3, 0))
     for first in range(len(whole)):
-        for expected, found in zip(whole[first:], stream.batches(3, first), strict=True):
+        for expected, found in zip(whole[first:], stream.epoch_batches(3, first), strict=True):
             assert torch.equal(expected, found)
 
 
@@ -93,13 +95,13 @@ def test_what_lies_before_a_step_is_not_read(opened: Opened, monkeypatch: pytest
         return real(self, positions)
 
     monkeypatch.setattr(StoredRows, "__getitem__", counting)
-    assert len(list(stream.batches(1, 3))) == 1
+    assert len(list(stream.epoch_batches(1, 3))) == 1
     assert sum(read) < 100
 
 
 def test_of_several_processes_each_has_its_share(opened: Opened) -> None:
-    whole = list(opened(batch_size=50)[1].batches(1, 0))
-    shares = [list(opened(Processes(rank, 3), batch_size=50)[1].batches(1, 0)) for rank in range(3)]
+    whole = list(opened(batch_size=50)[1].epoch_batches(1, 0))
+    shares = [list(opened(ProcessGroup(rank, 3), batch_size=50)[1].epoch_batches(1, 0)) for rank in range(3)]
     for step, batch in enumerate(whole):
         for rank in range(3):
             assert torch.equal(shares[rank][step], batch[rank::3])
@@ -108,13 +110,13 @@ def test_of_several_processes_each_has_its_share(opened: Opened) -> None:
 def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path)
-    data = clean_table(read_table(chosen), chosen, CPU)
-    held = feed_of(data, batch_plan(data, chosen), chosen, stretch_rows(data))
-    assert isinstance(held, ResidentFeed)
+    data = fit_training_data(read_table(chosen), chosen, CPU)
+    held = make_batches(data, batch_plan(data, chosen), chosen, extent_rows(data))
+    assert isinstance(held, InMemoryBatches)
     assert not data.streamed
     order = held.plan.order(chosen.random_seed, 2)
-    assert all(torch.equal(batch, order[step]) for step, batch in enumerate(held.batches(2, 0)))
-    assert len(list(held.batches(2, 3))) == 1
+    assert all(torch.equal(batch, order[step]) for step, batch in enumerate(held.epoch_batches(2, 0)))
+    assert len(list(held.epoch_batches(2, 3))) == 1
 
 
 def test_of_a_table_in_its_file_a_sample_is_held(opened: Opened) -> None:
@@ -122,13 +124,13 @@ def test_of_a_table_in_its_file_a_sample_is_held(opened: Opened) -> None:
     assert data.streamed
     assert (len(data.train), len(data.validation)) == (100, 100)
     assert (len(data.split.train), stream.plan.rows) == (120, 120)
-    expected = data.cleaner.apply(curved_table()[data.validation_rows]).values
+    expected = data.cleaner.transform(curved_table()[data.validation_rows]).values
     torch.testing.assert_close(data.validation, torch.from_numpy(expected), rtol=0, atol=0)
 
 
 def test_a_stop_in_the_middle_leaves_nothing_behind(opened: Opened) -> None:
     _, stream = opened(batch_size=7)
-    batches = stream.batches(1, 0)
+    batches = stream.epoch_batches(1, 0)
     assert len(list(islice(batches, 3))) == 3
     batches.close()  # type: ignore[attr-defined]
 

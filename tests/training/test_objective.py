@@ -46,7 +46,7 @@ class TestCommitment:
     def test_commitment_reaches_encoders_and_projections_only(self, learned: bool) -> None:
         model = small_model(learned_codes=learned, branches=True)
         moved = reached(commitment_loss(model, model(random_rows())), model)
-        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output", "down"}
+        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output", "project_in"}
 
     def test_codebook_loss_reaches_codes_only(self) -> None:
         model = small_model(learned_codes=True, branches=True)
@@ -63,7 +63,7 @@ class TestCommitment:
         result = model(random_rows())
         shares = []
         for _, block, i in each_category(model):
-            done = result.blocks[model.each_block().index(block)]
+            done = result.buckets[model.each_bucket().index(block)]
             for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
                 latents, nearest = quantized.latents[i], level.codes[i][quantized.indices[i]]
                 energy = (done.embeddings[i] ** 2).sum().item()
@@ -80,7 +80,9 @@ class TestCommitment:
         single = one.state_dict()
         six.load_state_dict(
             {
-                name: single[name].repeat_interleave(6, int("partial" in name)) if name.startswith("blocks") else value
+                name: single[name].repeat_interleave(6, int("category_decoders" in name))
+                if name.startswith("buckets")
+                else value
                 for name, value in six.state_dict().items()
             }
         )
@@ -116,7 +118,7 @@ class TestReconstruction:
     def test_it_reaches_the_encoders_through_the_quantizer(self) -> None:
         model, rows = small_model(branches=True), random_rows()
         moved = reached(reconstruction_loss(rows, model(rows)), model)
-        assert {"encoder.linear", "linear", "output", "up"} <= moved
+        assert {"encoder.linear", "linear", "output", "project_out"} <= moved
         assert "codes" not in moved
 
     def test_informativeness_counts_each_category_alike_and_no_padding(self) -> None:
@@ -124,7 +126,7 @@ class TestReconstruction:
         result = model(rows)
         errors = []
         for c, block, i in each_category(model):
-            done, width = result.blocks[model.each_block().index(block)], len(GROUPS[c])
+            done, width = result.buckets[model.each_bucket().index(block)], len(GROUPS[c])
             for partial in done.partial:
                 errors.append((partial[i, :, :width] - rows[:, list(GROUPS[c])]).square().mean().item())
         assert informativeness_loss(model, result).item() == pytest.approx(np.mean(errors), rel=1e-5)
@@ -167,7 +169,7 @@ class TestOrthogonality:
         draws = projection(model)[:2]
         losses = []
         for embeddings in (independent, shared):
-            block = model(random_rows(2)).blocks[0]
+            block = model(random_rows(2)).buckets[0]
             result = ForwardResult(
                 torch.zeros(()), torch.zeros(()), [type(block)(**(block.__dict__ | {"embeddings": embeddings}))], 6
             )

@@ -18,8 +18,8 @@ from tests.model.specs import small_model
 def test_every_parameter_has_its_share_of_the_learning_rate() -> None:
     model = small_model(learned_codes=True)
     shares = {name: learning_share(name) for name, _ in model.named_parameters()}
-    assert shares["blocks.0.encoder.linear"] == shares["blocks.1.quantizer.levels.2.down"] == ENCODER_SHARE
-    assert shares["blocks.0.partial_decoders.linear"] == shares["blocks.1.partial_decoders.bias"] == READOUT_SHARE
+    assert shares["buckets.0.encoder.linear"] == shares["buckets.1.quantizer.levels.2.project_in"] == ENCODER_SHARE
+    assert shares["buckets.0.category_decoders.linear"] == shares["buckets.1.category_decoders.bias"] == READOUT_SHARE
     assert shares["decoder.linear"] == LINEAR_SHARE
     assert shares["decoder.hidden"] == shares["decoder.bias"] == BRANCH_SHARE
     groups = make_optimizer(model, 0.1, warm=True).param_groups

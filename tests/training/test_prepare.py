@@ -68,9 +68,9 @@ def test_rows_of_both_sides_are_the_cleaned_rows_of_the_file(tmp_path: Path) -> 
     assert len(data.train) == 216
     assert len(data.validation) == 24
     assert sorted([*data.split.train, *data.split.validation]) == list(range(240))
-    np.testing.assert_array_equal(data.train, data.cleaner.apply(x[data.split.train]).values)
-    np.testing.assert_array_equal(data.validation, data.cleaner.apply(x[data.split.validation]).values)
-    np.testing.assert_array_equal(data.standardized_train, data.train.double())
+    np.testing.assert_array_equal(data.train, data.cleaner.transform(x[data.split.train]).values)
+    np.testing.assert_array_equal(data.validation, data.cleaner.transform(x[data.split.validation]).values)
+    np.testing.assert_array_equal(data.z_scored_train, data.train.double())
     assert data.table.names == tuple(column_names())
     assert data.table.rows_per_operator == 1
 

@@ -49,9 +49,9 @@ def draws(spec: ModelSpec, seed: int, step: int) -> tuple[torch.Tensor, torch.Te
     without = step_draws(spec, 9, seed=seed, step=step, device=torch.device("cpu"))
     assert without.reset_noise is None
     assert torch.equal(without.projection, drawn.projection)
-    assert torch.equal(without.version, drawn.version)
+    assert torch.equal(without.augmentation, drawn.augmentation)
     assert drawn.reset_noise is not None
-    return drawn.projection, drawn.version, drawn.reset_noise
+    return drawn.projection, drawn.augmentation, drawn.reset_noise
 
 
 def test_the_draws_are_a_function_of_seed_and_step_alone() -> None:

@@ -13,7 +13,7 @@ import torch
 
 import spinlock.runtime.process_group as module
 from spinlock.errors import RunError
-from spinlock.runtime.process_group import Processes
+from spinlock.runtime.process_group import ProcessGroup
 from tests.training import together
 from tests.training.runs import CPU, EAGER, config, fresh, table_at
 
@@ -70,13 +70,13 @@ def test_two_processes_go_on_with_a_run_of_one(folder: Path, ranks: list[dict[st
 
 def test_batches_too_small_to_share_are_refused(folder: Path) -> None:
     run = fresh(config(folder, batch_size=7), EAGER)
-    run.group = Processes(1, 2)
+    run.group = ProcessGroup(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
         run.train(together.Silent(), together.StopRequest())
 
 
 def test_who_never_joins_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "JOINING", timedelta(seconds=0.3))
+    monkeypatch.setattr(module, "JOIN_TIMEOUT", timedelta(seconds=0.3))
     with pytest.raises(RunError, match=r"process 0 stops: \[1, 2\] of 3 have not joined"):
         module._wait_for_all(torch.distributed.HashStore(), 0, 3)
 
@@ -84,14 +84,14 @@ def test_who_never_joins_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestShares:
     def test_rows_are_dealt_out_like_cards(self) -> None:
         rows = torch.arange(7)
-        shares = [Processes(rank, 3).share(rows).tolist() for rank in range(3)]
+        shares = [ProcessGroup(rank, 3).shard(rows).tolist() for rank in range(3)]
         assert shares == [[0, 3, 6], [1, 4], [2, 5]]
-        assert [Processes(rank, 3).shared(4) for rank in range(3)] == [2, 1, 1]
-        assert Processes(1, 3).share(rows[None].expand(2, -1), dim=1).tolist() == [[1, 4]] * 2
+        assert [ProcessGroup(rank, 3).shard_size(4) for rank in range(3)] == [2, 1, 1]
+        assert ProcessGroup(1, 3).shard(rows[None].expand(2, -1), dim=1).tolist() == [[1, 4]] * 2
 
     def test_alone_nothing_is_copied(self) -> None:
         rows = torch.arange(7)
-        assert Processes().share(rows) is rows
-        assert Processes().gather(rows, 7) is rows
-        assert Processes().collect(rows) == [rows]
+        assert ProcessGroup().shard(rows) is rows
+        assert ProcessGroup().all_gather(rows, 7) is rows
+        assert ProcessGroup().gather_objects(rows) == [rows]
         assert rows.device == CPU

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spinlock.errors import RunError
-from spinlock.model.network.quantizer import NEVER, Assigned, LevelResult, QuantizerLevel
+from spinlock.model.network.quantizer import NEVER_RESET, Assigned, LevelResult, QuantizerLevel
 from spinlock.training import steps
 from spinlock.training.history import History
 from spinlock.training.objective import LossTerms
@@ -336,14 +336,14 @@ class TestStep:
         (result,) = seen
         distances = torch.cdist(result.latents, before["codes"]).masked_fill(~level.mask[:, None], torch.inf)
         assert torch.equal(distances.argmin(-1), result.indices)
-        counts = 0.9 * before["counts"] + 0.1 * result.hits.sum(1)
+        counts = 0.9 * before["counts"] + 0.1 * result.one_hot.sum(1)
         torch.testing.assert_close(level.counts, counts)
-        sums = 0.9 * before["sums"] + 0.1 * torch.bmm(result.hits.transpose(1, 2), result.latents)
+        sums = 0.9 * before["sums"] + 0.1 * torch.bmm(result.one_hot.transpose(1, 2), result.latents)
         torch.testing.assert_close(level.sums, sums)
         torch.testing.assert_close(
             level.codes[level.mask], (sums / counts[..., None])[level.mask], rtol=1e-3, atol=1e-4
         )
-        assert (level.age == NEVER + 1).all()
+        assert (level.age == NEVER_RESET + 1).all()
 
     def test_without_the_moving_average_codes_follow_their_gradient(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2, use_ema=False))

@@ -40,9 +40,9 @@ def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
     weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
     spec = model.spec
     commitment, informativeness, used, latents, greedy = [], [], [], [], []
-    for b, block in enumerate(model.each_block()):
+    for b, block in enumerate(model.each_bucket()):
         for i, c in enumerate(range(spec.num_categories)[block.members]):
-            w = {key.removeprefix(f"blocks.{b}."): value for key, value in weights.items()}
+            w = {key.removeprefix(f"buckets.{b}."): value for key, value in weights.items()}
             x = rows[:, list(spec.groups[c])]
             m = x.shape[1]
             hidden = gelu(x @ w["encoder.hidden"][i][:m] + w["encoder.hidden_bias"][i])
@@ -51,14 +51,14 @@ def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
             for level in range(3):
                 d, k = spec.latent_dims[c][level], spec.num_codes[c][level]
                 q = {key.removeprefix(f"quantizer.levels.{level}."): value for key, value in w.items()}
-                y, codes = residual @ q["down"][i][:, :d], q["codes"][i][:k, :d]
+                y, codes = residual @ q["project_in"][i][:, :d], q["codes"][i][:k, :d]
                 index = ((y[:, None] - codes) ** 2).sum(-1).argmin(1)
                 commitment.append(((y - codes[index]) ** 2).sum() / (e**2).sum())
                 used.append(len(set(tokens[:, c, level].tolist())) / k)
-                exported += codes[tokens[:, c, level]] @ q["up"][i][:d]
-                step = codes[index] @ q["up"][i][:d]
+                exported += codes[tokens[:, c, level]] @ q["project_out"][i][:d]
+                step = codes[index] @ q["project_out"][i][:d]
                 residual, z = residual - step, z + step
-                linear, bias = w["partial_decoders.linear"][level, i], w["partial_decoders.bias"][level, i]
+                linear, bias = w["category_decoders.linear"][level, i], w["category_decoders.bias"][level, i]
                 informativeness.append(((z @ linear + bias)[:, :m] - x).__pow__(2).mean())
             greedy.append(z)
             latents.append(exported)
@@ -147,8 +147,8 @@ def test_quality_is_in_standard_units_whatever_the_normalization(tmp_path: Path)
     validator, model = validator_and_model(tmp_path, normalization_method="robust")
     with torch.no_grad():
         decoded = decode_tokens(model, encode_rows(model, validator.rows).indices)
-        restored = validator.cleaner.to_standard(decoded.numpy()).astype(np.float64)
-    standard = validator.cleaner.to_standard(validator.rows.numpy()).astype(np.float64)
+        restored = validator.cleaner.to_z_scores(decoded.numpy()).astype(np.float64)
+    standard = validator.cleaner.to_z_scores(validator.rows.numpy()).astype(np.float64)
     assert abs(standard.std(0).mean() - 1) < 0.1
     expected = 1 - ((standard - restored) ** 2).sum() / (standard**2).sum()
     assert validator(model).quality == pytest.approx(expected, rel=1e-5)

@@ -11,7 +11,7 @@ import pytest
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import VQVAEConfig
 from spinlock.preprocessing.training_data import read_table
-from spinlock.runtime.process_group import ALONE, Processes, processes
+from spinlock.runtime.process_group import SINGLE, ProcessGroup, process_group
 from spinlock.training import steps
 from spinlock.training.objective import LossTerms
 from spinlock.training.prepare import prepare
@@ -43,17 +43,17 @@ def settings(folder: Path, case: str) -> VQVAEConfig:
     return config(folder, **({"epochs": 8} | CASES[case]))
 
 
-def trained(chosen: VQVAEConfig, group: Processes = ALONE) -> dict[str, Any]:
+def trained(chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
     """The first 20 losses, the final quality, the hash of all weights and how many codes were replaced."""
     return outcome(new_run(prepare(read_table(chosen), chosen, CPU, group), chosen, EAGER, **options(group)))
 
 
-def resumed(path: Path, chosen: VQVAEConfig, group: Processes = ALONE) -> dict[str, Any]:
+def resumed(path: Path, chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
     """The same of a run that goes on."""
     return outcome(resumed_run(load_checkpoint(path), read_table(chosen), chosen, **options(group)))
 
 
-def options(group: Processes) -> dict[str, Any]:
+def options(group: ProcessGroup) -> dict[str, Any]:
     return {"device": CPU, "command_line": "test", "group": group}
 
 
@@ -88,7 +88,7 @@ def outcome(run: Run) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     """All cases, and a run that one process began."""
-    with processes() as group:
+    with process_group() as group:
         found = {case: trained(settings(folder, case), group) for case in CASES}
         longer = settings(folder, "seed 0").model_copy(update={"epochs": 12})
         found["gone on"] = resumed(folder / "begun" / "last.pt", longer, group)

@@ -39,9 +39,9 @@ def mean_silhouette(distance: Floats, labels: Labels) -> float:
     a_i is the mean distance to the other points of the own cluster, b_i that to the nearest other cluster; a point that
     is alone in its cluster counts 0 (Rousseeuw, 1987). scikit-learn has it too, but takes a second to import.
     """
-    hits = np.eye(int(labels.max()) + 1)[labels]
-    sizes = hits.sum(0)
-    total = distance @ hits
+    one_hot = np.eye(int(labels.max()) + 1)[labels]
+    sizes = one_hot.sum(0)
+    total = distance @ one_hot
     own = sizes[labels] - 1
     every = np.arange(len(labels))
     within = total[every, labels] / np.maximum(own, 1)

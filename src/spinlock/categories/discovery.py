@@ -27,7 +27,7 @@ from spinlock.categories.clustering import (
 from spinlock.categories.moves import decorrelate, open_cosines
 from spinlock.categories.partition import Floats, Labels, by_size, groups_of
 from spinlock.errors import DataError
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, orthogonality
+from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, max_centroid_cosine
 
 MARGIN = 0.94
 """Moves aim at this share of the target, so that the result is below it and not at it."""
@@ -41,14 +41,14 @@ TIE = 0.002
 GIVEN = "given"
 """Instead of a distance, where every column was given."""
 
-BEYOND = 3
+LOOKAHEAD = 3
 """Numbers of categories looked at above one that is under the target."""
 
-FEW = 13
+EXHAUSTIVE_BELOW = 13
 """With fewer possible numbers than this, all of them are looked at."""
 
-FEWEST = 4
-LARGEST_SHARE = 2 / 3
+MIN_CATEGORIES = 4
+MAX_CATEGORY_SHARE = 2 / 3
 SMALLER = (0.8, 0.6, 0.4)
 """Candidates beside the largest feasible K, as shares of it."""
 
@@ -201,7 +201,7 @@ def _path(
 def _candidate(
     correlation: Floats, labels: Labels, kind: DistanceKind, fixed: int, limits: DiscoveryLimits
 ) -> Candidate:
-    before = orthogonality(correlation, groups_of(labels)) or 0.0
+    before = max_centroid_cosine(correlation, groups_of(labels)) or 0.0
     moved = decorrelate(
         correlation,
         labels,
@@ -228,7 +228,7 @@ def _feasible(
         return at(count).open_cosine < limits.target
 
     smallest, largest = min(path), max(path)
-    if largest - smallest < FEW:
+    if largest - smallest < EXHAUSTIVE_BELOW:
         return [at(count) for count in sorted(path)]
     low, high = smallest, largest + 1
     while high - low > 1:
@@ -237,7 +237,7 @@ def _feasible(
             low = middle
         else:
             high = middle
-    while above := [count for count in range(low + 1, min(low + BEYOND, largest) + 1) if under(count)]:
+    while above := [count for count in range(low + 1, min(low + LOOKAHEAD, largest) + 1) if under(count)]:
         low = max(above)
     for share in (1.0, *SMALLER):
         at(max(smallest, min(largest, round(share * low))))
@@ -272,7 +272,7 @@ def choose(found: Sequence[Candidate], target: float, score: Score) -> Discovery
     ``score`` returns the cross-validated quality of partitions.
     """
     under = [c for c in found if c.num_categories > 1 and c.open_cosine < target]
-    balanced = [c for c in under if c.num_categories >= FEWEST and c.largest_share <= LARGEST_SHARE]
+    balanced = [c for c in under if c.num_categories >= MIN_CATEGORIES and c.largest_share <= MAX_CATEGORY_SHARE]
     several = [c for c in found if c.num_categories > 1] or found
     eligible = balanced or under or [min(several, key=lambda c: c.open_cosine)]
     if len(eligible) == 1:

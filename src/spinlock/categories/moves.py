@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from spinlock.categories.partition import Floats, Labels, groups_of
 from spinlock.metrics.orthogonality import centroid_weights, cosines, loading_signs
 
-TRIES = 100
+MAX_EXACT_MOVES = 100
 """Moves computed exactly, most promising first, before the search gives up."""
 
-LEAST_GAIN = 1e-9
+MIN_GAIN = 1e-9
 
 ELEMENTS = 1 << 15
 """Of the largest temporary of the gains: what stays in the cache is soonest done."""
@@ -138,7 +138,7 @@ def decorrelate(
 def _descend(here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
     """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
     columns, gains = _gains(here, limit, minimum)
-    enough = here.penalty(limit) - LEAST_GAIN
+    enough = here.penalty(limit) - MIN_GAIN
     for position in _most_promising(gains).tolist():
         row, target = divmod(position, gains.shape[1])
         if gains[row, target] == -np.inf:
@@ -152,9 +152,9 @@ def _descend(here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
 def _most_promising(gains: Floats) -> NDArray[np.int64]:
     """Positions of the TRIES largest gains, largest first, the earlier one where two are equal."""
     losses = -gains.ravel()
-    if losses.size > TRIES:
-        within = np.flatnonzero(losses <= np.partition(losses, TRIES - 1)[TRIES - 1])
-        return within[np.argsort(losses[within], kind="stable")[:TRIES]]
+    if losses.size > MAX_EXACT_MOVES:
+        within = np.flatnonzero(losses <= np.partition(losses, MAX_EXACT_MOVES - 1)[MAX_EXACT_MOVES - 1])
+        return within[np.argsort(losses[within], kind="stable")[:MAX_EXACT_MOVES]]
     return np.argsort(losses, kind="stable")
 
 

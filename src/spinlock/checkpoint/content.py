@@ -14,7 +14,7 @@ from spinlock.checkpoint.file import FORMAT_VERSION, KIND, to_tensors
 from spinlock.checkpoint.provenance import dataset_identity, environment, versions
 from spinlock.config import VQVAEConfig
 from spinlock.model import ModelSpec
-from spinlock.preprocessing.training_data import CleanedTable
+from spinlock.preprocessing.training_data import TrainingData
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.prepare import Prepared
 from spinlock.training.state import TrainingState
@@ -26,7 +26,7 @@ class Fixed:
 
     config: VQVAEConfig
     requested: dict[str, Any]
-    data: CleanedTable
+    data: TrainingData
     spec: ModelSpec
     compile_plan: CompilePlan
     discovery: dict[str, Any]

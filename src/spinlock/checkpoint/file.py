@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,7 @@ from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.preprocessing.cleaning import Cleaner
 
 KIND = "spinlock-vqvae"
-FORMAT_VERSION = 3
-"""2 stores the beam width of the search for codes, the width of the decoder and how wide embeddings are, 3 which gelu
-and which categories share a product.
-
-What version 1 had is read as a beam of 1, a decoder as wide as the encoders and full embeddings, or refused if joint;
-versions before 3 had the approximation by a hyperbolic tangent, and products of categories whose widths have the same
-power of two above them.
-"""
+FORMAT_VERSION = 1
 
 REMEDY = "give the best_model.pt or last.pt of a training run"
 
@@ -121,11 +113,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise CheckpointError("is not a checkpoint of this program", where=where, remedy=remedy)
     version = content.get("format_version")
-    if version is None or version not in range(1, FORMAT_VERSION + 1):
+    if version != FORMAT_VERSION:
         raise CheckpointError(
             f"has format version {version}",
             where=where,
-            expected=f"version 1 to {FORMAT_VERSION}",
+            expected=f"version {FORMAT_VERSION}",
             remedy="use the version of the program that wrote it, or train again",
         )
     absent = sorted(REQUIRED - content.keys())
@@ -134,33 +126,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     absent = sorted(REQUIRED_STATE - set(content["training_state"]))
     if absent:
         raise CheckpointError(f"lacks {', '.join(absent)} in training_state", where=where, remedy=remedy)
-    with _reading("config or model_spec", path):
-        if version == 1:
-            content = _from_version_1(content, where)
-        if version < FORMAT_VERSION:
-            content = _from_version_2(content)
     return Checkpoint(path, content)
-
-
-def _from_version_1(content: dict[str, Any], where: str) -> dict[str, Any]:
-    """The same run in version 2: it took the nearest code level by level."""
-    if content["model_spec"].get("assignment") == "joint":
-        raise CheckpointError(
-            "has joint codes of format version 1, which had no vectors of their own", where=where, remedy="train again"
-        )
-    added = {"comparison_rate": None, "target_quality": 0.9, "max_bits": None}
-    configs = {name: added | content[name] for name in ("config", "requested_config")}
-    spec = content["model_spec"]
-    spec = spec | {"beam_width": 1, "decoder_dim": spec["hidden_dim"], "narrow_embeddings": False}
-    return content | configs | {"model_spec": spec}
-
-
-def _from_version_2(content: dict[str, Any]) -> dict[str, Any]:
-    """The same run in today's format: its hidden layers approximated the gelu, its buckets went by powers of two."""
-    spec = content["model_spec"]
-    classes = [max(32, 1 << (len(group) - 1).bit_length()) for group in spec["groups"]]
-    added = {"gelu": "tanh", "bucket_sizes": [len(list(same)) for _, same in groupby(classes)]}
-    return content | {"format_version": FORMAT_VERSION, "model_spec": spec | added}
 
 
 def _read(path: Path) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from spinlock import __version__
-from spinlock.preprocessing.training_data import Table
+from spinlock.preprocessing.training_data import FeatureTable
 
 
 def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -20,7 +20,7 @@ def run_identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
     return content["dataset"], content["model_spec"], provenance["seeds"], provenance["started"]
 
 
-def dataset_identity(table: Table) -> dict[str, Any]:
+def dataset_identity(table: FeatureTable) -> dict[str, Any]:
     """What makes two tables the same: content, names and shape."""
     return {
         "sha256": table.sha256,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from spinlock.config.section import Conflict, FilePath, Section, setting
 
-LARGEST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 
 class DataSettings(Section):
@@ -36,7 +36,7 @@ class DataSettings(Section):
         gt=0,
         lt=1,
     )
-    split_seed: int = setting(42, "Seed of the split into training and validation operators.", ge=0, le=LARGEST_SEED)
+    split_seed: int = setting(42, "Seed of the split into training and validation operators.", ge=0, le=MAX_SEED)
     split_by: str | None = setting(
         None,
         "Label whose groups stay on one side of the split (labels/<name>); null splits operator by operator.",

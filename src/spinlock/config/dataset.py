@@ -5,13 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from spinlock.config.data import LARGEST_SEED
+from spinlock.config.data import MAX_SEED
 from spinlock.config.families import FamilyRanges
 from spinlock.config.ranges import LogRange, PositiveRange, Range, ShareRange, log
 from spinlock.config.schema import file_schema
 from spinlock.config.section import Conflict, Section, setting
 
-SMALLEST_GRID = 16
+MIN_GRID = 16
 """Fewer points leave some of the spectral bands without a wave number."""
 
 FamilyName = Literal[
@@ -47,7 +47,7 @@ class SamplingSettings(Section):
         le=10_000_000,
     )
     random_seed: int = setting(
-        42, "Seed of every draw: parameters, weights, initial conditions, noise.", ge=0, le=LARGEST_SEED
+        42, "Seed of every draw: parameters, weights, initial conditions, noise.", ge=0, le=MAX_SEED
     )
     families: Annotated[tuple[FamilyName, ...], _choices] = setting(
         get_args(FamilyName),
@@ -106,9 +106,7 @@ class InitialSettings(Section):
 class RolloutSettings(Section):
     """The grid and the number of steps and repeats."""
 
-    grid_size: int = setting(
-        64, "Points along each side of the periodic square.", unit="points", ge=SMALLEST_GRID, le=1024
-    )
+    grid_size: int = setting(64, "Points along each side of the periodic square.", unit="points", ge=MIN_GRID, le=1024)
     num_steps: int = setting(64, "Frames that features are computed from.", unit="frames", ge=1, le=100_000)
     warmup_steps: int = setting(8, "Steps from the initial condition to the first of those frames.", unit="steps", ge=0)
     num_realizations: int = setting(

@@ -11,7 +11,7 @@ from spinlock.config.section import Conflict, FilePath, Section, setting
 LEVEL_COUNT = 3
 """Levels of every category, coarse to fine: fixed, as a token file has three columns for each category."""
 
-LARGEST_RATIO = 1000.0
+MAX_RATIO = 1000.0
 
 
 class CategorySettings(Section):
@@ -91,7 +91,7 @@ def _to_ratio_text(value: object) -> str:
         ratios = [float(part) for part in parts]
     except OverflowError:
         raise ValueError("the ratio is too large") from None
-    if not all(math.isfinite(ratio) and 0 < ratio <= LARGEST_RATIO for ratio in ratios):
+    if not all(math.isfinite(ratio) and 0 < ratio <= MAX_RATIO for ratio in ratios):
         raise ValueError("a ratio is positive")
     return ":".join(str(int(ratio)) if ratio.is_integer() else repr(ratio) for ratio in ratios)
 
@@ -105,7 +105,7 @@ RatioText = Annotated[
                 {"type": "string", "pattern": r"^[^:]+:[^:]+:[^:]+$"},
                 {
                     "type": "array",
-                    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_RATIO},
+                    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_RATIO},
                     "minItems": LEVEL_COUNT,
                     "maxItems": LEVEL_COUNT,
                 },

@@ -31,17 +31,17 @@ def log(low: float, high: float) -> Range:
     return Range(low, high, "log")
 
 
-MOST = 1e6
+MAX_END = 1e6
 """No end of a range is further from 0: beyond it float32 fields mean nothing."""
 
 
-def _read(value: object, scale: Scale, least: float, most: float = MOST) -> Range:
+def _read(value: object, scale: Scale, least: float, most: float = MAX_END) -> Range:
     ends = (value.low, value.high) if isinstance(value, Range) else value
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise ValueError("a range is a list of two numbers")
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
         raise ValueError("the ends of a range are numbers")
-    low, high = (float(end) if abs(end) <= MOST else math.nan for end in ends)
+    low, high = (float(end) if abs(end) <= MAX_END else math.nan for end in ends)
     if not (low <= high and least <= low and high <= most) or (scale == "log" and low <= 0):
         raise ValueError("the ends of the range are impossible")
     return Range(low, high, scale)
@@ -64,9 +64,9 @@ _as_list = PlainSerializer(lambda value: [value.low, value.high], return_type=li
 
 LinearRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=-MOST)),
+    BeforeValidator(partial(_read, scale="linear", least=-MAX_END)),
     _as_list,
-    _schema("from -1e6 to 1e6, ", "linear", minimum=-MOST, maximum=MOST),
+    _schema("from -1e6 to 1e6, ", "linear", minimum=-MAX_END, maximum=MAX_END),
 ]
 """Numbers of either sign, uniform."""
 
@@ -74,7 +74,7 @@ PositiveRange = Annotated[
     InstanceOf[Range],
     BeforeValidator(partial(_read, scale="linear", least=0.0)),
     _as_list,
-    _schema("from 0 to 1e6, ", "linear", minimum=0, maximum=MOST),
+    _schema("from 0 to 1e6, ", "linear", minimum=0, maximum=MAX_END),
 ]
 """Numbers of at least 0, uniform."""
 
@@ -90,6 +90,6 @@ LogRange = Annotated[
     InstanceOf[Range],
     BeforeValidator(partial(_read, scale="log", least=0.0)),
     _as_list,
-    _schema("above 0 and at most 1e6, ", "log", exclusiveMinimum=0, maximum=MOST),
+    _schema("above 0 and at most 1e6, ", "log", exclusiveMinimum=0, maximum=MAX_END),
 ]
 """Numbers above 0, uniform in their logarithm."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from spinlock.config.data import LARGEST_SEED
+from spinlock.config.data import MAX_SEED
 from spinlock.config.section import Conflict, FilePath, Section, setting
 
 _SCORE_KEYS = (
@@ -66,7 +66,5 @@ class RuntimeSettings(Section):
         expected="auto, cpu, cuda or cuda:N",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?)$",
     )
-    random_seed: int = setting(
-        42, "Seed of everything random in training, apart from the split.", ge=0, le=LARGEST_SEED
-    )
+    random_seed: int = setting(42, "Seed of everything random in training, apart from the split.", ge=0, le=MAX_SEED)
     verbose: bool = setting(True, "Report each validation; false = only the start, the result and warnings.")

@@ -10,13 +10,13 @@ from torch import Tensor
 from spinlock.initialization.joint_codes import fit_joint
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import decode_local_tokens, decode_tokens, encode_local_rows, encode_rows
-from spinlock.preprocessing.training_data import CleanedTable
+from spinlock.preprocessing.training_data import TrainingData
 
 ROUNDS = 2
 """Of the fit of joint codes for a local model, which is for the comparison only."""
 
 
-MOST_CODES, MOST_ROWS = 4096, 16_384
+MAX_CODES, MAX_ROWS = 4096, 16_384
 """What this comparison is fitted with at most; its memory grows with the square of the codes."""
 
 
@@ -40,16 +40,16 @@ class Locality:
 
 
 @torch.no_grad()
-def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
+def locality(model: CategoricalVQVAE, data: TrainingData) -> Locality:
     """Compare both assignments; a local model gets joint codes for it, fitted on training rows but not trained."""
     rows = data.validation
-    standard = torch.from_numpy(data.cleaner.to_standard(rows.cpu().numpy()))
+    standard = torch.from_numpy(data.cleaner.to_z_scores(rows.cpu().numpy()))
 
     def quality(restored: Tensor) -> float:
-        found = torch.from_numpy(data.cleaner.to_standard(restored.cpu().numpy()))
+        found = torch.from_numpy(data.cleaner.to_z_scores(restored.cpu().numpy()))
         return float(1 - (standard - found).double().square().sum() / standard.double().square().sum())
 
-    if model.joint is None and sum(size for sizes in model.spec.num_codes for size in sizes) > MOST_CODES:
+    if model.joint is None and sum(size for sizes in model.spec.num_codes for size in sizes) > MAX_CODES:
         return Locality(quality(decode_tokens(model, encode_rows(model, rows).indices)), None, None, None)
     joint = model if model.joint is not None else _with_joint_codes(model, data.train[_evenly(len(data.train))])
     local_tokens, tokens = encode_local_rows(joint, rows), encode_rows(joint, rows).indices
@@ -63,7 +63,7 @@ def locality(model: CategoricalVQVAE, data: CleanedTable) -> Locality:
 
 def _evenly(count: int) -> Tensor:
     """Positions of at most MOST_ROWS of ``count`` rows."""
-    return torch.linspace(0, count - 1, min(count, MOST_ROWS)).round().long()
+    return torch.linspace(0, count - 1, min(count, MAX_ROWS)).round().long()
 
 
 def _with_joint_codes(model: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:

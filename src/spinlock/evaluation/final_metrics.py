@@ -17,9 +17,9 @@ from spinlock.metrics.correlation import correlation_matrix
 from spinlock.metrics.orthogonality import (
     centroid_cosines,
     centroid_weights,
-    held_out_orthogonality,
+    held_out_centroid_cosine,
 )
-from spinlock.metrics.rate_distortion import GaussianBound, gaussian_quality
+from spinlock.metrics.rate_distortion import GaussianReference, gaussian_quality
 from spinlock.metrics.reconstruction import (
     fraction_explained,
     quality_by_column,
@@ -31,25 +31,25 @@ from spinlock.metrics.targets import QUALITY, UTILIZATION, Target, targets
 from spinlock.metrics.topography import fixed_rows, topography
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import Codec, latent_rows
-from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.sizing.search import largest_codebook
+from spinlock.preprocessing.training_data import TrainingData
+from spinlock.sizing.search import max_codebook_size
 from spinlock.training.plan import NEARLY
 
 Floats = NDArray[np.float64]
 
 
 @torch.no_grad()
-def final_metrics(model: CategoricalVQVAE, data: CleanedTable) -> dict[str, Any]:
+def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]:
     """Every metric of the best model; quality on validation rows, in z-scored clipped units."""
     cleaner, spec = data.cleaner, model.spec
-    train = cleaner.to_standard(data.train.cpu().numpy())
-    validation = cleaner.to_standard(data.validation.cpu().numpy())
+    train = cleaner.to_z_scores(data.train.cpu().numpy())
+    validation = cleaner.to_z_scores(data.validation.cpu().numpy())
     groups = [np.array(group) for group in spec.groups]
     codec = Codec(model)
     encoded = codec.encode(data.validation)
     train_tokens = codec.encode(data.train).indices
     decoded = [codec.decode(encoded.indices[..., : level + 1]) for level in range(LEVELS)]
-    prefixes = [cleaner.to_standard(rows.cpu().numpy()) for rows in decoded]
+    prefixes = [cleaner.to_z_scores(rows.cpu().numpy()) for rows in decoded]
     error, power = squared_sums(validation, prefixes[-1])
     columns = quality_by_column(error, power)
     varying = [quality for quality in columns if quality is not None]
@@ -100,7 +100,7 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     if target.metric == "reconstruction_quality":
         if limits.max_bits is not None and bits > NEARLY * limits.max_bits:
             return f"{bits:.0f} bits per row, and max_bits allows {limits.max_bits:g}; a Gaussian bound is {bound:.2f}"
-        cap = largest_codebook(limits.train_rows, limits.validation_rows)
+        cap = max_codebook_size(limits.train_rows, limits.validation_rows)
         if bound <= QUALITY:
             return (
                 f"{bits:.0f} bits per row: even a Gaussian bound gives {bound:.2f} there. More categories ({finer}) or "
@@ -149,16 +149,16 @@ def advice(target: Target, metrics: Mapping[str, Any], limits: Limits) -> str:
     return "raise topo_weight, or the bits per row: coarse codes blur the distances"
 
 
-def _train_quality(codec: Codec, data: CleanedTable, train: NDArray[np.float32], tokens: torch.Tensor) -> float:
-    restored = data.cleaner.to_standard(codec.decode(tokens).cpu().numpy())
+def _train_quality(codec: Codec, data: TrainingData, train: NDArray[np.float32], tokens: torch.Tensor) -> float:
+    restored = data.cleaner.to_z_scores(codec.decode(tokens).cpu().numpy())
     return fraction_explained(*squared_sums(train, restored))
 
 
-def _quality_all_columns(data: CleanedTable, decoded: torch.Tensor) -> float:
+def _quality_all_columns(data: TrainingData, decoded: torch.Tensor) -> float:
     """Quality over all columns that vary, dropped ones included, in observed cells of validation rows."""
-    truth = data.cleaner.standardize(data.table.rows[data.validation_rows])
+    truth = data.cleaner.z_scores_of_all_columns(data.table.rows[data.validation_rows])
     mean, std = data.cleaner.screening.mean, data.cleaner.screening.std
-    raw = data.cleaner.restore(decoded.cpu().numpy()).astype(np.float64)
+    raw = data.cleaner.inverse_transform(decoded.cpu().numpy()).astype(np.float64)
     restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped: with nothing dropped it is the quality
     difference = np.where(truth.observed, truth.values - restored, 0.0)
     power = np.where(truth.observed, truth.values.astype(np.float64), 0.0)
@@ -193,7 +193,7 @@ def _orthogonality(
     correlation = correlation_matrix(train.astype(np.float64))
     weights = centroid_weights(correlation, groups)
     cosine = centroid_cosines(correlation, weights)
-    held_out = held_out_orthogonality(validation.astype(np.float64), weights, np.random.default_rng(0))
+    held_out = held_out_centroid_cosine(validation.astype(np.float64), weights, np.random.default_rng(0))
     assert held_out is not None
     return {
         "inter_category_orthogonality": float(cosine.max()),
@@ -211,7 +211,7 @@ def _redundancy(model: CategoricalVQVAE, tokens: torch.Tensor) -> float:
 
 def _topography(
     model: CategoricalVQVAE,
-    data: CleanedTable,
+    data: TrainingData,
     validation: NDArray[np.float32],
     tokens: torch.Tensor,
     decoded: NDArray[np.float32],
@@ -240,7 +240,7 @@ def _rate(
     quality: float,
 ) -> dict[str, Any]:
     """Bits, and the bounds of a Gaussian source at that rate: joint, held out, and each category alone."""
-    bound = GaussianBound.of(train, validation)
+    bound = GaussianReference.of(train, validation)
     block_error = 0.0
     for group, sizes in zip(groups, num_codes, strict=True):
         block = np.asarray(np.linalg.eigvalsh(bound.covariance[np.ix_(group, group)]), dtype=np.float64)

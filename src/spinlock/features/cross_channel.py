@@ -43,7 +43,7 @@ FEATURES = {
     "independent fields; 0 for C = 1 and flat channels",
 }
 
-ALONE = (1.0, 1.0, *[0.0] * 8)
+SINGLE = (1.0, 1.0, *[0.0] * 8)
 """The features of a run of one channel."""
 
 
@@ -51,7 +51,7 @@ def compute(run: Run) -> Tensor:
     """[R, T, F]."""
     count, frames, channels = run.frames.shape[:3]
     if channels == 1:
-        return run.frames.new_tensor(ALONE).expand(count, frames, -1).clone()
+        return run.frames.new_tensor(SINGLE).expand(count, frames, -1).clone()
     largest = positive(run.energy.amax(1, keepdim=True))
     share = torch.where(run.energy.amax(1, keepdim=True) > 0, run.energy / largest, 1.0)
     imbalance = -share.amin(1).clamp_min(DEPTH).log()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spinlock.config.dataset import SMALLEST_GRID
+from spinlock.config.dataset import MIN_GRID
 from spinlock.errors import DataError
 from spinlock.features.extract import VERSION, extract, feature_names
 from spinlock.features.run import LARGEST
@@ -70,11 +70,11 @@ def check_grid(source: Rollouts) -> None:
         DataError: fewer than :data:`SMALLEST_GRID` points along an axis.
     """
     axes = source.grid if source.grid[0] > 1 else source.grid[1:]
-    if min(axes) < SMALLEST_GRID:
+    if min(axes) < MIN_GRID:
         raise DataError(
             f"a grid of {' x '.join(map(str, axes))} points is too small for the features",
             where=str(source.path),
-            expected=f"{SMALLEST_GRID} or more along each side",
+            expected=f"{MIN_GRID} or more along each side",
         )
 
 

@@ -18,7 +18,7 @@ from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
 from spinlock.operators.sampling import Operators
-from spinlock.runtime.threads import one_thread_each
+from spinlock.runtime.threads import single_threaded
 
 MARGIN = 1.1
 """Room for HDF5's own structures."""
@@ -121,7 +121,7 @@ def estimate(
     for family in sorted({block.family for block in blocks}):
         own = [block for block in blocks if block.family == family]
         largest = max(own, key=_operations)
-        with one_thread_each(device):
+        with single_threaded(device):
             step, features = _time_block(largest, operators, config, device)
         steps = config.warmup_steps + config.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
         seconds += features * config.num_steps * len(own)

@@ -24,8 +24,8 @@ from spinlock.generation.strata import operators_of
 from spinlock.io.atomic import check_writable
 from spinlock.operators.sampling import Balance, Operators, balance
 from spinlock.runtime.device import choose_device
-from spinlock.runtime.process_group import Processes, processes
-from spinlock.runtime.threads import cores, one_thread_each, settle
+from spinlock.runtime.process_group import ProcessGroup, process_group
+from spinlock.runtime.threads import available_cores, single_threaded, use_one_thread
 
 NOT_IDENTITY = ("batch_size", "device")
 """Keys that may change from one process to the next: the data do not depend on them."""
@@ -34,7 +34,7 @@ NOT_IDENTITY = ("batch_size", "device")
 class Observer(Protocol):
     """Hears how a run goes on."""
 
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: Processes) -> None:
+    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
         """The blocks of this process, and those of them that an earlier one had finished."""
 
     def computed(self, block: Block) -> None:
@@ -81,24 +81,24 @@ def generate(
         DataError: the device is not there.
     """
     started = time.monotonic()
-    with processes() as group:
-        device = choose_device(config.device, local_rank=group.local_rank, local_count=group.local_count)
+    with process_group() as group:
+        device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
         operators = operators_of(config)
         blocks = plan_blocks(operators, device.type)
         store = PartStore(output)
-        if group.first:
+        if group.is_main:
             check_writable(output, overwrite=overwrite)
             check_disk(config, operators, output, there=store.size() if resume else 0)
             check_memory(config, blocks, device, at_once(config, device, group))
             store.prepare(identity(config, device), resume=resume, overwrite=overwrite)
-        group.meet()
+        group.barrier()
         done = sum(len(block.members) for block in blocks if store.has(block))
-        group.meet()
-        _compute_share(blocks[group.rank :: group.count], operators, config, device, store, group, observer)
-        if group.count > 1:
+        group.barrier()
+        _compute_share(blocks[group.rank :: group.world_size], operators, config, device, store, group, observer)
+        if group.world_size > 1:
             observer.waiting()
-        group.meet()
-        if not group.first:
+        group.barrier()
+        if not group.is_main:
             return None
         observer.joining()
         attributes = {"command_line": command_line, "device_type": device.type, "torch_version": str(torch.__version__)}
@@ -131,7 +131,7 @@ def _compute_share(
     config: DatasetConfig,
     device: torch.device,
     store: PartStore,
-    group: Processes,
+    group: ProcessGroup,
     observer: Observer,
 ) -> None:
     done = [block for block in blocks if store.has(block)]
@@ -148,7 +148,7 @@ def _compute_share(
         with _on_own_stream(device):
             return compute_block(block, operators, config, device, check)
 
-    with one_thread_each(device), ThreadPoolExecutor(workers, initializer=settle, initargs=(device,)) as pool:
+    with single_threaded(device), ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(device,)) as pool:
         try:
             for block, result in _in_flight(pool, work, waiting, workers + 1):
                 store.write(block, result)
@@ -177,11 +177,11 @@ def _in_flight(
             yield flying.pop(future), future.result()
 
 
-def at_once(config: DatasetConfig, device: torch.device, group: Processes) -> int:
+def at_once(config: DatasetConfig, device: torch.device, group: ProcessGroup) -> int:
     """Blocks computed at the same time: one for each core of this process's share, two on a GPU to hide the draws."""
     if config.batch_size is not None:
         return max(1, config.batch_size // SIZE[device.type][0])
-    return 2 if device.type == "cuda" else max(1, cores() // group.local_count)
+    return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
 
 
 @contextmanager

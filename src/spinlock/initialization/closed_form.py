@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spinlock.initialization.kmeans import kmeans
-from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 from spinlock.model.network.layout import CategoryLayout
 from spinlock.model.spec import LEVELS, ModelSpec
 
@@ -43,7 +43,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class FittedBlock(Basis):
+class FittedBucket(Basis):
     """One bucket of categories with its fitted levels."""
 
     levels: list[FittedLevel]
@@ -56,7 +56,7 @@ class FittedBlock(Basis):
         for level in self.levels[:levels]:
             width = level.codes.shape[-1]
             indices = nearest(residual[..., :width], level.codes, code_penalty(level.codes, level.mask))
-            step = torch.bmm(one_hot(indices, level.codes.shape[1]), level.codes)
+            step = torch.bmm(to_one_hot(indices, level.codes.shape[1]), level.codes)
             residual[..., :width] -= step
             total[..., :width] += step
         return F.pad(total, (0, self.axes.shape[-1] - used))
@@ -66,15 +66,15 @@ class FittedBlock(Basis):
 class ClosedForm:
     """A fitted closed-form tokenizer: its buckets, and the decoder [C E, D] without bias (columns are centered)."""
 
-    blocks: list[FittedBlock]
+    buckets: list[FittedBucket]
     decoder: Tensor
 
     def quantize(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
         """Quantized coordinates [B, C E] of rows [B, D] after so many levels."""
-        return quantize(self.blocks, rows, levels)
+        return quantize(self.buckets, rows, levels)
 
 
-def quantize(blocks: Sequence[FittedBlock], rows: Tensor, levels: int = LEVELS) -> Tensor:
+def quantize(blocks: Sequence[FittedBucket], rows: Tensor, levels: int = LEVELS) -> Tensor:
     """Quantized coordinates [B, C E] of rows [B, D] in all buckets, after so many levels."""
     return torch.cat([flat(block.quantize(rows, levels)) for block in blocks], dim=-1)
 
@@ -110,9 +110,9 @@ def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
     return bases
 
 
-def fit_block(
+def fit_bucket(
     rows: Tensor, basis: Basis, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
-) -> FittedBlock:
+) -> FittedBucket:
     """Residual k-means of the categories ``members`` on rows [n, D] along given axes."""
     columns, width = basis.layout.gather(rows), basis.axes.shape[-1]
     assert width == spec.embedding_width(members), "the axes were fitted for embeddings of this width"
@@ -123,9 +123,9 @@ def fit_block(
         used = min(int(dims.max()), columns.shape[-1])
         points = residual[..., :used] * code_mask(dims, used)[:, None]
         result = kmeans(points, sizes, generator=generator, iterations=iterations)
-        residual[..., :used] -= torch.bmm(one_hot(result.assignment, result.codes.shape[1]), result.codes)
+        residual[..., :used] -= torch.bmm(to_one_hot(result.assignment, result.codes.shape[1]), result.codes)
         levels.append(FittedLevel(result.codes, result.counts, code_mask(sizes)))
-    return FittedBlock(basis.layout, basis.axes, levels)
+    return FittedBucket(basis.layout, basis.axes, levels)
 
 
 def local_decoder(blocks: Sequence[Basis], columns: int) -> Tensor:
@@ -156,18 +156,20 @@ def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequenc
     return decoders
 
 
-def fit_blocks(
+def fit_buckets(
     rows: Tensor, spec: ModelSpec, bases: Sequence[Basis], *, generator: torch.Generator, iterations: int
-) -> list[FittedBlock]:
+) -> list[FittedBucket]:
     """Codes of every bucket of categories on training rows [n, D]."""
     members = spec.buckets
-    return [fit_block(rows, basis, spec, own, generator, iterations) for basis, own in zip(bases, members, strict=True)]
+    return [
+        fit_bucket(rows, basis, spec, own, generator, iterations) for basis, own in zip(bases, members, strict=True)
+    ]
 
 
 def fit_closed_form(
     rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
 ) -> ClosedForm:
     """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
-    blocks = fit_blocks(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
+    blocks = fit_buckets(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
     base = local_decoder(blocks, spec.num_columns)
     return ClosedForm(blocks, fit_decoders(quantize(blocks, rows), rows, base, (ridge,))[0])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 
 SEEDING_ROWS = 8192
 """Rows that the seeding looks at; Lloyd's iterations see all of them."""
@@ -39,15 +39,15 @@ def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, ite
     codes = _seed(points, mask, generator)
     assignment = nearest(points, codes, code_penalty(codes, mask))
     for _ in range(iterations):
-        hits = one_hot(assignment, codes.shape[1])
-        counts = hits.sum(1)
-        means = torch.bmm(hits.transpose(1, 2), points) / counts.clamp(min=1)[..., None]
+        one_hot = to_one_hot(assignment, codes.shape[1])
+        counts = one_hot.sum(1)
+        means = torch.bmm(one_hot.transpose(1, 2), points) / counts.clamp(min=1)[..., None]
         codes = torch.where((counts > 0)[..., None], means, codes)
         moved = nearest(points, codes, code_penalty(codes, mask))
         if torch.equal(moved, assignment):
             break
         assignment = moved
-    return KMeansResult(codes, assignment, one_hot(assignment, codes.shape[1]).sum(1))
+    return KMeansResult(codes, assignment, to_one_hot(assignment, codes.shape[1]).sum(1))
 
 
 def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,15 +12,15 @@ from torch import Tensor
 
 NEIGHBORS = 5
 
-ENOUGH_ROWS = 16_384
+TARGET_ROWS = 16_384
 """As many rows in all are aimed at; a table that has half of them already is taken as it is."""
 
-MOST_COPIES = 6
+MAX_AUGMENTED = 6
 
 BLOCK = 1024
 
 
-def interpolated(rows: Tensor, seed: int, *, enough: int = ENOUGH_ROWS, most: int = MOST_COPIES) -> Tensor:
+def interpolate_neighbors(rows: Tensor, seed: int, *, enough: int = TARGET_ROWS, most: int = MAX_AUGMENTED) -> Tensor:
     """Versions [m, n, D] of rows [n, D]: the rows themselves, and m - 1 times a point toward a near neighbor."""
     count = len(rows)
     versions = min(most, max(1, enough // max(1, count))) if count > NEIGHBORS else 1

@@ -65,14 +65,14 @@ def centroid_cosines(correlation: Floats, weights: Floats) -> Floats:
     return cosines(weights @ correlation @ weights.T)
 
 
-def orthogonality(correlation: Floats, groups: Sequence[NDArray[np.int64]]) -> float | None:
+def max_centroid_cosine(correlation: Floats, groups: Sequence[NDArray[np.int64]]) -> float | None:
     """The largest |cos| between two categories' centroids on training rows; None with fewer than two categories."""
     if len(groups) < 2:
         return None
     return float(centroid_cosines(correlation, centroid_weights(correlation, groups)).max())
 
 
-def held_out_orthogonality(rows: Floats, weights: Floats, rng: np.random.Generator) -> BootstrapInterval | None:
+def held_out_centroid_cosine(rows: Floats, weights: Floats, rng: np.random.Generator) -> BootstrapInterval | None:
     """The same maximum on other rows [n, D], with the training signs, and its bootstrap interval over rows.
 
     A maximum over many pairs carries sampling noise of about 1 / sqrt(n) and lies above the training value.

@@ -72,7 +72,7 @@ FEW_ROWS = 10
 
 
 @dataclass(frozen=True)
-class GaussianBound:
+class GaussianReference:
     """Bounds from the covariance [D, D] of training rows, its eigenvalues, and held-out variances along its axes."""
 
     covariance: Floats
@@ -81,7 +81,7 @@ class GaussianBound:
     shrunk: bool
 
     @classmethod
-    def of(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianBound:
+    def of(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianReference:
         """From centered rows [n, D] and [m, D]."""
         rows = train.astype(np.float64)
         few = len(rows) < FEW_ROWS * rows.shape[1]

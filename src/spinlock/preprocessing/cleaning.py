@@ -44,7 +44,7 @@ class CleanedRows:
 
 
 @dataclass(frozen=True)
-class Standardized:
+class ZScores:
     """``values`` float32 [n, D], z-scored, clipped; ``observed`` [n, D]: finite cells of varying columns."""
 
     values: Rows
@@ -53,7 +53,7 @@ class Standardized:
 
 @dataclass(frozen=True)
 class Cleaner:
-    """A fitted cleaning; see :meth:`fit`, :meth:`apply` and :meth:`restore`.
+    """A fitted cleaning; see :meth:`fit`, :meth:`transform` and :meth:`inverse_transform`.
 
     ``kept`` [D_kept] indexes ``names`` [D]; ``dropped`` gives {name: reason} for all others.
     """
@@ -104,7 +104,7 @@ class Cleaner:
         """Training standard deviation [D_kept] after imputing and clipping."""
         return self.screening.std[self.kept]
 
-    def apply(self, x: Rows) -> CleanedRows:
+    def transform(self, x: Rows) -> CleanedRows:
         """Raw rows [n, D] to normalized units, and how much had to be mended in each row."""
         values = np.empty((len(x), len(self.kept)), dtype=np.float32)
         imputed, clipped = np.empty((2, len(x)))
@@ -118,7 +118,7 @@ class Cleaner:
             values[here] = self.normalizer.transform(inside)
         return CleanedRows(values, imputed, clipped)
 
-    def restore(self, values: Rows) -> Rows:
+    def inverse_transform(self, values: Rows) -> Rows:
         """Normalized values [n, D_kept] to raw units with all columns, float32 [n, D].
 
         Near-constant and half-missing columns get their training median, duplicates the value their twin
@@ -131,14 +131,14 @@ class Cleaner:
             raw[:, twin.column] = twin.offset + twin.slope * raw[:, twin.of]
         return raw.clip(-FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
-    def to_standard(self, values: Rows) -> Rows:
+    def to_z_scores(self, values: Rows) -> Rows:
         """Normalized values [n, D_kept] in z-scored clipped units; the identity for ``standard``."""
         if self.normalizer.method == normalization.Standard.method:
             return values
         raw = self.normalizer.inverse(values.astype(np.float64))
         return ((raw - self.mean) / self.std).astype(np.float32)
 
-    def standardize(self, x: Rows) -> Standardized:
+    def z_scores_of_all_columns(self, x: Rows) -> ZScores:
         """Raw rows [n, D] in z-scored clipped units, all columns, for ``quality_all_columns``."""
         everything = np.arange(len(self.names))
         raw = x.astype(np.float64)
@@ -147,7 +147,7 @@ class Cleaner:
         clipped = _imputed_clipped(raw, finite, everything, self.screening)
         z = np.zeros(raw.shape)
         z[:, varies] = (clipped[:, varies] - self.screening.mean[varies]) / self.screening.std[varies]
-        return Standardized(z.astype(np.float32), finite & varies)
+        return ZScores(z.astype(np.float32), finite & varies)
 
     def state(self) -> dict[str, Any]:
         """Everything :meth:`from_state` needs, as str, int, float, list, dict and NumPy arrays."""

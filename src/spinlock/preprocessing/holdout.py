@@ -11,14 +11,14 @@ FRACTION = 0.1
 
 
 @dataclass(frozen=True)
-class InnerSplit:
+class Holdout:
     """Positions among the training rows, sorted: those fitted on and those held out."""
 
     fit: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
-def inner_split(units: NDArray[np.int64], seed: int) -> InnerSplit:
+def split_holdout(units: NDArray[np.int64], seed: int) -> Holdout:
     """A tenth of the units (operators or groups) of the training rows, ``units`` [n] naming each row's own.
 
     Rows of one unit stay on one side, as in the outer split.
@@ -26,4 +26,4 @@ def inner_split(units: NDArray[np.int64], seed: int) -> InnerSplit:
     distinct = np.unique(units)
     order = np.random.default_rng([seed, 1]).permutation(distinct)
     held_out = np.isin(units, order[: max(1, round(FRACTION * len(distinct)))])
-    return InnerSplit(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+    return Holdout(np.flatnonzero(~held_out), np.flatnonzero(held_out))

@@ -19,7 +19,7 @@ from scipy.special import ndtri
 Floats = NDArray[np.float64]
 
 GAUSSIAN_IQR = 1.349
-SMALLEST_ROBUST_SCALE = 1e-3
+MIN_ROBUST_SCALE = 1e-3
 """Of the standard deviation: below it (0 for a column that is mostly one value) the IQR measures nothing."""
 KNOTS = 1025
 
@@ -94,7 +94,7 @@ class Robust(_Affine):
         lower, median, upper = np.percentile(x, [25.0, 50.0, 75.0], axis=0)
         scale = (upper - lower) / GAUSSIAN_IQR
         deviation = x.std(axis=0)
-        return cls(median, np.where(scale > SMALLEST_ROBUST_SCALE * deviation, scale, deviation))
+        return cls(median, np.where(scale > MIN_ROBUST_SCALE * deviation, scale, deviation))
 
 
 class RankGauss:

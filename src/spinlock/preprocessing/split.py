@@ -14,7 +14,7 @@ from spinlock.errors import DataError
 
 Rows = NDArray[np.int64]
 
-FEWEST_ROWS = 30
+MIN_ROWS = 30
 """Below this many rows neither the percentiles nor any metric means anything."""
 
 
@@ -46,8 +46,8 @@ def split_rows(
         operator.
     """
     rows = num_operators * rows_per_operator
-    if rows < FEWEST_ROWS:
-        raise DataError(f"{rows} rows in all", expected=f"at least {FEWEST_ROWS} to split and train on")
+    if rows < MIN_ROWS:
+        raise DataError(f"{rows} rows in all", expected=f"at least {MIN_ROWS} to split and train on")
     target = round(validation_fraction * num_operators)
     if groups is None:
         chosen = np.random.default_rng(seed).permutation(num_operators)[:target]
@@ -100,7 +100,7 @@ def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: i
     return np.flatnonzero(np.isin(groups, names[taken]))
 
 
-def reservoir(train_rows: Rows, limit: int, seed: int) -> Rows:
+def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
     """``train_rows`` themselves, or a seeded sample of ``limit`` of them, sorted, when there are more."""
     if len(train_rows) <= limit:
         return train_rows

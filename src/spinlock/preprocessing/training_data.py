@@ -18,15 +18,15 @@ from spinlock.config import DataSettings, VQVAEConfig
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing.cleaning import Cleaner
-from spinlock.preprocessing.split import Split, reservoir, split_rows
-from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.preprocessing.split import Split, split_rows, subsample
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
 
 SHARE_OF_MEMORY = 0.2
 """Of the memory of the machine, or of the device: what a table may take. Cleaned and raw rows are held side by side."""
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """A feature table: raw rows [N, D], and where they came from."""
 
     path: str
@@ -41,14 +41,14 @@ class Table:
 
 
 @dataclass(frozen=True)
-class CleanedTable:
+class TrainingData:
     """A table as the model sees it, split.
 
     ``train`` [n, D] and ``validation`` [m, D] are the normalized rows at ``train_rows`` [n] and ``validation_rows``
     [m]: all of the split, or a sample of it where the table stays in its file.
     """
 
-    table: Table
+    table: FeatureTable
     split: Split
     cleaner: Cleaner
     train_rows: NDArray[np.int64]
@@ -57,9 +57,9 @@ class CleanedTable:
     validation: Tensor
 
     @property
-    def standardized_train(self) -> NDArray[np.float64]:
+    def z_scored_train(self) -> NDArray[np.float64]:
         """Training rows [n, D] z-scored and clipped, in float64."""
-        return self.cleaner.to_standard(self.train.cpu().numpy()).astype(np.float64)
+        return self.cleaner.to_z_scores(self.train.cpu().numpy()).astype(np.float64)
 
     @property
     def limit_mb(self) -> float:
@@ -73,7 +73,9 @@ class CleanedTable:
         return isinstance(self.table.rows, StoredRows)
 
 
-def read_table(settings: DataSettings, device: torch.device | str = "cpu", group: Processes = ALONE) -> Table:
+def read_table(
+    settings: DataSettings, device: torch.device | str = "cpu", group: ProcessGroup = SINGLE
+) -> FeatureTable:
     """Read the configured features, or leave them in their file if they are too large, and read the labels.
 
     Of several processes none holds a table that one of them cannot hold.
@@ -84,9 +86,9 @@ def read_table(settings: DataSettings, device: torch.device | str = "cpu", group
     with open_features(
         settings.input_path, family=settings.feature_family, feature_type=settings.feature_type
     ) as source:
-        limit = group.least(memory_limit(settings, torch.device(device), group.local_count))
+        limit = group.all_reduce_min(memory_limit(settings, torch.device(device), group.local_world_size))
         fits = 4 * source.num_rows * source.shape[-1] <= limit
-        return Table(
+        return FeatureTable(
             path=str(source.path),
             family=source.family,
             feature_type=source.feature_type,
@@ -121,7 +123,9 @@ def _labels(source: FeatureSource, split_by: str | None) -> NDArray[np.generic] 
     return None if split_by is None else source.read_groups(split_by)
 
 
-def clean_table(table: Table, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> CleanedTable:
+def fit_training_data(
+    table: FeatureTable, config: VQVAEConfig, device: torch.device, group: ProcessGroup = SINGLE
+) -> TrainingData:
     """Split the rows; the first process fits the cleaning on training rows, a reservoir of them beyond ``fit_rows``."""
     split = split_rows(
         table.num_operators,
@@ -130,30 +134,30 @@ def clean_table(table: Table, config: VQVAEConfig, device: torch.device, group: 
         seed=config.split_seed,
         groups=table.groups,
     )
-    fitted = reservoir(split.train, most_fitted(table, config), config.random_seed)
-    cleaner = group.from_first(Cleaner.fit(table.rows[fitted], table.names, config) if group.first else None)
-    return apply_cleaning(table, split, cleaner, config, device)
+    fitted = subsample(split.train, max_fit_rows(table, config), config.random_seed)
+    cleaner = group.broadcast_object(Cleaner.fit(table.rows[fitted], table.names, config) if group.is_main else None)
+    return make_training_data(table, split, cleaner, config, device)
 
 
-def most_fitted(table: Table, config: VQVAEConfig) -> int:
+def max_fit_rows(table: FeatureTable, config: VQVAEConfig) -> int:
     """Rows that anything is fitted on, at most."""
     return min(config.fit_rows, table.rows.most) if isinstance(table.rows, StoredRows) else config.fit_rows
 
 
-def apply_cleaning(
-    table: Table, split: Split, cleaner: Cleaner, config: VQVAEConfig, device: torch.device
-) -> CleanedTable:
+def make_training_data(
+    table: FeatureTable, split: Split, cleaner: Cleaner, config: VQVAEConfig, device: torch.device
+) -> TrainingData:
     """Both sides of the split in the model's units, on the device: all rows, or a sample of a table in its file."""
     train, validation = split.train, split.validation
     if isinstance(table.rows, StoredRows):
-        most = most_fitted(table, config)
-        train = reservoir(train, most, config.random_seed)
-        validation = reservoir(validation, most, config.random_seed)
-    return CleanedTable(
+        most = max_fit_rows(table, config)
+        train = subsample(train, most, config.random_seed)
+        validation = subsample(validation, most, config.random_seed)
+    return TrainingData(
         table,
         split,
         cleaner,
         train,
         validation,
-        *(torch.from_numpy(cleaner.apply(table.rows[side]).values).to(device) for side in (train, validation)),
+        *(torch.from_numpy(cleaner.transform(table.rows[side]).values).to(device) for side in (train, validation)),
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from spinlock.errors import DataError
 
 
-def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> torch.device:
+def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) -> torch.device:
     """``auto`` is the CUDA device of this process (the first, if it is alone) where there is one, else the CPU.
 
     ``cuda`` is that device too; of the processes of a machine each has its own.
@@ -19,10 +19,10 @@ def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> to
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
         raise DataError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if there and name in ("auto", "cuda") and local_count > 1:
-        if local_count > there:
+    if there and name in ("auto", "cuda") and local_world_size > 1:
+        if local_world_size > there:
             raise DataError(
-                f"{local_count} processes for {there} CUDA devices",
+                f"{local_world_size} processes for {there} CUDA devices",
                 expected="at most one process for each",
                 remedy=f"start {there}, or pass --device cpu",
             )
@@ -38,6 +38,6 @@ def choose_device(name: str, *, local_rank: int = 0, local_count: int = 1) -> to
     return device
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the host on the device, on its way while the host goes on: a copy from unpinned memory would wait."""
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

@@ -1,9 +1,9 @@
 """The processes of one run: alone, or started by ``torchrun`` on one machine or many.
 
-Rows of a batch are dealt out like cards: process r of W has rows r, r + W, r + 2 W, ... What is computed from all rows
-of a batch is either summed over processes (:meth:`Processes.total`) or worked out by every process from rows gathered
-from all of them (:meth:`Processes.gather`). Both are differentiable: every process has the same loss, its gradient
-reaches the rows that it has itself, and gradients summed over processes are those of one process with all rows.
+Process r of W holds rows r, r + W, r + 2 W, ... of a batch. A quantity of the whole batch is either summed over
+processes (:meth:`ProcessGroup.all_reduce_sum`) or computed by every process from the rows of all processes
+(:meth:`ProcessGroup.all_gather`). Both are differentiable. Every process has the same loss, its gradient reaches the
+rows that the process holds, and the sum of the gradients over processes is the gradient of one process with all rows.
 """
 
 from __future__ import annotations
@@ -22,94 +22,94 @@ from torch.distributed.rendezvous import rendezvous
 
 from spinlock.errors import RunError
 
-PATIENCE = timedelta(days=30)
+COLLECTIVE_TIMEOUT = timedelta(days=30)
 """How long the first to finish waits for the last; a process that dies ends the wait at once."""
 
-JOINING = timedelta(minutes=10)
+JOIN_TIMEOUT = timedelta(minutes=10)
 """How long a process that has started waits for the others to start: one that fails before is never heard of."""
 
-PAUSE = 0.1
+POLL_SECONDS = 0.1
 """Seconds from one look at who has joined to the next."""
 
 Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True)
-class Processes:
+class ProcessGroup:
     """This process's ``rank`` of ``count``, and its place among those of this machine.
 
-    Every method but :meth:`share` and :meth:`shared` has to be called by all processes, in the same order.
+    Every method but :meth:`shard` and :meth:`shard_size` has to be called by all processes, in the same order.
 
     Raises:
         RunError: (all of these) another process is gone.
     """
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
     local_rank: int = 0
-    local_count: int = 1
+    local_world_size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that prepares and writes."""
         return self.rank == 0
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for all the others."""
         self.any(False)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in any process; no accelerator has to wait for the answer."""
-        if self.count == 1:
+        if self.world_size == 1:
             return flag
         told = torch.tensor(int(flag))
         with self._together():
             distributed.all_reduce(told)
         return bool(told)
 
-    def least(self, number: int) -> int:
+    def all_reduce_min(self, number: int) -> int:
         """The smallest of the numbers of all processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return number
         told = torch.tensor(number)
         with self._together():
             distributed.all_reduce(told, distributed.ReduceOp.MIN)
         return int(told)
 
-    def shared(self, rows: int) -> int:
+    def shard_size(self, rows: int) -> int:
         """How many of the first ``rows`` rows of a batch this process has."""
-        return len(range(self.rank, rows, self.count))
+        return len(range(self.rank, rows, self.world_size))
 
-    def share(self, rows: Tensor, dim: int = 0) -> Tensor:
+    def shard(self, rows: Tensor, dim: int = 0) -> Tensor:
         """This process's rows of all."""
-        if self.count == 1:
+        if self.world_size == 1:
             return rows
-        return rows[(slice(None),) * dim + (slice(self.rank, None, self.count),)]
+        return rows[(slice(None),) * dim + (slice(self.rank, None, self.world_size),)]
 
-    def gather(self, rows: Tensor, whole: int, dim: int = 0) -> Tensor:
+    def all_gather(self, rows: Tensor, whole: int, dim: int = 0) -> Tensor:
         """All ``whole`` rows, in their order, of which this process has ``rows``."""
-        if self.count == 1:
+        if self.world_size == 1:
             return rows
         gathered: Tensor = _Gather.apply(rows, self, whole, dim)
         return gathered
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce_sum(self, value: Tensor) -> Tensor:
         """The sum over processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return value
         total: Tensor = _Total.apply(value, self)
         return total
 
-    def average(self, mean: Tensor, part: int, whole: int) -> Tensor:
+    def all_reduce_mean(self, mean: Tensor, part: int, whole: int) -> Tensor:
         """The mean over ``whole`` rows of which this process has ``part``, with this ``mean`` over them."""
-        if self.count == 1:
+        if self.world_size == 1:
             return mean
-        return self.total(mean * (part / whole))
+        return self.all_reduce_sum(mean * (part / whole))
 
     @torch.no_grad()
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce_(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors by their sums over processes: one message for all of them."""
-        if self.count == 1 or not tensors:
+        if self.world_size == 1 or not tensors:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with self._together():
@@ -119,16 +119,16 @@ class Processes:
             tensor.copy_(part.view_as(tensor))
 
     @torch.no_grad()
-    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast_(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors by those of the first process."""
-        if self.count > 1:
+        if self.world_size > 1:
             with self._together():
                 for tensor in tensors:
                     distributed.broadcast(tensor, 0)
 
-    def from_first(self, value: Shared | None) -> Shared:
+    def broadcast_object(self, value: Shared | None) -> Shared:
         """What the first process has; the others may give None."""
-        if self.count == 1:
+        if self.world_size == 1:
             assert value is not None, "the first process has it"
             return value
         told: list[Any] = [value]
@@ -137,11 +137,11 @@ class Processes:
         given: Shared = told[0]
         return given
 
-    def collect(self, value: Shared) -> list[Shared]:
+    def gather_objects(self, value: Shared) -> list[Shared]:
         """What each process has, in order, for the first one; the others get nothing."""
-        if self.count == 1:
+        if self.world_size == 1:
             return [value]
-        found: list[Any] | None = [None] * self.count if self.first else None
+        found: list[Any] | None = [None] * self.world_size if self.is_main else None
         with self._together():
             distributed.gather_object(value, found, 0)
         return found or []
@@ -156,12 +156,12 @@ class Processes:
             raise RunError(f"process {self.rank} stops: another one is gone", remedy="see its message") from error
 
 
-ALONE = Processes()
+SINGLE = ProcessGroup()
 
 
 class _Total(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, group: Processes) -> Tensor:
+    def forward(ctx: Any, value: Tensor, group: ProcessGroup) -> Tensor:
         total = value.detach().clone()
         with group._together():
             distributed.all_reduce(total)
@@ -174,34 +174,34 @@ class _Total(torch.autograd.Function):
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, group: Processes, whole: int, dim: int) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, group: ProcessGroup, whole: int, dim: int) -> Tensor:
         ctx.group, ctx.dim = group, dim
         own = rows.detach().movedim(dim, 0)
-        most = -(-whole // group.count)
+        most = -(-whole // group.world_size)
         padded = torch.zeros(most, *own.shape[1:], dtype=own.dtype, device=own.device)
         padded[: len(own)] = own
-        parts = [torch.empty_like(padded) for _ in range(group.count)]
+        parts = [torch.empty_like(padded) for _ in range(group.world_size)]
         with group._together():
             distributed.all_gather(parts, padded)
         return torch.stack(parts, 1).flatten(0, 1)[:whole].movedim(0, dim)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return ctx.group.share(gradient, ctx.dim), None, None, None
+        return ctx.group.shard(gradient, ctx.dim), None, None, None
 
 
 @contextmanager
-def processes() -> Iterator[Processes]:
+def process_group() -> Iterator[ProcessGroup]:
     """Join the group that ``torchrun`` started, if it did: Gloo for the host, NCCL for CUDA devices."""
     if os.environ.get("WORLD_SIZE", "1") == "1":
-        yield ALONE
+        yield SINGLE
         return
     cuda = torch.cuda.is_available() and distributed.is_nccl_available()
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     try:
-        store, rank, count = next(rendezvous("env://", timeout=JOINING))
+        store, rank, count = next(rendezvous("env://", timeout=JOIN_TIMEOUT))
         _wait_for_all(store, rank, count)
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=COLLECTIVE_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"cannot join the other processes: {error}",
@@ -209,7 +209,7 @@ def processes() -> Iterator[Processes]:
             remedy="unset WORLD_SIZE to run alone",
         ) from error
     try:
-        yield Processes(
+        yield ProcessGroup(
             rank,
             count,
             int(os.environ.get("LOCAL_RANK", "0")),
@@ -223,13 +223,13 @@ def _wait_for_all(store: Any, rank: int, count: int) -> None:
     """Wait until every process has put its name into a ``torch.distributed.Store``; a signal ends the wait.
 
     Raises:
-        RunError: one of them has not within :data:`JOINING`.
+        RunError: one of them has not within :data:`JOIN_TIMEOUT`.
     """
     everyone = [f"joined/{each}" for each in range(count)]
     store.set(everyone[rank], "")
-    deadline = time.monotonic() + JOINING.total_seconds()
+    deadline = time.monotonic() + JOIN_TIMEOUT.total_seconds()
     while not store.check(everyone):
         if time.monotonic() > deadline:
             absent = [each for each, name in enumerate(everyone) if not store.check([name])]
             raise RunError(f"process {rank} stops: {absent} of {count} have not joined", remedy="see their messages")
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)

@@ -14,29 +14,29 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def cores() -> int:
+def available_cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def settle(device: torch.device) -> None:
+def use_one_thread(device: torch.device) -> None:
     """On a CPU a piece of work has one thread, so that its bytes do not depend on the number of cores."""
     if device.type == "cpu":
         torch.set_num_threads(1)
 
 
 @contextmanager
-def one_thread_each(device: torch.device) -> Iterator[None]:
+def single_threaded(device: torch.device) -> Iterator[None]:
     """Let this thread compute pieces as the workers do; the caller's number of threads comes back afterward."""
     before = torch.get_num_threads()
-    settle(device)
+    use_one_thread(device)
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def side_by_side(function: Callable[[Part], Result], parts: Sequence[Part], device: torch.device) -> list[Result]:
+def parallel_map(function: Callable[[Part], Result], parts: Sequence[Part], device: torch.device) -> list[Result]:
     """``function`` of each part, in order; on a CPU as many at once as torch has threads, each with one.
 
     Gradients are a matter of the thread: the function itself has to say that it needs none.
@@ -44,14 +44,14 @@ def side_by_side(function: Callable[[Part], Result], parts: Sequence[Part], devi
     if device.type != "cpu":
         return [function(part) for part in parts]
     workers = min(torch.get_num_threads(), len(parts))
-    with one_thread_each(device):
+    with single_threaded(device):
         if workers < 2:
             return [function(part) for part in parts]
-        with ThreadPoolExecutor(workers, initializer=settle, initargs=(device,)) as pool:
+        with ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(device,)) as pool:
             return list(pool.map(function, parts))
 
 
-def ahead(items: Iterator[Part]) -> Iterator[Part]:
+def prefetch(items: Iterator[Part]) -> Iterator[Part]:
     """The same items; the next one is being made, in another thread, while one is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, _END)

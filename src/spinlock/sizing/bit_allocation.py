@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from spinlock.metrics.rate_distortion import at_level
 from spinlock.model.spec import LEVELS
 
-UNEVEN = 2.0
+MAX_RELATIVE_SIZE = 2.0
 """A codebook has at most this many times the codes that each would have at equal shares."""
 
-HALVINGS = 60
+BISECTIONS = 60
 
 Triple = tuple[int, int, int]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Allotment:
+class BitAllocation:
     """Codebook sizes of categories whose covariances have these spectra [C][D_c]."""
 
     spectra: tuple[Floats, ...]
 
     @classmethod
-    def of(cls, covariance: Floats, groups: Sequence[Sequence[int]]) -> Allotment:
+    def of(cls, covariance: Floats, groups: Sequence[Sequence[int]]) -> BitAllocation:
         """From the covariance [D, D] of all columns and the columns of each category."""
         blocks = (np.linalg.eigvalsh(covariance[np.ix_(group, group)]) for group in groups)
         return cls(tuple(np.asarray(block, dtype=np.float64) for block in blocks))
@@ -40,7 +40,7 @@ class Allotment:
     def sizes(self, bits: float, cap: int) -> list[Triple]:
         """Sizes [C][3] of at least 2 and at most ``cap`` codes that cost at most ``bits`` per row, if 2 codes do."""
         equal = 2 ** min(40.0, bits / LEVELS / len(self.spectra))
-        largest = int(np.clip(round(UNEVEN * equal), 2, cap))
+        largest = int(np.clip(round(MAX_RELATIVE_SIZE * equal), 2, cap))
 
         def at(level: float) -> list[Triple]:
             rates = (min(LEVELS * math.log2(cap), at_level(spectrum, level).bits) for spectrum in self.spectra)
@@ -48,7 +48,7 @@ class Allotment:
             return [(size, size, size) for size in codes]
 
         low, high = 1e-9, max(float(spectrum.max()) for spectrum in self.spectra)
-        for _ in range(HALVINGS):
+        for _ in range(BISECTIONS):
             middle = math.sqrt(low * high)
             low, high = (middle, high) if total_bits(at(middle)) > bits else (low, middle)
         return at(high)

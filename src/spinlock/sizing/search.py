@@ -21,16 +21,16 @@ from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
-from spinlock.preprocessing.holdout import InnerSplit
-from spinlock.runtime.threads import side_by_side
-from spinlock.sizing.bit_allocation import Allotment, Triple, total_bits
+from spinlock.preprocessing.holdout import Holdout
+from spinlock.runtime.threads import parallel_map
+from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
 from spinlock.sizing.trials import Sizes, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
-LARGEST_CODEBOOK = 512
-MOST_JOINT_CODES = 12_288
-CAP_SHARES = (1.0, 0.7, 0.5, 0.35)
+MAX_CODEBOOK_SIZE = 512
+MAX_JOINT_CODES = 12_288
+CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
 
 UTILIZATION_MARGIN = 0.04
 """By how much the trials have to exceed that target: validation rows are few, and differ from those held out here.
@@ -41,64 +41,64 @@ Quality needs none: what the trials leave out, all the rows, more rounds and tra
 FINALISTS = 3
 """Partitions that joint codes are tried on."""
 
-GROWTH = 1.25
+BITS_GROWTH = 1.25
 """From the first trial to the second."""
 
-NEARER = 0.98
+MIN_RELATIVE_STEP = 0.98
 """Trials whose bits are closer than this tell nothing new."""
 
-MOST_TRIALS = 7
+MAX_TRIALS = 7
 
-HIGHEST_QUALITY = 0.99
+MAX_TARGET_QUALITY = 0.99
 """What a target of 1 is searched from."""
 
 Given = tuple[int | None, int | None, int | None]
 
 
-def largest_codebook(rows: int, validation_rows: int) -> int:
+def max_codebook_size(rows: int, validation_rows: int) -> int:
     """Most codes of a codebook that training rows support and validation rows fill."""
-    return min(LARGEST_CODEBOOK, max(2, min(rows // ROWS_PER_CODE, validation_rows // VALIDATION_ROWS_PER_CODE)))
+    return min(MAX_CODEBOOK_SIZE, max(2, min(rows // ROWS_PER_CODE, validation_rows // VALIDATION_ROWS_PER_CODE)))
 
 
-class Sizer:
+class CodebookSizeSearch:
     """Compares partitions and chooses sizes for training rows [n, D] in normalized units."""
 
     def __init__(
-        self, rows: Tensor, inner: InnerSplit, settings: ModelSettings, *, validation_rows: int, seed: int
+        self, rows: Tensor, holdout: Holdout, settings: ModelSettings, *, validation_rows: int, seed: int
     ) -> None:
-        self.trials = Trials(rows, inner, validation_rows=validation_rows, seed=seed)
+        self.trials = Trials(rows, holdout, validation_rows=validation_rows, seed=seed)
         covariance = (rows.double().t() @ rows.double() / rows.shape[0]).cpu().numpy()
         self.covariance: NDArray[np.float64] = covariance
         spectrum = np.asarray(np.linalg.eigvalsh(covariance), dtype=np.float64)
-        self.gaussian_rate = gaussian_bits(spectrum, min(HIGHEST_QUALITY, settings.target_quality))
+        self.gaussian_rate = gaussian_bits(spectrum, min(MAX_TARGET_QUALITY, settings.target_quality))
         self.num_rows = rows.shape[0]
         self.settings = settings
 
     @property
     def cap(self) -> int:
         """The largest codebook that these rows support."""
-        return largest_codebook(self.num_rows, self.trials.validation_rows)
+        return max_codebook_size(self.num_rows, self.trials.validation_rows)
 
     def _cap_of(self, groups: Groups) -> int:
         """The cap of these categories: joint codes are fitted all at once, which takes memory of the square of all."""
         if self.settings.assignment == "local":
             return self.cap
-        return max(2, min(self.cap, MOST_JOINT_CODES // (LEVELS * len(groups))))
+        return max(2, min(self.cap, MAX_JOINT_CODES // (LEVELS * len(groups))))
 
-    def rate(self, excess: float) -> float:
+    def rate(self, rate_multiplier: float) -> float:
         """``excess`` times the Gaussian rate, max_bits at most."""
-        return min(self.settings.max_bits or np.inf, excess * self.gaussian_rate)
+        return min(self.settings.max_bits or np.inf, rate_multiplier * self.gaussian_rate)
 
-    def qualities(self, partitions: Sequence[NDArray[np.int64]], excess: float = 1.0) -> list[float | None]:
+    def qualities(self, partitions: Sequence[NDArray[np.int64]], rate_multiplier: float = 1.0) -> list[float | None]:
         """Cross-validated quality of partitions [D] at :meth:`rate`: the score of category discovery.
 
         Joint codes are tried on those few that are best with local ones.
         """
-        specs = [self._comparison(labels, self.rate(excess)) for labels in partitions]
+        specs = [self._comparison(labels, self.rate(rate_multiplier)) for labels in partitions]
         least = min(self._least_bits(spec.groups) for spec in specs)
         limit = max(least, self.settings.max_bits or np.inf)
         affordable = [index for index, spec in enumerate(specs) if self._least_bits(spec.groups) <= limit]
-        tried = side_by_side(
+        tried = parallel_map(
             lambda index: self.trials(replace(specs[index], assignment="local")).quality, affordable, self.trials.device
         )
         local = dict(zip(affordable, tried, strict=True))
@@ -115,7 +115,7 @@ class Sizer:
     def _comparison(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
         members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
         groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
-        return self._spec(groups, Allotment.of(self.covariance, groups).sizes(bits, self._cap_of(groups)), ())
+        return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, self._cap_of(groups)), ())
 
     def choose(self, groups: Groups, names: Sequence[str]) -> Sizes:
         """The smallest sizes expected to meet the targets, or those that come nearest.
@@ -125,7 +125,7 @@ class Sizer:
                 ``max_bits`` does not suffice for two codes everywhere.
         """
         fixed = self._given(groups, names)
-        allotment = Allotment.of(self.covariance, groups)
+        allocation = BitAllocation.of(self.covariance, groups)
         smallest = _filled([(2, 2, 2)] * len(groups), fixed)
         least = total_bits(smallest)
         known: dict[tuple[Triple, ...], Sizes] = {}
@@ -138,7 +138,7 @@ class Sizer:
 
         def at(bits: float, cap: int) -> Sizes:
             room = bits
-            while total_bits(sizes := _filled(allotment.sizes(room, cap), fixed)) > bits and sizes != smallest:
+            while total_bits(sizes := _filled(allocation.sizes(room, cap), fixed)) > bits and sizes != smallest:
                 room = 0.95 * room - 0.1  # given sizes take their part of the bits
             return trial(sizes)
 
@@ -153,7 +153,7 @@ class Sizer:
             )
         tried: list[Sizes] = []
         start = max(least, self.rate(1.0))
-        for share in CAP_SHARES:
+        for share in CAP_FRACTIONS:
             cap = max(2, round(share * self._cap_of(groups)))
             most = min(limit, total_bits(_filled([(cap, cap, cap)] * len(groups), fixed)))
             tried += self._search(partial(at, cap=cap), start, max(least, most))
@@ -180,7 +180,7 @@ class Sizer:
         """
         tried: dict[float, Sizes] = {}  # by the bits asked for: whole numbers of codes may cost fewer
         bits = min(start, most)
-        while bits not in tried and len(tried) < MOST_TRIALS:
+        while bits not in tried and len(tried) < MAX_TRIALS:
             tried[bits] = at(bits)
             bits = self._next(tried, most)
         return list(tried.values())
@@ -194,14 +194,14 @@ class Sizer:
             assert enough is not None, "a trial is one or the other"
             if len(tried) > 1 and tried[first].num_codes == tried[second].num_codes:
                 return enough  # codebooks do not get smaller
-            bits = enough / GROWTH if len(tried) == 1 else self._crossing(tried, first, second)
-            return float(np.clip(bits, enough / GROWTH**3, enough * NEARER))
+            bits = enough / BITS_GROWTH if len(tried) == 1 else self._crossing(tried, first, second)
+            return float(np.clip(bits, enough / BITS_GROWTH**3, enough * MIN_RELATIVE_STEP))
         if enough is None:
-            bits = GROWTH * short if len(tried) == 1 else self._crossing(tried, first, second)
-            return min(most, float(np.clip(bits, short / NEARER, short * GROWTH**3)))
-        if short > NEARER * enough:
+            bits = BITS_GROWTH * short if len(tried) == 1 else self._crossing(tried, first, second)
+            return min(most, float(np.clip(bits, short / MIN_RELATIVE_STEP, short * BITS_GROWTH**3)))
+        if short > MIN_RELATIVE_STEP * enough:
             return enough
-        step = (1 - NEARER) * enough / 2
+        step = (1 - MIN_RELATIVE_STEP) * enough / 2
         return float(np.clip(self._crossing(tried, short, enough), short + step, enough - step))
 
     def _crossing(self, tried: dict[float, Sizes], first: float, second: float) -> float:

@@ -13,20 +13,20 @@ from torch import Tensor
 from spinlock.initialization.closed_form import (
     RIDGE_GRID,
     Basis,
-    FittedBlock,
+    FittedBucket,
     fit_bases,
-    fit_blocks,
+    fit_buckets,
     fit_decoders,
     local_decoder,
     quantize,
 )
 from spinlock.initialization.joint_codes import assign, fit_joint
-from spinlock.initialization.neighbor_interpolation import interpolated
-from spinlock.initialization.network import warm_start
+from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.initialization.network import closed_form_start
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec.inference import encode_local_rows
 from spinlock.model.spec import Groups, ModelSpec
-from spinlock.preprocessing.holdout import InnerSplit
+from spinlock.preprocessing.holdout import Holdout
 from spinlock.sizing.bit_allocation import Triple, total_bits
 
 FIT_ROWS = 4096
@@ -63,10 +63,10 @@ class Trials:
     ``validation_rows`` says how many rows the utilization will be measured on.
     """
 
-    def __init__(self, rows: Tensor, inner: InnerSplit, *, validation_rows: int, seed: int) -> None:
+    def __init__(self, rows: Tensor, holdout: Holdout, *, validation_rows: int, seed: int) -> None:
         rng = np.random.default_rng([seed, 2])
-        self.fit_rows = rows[torch.from_numpy(_at_most(inner.fit, FIT_ROWS, rng))]
-        self.held_out = rows[torch.from_numpy(_at_most(inner.held_out, HELD_OUT_ROWS, rng))]
+        self.fit_rows = rows[torch.from_numpy(_at_most(holdout.fit, FIT_ROWS, rng))]
+        self.held_out = rows[torch.from_numpy(_at_most(holdout.held_out, HELD_OUT_ROWS, rng))]
         self.validation_rows = validation_rows
         self.seed = seed
         self.device = rows.device
@@ -75,7 +75,7 @@ class Trials:
     @cached_property
     def points(self) -> Tensor:
         """What joint codes are fitted on: the rows and points between them."""
-        return interpolated(self.fit_rows, self.seed, most=JOINT_VERSIONS).flatten(0, 1)
+        return interpolate_neighbors(self.fit_rows, self.seed, most=JOINT_VERSIONS).flatten(0, 1)
 
     def __call__(self, spec: ModelSpec) -> Sizes:
         """Codes of the given sizes, in closed form."""
@@ -86,7 +86,7 @@ class Trials:
         if spec.groups not in self._bases:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
         bases = self._bases[spec.groups]
-        blocks = fit_blocks(self.fit_rows, spec, bases, generator=generator, iterations=ITERATIONS)
+        blocks = fit_buckets(self.fit_rows, spec, bases, generator=generator, iterations=ITERATIONS)
         fitted, held_out = quantize(blocks, self.fit_rows), quantize(blocks, self.held_out)
         decoders = fit_decoders(fitted, self.fit_rows, local_decoder(blocks, spec.num_columns), RIDGE_GRID)
         qualities = [self._quality(held_out @ decoder) for decoder in decoders]
@@ -96,14 +96,16 @@ class Trials:
 
     def _joint(self, spec: ModelSpec) -> Sizes:
         model, rows = CategoricalVQVAE(spec).to(self.fit_rows.device), self.points
-        warm_start(model, rows, ridge=JOINT_RIDGE, rows_per_batch=len(rows), seed=self.seed, iterations=ITERATIONS)
+        closed_form_start(
+            model, rows, ridge=JOINT_RIDGE, rows_per_batch=len(rows), seed=self.seed, iterations=ITERATIONS
+        )
         tokens = fit_joint(model, rows, JOINT_ROUNDS).flatten(1)
         assert model.joint is not None, "the specification is a joint one"
         chosen = assign(model.joint, self.held_out, encode_local_rows(model, self.held_out))
         quality = self._quality(model.joint.sums(chosen))
         sizes = [size for sizes in spec.num_codes for size in sizes]
         counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]
-        use = float(np.mean([float(self._seen(hits / len(rows)).mean()) for hits in counts]))
+        use = float(np.mean([float(self._seen(one_hot / len(rows)).mean()) for one_hot in counts]))
         return Sizes(spec.num_codes, spec.latent_dims, JOINT_RIDGE, quality, use)
 
     def _quality(self, restored: Tensor) -> float:
@@ -114,7 +116,7 @@ class Trials:
         """1 - (1 - p)^n: how likely a code of probability p appears in n validation rows."""
         return 1 - (1 - probability) ** self.validation_rows
 
-    def _expected_use(self, blocks: list[FittedBlock]) -> float:
+    def _expected_use(self, blocks: list[FittedBucket]) -> float:
         """Mean over codebooks of the mean over codes of the chance to be seen, p from the rows fitted on."""
         shares = []
         for level in (level for block in blocks for level in block.levels):

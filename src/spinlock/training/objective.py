@@ -29,8 +29,8 @@ from torch.nn import functional as F
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
-from spinlock.model.network.quantizer import chosen
-from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.model.network.quantizer import lookup_rows
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
 
 PROJECTION = 16
 """Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
@@ -67,7 +67,7 @@ def objective(
     *,
     whole: int | None = None,
     partial: int | None = None,
-    group: Processes = ALONE,
+    group: ProcessGroup = SINGLE,
 ) -> LossTerms:
     """All losses of one batch of rows [B, D]; ``projection`` [C, E, 16] is drawn afresh for each step.
 
@@ -75,23 +75,23 @@ def objective(
     the losses are those of the whole batch.
     """
     whole = len(rows) if whole is None else whole
-    read = result.blocks[0].partial.shape[2]
+    read = result.buckets[0].partial.shape[2]
     compared = min(whole, settings.topo_samples)
-    own = group.shared(compared)
+    own = group.shard_size(compared)
     weighted = {
         "reconstruction": (
             settings.reconstruction_weight,
-            group.average(reconstruction_loss(rows, result), len(rows), whole),
+            group.all_reduce_mean(reconstruction_loss(rows, result), len(rows), whole),
         ),
         "commitment": (settings.commitment_cost, commitment_loss(model, result, group)),
         "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection, whole, group)),
         "informativeness": (
             settings.informativeness_weight,
-            group.average(informativeness_loss(model, result), read, partial or read),
+            group.all_reduce_mean(informativeness_loss(model, result), read, partial or read),
         ),
         "topographic": (
             settings.topo_weight,
-            topographic_loss(*(group.gather(_first(part, own), compared) for part in (rows, result.flat))),
+            topographic_loss(*(group.all_gather(_first(part, own), compared) for part in (rows, result.flat))),
         ),
         "codebook": (1.0, codebook_loss(model, result, group)),
     }
@@ -104,12 +104,12 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
     return F.mse_loss(result.reconstruction, rows)
 
 
-def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
+def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
     """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
     return quantization_error(model, result, train_codes=False).over(group).share
 
 
-def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: Processes = ALONE) -> Tensor:
+def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
@@ -128,38 +128,38 @@ class QuantisationError:
         """mean over (c, l) of |y - q|^2 / |e|^2."""
         return (self.error / self.energy.clamp(min=EPSILON)).mean()
 
-    def over(self, group: Processes) -> QuantisationError:
+    def over(self, group: ProcessGroup) -> QuantisationError:
         """Summed over the rows of all processes."""
-        return QuantisationError(group.total(self.error), group.total(self.energy))
+        return QuantisationError(group.all_reduce_sum(self.error), group.all_reduce_sum(self.energy))
 
 
 def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
     """Sums over the rows of a pass; the gradient reaches codes or, without ``train_codes``, latents."""
     errors, energies = [], []
-    for block, done in zip(model.each_block(), result.blocks, strict=True):
+    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
         energy = squared_norm(done.embeddings.detach())
         for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
             codes = level.codes if train_codes else level.codes.detach()
             latents = quantized.latents.detach() if train_codes else quantized.latents
-            errors.append(squared_norm(latents - chosen(codes, quantized.indices, quantized.hits)))
+            errors.append(squared_norm(latents - lookup_rows(codes, quantized.indices, quantized.one_hot)))
             energies.append(energy)
     return QuantisationError(torch.cat(errors), torch.cat(energies))
 
 
 def orthogonality_loss(
-    result: ForwardResult, projection: Tensor, whole: int | None = None, group: Processes = ALONE
+    result: ForwardResult, projection: Tensor, whole: int | None = None, group: ProcessGroup = SINGLE
 ) -> Tensor:
     """Latent redundancy of embeddings [C, B, E] randomly projected to [C, B, 16]."""
-    sizes = [len(block.embeddings) for block in result.blocks]
-    parts = zip((block.embeddings for block in result.blocks), torch.split(projection, sizes), strict=True)
+    sizes = [len(block.embeddings) for block in result.buckets]
+    parts = zip((block.embeddings for block in result.buckets), torch.split(projection, sizes), strict=True)
     projected = torch.cat([torch.bmm(embeddings, part[:, : embeddings.shape[-1]]) for embeddings, part in parts])
-    return latent_redundancy(group.gather(projected, whole or projected.shape[1], dim=1))
+    return latent_redundancy(group.all_gather(projected, whole or projected.shape[1], dim=1))
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
     """mean over (c, l) of the mean squared error of partial decoders on the category's own columns, where they ran."""
     errors = []
-    for block, done in zip(model.each_block(), result.blocks, strict=True):
+    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
         read = done.partial.shape[2]
         squared = squared_norm(done.partial - done.columns[:, :read])
         errors.append(squared / (read * block.layout.mask.sum(-1)))

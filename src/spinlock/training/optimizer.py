@@ -122,7 +122,7 @@ def learning_share(name: str) -> float:
     take small steps, the hidden layer behind the codes, which starts at zero, large ones. Partial decoders only
     measure; slower than the encoders they would measure the encoders of some time ago.
     """
-    if ".partial_decoders." in name:
+    if ".category_decoders." in name:
         return READOUT_SHARE
     if ".encoder." in name or ".quantizer." in name:
         return ENCODER_SHARE

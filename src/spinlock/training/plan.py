@@ -14,14 +14,14 @@ from spinlock.config import VQVAEConfig
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.runtime.process_group import ALONE, Processes
+from spinlock.preprocessing.training_data import TrainingData
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.sizing.search import (
-    HIGHEST_QUALITY,
-    LARGEST_CODEBOOK,
+    MAX_CODEBOOK_SIZE,
+    MAX_TARGET_QUALITY,
     ROWS_PER_CODE,
     VALIDATION_ROWS_PER_CODE,
-    largest_codebook,
+    max_codebook_size,
 )
 from spinlock.training.batches import BUFFER_BYTES, batch_plan
 from spinlock.training.compilation import CompilePlan, plan_compilation
@@ -61,8 +61,8 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
     if min(config.topo_samples, plan.batch) < config.topo_samples:
         told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
     held_out = len(prepared.data.validation)
-    cap = largest_codebook(rows, held_out)
-    if cap < LARGEST_CODEBOOK and prepared.sizes.automatic:
+    cap = max_codebook_size(rows, held_out)
+    if cap < MAX_CODEBOOK_SIZE and prepared.sizes.automatic:
         told.append(
             f"codebooks of at most {cap} codes: {rows} training and {held_out} validation rows, {ROWS_PER_CODE} and "
             f"{VALIDATION_ROWS_PER_CODE} for each code"
@@ -83,9 +83,9 @@ def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
 def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
     """What keeps the quality expected of the best sizes below its target, in bits."""
     sizes, categories = prepared.sizes, prepared.spec.num_categories
-    cap = largest_codebook(len(prepared.data.train), len(prepared.data.validation))
+    cap = max_codebook_size(len(prepared.data.train), len(prepared.data.validation))
     spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
-    needed = gaussian_bits(spectrum, min(HIGHEST_QUALITY, config.target_quality))
+    needed = gaussian_bits(spectrum, min(MAX_TARGET_QUALITY, config.target_quality))
     allowed = LEVELS * categories * math.log2(cap)
     told = (
         f"quality {sizes.quality:.3f} expected, below target_quality {config.target_quality:g}, at {sizes.bits:.0f} "
@@ -128,7 +128,7 @@ def unmet_orthogonality(prepared: Prepared) -> str:
     )
 
 
-def streaming(data: CleanedTable, config: VQVAEConfig) -> str:
+def streaming(data: TrainingData, config: VQVAEConfig) -> str:
     """How a table that stays in its file is used."""
     held = f"{len(data.train)} training and {len(data.validation)} validation rows are held"
     epochs = (
@@ -139,7 +139,7 @@ def streaming(data: CleanedTable, config: VQVAEConfig) -> str:
     return f"the table stays in its file (max_table_mb): {held}, for fitting and metrics; {epochs}"
 
 
-def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
+def callbacks(data: TrainingData, config: VQVAEConfig) -> list[str]:
     """What will happen during training, and what never will."""
     plan = batch_plan(data, config)
     total = config.epochs * plan.steps
@@ -176,7 +176,9 @@ def callbacks(data: CleanedTable, config: VQVAEConfig) -> list[str]:
     return told
 
 
-def plan_step(prepared: Prepared, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> CompilePlan:
+def plan_step(
+    prepared: Prepared, config: VQVAEConfig, device: torch.device, group: ProcessGroup = SINGLE
+) -> CompilePlan:
     """Whether compiling the step is expected to pay over the whole run."""
     plan = batch_plan(prepared.data, config)
     return plan_compilation(
@@ -185,7 +187,7 @@ def plan_step(prepared: Prepared, config: VQVAEConfig, device: torch.device, gro
         steps=plan.steps * config.epochs,
         device=device,
         wanted=config.use_torch_compile,
-        processes=group.count,
+        processes=group.world_size,
     )
 
 

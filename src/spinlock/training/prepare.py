@@ -18,11 +18,11 @@ from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import DataError
 from spinlock.metrics.correlation import correlation_matrix
 from spinlock.model import ModelSpec
-from spinlock.preprocessing.holdout import inner_split
-from spinlock.preprocessing.split import reservoir
-from spinlock.preprocessing.training_data import CleanedTable, Table, clean_table
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.sizing.search import Sizer
+from spinlock.preprocessing.holdout import split_holdout
+from spinlock.preprocessing.split import subsample
+from spinlock.preprocessing.training_data import FeatureTable, TrainingData, fit_training_data
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.sizing.search import CodebookSizeSearch
 from spinlock.sizing.trials import Sizes
 
 HIDDEN_DIM = (16, 128)
@@ -33,7 +33,7 @@ ROWS_PER_HIDDEN_UNIT = 16
 DECODER_WIDTH = {"local": 2, "joint": 4}
 """Hidden units of the decoder over those of an encoder: it learns from many more points, those between rows."""
 
-EXCESS_RATES = (1.0, 2.0)
+RATE_MULTIPLIERS = (1.0, 2.0)
 """The rates, over that of a Gaussian source, at which partitions are compared until one can meet the targets."""
 
 
@@ -42,7 +42,7 @@ class Prepared:
     """A run up to its first epoch; ``requested`` is the configuration as it was given, with what is automatic open."""
 
     requested: VQVAEConfig
-    data: CleanedTable
+    data: TrainingData
     categories: Categorization
     sizes: Sizes
     spec: ModelSpec
@@ -51,17 +51,19 @@ class Prepared:
     comparison_rate: float
 
 
-def prepare(table: Table, config: VQVAEConfig, device: torch.device, group: Processes = ALONE) -> Prepared:
+def prepare(table: FeatureTable, config: VQVAEConfig, device: torch.device, group: ProcessGroup = SINGLE) -> Prepared:
     """Clean the table, find the categories and size the model; the first process chooses for all.
 
     Raises:
         DataError: too few rows or usable columns, a mapping file or factors that do not fit.
     """
-    data = clean_table(table, config, device, group)
+    data = fit_training_data(table, config, device, group)
     fit_rows, units = _fit_rows(data, config)
-    correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.cpu().numpy()).astype(np.float64))
-    rate, categories, sizes = group.from_first(
-        _categories_and_sizes(config, data, correlation, _sizer(data, fit_rows, units, config)) if group.first else None
+    correlation = correlation_matrix(data.cleaner.to_z_scores(fit_rows.cpu().numpy()).astype(np.float64))
+    rate, categories, sizes = group.broadcast_object(
+        _categories_and_sizes(config, data, correlation, _size_search(data, fit_rows, units, config))
+        if group.is_main
+        else None
     )
     hidden = config.hidden_dim or hidden_dim(len(data.train))
     spec = ModelSpec(
@@ -94,24 +96,24 @@ def resolved_config(config: VQVAEConfig, prepared: Prepared) -> VQVAEConfig:
     return config_from_mapping(values, where="resolved configuration")
 
 
-def find_categories(table: Table, config: VQVAEConfig) -> tuple[CleanedTable, Categorization]:
+def find_categories(table: FeatureTable, config: VQVAEConfig) -> tuple[TrainingData, Categorization]:
     """The part of :func:`prepare` that ``discover-categories`` needs."""
-    data = clean_table(table, config, torch.device("cpu"))
+    data = fit_training_data(table, config, torch.device("cpu"))
     fit_rows, units = _fit_rows(data, config)
-    correlation = correlation_matrix(data.cleaner.to_standard(fit_rows.numpy()).astype(np.float64))
-    return data, _categories_and_sizes(config, data, correlation, _sizer(data, fit_rows, units, config))[1]
+    correlation = correlation_matrix(data.cleaner.to_z_scores(fit_rows.numpy()).astype(np.float64))
+    return data, _categories_and_sizes(config, data, correlation, _size_search(data, fit_rows, units, config))[1]
 
 
 def _categories_and_sizes(
-    config: VQVAEConfig, data: CleanedTable, correlation: NDArray[np.float64], sizer: Sizer
+    config: VQVAEConfig, data: TrainingData, correlation: NDArray[np.float64], search: CodebookSizeSearch
 ) -> tuple[float, Categorization, Sizes]:
     """The partition that is best at the rate of a Gaussian source, or at more bits where its codes miss the targets."""
     found: list[tuple[float, Categorization, Sizes]] = []
-    rates = EXCESS_RATES if config.comparison_rate is None else (config.comparison_rate,)
+    rates = RATE_MULTIPLIERS if config.comparison_rate is None else (config.comparison_rate,)
     proposal = propose(config, correlation, data.cleaner.kept.tolist(), data.table.names)
-    for excess in rates:
-        categories = proposal.choose(partial(sizer.qualities, excess=excess))
-        last = sizer.rate(excess) >= sizer.rate(rates[-1]) or len(categories.discovery.candidates) == 1
+    for rate_multiplier in rates:
+        categories = proposal.choose(partial(search.qualities, rate_multiplier=rate_multiplier))
+        last = search.rate(rate_multiplier) >= search.rate(rates[-1]) or len(categories.discovery.candidates) == 1
         if (
             config.category_factors is not None
             and not last
@@ -119,10 +121,10 @@ def _categories_and_sizes(
         ):
             continue
         if categories.groups not in [earlier.groups for _, earlier, _ in found]:
-            found.append((excess, categories, sizer.choose(categories.groups, categories.names)))
-        if last or config.factors is not None or config.category_factors is not None or sizer.meets(found[-1][2]):
+            found.append((rate_multiplier, categories, search.choose(categories.groups, categories.names)))
+        if last or config.factors is not None or config.category_factors is not None or search.meets(found[-1][2]):
             break
-    best = sizer.best([sizes for _, _, sizes in found])
+    best = search.best([sizes for _, _, sizes in found])
     return next(choice for choice in found if choice[2] is best)
 
 
@@ -132,9 +134,9 @@ def hidden_dim(rows: int) -> int:
     return min(high, max(low, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 
 
-def _fit_rows(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, NDArray[np.int64]]:
+def _fit_rows(data: TrainingData, config: VQVAEConfig) -> tuple[Tensor, NDArray[np.int64]]:
     """The training rows [n, D] that are fitted on, and the operator or group [n] of each."""
-    chosen = np.searchsorted(data.train_rows, reservoir(data.train_rows, config.fit_rows, config.random_seed))
+    chosen = np.searchsorted(data.train_rows, subsample(data.train_rows, config.fit_rows, config.random_seed))
     units = data.train_rows[chosen] // data.table.rows_per_operator
     if data.table.groups is not None:
         units = np.unique(data.table.groups[units], return_inverse=True)[1]
@@ -147,6 +149,8 @@ def _fit_rows(data: CleanedTable, config: VQVAEConfig) -> tuple[Tensor, NDArray[
     return data.train[torch.from_numpy(chosen).to(data.train.device)], units.astype(np.int64)
 
 
-def _sizer(data: CleanedTable, fit_rows: Tensor, units: NDArray[np.int64], config: VQVAEConfig) -> Sizer:
-    inner = inner_split(units, config.random_seed)
-    return Sizer(fit_rows, inner, config, validation_rows=len(data.validation), seed=config.random_seed)
+def _size_search(
+    data: TrainingData, fit_rows: Tensor, units: NDArray[np.int64], config: VQVAEConfig
+) -> CodebookSizeSearch:
+    holdout = split_holdout(units, config.random_seed)
+    return CodebookSizeSearch(fit_rows, holdout, config, validation_rows=len(data.validation), seed=config.random_seed)

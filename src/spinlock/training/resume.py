@@ -18,9 +18,9 @@ from spinlock.config import VQVAEConfig
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE
 from spinlock.preprocessing.split import Split, rows_of
-from spinlock.preprocessing.training_data import Table, apply_cleaning
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.batches import batch_plan, stretch_rows
+from spinlock.preprocessing.training_data import FeatureTable, make_training_data
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training.batches import batch_plan, extent_rows
 from spinlock.training.compilation import CompilePlan, usable
 from spinlock.training.history import History
 from spinlock.training.optimizer import make_optimizer
@@ -52,12 +52,12 @@ SILENT = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir",
 
 def resumed_run(
     checkpoint: Checkpoint,
-    table: Table,
+    table: FeatureTable,
     config: VQVAEConfig,
     *,
     device: torch.device,
     command_line: str,
-    group: Processes = ALONE,
+    group: ProcessGroup = SINGLE,
 ) -> Run:
     """The run of a checkpoint, at the step where it was saved, under a configuration that may extend it.
 
@@ -82,7 +82,7 @@ def resumed_run(
         )
     _check_mapping(checkpoint, table, config)
     stored = to_split(content)
-    data = apply_cleaning(table, stored, checkpoint.cleaner(), checkpoint.config, device)
+    data = make_training_data(table, stored, checkpoint.cleaner(), checkpoint.config, device)
     saved = content["training_state"]
     model = CategoricalVQVAE(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved["weights"], checkpoint.path)
@@ -104,15 +104,17 @@ def resumed_run(
     )
     if state.progress.planned_steps == 0:  # no epoch was asked for so far: the schedule starts here
         state.progress.planned_steps = config.epochs * batch_plan(data, config).steps
-    if state.progress.stretch == 0:  # the table was held so far, by a version that did not write that down
-        state.progress.stretch = group.from_first(stretch_rows(data))
+    if state.progress.extent == 0:  # the table was held so far, by a version that did not write that down
+        state.progress.extent = group.broadcast_object(extent_rows(data))
     resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in MAY_DIFFER})
     fixed = Fixed(
         config=resolved,
         requested=content["requested_config"] | {key: config.model_dump(mode="json")[key] for key in MAY_DIFFER},
         data=data,
         spec=checkpoint.spec,
-        compile_plan=usable(CompilePlan(**saved["compile"]), wanted=config.use_torch_compile, processes=group.count),
+        compile_plan=usable(
+            CompilePlan(**saved["compile"]), wanted=config.use_torch_compile, processes=group.world_size
+        ),
         discovery=content["discovery"],
         command_line=command_line,
         started=content["provenance"]["started"],
@@ -128,7 +130,7 @@ def as_before(config: VQVAEConfig, checkpoint: Checkpoint) -> VQVAEConfig:
     return config.model_copy(update={"max_table_mb": checkpoint.config.max_table_mb})
 
 
-def _check_mapping(checkpoint: Checkpoint, table: Table, config: VQVAEConfig) -> None:
+def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, config: VQVAEConfig) -> None:
     """Refuse a mapping file that no longer says what the run's categories are: its path alone would not tell."""
     path, groups = config.category_mapping_file, checkpoint.content["group_indices"]
     if config.category_assignment == "auto" or path is None:

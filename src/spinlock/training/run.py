@@ -30,13 +30,13 @@ from spinlock.checkpoint.provenance import run_identity
 from spinlock.config import VQVAEConfig, dump_config
 from spinlock.errors import CheckpointError
 from spinlock.initialization.joint_codes import fit_joint
-from spinlock.initialization.neighbor_interpolation import interpolated
-from spinlock.initialization.network import random_start, warm_start
+from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.initialization.network import closed_form_start, random_start
 from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE
-from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.batches import batch_plan, give_back, stretch_rows
+from spinlock.preprocessing.training_data import TrainingData
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training.batches import batch_plan, extent_rows, trim_heap
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.history import History
 from spinlock.training.observer import Observer
@@ -57,14 +57,14 @@ class Run:
     validator: Validator
     metrics: dict[str, Any]
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    group: Processes = ALONE
+    group: ProcessGroup = SINGLE
 
     def train(self, observer: Observer, stop: StopRequest, *, save: Save | None = None) -> str | None:
         """Train to the end or until asked to stop; returns why it ended early, or None.
 
         ``save`` replaces the writing of files. With several processes all of them train, and the first one saves.
         """
-        if not self.group.first:
+        if not self.group.is_main:
             save = _save_nothing
         elif save is None:
             self.claim_directory()
@@ -80,7 +80,7 @@ class Run:
             group=self.group,
         )
         reason = trainer.run()
-        give_back()
+        trim_heap()
         return reason
 
     def best_model(self) -> CategoricalVQVAE:
@@ -153,17 +153,17 @@ def new_run(
     *,
     device: torch.device,
     command_line: str,
-    group: Processes = ALONE,
+    group: ProcessGroup = SINGLE,
 ) -> Run:
     """Build the model, start it (warm or at random, in the first process) and make the state of epoch 0."""
     spec, data, config = prepared.spec, prepared.data, resolved_config(config, prepared)
     plan = batch_plan(data, config)
     model = CategoricalVQVAE(spec, learned_codes=not config.use_ema, seed=config.random_seed)
     model = model.to(device)
-    if group.first:
+    if group.is_main:
         _start(model, prepared, config, plan.batch)
-    group.copy_from_first(list(model.state_dict().values()))
-    progress = Progress(planned_steps=config.epochs * plan.steps, stretch=group.from_first(stretch_rows(data)))
+    group.broadcast_(list(model.state_dict().values()))
+    progress = Progress(planned_steps=config.epochs * plan.steps, extent=group.broadcast_object(extent_rows(data)))
     state = TrainingState(
         model, make_optimizer(model, config.learning_rate, warm=config.warm_start), progress, History(), {}
     )
@@ -182,9 +182,9 @@ def new_run(
 
 def _start(model: CategoricalVQVAE, prepared: Prepared, config: VQVAEConfig, batch: int) -> None:
     """The state of epoch 0."""
-    rows = interpolated(prepared.fit_rows, config.random_seed).flatten(0, 1)
+    rows = interpolate_neighbors(prepared.fit_rows, config.random_seed).flatten(0, 1)
     if config.warm_start:
-        warm_start(model, rows, ridge=prepared.sizes.ridge, rows_per_batch=batch, seed=config.random_seed)
+        closed_form_start(model, rows, ridge=prepared.sizes.ridge, rows_per_batch=batch, seed=config.random_seed)
     else:
         random_start(model, prepared.fit_rows, rows_per_batch=batch, seed=config.random_seed)
     if model.joint is not None:
@@ -195,6 +195,6 @@ def _save_nothing(state: TrainingState, best: bool) -> None:
     """The first process saves."""
 
 
-def validator(data: CleanedTable, config: VQVAEConfig) -> Validator:
+def validator(data: TrainingData, config: VQVAEConfig) -> Validator:
     """The validator of a run."""
     return Validator(data.validation, data.cleaner, config, block=config.val_batch_size)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spinlock.model import LEVELS, ModelSpec
-from spinlock.runtime.device import sent
+from spinlock.runtime.device import to_device
 from spinlock.training.objective import PROJECTION
 
 WARM_UP = 0.02
@@ -23,10 +23,10 @@ WARM_UP = 0.02
 FINAL_SHARE = 0.05
 """The learning rate ends at this share of its highest value."""
 
-PREFIX_SHARE = 0.1
+QUANTIZER_DROPOUT_FRACTION = 0.1
 """Share of the rows of a batch of which the decoder sees one level only, and two levels only."""
 
-PARTIAL_SHARE = 0.25
+CATEGORY_DECODER_FRACTION = 0.25
 """Share of the rows of a batch that the partial decoders see: three for each category, they would cost a tenth."""
 
 
@@ -61,7 +61,7 @@ class StepDraws:
     """
 
     projection: Tensor
-    version: Tensor
+    augmentation: Tensor
     reset_noise: Tensor | None
 
 
@@ -72,9 +72,10 @@ def step_draws(
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION, generator=generator)
-    version = torch.rand(rows, generator=generator)
+    augmentation = torch.rand(rows, generator=generator)
     noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator) if resets else None
-    return StepDraws(sent(projection, device), sent(version, device), None if noise is None else sent(noise, device))
+    noise = None if noise is None else to_device(noise, device)
+    return StepDraws(to_device(projection, device), to_device(augmentation, device), noise)
 
 
 def learning_rate(step: int, total: int, highest: float) -> float:

@@ -23,7 +23,7 @@ class Progress:
     """
 
     planned_steps: int
-    stretch: int = 0
+    extent: int = 0
     epoch: int = 0
     step: int = 0
     step_in_epoch: int = 0

@@ -20,10 +20,10 @@ from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec.inference import encode_rows
 from spinlock.model.network.dead_codes import reset_dead_codes
 from spinlock.model.network.quantizer import LevelResult
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.batches import Feed, ResidentFeed
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training.batches import Batches, InMemoryBatches
 from spinlock.training.objective import LossTerms, objective
-from spinlock.training.schedule import PARTIAL_SHARE, PREFIX_SHARE, StepDraws
+from spinlock.training.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
 
 
 class Step(Protocol):
@@ -32,28 +32,28 @@ class Step(Protocol):
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Losses of a batch of the feed: of all its rows, whichever process has them."""
 
-    def settle(self, draws: StepDraws) -> Tensor:
+    def after_update(self, draws: StepDraws) -> Tensor:
         """What follows the descent; returns how many codes were replaced, a scalar tensor."""
 
 
 def step_of(
-    model: CategoricalVQVAE, feed: Feed, config: VQVAEConfig, *, compiled: bool, group: Processes = ALONE
+    model: CategoricalVQVAE, batches: Batches, config: VQVAEConfig, *, compiled: bool, group: ProcessGroup = SINGLE
 ) -> Step:
     """The step that belongs to a model."""
     if model.joint is None:
-        return LocalStep(model, feed, config, compiled, group)
-    assert isinstance(feed, ResidentFeed), "joint codes learn from rows in memory"
-    return JointStep(model, feed, config, group)
+        return LocalStep(model, batches, config, compiled, group)
+    assert isinstance(batches, InMemoryBatches), "joint codes learn from rows in memory"
+    return JointStep(model, batches, config, group)
 
 
 class LocalStep:
     """Quantize with the old codes, descend, then move codes, then replace dead ones."""
 
     def __init__(
-        self, model: CategoricalVQVAE, feed: Feed, config: VQVAEConfig, compiled: bool, group: Processes
+        self, model: CategoricalVQVAE, batches: Batches, config: VQVAEConfig, compiled: bool, group: ProcessGroup
     ) -> None:
         self.model = model
-        self.feed = feed
+        self.batches = batches
         self.config = config
         self.group = group
         self.levels: Any = None
@@ -62,15 +62,15 @@ class LocalStep:
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """The objective of the network."""
         terms: LossTerms
-        terms, self.levels = self.forward(self.feed.rows(batch, draws), draws)
+        terms, self.levels = self.forward(self.batches.rows(batch, draws), draws)
         return terms
 
-    def settle(self, draws: StepDraws) -> Tensor:
+    def after_update(self, draws: StepDraws) -> Tensor:
         """Moving averages, then the resets that noise was drawn for."""
         config, noise = self.config, draws.reset_noise
-        replaced = torch.zeros((), dtype=torch.int64, device=draws.version.device)
+        replaced = torch.zeros((), dtype=torch.int64, device=draws.augmentation.device)
         assigned = [result.assigned() for result in self.levels]
-        self.group.add_up([part for each in assigned for part in (each.counts, each.sums)])
+        self.group.all_reduce_([part for each in assigned for part in (each.counts, each.sums)])
         for index, (level, result) in enumerate(zip(self.model.quantizer_levels(), self.levels, strict=True)):
             if config.use_ema:
                 level.update(assigned[index], config.ema_decay)
@@ -89,14 +89,16 @@ class LocalStep:
 
     def _of_all_rows(self, result: LevelResult, whole: int) -> LevelResult:
         """The latents and hits of all processes."""
-        latents, hits = (self.group.gather(part.detach(), whole, dim=1) for part in (result.latents, result.hits))
-        return replace(result, latents=latents, hits=hits)
+        latents, one_hot = (
+            self.group.all_gather(part.detach(), whole, dim=1) for part in (result.latents, result.one_hot)
+        )
+        return replace(result, latents=latents, one_hot=one_hot)
 
     def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
         model, config, group = self.model, self.config, self.group
-        whole = len(draws.version)
-        partial = math.ceil(PARTIAL_SHARE * whole)
-        result = model(rows, prefix_ends=prefix_ends(whole, group), partial_rows=group.shared(partial))
+        whole = len(draws.augmentation)
+        partial = math.ceil(CATEGORY_DECODER_FRACTION * whole)
+        result = model(rows, dropout_ends=dropout_ends(whole, group), category_rows=group.shard_size(partial))
         terms = objective(model, rows, result, draws.projection, config, whole=whole, partial=partial, group=group)
         return terms, result.levels
 
@@ -104,34 +106,36 @@ class LocalStep:
 class JointStep:
     """Learn the refinement x^ = y + W2 gelu(y W1 + b1) on tokens that do not change."""
 
-    def __init__(self, model: CategoricalVQVAE, feed: ResidentFeed, config: VQVAEConfig, group: Processes) -> None:
+    def __init__(
+        self, model: CategoricalVQVAE, batches: InMemoryBatches, config: VQVAEConfig, group: ProcessGroup
+    ) -> None:
         assert model.joint is not None, "the model assigns jointly"
         self.codes = model.joint
         self.weight = config.reconstruction_weight
-        self.feed = feed
+        self.batches = batches
         self.group = group
-        rows = feed.versions.flatten(0, 1)
-        tokens = group.gather(encode_rows(model, group.share(rows)).indices, len(rows))
-        self.tokens = tokens.view(*feed.versions.shape[:2], *tokens.shape[1:])
+        rows = batches.augmented.flatten(0, 1)
+        tokens = group.all_gather(encode_rows(model, group.shard(rows)).indices, len(rows))
+        self.tokens = tokens.view(*batches.augmented.shape[:2], *tokens.shape[1:])
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """The reconstruction error; the other terms belong to the network, which does not change."""
-        whole = len(draws.version)
-        rows, tokens = self.feed.rows(batch, draws), self.tokens[self.feed.version(draws), batch]
-        one, two = prefix_ends(whole, self.group)
+        whole = len(draws.augmentation)
+        rows, tokens = self.batches.rows(batch, draws), self.tokens[self.batches.augmentation(draws), batch]
+        one, two = dropout_ends(whole, self.group)
         parts = [tokens[:one, :, :1], tokens[one:two, :, :2], tokens[two:]]
         sums = torch.cat([self.codes.sums(part) for part in parts if len(part)])
         mean = (rows - self.codes.refine(sums)).square().mean()
-        error = self.group.average(mean, len(rows), whole)
+        error = self.group.all_reduce_mean(mean, len(rows), whole)
         none = torch.zeros((), device=rows.device)
         return LossTerms(self.weight * error, error, none, none, none, none, none)
 
-    def settle(self, draws: StepDraws) -> Tensor:
+    def after_update(self, draws: StepDraws) -> Tensor:
         """Nothing follows: no codebook moves."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
 
-def prefix_ends(whole: int, group: Processes = ALONE) -> tuple[int, int]:
+def dropout_ends(whole: int, group: ProcessGroup = SINGLE) -> tuple[int, int]:
     """Where, among this process's share of a batch, the rows end of which one level is seen, and two."""
-    prefix = int(PREFIX_SHARE * whole)
-    return group.shared(prefix), group.shared(2 * prefix)
+    prefix = int(QUANTIZER_DROPOUT_FRACTION * whole)
+    return group.shard_size(prefix), group.shard_size(2 * prefix)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import RunError
-from spinlock.preprocessing.training_data import CleanedTable
-from spinlock.runtime.process_group import ALONE, Processes
-from spinlock.training.batches import batch_plan, check_shares, feed_of
+from spinlock.preprocessing.training_data import TrainingData
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training.batches import batch_plan, check_shares, make_batches
 from spinlock.training.history import Record
 from spinlock.training.objective import LossTerms
 from spinlock.training.observer import Observer
@@ -36,7 +36,7 @@ class Trainer:
     def __init__(
         self,
         state: TrainingState,
-        data: CleanedTable,
+        data: TrainingData,
         validator: Validator,
         config: VQVAEConfig,
         *,
@@ -44,7 +44,7 @@ class Trainer:
         observer: Observer,
         save: Save,
         stop: StopRequest,
-        group: Processes = ALONE,
+        group: ProcessGroup = SINGLE,
     ) -> None:
         self.state = state
         self.data = data
@@ -72,7 +72,7 @@ class Trainer:
         except torch.OutOfMemoryError:
             pass
         # Outside the handler: the traceback it holds keeps the tensors of the step that failed.
-        fitting = self._fitting_batch() if self.group.count == 1 else self.plan.batch // 2
+        fitting = self._fitting_batch() if self.group.world_size == 1 else self.plan.batch // 2
         raise RunError(
             f"the device's memory does not hold a batch of {self.plan.batch} rows",
             remedy=f"start again with --batch-size {fitting}" if fitting else "not one row fits: use another device",
@@ -86,7 +86,7 @@ class Trainer:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             plan = replace(self.plan, batch=batch)
-            first = next(feed_of(self.data, plan, self.config, self.state.progress.stretch).batches(1, 0))
+            first = next(make_batches(self.data, plan, self.config, self.state.progress.extent).epoch_batches(1, 0))
             draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=first.device)
             try:
                 torch.autograd.backward(self.step.losses(first, draws).total)
@@ -98,9 +98,9 @@ class Trainer:
         return batch
 
     def _first_step(self) -> Step:
-        self.feed = feed_of(self.data, self.plan, self.config, self.state.progress.stretch, self.group)
+        self.batches = make_batches(self.data, self.plan, self.config, self.state.progress.extent, self.group)
         try:
-            return step_of(self.state.model, self.feed, self.config, compiled=self.compiled, group=self.group)
+            return step_of(self.state.model, self.batches, self.config, compiled=self.compiled, group=self.group)
         except torch.OutOfMemoryError:
             raise RunError(
                 f"the device's memory does not hold the tokens of {len(self.data.train)} training rows",
@@ -109,7 +109,7 @@ class Trainer:
 
     def _validate(self) -> ValidationResult:
         try:
-            return self.group.from_first(self.validator(self.state.model) if self.group.first else None)
+            return self.group.broadcast_object(self.validator(self.state.model) if self.group.is_main else None)
         except torch.OutOfMemoryError:
             raise RunError(
                 f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
@@ -134,7 +134,7 @@ class Trainer:
                 self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
             if self._asked_to_stop() and progress.epoch < self.config.epochs:
                 self.save(self.state, False)
-                self.group.meet()  # torchrun ends the others soon after the first that ends
+                self.group.barrier()  # torchrun ends the others soon after the first that ends
                 return self.stop.reason
         return None
 
@@ -143,15 +143,15 @@ class Trainer:
         group = self.group
         if not group.any(self.stop.reason is not None):
             return False
-        reasons = group.collect(self.stop.reason)
+        reasons = group.gather_objects(self.stop.reason)
         told = [reason if rank == 0 else f"{reason} (process {rank})" for rank, reason in enumerate(reasons) if reason]
-        self.stop.stop(group.from_first(told[0] if told else None))
+        self.stop.stop(group.broadcast_object(told[0] if told else None))
         return True
 
     def _train_epoch(self, epoch: int) -> bool:
         """The remaining steps of an epoch; False when asked to stop before its end."""
         progress = self.state.progress
-        batches = self.feed.batches(epoch, progress.step_in_epoch)
+        batches = self.batches.epoch_batches(epoch, progress.step_in_epoch)
         sums: Tensor | None = None
         names = sorted(LossTerms.__dataclass_fields__)
         if progress.losses:
@@ -199,9 +199,9 @@ class Trainer:
         self.state.optimizer.zero_grad()
         terms = self.step.losses(batch, draws)
         torch.autograd.backward(terms.total)
-        self.group.add_up([weight.grad for weight in model.parameters() if weight.grad is not None])
+        self.group.all_reduce_([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
-        return terms, self.step.settle(draws)
+        return terms, self.step.after_update(draws)
 
     def _epoch_losses(self) -> dict[str, float]:
         """Mean losses over the steps of the epoch just finished; the sums start again."""

@@ -60,7 +60,7 @@ class Validator:
         self.cleaner = cleaner
         self.settings = settings
         self.block = block
-        self.standard = cleaner.to_standard(rows.cpu().numpy())
+        self.standard = cleaner.to_z_scores(rows.cpu().numpy())
         self.fixed = fixed_rows(len(rows))
         self.distances = pair_distances(self.standard[self.fixed])
 
@@ -88,7 +88,7 @@ class Validator:
             reconstruction = float((self.rows - decoded).square().mean())
             points = decoded[fixed]
         correlation = topographic_correlation(self.distances, points.cpu().numpy())
-        restored = self.cleaner.to_standard(decoded.cpu().numpy())
+        restored = self.cleaner.to_z_scores(decoded.cpu().numpy())
         sizes = np.array([size for sizes in model.spec.num_codes for size in sizes])
         weights = self.settings
         return ValidationResult(

@@ -58,9 +58,9 @@ def test_two_equal_codes_are_a_near_tie() -> None:
         for level in model.quantizer_levels():
             level.codes[:, 1] = level.codes[:, 0]
     tokens = TokenTables(model).encode(random_rows(200))
-    chosen = (tokens.indices <= 1).flatten(1).any(1)
-    assert chosen.any()
-    assert (tokens.near_tie >= chosen).all()
+    lookup_rows = (tokens.indices <= 1).flatten(1).any(1)
+    assert lookup_rows.any()
+    assert (tokens.near_tie >= lookup_rows).all()
 
 
 def joint_of(local: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:

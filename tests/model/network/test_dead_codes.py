@@ -121,9 +121,9 @@ def test_rows_are_drawn_in_proportion_to_their_squared_error() -> None:
     level.age.fill_(1000)
     latents = torch.zeros(1, ROWS, 3)
     latents[0, ::2, 0], latents[0, 1::2, 0] = 3.0, 1.0
-    hits = torch.zeros(1, ROWS, 2)
-    hits[..., 1] = 1.0
-    result = LevelResult(latents, hits, torch.ones(1, ROWS, dtype=torch.int64), torch.zeros(1, 2, 3), latents)
+    one_hot = torch.zeros(1, ROWS, 2)
+    one_hot[..., 1] = 1.0
+    result = LevelResult(latents, one_hot, torch.ones(1, ROWS, dtype=torch.int64), torch.zeros(1, 2, 3), latents)
     start, far = snapshot(level), 0
     for seed in range(1000):
         for tensor, value in zip((level.codes, level.counts, level.sums, level.age), start, strict=True):

@@ -29,7 +29,7 @@ def test_batched_encoders_equal_one_per_category(gelu: Gelu) -> None:
 
 
 def test_an_encoder_starts_linear() -> None:
-    block = small_model().each_block()[0]
+    block = small_model().each_bucket()[0]
     columns = block.layout.gather(random_rows())
     torch.testing.assert_close(block.encoder(2 * columns), 2 * torch.bmm(columns, block.encoder.linear))
 
@@ -47,9 +47,13 @@ def test_the_shared_decoder_reads_every_category(gelu: Gelu) -> None:
 @pytest.mark.parametrize("rows", [50, 7])
 def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding(rows: int) -> None:
     model = small_model(branches=True)
-    result = model(random_rows(), partial_rows=rows)
+    result = model(random_rows(), category_rows=rows)
     for c, block, i in each_category(model):
-        done, decoders, width = result.blocks[model.each_block().index(block)], block.partial_decoders, len(GROUPS[c])
+        done, decoders, width = (
+            result.buckets[model.each_bucket().index(block)],
+            block.category_decoders,
+            len(GROUPS[c]),
+        )
         for level, columns in enumerate(done.partial):
             expected = done.latents[level][i] @ decoders.linear[level, i] + decoders.bias[level, i]
             torch.testing.assert_close(columns[i, :, :width], expected[:rows, :width])
@@ -58,17 +62,17 @@ def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_p
 
 def test_partial_decoders_pass_on_the_gradient_of_their_latents() -> None:
     model = small_model(branches=True)
-    result = model(random_rows(), partial_rows=7)
-    for block, done in zip(model.each_block(), result.blocks, strict=True):
-        inputs = [done.embeddings, *(level.up for level in block.quantizer.each())]
+    result = model(random_rows(), category_rows=7)
+    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
+        inputs = [done.embeddings, *(level.project_out for level in block.quantizer.each())]
         for level, columns in enumerate(done.partial):
             weights = torch.randn(columns.shape, generator=seeded(level))
-            linear, bias = block.partial_decoders.linear[level], block.partial_decoders.bias[level]
-            plain = (torch.baddbmm(bias, done.latents[level], linear) * block.partial_decoders.mask)[:, :7]
+            linear, bias = block.category_decoders.linear[level], block.category_decoders.bias[level]
+            plain = (torch.baddbmm(bias, done.latents[level], linear) * block.category_decoders.mask)[:, :7]
             options = {"retain_graph": True, "allow_unused": True}
             for got, wanted in zip(
-                torch.autograd.grad((columns * weights).sum(), [*inputs, block.partial_decoders.linear], **options),
-                torch.autograd.grad((plain * weights).sum(), [*inputs, block.partial_decoders.linear], **options),
+                torch.autograd.grad((columns * weights).sum(), [*inputs, block.category_decoders.linear], **options),
+                torch.autograd.grad((plain * weights).sum(), [*inputs, block.category_decoders.linear], **options),
                 strict=True,
             ):
                 assert got is not None

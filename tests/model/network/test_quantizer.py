@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.network.codebook import one_hot
-from spinlock.model.network.quantizer import NEVER, QuantizerLevel, ResidualQuantizer, chosen
+from spinlock.model.network.codebook import to_one_hot
+from spinlock.model.network.quantizer import NEVER_RESET, QuantizerLevel, ResidualQuantizer, lookup_rows
 from tests.model.specs import LATENT_DIMS, NUM_CODES
 
 DECAY = 0.9
@@ -50,7 +50,7 @@ class TestMovingAverage:
     def test_after_the_codes_are_set(self) -> None:
         level = filled(level_of())
         assert_consistent(level)
-        assert (level.age == NEVER).all(), "no code was ever replaced"
+        assert (level.age == NEVER_RESET).all(), "no code was ever replaced"
 
     @pytest.mark.parametrize("steps", [1, 50])
     def test_after_updates(self, steps: int) -> None:
@@ -85,7 +85,7 @@ class TestMovingAverage:
         errors = []
         for _ in range(60):
             result = level(rows)
-            errors.append((result.latents - torch.bmm(result.hits, level.codes)).square().sum().item())
+            errors.append((result.latents - torch.bmm(result.one_hot, level.codes)).square().sum().item())
             level.update(result.assigned(), DECAY)
         assert errors[-1] < 0.9 * errors[0]
         result = level(rows)
@@ -130,14 +130,14 @@ class TestLevel:
             used = codes[c, : level.num_codes[c]]
             nearest = torch.cdist(result.latents[c], used).argmin(-1)
             assert torch.equal(result.indices[c], nearest)
-            torch.testing.assert_close(result.step[c], (used @ level.up[c])[nearest])
+            torch.testing.assert_close(result.contribution[c], (used @ level.project_out[c])[nearest])
 
     def test_no_code_beyond_a_categorys_own_is_ever_chosen(self) -> None:
         # The padding holds zeros, the nearest of all to these rows.
         level = filled(level_of(num_codes=(9, 2)))
         result = level(1e-3 * residuals(500))
         assert result.indices[1].max() <= 1
-        assert not result.hits[1, :, 2:].any()
+        assert not result.one_hot[1, :, 2:].any()
 
     def test_latents_beyond_a_categorys_own_width_are_zero(self) -> None:
         level = filled(level_of())
@@ -163,15 +163,15 @@ class TestResidualLevels:
             residual = embeddings[c].double().numpy()
             for level_number, level in enumerate(quantizer.each()):
                 width, size = LATENT_DIMS[c + 1][level_number], NUM_CODES[c + 1][level_number]
-                down = level.down[c, :, :width].detach().double().numpy()
-                up = level.up[c, :width].detach().double().numpy()
+                down = level.project_in[c, :, :width].detach().double().numpy()
+                up = level.project_out[c, :width].detach().double().numpy()
                 codes = level.codes[c, :size, :width].double().numpy()
-                chosen = []
+                lookup_rows = []
                 for row in residual:
-                    chosen.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
-                residual = residual - codes[chosen] @ up
-                assert results[level_number].indices[c].tolist() == chosen
-                left = embeddings[c] - sum(result.step[c] for result in results[: level_number + 1])
+                    lookup_rows.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
+                residual = residual - codes[lookup_rows] @ up
+                assert results[level_number].indices[c].tolist() == lookup_rows
+                left = embeddings[c] - sum(result.contribution[c] for result in results[: level_number + 1])
                 np.testing.assert_allclose(left.detach().numpy(), residual, atol=1e-4)
 
     def test_looking_tokens_up_gives_the_quantized_latents_of_every_prefix(
@@ -180,7 +180,7 @@ class TestResidualLevels:
         results = quantizer(embeddings)
         tokens = torch.stack([result.indices for result in results], dim=-1).transpose(0, 1)
         for count in (1, 2, 3):
-            expected = torch.stack([result.step for result in results[:count]]).sum(0)
+            expected = torch.stack([result.contribution for result in results[:count]]).sum(0)
             torch.testing.assert_close(quantizer.lookup(tokens[..., :count]), expected)
 
     def test_a_finer_level_sends_no_gradient_into_the_coarser(
@@ -188,7 +188,9 @@ class TestResidualLevels:
     ) -> None:
         results = quantizer(embeddings.requires_grad_())
         coarse = quantizer.each()[0]
-        gradients = torch.autograd.grad(results[1].latents.square().sum(), [coarse.down, coarse.up], allow_unused=True)
+        gradients = torch.autograd.grad(
+            results[1].latents.square().sum(), [coarse.project_in, coarse.project_out], allow_unused=True
+        )
         assert gradients == (None, None)
 
     def test_autocast_does_not_reach_the_search(self, quantizer: ResidualQuantizer, embeddings: torch.Tensor) -> None:
@@ -199,14 +201,14 @@ class TestResidualLevels:
         for result, same in zip(results, expected, strict=True):
             assert torch.equal(result.indices, same.indices)
             assert result.latents.dtype == torch.float32
-        assert coarse[0].step.dtype == torch.float32
+        assert coarse[0].contribution.dtype == torch.float32
 
 
 def test_chosen_rows_and_their_gradient() -> None:
     tables = torch.randn(2, 5, 3, generator=seeded(), dtype=torch.float64, requires_grad=True)
     indices = torch.randint(5, (2, 7), generator=seeded())
-    hits = one_hot(indices, 5).double()
-    assert torch.equal(hits.argmax(-1), indices)
-    assert torch.equal(hits.sum(-1), torch.ones(2, 7, dtype=torch.float64))
-    torch.testing.assert_close(chosen(tables, indices, hits), torch.bmm(hits, tables))
-    assert torch.autograd.gradcheck(lambda each: chosen(each, indices, hits), tables)
+    one_hot = to_one_hot(indices, 5).double()
+    assert torch.equal(one_hot.argmax(-1), indices)
+    assert torch.equal(one_hot.sum(-1), torch.ones(2, 7, dtype=torch.float64))
+    torch.testing.assert_close(lookup_rows(tables, indices, one_hot), torch.bmm(one_hot, tables))
+    assert torch.autograd.gradcheck(lambda each: lookup_rows(each, indices, one_hot), tables)

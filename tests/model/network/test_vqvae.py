@@ -5,7 +5,7 @@ import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.codec.inference import BLOCK, decode_tokens, encode_rows, latent_rows
-from spinlock.model.network.vqvae import joined, with_prefixes
+from spinlock.model.network.vqvae import apply_quantizer_dropout, joined
 from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
 
 
@@ -32,12 +32,12 @@ def test_tokens_stay_within_their_codebooks(model: CategoricalVQVAE) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVAE, count: int) -> None:
     result = model(random_rows())
-    prefix = [block.latents[count - 1] for block in result.blocks]
+    prefix = [block.latents[count - 1] for block in result.buckets]
     torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(joined(prefix)))
 
 
 def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
-    result = model(random_rows(), prefix_ends=(7, 14))
+    result = model(random_rows(), dropout_ends=(7, 14))
     tokens = result.indices
     expected = torch.cat(
         [model.decode(tokens[:7, :, :1]), model.decode(tokens[7:14, :, :2]), model.decode(tokens[14:])]
@@ -49,8 +49,8 @@ def test_prefixes_of_latents() -> None:
     prefixes = [[torch.full((2, 5, 2), float(level)), torch.full((1, 5, 3), level + 0.5)] for level in (1, 2, 3)]
     flat = joined(prefixes[2])
     assert flat[0].tolist() == [3, 3, 3, 3, 3.5, 3.5, 3.5]
-    assert with_prefixes(flat, prefixes, (0, 0)) is flat
-    seen = with_prefixes(flat, prefixes, (2, 4))
+    assert apply_quantizer_dropout(flat, prefixes, (0, 0)) is flat
+    seen = apply_quantizer_dropout(flat, prefixes, (2, 4))
     assert seen[:, 0].tolist() == [1, 1, 2, 2, 3]
     assert seen[:, -1].tolist() == [1.5, 1.5, 2.5, 2.5, 3.5]
 
@@ -58,25 +58,25 @@ def test_prefixes_of_latents() -> None:
 def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
     for c, block, i in each_category(model):
-        done = result.blocks[model.each_block().index(block)]
+        done = result.buckets[model.each_bucket().index(block)]
         width = len(GROUPS[c])
         torch.testing.assert_close(done.columns[i, :, :width], random_rows()[:, list(GROUPS[c])])
         for level in range(3):
-            latent = sum(step.step[i] for step in done.levels[: level + 1])
-            own = latent @ block.partial_decoders.linear[level, i] + block.partial_decoders.bias[level, i]
+            latent = sum(step.contribution[i] for step in done.levels[: level + 1])
+            own = latent @ block.category_decoders.linear[level, i] + block.category_decoders.bias[level, i]
             torch.testing.assert_close(done.partial[level][i, :, :width], own[:, :width])
 
 
 def test_gradients_pass_straight_through_in_the_directions_that_the_levels_pass_on(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
-    for block, done in zip(model.each_block(), result.blocks, strict=True):
+    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
         for prefix in done.latents:
             (through,) = torch.autograd.grad(prefix[..., 0].sum(), done.embeddings, retain_graph=True)
             for i, gradient in enumerate(through):
                 lost = torch.eye(6)
                 for level in block.quantizer.each():
                     width = int(level.latent_mask[i].sum())
-                    lost = lost @ (torch.eye(6) - level.down[i, :, :width] @ level.up[i, :width])
+                    lost = lost @ (torch.eye(6) - level.project_in[i, :, :width] @ level.project_out[i, :width])
                 torch.testing.assert_close(gradient, (torch.eye(6) - lost)[:, 0].expand(50, -1))
 
 
@@ -84,10 +84,10 @@ def test_a_direction_that_no_level_sees_gets_no_gradient() -> None:
     model = small_model()
     with torch.no_grad():
         for level in model.quantizer_levels():
-            level.down[:, 5] = 0.0
-            level.up[:, :, 5] = 0.0
+            level.project_in[:, 5] = 0.0
+            level.project_out[:, :, 5] = 0.0
     result = model(random_rows())
-    embeddings = [block.embeddings for block in result.blocks]
+    embeddings = [block.embeddings for block in result.buckets]
     for gradient in torch.autograd.grad(result.reconstruction.square().sum(), embeddings):
         assert not gradient[..., 5].any()
         assert gradient[..., :5].any()
@@ -145,7 +145,7 @@ def test_results_follow_the_order_of_the_categories(model: CategoricalVQVAE) -> 
     assert result.indices.shape == (50, 4, 3)
     assert len(result.levels) == len(model.quantizer_levels()) == 6
     for level, done in zip(model.quantizer_levels(), result.levels, strict=True):
-        assert done.hits.shape[-1] == level.codes.shape[1]
+        assert done.one_hot.shape[-1] == level.codes.shape[1]
 
 
 def test_codes_are_learned_only_when_asked() -> None:

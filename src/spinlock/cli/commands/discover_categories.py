@@ -77,7 +77,7 @@ def discover_categories(
         rng = np.random.default_rng(settings.random_seed)
         with working(f"finding them again on {stability} bootstrap samples"):
             result = bootstrap_stability(
-                data.standardized_train, labels, discovery.chosen.distance, limits, draws=stability, rng=rng
+                data.z_scored_train, labels, discovery.chosen.distance, limits, draws=stability, rng=rng
             )
         agreement = result.column_agreement
         comments["stability"] = {

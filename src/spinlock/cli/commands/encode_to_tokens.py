@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spinlock.io.features import FeatureSource
-    from spinlock.runtime.process_group import Processes
+    from spinlock.runtime.process_group import ProcessGroup
     from spinlock.tokenizer import EncodedBlock, Tokenizer
 
 BATCH_SIZE = 8192
@@ -54,31 +54,31 @@ def encode_to_tokens(
 
     from spinlock.cli.terminal import first_only  # after the checks: what follows imports torch, which takes seconds
     from spinlock.runtime.device import choose_device
-    from spinlock.runtime.process_group import processes
+    from spinlock.runtime.process_group import process_group
     from spinlock.tokenizer import Tokenizer
 
-    with processes() as group, first_only(group.first):
+    with process_group() as group, first_only(group.is_main):
         tokenizer = Tokenizer.load(
-            vqvae_model, choose_device(device, local_rank=group.local_rank, local_count=group.local_count)
+            vqvae_model, choose_device(device, local_rank=group.local_rank, local_world_size=group.local_world_size)
         )
         trained_on = tokenizer.checkpoint.content["dataset"]
         with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
             blocks = _encoded(source, tokenizer, batch_size, group)
-            if group.first:
+            if group.is_main:
                 _write(source, tokenizer, blocks, output, overwrite)
             else:
                 deque(blocks, maxlen=0)  # what it makes goes to the first process
 
 
 def _encoded(
-    source: FeatureSource, tokenizer: Tokenizer, batch_size: int, group: Processes
+    source: FeatureSource, tokenizer: Tokenizer, batch_size: int, group: ProcessGroup
 ) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
     """Raw rows and tokens, block by block, in the first process; each of several encodes its share of the blocks."""
     import numpy as np
 
     from spinlock.errors import located
     from spinlock.preprocessing.cleaning import match_columns
-    from spinlock.runtime.threads import ahead
+    from spinlock.runtime.threads import prefetch
 
     with located(source.path):
         columns = match_columns(source.names, tokenizer.feature_names)
@@ -86,23 +86,23 @@ def _encoded(
     last = (source.num_rows - 1) // batch_size
     waiting = []
     own = None
-    for number, rows in enumerate(ahead(_blocks_of(source, batch_size, group))):
+    for number, rows in enumerate(prefetch(_blocks_of(source, batch_size, group))):
         waiting.append(rows)
-        if len(rows) and number % group.count == group.rank:
+        if len(rows) and number % group.world_size == group.rank:
             own = tokenizer.encode_block(rows if in_order else rows[:, columns])
-        if number % group.count == group.count - 1 or number == last:
-            done = group.collect(own)
+        if number % group.world_size == group.world_size - 1 or number == last:
+            done = group.gather_objects(own)
             yield from zip(waiting, done, strict=False)
             waiting, own = [], None
 
 
-def _blocks_of(source: FeatureSource, size: int, group: Processes) -> Iterator[NDArray[np.float32]]:
+def _blocks_of(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[NDArray[np.float32]]:
     """All blocks of rows for the first process, which hashes them too; the others leave those of others empty."""
-    if group.first:
+    if group.is_main:
         yield from (rows for _, rows in source.blocks(size))
         return
     for number, start in enumerate(range(0, source.num_rows, size)):
-        stop = start + size if number % group.count == group.rank else start
+        stop = start + size if number % group.world_size == group.rank else start
         yield source.read(start, stop)
 
 
@@ -121,7 +121,7 @@ def _write(
     from spinlock.cli.views.progress import progress
     from spinlock.io.token_columns import TokenColumns
     from spinlock.io.tokens import TokenWriter
-    from spinlock.runtime.threads import ahead
+    from spinlock.runtime.threads import prefetch
 
     extra = len(source.names) - len(tokenizer.feature_names)
     digest, started = hashlib.sha256(), time.perf_counter()
@@ -141,7 +141,7 @@ def _write(
         overwrite=overwrite,
     )
     with writer, progress("encoding", source.num_rows) as advance:
-        for rows, block in ahead(blocks):
+        for rows, block in prefetch(blocks):
             digest.update(rows.astype("<f4", copy=False).data)
             writer.write(
                 block.indices,

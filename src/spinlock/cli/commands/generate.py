@@ -118,7 +118,7 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     from spinlock.generation.strata import operators_of
     from spinlock.operators.sampling import balance
     from spinlock.runtime.device import choose_device
-    from spinlock.runtime.process_group import Processes
+    from spinlock.runtime.process_group import ProcessGroup
 
     console = out()
     console.print(dump_config(settings).rstrip())
@@ -140,7 +140,7 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
         f"features: {len(names.aggregated)} aggregated, {len(names.per_trajectory)} per trajectory, "
         f"{len(names.per_timestep)} per timestep"
     )
-    workers = min(at_once(settings, device, Processes()), len(blocks))
+    workers = min(at_once(settings, device, ProcessGroup()), len(blocks))
     check_memory(settings, blocks, device, workers)
     with working("timing a few steps of each family"):
         needs = estimate(settings, operators, blocks, device, workers)

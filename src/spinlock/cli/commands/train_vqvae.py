@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
     from spinlock.config import VQVAEConfig
-    from spinlock.preprocessing.training_data import Table
-    from spinlock.runtime.process_group import Processes
+    from spinlock.preprocessing.training_data import FeatureTable
+    from spinlock.runtime.process_group import ProcessGroup
     from spinlock.training.compilation import CompilePlan
     from spinlock.training.prepare import Prepared
     from spinlock.training.run import Run
@@ -80,10 +80,10 @@ def train_vqvae(
     from spinlock.cli.views.training_plan import tell_plan, tell_resumed
     from spinlock.preprocessing.training_data import read_table
     from spinlock.runtime.device import choose_device
-    from spinlock.runtime.process_group import processes
+    from spinlock.runtime.process_group import process_group
 
-    with processes() as group, first_only(group.first):
-        chosen = choose_device(settings.device, local_rank=group.local_rank, local_count=group.local_count)
+    with process_group() as group, first_only(group.is_main):
+        chosen = choose_device(settings.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
         if settings.resume_from is not None:
             run = _resume(settings, chosen, group)
             if dry_run:
@@ -138,7 +138,7 @@ def _check_directory(settings: VQVAEConfig, overwrite: bool, dry_run: bool) -> N
 
 
 def _prepare(
-    settings: VQVAEConfig, table: Table, device: torch.device, group: Processes
+    settings: VQVAEConfig, table: FeatureTable, device: torch.device, group: ProcessGroup
 ) -> tuple[Prepared, VQVAEConfig, CompilePlan]:
     from spinlock.cli.terminal import log, working
     from spinlock.errors import located
@@ -166,7 +166,7 @@ def _prepare(
 
 
 def _start(
-    prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device, group: Processes
+    prepared: Prepared, settings: VQVAEConfig, compile_plan: CompilePlan, device: torch.device, group: ProcessGroup
 ) -> Run:
     from spinlock.cli.terminal import command_line, log
     from spinlock.training.plan import callbacks
@@ -182,7 +182,7 @@ def _start(
     return new_run(prepared, settings, compile_plan, device=device, command_line=command_line(), group=group)
 
 
-def _resume(settings: VQVAEConfig, device: torch.device, group: Processes) -> Run:
+def _resume(settings: VQVAEConfig, device: torch.device, group: ProcessGroup) -> Run:
     from spinlock.checkpoint.provenance import environment
     from spinlock.cli.terminal import command_line, log
     from spinlock.preprocessing.training_data import read_table
@@ -226,7 +226,7 @@ def _train(run: Run, stop: StopRequest) -> None:
     if reason is not None:
         log(f"stopped after epoch {progress.epoch}: {reason}")
     log(f"training took {duration(observer.seconds)}")
-    if run.group.first:
+    if run.group.is_main:
         run.finish(final_metrics(run.best_model(), run.fixed.data))
         tell_result(run)
 

@@ -15,7 +15,7 @@ from spinlock.cli.views.progress import PLAIN_SECONDS
 
 if TYPE_CHECKING:
     from spinlock.generation.blocks import Block
-    from spinlock.runtime.process_group import Processes
+    from spinlock.runtime.process_group import ProcessGroup
 
 
 class GenerationProgress:
@@ -29,12 +29,12 @@ class GenerationProgress:
         self._task = TaskID(0)
         self._who = ""
 
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: Processes) -> None:
+    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
         """The blocks of this process, and those done before."""
         self._total = sum(len(block.members) for block in blocks)
         self._done = self._before = sum(len(block.members) for block in done)
         self._started = time.monotonic()
-        self._who = "" if share.count == 1 else f"process {share.rank} of {share.count}: "
+        self._who = "" if share.world_size == 1 else f"process {share.rank} of {share.world_size}: "
         if done:
             log(f"{self._who}going on: {self._done} of {self._total} operators are done")
         if is_terminal():

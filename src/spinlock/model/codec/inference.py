@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spinlock.model.codec.tables import TokenTables
 from spinlock.model.network.vqvae import CategoricalVQVAE
-from spinlock.runtime.threads import side_by_side
+from spinlock.runtime.threads import parallel_map
 
 BLOCK = 1024
 
@@ -84,7 +84,7 @@ class Codec:
     def encode(self, rows: Tensor) -> EncodedRows:
         """Tokens and reconstruction errors of normalized rows [n, D]."""
         with full_precision():
-            parts = side_by_side(self.encode_block, torch.split(rows, BLOCK), rows.device)
+            parts = parallel_map(self.encode_block, torch.split(rows, BLOCK), rows.device)
         return EncodedRows(
             torch.cat([part.indices for part in parts]),
             torch.cat([part.error for part in parts]),
@@ -133,7 +133,7 @@ def _in_blocks(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
         return function(_padded(block))[: len(block)]
 
     with full_precision():
-        return torch.cat(side_by_side(padded, torch.split(rows, BLOCK), rows.device))
+        return torch.cat(parallel_map(padded, torch.split(rows, BLOCK), rows.device))
 
 
 def _padded(rows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from spinlock.model.network.joint_codes import JointCodes
 SWEEPS = 5
 """Rounds over all categories, at most."""
 
-LEAST_GAIN = 1e-6
+MIN_GAIN = 1e-6
 """Tokens change only for a cost that is lower by more than this: a tie must not move them for ever."""
 
 
@@ -44,7 +44,7 @@ class JointTables:
                 costs = torch.addmm(self.norms[c], wanted, vectors.t(), alpha=-2.0)
                 unary = torch.split(costs, [len(book) for book in books], dim=1)
                 found = beam_search(unary, self.cross[c], width)
-                better = active & (found.cost < cost_of(now, unary, self.cross[c]) - LEAST_GAIN)
+                better = active & (found.cost < cost_of(now, unary, self.cross[c]) - MIN_GAIN)
                 margin = torch.where(active, torch.minimum(margin, found.runner_up), margin)
                 tokens[:, c] = torch.where(better[:, None], found.codes, now)
                 left = wanted - self._sum(c, tokens[:, c])

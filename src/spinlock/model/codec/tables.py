@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from spinlock.model.codec.beam_search import beam_search, pairwise
 from spinlock.model.codec.joint_assignment import JointTables
-from spinlock.model.network.block import CategoryBlock
+from spinlock.model.network.block import CategoryBucket
 from spinlock.model.network.vqvae import CategoricalVQVAE
 from spinlock.model.spec import LEVELS
 
@@ -32,16 +32,16 @@ class Tokens:
     near_tie: Tensor
 
 
-class BlockTables:
+class BucketTables:
     """Costs of the codes of one bucket of categories, straight from its columns.
 
     With a beam width of 1 the costs are those of the network's own pass, |r D - q|^2 of the residual r of a level.
     """
 
-    def __init__(self, block: CategoryBlock, beam_width: int) -> None:
+    def __init__(self, block: CategoryBucket, beam_width: int) -> None:
         levels = block.quantizer.each()
-        up = [level.up_codes() for level in levels]
-        compared = [level.down_codes() for level in levels] if beam_width == 1 else up
+        up = [level.projected_codes() for level in levels]
+        compared = [level.input_codes() for level in levels] if beam_width == 1 else up
         norms = [codes.square().sum(-1) for codes in ([level.codes for level in levels] if beam_width == 1 else up)]
         toward = torch.cat(compared, dim=1).transpose(1, 2)
         self.block = block
@@ -85,15 +85,15 @@ class TokenTables:
         spec, decoder = model.spec, model.decoder
         self.spec = spec
         self.decoder = decoder
-        self.blocks = [BlockTables(block, spec.beam_width) for block in model.each_block()]
+        self.buckets = [BucketTables(block, spec.beam_width) for block in model.each_bucket()]
         layers = torch.cat([decoder.linear, decoder.hidden], dim=1)
         self.members = layers.new_zeros(spec.num_categories, spec.num_columns)
         for c, group in enumerate(spec.groups):
             self.members[c, list(group)] = 1.0
         codebooks: list[Tensor] = []
         first = 0
-        for block in model.each_block():
-            up = [level.up_codes() for level in block.quantizer.each()]
+        for block in model.each_bucket():
+            up = [level.projected_codes() for level in block.quantizer.each()]
             for c, sizes in enumerate(spec.num_codes[block.members]):
                 layer = layers[first : (first := first + up[0].shape[-1])]
                 codebooks += [table[c, :size] @ layer for table, size in zip(up, sizes, strict=True)]
@@ -116,7 +116,7 @@ class TokenTables:
         """Tokens of rows [B, D], each from its own category's columns."""
         by_column = torch.cat([rows.t(), rows.new_ones(1, len(rows))])
         margin = NEAR_TIE * (self.members @ by_column[:-1].square())
-        encoded = [block.encode(by_column, margin[block.block.members]) for block in self.blocks]
+        encoded = [block.encode(by_column, margin[block.block.members]) for block in self.buckets]
         indices = torch.cat([part.indices for part in encoded]).transpose(0, 1)
         return Tokens(indices, torch.stack([part.near_tie for part in encoded]).any(0))
 

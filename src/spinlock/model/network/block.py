@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spinlock.model.network.decoder import PartialDecoders
+from spinlock.model.network.decoder import CategoryDecoders
 from spinlock.model.network.encoder import CategoryEncoder
 from spinlock.model.network.layout import CategoryLayout
 from spinlock.model.network.quantizer import LevelResult, ResidualQuantizer, straight_through
@@ -15,7 +15,7 @@ from spinlock.model.spec import ModelSpec
 
 
 @dataclass(frozen=True)
-class BlockResult:
+class BucketResult:
     """One training pass of a bucket.
 
     ``columns`` [C, B, M] is its part of the rows, ``embeddings`` [C, B, E] before and ``latents`` [C, B, E] after
@@ -30,7 +30,7 @@ class BlockResult:
     levels: list[LevelResult]
 
 
-class CategoryBlock(nn.Module):
+class CategoryBucket(nn.Module):
     """The categories ``members`` of a model, batched."""
 
     def __init__(self, spec: ModelSpec, members: slice, *, learned_codes: bool, generator: torch.Generator) -> None:
@@ -47,9 +47,9 @@ class CategoryBlock(nn.Module):
             generator=generator,
         )
         tables = [level.codes.shape[1] for level in self.quantizer.each()]
-        self.partial_decoders = PartialDecoders(tables, mask, width, generator)
+        self.category_decoders = CategoryDecoders(tables, mask, width, generator)
 
-    def forward(self, table: Tensor, partial_rows: int | None = None) -> BlockResult:
+    def forward(self, table: Tensor, category_rows: int | None = None) -> BucketResult:
         """Encode and quantize rows, [D + 1, B] column by column, and decode the first of them (None: all) partially.
 
         The straight-through gradient of every prefix reaches the embeddings: z^ + (e - stop(e)) T, in the directions
@@ -59,14 +59,16 @@ class CategoryBlock(nn.Module):
         columns = self.layout.gather_columns(table)
         embeddings = self.encoder(columns)
         levels = self.quantizer(embeddings)
-        partial = self.partial_decoders(levels, table.shape[1] if partial_rows is None else partial_rows)
-        first = levels[0].step
+        partial = self.category_decoders(levels, table.shape[1] if category_rows is None else category_rows)
+        first = levels[0].contribution
         if torch.is_grad_enabled():
-            transmitted = self.quantizer.transmitted()
-            first = straight_through(first, embeddings, transmitted)
-            partial = straight_through(partial, embeddings[:, :partial_rows], self.partial_decoders.reads(transmitted))
+            gradient_passthrough = self.quantizer.gradient_passthrough()
+            first = straight_through(first, embeddings, gradient_passthrough)
+            partial = straight_through(
+                partial, embeddings[:, :category_rows], self.category_decoders.reads(gradient_passthrough)
+            )
         latents = [first]
         for level in levels[1:]:
-            latents.append(latents[-1] + level.step)
+            latents.append(latents[-1] + level.contribution)
         prefixes = partial.unflatten(2, (len(levels), -1)).permute(2, 0, 1, 3)
-        return BlockResult(columns, embeddings, latents, prefixes, levels)
+        return BucketResult(columns, embeddings, latents, prefixes, levels)

@@ -23,6 +23,6 @@ def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
     return torch.baddbmm(penalty, points, codes.transpose(1, 2), alpha=-2.0).min(-1).indices
 
 
-def one_hot(indices: Tensor, width: int) -> Tensor:
+def to_one_hot(indices: Tensor, width: int) -> Tensor:
     """Indices [C, n] as float one-hot rows [C, n, K], looked up: ``F.one_hot`` reads back to the host."""
     return F.embedding(indices, torch.eye(width, device=indices.device))

@@ -40,7 +40,7 @@ def reset_dead_codes(
     usage_rank = level.counts.masked_fill(~level.mask, torch.inf).argsort(stable=True, dim=-1).argsort(dim=-1)
     dead &= usage_rank < (max_fraction * size).floor().clamp(min=1 if max_fraction > 0 else 0)
     latents = result.latents.detach()
-    error = (latents - torch.bmm(result.hits, level.codes)).square().sum(-1)
+    error = (latents - torch.bmm(result.one_hot, level.codes)).square().sum(-1)
     keys = error.clamp(min=1e-30).log() - (-noise.clamp(1e-7, 1 - 1e-7).log()).log()
     count = min(level.codes.shape[1], latents.shape[1])
     rows = keys.topk(count, dim=-1).indices

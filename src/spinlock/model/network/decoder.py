@@ -38,7 +38,7 @@ class SharedDecoder(nn.Module):
         return torch.addmm(torch.addmm(self.bias, flat, self.linear), hidden, self.output)
 
 
-class PartialDecoders(nn.Module):
+class CategoryDecoders(nn.Module):
     """Latents [C, B, E] after each of L levels to each category's own columns, zero in the padding: [C, b, L M].
 
     z^ W = sum_l hits_l (T_l W) with the levels' tables T_l [C, K_l, E]: products with codes, not with rows. All
@@ -64,16 +64,16 @@ class PartialDecoders(nn.Module):
 
     def forward(self, levels: Sequence[LevelResult], rows: int) -> Tensor:
         """Own columns [C, rows, L M] of the first rows, from each prefix of the levels."""
-        tables = torch.cat([level.table for level in levels], dim=1)
-        hits = torch.cat([level.hits[:, :rows] for level in levels], dim=2)
+        tables = torch.cat([level.projected_codes for level in levels], dim=1)
+        one_hot = torch.cat([level.one_hot[:, :rows] for level in levels], dim=2)
         added = torch.bmm(tables, self.weights())
         added = added.view(*added.shape[:2], len(levels), -1)
-        return torch.baddbmm(_side_by_side(self.bias * self.mask), hits, (added * self.nested[..., None]).flatten(2))
+        return torch.baddbmm(_side_by_side(self.bias * self.mask), one_hot, (added * self.nested[..., None]).flatten(2))
 
     @torch.no_grad()
-    def reads(self, transmitted: Tensor) -> Tensor:
+    def reads(self, gradient_passthrough: Tensor) -> Tensor:
         """T W [C, E, L M]: how the own columns follow an embedding of which ``transmitted`` T [C, E, E] passes on."""
-        return torch.bmm(transmitted, self.weights())
+        return torch.bmm(gradient_passthrough, self.weights())
 
 
 def _side_by_side(levels: Tensor) -> Tensor:

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.network.codebook import code_mask, code_penalty, nearest, one_hot
+from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 from spinlock.model.network.encoder import uniform_weights
 
-NEVER = 1 << 40
+NEVER_RESET = 1 << 40
 """The age of a code that was never replaced, in steps."""
 
-SMOOTHING = 1e-5
+LAPLACE_SMOOTHING = 1e-5
 """Laplace smoothing of code usage, in rows."""
 
 
@@ -31,20 +31,20 @@ SMOOTHING = 1e-5
 class LevelResult:
     """What one level did.
 
-    Latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], the table e U [C, K, E] of what each code
-    adds to the quantized latent, and what was added, q U [C, B, E].
+    Latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], the projected codes e U [C, K, E]
+    and the contribution q U [C, B, E] of the level to the quantized latent.
     """
 
     latents: Tensor
-    hits: Tensor
+    one_hot: Tensor
     indices: Tensor
-    table: Tensor
-    step: Tensor
+    projected_codes: Tensor
+    contribution: Tensor
 
     @torch.no_grad()
     def assigned(self) -> Assigned:
         """Hits and sums of latents of this pass."""
-        return Assigned(self.hits.sum(1), torch.bmm(self.hits.transpose(1, 2), self.latents.detach()))
+        return Assigned(self.one_hot.sum(1), torch.bmm(self.one_hot.transpose(1, 2), self.latents.detach()))
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class QuantizerLevel(nn.Module):
         categories, width = len(latent_dims), max(latent_dims)
         mask = code_mask(torch.tensor(num_codes))
         latent_mask = code_mask(torch.tensor(latent_dims)).float()
-        self.down = uniform_weights((categories, embedding_dim, width), embedding_dim, generator)
-        self.up = uniform_weights((categories, width, embedding_dim), width, generator)
+        self.project_in = uniform_weights((categories, embedding_dim, width), embedding_dim, generator)
+        self.project_out = uniform_weights((categories, width, embedding_dim), width, generator)
         codes = torch.randn(*mask.shape, width, generator=generator) * mask[..., None] * latent_mask[:, None]
         self.codes = nn.Parameter(codes, requires_grad=learned_codes)
         self.register_buffer("counts", mask.float())
         self.register_buffer("sums", codes.clone())
-        self.register_buffer("age", torch.full(mask.shape, NEVER))
+        self.register_buffer("age", torch.full(mask.shape, NEVER_RESET))
         self.register_buffer("mask", mask, persistent=False)
         self.register_buffer("latent_mask", latent_mask[:, None], persistent=False)
 
@@ -98,23 +98,23 @@ class QuantizerLevel(nn.Module):
 
     def project(self, residual: Tensor) -> Tensor:
         """y = r P [C, B, d], zero beyond a category's own latent width."""
-        return torch.bmm(residual, self.down * self.latent_mask)
+        return torch.bmm(residual, self.project_in * self.latent_mask)
 
-    def up_codes(self) -> Tensor:
+    def projected_codes(self) -> Tensor:
         """e U [C, K, E]: what each code adds to the quantized latent. K products, not B; codes get no gradient here."""
-        return torch.bmm(self.codes.detach() * self.latent_mask, self.up)
+        return torch.bmm(self.codes.detach() * self.latent_mask, self.project_out)
 
-    def down_codes(self) -> Tensor:
+    def input_codes(self) -> Tensor:
         """q D' [C, K, E]: a residual's product with it is that of its projection with the code."""
-        return torch.bmm(self.codes.detach() * self.latent_mask, self.down.transpose(1, 2))
+        return torch.bmm(self.codes.detach() * self.latent_mask, self.project_in.transpose(1, 2))
 
     def forward(self, residual: Tensor) -> LevelResult:
         """Quantize residuals [C, B, E] with the codes as they are."""
         latents = self.project(residual)
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
-        hits = one_hot(indices, self.codes.shape[1])
-        table = self.up_codes()
-        return LevelResult(latents, hits, indices, table, chosen(table, indices, hits))
+        one_hot = to_one_hot(indices, self.codes.shape[1])
+        table = self.projected_codes()
+        return LevelResult(latents, one_hot, indices, table, lookup_rows(table, indices, one_hot))
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, counts: Tensor) -> None:
@@ -122,13 +122,13 @@ class QuantizerLevel(nn.Module):
         self.codes.copy_(codes)
         self.counts.copy_(counts * self.mask)
         self.sums.copy_(self.smoothed_counts()[..., None] * codes)
-        self.age.fill_(NEVER)
+        self.age.fill_(NEVER_RESET)
 
     def smoothed_counts(self) -> Tensor:
         """n~ = (n + eps) / (sum n + K eps) * sum n [C, K]: a temporary, never written back."""
         total = self.counts.sum(-1, keepdim=True)
         codes = self.mask.sum(-1, keepdim=True)
-        return (self.counts + SMOOTHING) / (total + codes * SMOOTHING) * total * self.mask
+        return (self.counts + LAPLACE_SMOOTHING) / (total + codes * LAPLACE_SMOOTHING) * total * self.mask
 
     @torch.no_grad()
     def update(self, assigned: Assigned, decay: float) -> None:
@@ -177,24 +177,24 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             for level in self.each():
                 if results:
-                    residual = residual - results[-1].step.detach()
+                    residual = residual - results[-1].contribution.detach()
                 results.append(level(residual))
         return results
 
     @torch.no_grad()
-    def transmitted(self) -> Tensor:
+    def gradient_passthrough(self) -> Tensor:
         """T = I - prod_l (I - P_l U_l) [C, E, E]: what of an embedding e the levels pass on, e T, but for rounding."""
         levels = self.each()
-        whole = torch.eye(levels[0].down.shape[1], device=levels[0].down.device)
-        lost = whole.expand(len(levels[0].down), -1, -1)
+        whole = torch.eye(levels[0].project_in.shape[1], device=levels[0].project_in.device)
+        lost = whole.expand(len(levels[0].project_in), -1, -1)
         for level in levels:
-            lost = lost - torch.bmm(torch.bmm(lost, level.down) * level.latent_mask, level.up)
+            lost = lost - torch.bmm(torch.bmm(lost, level.project_in) * level.latent_mask, level.project_out)
         return whole - lost
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Quantized latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
         levels = self.each()[: indices.shape[-1]]
-        rows = [table_rows(level.up_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
+        rows = [table_rows(level.projected_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
 
@@ -202,19 +202,19 @@ class _Chosen(torch.autograd.Function):
     """Rows of tables: looked up, which is faster than a product with one-hot rows; that product is its transpose."""
 
     @staticmethod
-    def forward(ctx: Any, tables: Tensor, indices: Tensor, hits: Tensor) -> Tensor:
-        ctx.save_for_backward(hits)
+    def forward(ctx: Any, tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
+        ctx.save_for_backward(one_hot)
         return table_rows(tables, indices)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (hits,) = ctx.saved_tensors
-        return torch.bmm(hits.transpose(1, 2), gradient), None, None
+        (one_hot,) = ctx.saved_tensors
+        return torch.bmm(one_hot.transpose(1, 2), gradient), None, None
 
 
-def chosen(tables: Tensor, indices: Tensor, hits: Tensor) -> Tensor:
+def lookup_rows(tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
     """Rows [C, B, E] of tables [C, K, E] by indices [C, B], which ``hits`` [C, B, K] shows as one-hot rows."""
-    rows: Tensor = _Chosen.apply(tables, indices, hits)
+    rows: Tensor = _Chosen.apply(tables, indices, one_hot)
     return rows
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.network.block import BlockResult, CategoryBlock
+from spinlock.model.network.block import BucketResult, CategoryBucket
 from spinlock.model.network.decoder import SharedDecoder
 from spinlock.model.network.joint_codes import JointCodes
 from spinlock.model.network.layout import by_column
@@ -27,28 +27,28 @@ class ForwardResult:
 
     reconstruction: Tensor
     flat: Tensor
-    blocks: list[BlockResult]
+    buckets: list[BucketResult]
     embedding_dim: int
 
     @property
     def embeddings(self) -> Tensor:
         """Embeddings [C, B, E] before quantization."""
-        return widened([block.embeddings for block in self.blocks], self.embedding_dim)
+        return widened([block.embeddings for block in self.buckets], self.embedding_dim)
 
     @property
     def latents(self) -> Tensor:
         """Quantized latents [C, B, E] after all levels, with the straight-through gradient."""
-        return widened([block.latents[-1] for block in self.blocks], self.embedding_dim)
+        return widened([block.latents[-1] for block in self.buckets], self.embedding_dim)
 
     @property
     def levels(self) -> list[LevelResult]:
         """What every level of every bucket did, in the order of :meth:`CategoricalVQVAE.quantizer_levels`."""
-        return [level for block in self.blocks for level in block.levels]
+        return [level for block in self.buckets for level in block.levels]
 
     @property
     def indices(self) -> Tensor:
         """Tokens [B, C, L]."""
-        tokens = [torch.stack([level.indices for level in block.levels], dim=-1) for block in self.blocks]
+        tokens = [torch.stack([level.indices for level in block.levels], dim=-1) for block in self.buckets]
         return torch.cat(tokens).transpose(0, 1)
 
 
@@ -63,11 +63,11 @@ class CategoricalVQVAE(nn.Module):
         super().__init__()
         self.spec = spec
         generator = torch.Generator().manual_seed(seed)
-        self.blocks = nn.ModuleList(
-            CategoryBlock(spec, members, learned_codes=learned_codes, generator=generator) for members in spec.buckets
+        self.buckets = nn.ModuleList(
+            CategoryBucket(spec, members, learned_codes=learned_codes, generator=generator) for members in spec.buckets
         )
         joint = spec.assignment == "joint"
-        width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_block())
+        width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_bucket())
         self.decoder = SharedDecoder(width, 0 if joint else spec.decoder_dim, spec.num_columns, generator, spec.gelu)
         self.joint = None
         if joint:
@@ -82,16 +82,16 @@ class CategoricalVQVAE(nn.Module):
         joint.load_state_dict(joint.state_dict() | kept)
         return joint.to(self.decoder.linear.device)
 
-    def each_block(self) -> list[CategoryBlock]:
+    def each_bucket(self) -> list[CategoryBucket]:
         """The buckets, typed."""
-        return [block for block in self.blocks if isinstance(block, CategoryBlock)]
+        return [block for block in self.buckets if isinstance(block, CategoryBucket)]
 
     def quantizer_levels(self) -> list[QuantizerLevel]:
         """Every level of every bucket."""
-        return [level for block in self.each_block() for level in block.quantizer.each()]
+        return [level for block in self.each_bucket() for level in block.quantizer.each()]
 
     def forward(
-        self, rows: Tensor, prefix_ends: tuple[int, int] = (0, 0), partial_rows: int | None = None
+        self, rows: Tensor, dropout_ends: tuple[int, int] = (0, 0), category_rows: int | None = None
     ) -> ForwardResult:
         """Encode, quantize and decode rows [B, D].
 
@@ -100,11 +100,11 @@ class CategoricalVQVAE(nn.Module):
         (Batches are in random order, so slices of them are random rows, at no cost.)
         """
         table = by_column(rows)
-        blocks = [block(table, partial_rows) for block in self.each_block()]
+        blocks = [block(table, category_rows) for block in self.each_bucket()]
         prefixes = [[block.latents[level] for block in blocks] for level in range(LEVELS)]
         flat = joined(prefixes[-1])
         return ForwardResult(
-            self.decoder(with_prefixes(flat, prefixes, prefix_ends)), flat, blocks, self.spec.embedding_dim
+            self.decoder(apply_quantizer_dropout(flat, prefixes, dropout_ends)), flat, blocks, self.spec.embedding_dim
         )
 
     @torch.no_grad()
@@ -125,7 +125,7 @@ class CategoricalVQVAE(nn.Module):
         return widened(self._looked_up(indices), self.spec.embedding_dim)
 
     def _looked_up(self, indices: Tensor) -> list[Tensor]:
-        return [block.quantizer.lookup(indices[:, block.members]) for block in self.each_block()]
+        return [block.quantizer.lookup(indices[:, block.members]) for block in self.each_bucket()]
 
 
 def widened(parts: Sequence[Tensor], width: int) -> Tensor:
@@ -139,7 +139,7 @@ def joined(parts: Sequence[Tensor]) -> Tensor:
     return torch.cat(flat, dim=1) if len(flat) > 1 else flat[0]
 
 
-def with_prefixes(flat: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]) -> Tensor:
+def apply_quantizer_dropout(flat: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]) -> Tensor:
     """``flat`` [B, ...] of which the rows before the first end stop after one level, those before the second after two.
 
     ``prefixes`` are the latents [C, B, E] of each bucket after each level, ``flat`` the last of them side by side.
