@@ -13,11 +13,14 @@ class DataSettings(Section):
     """Where the features come from, where the results go, and how the operators are split."""
 
     input_path: FilePath = setting(
-        Path("datasets/test_4k_phase1_phase2.h5"), "Feature dataset (HDF5) to train on; opened read-only."
+        Path("datasets/test_4k_phase1_phase2.h5"),
+        "Feature dataset (HDF5) to train on; opened read-only.",
+        identity=False,
     )
     output_dir: FilePath = setting(
         Path("checkpoints/vqvae/production_4k"),
         "Directory for the best model, its statistics, history and config.yaml.",
+        identity=False,
     )
     feature_family: str = setting(
         "sdf",

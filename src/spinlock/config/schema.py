@@ -15,4 +15,5 @@ def file_schema(model: type[Section], title: str) -> dict[str, Any]:
         table["patternProperties"] = {r"^_|^\$schema$": {}}
         for node in table["properties"].values():
             node.pop("title", None)
+            node.pop("identity", None)
     return {"$schema": SCHEMA_DIALECT, **schema, "title": title}

@@ -51,17 +51,48 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 def setting(
-    default: object, description: str, *, unit: str | None = None, expected: str | None = None, **limits: Any
+    default: object,
+    description: str,
+    *,
+    unit: str | None = None,
+    expected: str | None = None,
+    identity: bool = True,
+    **limits: Any,
 ) -> Any:
-    """Declare a key: its production value, meaning, unit and limits (pydantic's ``ge``, ``lt``, ...).
+    """Declare a key of the configuration.
 
-    ``expected`` says in words what a right value looks like, where type and limits alone would not.
-    It travels in the JSON schema as ``errorMessage``, which editors show too.
+    Parameters
+    ----------
+    default
+        The production value.
+    description
+        What the key does, in one sentence.
+    unit
+        Unit of the value.
+    expected
+        Describes a valid value where type and limits do not. It is stored in the JSON schema as ``errorMessage``,
+        which editors show too.
+    identity
+        Whether the key identifies the result. A key that only says where and how a run executes (paths, device,
+        duration, verbosity) does not, so a resumed run may change it.
+    **limits
+        Limits in the terms of pydantic: ``ge``, ``lt``, ...
     """
     extra: dict[str, JsonValue] = {
         key: text for key, text in (("unit", unit), ("errorMessage", expected)) if text is not None
     }
+    if not identity:
+        extra["identity"] = False
     return Field(default=default, description=description, json_schema_extra=extra, **limits)
+
+
+def identity_keys(model: type[Section]) -> frozenset[str]:
+    """The keys of ``model`` that identify its result: all that are not declared with ``identity=False``."""
+    return frozenset(
+        key
+        for key, field in model.model_fields.items()
+        if not isinstance(field.json_schema_extra, dict) or field.json_schema_extra.get("identity", True)
+    )
 
 
 def _to_path(value: object) -> Path:

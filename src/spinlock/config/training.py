@@ -6,16 +6,15 @@ from spinlock.config.section import Section, setting
 class OptimisationSettings(Section):
     """Epochs, batches and step size."""
 
-    epochs: int = setting(410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0)
+    epochs: int = setting(
+        410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0, identity=False
+    )
     batch_size: int = setting(1024, "Training rows in an optimizer step.", unit="rows", ge=1)
     val_batch_size: int = setting(
         1024, "Validation rows evaluated at once; changes memory, not metrics.", unit="rows", ge=1
     )
     learning_rate: float = setting(
-        0.0007,
-        "Step size of the optimizer at the start of its schedule.",
-        gt=0,
-        le=1,
+        0.0007, "Step size of the optimizer at the start of its schedule.", gt=0, le=1, identity=False
     )
     val_every_n_epochs: int = setting(
         5,
