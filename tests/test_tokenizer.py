@@ -167,7 +167,7 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (X.reshape(40, 2, 12), {}, "feature_type is aggregated"),
         (X, {"feature_type": "per_trajectory"}, "2 dimensions"),
         (X, {"split_by": "labels/family"}, "split_by and groups go together"),
-        (X, {"device": "cuda:77"}, "cuda:77 is not there"),
+        (X, {"device": "cuda:77"}, "cuda:77 does not exist"),
         (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns finds"),
     ],
 )
@@ -225,7 +225,7 @@ def test_files_that_do_not_fit(fitted: Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a file, not a directory"):
         fitted.save(tmp_path / "file" / "tokenizer.pt")
     fitted.save(tmp_path / "tokenizer.pt")
-    with pytest.raises(DataError, match="cuda:77 is not there"):
+    with pytest.raises(DataError, match="cuda:77 does not exist"):
         Tokenizer.load(tmp_path / "tokenizer.pt", device="cuda:77")
 
 

@@ -66,7 +66,7 @@ def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(
     os.kill(process_of_rank(1, place.path), signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "error: process 0 stops: another one is gone" in errors
+    assert "error: process 0 stops: another process has ended" in errors
     known = len(place.history("torn"))
     resumed = place.run("train-vqvae", "--config", "config.json", *LONG, "--resume-from", "torn", "--max-time", "0.2")
     assert "resuming torn/last.pt after epoch" in resumed.stderr

@@ -4,18 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-import spinlock.runtime.process_group as module
 from spinlock.errors import RunError
 from spinlock.runtime.process_group import ProcessGroup
 from tests.training import together
-from tests.training.runs import CPU, EAGER, config, fresh, table_at
+from tests.training.runs import EAGER, config, fresh, table_at
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ROOT = Path(__file__).parents[2]
@@ -73,25 +70,3 @@ def test_batches_too_small_to_share_are_refused(folder: Path) -> None:
     run.group = ProcessGroup(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
         run.train(together.Silent(), together.StopRequest())
-
-
-def test_who_never_joins_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "JOIN_TIMEOUT", timedelta(seconds=0.3))
-    with pytest.raises(RunError, match=r"process 0 stops: \[1, 2\] of 3 have not joined"):
-        module._wait_for_all(torch.distributed.HashStore(), 0, 3)
-
-
-class TestShares:
-    def test_rows_are_dealt_out_like_cards(self) -> None:
-        rows = torch.arange(7)
-        shares = [ProcessGroup(rank, 3).shard(rows).tolist() for rank in range(3)]
-        assert shares == [[0, 3, 6], [1, 4], [2, 5]]
-        assert [ProcessGroup(rank, 3).shard_size(4) for rank in range(3)] == [2, 1, 1]
-        assert ProcessGroup(1, 3).shard(rows[None].expand(2, -1), dim=1).tolist() == [[1, 4]] * 2
-
-    def test_alone_nothing_is_copied(self) -> None:
-        rows = torch.arange(7)
-        assert ProcessGroup().shard(rows) is rows
-        assert ProcessGroup().all_gather(rows, 7) is rows
-        assert ProcessGroup().gather_objects(rows) == [rows]
-        assert rows.device == CPU

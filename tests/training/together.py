@@ -11,7 +11,8 @@ import pytest
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import VQVAEConfig
 from spinlock.preprocessing.training_data import read_table
-from spinlock.runtime.process_group import SINGLE, ProcessGroup, process_group
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.runtime.rendezvous import process_group
 from spinlock.training import steps
 from spinlock.training.objective import LossTerms
 from spinlock.training.prepare import prepare

@@ -24,7 +24,8 @@ from spinlock.generation.strata import operators_of
 from spinlock.io.atomic import check_writable
 from spinlock.operators.sampling import Balance, Operators, balance
 from spinlock.runtime.device import choose_device
-from spinlock.runtime.process_group import ProcessGroup, process_group
+from spinlock.runtime.process_group import ProcessGroup
+from spinlock.runtime.rendezvous import process_group
 from spinlock.runtime.threads import available_cores, single_threaded, use_one_thread
 
 NOT_IDENTITY = ("batch_size", "device")

@@ -1,1 +1,1 @@
-"""What a run runs on: devices, threads and the group of processes."""
+"""Execution environment of a run: devices, CPU threads and the process group."""

@@ -1,4 +1,4 @@
-"""The device that a configuration names, and the way there."""
+"""Selection of the device that a configuration names, and asynchronous copies to it."""
 
 import re
 
@@ -9,35 +9,51 @@ from spinlock.errors import DataError
 
 
 def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) -> torch.device:
-    """``auto`` is the CUDA device of this process (the first, if it is alone) where there is one, else the CPU.
+    """Resolve a device name to the device of this process.
 
-    ``cuda`` is that device too; of the processes of a machine each has its own.
+    With several processes on one machine, process ``local_rank`` uses CUDA device ``local_rank``, which also becomes
+    the current device.
 
-    Raises:
-        DataError: CUDA was asked for and is not there, or not as often as there are processes.
+    Parameters
+    ----------
+    name
+        ``auto`` (CUDA if available, else CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+    local_rank
+        Rank of this process among the processes of this machine.
+    local_world_size
+        Number of processes on this machine.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    DataError
+        The name is unknown, the CUDA device does not exist, or there are more processes than CUDA devices.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name):
         raise DataError(f"device is {name!r}", expected="auto, cpu, cuda or cuda:N")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if there and name in ("auto", "cuda") and local_world_size > 1:
-        if local_world_size > there:
+    num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if num_devices and name in ("auto", "cuda") and local_world_size > 1:
+        if local_world_size > num_devices:
             raise DataError(
-                f"{local_world_size} processes for {there} CUDA devices",
-                expected="at most one process for each",
-                remedy=f"start {there}, or pass --device cpu",
+                f"{local_world_size} processes for {num_devices} CUDA devices",
+                expected="at most one process for each device",
+                remedy=f"start {num_devices} processes, or pass --device cpu",
             )
-        torch.cuda.set_device(local_rank)  # what names no device, NCCL among it, means this one too
+        torch.cuda.set_device(local_rank)  # NCCL and calls without a device argument use the current device
         return torch.device("cuda", local_rank)
     if name == "auto":
-        return torch.device("cuda", 0) if there else torch.device("cpu")
+        return torch.device("cuda", 0) if num_devices else torch.device("cpu")
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= there:
-        raise DataError(f"device {name} is not there", expected="a CUDA device", remedy="pass --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= num_devices:
+        raise DataError(f"device {name} does not exist", expected="a CUDA device", remedy="pass --device cpu")
     if device.index:
         torch.cuda.set_device(device.index)
     return device
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the host on the device, on its way while the host goes on: a copy from unpinned memory would wait."""
+    """Copy a CPU tensor to ``device``; the copy is asynchronous because the source is pinned."""
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

@@ -1,47 +1,51 @@
-"""The processes of one run: alone, or started by ``torchrun`` on one machine or many.
+"""The process group of a run: one process alone, or W processes started by ``torchrun`` on one or more machines.
 
-Process r of W holds rows r, r + W, r + 2 W, ... of a batch. A quantity of the whole batch is either summed over
-processes (:meth:`ProcessGroup.all_reduce_sum`) or computed by every process from the rows of all processes
-(:meth:`ProcessGroup.all_gather`). Both are differentiable. Every process has the same loss, its gradient reaches the
-rows that the process holds, and the sum of the gradients over processes is the gradient of one process with all rows.
+Process r of W holds rows r, r + W, r + 2 W, ... of each global batch. A quantity of the global batch is either a sum
+over processes (:meth:`ProcessGroup.all_reduce_sum`) or is computed by every process from the rows of all processes
+(:meth:`ProcessGroup.all_gather`). Both operations are differentiable. Every process computes the same loss, the
+gradient reaches the rows that the process holds, and the sum of the gradients over processes equals the gradient of a
+single process with all rows.
+
+Letters: ``W`` processes (world size), ``B`` rows of a global batch.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed.rendezvous import rendezvous
 
 from spinlock.errors import RunError
-
-COLLECTIVE_TIMEOUT = timedelta(days=30)
-"""How long the first to finish waits for the last; a process that dies ends the wait at once."""
-
-JOIN_TIMEOUT = timedelta(minutes=10)
-"""How long a process that has started waits for the others to start: one that fails before is never heard of."""
-
-POLL_SECONDS = 0.1
-"""Seconds from one look at who has joined to the next."""
 
 Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process's ``rank`` of ``count``, and its place among those of this machine.
+    """The rank of this process and the collective operations with the other processes.
 
-    Every method but :meth:`shard` and :meth:`shard_size` has to be called by all processes, in the same order.
+    All processes have to call every method except :meth:`shard` and :meth:`shard_size`, in the same order. With a
+    world size of 1 every method returns its argument without a copy.
 
-    Raises:
-        RunError: (all of these) another process is gone.
+    Parameters
+    ----------
+    rank
+        Rank of this process, 0 to ``world_size`` - 1.
+    world_size
+        Number of processes, W.
+    local_rank
+        Rank among the processes of this machine.
+    local_world_size
+        Number of processes on this machine.
+
+    Raises
+    ------
+    RunError
+        Raised by all collective operations when another process has ended.
     """
 
     rank: int = 0
@@ -51,119 +55,152 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that prepares and writes."""
+        """Whether this is the process of rank 0, which prepares the run and writes files."""
         return self.rank == 0
 
     def barrier(self) -> None:
-        """Wait for all the others."""
+        """Wait until all processes have reached this call."""
         self.any(False)
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process; no accelerator has to wait for the answer."""
+        """Return whether ``flag`` is true in any process; the reduction runs on the CPU and does not block a GPU."""
         if self.world_size == 1:
             return flag
-        told = torch.tensor(int(flag))
-        with self._together():
-            distributed.all_reduce(told)
-        return bool(told)
+        reduced = torch.tensor(int(flag))
+        with self._collective():
+            distributed.all_reduce(reduced)
+        return bool(reduced)
 
     def all_reduce_min(self, number: int) -> int:
-        """The smallest of the numbers of all processes."""
+        """Return the minimum of ``number`` over processes."""
         if self.world_size == 1:
             return number
-        told = torch.tensor(number)
-        with self._together():
-            distributed.all_reduce(told, distributed.ReduceOp.MIN)
-        return int(told)
+        reduced = torch.tensor(number)
+        with self._collective():
+            distributed.all_reduce(reduced, distributed.ReduceOp.MIN)
+        return int(reduced)
 
-    def shard_size(self, rows: int) -> int:
-        """How many of the first ``rows`` rows of a batch this process has."""
-        return len(range(self.rank, rows, self.world_size))
+    def shard_size(self, num_rows: int) -> int:
+        """Return how many of the first ``num_rows`` rows of a global batch this process holds."""
+        return len(range(self.rank, num_rows, self.world_size))
 
     def shard(self, rows: Tensor, dim: int = 0) -> Tensor:
-        """This process's rows of all."""
+        """Return the rows of the global batch that this process holds: every W-th along ``dim``, from ``rank`` on."""
         if self.world_size == 1:
             return rows
         return rows[(slice(None),) * dim + (slice(self.rank, None, self.world_size),)]
 
-    def all_gather(self, rows: Tensor, whole: int, dim: int = 0) -> Tensor:
-        """All ``whole`` rows, in their order, of which this process has ``rows``."""
+    def all_gather(self, rows: Tensor, global_batch: int, dim: int = 0) -> Tensor:
+        """Gather the rows of all processes in the order of the global batch; differentiable.
+
+        Parameters
+        ----------
+        rows
+            The rows of this process along dimension ``dim``.
+        global_batch
+            Number of rows of all processes, B.
+        dim
+            Dimension of the rows.
+
+        Returns
+        -------
+        Tensor
+            The B rows; the gradient with respect to the rows of this process is passed back.
+        """
         if self.world_size == 1:
             return rows
-        gathered: Tensor = _Gather.apply(rows, self, whole, dim)
+        gathered: Tensor = _AllGather.apply(rows, self, global_batch, dim)
         return gathered
 
     def all_reduce_sum(self, value: Tensor) -> Tensor:
-        """The sum over processes."""
+        """Return the sum of ``value`` over processes; the gradient with respect to the summand is the identity."""
         if self.world_size == 1:
             return value
-        total: Tensor = _Total.apply(value, self)
+        total: Tensor = _AllReduceSum.apply(value, self)
         return total
 
-    def all_reduce_mean(self, mean: Tensor, part: int, whole: int) -> Tensor:
-        """The mean over ``whole`` rows of which this process has ``part``, with this ``mean`` over them."""
+    def all_reduce_mean(self, mean: Tensor, local_batch: int, global_batch: int) -> Tensor:
+        """Return the mean over the global batch: sum over processes of mean * local_batch / global_batch.
+
+        Parameters
+        ----------
+        mean
+            Mean over the rows of this process.
+        local_batch
+            Number of rows of this process.
+        global_batch
+            Number of rows of all processes, B.
+
+        Returns
+        -------
+        Tensor
+            Mean over all rows; differentiable.
+        """
         if self.world_size == 1:
             return mean
-        return self.all_reduce_sum(mean * (part / whole))
+        return self.all_reduce_sum(mean * (local_batch / global_batch))
 
     @torch.no_grad()
     def all_reduce_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by their sums over processes: one message for all of them."""
+        """Replace tensors in place by their sums over processes, with one collective operation for all tensors."""
         if self.world_size == 1 or not tensors:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with self._together():
+        with self._collective():
             distributed.all_reduce(flat)
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view_as(tensor))
+        for tensor, total in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(total.view_as(tensor))
 
     @torch.no_grad()
     def broadcast_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by those of the first process."""
+        """Replace tensors in place by those of rank 0."""
         if self.world_size > 1:
-            with self._together():
+            with self._collective():
                 for tensor in tensors:
                     distributed.broadcast(tensor, 0)
 
     def broadcast_object(self, value: Shared | None) -> Shared:
-        """What the first process has; the others may give None."""
+        """Return the object of rank 0; the other processes may pass None."""
         if self.world_size == 1:
-            assert value is not None, "the first process has it"
+            assert value is not None, "rank 0 has to pass a value"
             return value
-        told: list[Any] = [value]
-        with self._together():
-            distributed.broadcast_object_list(told, 0, device=torch.device("cpu"))
-        given: Shared = told[0]
-        return given
+        objects: list[Any] = [value]
+        with self._collective():
+            distributed.broadcast_object_list(objects, 0, device=torch.device("cpu"))
+        received: Shared = objects[0]
+        return received
 
     def gather_objects(self, value: Shared) -> list[Shared]:
-        """What each process has, in order, for the first one; the others get nothing."""
+        """Return the objects of all processes, by rank, on rank 0 and an empty list on the others."""
         if self.world_size == 1:
             return [value]
-        found: list[Any] | None = [None] * self.world_size if self.is_main else None
-        with self._together():
-            distributed.gather_object(value, found, 0)
-        return found or []
+        objects: list[Any] | None = [None] * self.world_size if self.is_main else None
+        with self._collective():
+            distributed.gather_object(value, objects, 0)
+        return objects or []
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _collective(self) -> Iterator[None]:
+        """Report a failed collective operation as a :class:`RunError`."""
         try:
             yield
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            raise RunError(f"process {self.rank} stops: another one is gone", remedy="see its message") from error
+            raise RunError(
+                f"process {self.rank} stops: another process has ended", remedy="see the message of that process"
+            ) from error
 
 
 SINGLE = ProcessGroup()
+"""The group of a process that runs alone."""
 
 
-class _Total(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, group: ProcessGroup) -> Tensor:
         total = value.detach().clone()
-        with group._together():
+        with group._collective():
             distributed.all_reduce(total)
         return total
 
@@ -172,64 +209,19 @@ class _Total(torch.autograd.Function):
         return gradient, None
 
 
-class _Gather(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, group: ProcessGroup, whole: int, dim: int) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, group: ProcessGroup, global_batch: int, dim: int) -> Tensor:
         ctx.group, ctx.dim = group, dim
-        own = rows.detach().movedim(dim, 0)
-        most = -(-whole // group.world_size)
-        padded = torch.zeros(most, *own.shape[1:], dtype=own.dtype, device=own.device)
-        padded[: len(own)] = own
-        parts = [torch.empty_like(padded) for _ in range(group.world_size)]
-        with group._together():
-            distributed.all_gather(parts, padded)
-        return torch.stack(parts, 1).flatten(0, 1)[:whole].movedim(0, dim)
+        local = rows.detach().movedim(dim, 0)
+        max_rows = -(-global_batch // group.world_size)  # all_gather needs equal shapes, so shorter shards are padded
+        padded = torch.zeros(max_rows, *local.shape[1:], dtype=local.dtype, device=local.device)
+        padded[: len(local)] = local
+        shards = [torch.empty_like(padded) for _ in range(group.world_size)]
+        with group._collective():
+            distributed.all_gather(shards, padded)
+        return torch.stack(shards, 1).flatten(0, 1)[:global_batch].movedim(0, dim)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         return ctx.group.shard(gradient, ctx.dim), None, None, None
-
-
-@contextmanager
-def process_group() -> Iterator[ProcessGroup]:
-    """Join the group that ``torchrun`` started, if it did: Gloo for the host, NCCL for CUDA devices."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
-        yield SINGLE
-        return
-    cuda = torch.cuda.is_available() and distributed.is_nccl_available()
-    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
-    try:
-        store, rank, count = next(rendezvous("env://", timeout=JOIN_TIMEOUT))
-        _wait_for_all(store, rank, count)
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=COLLECTIVE_TIMEOUT)
-    except (RuntimeError, ValueError) as error:
-        raise RunError(
-            f"cannot join the other processes: {error}",
-            expected="to be started by torchrun",
-            remedy="unset WORLD_SIZE to run alone",
-        ) from error
-    try:
-        yield ProcessGroup(
-            rank,
-            count,
-            int(os.environ.get("LOCAL_RANK", "0")),
-            int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        )
-    finally:
-        distributed.destroy_process_group()
-
-
-def _wait_for_all(store: Any, rank: int, count: int) -> None:
-    """Wait until every process has put its name into a ``torch.distributed.Store``; a signal ends the wait.
-
-    Raises:
-        RunError: one of them has not within :data:`JOIN_TIMEOUT`.
-    """
-    everyone = [f"joined/{each}" for each in range(count)]
-    store.set(everyone[rank], "")
-    deadline = time.monotonic() + JOIN_TIMEOUT.total_seconds()
-    while not store.check(everyone):
-        if time.monotonic() > deadline:
-            absent = [each for each, name in enumerate(everyone) if not store.check([name])]
-            raise RunError(f"process {rank} stops: {absent} of {count} have not joined", remedy="see their messages")
-        time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Work side by side on the cores of a CPU, one thread for each piece: results do not depend on the number of cores."""
+"""Parallel work on CPU cores with one thread for each task, so that results do not depend on the number of cores."""
 
 from __future__ import annotations
 
@@ -10,54 +10,70 @@ from typing import Any, TypeVar
 
 import torch
 
-Part = TypeVar("Part")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_END: Any = object()
+"""Marks the end of an iterator in :func:`prefetch`, where None may be an item."""
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def use_one_thread(device: torch.device) -> None:
-    """On a CPU a piece of work has one thread, so that its bytes do not depend on the number of cores."""
+    """Limit torch to one thread on a CPU, because sums in several threads depend on the number of cores."""
     if device.type == "cpu":
         torch.set_num_threads(1)
 
 
 @contextmanager
 def single_threaded(device: torch.device) -> Iterator[None]:
-    """Let this thread compute pieces as the workers do; the caller's number of threads comes back afterward."""
-    before = torch.get_num_threads()
+    """Limit torch to one thread on a CPU inside a ``with`` block, and restore the previous number afterward."""
+    num_threads = torch.get_num_threads()
     use_one_thread(device)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(num_threads)
 
 
-def parallel_map(function: Callable[[Part], Result], parts: Sequence[Part], device: torch.device) -> list[Result]:
-    """``function`` of each part, in order; on a CPU as many at once as torch has threads, each with one.
+def parallel_map(function: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> list[Result]:
+    """Apply ``function`` to each item; on a CPU, several items are processed at the same time.
 
-    Gradients are a matter of the thread: the function itself has to say that it needs none.
+    On a CPU there are as many workers as torch has threads, and each worker uses one thread. On another device the
+    items are processed one after another. Gradient mode is thread-local, so ``function`` itself has to use
+    ``torch.no_grad`` if it needs no gradients.
+
+    Parameters
+    ----------
+    function
+        Function of one item.
+    items
+        Arguments of the calls.
+    device
+        Device on which ``function`` computes.
+
+    Returns
+    -------
+    list
+        Results in the order of ``items``.
     """
     if device.type != "cpu":
-        return [function(part) for part in parts]
-    workers = min(torch.get_num_threads(), len(parts))
+        return [function(item) for item in items]
+    workers = min(torch.get_num_threads(), len(items))
     with single_threaded(device):
         if workers < 2:
-            return [function(part) for part in parts]
+            return [function(item) for item in items]
         with ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(device,)) as pool:
-            return list(pool.map(function, parts))
+            return list(pool.map(function, items))
 
 
-def prefetch(items: Iterator[Part]) -> Iterator[Part]:
-    """The same items; the next one is being made, in another thread, while one is used."""
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(next, items, _END)
-        while (item := coming.result()) is not _END:
-            coming = maker.submit(next, items, _END)
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items; a second thread computes the next item while the caller uses the current one."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(next, items, _END)
+        while (item := future.result()) is not _END:
+            future = pool.submit(next, items, _END)
             yield item
-
-
-_END: Any = object()

@@ -54,7 +54,7 @@ def encode_to_tokens(
 
     from spinlock.cli.terminal import first_only  # after the checks: what follows imports torch, which takes seconds
     from spinlock.runtime.device import choose_device
-    from spinlock.runtime.process_group import process_group
+    from spinlock.runtime.rendezvous import process_group
     from spinlock.tokenizer import Tokenizer
 
     with process_group() as group, first_only(group.is_main):

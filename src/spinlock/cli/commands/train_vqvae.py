@@ -80,7 +80,7 @@ def train_vqvae(
     from spinlock.cli.views.training_plan import tell_plan, tell_resumed
     from spinlock.preprocessing.training_data import read_table
     from spinlock.runtime.device import choose_device
-    from spinlock.runtime.process_group import process_group
+    from spinlock.runtime.rendezvous import process_group
 
     with process_group() as group, first_only(group.is_main):
         chosen = choose_device(settings.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
