@@ -26,12 +26,12 @@ import torch
 from machine import machine
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import extract
+from spinlock.generation.assembly import assemble
+from spinlock.generation.block import collected, flattened
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.compute import collected, flattened
-from spinlock.generation.parts import PartStore
-from spinlock.generation.resources import single_threaded
-from spinlock.generation.stepping import assemble
-from spinlock.generation.strata import operators_of
+from spinlock.generation.budget import single_threaded
+from spinlock.generation.design import operators_of
+from spinlock.generation.shards import ShardStore
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.operators.sampling import Operators
 from spinlock.runtime.device import choose_device
@@ -54,7 +54,7 @@ def one_block(block: Block, operators: Operators, config: DatasetConfig, device:
     probes, probing = timed(lambda: probe(made.step, rollout.frames, made.directions, **limits), device)
     tables, describing = timed(lambda: extract(rollout.frames, flattened(probes)), device)
     with tempfile.TemporaryDirectory() as folder:
-        store = PartStore(Path(folder) / "d.h5")
+        store = ShardStore(Path(folder) / "d.h5")
         store.prepare({}, resume=False, overwrite=False)
         count = len(block.members)
         result = collected(tables, rollout.frames, rollout.blow_up, count, keep=config.store_trajectories)

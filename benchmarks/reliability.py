@@ -21,11 +21,11 @@ from torch import Tensor
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS
 from spinlock.features.run import Run
+from spinlock.generation.assembly import assemble
+from spinlock.generation.block import flattened
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.compute import flattened
-from spinlock.generation.resources import single_threaded
-from spinlock.generation.stepping import assemble
-from spinlock.generation.strata import operators_of
+from spinlock.generation.budget import single_threaded
+from spinlock.generation.design import operators_of
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.operators.sampling import Operators
 

@@ -13,7 +13,7 @@ import pytest
 from spinlock.config import dump_config
 from tests.cli.workplace import Workplace, printed_command
 from tests.generation.settings import small
-from tests.generation.test_run import contents
+from tests.generation.test_generate import contents
 from tests.io.rollout_files import write_own
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 def test_a_killed_run_is_resumed_to_the_same_bytes(desk: Workplace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "killed.h5"]
     process = subprocess.Popen([*command, "--batch-size", "1"], cwd=desk.path, stderr=subprocess.DEVNULL)
-    parts = desk.path / "killed.h5.parts"
+    parts = desk.path / "killed.h5.shards"
     deadline = time.monotonic() + 60
     while len(list(parts.glob("block-*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -63,7 +63,7 @@ def test_two_processes_make_what_one_makes(desk: Workplace) -> None:
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(desk: Workplace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "stopped.h5"]
     process = subprocess.Popen([*command, "--overwrite"], cwd=desk.path, stderr=subprocess.PIPE, text=True)
-    parts = desk.path / "stopped.h5.parts"
+    parts = desk.path / "stopped.h5.shards"
     while not list(parts.glob("block-*.npz")) and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)

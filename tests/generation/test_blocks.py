@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from spinlock.generation.blocks import SIZE, Block, plan_blocks
-from spinlock.generation.strata import operators_of
+from spinlock.generation.design import operators_of
 from tests.generation.settings import small
 
 

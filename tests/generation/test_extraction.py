@@ -13,7 +13,7 @@ from spinlock.generation.extraction import extract_rollouts
 from spinlock.io.features import open_features
 from spinlock.io.rollouts import open_rollouts
 from tests.generation.settings import small
-from tests.generation.test_run import made
+from tests.generation.test_generate import made
 from tests.io.rollout_files import write_own, write_well
 
 CPU = torch.device("cpu")

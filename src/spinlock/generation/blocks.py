@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinlock.generation.strata import architectures
+from spinlock.generation.design import architectures
 from spinlock.operators.neural import Architecture
 from spinlock.operators.sampling import NEURAL, Operators
 

@@ -13,7 +13,7 @@ from spinlock.cli.options import Config, Output, Overwrite, Set
 
 if TYPE_CHECKING:
     from spinlock.config.dataset import DatasetConfig
-    from spinlock.generation.run import Generated
+    from spinlock.generation.generate import Generated
     from spinlock.operators.sampling import Stratum
 
 
@@ -59,7 +59,7 @@ def generate(
         return
 
     from spinlock.cli.views.generation_progress import GenerationProgress
-    from spinlock.generation.run import generate as run
+    from spinlock.generation.generate import generate as run
 
     try:
         with GenerationProgress() as progress:
@@ -83,8 +83,8 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
     from spinlock.config import dump_config
     from spinlock.errors import OutputError
     from spinlock.features.extract import VERSION
-    from spinlock.generation.parts import PartStore
-    from spinlock.generation.run import NOT_IDENTITY, same_dataset
+    from spinlock.generation.generate import NOT_IDENTITY, same_dataset
+    from spinlock.generation.shards import ShardStore
     from spinlock.io.hdf5 import open_hdf5
 
     with open_hdf5(output) as file:
@@ -103,7 +103,7 @@ def _check_finished(settings: DatasetConfig, output: Path) -> None:
             expected=f"the same one ({', '.join(NOT_IDENTITY)} may differ)",
             remedy="choose another output, or pass --overwrite to replace it",
         )
-    PartStore(output).remove()  # a process that was killed at the very end left them
+    ShardStore(output).remove()  # a process that was killed at the very end left them
     out().print(f"complete already: {output}")
 
 
@@ -113,9 +113,9 @@ def _tell_plan(settings: DatasetConfig, output: Path) -> None:
     from spinlock.config import dump_config
     from spinlock.features.extract import feature_names
     from spinlock.generation.blocks import plan_blocks
-    from spinlock.generation.resources import check_disk, check_memory, estimate
-    from spinlock.generation.run import at_once
-    from spinlock.generation.strata import operators_of
+    from spinlock.generation.budget import check_disk, check_memory, estimate
+    from spinlock.generation.design import operators_of
+    from spinlock.generation.generate import at_once
     from spinlock.operators.sampling import balance
     from spinlock.runtime.device import choose_device
     from spinlock.runtime.process_group import ProcessGroup

@@ -1,6 +1,6 @@
 """Finished blocks beside the output, a file each, until all are there: what makes a run resumable and shareable.
 
-``<output>.parts/run.json`` says which run they belong to. A part appears whole or not at all, so that a killed process
+``<output>.shards/run.json`` says which run they belong to. A part appears whole or not at all, so that a killed process
 leaves only good ones; any process may compute any block.
 """
 
@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from spinlock.errors import OutputError, RunError
+from spinlock.generation.block import BlockResult
 from spinlock.generation.blocks import Block
-from spinlock.generation.compute import BlockResult
 from spinlock.io.atomic import remove_temporaries, write_files
 
 RUN = "run.json"
 BLOCKS = "block-*.npz"
 
 
-class PartStore:
+class ShardStore:
     """The parts of one run, in the directory beside ``output``."""
 
     def __init__(self, output: Path) -> None:
-        self.directory = output.with_name(output.name + ".parts")
+        self.directory = output.with_name(output.name + ".shards")
 
     def prepare(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
         """Make the directory, or find what an earlier process of the same run left.

@@ -15,12 +15,12 @@ import torch
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.text import parse_value
 from spinlock.features.extract import VERSION
+from spinlock.generation.block import BlockResult, compute_block
 from spinlock.generation.blocks import SIZE, Block, plan_blocks
-from spinlock.generation.compute import BlockResult, compute_block
-from spinlock.generation.join import join_parts
-from spinlock.generation.parts import PartStore
-from spinlock.generation.resources import check_disk, check_memory
-from spinlock.generation.strata import operators_of
+from spinlock.generation.budget import check_disk, check_memory
+from spinlock.generation.design import operators_of
+from spinlock.generation.merge import merge_shards
+from spinlock.generation.shards import ShardStore
 from spinlock.io.atomic import check_writable
 from spinlock.operators.sampling import Balance, Operators, balance
 from spinlock.runtime.device import choose_device
@@ -86,7 +86,7 @@ def generate(
         device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
         operators = operators_of(config)
         blocks = plan_blocks(operators, device.type)
-        store = PartStore(output)
+        store = ShardStore(output)
         if group.is_main:
             check_writable(output, overwrite=overwrite)
             check_disk(config, operators, output, there=store.size() if resume else 0)
@@ -103,7 +103,7 @@ def generate(
             return None
         observer.joining()
         attributes = {"command_line": command_line, "device_type": device.type, "torch_version": str(torch.__version__)}
-        blow_up = join_parts(store, blocks, operators, config, output, overwrite=overwrite, attributes=attributes)
+        blow_up = merge_shards(store, blocks, operators, config, output, overwrite=overwrite, attributes=attributes)
         store.remove()
         diverged = int((blow_up > 0).any(1).sum())
         return Generated(operators, operators.count - done, diverged, balance(operators), time.monotonic() - started)
@@ -131,7 +131,7 @@ def _compute_share(
     operators: Operators,
     config: DatasetConfig,
     device: torch.device,
-    store: PartStore,
+    store: ShardStore,
     group: ProcessGroup,
     observer: Observer,
 ) -> None:

@@ -12,8 +12,8 @@ import torch
 from spinlock.config.dataset import DatasetConfig
 from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import extract, feature_names
+from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
-from spinlock.generation.stepping import assemble
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES

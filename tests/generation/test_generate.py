@@ -13,9 +13,9 @@ from spinlock.config import DatasetConfig
 from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
-from spinlock.generation.resources import check_disk, disk_bytes
-from spinlock.generation.run import Generated, generate
-from spinlock.generation.strata import operators_of
+from spinlock.generation.budget import check_disk, disk_bytes
+from spinlock.generation.design import operators_of
+from spinlock.generation.generate import Generated, generate
 from spinlock.io.features import open_features
 from spinlock.runtime.process_group import ProcessGroup
 from tests.generation.settings import small
@@ -139,7 +139,7 @@ def test_parts_of_another_configuration_are_refused(tmp_path: Path) -> None:
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(small(), tmp_path / "d.h5", Watch(stop_after=1))
-    part = next((tmp_path / "d.h5.parts").glob("block-*.npz"))
+    part = next((tmp_path / "d.h5.shards").glob("block-*.npz"))
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(Exception, match=f"{part.name}: cannot be read; delete that file"):
         generate(small(), tmp_path / "d.h5", Watch(), resume=True)
@@ -194,7 +194,7 @@ def test_starts_beyond_the_bound_are_marked_and_described(tmp_path: Path) -> Non
 
 
 def test_files_of_others_beside_the_parts_stay(tmp_path: Path) -> None:
-    parts = tmp_path / "d.h5.parts"
+    parts = tmp_path / "d.h5.shards"
     parts.mkdir()
     (parts / "mine.txt").write_text("precious")
     made(small(num_samples=4), tmp_path / "d.h5", overwrite=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from spinlock.config.dataset import DatasetConfig
 from spinlock.features.extract import FeatureTables, extract
 from spinlock.features.run import Probes
+from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
-from spinlock.generation.stepping import assemble
 from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, probe, roll_out
 from spinlock.operators.sampling import Operators
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spinlock.config.dataset import DatasetConfig
 from spinlock.generation.blocks import Block, ranks_in
-from spinlock.generation.strata import AMPLITUDE, CONDITION, WAVENUMBER
+from spinlock.generation.design import AMPLITUDE, CONDITION, WAVENUMBER
 from spinlock.operators.draws import Purpose, stream
 from spinlock.operators.initial import InitialDraws, initial_fields
 from spinlock.operators.neural import CHANNELS, NeuralOperators, Weights, mixing

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from spinlock.config import DatasetConfig
+from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.stepping import assemble
-from spinlock.generation.strata import operators_of, strata_of
+from spinlock.generation.design import operators_of, strata_of
 from spinlock.operators.rollout import roll_out
 from spinlock.operators.sampling import Operators
 from tests.generation.settings import small

@@ -13,9 +13,9 @@ from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig
 from spinlock.features.extract import VERSION, FeatureNames, feature_names
 from spinlock.generation.blocks import Block
-from spinlock.generation.parts import PartStore
-from spinlock.generation.resources import table_bytes
-from spinlock.generation.strata import CONDITION
+from spinlock.generation.budget import table_bytes
+from spinlock.generation.design import CONDITION
+from spinlock.generation.shards import ShardStore
 from spinlock.io.operators import OperatorFile
 from spinlock.io.row_file import Attribute
 from spinlock.operators.neural import CHANNELS
@@ -28,8 +28,8 @@ BAND_BYTES = 2**28
 TABLES = ("aggregated", "per_trajectory", "per_timestep")
 
 
-def join_parts(
-    store: PartStore,
+def merge_shards(
+    store: ShardStore,
     blocks: Sequence[Block],
     operators: Operators,
     config: DatasetConfig,
@@ -112,7 +112,7 @@ def _conditions(operators: Operators, config: DatasetConfig) -> NDArray[np.str_]
 
 
 def _keep_fields(
-    file: OperatorFile, store: PartStore, blocks: Sequence[Block], operators: Operators, config: DatasetConfig
+    file: OperatorFile, store: ShardStore, blocks: Sequence[Block], operators: Operators, config: DatasetConfig
 ) -> None:
     kinds = {operators.strata[number].family for number in operators.stratum}
     channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in kinds)
