@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from peer_network import EPOCHS, LEVELS, NetworkSettings, quality, train_network
 from spinlock.metrics.codebook import codebook_use
-from spinlock.metrics.topography import fixed_rows, pair_distances, topographic_correlation
+from spinlock.metrics.topography import fixed_rows, topographic_correlation
 
 __all__ = [
     "FaissSettings",
@@ -200,7 +200,7 @@ def run_faiss(fit: Rows, choose: Rows, test: Rows, bits: float, settings: FaissS
 def topographic(rows: Rows, latents: Rows) -> float:
     """Correlation of pairwise distances between rows [t, D] and latents [t, E], on at most 2,000 fixed rows."""
     chosen = fixed_rows(len(rows))
-    return topographic_correlation(pair_distances(rows[chosen]), latents[chosen])
+    return topographic_correlation(rows[chosen], latents[chosen])
 
 
 def search_network(

@@ -14,7 +14,7 @@ from spinlock.categories.clustering import (
     ward_labels,
 )
 from spinlock.categories.partition import groups_of
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights
+from spinlock.metrics.centroids import centroid_cosines, centroid_weights
 from tests.categories.tables import entangled, planted_labels, planted_rows
 
 

@@ -11,7 +11,7 @@ from spinlock.categories import discovery
 from spinlock.categories.discovery import Candidate, DiscoveryLimits, discover, partition_at
 from spinlock.categories.partition import groups_of
 from spinlock.errors import DataError
-from spinlock.metrics.orthogonality import max_centroid_cosine
+from spinlock.metrics.centroids import max_centroid_cosine
 from tests.categories.tables import entangled, planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)

@@ -6,7 +6,7 @@ import pytest
 from spinlock.categories.clustering import ward_labels
 from spinlock.categories.moves import PATIENT, Moved, _Centroids, _descend, _gains, decorrelate
 from spinlock.categories.partition import groups_of
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, max_centroid_cosine
+from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
 from tests.categories.tables import entangled
 
 LIMIT = 0.2

@@ -75,7 +75,9 @@ def test_quality_rises_with_bits(rng: np.random.Generator) -> None:
     assert qualities[-1] < 1
 
 
-def test_held_out_bound_equals_the_bound_when_variances_equal_the_eigenvalues(rng: np.random.Generator) -> None:
+def test_held_out_quality_equals_the_training_quality_when_variances_equal_the_eigenvalues(
+    rng: np.random.Generator,
+) -> None:
     eigenvalues = np.append(rng.exponential(size=10), 0.0)
     for bits in (0.0, 3.0, 20.0):
         expected = gaussian_quality(eigenvalues, bits)

@@ -1,16 +1,16 @@
-"""The four targets: strict bounds, and an undefined value is a miss."""
+"""The four targets: strict thresholds, and an undefined value is a miss."""
 
 import pytest
 
-from spinlock.metrics.targets import targets
+from spinlock.metrics.targets import evaluate_targets
 
 
-def test_all_are_met_just_beyond_their_bounds() -> None:
-    assert [target.met for target in targets(0.9001, 0.8001, 0.8501, 0.2499)] == [True] * 4
+def test_all_are_met_just_beyond_their_thresholds() -> None:
+    assert [target.met for target in evaluate_targets(0.9001, 0.8001, 0.8501, 0.2499)] == [True] * 4
 
 
-def test_a_value_on_the_bound_misses_it() -> None:
-    assert [target.met for target in targets(0.90, 0.80, 0.85, 0.25)] == [False] * 4
+def test_a_value_equal_to_the_threshold_misses_it() -> None:
+    assert [target.met for target in evaluate_targets(0.90, 0.80, 0.85, 0.25)] == [False] * 4
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_a_value_on_the_bound_misses_it() -> None:
     ],
 )
 def test_each_value_belongs_to_its_own_metric(values: tuple[float, float, float, float | None], missed: str) -> None:
-    assert [target.metric for target in targets(*values) if not target.met] == [missed]
+    assert [target.metric for target in evaluate_targets(*values) if not target.met] == [missed]
 
 
 def test_nan_is_a_miss() -> None:
-    assert not any(target.met for target in targets(float("nan"), float("nan"), float("nan"), float("nan")))
+    assert not any(target.met for target in evaluate_targets(float("nan"), float("nan"), float("nan"), float("nan")))

@@ -7,13 +7,13 @@ from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
 
 from spinlock.metrics.topography import (
+    MAX_ROWS,
     NEIGHBORS,
-    ROWS,
     fixed_rows,
     pair_distances,
     pearson,
     topographic_correlation,
-    topography,
+    topographic_measures,
 )
 
 
@@ -31,24 +31,24 @@ def test_pair_distances_agree_with_scipy(maps: tuple[np.ndarray, np.ndarray]) ->
 def test_pearson_over_pairs_agrees_with_corrcoef(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     expected = np.corrcoef(pdist(features), pdist(latents))[0, 1]
-    assert topography(features, latents).pearson == pytest.approx(expected, abs=1e-12)
-    assert topographic_correlation(pair_distances(features), latents) == pytest.approx(expected, abs=1e-12)
+    assert topographic_measures(features, latents).pearson == pytest.approx(expected, abs=1e-12)
+    assert topographic_correlation(features, latents) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_zero_diagonal_is_not_counted(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     full = np.corrcoef(*(squareform(pdist(points)).ravel() for points in maps))[0, 1]
-    assert topography(features, latents).pearson < full - 0.05
+    assert topographic_measures(features, latents).pearson < full - 0.05
 
 
 def test_spearman_agrees_with_scipy(maps: tuple[np.ndarray, np.ndarray]) -> None:
     expected = spearmanr(*(pdist(points) for points in maps)).statistic
-    assert topography(*maps).spearman == pytest.approx(expected, abs=1e-12)
+    assert topographic_measures(*maps).spearman == pytest.approx(expected, abs=1e-12)
 
 
 def test_neighborhoods_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
-    measured = topography(features, latents)
+    measured = topographic_measures(features, latents)
     assert measured.trustworthiness == pytest.approx(trustworthiness(features, latents, n_neighbors=NEIGHBORS))
     assert measured.continuity == pytest.approx(trustworthiness(latents, features, n_neighbors=NEIGHBORS))
     assert measured.trustworthiness != pytest.approx(measured.continuity, abs=1e-3)
@@ -65,13 +65,13 @@ def test_a_row_is_never_its_own_neighbor_also_where_rows_coincide(rng: np.random
         rank = {j: 1 + place for place, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
         excess += sum(max(0, rank[j] - NEIGHBORS) for j in sorted(others, key=lambda j: far[i, j])[:NEIGHBORS])
     expected = 1 - 2 / (48 * NEIGHBORS * (2 * 48 - 3 * NEIGHBORS - 1)) * excess
-    assert topography(features, latents).trustworthiness == pytest.approx(expected, abs=1e-12)
+    assert topographic_measures(features, latents).trustworthiness == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_faithful_map_scores_one(rng: np.random.Generator) -> None:
     features = rng.standard_normal((40, 5))
     rotation = np.linalg.qr(rng.standard_normal((5, 5)))[0]
-    measured = topography(features, 3.0 * features @ rotation)
+    measured = topographic_measures(features, 3.0 * features @ rotation)
     assert measured.pearson == pytest.approx(1.0)
     assert measured.spearman == pytest.approx(1.0)
     assert measured.trustworthiness == measured.continuity == 1.0
@@ -79,14 +79,14 @@ def test_a_faithful_map_scores_one(rng: np.random.Generator) -> None:
 
 def test_too_few_rows_have_no_neighborhoods(rng: np.random.Generator) -> None:
     features = rng.standard_normal((2 * NEIGHBORS, 3))
-    measured = topography(features, features)
+    measured = topographic_measures(features, features)
     assert measured.trustworthiness is None
     assert measured.continuity is None
     assert measured.pearson == pytest.approx(1.0)
 
 
 def test_latents_in_one_point_correlate_with_nothing(rng: np.random.Generator) -> None:
-    measured = topography(rng.standard_normal((40, 3)), np.ones((40, 2)))
+    measured = topographic_measures(rng.standard_normal((40, 3)), np.ones((40, 2)))
     assert (measured.pearson, measured.spearman) == (0.0, 0.0)
     assert pearson(np.arange(3.0), np.zeros(3)) == 0.0
 
@@ -94,6 +94,6 @@ def test_latents_in_one_point_correlate_with_nothing(rng: np.random.Generator) -
 def test_the_rows_measured_are_always_the_same() -> None:
     assert fixed_rows(10).tolist() == list(range(10))
     chosen = fixed_rows(5000)
-    assert len(np.unique(chosen)) == ROWS
+    assert len(np.unique(chosen)) == MAX_ROWS
     assert np.all(np.diff(chosen) > 0)
     np.testing.assert_array_equal(chosen, fixed_rows(5000))

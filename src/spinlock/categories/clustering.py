@@ -15,7 +15,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from spinlock.categories.partition import Floats, Labels, groups_of, merged
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, loading_signs
+from spinlock.metrics.centroids import centroid_cosines, centroid_weights, loading_signs
 
 DistanceKind = Literal["projector", "absolute"]
 

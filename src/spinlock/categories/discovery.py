@@ -27,7 +27,7 @@ from spinlock.categories.clustering import (
 from spinlock.categories.moves import decorrelate, open_cosines
 from spinlock.categories.partition import Floats, Labels, by_size, groups_of
 from spinlock.errors import DataError
-from spinlock.metrics.orthogonality import centroid_cosines, centroid_weights, max_centroid_cosine
+from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
 
 MARGIN = 0.94
 """Moves aim at this share of the target, so that the result is below it and not at it."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.categories.partition import Floats, Labels, groups_of
-from spinlock.metrics.orthogonality import centroid_weights, cosines, loading_signs
+from spinlock.metrics.centroids import absolute_cosines, centroid_weights, loading_signs
 
 MAX_EXACT_MOVES = 100
 """Moves computed exactly, most promising first, before the search gives up."""
@@ -96,7 +96,7 @@ class _Centroids:
         return _Centroids(self.columns, labels, weights, with_columns, products, self.fixed)
 
     def cosines(self) -> Floats:
-        return open_cosines(cosines(self.products), self.fixed)
+        return open_cosines(absolute_cosines(self.products), self.fixed)
 
     def largest(self) -> float:
         return float(self.cosines().max())

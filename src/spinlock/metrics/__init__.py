@@ -1,4 +1,84 @@
-"""Every metric once: reconstruction, codebook use, orthogonality, topography, redundancy, rate and distortion.
+"""Metrics of a tokenizer, each defined once: arrays in, numbers and small records out.
 
-Nothing here reads files or knows the model; what goes in are arrays, what comes out are numbers and small records.
+The module reads no files and does not depend on the model. The public functions are available as attributes, for
+example ``spinlock.metrics.codebook_use``; they are imported at first use, because SciPy and torch take a second.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spinlock.metrics.centroids import (
+        BootstrapInterval,
+        centroid_cosines,
+        centroid_weights,
+        held_out_centroid_cosine,
+        max_centroid_cosine,
+    )
+    from spinlock.metrics.codebook import CodebookUse, codebook_use, expected_use
+    from spinlock.metrics.correlation import correlation_matrix
+    from spinlock.metrics.rate_distortion import (
+        GaussianReference,
+        WaterFilling,
+        gaussian_bits,
+        gaussian_quality,
+        water_filling,
+    )
+    from spinlock.metrics.reconstruction import quality_by_column, quality_by_group, reconstruction_quality
+    from spinlock.metrics.redundancy import latent_redundancy
+    from spinlock.metrics.targets import Target, evaluate_targets
+    from spinlock.metrics.topography import Topography, topographic_correlation, topographic_measures
+
+__all__ = [
+    "BootstrapInterval",
+    "CodebookUse",
+    "GaussianReference",
+    "Target",
+    "Topography",
+    "WaterFilling",
+    "centroid_cosines",
+    "centroid_weights",
+    "codebook_use",
+    "correlation_matrix",
+    "evaluate_targets",
+    "expected_use",
+    "gaussian_bits",
+    "gaussian_quality",
+    "held_out_centroid_cosine",
+    "latent_redundancy",
+    "max_centroid_cosine",
+    "quality_by_column",
+    "quality_by_group",
+    "reconstruction_quality",
+    "topographic_correlation",
+    "topographic_measures",
+    "water_filling",
+]
+
+_MODULES = {
+    "centroids": (
+        "BootstrapInterval",
+        "centroid_cosines",
+        "centroid_weights",
+        "held_out_centroid_cosine",
+        "max_centroid_cosine",
+    ),
+    "codebook": ("CodebookUse", "codebook_use", "expected_use"),
+    "correlation": ("correlation_matrix",),
+    "rate_distortion": ("GaussianReference", "WaterFilling", "gaussian_bits", "gaussian_quality", "water_filling"),
+    "reconstruction": ("quality_by_column", "quality_by_group", "reconstruction_quality"),
+    "redundancy": ("latent_redundancy",),
+    "targets": ("Target", "evaluate_targets"),
+    "topography": ("Topography", "topographic_correlation", "topographic_measures"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,7 @@
-"""Codebook use: distinct codes used / K, perplexity exp(H) / K, and what even use would show in so few rows."""
+"""Codebook use: fraction of codes used, perplexity, and what evenly used codes would show in the same number of rows.
+
+Letters: ``n`` rows, ``T`` codebooks (token columns), ``K`` codes of a codebook.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,22 @@ from numpy.typing import NDArray
 class CodebookUse:
     """Use of T codebooks by n rows.
 
-    ``utilization`` mean of distinct / K; ``minimum`` the smallest; ``perplexity_ratio`` mean of 2^H / K;
-    ``entropy_bits`` sum of empirical entropies; ``expected`` the mean of 1 - (1 - 1/K)^n of evenly used codes;
-    ``limit`` the mean of min(1, n / K). ``per_codebook`` [T].
+    Attributes
+    ----------
+    utilization
+        Mean over codebooks of (distinct codes used) / K.
+    minimum
+        Smallest of these fractions.
+    perplexity_ratio
+        Mean over codebooks of 2^H / K, with H the empirical entropy in bits.
+    entropy_bits
+        Sum over codebooks of H, in bits per row.
+    expected
+        Mean of 1 - (1 - 1/K)^n, the expected utilization of evenly used codes.
+    limit
+        Mean of min(1, n / K), the largest possible utilization.
+    per_codebook
+        Fraction of codes used, [T].
     """
 
     utilization: float
@@ -27,14 +43,26 @@ class CodebookUse:
 
 
 def codebook_use(tokens: NDArray[np.int64], sizes: NDArray[np.int64]) -> CodebookUse:
-    """Use of codebooks with ``sizes`` [T] by tokens [n, T]."""
+    """Measure how many codes are used, and how evenly.
+
+    Parameters
+    ----------
+    tokens
+        Code indices [n, T], column t in 0 ... ``sizes[t]`` - 1.
+    sizes
+        Number of codes K of each codebook, [T].
+
+    Returns
+    -------
+    CodebookUse
+    """
     rows = len(tokens)
     used, ratios, entropy = [], [], 0.0
     for column, size in zip(tokens.T, sizes.tolist(), strict=True):
-        share = np.bincount(column, minlength=size) / rows
-        present = share[share > 0]
-        bits = float(-(present * np.log2(present)).sum())
-        used.append(len(present) / size)
+        frequency = np.bincount(column, minlength=size) / rows
+        positive = frequency[frequency > 0]
+        bits = float(-(positive * np.log2(positive)).sum())
+        used.append(len(positive) / size)
         ratios.append(2.0**bits / size)
         entropy += bits
     return CodebookUse(
@@ -49,5 +77,18 @@ def codebook_use(tokens: NDArray[np.int64], sizes: NDArray[np.int64]) -> Codeboo
 
 
 def expected_use(sizes: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
-    """1 - (1 - 1/K)^n: the share of K evenly used codes that n rows are expected to show."""
+    """Return 1 - (1 - 1/K)^n, the expected fraction of K evenly used codes that occur in n rows.
+
+    Parameters
+    ----------
+    sizes
+        Number of codes K of each codebook, [T].
+    rows
+        Number of rows n.
+
+    Returns
+    -------
+    numpy.ndarray
+        Expected fractions [T].
+    """
     return np.asarray(1.0 - (1.0 - 1.0 / sizes) ** rows)

@@ -1,8 +1,11 @@
-"""The rate-distortion bound of a Gaussian source: what no code can beat on such data at a given number of bits.
+"""Gaussian reference R(D): rate and distortion of an ideal code for a Gaussian source with the covariance of the data.
 
-R(t) = sum_i max(0, 1/2 log2(l_i / t)), D(t) = sum_i min(t, l_i) for covariance eigenvalues l_i and water level t
-(reverse water-filling; Cover and Thomas, Elements of Information Theory, chapter 10). A yardstick and not a wall: a
-source with clusters can be coded better than a Gaussian one of the same covariance.
+R(t) = sum_i max(0, 1/2 log2(l_i / t)) and D(t) = sum_i min(t, l_i) for covariance eigenvalues l_i and water level t
+(reverse water-filling; Cover and Thomas, Elements of Information Theory, chapter 10). The reference is a yardstick, not
+a bound for the data: of all sources with a given covariance the Gaussian one is the hardest to code, so clustered rows
+can be coded better.
+
+Letters: ``n``, ``m`` rows, ``D`` columns, ``l`` eigenvalues, ``t`` water level.
 """
 
 from __future__ import annotations
@@ -16,10 +19,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+MIN_ROWS_PER_COLUMN = 10
+"""With fewer rows than this for each column, the sample covariance is too noisy and is shrunk."""
+
 
 @dataclass(frozen=True)
 class WaterFilling:
-    """Water level t, rate in bits and distortion of a Gaussian source, in the units of its variances."""
+    """Water level t, rate in bits and distortion of a Gaussian source; level and distortion are variances."""
 
     level: float
     bits: float
@@ -27,7 +33,19 @@ class WaterFilling:
 
 
 def at_level(eigenvalues: Floats, level: float) -> WaterFilling:
-    """Rate and distortion at water level t > 0 for variances [D] (zeros and rounding below zero count as zero)."""
+    """Return rate and distortion at a given water level.
+
+    Parameters
+    ----------
+    eigenvalues
+        Variances [D]; negative values, which result from rounding, count as zero.
+    level
+        Water level t > 0.
+
+    Returns
+    -------
+    WaterFilling
+    """
     spectrum = np.maximum(eigenvalues, 0.0)
     active = spectrum > level
     bits = 0.5 * float(np.log2(spectrum[active] / level).sum())
@@ -35,10 +53,21 @@ def at_level(eigenvalues: Floats, level: float) -> WaterFilling:
 
 
 def water_filling(eigenvalues: Floats, bits: float) -> WaterFilling:
-    """The water level at which a Gaussian source of these variances [D] costs ``bits`` >= 0 bits.
+    """Return water level and distortion at a given rate.
 
-    With m components above the level, t = (l_1 ... l_m)^(1/m) 2^(-2 R / m), and the right m is the largest for which
-    t stays below l_m.
+    With m components above the level, t = (l_1 ... l_m)^(1/m) 2^(-2 R / m) for eigenvalues in descending order, and m
+    is the largest number for which t <= l_m.
+
+    Parameters
+    ----------
+    eigenvalues
+        Variances [D]; negative values count as zero.
+    bits
+        Rate R >= 0 in bits per row.
+
+    Returns
+    -------
+    WaterFilling
     """
     spectrum = np.sort(np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0))[::-1]
     positive = spectrum[spectrum > 0]
@@ -46,34 +75,68 @@ def water_filling(eigenvalues: Floats, bits: float) -> WaterFilling:
         return WaterFilling(0.0, 0.0, 0.0)
     count = np.arange(1, positive.size + 1)
     levels = np.exp2((np.cumsum(np.log2(positive)) - 2.0 * bits) / count)
-    above = np.flatnonzero(levels <= positive)
-    level = float(levels[above[-1] if above.size else 0])  # none only where rounding lifts t over l_1 at no bits
+    valid = np.flatnonzero(levels <= positive)
+    level = float(levels[valid[-1] if valid.size else 0])  # none is valid only if rounding puts t above l_1 at 0 bits
     return WaterFilling(level, bits, float(np.minimum(spectrum, level).sum()))
 
 
 def gaussian_quality(eigenvalues: Floats, bits: float) -> float:
-    """Best fraction of variance explained of a Gaussian source at ``bits`` per row: 1 - D(R) / sum l."""
+    """Return the largest fraction of variance explained of a Gaussian source, 1 - D(R) / sum l.
+
+    Parameters
+    ----------
+    eigenvalues
+        Variances [D]; negative values count as zero.
+    bits
+        Rate R >= 0 in bits per row.
+
+    Returns
+    -------
+    float
+        A value in [0, 1]; 1 for a source without variance.
+    """
     total = float(np.maximum(eigenvalues, 0.0).sum())
     return 1.0 - water_filling(eigenvalues, bits).distortion / total if total > 0 else 1.0
 
 
 def gaussian_bits(eigenvalues: Floats, quality: float) -> float:
-    """The rate at which a Gaussian source keeps a fraction ``quality`` < 1 of its variance: R at D = (1 - q) sum l."""
+    """Return the rate at which a Gaussian source keeps a given fraction of its variance, R at D = (1 - q) sum l.
+
+    Parameters
+    ----------
+    eigenvalues
+        Variances [D]; negative values count as zero.
+    quality
+        Fraction of variance explained q < 1.
+
+    Returns
+    -------
+    float
+        Rate in bits per row.
+    """
     spectrum = np.sort(np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0))
-    allowed = (1.0 - quality) * float(spectrum.sum())
-    below = np.concatenate([[0.0], np.cumsum(spectrum)[:-1]])
-    levels = (allowed - below) / np.arange(len(spectrum), 0, -1)  # the level if all from here on are above it
-    reached = np.flatnonzero(levels <= spectrum)
-    return at_level(spectrum, float(levels[reached[0]])).bits if reached.size and allowed > 0 else 0.0
-
-
-FEW_ROWS = 10
-"""With fewer rows than this many per column the covariance is shrunk (Ledoit and Wolf, 2004)."""
+    distortion = (1.0 - quality) * float(spectrum.sum())
+    smaller = np.concatenate([[0.0], np.cumsum(spectrum)[:-1]])
+    levels = (distortion - smaller) / np.arange(len(spectrum), 0, -1)  # t if components i, i + 1, ... are above it
+    valid = np.flatnonzero(levels <= spectrum)
+    return at_level(spectrum, float(levels[valid[0]])).bits if valid.size and distortion > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class GaussianReference:
-    """Bounds from the covariance [D, D] of training rows, its eigenvalues, and held-out variances along its axes."""
+    """The Gaussian reference R(D) of a table; see :meth:`from_rows`.
+
+    Attributes
+    ----------
+    covariance
+        Covariance [D, D] of the training rows.
+    eigenvalues
+        Its eigenvalues [D].
+    variances
+        Mean squares [D] of the held-out rows along its eigenvectors.
+    shrunk
+        Whether the covariance was shrunk, because there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column.
+    """
 
     covariance: Floats
     eigenvalues: Floats
@@ -81,52 +144,102 @@ class GaussianReference:
     shrunk: bool
 
     @classmethod
-    def of(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianReference:
-        """From centered rows [n, D] and [m, D]."""
+    def from_rows(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianReference:
+        """Estimate the reference.
+
+        Parameters
+        ----------
+        train
+            Centered training rows [n, D].
+        held_out
+            Held-out rows [m, D] in the same units.
+
+        Returns
+        -------
+        GaussianReference
+        """
         rows = train.astype(np.float64)
-        few = len(rows) < FEW_ROWS * rows.shape[1]
-        covariance = shrunk_covariance(rows) if few else rows.T @ rows / len(rows)
+        shrunk = len(rows) < MIN_ROWS_PER_COLUMN * rows.shape[1]
+        covariance = shrunk_covariance(rows) if shrunk else rows.T @ rows / len(rows)
         values, vectors = np.linalg.eigh(covariance)
-        return cls(covariance, values, np.square(held_out.astype(np.float64) @ vectors).mean(0), few)
+        return cls(covariance, values, np.square(held_out.astype(np.float64) @ vectors).mean(0), shrunk)
 
     def training(self, bits: float) -> float:
-        """Quality of a Gaussian source with the training covariance."""
+        """Return the quality of a Gaussian source with the training covariance at ``bits`` per row."""
         return gaussian_quality(self.eigenvalues, bits)
 
     def held_out(self, bits: float) -> float:
-        """The same code on rows with the held-out variances: see :func:`held_out_quality`."""
+        """Return the quality of the same code on the held-out rows; see :func:`held_out_quality`."""
         return held_out_quality(self.eigenvalues, self.variances, bits)
 
     def gap_db(self, quality: float, bits: float) -> float | None:
-        """10 log10 of the distortion over that of the held-out bound; None where either has none."""
-        bound = self.held_out(bits)
-        return 10 * math.log10((1 - quality) / (1 - bound)) if quality < 1 and bound < 1 else None
+        """Return the distortion relative to the held-out reference, 10 log10((1 - q) / (1 - q_ref)), in decibels.
+
+        Parameters
+        ----------
+        quality
+            Fraction of variance explained q on held-out rows.
+        bits
+            Rate in bits per row.
+
+        Returns
+        -------
+        float or None
+            Negative where the rows are coded better than the reference; None where a distortion is zero.
+        """
+        reference = self.held_out(bits)
+        return 10 * math.log10((1 - quality) / (1 - reference)) if quality < 1 and reference < 1 else None
 
 
 def shrunk_covariance(rows: Floats) -> Floats:
-    """(1 - s) S + s m I [D, D] from centered rows [n, D], m the mean variance, s of least expected squared error.
+    """Return the covariance (1 - s) S + s m I, with the shrinkage s of least expected squared error.
 
-    Ledoit and Wolf (2004); scikit-learn's, which takes seconds to import, is what the tests compare with.
+    S is the sample covariance and m the mean variance (Ledoit and Wolf, 2004). The tests compare with scikit-learn,
+    which is not used here, because it takes seconds to import.
+
+    Parameters
+    ----------
+    rows
+        Centered rows [n, D].
+
+    Returns
+    -------
+    numpy.ndarray
+        Covariance [D, D].
     """
     count, columns = rows.shape
     sample = rows.T @ rows / count
     mean = np.trace(sample) / columns
-    spread = np.square(sample).sum()
-    error = (np.square(np.square(rows).sum(1)).sum() / count - spread) / count
-    distance = spread - columns * mean**2
+    squared_norm = np.square(sample).sum()
+    error = (np.square(np.square(rows).sum(1)).sum() / count - squared_norm) / count
+    distance = squared_norm - columns * mean**2
     shrinkage = min(error, distance) / distance if distance > 0 else 0.0
     shrunk: Floats = (1 - shrinkage) * sample + shrinkage * mean * np.eye(columns)
     return shrunk
 
 
 def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: float) -> float:
-    """The bound with training eigenvectors and water level, but the variances of held-out rows along them.
+    """Return the quality of the ideal code for the training covariance on held-out rows.
 
-    ``held_out_variances`` [D] are the mean squares of held-out rows along the eigenvectors of ``eigenvalues`` [D]. A
-    component above the level keeps the share t / l_i of its variance as distortion, one below it all of it.
+    Eigenvectors and water level t are those of the training rows. A component above the level loses the fraction
+    t / l_i of its held-out variance, a component below it loses all of it.
+
+    Parameters
+    ----------
+    eigenvalues
+        Eigenvalues [D] of the training covariance.
+    held_out_variances
+        Mean squares [D] of held-out rows along the eigenvectors.
+    bits
+        Rate in bits per row.
+
+    Returns
+    -------
+    float
+        Fraction of variance explained; 1 for held-out rows without variance.
     """
     level = water_filling(eigenvalues, bits).level
-    above = eigenvalues > level
-    share = np.where(above, level / np.where(above, eigenvalues, 1.0), 1.0)
+    active = eigenvalues > level
+    lost = np.where(active, level / np.where(active, eigenvalues, 1.0), 1.0)
     total = float(held_out_variances.sum())
-    return 1.0 - float((share * held_out_variances).sum()) / total if total > 0 else 1.0
+    return 1.0 - float((lost * held_out_variances).sum()) / total if total > 0 else 1.0

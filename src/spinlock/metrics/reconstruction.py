@@ -1,7 +1,9 @@
 """Reconstruction quality: the fraction of variance explained, 1 - sum (x - x^)^2 / sum (x - mean_train)^2.
 
-Rows are z-scored, clipped units, whatever the model's normalization, so that mean_train is 0 and every column starts
-with about the same weight.
+The rows are in z-scored, clipped units, whatever the normalization of the model. So mean_train is 0, and every column
+has about the same weight.
+
+Letters: ``n`` rows, ``D`` columns.
 """
 
 from __future__ import annotations
@@ -14,25 +16,89 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+def reconstruction_quality(rows: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float:
+    """Return the fraction of variance explained, 1 - sum (x - x^)^2 / sum x^2.
+
+    Parameters
+    ----------
+    rows
+        Rows [n, D] in z-scored units, so that the training mean of each column is 0.
+    reconstruction
+        Reconstructed rows [n, D] in the same units.
+
+    Returns
+    -------
+    float
+        1 for a perfect reconstruction, 0 for the training mean, negative if worse than the mean.
+    """
+    return fraction_explained(*squared_sums(rows, reconstruction))
+
+
 def fraction_explained(error: Floats, power: Floats) -> float:
-    """1 - sum error / sum power; 1 where there is neither, minus infinity where only the power vanishes."""
-    total, lost = float(power.sum()), float(error.sum())
-    if total > 0:
-        return 1.0 - lost / total
-    return 1.0 if lost == 0 else -np.inf
+    """Return 1 - sum error / sum power.
+
+    Parameters
+    ----------
+    error, power
+        Sums of squared errors and of squared values, for example by column [D]; see :func:`squared_sums`.
+
+    Returns
+    -------
+    float
+        1 where both sums are zero, minus infinity where only the power is zero.
+    """
+    total_power, total_error = float(power.sum()), float(error.sum())
+    if total_power > 0:
+        return 1.0 - total_error / total_power
+    return 1.0 if total_error == 0 else -np.inf
 
 
 def squared_sums(rows: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> tuple[Floats, Floats]:
-    """Per column [D]: sum (x - x^)^2 and sum x^2 over rows [n, D], in float64."""
+    """Return the sums over rows of (x - x^)^2 and of x^2 for each column, in float64.
+
+    Parameters
+    ----------
+    rows, reconstruction
+        Rows and their reconstruction, [n, D].
+
+    Returns
+    -------
+    error, power : numpy.ndarray
+        Sums [D] of squared errors and of squared values.
+    """
     difference = rows.astype(np.float64) - reconstruction
     return np.square(difference).sum(0), np.square(rows.astype(np.float64)).sum(0)
 
 
 def quality_by_group(error: Floats, power: Floats, groups: Sequence[Sequence[int]]) -> list[float]:
-    """Quality of each category from the sums of its own columns."""
+    """Return the fraction of variance explained in each group of columns.
+
+    Parameters
+    ----------
+    error, power
+        Sums by column [D] of :func:`squared_sums`.
+    groups
+        Columns of each group.
+
+    Returns
+    -------
+    list of float
+        One quality for each group.
+    """
     return [fraction_explained(error[list(group)], power[list(group)]) for group in groups]
 
 
 def quality_by_column(error: Floats, power: Floats) -> list[float | None]:
-    """Quality of each column [D]; None for a column that does not vary on these rows."""
+    """Return the fraction of variance explained of each column.
+
+    Parameters
+    ----------
+    error, power
+        Sums by column [D] of :func:`squared_sums`.
+
+    Returns
+    -------
+    list of float or None
+        One quality for each column; None for a column whose values are all zero.
+    """
     return [1.0 - e / p if p > 0 else None for e, p in zip(error.tolist(), power.tolist(), strict=True)]

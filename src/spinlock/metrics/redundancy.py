@@ -1,7 +1,6 @@
-"""Latent redundancy: how much the latents of different categories tell about each other.
+"""Latent redundancy: the mean squared correlation between the latents of different categories.
 
-mean over pairs c < d of ||Cov(z_c, z_d)||_F^2 / (tr Cov(z_c) tr Cov(z_d)): the mean squared correlation of the latents'
-components, weighted by their variances, so that components that hardly vary do not count.
+Letters: ``C`` categories, ``B`` rows, ``E`` components of one category's latent.
 """
 
 from __future__ import annotations
@@ -11,7 +10,21 @@ from torch import Tensor
 
 
 def latent_redundancy(latents: Tensor) -> Tensor:
-    """Mean over category pairs, a scalar, for latents [C, B, E]; 0 with fewer than two categories."""
+    """Return the mean over category pairs c < d of ||Cov(z_c, z_d)||_F^2 / (tr Cov(z_c) tr Cov(z_d)).
+
+    This is the mean squared correlation of the components, weighted by their variances, so that components with
+    little variance hardly count. It is differentiable and serves as a loss term too.
+
+    Parameters
+    ----------
+    latents
+        Latents [C, B, E].
+
+    Returns
+    -------
+    Tensor
+        A scalar in [0, 1]; 0 with fewer than two categories.
+    """
     categories, rows, width = latents.shape
     if categories < 2:
         return latents.new_zeros(())
@@ -20,7 +33,7 @@ def latent_redundancy(latents: Tensor) -> Tensor:
     covariance = (flat.t() @ flat) / rows
     blocks = covariance.view(categories, width, categories, width)
     power = blocks.square().sum((1, 3))
-    variance = centered.square().sum((1, 2)) / rows  # the trace; inductor cannot view a diagonal
-    share = power / torch.outer(variance, variance).clamp(min=1e-12)
-    upper = torch.ones_like(share).triu(1)
-    return (share * upper).sum() / upper.sum()
+    variance = centered.square().sum((1, 2)) / rows  # the trace of each diagonal block; inductor cannot view a diagonal
+    squared_correlation = power / torch.outer(variance, variance).clamp(min=1e-12)
+    upper = torch.ones_like(squared_correlation).triu(1)
+    return (squared_correlation * upper).sum() / upper.sum()

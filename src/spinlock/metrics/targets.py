@@ -1,36 +1,72 @@
-"""The four targets that a tokenizer has to meet at once, and what to say about a missed one."""
+"""The four targets that a tokenizer has to meet at the same time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 QUALITY = 0.90
+"""Threshold of the reconstruction quality (fraction of variance explained)."""
+
 UTILIZATION = 0.80
+"""Threshold of the codebook utilization."""
+
 TOPOGRAPHIC = 0.85
+"""Threshold of the topographic correlation."""
+
 ORTHOGONALITY = 0.25
+"""Threshold of the largest centroid cosine, which has to stay below it."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One target: its metric, the value reached (None: not defined), the bound and the side of it that is wanted."""
+    """A metric and the threshold that it has to pass.
+
+    Attributes
+    ----------
+    metric
+        Name of the metric, as in the files of a run.
+    value
+        Value of the metric; None where it is not defined.
+    threshold
+        Value to pass.
+    above
+        Whether the metric has to be above the threshold (true) or below it (false).
+    """
 
     metric: str
     value: float | None
-    bound: float
+    threshold: float
     above: bool
 
     @property
     def met(self) -> bool:
-        """Strictly on the wanted side; an undefined value is a missed target."""
+        """Whether the value is strictly on the required side; an undefined value misses the target."""
         if self.value is None:
             return False
-        return self.value > self.bound if self.above else self.value < self.bound
+        return self.value > self.threshold if self.above else self.value < self.threshold
 
 
-def targets(
+def evaluate_targets(
     quality: float, utilization: float, topographic: float, orthogonality: float | None
 ) -> tuple[Target, Target, Target, Target]:
-    """The four, in the order in which the user's document lists them."""
+    """Compare four metrics with their thresholds.
+
+    Parameters
+    ----------
+    quality
+        Reconstruction quality; has to be above 0.90.
+    utilization
+        Codebook utilization; has to be above 0.80.
+    topographic
+        Topographic correlation; has to be above 0.85.
+    orthogonality
+        Largest centroid cosine; has to be below 0.25. None with fewer than two categories.
+
+    Returns
+    -------
+    tuple of Target
+        Quality, utilization, orthogonality and topographic correlation, in this order.
+    """
     return (
         Target("reconstruction_quality", quality, QUALITY, above=True),
         Target("codebook_utilization", utilization, UTILIZATION, above=True),

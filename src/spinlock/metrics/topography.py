@@ -1,7 +1,10 @@
-"""Topographic correlation: Pearson r over pairs i < j between distances in feature space and in latent space.
+"""Topographic correlation: Pearson r between pairwise distances in feature space and in latent space.
 
-Only the upper triangle counts: the zero diagonal of a full matrix raises r (0.748 to 0.834 at 64 rows). Beside it
-Spearman's rank correlation, and trustworthiness and continuity of the neighborhoods (Venna and Kaski, 2001).
+The correlation is over pairs i < j, because the zero diagonal of a full distance matrix raises r (from 0.748 to 0.834
+at 64 rows). Further measures are Spearman's rank correlation of the distances, and trustworthiness and continuity of
+the neighborhoods (Venna and Kaski, 2001).
+
+Letters: ``n`` rows, ``D`` columns, ``E`` latent dimensions, ``P`` = n (n - 1) / 2 pairs.
 """
 
 from __future__ import annotations
@@ -15,13 +18,16 @@ from scipy.spatial.distance import squareform
 
 Floats = NDArray[np.float64]
 
-ROWS = 2000
+MAX_ROWS = 2000
+"""Rows that the measures use; they need all pairs, which are two million for this number."""
+
 NEIGHBORS = 15
+"""Size of the neighborhoods of trustworthiness and continuity."""
 
 
 @dataclass(frozen=True)
 class Topography:
-    """Correlations of all pairwise distances, and how well neighborhoods are kept (None with too few rows)."""
+    """How well distances and neighborhoods are preserved; trustworthiness and continuity are None for <= 30 rows."""
 
     pearson: float
     spearman: float
@@ -30,30 +36,52 @@ class Topography:
 
 
 def fixed_rows(count: int) -> NDArray[np.int64]:
-    """At most 2,000 rows, the same ones every time, so that the metric does not move with a random subset."""
-    if count <= ROWS:
+    """Return at most :data:`MAX_ROWS` row positions, always the same, so that the metric does not vary by sampling.
+
+    Parameters
+    ----------
+    count
+        Number of rows.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions in ascending order.
+    """
+    if count <= MAX_ROWS:
         return np.arange(count)
-    return np.sort(np.random.default_rng(0).permutation(count)[:ROWS])
+    return np.sort(np.random.default_rng(0).permutation(count)[:MAX_ROWS])
 
 
 def pearson(first: Floats, second: Floats) -> float:
-    """Pearson r of two vectors; 0 where one of them is constant or they have fewer than two entries."""
+    """Return Pearson's r of two vectors; 0 if one is constant or they have fewer than two entries."""
     if len(first) < 2:
         return 0.0
     a, b = first - first.mean(), second - second.mean()
-    length = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / length if length > 0 else 0.0
+    norm = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / norm if norm > 0 else 0.0
 
 
 def ranks(values: Floats) -> Floats:
-    """1 to n; equal values share the mean of theirs. (That of scipy.stats takes a second to import.)"""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    mean: Floats = count.cumsum() - (count - 1) / 2
-    return mean[place]
+    """Return ranks from 1 to n; equal values get their mean rank. (``scipy.stats`` takes a second to import.)"""
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    mean_rank: Floats = count.cumsum() - (count - 1) / 2
+    return mean_rank[inverse]
 
 
 def pair_distances(points: NDArray[np.floating[Any]]) -> Floats:
-    """|a - b| [n (n - 1) / 2] over pairs i < j of points [n, d], by one Gram product in float64."""
+    """Return the Euclidean distances |a - b| over pairs i < j, from one Gram matrix in float64.
+
+    Parameters
+    ----------
+    points
+        Points [n, d].
+
+    Returns
+    -------
+    numpy.ndarray
+        Distances [P], in the order of ``scipy.spatial.distance.pdist``.
+    """
     exact = points.astype(np.float64)
     square = np.square(exact).sum(1)
     distance = np.sqrt(np.maximum(square[:, None] + square - 2 * exact @ exact.T, 0.0))
@@ -61,29 +89,54 @@ def pair_distances(points: NDArray[np.floating[Any]]) -> Floats:
     return upper
 
 
-def topographic_correlation(feature_distances: Floats, latents: NDArray[np.floating[Any]]) -> float:
-    """Pearson r between given pairwise distances of the features and those of the latents [n, E]."""
-    return pearson(feature_distances, pair_distances(latents))
+def topographic_correlation(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> float:
+    """Return Pearson's r over pairs i < j between distances of features and distances of latents.
+
+    Parameters
+    ----------
+    features
+        Features [n, D].
+    latents
+        Latents [n, E] of the same rows. More than :data:`MAX_ROWS` rows need much memory; see :func:`fixed_rows`.
+
+    Returns
+    -------
+    float
+        Correlation in [-1, 1].
+    """
+    return pearson(pair_distances(features), pair_distances(latents))
 
 
-def topography(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
-    """All four measures for features [n, D] and latents [n, E]."""
-    near, far = pair_distances(features), pair_distances(latents)
-    kept = len(features) > 2 * NEIGHBORS
-    square_near, square_far = squareform(near), squareform(far)
+def topographic_measures(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
+    """Compute Pearson and Spearman correlation of the distances, trustworthiness and continuity.
+
+    Parameters
+    ----------
+    features
+        Features [n, D].
+    latents
+        Latents [n, E] of the same rows.
+
+    Returns
+    -------
+    Topography
+    """
+    original, embedded = pair_distances(features), pair_distances(latents)
+    enough_rows = len(features) > 2 * NEIGHBORS
+    original_matrix, embedded_matrix = squareform(original), squareform(embedded)
     return Topography(
-        pearson=pearson(near, far),
-        spearman=pearson(ranks(near), ranks(far)),
-        trustworthiness=_kept(square_near, square_far) if kept else None,
-        continuity=_kept(square_far, square_near) if kept else None,
+        pearson=pearson(original, embedded),
+        spearman=pearson(ranks(original), ranks(embedded)),
+        trustworthiness=_trustworthiness(original_matrix, embedded_matrix) if enough_rows else None,
+        continuity=_trustworthiness(embedded_matrix, original_matrix) if enough_rows else None,
     )
 
 
-def _kept(original: Floats, embedded: Floats) -> float:
-    """1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbors of max(0, rank - k), from two distance matrices."""
+def _trustworthiness(original: Floats, embedded: Floats) -> float:
+    """Return 1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbors of max(0, rank - k), from distances [n, n]."""
     count = len(original)
-    itself_first = original - np.eye(count)  # rank 0 is the row itself, also where others lie at distance 0
-    ranks = itself_first.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
+    self_first = original - np.eye(count)  # each row gets rank 0 among its own neighbors, also if others coincide
+    ranks = self_first.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
     neighbors = embedded + np.diag(np.full(count, np.inf))
     nearest = neighbors.argsort(1, kind="stable")[:, :NEIGHBORS]
     excess = np.maximum(np.take_along_axis(ranks, nearest, 1) - NEIGHBORS, 0).sum()

@@ -17,7 +17,7 @@ def target_rows(metrics: Mapping[str, Any]) -> Table:
         (
             target.metric,
             "none" if target.value is None else f"{target.value:.4f}",
-            f"{'>' if target.above else '<'} {target.bound:.2f}",
+            f"{'>' if target.above else '<'} {target.threshold:.2f}",
             "met" if target.met else "missed",
         )
         for target in target_table(metrics)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from spinlock.metrics.orthogonality import (
+from spinlock.metrics.centroids import (
+    absolute_cosines,
     centroid_cosines,
     centroid_weights,
-    cosines,
     held_out_centroid_cosine,
     loading_signs,
     max_centroid_cosine,
@@ -39,7 +39,7 @@ def largest_cosine(centroids: list[np.ndarray]) -> float:
     return max(abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(centroids, 2))
 
 
-def test_orthogonality_is_that_of_centroids_computed_row_by_row(rows: np.ndarray) -> None:
+def test_max_centroid_cosine_equals_that_of_centroids_computed_row_by_row(rows: np.ndarray) -> None:
     expected = largest_cosine(direct_centroids(rows, GROUPS, rows))
     assert max_centroid_cosine(np.corrcoef(rows.T), GROUPS) == pytest.approx(expected, abs=1e-10)
 
@@ -59,7 +59,7 @@ def test_a_table_of_known_cosine() -> None:
     assert max_centroid_cosine(correlation, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.3)
 
 
-def test_one_category_has_no_orthogonality(rng: np.random.Generator) -> None:
+def test_one_category_has_no_cosine(rng: np.random.Generator) -> None:
     assert max_centroid_cosine(np.eye(3), [np.arange(3)]) is None
     assert held_out_centroid_cosine(np.ones((5, 3)), np.ones((1, 3)), rng) is None
 
@@ -72,7 +72,7 @@ def test_a_loading_of_zero_counts_as_plus() -> None:
 
 
 def test_a_centroid_without_length_has_cosine_zero() -> None:
-    assert cosines(np.array([[0.0, 0.0], [0.0, 2.0]])).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert absolute_cosines(np.array([[0.0, 0.0], [0.0, 2.0]])).tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
 def test_held_out_rows_are_judged_with_the_training_signs(rows: np.ndarray, rng: np.random.Generator) -> None:
