@@ -32,12 +32,13 @@ from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.joint_codes import fit_joint
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
 from spinlock.initialization.network import closed_form_start
-from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.codec.inference import decode_tokens, encode_rows
+from spinlock.model import CategoricalVQVAE, JointVQVAE, ModelSpec, build_network
+from spinlock.model.codec import make_codec
 from spinlock.preprocessing.training_data import FeatureTable, read_table
+from spinlock.sizing.assignment import JointAssignment
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import DECODER_WIDTH, Prepared, prepare
+from spinlock.training.prepare import Prepared, prepare
 from spinlock.training.run import new_run
 from spinlock.training.stopping import StopRequest
 
@@ -53,9 +54,9 @@ def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[t
     test = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
 
     def closed(spec: ModelSpec, points: Tensor, ridge: float, rounds: int | None = None) -> float:
-        model = CategoricalVQVAE(spec, seed=seed)
+        model = build_network(spec, seed=seed)
         closed_form_start(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
-        if rounds is not None:
+        if rounds is not None and isinstance(model, JointVQVAE):
             fit_joint(model, points, rounds)
         return quality(model.eval(), test)
 
@@ -75,7 +76,7 @@ def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[t
     yield "joint: four rounds of refits", closed(joint, rows, ridge, 4)
     yield "joint: refits, points between rows", closed(joint, between, ridge, 4)
     yield "joint: the same, level by level", closed(replace(joint, beam_width=1), between, ridge, 4)
-    wide = DECODER_WIDTH["joint"] * joint.hidden_dim
+    wide = JointAssignment.decoder_width * joint.hidden_dim
     together = replace(prepared, spec=replace(joint, decoder_dim=wide))
     choice = config.model_copy(update={"assignment": "joint"})
     yield (
@@ -107,7 +108,8 @@ def prepared_at(seen: FeatureTable, path: Path, bits: int, seed: int, assignment
 
 def quality(model: CategoricalVQVAE, rows: Tensor) -> float:
     """1 - sum (x - x^)^2 / sum x^2 of the exported tokens."""
-    restored = decode_tokens(model, encode_rows(model, rows).indices)
+    codec = make_codec(model)
+    restored = codec.decode(codec.encode(rows).indices)
     return float(1 - (rows - restored).square().sum() / rows.square().sum())
 
 

@@ -33,7 +33,7 @@ from ablations import cut_off
 from machine import described
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.metrics.rate_distortion import GaussianReference
-from spinlock.model.codec.inference import decode_tokens, encode_rows
+from spinlock.model.codec import make_codec
 from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
 from spinlock.training.observer import SilentObserver
@@ -97,7 +97,8 @@ def measure_program(table: Path, bits: int, seed: int, assignment: str) -> Cell:
     trained = time.perf_counter()
     model = run.best_model()
     found = validator(model)
-    restored = decode_tokens(model, encode_rows(model, prepared.data.train).indices)
+    codec = make_codec(model)
+    restored = codec.decode(codec.encode(prepared.data.train).indices)
     train = prepared.data.train
     cosine = prepared.categories.discovery.chosen.cosine
     return {
@@ -122,9 +123,9 @@ def measure_program(table: Path, bits: int, seed: int, assignment: str) -> Cell:
 def encoding_speed(model: Any, rows: torch.Tensor, wanted: int = 20_000) -> float:
     """Rows per second of encoding some ten thousand rows in memory."""
     many = rows.repeat(math.ceil(wanted / len(rows)), 1)[:wanted]
-    encode_rows(model, many[:2048])
+    make_codec(model).encode(many[:2048])
     started = time.perf_counter()
-    encode_rows(model, many)
+    make_codec(model).encode(many)
     return wanted / (time.perf_counter() - started)
 
 
@@ -178,7 +179,7 @@ def measure(table: Path, output: Path, bits: Iterable[int], seeds: Iterable[int]
             if not wanted:
                 continue
             subject = case(table, rate, seed, "local")
-            bound = GaussianReference.of(subject.train, subject.test)
+            bound = GaussianReference.from_rows(subject.train, subject.test)
             results["rows"] = len(subject.train) + len(subject.validation) + len(subject.test)
             results["columns"] = subject.train.shape[1]
             results["bounds"] = results.get("bounds", {}) | {

@@ -44,7 +44,7 @@ from vector_quantize_pytorch import ResidualVQ
 from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
 from spinlock.initialization.network import closed_form_start
-from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model import ModelSpec, build_network
 from spinlock.model.spec import latent_dims
 from spinlock.preprocessing.split import Split
 from spinlock.preprocessing.training_data import FeatureTable, TrainingData
@@ -105,7 +105,7 @@ def resident(rows: Tensor) -> TrainingData:
 def program(rows: Tensor, *, compiled: bool) -> Step:
     """A step of this program."""
     config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
-    model = CategoricalVQVAE(specification(), seed=0).to(rows.device)
+    model = build_network(specification(), seed=0).to(rows.device)
     closed_form_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
     optimizer = make_optimizer(model, config.learning_rate, warm=True)
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})

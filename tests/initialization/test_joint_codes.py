@@ -7,8 +7,8 @@ import torch
 
 from spinlock.initialization.joint_codes import assign, fit_joint, refit
 from spinlock.initialization.network import closed_form_start
-from spinlock.model import CategoricalVQVAE
-from spinlock.model.codec.inference import decode_tokens, encode_rows
+from spinlock.model import JointVQVAE
+from spinlock.model.codec import make_codec
 from tests.training.specs import planted_rows, planted_spec
 
 SPEC = planted_spec()
@@ -22,8 +22,7 @@ def tokens_of(count: int) -> torch.Tensor:
 
 
 def test_a_refit_is_ridge_regression_toward_what_was_there() -> None:
-    model, x, tokens = CategoricalVQVAE(JOINT), planted_rows(400), tokens_of(400)
-    assert model.joint is not None
+    model, x, tokens = JointVQVAE(JOINT), planted_rows(400), tokens_of(400)
     codes = model.joint
     codes.vectors().copy_(torch.randn(codes.vectors().shape, generator=torch.Generator().manual_seed(1)))
     before = codes.vectors().double().numpy()
@@ -37,8 +36,7 @@ def test_a_refit_is_ridge_regression_toward_what_was_there() -> None:
 
 
 def test_each_half_round_lowers_the_error() -> None:
-    model, x, tokens = CategoricalVQVAE(JOINT), planted_rows(600), tokens_of(600)
-    assert model.joint is not None
+    model, x, tokens = JointVQVAE(JOINT), planted_rows(600), tokens_of(600)
     codes = model.joint
 
     def error() -> float:
@@ -58,14 +56,12 @@ def test_the_fit_repeats_and_beats_the_network_on_rows_not_seen() -> None:
     rows = planted_rows(2400)
     made = []
     for _ in range(2):
-        model = CategoricalVQVAE(JOINT, seed=3)
+        model = JointVQVAE(JOINT, seed=3)
         fit_joint(model, rows[:2000])
         made.append(model)
-    assert made[0].joint is not None
-    assert made[1].joint is not None
     assert torch.equal(made[0].joint.vectors(), made[1].joint.vectors())
     held_out = rows[2000:]
-    joint = decode_tokens(made[0], encode_rows(made[0], held_out).indices)
+    joint = make_codec(made[0]).decode(make_codec(made[0]).encode(held_out).indices)
     local = made[0](held_out).reconstruction
     assert (held_out - joint).square().mean() < 0.8 * (held_out - local).square().mean()
 
@@ -74,11 +70,11 @@ def test_a_prefix_of_heavy_tailed_rows_still_adds_to_the_quality() -> None:
     """Vectors of whole triples presume the finer levels: cut off, their sums may be worse than nothing."""
     rows = planted_rows(900)
     rows[torch.randperm(900, generator=torch.Generator().manual_seed(0))[:27]] *= 20
-    model = CategoricalVQVAE(JOINT, seed=3)
+    model = JointVQVAE(JOINT, seed=3)
     closed_form_start(model, rows[:700], ridge=0.01, rows_per_batch=700, seed=0)
     fit_joint(model, rows[:700])
     held_out = rows[700:]
-    tokens = encode_rows(model, held_out).indices
-    left = [(held_out - decode_tokens(model, tokens[..., :levels])).square().sum() for levels in (1, 2, 3)]
+    tokens = make_codec(model).encode(held_out).indices
+    left = [(held_out - make_codec(model).decode(tokens[..., :levels])).square().sum() for levels in (1, 2, 3)]
     assert left == sorted(left, reverse=True)
     assert left[0] < 0.8 * held_out.square().sum()

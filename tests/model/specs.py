@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from spinlock.model import CategoricalVQVAE, ModelSpec
+from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
 from spinlock.model.network.block import CategoryBucket
 from spinlock.model.spec import Gelu
 
@@ -23,7 +23,7 @@ def small_spec(gelu: Gelu = "none") -> ModelSpec:
 
 def small_model(*, learned_codes: bool = False, branches: bool = False, gelu: Gelu = "none") -> CategoricalVQVAE:
     """A model of :func:`small_spec`; with ``branches`` the parts that start at zero get weights too."""
-    model = CategoricalVQVAE(small_spec(gelu), learned_codes=learned_codes, seed=3)
+    model = build_network(small_spec(gelu), learned_codes=learned_codes, seed=3)
     if branches:
         generator = torch.Generator().manual_seed(4)
         with torch.no_grad():

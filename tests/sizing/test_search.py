@@ -12,11 +12,12 @@ from spinlock.errors import DataError
 from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.network import closed_form_start
 from spinlock.metrics.codebook import codebook_use
-from spinlock.model import CategoricalVQVAE, ModelSpec, latent_dims
+from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
+from spinlock.sizing.assignment import MAX_JOINT_PARTITIONS
 from spinlock.sizing.bit_allocation import BitAllocation
-from spinlock.sizing.search import FINALISTS, MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
-from spinlock.sizing.trials import Sizes
+from spinlock.sizing.search import MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
+from spinlock.sizing.trials import SizeTrial
 from tests.training.specs import GROUPS, planted_rows
 
 NAMES = ("a", "b", "c")
@@ -124,17 +125,17 @@ def test_the_planted_partition_scores_better_than_a_random_one(rng: np.random.Ge
 
 def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
-    others = [rng.permutation(labels) for _ in range(FINALISTS + 1)]
+    others = [rng.permutation(labels) for _ in range(MAX_JOINT_PARTITIONS + 1)]
     local = search().qualities([*others, labels])
     joint = search(assignment="joint").qualities([*others, labels])
-    assert [score is None for score in joint].count(False) == FINALISTS
+    assert [score is None for score in joint].count(False) == MAX_JOINT_PARTITIONS
     assert joint[-1] > local[-1]
     assert joint[int(np.argmin(local))] is None
 
 
-def fitted(sizes: Sizes, rows: torch.Tensor) -> CategoricalVQVAE:
+def fitted(sizes: SizeTrial, rows: torch.Tensor) -> CategoricalVQVAE:
     spec = ModelSpec(NAMES, GROUPS, 12, 4, sizes.latent_dims, sizes.num_codes)
-    model = CategoricalVQVAE(spec)
+    model = build_network(spec)
     closed_form_start(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
     return model
 

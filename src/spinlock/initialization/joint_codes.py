@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spinlock.model import CategoricalVQVAE
+from spinlock.model import JointVQVAE
 from spinlock.model.codec.inference import full_precision
 from spinlock.model.codec.joint_assignment import JointTables
 from spinlock.model.codec.tables import TokenTables
@@ -30,16 +30,15 @@ BLOCK = 1024
 
 @torch.no_grad()
 @full_precision()
-def fit_joint(model: CategoricalVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Tensor:
+def fit_joint(model: JointVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Tensor:
     """Set the joint codes of a model from rows [n, D] and from what its network has so far.
 
     Returns the tokens [n, C, L] of the rows in the last round, which the codes were fitted for.
     """
     codes = model.joint
-    assert codes is not None, "the model assigns jointly"
     tables = TokenTables(model)
     codes.vectors().copy_(tables.rows[:, : model.spec.num_columns])
-    tokens = torch.cat([tables.encode_local(block).indices for block in torch.split(rows, BLOCK)])
+    tokens = torch.cat([tables.encode(block).indices for block in torch.split(rows, BLOCK)])
     for _ in range(rounds):
         tokens = assign(codes, rows, tokens)
         refit(codes, rows, tokens)

@@ -5,7 +5,15 @@ Torch only: no files, no HDF5, no configuration. Letters used for shapes through
 largest codebook of a level, ``d`` latent width of a level, ``H`` hidden width.
 """
 
-from spinlock.model.network.vqvae import CategoricalVQVAE, ForwardResult
+from spinlock.model.network.vqvae import CategoricalVQVAE, ForwardResult, JointVQVAE, build_network
 from spinlock.model.spec import LEVELS, ModelSpec, latent_dims
 
-__all__ = ["LEVELS", "CategoricalVQVAE", "ForwardResult", "ModelSpec", "latent_dims"]
+__all__ = [
+    "LEVELS",
+    "CategoricalVQVAE",
+    "ForwardResult",
+    "JointVQVAE",
+    "ModelSpec",
+    "build_network",
+    "latent_dims",
+]

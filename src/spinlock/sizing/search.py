@@ -22,14 +22,13 @@ from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
 from spinlock.preprocessing.holdout import Holdout
-from spinlock.runtime.threads import parallel_map
+from spinlock.sizing.assignment import assignment_of
 from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
-from spinlock.sizing.trials import Sizes, Trials
+from spinlock.sizing.trials import SizeTrial, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
 MAX_CODEBOOK_SIZE = 512
-MAX_JOINT_CODES = 12_288
 CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
 
 UTILIZATION_MARGIN = 0.04
@@ -37,9 +36,6 @@ UTILIZATION_MARGIN = 0.04
 
 Quality needs none: what the trials leave out, all the rows, more rounds and training, raises it by more.
 """
-
-FINALISTS = 3
-"""Partitions that joint codes are tried on."""
 
 BITS_GROWTH = 1.25
 """From the first trial to the second."""
@@ -73,6 +69,7 @@ class CodebookSizeSearch:
         self.gaussian_rate = gaussian_bits(spectrum, min(MAX_TARGET_QUALITY, settings.target_quality))
         self.num_rows = rows.shape[0]
         self.settings = settings
+        self.assignment = assignment_of(settings.assignment)
 
     @property
     def cap(self) -> int:
@@ -80,10 +77,8 @@ class CodebookSizeSearch:
         return max_codebook_size(self.num_rows, self.trials.validation_rows)
 
     def _cap_of(self, groups: Groups) -> int:
-        """The cap of these categories: joint codes are fitted all at once, which takes memory of the square of all."""
-        if self.settings.assignment == "local":
-            return self.cap
-        return max(2, min(self.cap, MAX_JOINT_CODES // (LEVELS * len(groups))))
+        """The cap of these categories."""
+        return self.assignment.max_codes(self.cap, len(groups))
 
     def rate(self, rate_multiplier: float) -> float:
         """``excess`` times the Gaussian rate, max_bits at most."""
@@ -92,20 +87,15 @@ class CodebookSizeSearch:
     def qualities(self, partitions: Sequence[NDArray[np.int64]], rate_multiplier: float = 1.0) -> list[float | None]:
         """Cross-validated quality of partitions [D] at :meth:`rate`: the score of category discovery.
 
-        Joint codes are tried on those few that are best with local ones.
+        None for partitions that cost too much, or on which the assignment is not tried.
         """
         specs = [self._comparison(labels, self.rate(rate_multiplier)) for labels in partitions]
         least = min(self._least_bits(spec.groups) for spec in specs)
         limit = max(least, self.settings.max_bits or np.inf)
         affordable = [index for index, spec in enumerate(specs) if self._least_bits(spec.groups) <= limit]
-        tried = parallel_map(
-            lambda index: self.trials(replace(specs[index], assignment="local")).quality, affordable, self.trials.device
-        )
-        local = dict(zip(affordable, tried, strict=True))
-        if self.settings.assignment == "local":
-            return [local.get(index) for index in range(len(specs))]
-        finalists = sorted(local, key=lambda index: -local[index])[:FINALISTS]
-        return [self.trials(spec).quality if index in finalists else None for index, spec in enumerate(specs)]
+        qualities = self.assignment.compare(self.trials, [specs[index] for index in affordable])
+        known = dict(zip(affordable, qualities, strict=True))
+        return [known.get(index) for index in range(len(specs))]
 
     @staticmethod
     def _least_bits(groups: Groups) -> float:
@@ -117,7 +107,7 @@ class CodebookSizeSearch:
         groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
         return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, self._cap_of(groups)), ())
 
-    def choose(self, groups: Groups, names: Sequence[str]) -> Sizes:
+    def choose(self, groups: Groups, names: Sequence[str]) -> SizeTrial:
         """The smallest sizes expected to meet the targets, or those that come nearest.
 
         Raises:
@@ -128,15 +118,15 @@ class CodebookSizeSearch:
         allocation = BitAllocation.of(self.covariance, groups)
         smallest = _filled([(2, 2, 2)] * len(groups), fixed)
         least = total_bits(smallest)
-        known: dict[tuple[Triple, ...], Sizes] = {}
+        known: dict[tuple[Triple, ...], SizeTrial] = {}
 
-        def trial(num_codes: list[Triple]) -> Sizes:
+        def trial(num_codes: list[Triple]) -> SizeTrial:
             sizes = tuple(num_codes)
             if sizes not in known:
-                known[sizes] = self.trials(self._spec(groups, num_codes, names))
+                known[sizes] = self.assignment.try_sizes(self.trials, self._spec(groups, num_codes, names))
             return known[sizes]
 
-        def at(bits: float, cap: int) -> Sizes:
+        def at(bits: float, cap: int) -> SizeTrial:
             room = bits
             while total_bits(sizes := _filled(allocation.sizes(room, cap), fixed)) > bits and sizes != smallest:
                 room = 0.95 * room - 0.1  # given sizes take their part of the bits
@@ -151,7 +141,7 @@ class CodebookSizeSearch:
                 "codes in every codebook that is not given",
                 remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
             )
-        tried: list[Sizes] = []
+        tried: list[SizeTrial] = []
         start = max(least, self.rate(1.0))
         for share in CAP_FRACTIONS:
             cap = max(2, round(share * self._cap_of(groups)))
@@ -163,29 +153,29 @@ class CodebookSizeSearch:
                 break
         return self.best(tried)
 
-    def best(self, tried: Sequence[Sizes]) -> Sizes:
+    def best(self, tried: Sequence[SizeTrial]) -> SizeTrial:
         """The fewest bits among those that are expected to meet both targets, or what comes nearest to them."""
         met = [sizes for sizes in tried if self.meets(sizes)]
         return min(met, key=lambda sizes: sizes.bits) if met else max(tried, key=self._merit)
 
-    def meets(self, sizes: Sizes) -> bool:
+    def meets(self, sizes: SizeTrial) -> bool:
         """Whether both targets are expected to hold, the margin included."""
         return self._surplus(sizes) >= 0
 
-    def _search(self, at: Callable[[float], Sizes], start: float, most: float) -> list[Sizes]:
+    def _search(self, at: Callable[[float], SizeTrial], start: float, most: float) -> list[SizeTrial]:
         """What was tried on the way to the fewest bits of enough quality.
 
         log(1 - quality) over bits is nearly a straight line: the next trial is where the line through two crosses the
         target.
         """
-        tried: dict[float, Sizes] = {}  # by the bits asked for: whole numbers of codes may cost fewer
+        tried: dict[float, SizeTrial] = {}  # by the bits asked for: whole numbers of codes may cost fewer
         bits = min(start, most)
         while bits not in tried and len(tried) < MAX_TRIALS:
             tried[bits] = at(bits)
             bits = self._next(tried, most)
         return list(tried.values())
 
-    def _next(self, tried: dict[float, Sizes], most: float) -> float:
+    def _next(self, tried: dict[float, SizeTrial], most: float) -> float:
         """The bits to try next; some that were tried already where nothing is left to learn."""
         short = max((bits for bits, sizes in tried.items() if not self._enough(sizes)), default=None)
         enough = min((bits for bits, sizes in tried.items() if self._enough(sizes)), default=None)
@@ -204,22 +194,22 @@ class CodebookSizeSearch:
         step = (1 - MIN_RELATIVE_STEP) * enough / 2
         return float(np.clip(self._crossing(tried, short, enough), short + step, enough - step))
 
-    def _crossing(self, tried: dict[float, Sizes], first: float, second: float) -> float:
+    def _crossing(self, tried: dict[float, SizeTrial], first: float, second: float) -> float:
         """The bits at which the line through log(1 - quality) of two trials crosses the target."""
         before, after = (math.log(max(1e-9, 1 - tried[bits].quality)) for bits in (first, second))
         slope = min((after - before) / (second - first), -1e-9)
         wanted = math.log(max(1e-9, 1 - self.settings.target_quality))
         return second + (wanted - after) / slope
 
-    def _enough(self, sizes: Sizes) -> bool:
+    def _enough(self, sizes: SizeTrial) -> bool:
         return sizes.quality >= self.settings.target_quality
 
-    def _surplus(self, sizes: Sizes) -> float:
+    def _surplus(self, sizes: SizeTrial) -> float:
         """By how much the nearer of the two targets is exceeded, margin included; negative when one is missed."""
         quality = sizes.quality - self.settings.target_quality
         return min(quality, sizes.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
-    def _merit(self, sizes: Sizes) -> tuple[int, float]:
+    def _merit(self, sizes: SizeTrial) -> tuple[int, float]:
         """How many of the two targets are met, and the surplus of the nearer one."""
         met = (sizes.quality > self.settings.target_quality) + (sizes.utilization > UTILIZATION)
         return met, self._surplus(sizes)

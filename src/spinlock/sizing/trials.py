@@ -1,4 +1,7 @@
-"""Try codebook sizes out: fit codes on one part of the training rows, and see what they do on the other part."""
+"""Rows on which codebook sizes are tried: codes are fitted on one part of the training rows and judged on the other.
+
+Shapes: n rows, D columns, C categories, K codes.
+"""
 
 from __future__ import annotations
 
@@ -10,38 +13,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.initialization.closed_form import (
-    RIDGE_GRID,
-    Basis,
-    FittedBucket,
-    fit_bases,
-    fit_buckets,
-    fit_decoders,
-    local_decoder,
-    quantize,
-)
-from spinlock.initialization.joint_codes import assign, fit_joint
+from spinlock.initialization.closed_form import Basis, fit_bases
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
-from spinlock.initialization.network import closed_form_start
-from spinlock.model import CategoricalVQVAE
-from spinlock.model.codec.inference import encode_local_rows
 from spinlock.model.spec import Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
 from spinlock.sizing.bit_allocation import Triple, total_bits
 
-FIT_ROWS = 4096
-HELD_OUT_ROWS = 2048
-ITERATIONS = 8
-JOINT_ROUNDS = 2
-JOINT_VERSIONS = 3
-JOINT_RIDGE = RIDGE_GRID[1]
+MAX_FIT_ROWS = 4096
+MAX_HELD_OUT_ROWS = 2048
+"""A trial uses at most this many rows of each part, so that it takes less than a second."""
+
+MAX_AUGMENTED = 3
+"""Versions of the rows, interpolated ones included, on which a trial of joint codes fits them."""
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Sizes [C][3], the decoder's ridge in units of n, and what to expect of them on held-out rows.
+class SizeTrial:
+    """Codebook sizes and the result that is expected of them on rows that were not fitted.
 
-    ``automatic`` is False where all sizes were given.
+    Parameters
+    ----------
+    num_codes, latent_dims
+        Codes and latent width of each level [C][3].
+    ridge
+        Strength of the decoder's ridge regression, in units of the number of rows.
+    quality
+        Fraction of the variance that is explained on held-out rows.
+    utilization
+        Expected fraction of codes that occur among the validation rows.
+    automatic
+        False if the configuration gives all sizes.
     """
 
     num_codes: tuple[Triple, ...]
@@ -53,77 +54,55 @@ class Sizes:
 
     @property
     def bits(self) -> float:
-        """Sum of log2 K."""
+        """Sum of log2 K over all codebooks."""
         return total_bits(self.num_codes)
 
 
 class Trials:
-    """Fits on an inner split of training rows [n, D]; rows beyond a few thousand are left out of it.
+    """Training rows that are split into rows to fit on and held-out rows, and the metrics of a trial on them.
 
-    ``validation_rows`` says how many rows the utilization will be measured on.
+    Parameters
+    ----------
+    rows
+        Training rows [n, D] in normalized units.
+    holdout
+        Positions of both parts. Each part is reduced to a random subset if it is large.
+    validation_rows
+        Number of validation rows, on which the utilization will be measured.
+    seed
+        Seed of the subsets and of the fits.
     """
 
     def __init__(self, rows: Tensor, holdout: Holdout, *, validation_rows: int, seed: int) -> None:
         rng = np.random.default_rng([seed, 2])
-        self.fit_rows = rows[torch.from_numpy(_at_most(holdout.fit, FIT_ROWS, rng))]
-        self.held_out = rows[torch.from_numpy(_at_most(holdout.held_out, HELD_OUT_ROWS, rng))]
+        self.fit_rows = rows[torch.from_numpy(_random_subset(holdout.fit, MAX_FIT_ROWS, rng))]
+        self.held_out = rows[torch.from_numpy(_random_subset(holdout.held_out, MAX_HELD_OUT_ROWS, rng))]
         self.validation_rows = validation_rows
         self.seed = seed
         self.device = rows.device
         self._bases: dict[Groups, list[Basis]] = {}
 
     @cached_property
-    def points(self) -> Tensor:
-        """What joint codes are fitted on: the rows and points between them."""
-        return interpolate_neighbors(self.fit_rows, self.seed, most=JOINT_VERSIONS).flatten(0, 1)
+    def augmented_rows(self) -> Tensor:
+        """Rows to fit on and points interpolated between them, for joint codes."""
+        return interpolate_neighbors(self.fit_rows, self.seed, most=MAX_AUGMENTED).flatten(0, 1)
 
-    def __call__(self, spec: ModelSpec) -> Sizes:
-        """Codes of the given sizes, in closed form."""
-        return self._joint(spec) if spec.assignment == "joint" else self._local(spec)
-
-    def _local(self, spec: ModelSpec) -> Sizes:
-        generator = torch.Generator().manual_seed(self.seed)
+    def bases(self, spec: ModelSpec) -> list[Basis]:
+        """Return the principal axes of the categories; all sizes of the same categories share them."""
         if spec.groups not in self._bases:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
-        bases = self._bases[spec.groups]
-        blocks = fit_buckets(self.fit_rows, spec, bases, generator=generator, iterations=ITERATIONS)
-        fitted, held_out = quantize(blocks, self.fit_rows), quantize(blocks, self.held_out)
-        decoders = fit_decoders(fitted, self.fit_rows, local_decoder(blocks, spec.num_columns), RIDGE_GRID)
-        qualities = [self._quality(held_out @ decoder) for decoder in decoders]
-        best = int(np.argmax(qualities))
-        use = self._expected_use(blocks)
-        return Sizes(spec.num_codes, spec.latent_dims, RIDGE_GRID[best], qualities[best], use)
+        return self._bases[spec.groups]
 
-    def _joint(self, spec: ModelSpec) -> Sizes:
-        model, rows = CategoricalVQVAE(spec).to(self.fit_rows.device), self.points
-        closed_form_start(
-            model, rows, ridge=JOINT_RIDGE, rows_per_batch=len(rows), seed=self.seed, iterations=ITERATIONS
-        )
-        tokens = fit_joint(model, rows, JOINT_ROUNDS).flatten(1)
-        assert model.joint is not None, "the specification is a joint one"
-        chosen = assign(model.joint, self.held_out, encode_local_rows(model, self.held_out))
-        quality = self._quality(model.joint.sums(chosen))
-        sizes = [size for sizes in spec.num_codes for size in sizes]
-        counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]
-        use = float(np.mean([float(self._seen(one_hot / len(rows)).mean()) for one_hot in counts]))
-        return Sizes(spec.num_codes, spec.latent_dims, JOINT_RIDGE, quality, use)
-
-    def _quality(self, restored: Tensor) -> float:
+    def quality(self, reconstruction: Tensor) -> float:
+        """Return the fraction of the held-out rows' variance that a reconstruction [m, D] explains."""
         power = self.held_out.square().sum().clamp(min=1e-12)
-        return float(1 - (self.held_out - restored).square().sum() / power)
+        return float(1 - (self.held_out - reconstruction).square().sum() / power)
 
-    def _seen(self, probability: Tensor) -> Tensor:
-        """1 - (1 - p)^n: how likely a code of probability p appears in n validation rows."""
+    def expected_use(self, probability: Tensor) -> Tensor:
+        """Return 1 - (1 - p)^n, the probability that a code of probability p occurs among n validation rows."""
         return 1 - (1 - probability) ** self.validation_rows
 
-    def _expected_use(self, blocks: list[FittedBucket]) -> float:
-        """Mean over codebooks of the mean over codes of the chance to be seen, p from the rows fitted on."""
-        shares = []
-        for level in (level for block in blocks for level in block.levels):
-            seen = self._seen(level.counts / level.counts.sum(-1, keepdim=True)) * level.mask
-            shares.append(seen.sum(-1) / level.mask.sum(-1))
-        return float(torch.cat(shares).mean())
 
-
-def _at_most(positions: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _random_subset(positions: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return at most ``limit`` of the positions, sorted."""
     return positions if len(positions) <= limit else np.sort(rng.permutation(positions)[:limit])

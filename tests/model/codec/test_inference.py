@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from spinlock.model.codec.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from spinlock.model.codec import BLOCK, make_codec
 from tests.model.specs import random_rows, small_model
 
 
@@ -21,26 +21,26 @@ def precision(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_the_precision_of_the_calling_program_moves_nothing_and_stays(precision: str) -> None:
     model, rows = small_model(branches=True), random_rows()
-    found = encode_rows(model, rows)
-    decoded, latents = decode_tokens(model, found.indices), latent_rows(model, found.indices)
+    found = make_codec(model).encode(rows)
+    decoded, latents = make_codec(model).decode(found.indices), make_codec(model).latents(found.indices)
     assert torch.get_float32_matmul_precision() == precision
     torch.set_float32_matmul_precision("highest")
-    again = encode_rows(model, rows)
+    again = make_codec(model).encode(rows)
     assert torch.equal(found.indices, again.indices)
     assert torch.equal(found.error, again.error)
-    assert torch.equal(decoded, decode_tokens(model, found.indices))
-    assert torch.equal(latents, latent_rows(model, found.indices))
+    assert torch.equal(decoded, make_codec(model).decode(found.indices))
+    assert torch.equal(latents, make_codec(model).latents(found.indices))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_of_the_calling_program_moves_nothing(dtype: torch.dtype) -> None:
     model, rows = small_model(branches=True), random_rows()
-    expected = encode_rows(model, rows)
-    decoded, latents = decode_tokens(model, expected.indices), latent_rows(model, expected.indices)
+    expected = make_codec(model).encode(rows)
+    decoded, latents = make_codec(model).decode(expected.indices), make_codec(model).latents(expected.indices)
     with torch.autocast("cpu", dtype=dtype):
-        found = encode_rows(model, rows)
-        assert torch.equal(decode_tokens(model, found.indices), decoded)
-        assert torch.equal(latent_rows(model, found.indices), latents)
+        found = make_codec(model).encode(rows)
+        assert torch.equal(make_codec(model).decode(found.indices), decoded)
+        assert torch.equal(make_codec(model).latents(found.indices), latents)
     assert torch.equal(found.indices, expected.indices)
     assert torch.equal(found.error, expected.error)
 
@@ -77,15 +77,15 @@ def test_a_precision_set_for_one_backend_is_put_aside_and_restored(setting: str,
 def test_a_row_alone_has_the_tokens_it_has_among_others() -> None:
     model, rows = small_model(branches=True), random_rows().repeat(30, 1)
     assert len(rows) > BLOCK
-    whole = encode_rows(model, rows)
+    whole = make_codec(model).encode(rows)
     for row in (0, 7, BLOCK, len(rows) - 1):
-        alone = encode_rows(model, rows[row : row + 1])
+        alone = make_codec(model).encode(rows[row : row + 1])
         assert torch.equal(alone.indices[0], whole.indices[row])
         assert torch.equal(alone.error[0], whole.error[row])
 
 
 def test_no_rows_are_no_tokens() -> None:
     model, rows = small_model(), random_rows()[:0]
-    found = encode_rows(model, rows)
+    found = make_codec(model).encode(rows)
     assert found.indices.shape == (0, 4, 3)
-    assert decode_tokens(model, found.indices).shape == (0, rows.shape[1])
+    assert make_codec(model).decode(found.indices).shape == (0, rows.shape[1])

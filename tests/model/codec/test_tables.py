@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from spinlock.initialization.joint_codes import fit_joint
-from spinlock.model import CategoricalVQVAE
+from spinlock.model import CategoricalVQVAE, JointVQVAE, build_network
+from spinlock.model.codec import make_codec
 from spinlock.model.codec.tables import TokenTables
 from tests.model.network.test_vqvae import random_rows, small_model
 
 
 def with_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVAE:
-    other = CategoricalVQVAE(replace(model.spec, beam_width=beam_width))
+    other = build_network(replace(model.spec, beam_width=beam_width))
     other.load_state_dict(model.state_dict())
     return other
 
@@ -63,7 +64,7 @@ def test_two_equal_codes_are_a_near_tie() -> None:
     assert (tokens.near_tie >= lookup_rows).all()
 
 
-def joint_of(local: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:
+def joint_of(local: CategoricalVQVAE, rows: Tensor) -> JointVQVAE:
     joint = local.with_joint_codes()
     fit_joint(joint, rows)
     return joint
@@ -72,18 +73,18 @@ def joint_of(local: CategoricalVQVAE, rows: Tensor) -> CategoricalVQVAE:
 def test_joint_tokens_reconstruct_better_and_still_tell_local_ones() -> None:
     local, rows = small_model(), random_rows(600)
     joint = joint_of(local, rows)
-    tables, plain = TokenTables(joint), TokenTables(local)
-    errors = [(rows - t.decode(t.encode(rows).indices)).square().mean() for t in (plain, tables)]
+    plain, codec = make_codec(local), make_codec(joint)
+    errors = [(rows - c.decode(c.encode(rows).indices)).square().mean() for c in (plain, codec)]
     assert errors[1] < 0.9 * errors[0]
-    assert torch.equal(tables.encode_local(rows).indices, plain.encode(rows).indices)
     tokens = plain.encode(rows).indices
-    torch.testing.assert_close(tables.decode_local(tokens), plain.decode(tokens))
+    assert torch.equal(codec.encode_local(rows), tokens)
+    torch.testing.assert_close(codec.decode_local(tokens), plain.decode(tokens))
 
 
 def test_joint_tokens_of_a_row_do_not_depend_on_the_others() -> None:
     rows = random_rows(300)
-    tables = TokenTables(joint_of(small_model(), rows))
-    together = tables.encode(rows)
-    alone = torch.cat([tables.encode(row[None]).indices for row in rows[:50]])
+    codec = make_codec(joint_of(small_model(), rows))
+    together = codec.encode(rows)
+    alone = torch.cat([codec.encode(row[None]).indices for row in rows[:50]])
     differing = (alone != together.indices[:50]).flatten(1).any(1)
     assert not (differing & ~together.near_tie[:50]).any()

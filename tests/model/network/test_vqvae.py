@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from spinlock.model import CategoricalVQVAE, ModelSpec
-from spinlock.model.codec.inference import BLOCK, decode_tokens, encode_rows, latent_rows
+from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
+from spinlock.model.codec import BLOCK, make_codec
 from spinlock.model.network.vqvae import apply_quantizer_dropout, joined
 from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
 
@@ -115,24 +115,26 @@ def test_a_rows_tokens_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) 
 @pytest.mark.parametrize("count", [0, 1, 3, BLOCK, BLOCK + 1])
 def test_fixed_blocks_give_each_row_the_same_bits_in_any_company(model: CategoricalVQVAE, count: int) -> None:
     rows = random_rows(2 * BLOCK)
-    whole, part = encode_rows(model, rows), encode_rows(model, rows[:count])
+    whole, part = make_codec(model).encode(rows), make_codec(model).encode(rows[:count])
     assert torch.equal(part.indices, whole.indices[:count])
     assert torch.equal(part.error, whole.error[:count])
-    assert torch.equal(decode_tokens(model, part.indices), decode_tokens(model, whole.indices)[:count])
+    assert torch.equal(make_codec(model).decode(part.indices), make_codec(model).decode(whole.indices)[:count])
     assert part.indices.shape == (count, 4, 3)
 
 
 def test_errors_and_latents_in_blocks_are_those_of_the_pass(model: CategoricalVQVAE) -> None:
     rows = random_rows(40)
-    encoded = encode_rows(model, rows)
+    encoded = make_codec(model).encode(rows)
     torch.testing.assert_close(encoded.error, (rows - model.decode(encoded.indices)).square().mean(1))
     tokens, result = model.encode(rows), model(rows)
-    torch.testing.assert_close(latent_rows(model, tokens), torch.cat(list(result.latents), dim=-1))
-    torch.testing.assert_close(decode_tokens(model, encoded.indices[..., :1]), model.decode(encoded.indices[..., :1]))
+    torch.testing.assert_close(make_codec(model).latents(tokens), torch.cat(list(result.latents), dim=-1))
+    torch.testing.assert_close(
+        make_codec(model).decode(encoded.indices[..., :1]), model.decode(encoded.indices[..., :1])
+    )
 
 
 def test_the_state_alone_rebuilds_the_tokens(model: CategoricalVQVAE) -> None:
-    other = CategoricalVQVAE(ModelSpec.from_state(model.spec.state()), seed=99)
+    other = build_network(ModelSpec.from_state(model.spec.state()), seed=99)
     assert not torch.equal(other.encode(random_rows()), model.encode(random_rows()))
     other.load_state_dict(model.state_dict())
     assert torch.equal(other.encode(random_rows()), model.encode(random_rows()))

@@ -1,8 +1,8 @@
-"""Tokens of rows in fixed blocks: the same kernels on the same shapes, whatever batch the rows come in.
+"""Encode rows to tokens and decode tokens to rows, in blocks of fixed size.
 
-A matrix product's rounding may depend on its number of rows; so that a row's tokens never depend on the other rows or
-on the batch size, every product here sees exactly 1,024 rows, the last block padded with zeros. On a CPU each block has
-one thread, and several are worked on side by side.
+The rounding of a matrix product may depend on its number of rows. Every product here has exactly 1,024 rows, and the
+last block is padded with zeros, so that the tokens of a row depend neither on the other rows nor on the batch size. On
+a CPU each block is processed by one thread, and several blocks are processed at the same time.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinlock.model.codec.tables import TokenTables
-from spinlock.model.network.vqvae import CategoricalVQVAE
+from spinlock.model.codec.joint_assignment import JointTables
+from spinlock.model.codec.tables import NEAR_TIE, Tokens, TokenTables
+from spinlock.model.network.vqvae import CategoricalVQVAE, JointVQVAE
 from spinlock.runtime.threads import parallel_map
 
 BLOCK = 1024
+"""Rows of a block."""
 
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Tokens [n, C, L] int64, each row's mean squared reconstruction error [n] in normalized units, near ties [n]."""
+    """Tokens and errors of n rows.
+
+    ``indices`` [n, C, L] int64 are the tokens, ``error`` [n] is the mean squared reconstruction error in normalized
+    units, and ``near_tie`` [n] is True where another device may assign other tokens.
+    """
 
     indices: Tensor
     error: Tensor
@@ -33,102 +39,166 @@ class EncodedRows:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Products in float32 proper, whatever the calling program chose (TF32, bfloat16, autocast would move tokens)."""
+    """Compute matrix products in float32, because TF32, bfloat16 or autocast of the caller would change tokens."""
     with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False), _float32_products():
         yield
 
 
 @contextmanager
 def _float32_products() -> Iterator[None]:
+    """Set the precision of products to float32, and restore the caller's precision afterward."""
     try:
-        before = torch.get_float32_matmul_precision()
-    except RuntimeError:  # the caller set the precision of a backend, and torch refuses to mix the two ways
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the caller set the precision of one backend, and torch refuses to mix both interfaces
         with _ieee(torch.backends.cuda.matmul), _ieee(torch.backends.mkldnn.matmul):  # type: ignore[attr-defined]
             yield
         return
-    if before == "highest":
+    if precision == "highest":
         yield
         return
     torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager
 def _ieee(backend: Any) -> Iterator[None]:
-    before, backend.fp32_precision = backend.fp32_precision, "ieee"
+    """Set the precision of one backend to float32, and restore it afterward."""
+    precision, backend.fp32_precision = backend.fp32_precision, "ieee"
     try:
         yield
     finally:
-        backend.fp32_precision = before
+        backend.fp32_precision = precision
 
 
 class Codec:
-    """A model whose weights stay, as tables: made once, for any number of rows, on the model's device."""
+    """Encoder and decoder of a network with local assignment.
+
+    The tables are computed once and serve any number of rows, on the device of the network. They do not follow later
+    changes of its weights. Use :func:`make_codec`, which selects the class that belongs to the network.
+    """
 
     @torch.no_grad()
     @full_precision()
     def __init__(self, model: CategoricalVQVAE) -> None:
+        self.model = model
         self.tables = TokenTables(model)
 
     @torch.no_grad()
     def encode_block(self, rows: Tensor) -> EncodedRows:
-        """Encode at most 1,024 normalized rows [n, D]; to be called within :func:`full_precision`."""
+        """Encode at most 1,024 normalized rows [n, D]; the caller has to be inside :func:`full_precision`."""
         block = _padded(rows)
-        tokens = self.tables.encode(block)
-        error = (block - self.tables.decode(tokens.indices)).square().mean(1)
+        tokens = self._assign(block)
+        error = (block - self._reconstruct(tokens.indices)).square().mean(1)
         return EncodedRows(tokens.indices[: len(rows)], error[: len(rows)], tokens.near_tie[: len(rows)])
 
     def encode(self, rows: Tensor) -> EncodedRows:
-        """Tokens and reconstruction errors of normalized rows [n, D]."""
+        """Encode normalized rows.
+
+        Parameters
+        ----------
+        rows
+            Normalized rows [n, D].
+
+        Returns
+        -------
+        EncodedRows
+            Tokens [n, C, L], reconstruction errors [n] and near ties [n].
+        """
         with full_precision():
-            parts = parallel_map(self.encode_block, torch.split(rows, BLOCK), rows.device)
+            blocks = parallel_map(self.encode_block, torch.split(rows, BLOCK), rows.device)
         return EncodedRows(
-            torch.cat([part.indices for part in parts]),
-            torch.cat([part.error for part in parts]),
-            torch.cat([part.near_tie for part in parts]),
+            torch.cat([block.indices for block in blocks]),
+            torch.cat([block.error for block in blocks]),
+            torch.cat([block.near_tie for block in blocks]),
         )
 
-    @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
-        """Normalized rows [n, D] of tokens [n, C, l], any prefix of the levels."""
+        """Decode tokens.
+
+        Parameters
+        ----------
+        indices
+            Tokens [n, C, l] of the first l levels, 1 <= l <= L.
+
+        Returns
+        -------
+        Tensor
+            Normalized rows [n, D].
+        """
+        return _in_blocks(self._reconstruct, indices)
+
+    def encode_local(self, rows: Tensor) -> Tensor:
+        """Return the local tokens [n, C, L] of normalized rows [n, D], also for a network with joint assignment."""
+        return _in_blocks(lambda block: self.tables.encode(block).indices, rows)
+
+    def decode_local(self, indices: Tensor) -> Tensor:
+        """Decode local tokens [n, C, l] to normalized rows [n, D], also for a network with joint assignment."""
         return _in_blocks(self.tables.decode, indices)
 
+    def latents(self, indices: Tensor) -> Tensor:
+        """Return the quantized latents [n, C E] of tokens [n, C, l]."""
+        return _in_blocks(lambda block: self.model.lookup(block).transpose(0, 1).flatten(1), indices)
 
-def encode_rows(model: CategoricalVQVAE, rows: Tensor) -> EncodedRows:
-    """:meth:`Codec.encode` of a model that is used once."""
-    return Codec(model).encode(rows)
+    def distance_points(self, indices: Tensor, decoded: Tensor) -> Tensor:
+        """Return the points whose pairwise distances the topographic correlation compares with those of the features.
+
+        Parameters
+        ----------
+        indices
+            Tokens [n, C, L].
+        decoded
+            The same tokens decoded [n, D].
+
+        Returns
+        -------
+        Tensor
+            The quantized latents [n, C E]; for joint assignment the decoded rows [n, D].
+        """
+        return self.latents(indices)
+
+    def _assign(self, block: Tensor) -> Tokens:
+        """Assign the tokens of a padded block of rows."""
+        return self.tables.encode(block)
+
+    def _reconstruct(self, indices: Tensor) -> Tensor:
+        """Decode a padded block of tokens."""
+        return self.tables.decode(indices)
 
 
-def decode_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """:meth:`Codec.decode` of a model that is used once."""
-    return Codec(model).decode(indices)
+class JointCodec(Codec):
+    """Encoder and decoder of a network with joint assignment; the search starts at the local tokens."""
+
+    @torch.no_grad()
+    @full_precision()
+    def __init__(self, model: JointVQVAE) -> None:
+        super().__init__(model)
+        self.joint = JointTables(model.joint)
+
+    def distance_points(self, indices: Tensor, decoded: Tensor) -> Tensor:
+        """Return the decoded rows: the latents of single categories do not describe a row with joint tokens."""
+        return decoded
+
+    def _assign(self, block: Tensor) -> Tokens:
+        local = self.tables.encode(block)
+        indices, margin = self.joint.assign(block, local.indices, width=self.model.spec.beam_width)
+        return Tokens(indices, local.near_tie | (margin <= NEAR_TIE * block.square().sum(1)))
+
+    def _reconstruct(self, indices: Tensor) -> Tensor:
+        return self.joint.codes.refine(self.joint.codes.sums(indices))
 
 
-@torch.no_grad()
-def encode_local_rows(model: CategoricalVQVAE, rows: Tensor) -> Tensor:
-    """Local tokens [n, C, L] of normalized rows [n, D], of a joint model too."""
-    tables = TokenTables(model)
-    return _in_blocks(lambda block: tables.encode_local(block).indices, rows)
-
-
-@torch.no_grad()
-def decode_local_tokens(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """Normalized rows [n, D] of local tokens [n, C, l], of a joint model too."""
-    return _in_blocks(TokenTables(model).decode_local, indices)
-
-
-@torch.no_grad()
-def latent_rows(model: CategoricalVQVAE, indices: Tensor) -> Tensor:
-    """Quantized latents [n, C E] of tokens [n, C, l]."""
-    return _in_blocks(lambda block: model.lookup(block).transpose(0, 1).flatten(1), indices)
+def make_codec(model: CategoricalVQVAE) -> Codec:
+    """Return the codec of a network: a :class:`JointCodec` for joint assignment, a :class:`Codec` otherwise."""
+    return JointCodec(model) if isinstance(model, JointVQVAE) else Codec(model)
 
 
 def _in_blocks(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """A function without gradients of rows [n, ...], block by block."""
+    """Apply a function without gradients to rows [n, ...], block by block."""
 
+    @torch.no_grad()  # inside the function, because gradient mode is thread-local
     def padded(block: Tensor) -> Tensor:
         return function(_padded(block))[: len(block)]
 
@@ -137,6 +207,6 @@ def _in_blocks(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
 
 
 def _padded(rows: Tensor) -> Tensor:
-    """Exactly 1,024 rows."""
+    """Pad at most 1,024 rows with zeros to exactly 1,024 rows."""
     missing = BLOCK - len(rows)
     return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows

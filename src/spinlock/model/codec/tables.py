@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spinlock.model.codec.beam_search import beam_search, pairwise
-from spinlock.model.codec.joint_assignment import JointTables
 from spinlock.model.network.block import CategoryBucket
 from spinlock.model.network.vqvae import CategoricalVQVAE
 from spinlock.model.spec import LEVELS
@@ -100,19 +99,9 @@ class TokenTables:
         count = torch.tensor([len(codes) for codes in codebooks], device=layers.device)
         self.rows = torch.cat(codebooks)
         self.starts = (count.cumsum(0) - count).view(-1, LEVELS)
-        self.joint = None if model.joint is None else JointTables(model.joint)
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tokens:
-        """Tokens of rows [B, D], assigned as the model's specification says."""
-        local = self.encode_local(rows)
-        if self.joint is None:
-            return local
-        indices, margin = self.joint.assign(rows, local.indices, width=self.spec.beam_width)
-        return Tokens(indices, local.near_tie | (margin <= NEAR_TIE * rows.square().sum(1)))
-
-    @torch.no_grad()
-    def encode_local(self, rows: Tensor) -> Tokens:
         """Tokens of rows [B, D], each from its own category's columns."""
         by_column = torch.cat([rows.t(), rows.new_ones(1, len(rows))])
         margin = NEAR_TIE * (self.members @ by_column[:-1].square())
@@ -122,14 +111,7 @@ class TokenTables:
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
-        """Rows [B, D] of tokens [B, C, l], any prefix of the levels."""
-        if self.joint is not None:
-            return self.joint.codes.refine(self.joint.codes.sums(indices))
-        return self.decode_local(indices)
-
-    @torch.no_grad()
-    def decode_local(self, indices: Tensor) -> Tensor:
-        """The same by the shared decoder, which local tokens are made for."""
+        """Rows [B, D] of local tokens [B, C, l], any prefix of the levels."""
         flat = (indices + self.starts[:, : indices.shape[-1]]).flatten(1)
         summed = F.embedding_bag(flat, self.rows, mode="sum")
         linear, hidden = summed[:, : self.spec.num_columns], summed[:, self.spec.num_columns :]

@@ -53,30 +53,41 @@ class ForwardResult:
 
 
 class CategoricalVQVAE(nn.Module):
-    """Encoders, quantizers and decoders of all categories.
+    """Encoders, quantizers and decoders of all categories; tokens are assigned locally, category by category.
 
-    ``learned_codes`` makes the codebooks parameters (codebook loss instead of the moving average). Weights are drawn
-    from a generator seeded with ``seed``; the warm start replaces them.
+    Use :func:`build_network`, which selects the class that belongs to the specification.
+
+    Parameters
+    ----------
+    spec
+        Categories and sizes.
+    learned_codes
+        Whether the codebooks are parameters, trained by a codebook loss; they follow an exponential moving average
+        otherwise.
+    seed
+        Seed of the generator from which the weights are drawn. The closed-form initialization replaces most of them.
     """
 
     def __init__(self, spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0) -> None:
         super().__init__()
+        assert NETWORKS[spec.assignment] is type(self), "build_network selects the class of a specification"
         self.spec = spec
         generator = torch.Generator().manual_seed(seed)
         self.buckets = nn.ModuleList(
             CategoryBucket(spec, members, learned_codes=learned_codes, generator=generator) for members in spec.buckets
         )
-        joint = spec.assignment == "joint"
         width = sum(len(spec.groups[b.members]) * spec.embedding_width(b.members) for b in self.each_bucket())
-        self.decoder = SharedDecoder(width, 0 if joint else spec.decoder_dim, spec.num_columns, generator, spec.gelu)
-        self.joint = None
-        if joint:
-            self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator, spec.gelu)
+        self._build_decoder(width, generator)
 
-    def with_joint_codes(self) -> CategoricalVQVAE:
-        """The same network with joint codes, still zero, in place of the decoder's hidden layer."""
+    def _build_decoder(self, width: int, generator: torch.Generator) -> None:
+        """Create what reads the quantized latents of all categories, ``width`` numbers per row."""
+        spec = self.spec
+        self.decoder = SharedDecoder(width, spec.decoder_dim, spec.num_columns, generator, spec.gelu)
+
+    def with_joint_codes(self) -> JointVQVAE:
+        """Return a copy of the network with joint codes, which are zero, instead of the decoder's hidden layer."""
         learned = self.quantizer_levels()[0].codes.requires_grad
-        joint = CategoricalVQVAE(replace(self.spec, assignment="joint"), learned_codes=learned)
+        joint = JointVQVAE(replace(self.spec, assignment="joint"), learned_codes=learned)
         hidden = {f"decoder.{name}" for name in ("hidden", "hidden_bias", "output")}
         kept = {name: tensor for name, tensor in self.state_dict().items() if name not in hidden}
         joint.load_state_dict(joint.state_dict() | kept)
@@ -126,6 +137,46 @@ class CategoricalVQVAE(nn.Module):
 
     def _looked_up(self, indices: Tensor) -> list[Tensor]:
         return [block.quantizer.lookup(indices[:, block.members]) for block in self.each_bucket()]
+
+
+class JointVQVAE(CategoricalVQVAE):
+    """A network whose tokens are assigned jointly: codes with vectors over all columns, see :class:`JointCodes`.
+
+    The shared decoder has no hidden layer, since the joint codes have a refinement of their own.
+    """
+
+    joint: JointCodes
+
+    def _build_decoder(self, width: int, generator: torch.Generator) -> None:
+        """Create a linear decoder of the latents and the joint codes."""
+        spec = self.spec
+        self.decoder = SharedDecoder(width, 0, spec.num_columns, generator, spec.gelu)
+        self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator, spec.gelu)
+
+
+NETWORKS: dict[str, type[CategoricalVQVAE]] = {"local": CategoricalVQVAE, "joint": JointVQVAE}
+"""Class of the network for each value of ``ModelSpec.assignment``."""
+
+
+def build_network(spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0) -> CategoricalVQVAE:
+    """Build the network that belongs to the assignment of a specification.
+
+    Parameters
+    ----------
+    spec
+        Categories, sizes and assignment.
+    learned_codes
+        Whether the codebooks are parameters, trained by a codebook loss; they follow an exponential moving average
+        otherwise.
+    seed
+        Seed of the initial weights.
+
+    Returns
+    -------
+    CategoricalVQVAE
+        A :class:`JointVQVAE` for joint assignment.
+    """
+    return NETWORKS[spec.assignment](spec, learned_codes=learned_codes, seed=seed)
 
 
 def widened(parts: Sequence[Tensor], width: int) -> Tensor:
