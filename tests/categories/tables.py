@@ -22,3 +22,11 @@ def planted_labels(sizes: tuple[int, ...]) -> np.ndarray:
 def entangled(rng: np.random.Generator, columns: int = 24, rank: int = 5, noise: float = 0.6) -> np.ndarray:
     """A correlation matrix [D, D] in which everything hangs together: moves are needed for orthogonal centroids."""
     return np.corrcoef(low_rank_table(rng, 500, columns, rank, noise).astype(np.float64).T)
+
+
+def assert_sound(labels: np.ndarray, columns: int, minimum: int = 3) -> None:
+    """Every column in exactly one category, numbers without a gap, none too small."""
+    assert labels.shape == (columns,)
+    sizes = np.bincount(labels)
+    assert sizes.min() >= min(minimum, columns)
+    assert sizes.sum() == columns

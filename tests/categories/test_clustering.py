@@ -85,14 +85,14 @@ def test_absorbing_leaves_no_small_category_and_no_gap(rng: np.random.Generator)
 def test_absorbing_neither_touches_nor_feeds_the_given_categories(rng: np.random.Generator) -> None:
     correlation = np.corrcoef(planted_rows(rng, (3, 4, 4)).T)
     labels = np.array([0, 0, 2, 1, 1, 1, 1, 3, 3, 3, 3])  # column 2 belongs with the given category 0
-    absorbed = absorb_small(correlation, labels, 3, fixed=1)
+    absorbed = absorb_small(correlation, labels, 3, num_fixed=1)
     assert np.flatnonzero(absorbed == 0).tolist() == [0, 1]
     assert np.bincount(absorbed)[1:].min() >= 3
 
 
 def test_the_last_discovered_category_may_be_small() -> None:
     labels = np.array([0, 0, 1])
-    np.testing.assert_array_equal(absorb_small(np.eye(3), labels, 3, fixed=1), labels)
+    np.testing.assert_array_equal(absorb_small(np.eye(3), labels, 3, num_fixed=1), labels)
 
 
 @pytest.mark.parametrize("fixed", [0, 2])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spinlock.categories.clustering import ward_labels
-from spinlock.categories.moves import PATIENT, Moved, _Centroids, _descend, _gains, decorrelate
+from spinlock.categories.moves import MIN_MOVES_FOR_PACE, MoveResult, _Centroids, _improve, _move_gains, decorrelate
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
 from tests.categories.tables import entangled
@@ -44,27 +44,27 @@ def test_every_gain_is_that_of_brute_force(seed: int, fixed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
     labels = ward_labels(correlation, 4, "projector")
     expected = brute_force_gains(correlation, labels, 2, fixed)
-    columns, found = _gains(_Centroids.of(correlation, labels, fixed), LIMIT, 2)
-    allowed = {(int(columns[i]), int(target)) for i, target in np.argwhere(found > -np.inf)}
+    columns, gains = _move_gains(_Centroids.from_labels(correlation, labels, fixed), LIMIT, 2)
+    allowed = {(int(columns[i]), int(target)) for i, target in np.argwhere(gains > -np.inf)}
     assert allowed == set(expected)
     for (column, target), gain in expected.items():
-        assert found[np.flatnonzero(columns == column)[0], target] == pytest.approx(gain, abs=1e-10)
+        assert gains[np.flatnonzero(columns == column)[0], target] == pytest.approx(gain, abs=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_moved_column_leaves_the_centroids_of_the_new_partition(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
-    here = _Centroids.of(correlation, np.arange(14) % 4)
+    here = _Centroids.from_labels(correlation, np.arange(14) % 4)
     for column, target in ((0, 1), (5, 3), (0, 2), (13, 0)):
-        here = here.after(column, target)
-        anew = _Centroids.of(correlation, here.labels)
+        here = here.with_move(column, target)
+        anew = _Centroids.from_labels(correlation, here.labels)
         assert here.labels[column] == target
-        for name in ("weights", "with_columns", "products"):
+        for name in ("weights", "column_covariance", "products"):
             np.testing.assert_allclose(getattr(here, name), getattr(anew, name), atol=1e-10, err_msg=name)
 
 
-def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> Moved:
-    settings = {"limit": LIMIT, "minimum": 3, "max_moves": 12} | changes
+def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> MoveResult:
+    settings = {"limit": LIMIT, "min_features": 3, "max_moves": 12} | changes
     return decorrelate(correlation, labels, **settings)
 
 
@@ -72,7 +72,7 @@ def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> Move
 def test_the_reported_cosine_is_the_exact_one_and_never_worse(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed))
     labels = ward_labels(correlation, 5, "projector")
-    result = moved(correlation, labels, minimum=2)
+    result = moved(correlation, labels, min_features=2)
     assert result.cosine == pytest.approx(max_centroid_cosine(correlation, groups_of(result.labels)), abs=1e-12)
     assert result.cosine <= max_centroid_cosine(correlation, groups_of(labels))
 
@@ -91,9 +91,9 @@ def test_moves_bring_a_table_under_the_limit() -> None:
 def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
     # With signs kept while columns move, and taken afresh only now and then, the penalty jumped up again.
     correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
-    here = _Centroids.of(correlation, ward_labels(correlation, 5, "absolute"))
+    here = _Centroids.from_labels(correlation, ward_labels(correlation, 5, "absolute"))
     penalties = [here.penalty(LIMIT)]
-    while (further := _descend(here, LIMIT, 2)) is not None and len(penalties) < 15:
+    while (further := _improve(here, LIMIT, 2)) is not None and len(penalties) < 15:
         here = further
         exact = centroid_weights(correlation, groups_of(here.labels))
         assert here.penalty(LIMIT) == pytest.approx(penalty(correlation, exact), abs=1e-10)
@@ -106,7 +106,7 @@ def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
 def test_no_category_falls_below_the_minimum(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
     labels = np.repeat(np.arange(6), 5)
-    result = moved(correlation, labels, minimum=4, max_moves=30)
+    result = moved(correlation, labels, min_features=4, max_moves=30)
     assert result.moves <= 30
     assert np.bincount(result.labels, minlength=6).min() >= 4
 
@@ -115,7 +115,7 @@ def test_no_category_falls_below_the_minimum(seed: int) -> None:
 def test_given_categories_neither_give_nor_take(seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
     labels = np.repeat(np.arange(6), 5)
-    result = moved(correlation, labels, fixed=2, minimum=2, max_moves=30)
+    result = moved(correlation, labels, num_fixed=2, min_features=2, max_moves=30)
     np.testing.assert_array_equal(labels < 2, result.labels < 2)
     np.testing.assert_array_equal(labels[:10], result.labels[:10])
 
@@ -141,7 +141,7 @@ def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generato
 def test_a_slow_start_does_not_end_a_short_search(columns: int, seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=columns, rank=8)
     labels = ward_labels(correlation, 4, "projector")
-    assert moved(correlation, labels, limit=0.235, max_moves=PATIENT - 1).cosine <= 0.235
+    assert moved(correlation, labels, limit=0.235, max_moves=MIN_MOVES_FOR_PACE - 1).cosine <= 0.235
 
 
 def test_a_long_search_that_falls_behind_is_given_up(rng: np.random.Generator) -> None:
@@ -153,8 +153,8 @@ def test_a_long_search_that_falls_behind_is_given_up(rng: np.random.Generator) -
 def test_what_given_categories_have_in_common_does_not_count(rng: np.random.Generator) -> None:
     correlation = entangled(rng, columns=40, rank=8)
     labels = ward_labels(correlation, 5, "projector")
-    here = _Centroids.of(correlation, labels, 2)
+    here = _Centroids.from_labels(correlation, labels, 2)
     cosine = centroid_cosines(correlation, centroid_weights(correlation, groups_of(labels)))
     cosine[0, 1] = cosine[1, 0] = 0.0
     np.testing.assert_allclose(here.cosines(), cosine, atol=1e-12)
-    assert here.largest() == pytest.approx(cosine.max())
+    assert here.max_cosine() == pytest.approx(cosine.max())

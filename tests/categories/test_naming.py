@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 
-from spinlock.categories.naming import name_categories, name_parts
+from spinlock.categories.naming import name_categories, name_words
 
 NAMES = [f"{field}_{what}_{i}" for field in ("velocity", "pressure") for what in ("mean", "spectrum") for i in range(4)]
 
 
 def test_parts_are_words_without_bare_numbers() -> None:
-    assert name_parts("q0_ux_rms.17 (log)") == {"q0", "ux", "rms", "log"}
-    assert name_parts("17") == frozenset()
+    assert name_words("q0_ux_rms.17 (log)") == {"q0", "ux", "rms", "log"}
+    assert name_words("17") == frozenset()
 
 
 def test_one_shared_word_names_a_category() -> None:
@@ -51,9 +51,9 @@ def test_names_can_be_used_in_keys_and_mapping_files(rng: np.random.Generator) -
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_\-]*", name)
 
 
-def test_names_that_are_taken_stay_and_are_not_given_again() -> None:
+def test_fixed_names_stay_and_are_not_used_twice() -> None:
     labels = np.repeat([0, 1, 2], [4, 4, 8])
-    names = name_categories(labels, NAMES, taken=["pressure", "mine"])
+    names = name_categories(labels, NAMES, fixed_names=["pressure", "mine"])
     assert names == ("pressure", "mine", "pressure_2")
 
 

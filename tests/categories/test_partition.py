@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spinlock.categories.partition import by_size, groups_of, merged
+from spinlock.categories.partition import groups_of, merge_labels, order_by_size
 
 LABELS = np.array([2, 0, 1, 1, 2, 2, 3])
 
@@ -12,14 +12,14 @@ def test_groups_list_the_columns_of_each_label() -> None:
 
 
 def test_merging_closes_the_gap() -> None:
-    assert merged(LABELS, 2, 0).tolist() == [0, 0, 1, 1, 0, 0, 2]
-    assert merged(LABELS, 1, 3).tolist() == [2, 0, 1, 1, 2, 2, 1]
+    assert merge_labels(LABELS, 2, 0).tolist() == [0, 0, 1, 1, 0, 0, 2]
+    assert merge_labels(LABELS, 1, 3).tolist() == [2, 0, 1, 1, 2, 2, 1]
 
 
 def test_largest_first_ties_by_first_column() -> None:
-    assert by_size(LABELS).tolist() == [0, 2, 1, 1, 0, 0, 3]
+    assert order_by_size(LABELS).tolist() == [0, 2, 1, 1, 0, 0, 3]
 
 
 def test_given_categories_keep_their_numbers() -> None:
-    assert by_size(LABELS, fixed=2).tolist() == [2, 0, 1, 1, 2, 2, 3]
-    assert by_size(np.array([0, 1, 2, 2]), fixed=1).tolist() == [0, 2, 1, 1]
+    assert order_by_size(LABELS, num_fixed=2).tolist() == [2, 0, 1, 1, 2, 2, 3]
+    assert order_by_size(np.array([0, 1, 2, 2]), num_fixed=1).tolist() == [0, 2, 1, 1]

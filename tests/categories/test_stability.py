@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spinlock.categories.discovery import DiscoveryLimits
+from spinlock.categories.candidates import DiscoveryLimits
 from spinlock.categories.stability import bootstrap_stability
 from spinlock.metrics.correlation import correlation_matrix
 from tests.categories.tables import planted_labels, planted_rows

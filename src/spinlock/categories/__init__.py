@@ -1,11 +1,13 @@
-"""Which features belong together: hierarchical clustering of the columns into categories with orthogonal centroids.
+"""Discovery of categories: which columns belong together.
 
-Everything here works on the correlation matrix [D, D] of the training rows. A partition is an array of labels [D];
-``discover`` walks from distance over clustering and merging to single-feature moves and leaves the choice between the
-partitions to a score that its caller supplies.
+All steps work on the correlation matrix [D, D] of the training rows, and a partition is an array of labels [D]. The
+columns are clustered hierarchically, categories are merged, and single columns are moved until the centroids of the
+categories are nearly orthogonal. A score of the caller, such as a cross-validated quality, selects between the
+candidate partitions.
 """
 
-from spinlock.categories.discovery import Candidate, Discovery, discover
+from spinlock.categories.candidates import Candidate
+from spinlock.categories.discovery import Discovery, discover
 from spinlock.categories.mapping import load_mapping, save_mapping
 from spinlock.categories.naming import name_categories
 

@@ -9,20 +9,35 @@ from pathlib import Path
 from typing import Any
 
 from spinlock.errors import DataError
+from spinlock.io.names import listed
 
 REMEDY = "correct the mapping file"
 
 
 def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
-    """{category: [positions in ``names``]} of a mapping file; its columns are names or indices into ``names``.
+    """Read a mapping file.
 
-    Raises:
-        DataError: no such file, not of this form, unknown or repeated columns, a name that cannot be used.
+    Parameters
+    ----------
+    path
+        JSON file; its columns are names or indices into ``names``.
+    names
+        Names of the columns of the feature table, [D].
+
+    Returns
+    -------
+    dict
+        Positions in ``names`` of the columns of each category, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing or has another form, a column is unknown or repeated, or a category name is not allowed.
     """
     where = str(path)
     content = _read(path)
     position = {name: index for index, name in enumerate(names)}
-    owner: dict[int, str] = {}
+    category_of: dict[int, str] = {}
     unknown, repeated = [], []
     mapping: dict[str, list[int]] = {}
     for category, columns in content.items():
@@ -37,31 +52,45 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
             index = _index(column, position, len(names))
             if index is None:
                 unknown.append(column)
-            elif index in owner:
-                repeated.append(f"{names[index]} (in {owner[index]} and {category})")
+            elif index in category_of:
+                repeated.append(f"{names[index]} (in {category_of[index]} and {category})")
             else:
-                owner[index] = category
+                category_of[index] = category
                 members.append(index)
     if unknown:
-        what = f"unknown columns: {_some(unknown)}"
+        what = f"unknown columns: {listed([str(column) for column in unknown])}"
         raise DataError(what, where=where, expected=f"names or indices 0 to {len(names) - 1}", remedy=REMEDY)
     if repeated:
-        raise DataError(f"columns named more than once: {_some(repeated)}", where=where, remedy=REMEDY)
+        raise DataError(f"columns named more than once: {listed(repeated)}", where=where, remedy=REMEDY)
     return mapping
 
 
 def save_mapping(groups: Mapping[str, Sequence[str]], comments: Mapping[str, Any]) -> bytes:
-    """The bytes of a mapping file; ``comments`` are stored under keys that begin with ``_``."""
+    """Return the content of a mapping file.
+
+    Parameters
+    ----------
+    groups
+        Column names of each category.
+    comments
+        Further information, stored under keys that begin with ``_``.
+
+    Returns
+    -------
+    bytes
+        UTF-8 text.
+    """
     content: dict[str, Any] = {f"_{key}": value for key, value in comments.items()}
     content.update({name: list(columns) for name, columns in groups.items()})
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a mapping file without its comments."""
     where = str(path)
     remedy = "give a file that discover-categories wrote, or one of the same form"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except FileNotFoundError:
         raise DataError("no such mapping file", where=where, remedy=remedy) from None
     except (OSError, ValueError, RecursionError) as error:
@@ -74,8 +103,8 @@ def _read(path: Path) -> dict[str, Any]:
     return mapping
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key occur twice and keeps the last: the columns of the first would be lost."""
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a repeated key, of which the JSON parser would silently keep only the last value."""
     content = dict(pairs)
     if len(content) < len(pairs):
         repeated = next(key for key in content if sum(key == other for other, _ in pairs) > 1)
@@ -84,13 +113,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _index(column: Any, position: Mapping[str, int], count: int) -> int | None:
+    """Return the position of a column given by name or index; None if it does not exist."""
     if isinstance(column, bool):
         return None
     if isinstance(column, int):
         return column if 0 <= column < count else None
     return position.get(column) if isinstance(column, str) else None
-
-
-def _some(items: Sequence[Any], limit: int = 5) -> str:
-    shown = ", ".join(str(item) for item in items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

@@ -1,10 +1,12 @@
-"""Move single features between categories until no two centroids correlate above a limit.
+"""Move single columns between categories until no two centroids correlate above a limit.
 
 The penalty is sum over pairs relu(|cos| - limit)^2. With signed sums S_c = sum s_j x_j, moving column j from c to e
-changes S_c by -s_j x_j and S_e by t x_j (t the sign of cov(S_e, x_j)), so what every possible move would gain follows
-from S_c . x_j and S_c . S_d alone. That estimate keeps the other signs; a move may turn the first principal component
-of a category, and with it many signs. So the most promising moves are computed exactly, and the first that lowers the
-exact penalty is made: a descent, which the estimate alone is not.
+changes S_c by -s_j x_j and S_e by t x_j, where t is the sign of cov(S_e, x_j). So the gain of every possible move
+follows from S_c . x_j and S_c . S_d alone. This estimate keeps all other signs, but a move may change the first
+principal component of a category and with it many signs. Therefore the most promising moves are computed exactly, and
+the first one that lowers the exact penalty is made. The exact penalty decreases with every move.
+
+Letters: ``D`` columns, ``C`` categories, ``n`` columns that may move, ``m`` columns of one category.
 """
 
 from __future__ import annotations
@@ -18,186 +20,227 @@ from spinlock.categories.partition import Floats, Labels, groups_of
 from spinlock.metrics.centroids import absolute_cosines, centroid_weights, loading_signs
 
 MAX_EXACT_MOVES = 100
-"""Moves computed exactly, most promising first, before the search gives up."""
+"""Maximum number of moves that are computed exactly, the most promising first, before the search ends."""
 
 MIN_GAIN = 1e-9
+"""Minimum decrease of the exact penalty by a move; smaller ones are rounding errors."""
 
-ELEMENTS = 1 << 15
-"""Of the largest temporary of the gains: what stays in the cache is soonest done."""
+MAX_ELEMENTS = 1 << 15
+"""Maximum number of elements of a temporary array, so that it fits the cache."""
 
-PACE, SLACK, PATIENT = 3, 0.02, 40
-"""With a share f of the moves made, the search gives up at more than (1 - f)^PACE + SLACK of the penalty at its start.
-On real tables of 279 to 617 columns a descent that got below the limit was never that slow, and most that do not are
-given up early. Where fewer than PATIENT moves are allowed they are soon tried, and all are."""
+MIN_MOVES_FOR_PACE = 40
+"""Searches with fewer allowed moves are never ended early, because they take little time."""
+
+PACE_EXPONENT, PACE_SLACK = 3, 0.02
+"""After a fraction f of the allowed moves, a search ends if its penalty is above (1 - f)^PACE_EXPONENT + PACE_SLACK of
+the initial one. On real tables of 279 to 617 columns, no search that reached the limit was ever that slow, and most of
+those that do not reach it end early."""
 
 
 @dataclass(frozen=True)
-class Moved:
-    """Labels [D] after the moves, how many there were, and the exact largest |cos|, pairs of given ones left out."""
+class MoveResult:
+    """Labels [D] after the moves, the number of moves, and the largest |cos| over pairs that are not both fixed."""
 
     labels: Labels
     moves: int
     cosine: float
 
 
-class _Columns:
-    """Columns of a correlation matrix [D, D], and the signs that sets of them load with, each set worked out once.
+class _LoadingSigns:
+    """Loading signs of sets of columns of a correlation matrix [D, D], with a cache.
 
-    Half of the moves that are tried put together a set that an earlier one did.
+    Half of the moves that are tried lead to a set of columns that was computed before.
     """
 
     def __init__(self, correlation: Floats) -> None:
         self.correlation = correlation
-        self._known: dict[bytes, Floats] = {}
+        self._cache: dict[bytes, Floats] = {}
 
-    def signs(self, members: NDArray[np.int64]) -> Floats:
-        """Signs [m] of members [m]."""
+    def __call__(self, members: NDArray[np.int64]) -> Floats:
+        """Return the signs [m] of the columns ``members`` [m]."""
         key = members.tobytes()
-        if key not in self._known:
-            self._known[key] = loading_signs(self.correlation[np.ix_(members, members)])
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = loading_signs(self.correlation[np.ix_(members, members)])
+        return self._cache[key]
 
 
 @dataclass(frozen=True)
 class _Centroids:
-    """Labels [D], signed sums [C, D], their covariances with every column [C, D] and with each other [C, C].
+    """Labels [D], signed sums [C, D], and their covariances with every column [C, D] and with each other [C, C].
 
-    The first ``fixed`` categories are given: cosines between two of them, which no move changes, count as zero.
+    Cosines between two of the first ``num_fixed`` categories, which no move changes, count as zero.
     """
 
-    columns: _Columns
+    signs: _LoadingSigns
     labels: Labels
     weights: Floats
-    with_columns: Floats
+    column_covariance: Floats
     products: Floats
-    fixed: int
+    num_fixed: int
 
     @classmethod
-    def of(cls, correlation: Floats, labels: Labels, fixed: int = 0) -> _Centroids:
+    def from_labels(cls, correlation: Floats, labels: Labels, num_fixed: int = 0) -> _Centroids:
         weights = centroid_weights(correlation, groups_of(labels))
-        with_columns = weights @ correlation
-        return cls(_Columns(correlation), labels, weights, with_columns, with_columns @ weights.T, fixed)
+        covariance = weights @ correlation
+        return cls(_LoadingSigns(correlation), labels, weights, covariance, covariance @ weights.T, num_fixed)
 
-    def after(self, column: int, target: int) -> _Centroids:
-        """The same with one column moved: the signs of both categories concerned are taken afresh."""
+    def with_move(self, column: int, target: int) -> _Centroids:
+        """Return the centroids after one column was moved, with new signs of the two categories."""
         changed = [int(self.labels[column]), target]
-        labels, weights, with_columns = self.labels.copy(), self.weights.copy(), self.with_columns.copy()
+        labels, weights, column_covariance = self.labels.copy(), self.weights.copy(), self.column_covariance.copy()
         labels[column] = target
         for category in changed:
             members = np.flatnonzero(labels == category)
             weights[category] = 0.0
-            weights[category, members] = self.columns.signs(members)
-            turned = weights[category] - self.weights[category]  # zero but for a few columns
-            others = np.flatnonzero(turned)
-            with_columns[category] += turned[others] @ self.columns.correlation[others]
+            weights[category, members] = self.signs(members)
+            difference = weights[category] - self.weights[category]  # nonzero for a few columns only
+            nonzero = np.flatnonzero(difference)
+            column_covariance[category] += difference[nonzero] @ self.signs.correlation[nonzero]
         products = self.products.copy()
-        products[changed] = with_columns[changed] @ weights.T
+        products[changed] = column_covariance[changed] @ weights.T
         products[:, changed] = products[changed].T
-        return _Centroids(self.columns, labels, weights, with_columns, products, self.fixed)
+        return _Centroids(self.signs, labels, weights, column_covariance, products, self.num_fixed)
 
     def cosines(self) -> Floats:
-        return open_cosines(absolute_cosines(self.products), self.fixed)
+        return adjustable_cosines(absolute_cosines(self.products), self.num_fixed)
 
-    def largest(self) -> float:
+    def max_cosine(self) -> float:
         return float(self.cosines().max())
 
     def penalty(self, limit: float) -> float:
         return float(_excess(self.cosines(), limit).sum()) / 2
 
 
-def open_cosines(cosine: Floats, fixed: int) -> Floats:
-    """|cos| [C, C] with zeros between two of the first ``fixed`` categories: what the others can still change."""
+def adjustable_cosines(cosine: Floats, num_fixed: int) -> Floats:
+    """Return the cosines that a change of the categories that are not fixed can lower.
+
+    Parameters
+    ----------
+    cosine
+        Absolute cosines [C, C].
+    num_fixed
+        Number of leading categories that are fixed.
+
+    Returns
+    -------
+    numpy.ndarray
+        The cosines [C, C], with zeros between two fixed categories.
+    """
     cosine = cosine.copy()
-    cosine[:fixed, :fixed] = 0.0
+    cosine[:num_fixed, :num_fixed] = 0.0
     return cosine
 
 
 def decorrelate(
-    correlation: Floats, labels: Labels, *, limit: float, minimum: int, max_moves: int, fixed: int = 0
-) -> Moved:
-    """Moves until the largest |cos| is at most ``limit``, none of those tried helps, or ``max_moves`` do not get there.
+    correlation: Floats, labels: Labels, *, limit: float, min_features: int, max_moves: int, num_fixed: int = 0
+) -> MoveResult:
+    """Move single columns until the largest |cos| of two centroids is at most a limit.
 
-    ``correlation`` [D, D], ``labels`` [D]. Categories keep at least ``minimum`` columns; the first ``fixed`` categories
-    neither give nor take, and what they correlate with each other does not count. Of the partitions on the way the one
-    of smallest largest |cos| is returned.
+    The search ends earlier after ``max_moves`` moves, if no move that is tried lowers the penalty, or if the penalty
+    decreases too slowly.
+
+    Parameters
+    ----------
+    correlation
+        Correlations [D, D].
+    labels
+        Category numbers [D].
+    limit
+        Largest |cos| to reach.
+    min_features
+        Minimum number of columns of a category.
+    max_moves
+        Maximum number of moves.
+    num_fixed
+        Number of leading categories that neither give nor receive columns. Cosines between two of them do not count.
+
+    Returns
+    -------
+    MoveResult
+        The partition on the way with the smallest largest |cos|.
     """
-    here = _Centroids.of(correlation, labels, fixed)
-    best, count, start = Moved(labels.copy(), 0, here.largest()), 0, here.penalty(limit)
-    while best.cosine > limit and count < max_moves:
-        if max_moves >= PATIENT and here.penalty(limit) > start * ((1 - count / max_moves) ** PACE + SLACK):
+    state = _Centroids.from_labels(correlation, labels, num_fixed)
+    best, moves = MoveResult(labels.copy(), 0, state.max_cosine()), 0
+    initial_penalty = state.penalty(limit)
+    while best.cosine > limit and moves < max_moves:
+        pace = (1 - moves / max_moves) ** PACE_EXPONENT + PACE_SLACK
+        if max_moves >= MIN_MOVES_FOR_PACE and state.penalty(limit) > initial_penalty * pace:
             break
-        further = _descend(here, limit, minimum)
-        if further is None:
+        improved = _improve(state, limit, min_features)
+        if improved is None:
             break
-        here, count = further, count + 1
-        if here.largest() < best.cosine:
-            best = Moved(here.labels, count, here.largest())
+        state, moves = improved, moves + 1
+        if state.max_cosine() < best.cosine:
+            best = MoveResult(state.labels, moves, state.max_cosine())
     return best
 
 
-def _descend(here: _Centroids, limit: float, minimum: int) -> _Centroids | None:
-    """The partition after the first of the promising moves that lowers the exact penalty, None if none does."""
-    columns, gains = _gains(here, limit, minimum)
-    enough = here.penalty(limit) - MIN_GAIN
+def _improve(state: _Centroids, limit: float, min_features: int) -> _Centroids | None:
+    """Make the first of the most promising moves that lowers the exact penalty; None if there is none."""
+    columns, gains = _move_gains(state, limit, min_features)
+    max_penalty = state.penalty(limit) - MIN_GAIN
     for position in _most_promising(gains).tolist():
         row, target = divmod(position, gains.shape[1])
         if gains[row, target] == -np.inf:
             break
-        moved = here.after(int(columns[row]), target)
-        if moved.penalty(limit) < enough:
+        moved = state.with_move(int(columns[row]), target)
+        if moved.penalty(limit) < max_penalty:
             return moved
     return None
 
 
 def _most_promising(gains: Floats) -> NDArray[np.int64]:
-    """Positions of the TRIES largest gains, largest first, the earlier one where two are equal."""
+    """Return the positions of the MAX_EXACT_MOVES largest gains, the largest first and equal ones in order."""
     losses = -gains.ravel()
     if losses.size > MAX_EXACT_MOVES:
-        within = np.flatnonzero(losses <= np.partition(losses, MAX_EXACT_MOVES - 1)[MAX_EXACT_MOVES - 1])
-        return within[np.argsort(losses[within], kind="stable")[:MAX_EXACT_MOVES]]
+        smallest = np.flatnonzero(losses <= np.partition(losses, MAX_EXACT_MOVES - 1)[MAX_EXACT_MOVES - 1])
+        return smallest[np.argsort(losses[smallest], kind="stable")[:MAX_EXACT_MOVES]]
     return np.argsort(losses, kind="stable")
 
 
-def _gains(here: _Centroids, limit: float, minimum: int) -> tuple[NDArray[np.int64], Floats]:
-    """Columns [n] of categories in conflict, and by how much each move [n, C] lowers the penalty, other signs kept.
+def _move_gains(state: _Centroids, limit: float, min_features: int) -> tuple[NDArray[np.int64], Floats]:
+    """Return the columns [n] that may move and the estimated decrease of the penalty by each move [n, C].
 
-    -inf where a move is not allowed.
+    Only columns of categories with a cosine above the limit may move. The gain is -inf where a move is not allowed.
     """
-    penalty = _excess(here.cosines(), limit)
-    sizes = np.bincount(here.labels, minlength=len(here.weights))
-    in_conflict = (penalty.sum(1) > 0)[here.labels]
-    columns = np.flatnonzero(in_conflict & (sizes[here.labels] > minimum) & (here.labels >= here.fixed))
-    block = max(1, ELEMENTS // len(sizes) ** 2)
+    penalty = _excess(state.cosines(), limit)
+    sizes = np.bincount(state.labels, minlength=len(state.weights))
+    in_conflict = (penalty.sum(1) > 0)[state.labels]
+    columns = np.flatnonzero(in_conflict & (sizes[state.labels] > min_features) & (state.labels >= state.num_fixed))
+    block = max(1, MAX_ELEMENTS // len(sizes) ** 2)
     blocks = [columns[first : first + block] for first in range(0, columns.size, block)] or [columns]
-    return columns, np.concatenate([_gains_of(here, part, limit, penalty) for part in blocks])
+    return columns, np.concatenate([_block_gains(state, members, limit, penalty) for members in blocks])
 
 
-def _gains_of(here: _Centroids, columns: NDArray[np.int64], limit: float, penalty: Floats) -> Floats:
-    """The gains [n, C] of some columns [n]; its temporaries are [n, C, C]."""
-    labels, weights, with_columns, products = here.labels, here.weights, here.with_columns, here.products
-    length, fixed = np.diag(products), here.fixed
-    every, source = np.arange(columns.size), labels[columns]
-    sign, covariance = weights[source, columns], with_columns[:, columns].T
-    source_length = length[source] - 2 * sign * covariance[every, source] + 1
+def _block_gains(state: _Centroids, columns: NDArray[np.int64], limit: float, penalty: Floats) -> Floats:
+    """Return the estimated gains [n, C] of the moves of some columns [n]; the temporary arrays are [n, C, C]."""
+    weights, products, squared_norm = state.weights, state.products, np.diag(state.products)
+    rows, source = np.arange(columns.size), state.labels[columns]
+    sign, covariance = weights[source, columns], state.column_covariance[:, columns].T
+    # Inner products of the source category without the column, and of each target category with it.
+    source_norm = squared_norm[source] - 2 * sign * covariance[rows, source] + 1
     source_products = products[source] - sign[:, None] * covariance
-    taken = np.where(covariance < 0, -1.0, 1.0)
-    target_length = length + 2 * taken * covariance + 1
-    target_products = products + taken[:, :, None] * covariance[:, None]
-    between = source_products + taken * (covariance[every, source] - sign)[:, None]
-    source_cosine = np.abs(source_products) / np.sqrt(np.maximum(source_length, 1e-12)[:, None] * length)
-    source_cosine[every, source] = 0.0
-    target_cosine = np.abs(target_products) / np.sqrt(np.maximum(target_length, 1e-12)[:, :, None] * length)
-    target_cosine[every, :, source] = 0.0
+    target_sign = np.where(covariance < 0, -1.0, 1.0)
+    target_norm = squared_norm + 2 * target_sign * covariance + 1
+    target_products = products + target_sign[:, :, None] * covariance[:, None]
+    between = source_products + target_sign * (covariance[rows, source] - sign)[:, None]
+    source_cosine = np.abs(source_products) / np.sqrt(np.maximum(source_norm, 1e-12)[:, None] * squared_norm)
+    source_cosine[rows, source] = 0.0
+    target_cosine = np.abs(target_products) / np.sqrt(np.maximum(target_norm, 1e-12)[:, :, None] * squared_norm)
+    target_cosine[rows, :, source] = 0.0
     np.einsum("ncc->nc", target_cosine)[:] = 0.0
-    pair = np.abs(between) / np.sqrt(np.maximum(source_length[:, None] * target_length, 1e-12))
-    apart = _excess(source_cosine, limit)
-    after = apart.sum(1, keepdims=True) - apart + _excess(target_cosine, limit).sum(2) + _excess(pair, limit)
-    before = penalty[source].sum(1)[:, None] + penalty.sum(1) - penalty[source]
-    gains: Floats = before - after
-    gains[every, source] = -np.inf
-    gains[:, :fixed] = -np.inf
+    pair_cosine = np.abs(between) / np.sqrt(np.maximum(source_norm[:, None] * target_norm, 1e-12))
+    # Penalties of all pairs with the source or the target category, after and before the move.
+    source_penalty = _excess(source_cosine, limit)
+    others_penalty = source_penalty.sum(1, keepdims=True) - source_penalty
+    new_penalty = others_penalty + _excess(target_cosine, limit).sum(2) + _excess(pair_cosine, limit)
+    old_penalty = penalty[source].sum(1)[:, None] + penalty.sum(1) - penalty[source]
+    gains: Floats = old_penalty - new_penalty
+    gains[rows, source] = -np.inf
+    gains[:, : state.num_fixed] = -np.inf
     return gains
 
 
 def _excess(cosine: Floats, limit: float) -> Floats:
+    """Return relu(cosine - limit)^2."""
     return np.square(np.maximum(cosine - limit, 0.0))

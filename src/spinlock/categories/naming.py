@@ -1,8 +1,8 @@
-"""Readable names for categories, from the parts that their columns' names have in common.
+"""Readable names of categories, from words that the names of their columns have in common.
 
-A part (a word between separators) describes a category by its F1 score 2 p r / (p + r): p the share of the category's
-columns that have it, r the share of the columns with it that are in the category. The best part, or pair of parts, is
-the name; a category without a telling part is ``category_<n>``.
+A word describes a category by its F1 score 2 p r / (p + r), where p is the fraction of the category's columns that
+contain the word, and r the fraction of the columns with the word that are in the category. The category gets the best
+word, or the best pair of words, as its name; without a good word it is called ``category_<n>``.
 """
 
 from __future__ import annotations
@@ -14,54 +14,81 @@ from itertools import combinations
 
 from spinlock.categories.partition import Labels, groups_of
 
-TELLING = 0.2
-"""Least F1 score of a part that may name a category."""
+MIN_F1 = 0.2
+"""Minimum F1 score of a word that names a category."""
 
-PAIR_GAIN = 1.15
-"""A pair of parts has to score this much better than one part."""
+MIN_PAIR_GAIN = 1.15
+"""Minimum ratio of the F1 score of a pair of words to that of the best word; otherwise the shorter name is used."""
+
+MAX_PAIRED_WORDS = 12
+"""Number of best words from which pairs are formed."""
 
 
-def name_parts(name: str) -> frozenset[str]:
-    """Words of a column name, split at separators, without accents; numbers alone tell nothing.
+def name_words(name: str) -> frozenset[str]:
+    """Split a column name into words at separators, without accents and without numbers.
 
-    >>> sorted(name_parts("q0_ux_rms"))
+    Parameters
+    ----------
+    name
+        Name of a column.
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> sorted(name_words("q0_ux_rms"))
     ['q0', 'rms', 'ux']
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # as mapping files have them
-    words = re.split(r"[^A-Za-z0-9]+", plain)
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # as mapping files require
+    words = re.split(r"[^A-Za-z0-9]+", ascii_name)
     return frozenset(word for word in words if word and not word.isdigit())
 
 
-def name_categories(labels: Labels, names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """One name for each category of labels [D], distinct from each other and from those in ``taken``.
+def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Find a distinct name for each category.
 
-    The first ``len(taken)`` categories keep the names in ``taken``.
+    Parameters
+    ----------
+    labels
+        Category numbers [D].
+    names
+        Names of the columns, [D].
+    fixed_names
+        Names that the first categories keep.
+
+    Returns
+    -------
+    tuple of str
+        One name for each category.
     """
-    parts = [name_parts(name) for name in names]
-    chosen: list[str] = list(taken)
+    column_words = [name_words(name) for name in names]
+    category_names: list[str] = list(fixed_names)
     for number, members in enumerate(groups_of(labels)):
-        if number < len(taken):
+        if number < len(fixed_names):
             continue
-        base = _describe([parts[j] for j in members], parts) or f"category_{number}"
+        base = _best_words([column_words[j] for j in members], column_words) or f"category_{number}"
         name, suffix = base, 2
-        while name in chosen:
+        while name in category_names:
             name, suffix = f"{base}_{suffix}", suffix + 1
-        chosen.append(name)
-    return tuple(chosen)
+        category_names.append(name)
+    return tuple(category_names)
 
 
-def _describe(inside: list[frozenset[str]], everywhere: list[frozenset[str]]) -> str:
-    words = sorted(set().union(*inside))
+def _best_words(members: list[frozenset[str]], columns: list[frozenset[str]]) -> str:
+    """Return the best word or pair of words for the columns ``members``; empty if no word is good enough."""
+    words = sorted(set().union(*members))
 
-    def f1(wanted: tuple[str, ...]) -> float:
-        within = sum(all(word in parts for word in wanted) for parts in inside)
-        total = sum(all(word in parts for word in wanted) for parts in everywhere)
-        return 2 * within / (len(inside) + total) if total else 0.0
+    def f1(candidate: tuple[str, ...]) -> float:
+        within = sum(all(word in column for word in candidate) for column in members)
+        total = sum(all(word in column for word in candidate) for column in columns)
+        return 2 * within / (len(members) + total) if total else 0.0
 
-    ranked = sorted(words, key=lambda word: (-f1((word,)), word))[:12]
-    if not ranked or f1((ranked[0],)) < TELLING or all(ranked[0] in parts for parts in everywhere):
+    ranked = sorted(words, key=lambda word: (-f1((word,)), word))[:MAX_PAIRED_WORDS]
+    if not ranked or f1((ranked[0],)) < MIN_F1 or all(ranked[0] in column for column in columns):
         return ""
     pairs = sorted(combinations(ranked, 2), key=lambda pair: (-f1(pair), pair))
-    if pairs and f1(pairs[0]) > PAIR_GAIN * f1((ranked[0],)):
+    if pairs and f1(pairs[0]) > MIN_PAIR_GAIN * f1((ranked[0],)):
         return "_".join(pairs[0])
     return ranked[0]

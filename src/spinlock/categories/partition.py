@@ -1,4 +1,7 @@
-"""Labels of columns as groups, and back."""
+"""Partitions of columns as arrays of labels: groups, merging and renumbering.
+
+Letters: ``D`` columns, ``C`` categories.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,59 @@ Labels = NDArray[np.int64]
 
 
 def groups_of(labels: Labels) -> list[NDArray[np.int64]]:
-    """Labels [D] in 0..C-1 to the columns of each category, in order."""
+    """Return the columns of each category in ascending order.
+
+    Parameters
+    ----------
+    labels
+        Category numbers [D] in 0 ... C - 1.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        C arrays of column positions.
+    """
     return [np.flatnonzero(labels == c) for c in range(int(labels.max()) + 1)]
 
 
-def merged(labels: Labels, first: int, second: int) -> Labels:
-    """The labels with two categories joined under the smaller number, the numbers kept without a gap."""
+def merge_labels(labels: Labels, first: int, second: int) -> Labels:
+    """Merge two categories under the smaller number, and close the gap in the numbering.
+
+    Parameters
+    ----------
+    labels
+        Category numbers [D].
+    first, second
+        Categories to merge.
+
+    Returns
+    -------
+    numpy.ndarray
+        Category numbers [D] in 0 ... C - 2.
+    """
     low, high = min(first, second), max(first, second)
-    joined = np.where(labels == high, low, labels)
-    return np.where(joined > high, joined - 1, joined)
+    merged = np.where(labels == high, low, labels)
+    return np.where(merged > high, merged - 1, merged)
 
 
-def by_size(labels: Labels, fixed: int = 0) -> Labels:
-    """Renumber the categories from ``fixed`` on, largest first (ties by first column); the first ``fixed`` stay."""
+def order_by_size(labels: Labels, num_fixed: int = 0) -> Labels:
+    """Renumber the categories, the largest first and ties by the first column.
+
+    Parameters
+    ----------
+    labels
+        Category numbers [D].
+    num_fixed
+        Number of leading categories that keep their numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        Category numbers [D].
+    """
     count = int(labels.max()) + 1
     key = [(-int((labels == c).sum()), int(np.argmax(labels == c))) for c in range(count)]
-    order = [*range(fixed), *sorted(range(fixed, count), key=lambda c: key[c])]
+    order = [*range(num_fixed), *sorted(range(num_fixed, count), key=lambda c: key[c])]
     rank = np.empty(count, dtype=np.int64)
     rank[order] = np.arange(count)
     return rank[labels]

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.categories import Discovery, load_mapping, name_categories
-from spinlock.categories.discovery import Candidate, DiscoveryLimits, Score, candidates, choose
+from spinlock.categories.candidate_search import find_candidates
+from spinlock.categories.candidates import Candidate, DiscoveryLimits
+from spinlock.categories.discovery import Score, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
 from spinlock.model.spec import Groups
@@ -62,7 +64,7 @@ def propose(
         count=settings.num_categories_auto,
     )
     given, given_names, notes = _given(settings, kept, names)
-    found = candidates(correlation, limits, given=given)
+    found = find_candidates(correlation, limits, fixed_labels=given)
     return Proposal(found, limits.target, tuple(names[j] for j in kept), tuple(given_names), notes)
 
 
