@@ -57,4 +57,4 @@ def test_many_copies_of_one_column_all_point_to_the_first(rng: np.random.Generat
     a, b = rng.standard_normal((2, 200))
     cleaner = fit(np.column_stack([b, *[a] * 200]))
     assert cleaner.kept.tolist() == [0, 1]
-    assert {twin.of for twin in cleaner.twins} == {1}
+    assert {twin.original for twin in cleaner.twins} == {1}

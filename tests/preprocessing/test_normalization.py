@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from spinlock.preprocessing.normalization import KNOTS, METHODS, RankGauss, Robust, Standard, from_state
+from spinlock.preprocessing.normalization import MAX_KNOTS, METHODS, RankGauss, Robust, Standard, from_state
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_every_method_is_strictly_increasing_per_column(method: str, x: np.ndarr
 @pytest.mark.parametrize("method", METHODS)
 def test_columns_fitted_apart_join_to_the_same_normalizer(method: str, x: np.ndarray) -> None:
     kind = METHODS[method]
-    joined = kind.joined([kind.fit(x[:, :2]), kind.fit(x[:, 2:])])
+    joined = kind.concatenate([kind.fit(x[:, :2]), kind.fit(x[:, 2:])])
     assert np.array_equal(joined.transform(x), kind.fit(x).transform(x))
 
 
@@ -86,7 +86,7 @@ def test_rank_gauss_of_two_values_is_the_z_score(x: np.ndarray) -> None:
 def test_rank_gauss_thins_knots_and_stays_accurate(rng: np.random.Generator) -> None:
     x = rng.standard_cauchy((20_000, 1))
     fitted = RankGauss.fit(x)
-    assert fitted.counts[0] <= KNOTS + 2
+    assert fitted.counts[0] <= MAX_KNOTS + 2
     z = fitted.transform(x)
     scores = norm.ppf((rankdata(x) - 0.5) / len(x))
     np.testing.assert_allclose(z[:, 0], scores, atol=0.02)

@@ -1,1 +1,1 @@
-"""A feature table to training data: column statistics, duplicates, normalization, cleaning and the split."""
+"""From raw feature rows to training data: column statistics, duplicates, cleaning, normalization and split."""

@@ -1,39 +1,44 @@
-"""What the training rows say of each column: its median, clip limits and unit, and whether it can be used.
+"""Statistics of the columns on training rows, and the columns that cannot be used.
 
-A column is unusable when more than a share of its cells is missing (NaN or infinite), when its commonest
-value, missing cells counted as the median, fills almost all rows, or when nothing but one value is left after
-clipping.
+A column is dropped if too many of its cells are missing (NaN or infinite), if its most frequent value fills almost all
+rows, where missing cells count as the median, or if only one value is left after clipping. Statistics are computed in
+float64 from the sorted finite cells, so values near the float32 limit do not overflow.
 
-Everything is computed in float64 from the sorted finite cells, so values next to the float32 limit do not
-overflow. Letters: ``n`` rows, ``m`` finite cells of a column, ``D`` columns.
+Letters: ``n`` rows, ``m`` finite cells of a column, ``D`` columns, ``U`` selected columns.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-COLUMNS_AT_ONCE = 32
+DropKind = Literal["missing", "constant", "duplicate"]
+
+BLOCK_COLUMNS = 32
+"""Number of columns that are converted to float64 at the same time, to limit the memory."""
+
+BLOCK_ROWS = 8192
+"""Number of rows that are converted to float64 at the same time, to limit the memory."""
 
 
 class CleaningRules(Protocol):
-    """The thresholds of the cleaning, as the configuration names them."""
+    """The thresholds of the cleaning, named as in the configuration."""
 
     @property
     def max_missing_fraction(self) -> float:
-        """Most missing cells of a usable column, as a share of the rows (0.5)."""
+        """Maximum fraction of missing cells of a usable column (0.5)."""
 
     @property
     def max_constant_fraction(self) -> float:
-        """The share of rows from which on the commonest value makes a column near-constant (0.995)."""
+        """Fraction of rows from which on the most frequent value makes a column near-constant (0.995)."""
 
     @property
     def duplicate_correlation(self) -> float:
-        """The absolute correlation from which on two columns are one (0.9999)."""
+        """Absolute correlation from which on two columns are duplicates (0.9999)."""
 
     @property
     def clip_lower_percentile(self) -> float:
@@ -49,12 +54,29 @@ class CleaningRules(Protocol):
 
 
 @dataclass(frozen=True)
-class Screening:
-    """Statistics [D] of the training rows and the reasons {column: why} against the unusable columns.
+class DropReason:
+    """Why a column is dropped: the kind of reason, and a text with the numbers."""
 
-    ``median``, ``lower`` and ``upper`` are of the finite cells. ``mean`` and ``std`` are after clipping: of
-    all rows with the missing cells imputed for a usable column, of the observed cells for the others. All NaN
-    where nothing is finite; ``std`` is exactly 0 for a column of one value.
+    kind: DropKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Statistics of the D columns on training rows, and the reasons to drop unusable columns.
+
+    Attributes
+    ----------
+    median, lower, upper
+        Median and clip limits [D] of the finite cells.
+    mean, std
+        Mean and standard deviation [D] after clipping: of all rows, with missing cells imputed, for a usable column,
+        and of the finite cells for the others. ``std`` is exactly 0 for a column of one value. All statistics are NaN
+        for a column without finite cells.
+    missing
+        Number [D] of missing cells.
+    reasons
+        Reason for each unusable column, by its position.
     """
 
     median: Floats
@@ -63,24 +85,71 @@ class Screening:
     mean: Floats
     std: Floats
     missing: NDArray[np.int64]
-    reasons: dict[int, str]
+    reasons: dict[int, DropReason]
+
+    def impute_and_clip(self, raw: Floats, finite: NDArray[np.bool_], columns: NDArray[np.int64]) -> Floats:
+        """Replace missing cells by the training median, and clip to the training limits.
+
+        Parameters
+        ----------
+        raw
+            Raw values [n, U] of some columns.
+        finite
+            Which of these cells are finite, [n, U].
+        columns
+            Positions [U] of the columns.
+
+        Returns
+        -------
+        numpy.ndarray
+            Finite values [n, U] between the limits.
+        """
+        imputed = raw if finite.all() else np.where(finite, raw, self.median[columns])
+        raised = np.maximum(imputed, self.lower[columns])  # faster than numpy.clip
+        return np.minimum(raised, self.upper[columns], out=raised)
+
+    def z_scored_blocks(self, x: NDArray[np.float32], columns: NDArray[np.int64]) -> Iterator[Floats]:
+        """Yield blocks of rows of ``columns`` [U] of raw rows [n, D], imputed, clipped and z-scored."""
+        for start in range(0, len(x), BLOCK_ROWS):
+            raw = x[start : start + BLOCK_ROWS, columns].astype(np.float64)
+            clipped = self.impute_and_clip(raw, np.isfinite(raw), columns)
+            yield (clipped - self.mean[columns]) / self.std[columns]
+
+    def clipped_columns(self, x: NDArray[np.float32], columns: NDArray[np.int64]) -> Iterator[Floats]:
+        """Yield blocks of ``columns`` [U] of raw rows [n, D], imputed and clipped, with all rows."""
+        for start in range(0, len(columns), BLOCK_COLUMNS):
+            block = columns[start : start + BLOCK_COLUMNS]
+            raw = x[:, block].astype(np.float64)
+            yield self.impute_and_clip(raw, np.isfinite(raw), block)
 
 
 def screen(x: NDArray[np.float32], rules: CleaningRules) -> Screening:
-    """Statistics of the training rows ``x`` [n, D] and what makes columns unusable, in float64."""
+    """Compute the statistics of training rows in float64, and find the unusable columns.
+
+    Parameters
+    ----------
+    x
+        Training rows [n, D].
+    rules
+        Thresholds of the cleaning.
+
+    Returns
+    -------
+    Screening
+    """
     rows, columns = x.shape
     table = np.full((5, columns), np.nan)
     missing = np.zeros(columns, dtype=np.int64)
-    reasons: dict[int, str] = {}
-    for column, finite in _sorted_finite(x):
+    reasons: dict[int, DropReason] = {}
+    for column, finite in _sorted_finite_cells(x):
         missing[column] = rows - len(finite)
-        reason = _too_much_missing(rows, len(finite), rules)
+        reason = _missing_reason(rows, len(finite), rules)
         if len(finite):
             median, lower, upper = quantiles(finite, (50.0, rules.clip_lower_percentile, rules.clip_upper_percentile))
-            reason = reason or _near_constant(finite, median, rows, rules)
+            reason = reason or _near_constant_reason(finite, median, rows, rules)
             clipped = finite.clip(lower, upper)
             if clipped[0] == clipped[-1]:
-                reason = reason or f"constant after clipping: {clipped[0]:g}"
+                reason = reason or DropReason("constant", f"constant after clipping: {clipped[0]:g}")
                 mean, std = float(clipped[0]), 0.0
             else:
                 mean, std = _moments(clipped, 0 if reason else rows - len(finite), median)
@@ -91,10 +160,31 @@ def screen(x: NDArray[np.float32], rules: CleaningRules) -> Screening:
     return Screening(median_, lower_, upper_, mean_, std_, missing, reasons)
 
 
-def _sorted_finite(x: NDArray[np.float32]) -> Iterator[tuple[int, Floats]]:
-    """(column, its finite cells [m], ascending) for each column."""
-    for start in range(0, x.shape[1], COLUMNS_AT_ONCE):
-        block = np.array(x[:, start : start + COLUMNS_AT_ONCE].T, order="C")
+def quantiles(ascending: Floats, percentiles: tuple[float, ...]) -> list[float]:
+    """Return percentiles of a sorted column, with the linear interpolation of ``numpy.percentile``.
+
+    Parameters
+    ----------
+    ascending
+        Sorted values [m].
+    percentiles
+        Percentiles in [0, 100].
+
+    Returns
+    -------
+    list of float
+    """
+    position = np.asarray(percentiles) / 100 * (len(ascending) - 1)
+    below = np.floor(position).astype(np.int64)
+    above = np.minimum(below + 1, len(ascending) - 1)
+    values: list[float] = (ascending[below] + (ascending[above] - ascending[below]) * (position - below)).tolist()
+    return values
+
+
+def _sorted_finite_cells(x: NDArray[np.float32]) -> Iterator[tuple[int, Floats]]:
+    """Yield the position of each column and its finite cells [m] in ascending order."""
+    for start in range(0, x.shape[1], BLOCK_COLUMNS):
+        block = np.array(x[:, start : start + BLOCK_COLUMNS].T, order="C")
         block[~np.isfinite(block)] = np.nan
         counts = block.shape[1] - np.isnan(block).sum(axis=1)
         block.sort(axis=1)
@@ -102,24 +192,18 @@ def _sorted_finite(x: NDArray[np.float32]) -> Iterator[tuple[int, Floats]]:
             yield start + offset, block[offset, :count].astype(np.float64)
 
 
-def quantiles(ascending: Floats, percentiles: tuple[float, ...]) -> list[float]:
-    """Percentiles of a sorted column [m], linear between order statistics as in ``numpy.percentile``."""
-    position = np.asarray(percentiles) / 100 * (len(ascending) - 1)
-    below = np.floor(position).astype(np.int64)
-    above = np.minimum(below + 1, len(ascending) - 1)
-    found: list[float] = (ascending[below] + (ascending[above] - ascending[below]) * (position - below)).tolist()
-    return found
-
-
-def _too_much_missing(rows: int, finite: int, rules: CleaningRules) -> str:
-    share = (rows - finite) / rows
+def _missing_reason(rows: int, finite: int, rules: CleaningRules) -> DropReason | None:
+    """Return a reason if the fraction of missing cells is too large."""
+    fraction = (rows - finite) / rows
     if finite == 0:
-        return "missing in every training row"
-    return f"missing in {share:.1%} of the training rows" if share > rules.max_missing_fraction else ""
+        return DropReason("missing", "missing in every training row")
+    if fraction > rules.max_missing_fraction:
+        return DropReason("missing", f"missing in {fraction:.1%} of the training rows")
+    return None
 
 
-def _near_constant(finite: Floats, median: float, rows: int, rules: CleaningRules) -> str:
-    """The reason against a column whose commonest value, after imputation, fills the share of rows."""
+def _near_constant_reason(finite: Floats, median: float, rows: int, rules: CleaningRules) -> DropReason | None:
+    """Return a reason if the most frequent value, after imputation, fills too many rows."""
     missing = rows - len(finite)
     column = finite
     if missing:
@@ -127,23 +211,17 @@ def _near_constant(finite: Floats, median: float, rows: int, rules: CleaningRule
     run = max(1, int(np.ceil(rules.max_constant_fraction * rows - 1e-9)))
     same = np.flatnonzero(column[run - 1 :] == column[: rows - run + 1])
     if len(same) == 0:
-        return ""
+        return None
     value = column[same[0]]
     count = int(np.searchsorted(column, value, "right") - np.searchsorted(column, value, "left"))
     if count == rows:
-        return f"constant: {value:g}"
-    return f"near-constant: {value:g} in {count / rows:.2%} of the training rows"
+        return DropReason("constant", f"constant: {value:g}")
+    return DropReason("constant", f"near-constant: {value:g} in {count / rows:.2%} of the training rows")
 
 
 def _moments(clipped: Floats, imputed: int, median: float) -> tuple[float, float]:
-    """Mean and standard deviation (divisor n) of the clipped cells and ``imputed`` more at the median."""
+    """Return mean and standard deviation (divisor n) of clipped cells and ``imputed`` further cells at the median."""
     rows = len(clipped) + imputed
     mean = (float(clipped.sum()) + imputed * median) / rows
     squares = float(np.square(clipped - mean).sum()) + imputed * (median - mean) ** 2
     return mean, float(np.sqrt(squares / rows))
-
-
-def describe(reasons: dict[int, str]) -> dict[str, Any]:
-    """How many columns fell to each kind of reason: {"missing": 3, "constant": 12, ...}."""
-    kinds = [reason.split()[0].rstrip(":") for reason in reasons.values()]
-    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

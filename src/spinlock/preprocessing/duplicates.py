@@ -1,7 +1,8 @@
-"""Columns that say the same thing: |r| >= a threshold over the training rows; the first in the file is kept.
+"""Duplicate columns: |r| >= a threshold over the training rows; the first column in the file is kept.
 
-A duplicate j of column i is given back as x_j = offset + slope * x_i, the least-squares line over the
-training rows. Letters: ``n`` rows, ``D`` columns, ``U`` usable ones.
+Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-squares line on training rows.
+
+Letters: ``n`` rows, ``D`` columns, ``U`` usable columns.
 """
 
 from collections.abc import Iterable
@@ -15,17 +16,30 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Twin:
-    """Column ``column`` is offset + slope * (column ``of``), with correlation ``r``."""
+    """A duplicate: ``column`` equals offset + slope * ``original`` (two positions), with correlation ``r``."""
 
     column: int
-    of: int
+    original: int
     r: float
     slope: float
     offset: float
 
 
 def correlations(z_blocks: Iterable[Floats], columns: int) -> Floats:
-    """r [U, U] = mean over rows of z_i z_j, from blocks [n, U] of z-scored rows."""
+    """Return the correlations r_ij = mean over rows of z_i z_j.
+
+    Parameters
+    ----------
+    z_blocks
+        Blocks [n, U] of z-scored rows.
+    columns
+        Number of columns U.
+
+    Returns
+    -------
+    numpy.ndarray
+        Correlations [U, U].
+    """
     gram = np.zeros((columns, columns))
     rows = 0
     for z in z_blocks:
@@ -42,25 +56,43 @@ def find_twins(
     threshold: float,
     x: NDArray[np.float32],
 ) -> list[Twin]:
-    """The duplicates among ``columns`` [U] with correlations [U, U]; ``mean``, ``std`` [D], raw ``x`` [n, D].
+    """Find the duplicates; each refers to the kept column with which it correlates most.
 
-    Each duplicate points to the kept column that it correlates with most. Columns that are equal cell by cell
-    have slope 1 and offset 0 exactly.
+    Columns that are equal in every cell get slope 1 and offset 0 exactly.
+
+    Parameters
+    ----------
+    r
+        Correlations [U, U] of the usable columns.
+    columns
+        Positions [U] of the usable columns.
+    mean, std
+        Training mean and standard deviation [D] of all columns.
+    threshold
+        Absolute correlation from which on two columns are duplicates.
+    x
+        Raw training rows [n, D].
+
+    Returns
+    -------
+    list of Twin
     """
     kept: list[int] = []
     twins: list[Twin] = []
     for position in range(len(columns)):
         strength = np.abs(r[position, kept])
         if len(kept) and strength.max() >= threshold - 1e-12:
-            first = kept[int(strength.argmax())]
-            twins.append(_twin(float(r[position, first]), int(columns[position]), int(columns[first]), mean, std, x))
+            original = kept[int(strength.argmax())]
+            pair = int(columns[position]), int(columns[original])
+            twins.append(_twin(float(r[position, original]), *pair, mean, std, x))
         else:
             kept.append(position)
     return twins
 
 
-def _twin(r: float, column: int, of: int, mean: Floats, std: Floats, x: NDArray[np.float32]) -> Twin:
-    if np.array_equal(x[:, column], x[:, of], equal_nan=True):
-        return Twin(column, of, r=1.0, slope=1.0, offset=0.0)
-    slope = r * float(std[column]) / float(std[of])
-    return Twin(column, of, r, slope, float(mean[column]) - slope * float(mean[of]))
+def _twin(r: float, column: int, original: int, mean: Floats, std: Floats, x: NDArray[np.float32]) -> Twin:
+    """Return the least-squares line of one column on another."""
+    if np.array_equal(x[:, column], x[:, original], equal_nan=True):
+        return Twin(column, original, r=1.0, slope=1.0, offset=0.0)
+    slope = r * float(std[column]) / float(std[original])
+    return Twin(column, original, r, slope, float(mean[column]) - slope * float(mean[original]))

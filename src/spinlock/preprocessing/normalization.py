@@ -1,15 +1,18 @@
-"""Per-column normalization: z = f(x), fitted on clipped training rows in float64, with its inverse.
+"""Normalization of columns, z = f(x), with its inverse; fitted on clipped training rows in float64.
 
-``standard``     z = (x - mean) / std.
-``robust``       z = (x - median) / (IQR / 1.349): a unit for a Gaussian, blind to heavy tails.
-``rank_gauss``   z = Phi^-1(F(x)), F the empirical distribution with ties at their mean rank, standardized:
-                 Gaussian scores whatever the tails. Linear between quantile knots, so that it is strictly
-                 increasing and can be undone inside the training range; outside it stays at the ends.
+``standard``
+    z = (x - mean) / std.
+``robust``
+    z = (x - median) / (IQR / 1.349), which is the standard deviation of a Gaussian column and ignores the tails.
+``rank_gauss``
+    z = Phi^-1(F(x)), standardized, where F is the empirical distribution with mean ranks for equal values. The scores
+    are Gaussian whatever the distribution of x. f is linear between quantile knots, so it is strictly increasing and
+    invertible inside the training range, and constant outside.
 
 Letters: ``n`` rows, ``D`` columns, ``Q`` knots.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -19,24 +22,29 @@ from scipy.special import ndtri
 Floats = NDArray[np.float64]
 
 GAUSSIAN_IQR = 1.349
+"""Interquartile range of a Gaussian with standard deviation 1."""
+
 MIN_ROBUST_SCALE = 1e-3
-"""Of the standard deviation: below it (0 for a column that is mostly one value) the IQR measures nothing."""
-KNOTS = 1025
+"""Minimum of IQR / 1.349 in standard deviations. A column that is mostly one value has an IQR of about 0, and its
+standard deviation is used instead."""
+
+MAX_KNOTS = 1025
+"""Approximate maximum number of knots of a column; the two ends may be added."""
 
 
 class Normalizer(Protocol):
-    """A fitted normalization of D columns; both directions work row by row on float64 [n, D]."""
+    """A fitted normalization of D columns; both directions work row by row on float64 arrays [n, D]."""
 
     method: ClassVar[str]
 
     def transform(self, x: Floats) -> Floats:
-        """Raw units to normalized ones, [n, D]."""
+        """Convert raw units to normalized units, [n, D]."""
 
     def inverse(self, z: Floats) -> Floats:
-        """Normalized units to raw ones, [n, D]."""
+        """Convert normalized units to raw units, [n, D]."""
 
     def state(self) -> dict[str, Any]:
-        """Arrays and strings from which :func:`from_state` makes an equal one."""
+        """Return arrays and strings from which :func:`from_state` restores an equal normalizer."""
 
 
 class _Affine:
@@ -49,48 +57,52 @@ class _Affine:
         self.scale = scale
 
     def transform(self, x: Floats) -> Floats:
+        """Convert raw units to normalized units, [n, D]."""
         z = x - self.center
         z /= self.scale
         return z
 
     def inverse(self, z: Floats) -> Floats:
+        """Convert normalized units to raw units, [n, D]."""
         x = z * self.scale
         x += self.center
         return x
 
     def state(self) -> dict[str, Any]:
+        """Return center and scale, for :meth:`from_state`."""
         return {"method": self.method, "center": self.center, "scale": self.scale}
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """One normalizer for the columns of all ``parts``, side by side."""
-        return cls(np.concatenate([p.center for p in parts]), np.concatenate([p.scale for p in parts]))
+    def concatenate(cls, normalizers: Sequence[Self]) -> Self:
+        """Return one normalizer for the columns of all ``normalizers``, in order."""
+        centers, scales = [n.center for n in normalizers], [n.scale for n in normalizers]
+        return cls(np.concatenate(centers), np.concatenate(scales))
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The normalizer that gave this :meth:`state`."""
+        """Return a normalizer equal to the one that returned this :meth:`state`."""
         return cls(np.asarray(state["center"], dtype=np.float64), np.asarray(state["scale"], dtype=np.float64))
 
 
 class Standard(_Affine):
-    """z = (x - mean) / std, std with divisor n."""
+    """z = (x - mean) / std, with the divisor n in std."""
 
     method = "standard"
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
-        """From training rows [n, D]; no column may be constant."""
+        """Fit to training rows [n, D] without constant columns."""
         return cls(x.mean(axis=0), x.std(axis=0))
 
 
 class Robust(_Affine):
-    """z = (x - median) / (IQR / 1.349); the standard deviation where the IQR is 0 or nothing beside it."""
+    """z = (x - median) / (IQR / 1.349), with the standard deviation where the IQR is below MIN_ROBUST_SCALE."""
 
     method = "robust"
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
-        """From training rows [n, D]; no column may be constant."""
+        """Fit to training rows [n, D] without constant columns."""
         lower, median, upper = np.percentile(x, [25.0, 50.0, 75.0], axis=0)
         scale = (upper - lower) / GAUSSIAN_IQR
         deviation = x.std(axis=0)
@@ -98,10 +110,15 @@ class Robust(_Affine):
 
 
 class RankGauss:
-    """z = standardized Phi^-1(F(x)), linear between at most 1,025 knots.
+    """z = Phi^-1(F(x)), standardized and linear between at most about :data:`MAX_KNOTS` knots.
 
-    ``knots`` and ``scores`` [D, Q] hold in their first ``counts`` [D] entries the strictly increasing values
-    and z of each column.
+    Parameters
+    ----------
+    knots, scores
+        Strictly increasing values of each column and their z, [D, Q]; only the first ``counts[d]`` entries of row d
+        are used.
+    counts
+        Number of knots of each column, [D].
     """
 
     method: ClassVar[str] = "rank_gauss"
@@ -113,11 +130,12 @@ class RankGauss:
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
-        """From training rows [n, D]; no column may be constant."""
-        return cls._padded([_normal_scores(column) for column in x.T])
+        """Fit to training rows [n, D] without constant columns."""
+        return cls._from_curves([_normal_scores(column) for column in x.T])
 
     @classmethod
-    def _padded(cls, curves: Sequence[tuple[Floats, Floats]]) -> Self:
+    def _from_curves(cls, curves: Sequence[tuple[Floats, Floats]]) -> Self:
+        """Pad the knots and scores of each column to one length."""
         width = max(len(values) for values, _ in curves)
         knots, scores = np.zeros((2, len(curves), width))
         for row, (values, z) in enumerate(curves):
@@ -126,35 +144,36 @@ class RankGauss:
         return cls(knots, scores, np.array([len(values) for values, _ in curves], dtype=np.int64))
 
     def _curves(self) -> list[tuple[Floats, Floats]]:
+        """Return the knots and scores of each column without padding."""
         counts = self.counts.tolist()
         return [(self.knots[i, :count], self.scores[i, :count]) for i, count in enumerate(counts)]
 
     def transform(self, x: Floats) -> Floats:
-        """Raw units to scores, [n, D]."""
+        """Convert raw units to scores, [n, D]."""
         z = np.empty(x.shape)
         for i, (knots, scores) in enumerate(self._curves()):
             z[:, i] = np.interp(x[:, i], knots, scores)
         return z
 
     def inverse(self, z: Floats) -> Floats:
-        """Scores to raw units, [n, D]."""
+        """Convert scores to raw units, [n, D]."""
         x = np.empty(z.shape)
         for i, (knots, scores) in enumerate(self._curves()):
             x[:, i] = np.interp(z[:, i], scores, knots)
         return x
 
     def state(self) -> dict[str, Any]:
-        """The curves, for :meth:`from_state`."""
+        """Return the knots and scores, for :meth:`from_state`."""
         return {"method": self.method, "knots": self.knots, "scores": self.scores, "counts": self.counts}
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """One normalizer for the columns of all ``parts``, side by side."""
-        return cls._padded([curve for part in parts for curve in part._curves()])
+    def concatenate(cls, normalizers: Sequence[Self]) -> Self:
+        """Return one normalizer for the columns of all ``normalizers``, in order."""
+        return cls._from_curves([curve for normalizer in normalizers for curve in normalizer._curves()])
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The normalizer that gave this :meth:`state`."""
+        """Return a normalizer equal to the one that returned this :meth:`state`."""
         return cls(
             np.asarray(state["knots"], dtype=np.float64),
             np.asarray(state["scores"], dtype=np.float64),
@@ -162,26 +181,47 @@ class RankGauss:
         )
 
 
-def _normal_scores(column: Floats) -> tuple[Floats, Floats]:
-    """Knots and scores of one column: its distinct values, thinned to quantiles when there are very many."""
-    values, members, counts = np.unique(column, return_inverse=True, return_counts=True)
-    middle_rank = (np.cumsum(counts) - counts / 2) / len(column)
-    z = ndtri(middle_rank)
-    of_rows = z[members]
-    z = (z - of_rows.mean()) / of_rows.std()
-    if len(values) > KNOTS:
-        wanted = np.linspace(z[0], z[-1], KNOTS)
-        chosen = np.unique(np.searchsorted(z, wanted).clip(0, len(z) - 1))
-        chosen = np.union1d(chosen, [0, len(z) - 1])
-        values, z = values[chosen], z[chosen]
-    return values, z
-
-
 METHODS: dict[str, type[Standard] | type[Robust] | type[RankGauss]] = {
     kind.method: kind for kind in (Standard, Robust, RankGauss)
 }
+"""The classes by the name of their method."""
+
+
+def fit(method: str, blocks: Iterable[Floats]) -> Normalizer:
+    """Fit a normalizer to blocks of columns.
+
+    Parameters
+    ----------
+    method
+        A key of :data:`METHODS`.
+    blocks
+        Arrays [n, d] of some columns each, with all training rows; no column is constant.
+
+    Returns
+    -------
+    Normalizer
+        One normalizer for the columns of all blocks, in order.
+    """
+    kind: Any = METHODS[method]
+    normalizer: Normalizer = kind.concatenate([kind.fit(block) for block in blocks])
+    return normalizer
 
 
 def from_state(state: Mapping[str, Any]) -> Normalizer:
-    """The normalizer that gave this :meth:`Normalizer.state`."""
+    """Return a normalizer equal to the one that returned this :meth:`Normalizer.state`."""
     return METHODS[str(state["method"])].from_state(state)
+
+
+def _normal_scores(column: Floats) -> tuple[Floats, Floats]:
+    """Return knots and scores of one column: its distinct values, or quantiles of them if there are very many."""
+    values, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
+    mid_rank = (np.cumsum(counts) - counts / 2) / len(column)
+    z = ndtri(mid_rank)
+    row_scores = z[inverse]
+    z = (z - row_scores.mean()) / row_scores.std()
+    if len(values) > MAX_KNOTS:
+        grid = np.linspace(z[0], z[-1], MAX_KNOTS)
+        selected = np.unique(np.searchsorted(z, grid).clip(0, len(z) - 1))
+        selected = np.union1d(selected, [0, len(z) - 1])
+        values, z = values[selected], z[selected]
+    return values, z

@@ -1,7 +1,9 @@
-"""Which rows are trained on and which ones pick the checkpoint and report the metrics.
+"""Split into training rows and validation rows, which pick the checkpoint and report the metrics.
 
-Rows of one operator, and operators of one group, always stay on the same side: two realizations of the same
-operator on both sides would make the validation score a training score.
+All rows of an operator, and all operators of a group, are on the same side. Otherwise the validation rows would contain
+near-copies of training rows, and validation metrics would be training metrics.
+
+Letters: ``N`` operators, ``M`` rows of one operator.
 """
 
 from dataclasses import dataclass
@@ -15,12 +17,12 @@ from spinlock.errors import DataError
 Rows = NDArray[np.int64]
 
 MIN_ROWS = 30
-"""Below this many rows neither the percentiles nor any metric means anything."""
+"""Minimum number of rows; with fewer, neither percentiles nor metrics have a meaning."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sorted row indices of both sides, and the operators [N] those rows belong to."""
+    """Sorted positions of the rows of both sides, and of the operators that these rows belong to."""
 
     train: Rows
     validation: Rows
@@ -36,73 +38,107 @@ def split_rows(
     seed: int,
     groups: NDArray[Any] | None = None,
 ) -> Split:
-    """The first round(fraction * N) operators of ``default_rng(seed).permutation(N)`` are validation.
+    """Split N operators; validation are the first round(fraction * N) of ``default_rng(seed).permutation(N)``.
 
-    With ``groups`` [N] the distinct labels are permuted instead and join the validation side one by one as
-    long as that brings its size nearer to the fraction; at least one group is on each side.
+    With ``groups``, the distinct labels are permuted instead. A group joins the validation side if this brings its size
+    closer to the fraction, and at least one group is on each side.
 
-    Raises:
-        DataError: fewer than 30 rows in all, an empty side, fewer than two groups, or not one label per
-        operator.
+    Parameters
+    ----------
+    num_operators
+        Number of operators N.
+    rows_per_operator
+        Number of rows of each operator M.
+    validation_fraction
+        Fraction of the operators for validation.
+    seed
+        Seed of the permutation.
+    groups
+        Group label of each operator, [N].
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    DataError
+        There are fewer than :data:`MIN_ROWS` rows, one side is empty, there are fewer than two groups, or the number
+        of labels is not N.
     """
     rows = num_operators * rows_per_operator
     if rows < MIN_ROWS:
         raise DataError(f"{rows} rows in all", expected=f"at least {MIN_ROWS} to split and train on")
     target = round(validation_fraction * num_operators)
     if groups is None:
-        chosen = np.random.default_rng(seed).permutation(num_operators)[:target]
+        selected = np.random.default_rng(seed).permutation(num_operators)[:target]
     else:
-        chosen = _whole_groups(np.asarray(groups), num_operators, target, seed)
-    if not 0 < len(chosen) < num_operators:
-        empty = "validation" if len(chosen) == 0 else "training"
+        selected = _validation_groups(np.asarray(groups), num_operators, target, seed)
+    if not 0 < len(selected) < num_operators:
+        empty = "validation" if len(selected) == 0 else "training"
         raise DataError(
             f"no {empty} rows: validation_fraction {validation_fraction:g} of {num_operators} operators is "
-            f"{len(chosen)}",
+            f"{len(selected)}",
             remedy=f"set validation_fraction between {1 / num_operators:.2g} and {1 - 1 / num_operators:.2g}",
         )
     is_validation = np.zeros(num_operators, dtype=bool)
-    is_validation[chosen] = True
+    is_validation[selected] = True
     train, validation = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
     return Split(rows_of(train, rows_per_operator), rows_of(validation, rows_per_operator), train, validation)
 
 
 def rows_of(operators: Rows, rows_per_operator: int) -> Rows:
-    """The rows of some operators; the same array where each has one."""
+    """Return the positions of all rows of some operators; with one row each, ``operators`` itself."""
     if rows_per_operator == 1:
         return operators
     return (operators[:, None] * rows_per_operator + np.arange(rows_per_operator)).ravel()
 
 
-def _whole_groups(groups: NDArray[Any], num_operators: int, target: int, seed: int) -> Rows:
-    """The operators of the groups that make up the validation side."""
+def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
+    """Return at most ``limit`` training rows, to which expensive statistics are fitted.
+
+    Parameters
+    ----------
+    train_rows
+        Positions of the training rows.
+    limit
+        Maximum number of rows.
+    seed
+        Seed of the sample.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``train_rows`` itself, or a random sample without replacement in the same order.
+    """
+    if len(train_rows) <= limit:
+        return train_rows
+    sample = np.random.default_rng(seed).choice(len(train_rows), size=limit, replace=False)
+    return np.asarray(train_rows)[np.sort(sample)]
+
+
+def _validation_groups(groups: NDArray[Any], num_operators: int, target: int, seed: int) -> Rows:
+    """Return the operators of the groups on the validation side, about ``target`` of them."""
     if groups.shape != (num_operators,):
         raise DataError(
             f"group labels of shape {groups.shape}",
             expected=f"one label for each of {num_operators} operators",
         )
-    if groups.dtype.kind not in "iu":  # a label may be NaN, which is in nothing
-        groups = np.unique(groups, return_inverse=True)[1]
-    names, sizes = np.unique(groups, return_counts=True)
-    if len(names) < 2:
+    if groups.dtype.kind not in "iu":
+        groups = np.unique(groups, return_inverse=True)[1]  # numpy.isin below would not find NaN
+    labels, sizes = np.unique(groups, return_counts=True)
+    if len(labels) < 2:
         raise DataError("all operators have the same group label", expected="at least two groups to split by")
-    order = np.random.default_rng(seed).permutation(len(names))
-    taken: list[int] = []
+    order = np.random.default_rng(seed).permutation(len(labels))
+    selected: list[int] = []
     size = 0
     for group in order:
-        nearer = abs(size + sizes[group] - target) <= abs(size - target)
-        if nearer and len(taken) < len(names) - 1:
-            taken.append(int(group))
+        closer = abs(size + sizes[group] - target) <= abs(size - target)
+        if closer and len(selected) < len(labels) - 1:
+            selected.append(int(group))
             size += int(sizes[group])
         if size >= target:
             break
-    if not taken:
-        taken = [int(order[np.argmin(sizes[order])])]
-    return np.flatnonzero(np.isin(groups, names[taken]))
-
-
-def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
-    """``train_rows`` themselves, or a seeded sample of ``limit`` of them, sorted, when there are more."""
-    if len(train_rows) <= limit:
-        return train_rows
-    chosen = np.random.default_rng(seed).choice(len(train_rows), size=limit, replace=False)
-    return np.asarray(train_rows)[np.sort(chosen)]
+    if not selected:
+        selected = [int(order[np.argmin(sizes[order])])]
+    return np.flatnonzero(np.isin(groups, labels[selected]))
