@@ -9,11 +9,10 @@ from sklearn.linear_model import Ridge
 from spinlock.initialization.closed_form import (
     fit_closed_form,
     fit_decoders,
-    flat,
     local_decoder,
     principal_axes,
 )
-from spinlock.model.network.layout import CategoryLayout
+from spinlock.model.network.layout import CategoryLayout, flatten_categories
 from tests.training.specs import GROUPS, planted_rows, planted_spec
 
 
@@ -52,7 +51,7 @@ def test_axes_beyond_the_rank_of_a_category_are_zero() -> None:
 
 
 @pytest.mark.parametrize("strength", [0.003, 0.3])
-def test_decoder_is_ridge_regression_toward_its_base(strength: float) -> None:
+def test_decoder_is_ridge_regression_toward_its_prior(strength: float) -> None:
     rows, latents = planted_rows(200), torch.randn(200, 6, generator=seeded())
     base = torch.randn(6, 24, generator=seeded(1))
     (decoder,) = fit_decoders(latents, rows, base, (strength,))
@@ -61,7 +60,7 @@ def test_decoder_is_ridge_regression_toward_its_base(strength: float) -> None:
     np.testing.assert_allclose((decoder - base).numpy(), correction, atol=1e-5)
 
 
-def test_latents_that_are_always_zero_keep_their_base() -> None:
+def test_latents_that_are_always_zero_keep_the_prior_decoder() -> None:
     rows, latents = planted_rows(200), torch.randn(200, 6, generator=seeded())
     latents[:, 2] = 0.0
     base = torch.randn(6, 24, generator=seeded(1))
@@ -83,8 +82,8 @@ def test_a_strong_ridge_leaves_each_category_to_itself() -> None:
 def test_local_decoder_inverts_the_axes() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(embedding_dim=12), ridge=0.01, generator=seeded())
-    coordinates = torch.cat([torch.bmm(block.layout.gather(rows), block.axes) for block in form.buckets])
-    back = flat(coordinates) @ local_decoder(form.buckets, 24)
+    coordinates = [torch.bmm(bucket.layout.gather(rows), bucket.axes) for bucket in form.buckets]
+    back = flatten_categories(coordinates) @ local_decoder(form.buckets, 24)
     torch.testing.assert_close(back, rows, rtol=0, atol=1e-5)
 
 
@@ -96,8 +95,9 @@ def test_wide_and_narrow_categories_in_several_buckets_decode_alike() -> None:
     wide = type(spec)(("a", "b"), groups, 40, 4, spec.latent_dims[:2], spec.num_codes[:2], bucket_sizes=(1, 1))
     form = fit_closed_form(rows, wide, ridge=0.01, generator=seeded())
     assert len(form.buckets) == 2
-    coordinates = [flat(torch.bmm(block.layout.gather(rows), block.axes)) for block in form.buckets]
-    torch.testing.assert_close(torch.cat(coordinates, 1) @ local_decoder(form.buckets, 44), rows, rtol=0, atol=1e-4)
+    coordinates = [torch.bmm(bucket.layout.gather(rows), bucket.axes) for bucket in form.buckets]
+    back = flatten_categories(coordinates) @ local_decoder(form.buckets, 44)
+    torch.testing.assert_close(back, rows, rtol=0, atol=1e-4)
 
 
 def test_quality_rises_with_the_levels_on_rows_it_has_not_seen() -> None:

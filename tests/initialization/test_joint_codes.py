@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from spinlock.initialization.joint_codes import assign, fit_joint, refit
-from spinlock.initialization.network import closed_form_start
+from spinlock.initialization.joint_codes import assign_tokens, fit_joint_codes, refit_vectors
+from spinlock.initialization.network import initialize_closed_form
 from spinlock.model import JointVQVAE
 from spinlock.model.codec import make_codec
 from tests.training.specs import planted_rows, planted_spec
@@ -27,11 +27,11 @@ def test_a_refit_is_ridge_regression_toward_what_was_there() -> None:
     codes.vectors().copy_(torch.randn(codes.vectors().shape, generator=torch.Generator().manual_seed(1)))
     before = codes.vectors().double().numpy()
     one_hot = np.zeros((400, len(before)))
-    np.put_along_axis(one_hot, codes.flat(tokens).numpy(), 1.0, axis=1)
+    np.put_along_axis(one_hot, codes.vector_indices(tokens).numpy(), 1.0, axis=1)
     system = np.concatenate([one_hot, np.sqrt(7.0) * np.eye(len(before))])
     wanted = np.concatenate([x.double().numpy() - one_hot @ before, np.zeros(before.shape)])
     expected = before + np.linalg.lstsq(system, wanted, rcond=None)[0]
-    refit(codes, x, tokens, ridge=7.0)
+    refit_vectors(codes, x, tokens, ridge=7.0)
     np.testing.assert_allclose(codes.vectors().numpy(), expected, atol=1e-4)
 
 
@@ -44,9 +44,9 @@ def test_each_half_round_lowers_the_error() -> None:
 
     reached = [error()]
     for _ in range(3):
-        refit(codes, x, tokens, ridge=1.0)
+        refit_vectors(codes, x, tokens, ridge=1.0)
         reached.append(error())
-        tokens = assign(codes, x, tokens)
+        tokens = assign_tokens(codes, x, tokens)
         reached.append(error())
     assert reached == sorted(reached, reverse=True)
     assert reached[-1] < 0.6 * reached[0]
@@ -57,7 +57,7 @@ def test_the_fit_repeats_and_beats_the_network_on_rows_not_seen() -> None:
     made = []
     for _ in range(2):
         model = JointVQVAE(JOINT, seed=3)
-        fit_joint(model, rows[:2000])
+        fit_joint_codes(model, rows[:2000])
         made.append(model)
     assert torch.equal(made[0].joint.vectors(), made[1].joint.vectors())
     held_out = rows[2000:]
@@ -71,8 +71,8 @@ def test_a_prefix_of_heavy_tailed_rows_still_adds_to_the_quality() -> None:
     rows = planted_rows(900)
     rows[torch.randperm(900, generator=torch.Generator().manual_seed(0))[:27]] *= 20
     model = JointVQVAE(JOINT, seed=3)
-    closed_form_start(model, rows[:700], ridge=0.01, rows_per_batch=700, seed=0)
-    fit_joint(model, rows[:700])
+    initialize_closed_form(model, rows[:700], ridge=0.01, rows_per_batch=700, seed=0)
+    fit_joint_codes(model, rows[:700])
     held_out = rows[700:]
     tokens = make_codec(model).encode(held_out).indices
     left = [(held_out - make_codec(model).decode(tokens[..., :levels])).square().sum() for levels in (1, 2, 3)]

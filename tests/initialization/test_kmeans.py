@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from spinlock.initialization.kmeans import SEEDING_ROWS, kmeans
+from spinlock.initialization.kmeans import MAX_SEEDING_ROWS, kmeans
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 
 
@@ -102,7 +102,7 @@ def test_the_generator_decides_everything() -> None:
 
 
 def test_beyond_the_rows_of_the_seeding_all_rows_are_still_used() -> None:
-    rows = SEEDING_ROWS + 500
+    rows = MAX_SEEDING_ROWS + 500
     points = blobs(3, rows, 2, 1)[None]
     result = kmeans(points, torch.tensor([3]), generator=seeded())
     assert result.assignment.shape == (1, rows)

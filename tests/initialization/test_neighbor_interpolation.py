@@ -28,14 +28,14 @@ def test_the_rows_come_first_and_the_others_lie_between_neighbors() -> None:
         away = (version[:, None] - x[:, None] - share[..., None] * line).norm(dim=-1)
         best = away.argmin(1)
         assert (away.min(1).values < 1e-5).all()
-        lookup_rows = share[torch.arange(300), best]
-        assert ((lookup_rows >= 0) & (lookup_rows <= 1)).all()
+        fraction = share[torch.arange(300), best]
+        assert ((fraction >= 0) & (fraction <= 1)).all()
     assert not torch.equal(made[1], made[2])
 
 
 def test_large_tables_and_tiny_ones_stay_as_they_are() -> None:
-    assert interpolate_neighbors(rows(), 0, enough=599).shape == (1, 300, 4)
-    assert interpolate_neighbors(rows(), 0, enough=600).shape == (2, 300, 4)
+    assert interpolate_neighbors(rows(), 0, target_rows=599).shape == (1, 300, 4)
+    assert interpolate_neighbors(rows(), 0, target_rows=600).shape == (2, 300, 4)
     assert interpolate_neighbors(rows(5), 0).shape == (1, 5, 4)
 
 

@@ -1,9 +1,9 @@
-"""Epoch 0 is the closed form; a random start is not."""
+"""Closed-form and random initialization of a network."""
 
 import pytest
 import torch
 
-from spinlock.initialization.network import closed_form_start, random_start
+from spinlock.initialization.network import initialize_closed_form, initialize_random
 from spinlock.model import build_network
 from tests.model.network.test_quantizer import assert_consistent
 from tests.training.specs import GROUPS, planted_rows, planted_spec
@@ -12,7 +12,7 @@ from tests.training.specs import GROUPS, planted_rows, planted_spec
 @pytest.mark.parametrize("embedding_dim", [4, 8, 16], ids=["narrower", "equal", "wider"])
 def test_the_network_reproduces_the_closed_form(embedding_dim: int) -> None:
     rows, model = planted_rows(), build_network(planted_spec(embedding_dim), seed=1)
-    form = closed_form_start(model, rows, ridge=0.01, rows_per_batch=64, seed=0)
+    form = initialize_closed_form(model, rows, ridge=0.01, rows_per_batch=64, seed=0)
     held_out = planted_rows(100, seed=5)
     prefixes = [form.quantize(held_out, levels) for levels in (1, 2, 3)]
     result = model(held_out)
@@ -22,18 +22,18 @@ def test_the_network_reproduces_the_closed_form(embedding_dim: int) -> None:
         torch.testing.assert_close(latents.transpose(0, 1).flatten(1), prefixes[level], rtol=0, atol=1e-4)
 
 
-def test_partial_decoders_start_as_the_categorys_own_axes() -> None:
+def test_category_decoders_start_as_the_categorys_own_axes() -> None:
     model = build_network(planted_spec(), seed=1)
-    form = closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
+    form = initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     result = model(planted_rows(50, seed=5))
     for level in range(3):
         expected = torch.bmm(result.buckets[0].latents[level], form.buckets[0].axes.transpose(1, 2))
-        torch.testing.assert_close(result.buckets[0].partial[level], expected)
+        torch.testing.assert_close(result.buckets[0].category_reconstructions[level], expected)
 
 
 def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
     model = build_network(planted_spec(), seed=1)
-    closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
+    initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     for level in model.quantizer_levels():
         torch.testing.assert_close(level.counts.sum(-1), torch.full((3,), 64.0))
         assert_consistent(level)
@@ -41,10 +41,10 @@ def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
 
 def test_the_next_update_leaves_converged_codes_in_place() -> None:
     rows, model = planted_rows(), build_network(planted_spec(), seed=1)
-    closed_form_start(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
+    initialize_closed_form(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
     before = [level.codes.clone() for level in model.quantizer_levels()]
     for level, result in zip(model.quantizer_levels(), model(rows).levels, strict=True):
-        level.update(result.assigned(), 0.99)
+        level.update(result.code_statistics(), 0.99)
     for level, codes in zip(model.quantizer_levels(), before, strict=True):
         torch.testing.assert_close(level.codes, codes, rtol=0, atol=0.01)
 
@@ -52,29 +52,29 @@ def test_the_next_update_leaves_converged_codes_in_place() -> None:
 def test_the_seed_decides_the_start() -> None:
     def tokens(seed: int) -> torch.Tensor:
         model = build_network(planted_spec(), seed=1)
-        closed_form_start(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=seed)
+        initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=seed)
         return model.encode(planted_rows())
 
     assert torch.equal(tokens(0), tokens(0))
     assert not torch.equal(tokens(0), tokens(1))
 
 
-def test_a_random_start_keeps_the_weights_and_differs_from_the_warm_one() -> None:
+def test_random_initialization_keeps_the_weights_and_differs_from_the_closed_form() -> None:
     rows, model = planted_rows(), build_network(planted_spec(), seed=1)
     drawn = {name: value.clone() for name, value in model.named_parameters() if not name.endswith("codes")}
-    random_start(model, rows, rows_per_batch=64, seed=0)
+    initialize_random(model, rows, rows_per_batch=64, seed=0)
     for name, value in model.named_parameters():
         if not name.endswith("codes"):
             assert torch.equal(value, drawn[name])
     warm = build_network(planted_spec(), seed=1)
-    closed_form_start(warm, rows, ridge=0.01, rows_per_batch=64, seed=0)
+    initialize_closed_form(warm, rows, ridge=0.01, rows_per_batch=64, seed=0)
     errors = [(rows - m(rows).reconstruction).square().mean().item() for m in (model, warm)]
     assert errors[1] < 0.3 < 0.9 < errors[0]
 
 
 def test_random_codes_are_latents_of_different_rows() -> None:
     rows, model = planted_rows(20), build_network(planted_spec(num_codes=(20, 15, 10)), seed=1)
-    random_start(model, rows, rows_per_batch=20, seed=0)
+    initialize_random(model, rows, rows_per_batch=20, seed=0)
     result = model(rows)
     coarse = model.quantizer_levels()[0]
     for c in range(len(GROUPS)):
@@ -85,7 +85,7 @@ def test_random_codes_are_latents_of_different_rows() -> None:
         torch.testing.assert_close(level.counts.sum(-1), torch.full((3,), 20.0))
 
 
-def test_a_random_start_with_more_codes_than_rows() -> None:
+def test_random_initialization_with_more_codes_than_rows() -> None:
     model = build_network(planted_spec(num_codes=(12, 4, 4)), seed=1)
-    random_start(model, planted_rows(5), rows_per_batch=5, seed=0)
+    initialize_random(model, planted_rows(5), rows_per_batch=5, seed=0)
     assert all(level.codes.isfinite().all() for level in model.quantizer_levels())

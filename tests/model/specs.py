@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
-from spinlock.model.network.block import CategoryBucket
-from spinlock.model.spec import Gelu
+from spinlock.model.network.bucket import CategoryBucket
 
 COLUMNS = 51
 _ORDER = [7 * i % COLUMNS for i in range(COLUMNS)]
@@ -15,15 +14,15 @@ NUM_CODES = ((5, 7, 3), (2, 4, 8), (6, 2, 5), (3, 3, 4))
 LATENT_DIMS = ((4, 8, 8), (4, 8, 8), (4, 4, 4), (4, 4, 4))
 
 
-def small_spec(gelu: Gelu = "none") -> ModelSpec:
+def small_spec() -> ModelSpec:
     """Embeddings of width 6, narrower than the widest latent."""
     names, buckets = ("a", "b", "c", "d"), (1, 3)
-    return ModelSpec(names, GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, gelu=gelu, bucket_sizes=buckets)
+    return ModelSpec(names, GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, bucket_sizes=buckets)
 
 
-def small_model(*, learned_codes: bool = False, branches: bool = False, gelu: Gelu = "none") -> CategoricalVQVAE:
+def small_model(*, learned_codes: bool = False, branches: bool = False) -> CategoricalVQVAE:
     """A model of :func:`small_spec`; with ``branches`` the parts that start at zero get weights too."""
-    model = build_network(small_spec(gelu), learned_codes=learned_codes, seed=3)
+    model = build_network(small_spec(), learned_codes=learned_codes, seed=3)
     if branches:
         generator = torch.Generator().manual_seed(4)
         with torch.no_grad():

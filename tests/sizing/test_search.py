@@ -10,7 +10,7 @@ from spinlock.config import ModelSettings
 from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
 from spinlock.initialization.closed_form import RIDGE_GRID
-from spinlock.initialization.network import closed_form_start
+from spinlock.initialization.network import initialize_closed_form
 from spinlock.metrics.codebook import codebook_use
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
@@ -136,7 +136,7 @@ def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generat
 def fitted(sizes: SizeTrial, rows: torch.Tensor) -> CategoricalVQVAE:
     spec = ModelSpec(NAMES, GROUPS, 12, 4, sizes.latent_dims, sizes.num_codes)
     model = build_network(spec)
-    closed_form_start(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
+    initialize_closed_form(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
     return model
 
 

@@ -1,1 +1,6 @@
-"""The network at epoch 0: closed form (principal axes, k-means, ridge regression), joint codes, interpolated rows."""
+"""The network before the first training step.
+
+``closed_form`` fits principal axes, codes and a ridge regression, with ``kmeans`` for the codes. ``network`` copies
+them into a network. ``joint_codes`` fits the codes of joint assignment, and ``neighbor_interpolation`` adds points
+between training rows.
+"""

@@ -1,10 +1,13 @@
-"""The tokenizer without a gradient step: principal axes, residual k-means and one ridge regression.
+"""A tokenizer without gradient descent: principal axes, residual k-means and ridge regression.
 
-Per category x_c V_c are coordinates on its principal axes; three levels of k-means on the residuals give the codes;
-the decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantized coordinates of all categories
-and W_0 = blockdiag(V_c') decodes each category alone: ridge regression toward the local decoder, so that categories
-help each other as far as the rows support it. It starts the network (epoch 0), scores partitions of the features and
-sizes the codebooks. Categories are bucketed by width as in the network.
+For each category, x_c V_c are coordinates on its principal axes V_c, and three levels of k-means on the residuals give
+the codes. The decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantized coordinates of all
+categories and W_0 = blockdiag(V_c') decodes each category alone. The ridge regression toward W_0 lets categories help
+each other as far as the rows support it. The result initializes the network, scores partitions of the columns and sizes
+the codebooks. Categories share batched products in the same buckets as in the network.
+
+Letters: ``n`` rows to fit, ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E``
+embedding width, ``K`` codes, ``d`` latent width of a level.
 """
 
 from __future__ import annotations
@@ -18,16 +21,16 @@ from torch.nn import functional as F
 
 from spinlock.initialization.kmeans import kmeans
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
-from spinlock.model.network.layout import CategoryLayout
+from spinlock.model.network.layout import CategoryLayout, flatten_categories
 from spinlock.model.spec import LEVELS, ModelSpec
 
 RIDGE_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Ridge strengths tried, in units of n rows times the unit variance of a column."""
+"""Ridge strengths that are tried, in units of n rows times the unit variance of a column."""
 
 
 @dataclass(frozen=True)
 class FittedLevel:
-    """Codes [C, K, d] of one level of a bucket, their counts [C, K] and which of them exist [C, K]."""
+    """Codes [C, K, d] of one level of a bucket, their counts [C, K], and a mask [C, K] of the codes that exist."""
 
     codes: Tensor
     counts: Tensor
@@ -36,7 +39,7 @@ class FittedLevel:
 
 @dataclass(frozen=True)
 class Basis:
-    """Where the columns of a bucket of categories are, and their principal axes [C, M, E]."""
+    """Columns of the categories of a bucket, and their principal axes [C, M, E]."""
 
     layout: CategoryLayout
     axes: Tensor
@@ -44,65 +47,72 @@ class Basis:
 
 @dataclass(frozen=True)
 class FittedBucket(Basis):
-    """One bucket of categories with its fitted levels."""
+    """A bucket of categories with its fitted levels."""
 
     levels: list[FittedLevel]
 
     def quantize(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
-        """Quantized coordinates [C, B, E] of rows [B, D] after so many levels."""
+        """Return the quantized coordinates [C, B, E] of rows [B, D] after the first ``levels`` levels."""
         used = max(level.codes.shape[-1] for level in self.levels)
         residual = torch.bmm(self.layout.gather(rows), self.axes[..., :used])
-        total = torch.zeros_like(residual)
+        quantized = torch.zeros_like(residual)
         for level in self.levels[:levels]:
             width = level.codes.shape[-1]
             indices = nearest(residual[..., :width], level.codes, code_penalty(level.codes, level.mask))
-            step = torch.bmm(to_one_hot(indices, level.codes.shape[1]), level.codes)
-            residual[..., :width] -= step
-            total[..., :width] += step
-        return F.pad(total, (0, self.axes.shape[-1] - used))
+            contribution = torch.bmm(to_one_hot(indices, level.codes.shape[1]), level.codes)
+            residual[..., :width] -= contribution
+            quantized[..., :width] += contribution
+        return F.pad(quantized, (0, self.axes.shape[-1] - used))
 
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """A fitted closed-form tokenizer: its buckets, and the decoder [C E, D] without bias (columns are centered)."""
+    """A fitted tokenizer: its buckets, and the decoder [C E, D] without a bias, since columns are centered."""
 
     buckets: list[FittedBucket]
     decoder: Tensor
 
     def quantize(self, rows: Tensor, levels: int = LEVELS) -> Tensor:
-        """Quantized coordinates [B, C E] of rows [B, D] after so many levels."""
-        return quantize(self.buckets, rows, levels)
+        """Return the quantized coordinates [B, C E] of rows [B, D] after the first ``levels`` levels."""
+        return quantize_rows(self.buckets, rows, levels)
 
 
-def quantize(blocks: Sequence[FittedBucket], rows: Tensor, levels: int = LEVELS) -> Tensor:
-    """Quantized coordinates [B, C E] of rows [B, D] in all buckets, after so many levels."""
-    return torch.cat([flat(block.quantize(rows, levels)) for block in blocks], dim=-1)
-
-
-def flat(latents: Tensor) -> Tensor:
-    """[..., C, B, E] to [..., B, C E]."""
-    return latents.transpose(-3, -2).flatten(-2)
+def quantize_rows(buckets: Sequence[FittedBucket], rows: Tensor, levels: int = LEVELS) -> Tensor:
+    """Return the quantized coordinates [B, C E] of rows [B, D] in all buckets after the first ``levels`` levels."""
+    return flatten_categories([bucket.quantize(rows, levels) for bucket in buckets])
 
 
 def principal_axes(columns: Tensor, width: int) -> Tensor:
-    """Leading eigenvectors [C, M, E] of each category's covariance, largest first; zero beyond its own columns.
+    """Return the leading eigenvectors of each category's covariance.
 
-    ``columns`` [C, n, M]. The sign of an axis is fixed by its largest entry, so that every eigensolver gives the same.
+    The largest entry of an axis is positive, so that every eigensolver gives the same axes.
+
+    Parameters
+    ----------
+    columns
+        Columns [C, n, M], zero in the padding.
+    width
+        Number of axes E.
+
+    Returns
+    -------
+    Tensor
+        Axes [C, M, E] in descending order of variance, zero beyond the columns of a category.
     """
-    categories, rows, most = columns.shape
+    categories, rows, num_columns = columns.shape
     points = columns.double()
     values, vectors = torch.linalg.eigh(torch.bmm(points.transpose(1, 2), points) / rows)
     vectors = vectors.flip(-1) * (values.flip(-1) > 1e-9)[:, None]
     peak = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
     vectors = vectors * torch.where(peak < 0, -1.0, 1.0)
-    axes = points.new_zeros(categories, most, width)
-    kept = min(most, width)
+    axes = points.new_zeros(categories, num_columns, width)
+    kept = min(num_columns, width)
     axes[..., :kept] = vectors[..., :kept]
     return axes.float()
 
 
 def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
-    """Principal axes of every bucket of categories on training rows [n, D]; they do not depend on codebook sizes."""
+    """Fit the principal axes of every bucket on training rows [n, D]; they do not depend on codebook sizes."""
     bases = []
     for members in spec.buckets:
         layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
@@ -110,10 +120,34 @@ def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
     return bases
 
 
-def fit_bucket(
+def fit_buckets(
+    rows: Tensor, spec: ModelSpec, bases: Sequence[Basis], *, generator: torch.Generator, iterations: int
+) -> list[FittedBucket]:
+    """Fit the codes of every bucket by residual k-means.
+
+    Parameters
+    ----------
+    rows
+        Training rows [n, D].
+    spec
+        Categories and sizes.
+    bases
+        Principal axes of the buckets, from :func:`fit_bases` with the same embedding widths.
+    generator
+        Source of the random numbers of the seeding.
+    iterations
+        Maximum number of iterations of k-means.
+    """
+    return [
+        _fit_bucket(rows, basis, spec, members, generator, iterations)
+        for basis, members in zip(bases, spec.buckets, strict=True)
+    ]
+
+
+def _fit_bucket(
     rows: Tensor, basis: Basis, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
 ) -> FittedBucket:
-    """Residual k-means of the categories ``members`` on rows [n, D] along given axes."""
+    """Fit the codes of one bucket along its axes."""
     columns, width = basis.layout.gather(rows), basis.axes.shape[-1]
     assert width == spec.embedding_width(members), "the axes were fitted for embeddings of this width"
     residual, levels = torch.bmm(columns, basis.axes), []
@@ -128,48 +162,69 @@ def fit_bucket(
     return FittedBucket(basis.layout, basis.axes, levels)
 
 
-def local_decoder(blocks: Sequence[Basis], columns: int) -> Tensor:
-    """W_0 [C E, D]: each category's coordinates back to its own columns."""
-    parts = []
-    for block in blocks:
-        categories, _, width = block.axes.shape
-        target = block.layout.index[:, None].expand(-1, width, -1)
-        part = block.axes.new_zeros(categories, width, columns + 1)
-        parts.append(part.scatter_(2, target, block.axes.transpose(1, 2))[..., :columns].flatten(0, 1))
-    return torch.cat(parts)
+def local_decoder(bases: Sequence[Basis], columns: int) -> Tensor:
+    """Return W_0 [C E, D], which maps the coordinates of each category to its own columns."""
+    rows = []
+    for basis in bases:
+        categories, _, width = basis.axes.shape
+        target = basis.layout.index[:, None].expand(-1, width, -1)
+        decoder = basis.axes.new_zeros(categories, width, columns + 1)
+        rows.append(decoder.scatter_(2, target, basis.axes.transpose(1, 2))[..., :columns].flatten(0, 1))
+    return torch.cat(rows)
 
 
-def fit_decoders(latents: Tensor, rows: Tensor, base: Tensor, strengths: Sequence[float]) -> list[Tensor]:
-    """Ridge decoders [C E, D] toward ``base`` for latents [n, C E] and rows [n, D], one for each strength."""
+def fit_decoders(latents: Tensor, rows: Tensor, prior: Tensor, strengths: Sequence[float]) -> list[Tensor]:
+    """Fit a decoder by ridge regression toward a prior decoder, for each ridge strength.
+
+    Parameters
+    ----------
+    latents
+        Quantized coordinates Z [n, C E].
+    rows
+        Training rows X [n, D].
+    prior
+        Decoder W_0 [C E, D].
+    strengths
+        Ridge strengths lambda, in units of n.
+
+    Returns
+    -------
+    list of Tensor
+        One decoder [C E, D] for each strength.
+    """
     active = latents.abs().sum(0) > 0
     used = latents[:, active]
     design = used.double()
     gram = design.t() @ design
-    right = design.t() @ (rows - used @ base[active]).double()
+    right = design.t() @ (rows - used @ prior[active]).double()
     decoders = []
     for strength in strengths:
         ridge = strength * rows.shape[0] * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
         correction = torch.cholesky_solve(right, torch.linalg.cholesky(gram + ridge))
-        decoder = base.clone()
+        decoder = prior.clone()
         decoder[active] += correction.float()
         decoders.append(decoder)
     return decoders
 
 
-def fit_buckets(
-    rows: Tensor, spec: ModelSpec, bases: Sequence[Basis], *, generator: torch.Generator, iterations: int
-) -> list[FittedBucket]:
-    """Codes of every bucket of categories on training rows [n, D]."""
-    members = spec.buckets
-    return [
-        fit_bucket(rows, basis, spec, own, generator, iterations) for basis, own in zip(bases, members, strict=True)
-    ]
-
-
 def fit_closed_form(
     rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
 ) -> ClosedForm:
-    """Fit axes, codes and decoder on training rows [n, D]; ``ridge`` in units of n."""
-    blocks = fit_buckets(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
-    base = local_decoder(blocks, spec.num_columns)
-    return ClosedForm(blocks, fit_decoders(quantize(blocks, rows), rows, base, (ridge,))[0])
+    """Fit axes, codes and decoder.
+
+    Parameters
+    ----------
+    rows
+        Training rows [n, D] in normalized units.
+    spec
+        Categories and sizes.
+    ridge
+        Ridge strength of the decoder, in units of n.
+    generator
+        Source of the random numbers of the seeding, on the CPU.
+    iterations
+        Maximum number of iterations of k-means.
+    """
+    buckets = fit_buckets(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
+    prior = local_decoder(buckets, spec.num_columns)
+    return ClosedForm(buckets, fit_decoders(quantize_rows(buckets, rows), rows, prior, (ridge,))[0])

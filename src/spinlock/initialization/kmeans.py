@@ -1,8 +1,10 @@
 """k-means for all categories at once: minimize sum_i min_k |x_i - e_k|^2 in each of C independent point sets.
 
-Seeding is greedy k-means++ (Arthur and Vassilvitskii, 2007), refinement Lloyd's algorithm (1982). The point sets share
-one batched product, because thirty small calls spend their time in launching; scikit-learn's ``KMeans`` is the
-independent implementation that the tests compare with.
+The seeding is greedy k-means++ (Arthur and Vassilvitskii, 2007), followed by Lloyd's algorithm (1982). The point sets
+share batched products, because separate calls for thirty small sets would spend most of the time on launching kernels.
+The tests compare with scikit-learn's ``KMeans``.
+
+Letters: ``C`` point sets, ``n`` points, ``K`` codes, ``d`` dimensions.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from torch import Tensor
 
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 
-SEEDING_ROWS = 8192
-"""Rows that the seeding looks at; Lloyd's iterations see all of them."""
+MAX_SEEDING_ROWS = 8192
+"""Maximum number of points for the seeding. The iterations use all points."""
 
-SHARES = 2.0**40
-"""Whole numbers that the distances of a point set are measured in where rows are drawn in proportion to them."""
+INTEGER_SCALE = 2.0**40
+"""Sum of the integer weights of a point set, from which points are drawn. Sums of integers do not depend on order."""
 
 SEEDING_TRIALS = 4
-"""Candidates per new center, of which the one that lowers the potential most is taken."""
+"""Candidates for each new center, of which the one that lowers the sum of squared distances most is taken."""
 
 
 @dataclass(frozen=True)
 class KMeansResult:
-    """Codes [C, K, d] (rows beyond a category's own K are zero), assignment [C, n], counts [C, K]."""
+    """Codes [C, K, d], zero beyond a category's own number, the assignment [C, n] and the counts [C, K]."""
 
     codes: Tensor
     assignment: Tensor
@@ -34,54 +36,66 @@ class KMeansResult:
 
 
 def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, iterations: int = 25) -> KMeansResult:
-    """Codes of C point sets [C, n, d] with num_codes [C] codes each; ``generator`` lives on the CPU."""
+    """Cluster C point sets.
+
+    Parameters
+    ----------
+    points
+        Points [C, n, d].
+    num_codes
+        Number of codes [C] of each set.
+    generator
+        Source of the random numbers of the seeding, on the CPU.
+    iterations
+        Maximum number of iterations of Lloyd's algorithm.
+    """
     mask = code_mask(num_codes)
-    codes = _seed(points, mask, generator)
+    codes = _seed_codes(points, mask, generator)
     assignment = nearest(points, codes, code_penalty(codes, mask))
     for _ in range(iterations):
         one_hot = to_one_hot(assignment, codes.shape[1])
         counts = one_hot.sum(1)
         means = torch.bmm(one_hot.transpose(1, 2), points) / counts.clamp(min=1)[..., None]
         codes = torch.where((counts > 0)[..., None], means, codes)
-        moved = nearest(points, codes, code_penalty(codes, mask))
-        if torch.equal(moved, assignment):
+        new_assignment = nearest(points, codes, code_penalty(codes, mask))
+        if torch.equal(new_assignment, assignment):
             break
-        assignment = moved
+        assignment = new_assignment
     return KMeansResult(codes, assignment, to_one_hot(assignment, codes.shape[1]).sum(1))
 
 
-def _seed(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
-    """Greedy k-means++: each new center is the best of a few rows drawn in proportion to their squared distance."""
+def _seed_codes(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw each center from points with probability proportional to the squared distance, and keep the best draw."""
     categories, rows, _ = points.shape
-    if rows > SEEDING_ROWS:
-        chosen = torch.randperm(rows, generator=generator)[:SEEDING_ROWS].sort().values
-        points = points[:, chosen.to(points.device)]
-        rows = SEEDING_ROWS
-    across = points.transpose(1, 2).contiguous()  # rows last: what is summed and picked out is contiguous
-    norms = across.square().sum(1, keepdim=True)
-    every = torch.arange(categories, device=points.device)
+    if rows > MAX_SEEDING_ROWS:
+        subset = torch.randperm(rows, generator=generator)[:MAX_SEEDING_ROWS].sort().values
+        points = points[:, subset.to(points.device)]
+        rows = MAX_SEEDING_ROWS
+    transposed = points.transpose(1, 2).contiguous()  # points last, so that sums and lookups are contiguous
+    norms = transposed.square().sum(1, keepdim=True)
+    category = torch.arange(categories, device=points.device)
     first = torch.randint(rows, (categories,), generator=generator).to(points.device)
     codes = points.new_zeros(*mask.shape, points.shape[-1])
-    codes[:, 0] = points[every, first]
-    distance = _distance_to(across, norms, codes[:, :1])
+    codes[:, 0] = points[category, first]
+    distance = _squared_distances(transposed, norms, codes[:, :1])
     for k in range(1, mask.shape[1]):
-        draws = torch.rand(categories, SEEDING_TRIALS, generator=generator).to(points.device)
-        cumulative = _whole(distance[:, 0]).cumsum(-1)
-        drawn = (draws.double() * cumulative[:, -1:]).long()
-        candidates = torch.searchsorted(cumulative, drawn, right=True).clamp(max=rows - 1)
-        centers = points[every[:, None], candidates]
-        after = torch.minimum(distance, _distance_to(across, norms, centers))
-        best = after.sum(-1).argmin(-1)
-        codes[:, k] = centers[every, best]
-        distance = after[every, best][:, None]
+        uniform = torch.rand(categories, SEEDING_TRIALS, generator=generator).to(points.device)
+        cumulative = _integer_weights(distance[:, 0]).cumsum(-1)
+        threshold = (uniform.double() * cumulative[:, -1:]).long()
+        candidates = torch.searchsorted(cumulative, threshold, right=True).clamp(max=rows - 1)
+        centers = points[category[:, None], candidates]
+        new_distance = torch.minimum(distance, _squared_distances(transposed, norms, centers))
+        best = new_distance.sum(-1).argmin(-1)
+        codes[:, k] = centers[category, best]
+        distance = new_distance[category, best][:, None]
     return codes * mask[..., None]
 
 
-def _whole(distance: Tensor) -> Tensor:
-    """Distances [C, n] in whole shares of their sum, at least one: integers add up in any order."""
-    return (distance * (SHARES / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
+def _integer_weights(distance: Tensor) -> Tensor:
+    """Scale distances [C, n] to integers of at least one that add up to about 2^40 in each set."""
+    return (distance * (INTEGER_SCALE / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
 
 
-def _distance_to(across: Tensor, norms: Tensor, centers: Tensor) -> Tensor:
-    """|x_i - c_t|^2 [C, t, n] of points [C, d, n] by one batched product, clamped at 0 against cancellation."""
-    return torch.baddbmm(norms, centers, across, alpha=-2.0).add_(centers.square().sum(-1)[..., None]).clamp_(min=0)
+def _squared_distances(transposed: Tensor, norms: Tensor, centers: Tensor) -> Tensor:
+    """Return |x_i - c_t|^2 [C, t, n] of points [C, d, n] and centers [C, t, d], clamped at 0 against cancellation."""
+    return torch.baddbmm(norms, centers, transposed, alpha=-2.0).add_(centers.square().sum(-1)[..., None]).clamp_(min=0)

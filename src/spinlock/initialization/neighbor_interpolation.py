@@ -1,8 +1,9 @@
-"""More training rows between those there are: x + u (x' - x), x' one of five rows nearest to x, u uniform in (0, 1).
+"""Points between training rows: x + u (x' - x), with x' one of the five rows nearest to x and u uniform in (0, 1).
 
-Codes are means of few rows and remember them: with K codes in each of T codebooks about T K / n of the variance of what
-is left is fitted away on training rows and comes back on others. Points on the lines between near neighbors (Chawla et
-al., 2002, who made rare classes larger so) lie where held-out rows lie too, and codes fitted on them remember less.
+Codes are means of few rows and overfit them. With K codes in each of T codebooks, about T K / n of the residual
+variance is fitted away on training rows and is missing on others. Points on the lines between near neighbors (Chawla
+et al., 2002, who enlarge rare classes in this way) are where held-out rows are, and codes that are fitted on them
+overfit less.
 """
 
 from __future__ import annotations
@@ -13,35 +14,56 @@ from torch import Tensor
 NEIGHBORS = 5
 
 TARGET_ROWS = 16_384
-"""As many rows in all are aimed at; a table that has half of them already is taken as it is."""
+"""Number of rows at which interpolation aims. A table that has more than half of them is not interpolated."""
 
-MAX_AUGMENTED = 6
+MAX_VERSIONS = 6
+"""Maximum number of versions of the rows, the rows themselves included."""
 
 BLOCK = 1024
+"""Rows whose distances to all rows are computed at once."""
 
 
-def interpolate_neighbors(rows: Tensor, seed: int, *, enough: int = TARGET_ROWS, most: int = MAX_AUGMENTED) -> Tensor:
-    """Versions [m, n, D] of rows [n, D]: the rows themselves, and m - 1 times a point toward a near neighbor."""
+def interpolate_neighbors(
+    rows: Tensor, seed: int, *, target_rows: int = TARGET_ROWS, max_versions: int = MAX_VERSIONS
+) -> Tensor:
+    """Return the rows and, for each of them, points toward near neighbors.
+
+    Parameters
+    ----------
+    rows
+        Rows x [n, D].
+    seed
+        Seed of the random numbers.
+    target_rows
+        Number of rows at which interpolation aims.
+    max_versions
+        Maximum number of versions m.
+
+    Returns
+    -------
+    Tensor
+        Versions [m, n, D], of which the first is ``rows``.
+    """
     count = len(rows)
-    versions = min(most, max(1, enough // max(1, count))) if count > NEIGHBORS else 1
+    versions = min(max_versions, max(1, target_rows // max(1, count))) if count > NEIGHBORS else 1
     if versions == 1:
         return rows[None]
-    near = nearest_rows(rows)
+    neighbors = nearest_rows(rows)
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randint(NEIGHBORS, (versions - 1, count, 1), generator=generator).to(rows.device)
-    share = torch.rand(versions - 1, count, 1, generator=generator).to(rows.device)
-    other = rows[near.expand(versions - 1, -1, -1).gather(2, chosen)[..., 0]]
-    return torch.cat([rows[None], rows + share * (other - rows)])
+    rank = torch.randint(NEIGHBORS, (versions - 1, count, 1), generator=generator).to(rows.device)
+    fraction = torch.rand(versions - 1, count, 1, generator=generator).to(rows.device)
+    neighbor = rows[neighbors.expand(versions - 1, -1, -1).gather(2, rank)[..., 0]]
+    return torch.cat([rows[None], rows + fraction * (neighbor - rows)])
 
 
 def nearest_rows(rows: Tensor) -> Tensor:
-    """Positions [n, 5] of the rows nearest to each row [n, D], itself excluded."""
+    """Return the positions [n, 5] of the rows nearest to each row [n, D], itself excluded."""
     squares = rows.square().sum(1)
-    found = []
+    positions = []
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         distance = torch.addmm(squares, block, rows.t(), alpha=-2.0)
         itself = torch.arange(start, start + len(block), device=rows.device)
         distance.scatter_(1, itself[:, None], torch.inf)
-        found.append(distance.topk(NEIGHBORS, dim=1, largest=False).indices)
-    return torch.cat(found)
+        positions.append(distance.topk(NEIGHBORS, dim=1, largest=False).indices)
+    return torch.cat(positions)

@@ -1,8 +1,11 @@
-"""The network: per-category encoders, three nested residual quantization levels, one shared and many partial decoders.
+"""The model: per-category encoders, three levels of residual quantization, a shared decoder and category decoders.
 
-Torch only: no files, no HDF5, no configuration. Letters used for shapes throughout: ``B`` rows, ``D`` kept columns,
-``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``L`` levels (three), ``K`` codes of the
-largest codebook of a level, ``d`` latent width of a level, ``H`` hidden width.
+``spec`` has the sizes of a model, ``buckets`` the categories that share batched products, ``network`` the layers, and
+``codec`` encoding and decoding with a trained network. The model knows neither files nor the configuration.
+
+Letters in shapes: ``B`` rows, ``D`` kept columns, ``C`` categories, ``M`` columns of the widest category, ``E``
+embedding width, ``L`` levels (three), ``K`` codes of the largest codebook of a level, ``d`` latent width of a level,
+``H`` hidden width.
 """
 
 from spinlock.model.network.vqvae import CategoricalVQVAE, ForwardResult, JointVQVAE, build_network

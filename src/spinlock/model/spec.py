@@ -1,4 +1,4 @@
-"""The sizes of a model: everything needed to build the network of a checkpoint before its weights are loaded."""
+"""Categories and sizes of a model, from which the network of a checkpoint is built before its weights are loaded."""
 
 from __future__ import annotations
 
@@ -12,23 +12,34 @@ LEVELS = 3
 """Quantization levels per category, coarse to fine."""
 
 BEAM_WIDTH = 4
-"""Prefixes that the search for codes keeps: 2 cost up to 0.006 of held-out quality, 8 add 0.0003 on average."""
-
-Gelu = Literal["none", "tanh"]
-"""How the gelu of hidden layers is approximated: not at all, or by a hyperbolic tangent as in older formats."""
+"""Width of the beam search: a width of 2 costs up to 0.006 of held-out quality, and 8 adds 0.0003 on average."""
 
 Groups = tuple[tuple[int, ...], ...]
-"""The positions of the columns of each category."""
+"""Positions of the columns of each category."""
+
+AssignmentName = Literal["local", "joint"]
+"""The way in which tokens are assigned."""
 
 
 def ceil4(value: float) -> int:
-    """Round up to a multiple of four, the width at which matrix kernels stop padding."""
+    """Round up to a multiple of four, a width that matrix kernels do not pad."""
     return 4 * math.ceil(value / 4)
 
 
 def latent_dims(columns: int, embedding_dim: int, ratios: tuple[float, float, float]) -> tuple[int, int, int]:
-    """d_l = max(4, min(ceil4(ratio_l * embedding_dim), ceil4(columns))) of one category, for the three levels.
+    """Return d_l = max(4, min(ceil4(ratio_l * embedding_dim), ceil4(columns))) of the three levels of a category.
 
+    Parameters
+    ----------
+    columns
+        Number of columns of the category.
+    embedding_dim
+        Maximum width of embeddings.
+    ratios
+        Latent width of each level in units of the embedding width.
+
+    Examples
+    --------
     >>> latent_dims(400, 126, (0.5, 1.0, 1.5))
     (64, 128, 192)
     """
@@ -39,15 +50,30 @@ def latent_dims(columns: int, embedding_dim: int, ratios: tuple[float, float, fl
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Categories and sizes of a :class:`~spinlock.model.CategoricalVQVAE`.
+    """Categories and sizes of a network.
 
-    ``groups[c]`` holds the positions of category ``c`` among the kept columns; every position from 0 to D - 1 occurs
-    in exactly one group, larger categories first. ``latent_dims[c][l]`` and ``num_codes[c][l]`` belong to category
-    ``c`` and level ``l``. ``hidden_dim`` counts the hidden units of each encoder, ``decoder_dim`` those behind the sum
-    of the codes. With ``narrow_embeddings`` an embedding is at most as wide as its category's columns: no level passes
-    on what it would hold beyond that. ``assignment`` says whether tokens are chosen per category or all of a row
-    together, by a beam search that keeps ``beam_width`` prefixes. ``bucket_sizes`` tells how many categories each
-    batched product takes (none given: what costs least).
+    Attributes
+    ----------
+    category_names
+        Names of the C categories.
+    groups
+        Positions of the columns of each category among the D kept columns. Every position from 0 to D - 1 occurs in
+        exactly one group, and larger categories come first.
+    embedding_dim
+        Maximum width of embeddings. An embedding is not wider than its category's columns, rounded up to a multiple of
+        four, since the levels cannot transmit more.
+    hidden_dim
+        Hidden units of each encoder.
+    latent_dims, num_codes
+        Latent width and number of codes of each category and level [C][3].
+    assignment
+        ``local`` if tokens are assigned category by category, ``joint`` if all tokens of a row are assigned together.
+    beam_width
+        Number of prefixes of codes that the beam search keeps.
+    decoder_dim
+        Hidden units of the shared decoder, or of the refinement of joint codes.
+    bucket_sizes
+        Number of categories that share each batched product; empty for the sizes of least cost.
     """
 
     category_names: tuple[str, ...]
@@ -56,11 +82,9 @@ class ModelSpec:
     hidden_dim: int
     latent_dims: tuple[tuple[int, int, int], ...]
     num_codes: tuple[tuple[int, int, int], ...]
-    assignment: Literal["local", "joint"] = "local"
+    assignment: AssignmentName = "local"
     beam_width: int = BEAM_WIDTH
     decoder_dim: int = 0
-    narrow_embeddings: bool = True
-    gelu: Gelu = "none"
     bucket_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,56 +93,60 @@ class ModelSpec:
         sizes = [len(group) for group in self.groups]
         assert sizes == sorted(sizes, reverse=True), "categories are ordered by size"
         if not self.bucket_sizes:
-            widths = [(size + self._width(size)) // 2 for size in sizes]  # products are as wide as one or the other
+            widths = [
+                (size + self._width(size)) // 2 for size in sizes
+            ]  # products are as wide as columns or embeddings
             object.__setattr__(self, "bucket_sizes", bucket_sizes(widths))
         assert sum(self.bucket_sizes) == len(self.groups), "every category is in one bucket"
         assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
 
     @property
     def num_categories(self) -> int:
-        """C."""
+        """Number of categories C."""
         return len(self.groups)
 
     @property
     def num_columns(self) -> int:
-        """D, the kept columns."""
+        """Number of kept columns D."""
         return sum(len(group) for group in self.groups)
 
     @property
     def buckets(self) -> list[slice]:
-        """The categories of each batched product."""
+        """Categories of each bucket."""
         return slices(self.bucket_sizes)
 
     def embedding_width(self, members: slice) -> int:
-        """Width of the embeddings of a bucket of categories: embedding_dim, or its columns rounded up if fewer."""
+        """Return the width of a bucket's embeddings: ``embedding_dim``, or its columns rounded up if they are fewer."""
         return self._width(max(len(group) for group in self.groups[members]))
 
     def _width(self, columns: int) -> int:
-        return min(self.embedding_dim, ceil4(columns)) if self.narrow_embeddings else self.embedding_dim
+        return min(self.embedding_dim, ceil4(columns))
 
     @property
     def bits_per_row(self) -> float:
-        """Sum of log2 K over all codebooks: the length of a row's tokens in bits."""
+        """Sum of log2 K over all codebooks: the bits of a row's tokens."""
         return sum(math.log2(codes) for levels in self.num_codes for codes in levels)
 
     def token_columns(self) -> list[str]:
-        """Names of the token columns, ``cat0.L0, cat0.L1, cat0.L2, cat1.L0, ...``, with the categories' names."""
+        """Return the names of the token columns, ``<category>.L<level>``, category by category."""
         return [f"{name}.L{level}" for name in self.category_names for level in range(LEVELS)]
 
     def state(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, as stored in a checkpoint."""
+        """Return the specification as plain numbers, strings and sequences, for a checkpoint."""
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ModelSpec:
-        """Inverse of :meth:`state`.
+        """Return the specification that :meth:`state` has converted.
 
-        Raises:
-            LookupError, TypeError, ValueError: it is no such state.
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            A value is missing, or it is not that of a specification.
         """
-        gelu, buckets = state["gelu"], tuple(int(size) for size in state["bucket_sizes"])
-        if gelu not in get_args(Gelu):
-            raise ValueError(f"no gelu is called {gelu!r}")
+        if state["assignment"] not in get_args(AssignmentName):
+            raise ValueError(f"unknown assignment {state['assignment']!r}")
+        buckets = tuple(int(size) for size in state["bucket_sizes"])
         if min(buckets) < 1 or sum(buckets) != len(state["groups"]):
             raise ValueError(f"buckets {buckets} do not hold {len(state['groups'])} categories")
         return cls(
@@ -128,11 +156,9 @@ class ModelSpec:
             hidden_dim=int(state["hidden_dim"]),
             latent_dims=tuple(_triple(dims) for dims in state["latent_dims"]),
             num_codes=tuple(_triple(codes) for codes in state["num_codes"]),
-            assignment="joint" if state["assignment"] == "joint" else "local",
+            assignment=state["assignment"],
             beam_width=int(state["beam_width"]),
             decoder_dim=int(state["decoder_dim"]),
-            narrow_embeddings=bool(state["narrow_embeddings"]),
-            gelu=gelu,
             bucket_sizes=buckets,
         )
 

@@ -20,10 +20,10 @@ from spinlock.initialization.closed_form import (
     fit_buckets,
     fit_decoders,
     local_decoder,
-    quantize,
+    quantize_rows,
 )
-from spinlock.initialization.joint_codes import assign, fit_joint
-from spinlock.initialization.network import closed_form_start
+from spinlock.initialization.joint_codes import assign_tokens, fit_joint_codes
+from spinlock.initialization.network import initialize_closed_form
 from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE, ModelSpec
 from spinlock.model.codec import make_codec
 from spinlock.runtime.threads import parallel_map
@@ -133,7 +133,7 @@ class LocalAssignment(Assignment):
         generator = torch.Generator().manual_seed(trials.seed)
         rows, bases = trials.fit_rows, trials.bases(spec)
         buckets = fit_buckets(rows, spec, bases, generator=generator, iterations=TRIAL_ITERATIONS)
-        latents, held_out = quantize(buckets, rows), quantize(buckets, trials.held_out)
+        latents, held_out = quantize_rows(buckets, rows), quantize_rows(buckets, trials.held_out)
         decoders = fit_decoders(latents, rows, local_decoder(buckets, spec.num_columns), RIDGE_GRID)
         qualities = [trials.quality(held_out @ decoder) for decoder in decoders]
         best = int(np.argmax(qualities))
@@ -149,7 +149,7 @@ class LocalAssignment(Assignment):
         if sum(size for sizes in model.spec.num_codes for size in sizes) > MAX_COMPARISON_CODES:
             return None
         joint = model.with_joint_codes()
-        fit_joint(joint, rows, COMPARISON_ROUNDS)
+        fit_joint_codes(joint, rows, COMPARISON_ROUNDS)
         joint.eval()
         return joint
 
@@ -173,7 +173,7 @@ class JointAssignment(Assignment):
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:
         """Fit the joint codes."""
         assert isinstance(model, JointVQVAE), "build_network builds a network with joint codes"
-        fit_joint(model, rows)
+        fit_joint_codes(model, rows)
 
     def max_codes(self, cap: int, num_categories: int) -> int:
         """Return ``cap``, or less if all codebooks together would have more than :data:`MAX_JOINT_CODES`."""
@@ -183,11 +183,11 @@ class JointAssignment(Assignment):
         """Fit the closed form and joint codes on rows and points between them; assign held-out rows quickly."""
         rows, held_out = trials.augmented_rows, trials.held_out
         model = JointVQVAE(spec).to(trials.device)
-        closed_form_start(
+        initialize_closed_form(
             model, rows, ridge=TRIAL_RIDGE, rows_per_batch=len(rows), seed=trials.seed, iterations=TRIAL_ITERATIONS
         )
-        tokens = fit_joint(model, rows, TRIAL_ROUNDS).flatten(1)
-        held_out_tokens = assign(model.joint, held_out, make_codec(model).encode_local(held_out))
+        tokens = fit_joint_codes(model, rows, TRIAL_ROUNDS).flatten(1)
+        held_out_tokens = assign_tokens(model.joint, held_out, make_codec(model).encode_local(held_out))
         quality = trials.quality(model.joint.sums(held_out_tokens))
         sizes = [size for sizes in spec.num_codes for size in sizes]
         counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]

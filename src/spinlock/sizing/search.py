@@ -48,6 +48,9 @@ MAX_TRIALS = 7
 MAX_TARGET_QUALITY = 0.99
 """What a target of 1 is searched from."""
 
+NEAR_LIMIT = 0.9
+"""Sizes that spend more than this fraction of max_bits count as limited by it: the next larger ones may not fit."""
+
 Given = tuple[int | None, int | None, int | None]
 
 

@@ -23,7 +23,7 @@ MAX_FIT_ROWS = 4096
 MAX_HELD_OUT_ROWS = 2048
 """A trial uses at most this many rows of each part, so that it takes less than a second."""
 
-MAX_AUGMENTED = 3
+MAX_VERSIONS = 3
 """Versions of the rows, interpolated ones included, on which a trial of joint codes fits them."""
 
 
@@ -85,7 +85,7 @@ class Trials:
     @cached_property
     def augmented_rows(self) -> Tensor:
         """Rows to fit on and points interpolated between them, for joint codes."""
-        return interpolate_neighbors(self.fit_rows, self.seed, most=MAX_AUGMENTED).flatten(0, 1)
+        return interpolate_neighbors(self.fit_rows, self.seed, max_versions=MAX_VERSIONS).flatten(0, 1)
 
     def bases(self, spec: ModelSpec) -> list[Basis]:
         """Return the principal axes of the categories; all sizes of the same categories share them."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.model.codec.beam_search import beam_search, cost_of, pairwise, smallest
+from spinlock.model.codec.beam_search import beam_search, cost_of_codes, pairwise_costs, smallest
 
 SIZES = (5, 3, 4)
 
@@ -20,22 +20,22 @@ def case(rows: int = 60) -> tuple[Tensor, list[Tensor], list[Tensor]]:
 
 def brute_force(y: Tensor, vectors: list[Tensor]) -> Tensor:
     """|y - sum|^2 - |y|^2 [B, 60] of every triple of codes, in lexicographic order."""
-    sums = torch.stack([sum(book[k] for book, k in zip(vectors, triple, strict=True)) for triple in every()])
+    sums = torch.stack([sum(book[k] for book, k in zip(vectors, triple, strict=True)) for triple in triples()])
     return torch.cdist(y, sums).square() - y.square().sum(1, keepdim=True)
 
 
-def every() -> list[tuple[int, ...]]:
+def triples() -> list[tuple[int, ...]]:
     return list(product(*map(range, SIZES)))
 
 
 def test_a_beam_as_wide_as_all_prefixes_finds_the_nearest_sum() -> None:
     y, vectors, unary = case()
-    found = beam_search(unary, pairwise(vectors), width=15)
+    result = beam_search(unary, pairwise_costs(vectors), width=15)
     costs = brute_force(y, vectors)
     two = costs.topk(2, largest=False)
-    assert torch.equal(found.codes, torch.tensor(every())[two.indices[:, 0]])
-    torch.testing.assert_close(found.cost, two.values[:, 0])
-    torch.testing.assert_close(found.runner_up, two.values[:, 1] - two.values[:, 0])
+    assert torch.equal(result.codes, torch.tensor(triples())[two.indices[:, 0]])
+    torch.testing.assert_close(result.cost, two.values[:, 0])
+    torch.testing.assert_close(result.margin, two.values[:, 1] - two.values[:, 0])
 
 
 def test_width_one_takes_the_nearest_code_level_by_level() -> None:
@@ -45,13 +45,15 @@ def test_width_one_takes_the_nearest_code_level_by_level() -> None:
         nearest = torch.cdist(left, book).argmin(1)
         expected.append(nearest)
         left = left - book[nearest]
-    assert torch.equal(beam_search(unary, pairwise(vectors), width=1).codes, torch.stack(expected, dim=1))
+    assert torch.equal(beam_search(unary, pairwise_costs(vectors), width=1).codes, torch.stack(expected, dim=1))
 
 
-def test_a_wider_beam_is_never_dearer_on_average_and_eight_is_nearly_exact() -> None:
+def test_a_wider_beam_costs_less_on_average_and_eight_is_nearly_exact() -> None:
     y, vectors, unary = case(500)
     best = brute_force(y, vectors).min(1).values
-    excess = [float((beam_search(unary, pairwise(vectors), width=width).cost - best).mean()) for width in (1, 2, 4, 8)]
+    excess = [
+        float((beam_search(unary, pairwise_costs(vectors), width=width).cost - best).mean()) for width in (1, 2, 4, 8)
+    ]
     assert excess == sorted(excess, reverse=True)
     assert excess[0] > 0.05
     assert excess[3] < 0.002
@@ -60,9 +62,9 @@ def test_a_wider_beam_is_never_dearer_on_average_and_eight_is_nearly_exact() -> 
 @pytest.mark.parametrize("width", [1, 4])
 def test_the_cost_is_that_of_the_codes(width: int) -> None:
     _, vectors, unary = case()
-    cross = pairwise(vectors)
-    found = beam_search(unary, cross, width)
-    torch.testing.assert_close(cost_of(found.codes, unary, cross), found.cost)
+    pairwise = pairwise_costs(vectors)
+    result = beam_search(unary, pairwise, width)
+    torch.testing.assert_close(cost_of_codes(result.codes, unary, pairwise), result.cost)
 
 
 @pytest.mark.parametrize("count", [1, 4, 30])
@@ -75,19 +77,18 @@ def test_the_smallest_are_those_of_sorting(entries: int, count: int) -> None:
     torch.testing.assert_close(costs.gather(1, places), values)
 
 
-def test_with_width_one_a_tie_at_any_level_is_a_near_tie() -> None:
-    unary = [torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([[1.0, 6.0]]), torch.tensor([[2.0, 9.0]])]
-    cross = pairwise([torch.zeros(3, 1), torch.zeros(2, 1), torch.zeros(2, 1)])
-    assert beam_search(unary, cross, width=1).runner_up.tolist() == [0.0]
-    unary[0] = torch.tensor([[0.0, 0.5, 3.0]])
-    assert beam_search(unary, cross, width=1).runner_up.tolist() == [0.5]
-    assert beam_search(unary, cross, width=8).runner_up.tolist() == [0.5]
+@pytest.mark.parametrize("width", [1, 8])
+def test_the_margin_is_that_of_the_second_best_codes(width: int) -> None:
+    unary = [torch.tensor([[0.0, 7.5, 8.0]]), torch.tensor([[1.0, 6.0]]), torch.tensor([[2.0, 9.0]])]
+    pairwise = pairwise_costs([torch.zeros(3, 1), torch.zeros(2, 1), torch.zeros(2, 1)])
+    expected = 7.0 if width == 1 else 5.0  # a width of 1 only sees other codes of the last level
+    assert beam_search(unary, pairwise, width).margin.tolist() == [expected]
 
 
-def test_one_code_has_no_runner_up() -> None:
-    found = beam_search([torch.zeros(3, 1)], pairwise([torch.zeros(1, 1)]), width=8)
-    assert found.codes.tolist() == [[0], [0], [0]]
-    assert found.runner_up.isinf().all()
+def test_a_single_combination_has_an_infinite_margin() -> None:
+    result = beam_search([torch.zeros(3, 1)], pairwise_costs([torch.zeros(1, 1)]), width=8)
+    assert result.codes.tolist() == [[0], [0], [0]]
+    assert result.margin.isinf().all()
 
 
 def test_the_first_of_equals_comes_first() -> None:
@@ -95,8 +96,8 @@ def test_the_first_of_equals_comes_first() -> None:
     assert (values.tolist(), places.tolist()) == ([[1.0, 1.0, 1.0, 2.0]], [[1, 3, 4, 0]])
 
 
-def test_a_search_leaves_its_costs_alone() -> None:
+def test_a_search_does_not_change_its_costs() -> None:
     _, vectors, unary = case()
     before = [costs.clone() for costs in unary]
-    beam_search(unary, pairwise(vectors), 4)
+    beam_search(unary, pairwise_costs(vectors), 4)
     assert all(torch.equal(*pair) for pair in zip(unary, before, strict=True))

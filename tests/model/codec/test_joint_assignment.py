@@ -70,9 +70,9 @@ def test_the_margin_shrinks_to_nothing_where_two_codes_are_equal() -> None:
     made = codes()
     made.vectors()[1] = made.vectors()[0]
     tokens, margin = JointTables(made).assign(rows(), start(), width=8)
-    lookup_rows = tokens[:, 0, 0] <= 1
-    assert lookup_rows.any()
-    assert (margin[lookup_rows] < 1e-4).all()
+    affected = tokens[:, 0, 0] <= 1
+    assert affected.any()
+    assert (margin[affected] < 1e-4).all()
 
 
 def test_the_refinement_starts_as_nothing_and_is_the_formula() -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from spinlock.initialization.joint_codes import fit_joint
+from spinlock.initialization.joint_codes import fit_joint_codes
 from spinlock.model import CategoricalVQVAE, JointVQVAE, build_network
 from spinlock.model.codec import make_codec
 from spinlock.model.codec.tables import TokenTables
-from tests.model.network.test_vqvae import random_rows, small_model
+from tests.model.specs import each_category, random_rows, small_model
 
 
 def with_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVAE:
@@ -26,12 +26,30 @@ def distances(model: CategoricalVQVAE, rows: Tensor, tokens: Tensor) -> Tensor:
     return (model(rows).embeddings - summed).square().sum(-1).t()
 
 
-def test_a_beam_of_one_finds_the_tokens_of_the_network_but_for_near_ties() -> None:
-    model, rows = with_width(small_model(branches=True), 1), random_rows(400)
-    tokens = TokenTables(model).encode(rows)
-    differing = (tokens.indices != model.encode(rows)).flatten(1).any(1)
+def test_a_beam_of_all_prefixes_finds_the_nearest_sum_of_projected_codes_but_for_near_ties() -> None:
+    model, rows = with_width(small_model(branches=True), 10_000), random_rows(400)
+    tokens, embeddings = TokenTables(model).encode(rows), model(rows).embeddings
+    differing = torch.zeros(len(rows), dtype=torch.bool)
+    for c, sizes in enumerate(model.spec.num_codes):
+        triples = torch.cartesian_prod(*map(torch.arange, sizes))
+        every = torch.zeros(len(triples), model.spec.num_categories, 3, dtype=torch.int64)
+        every[:, c] = triples
+        nearest = torch.cdist(embeddings[c], model.lookup(every)[c]).argmin(1)
+        differing |= (tokens.indices[:, c] != triples[nearest]).any(1)
     assert not (differing & ~tokens.near_tie).any()
     assert tokens.near_tie.float().mean() < 0.05
+
+
+def test_a_beam_of_one_takes_the_best_code_level_by_level() -> None:
+    model, rows = with_width(small_model(branches=True), 1), random_rows(400)
+    tokens = TokenTables(model).encode(rows).indices
+    for c, bucket, i in each_category(model):
+        residual = model(rows).embeddings[c]
+        for level_number, level in enumerate(bucket.quantizer.each_level()):
+            codes = level.projected_codes()[i, : model.spec.num_codes[c][level_number]]
+            indices = torch.cdist(residual, codes).argmin(1)
+            assert (indices == tokens[:, c, level_number]).float().mean() > 0.99
+            residual = residual - codes[tokens[:, c, level_number]]
 
 
 def test_a_beam_finds_codes_that_are_nearer() -> None:
@@ -59,18 +77,18 @@ def test_two_equal_codes_are_a_near_tie() -> None:
         for level in model.quantizer_levels():
             level.codes[:, 1] = level.codes[:, 0]
     tokens = TokenTables(model).encode(random_rows(200))
-    lookup_rows = (tokens.indices <= 1).flatten(1).any(1)
-    assert lookup_rows.any()
-    assert (tokens.near_tie >= lookup_rows).all()
+    affected = (tokens.indices <= 1).flatten(1).any(1)
+    assert affected.any()
+    assert (tokens.near_tie >= affected).all()
 
 
 def joint_of(local: CategoricalVQVAE, rows: Tensor) -> JointVQVAE:
     joint = local.with_joint_codes()
-    fit_joint(joint, rows)
+    fit_joint_codes(joint, rows)
     return joint
 
 
-def test_joint_tokens_reconstruct_better_and_still_tell_local_ones() -> None:
+def test_joint_tokens_reconstruct_better_and_local_ones_remain_available() -> None:
     local, rows = small_model(), random_rows(600)
     joint = joint_of(local, rows)
     plain, codec = make_codec(local), make_codec(joint)

@@ -36,7 +36,7 @@ def snapshot(level: QuantizerLevel) -> list[torch.Tensor]:
 
 
 def test_a_healthy_codebook_is_never_touched() -> None:
-    # Uneven, but nobody below a tenth of the fair share: the percentile alone would throw half of them away.
+    # Uneven, but nobody below a tenth of the even usage: the percentile alone would throw half of them away.
     level = level_with([[2.0, 10.0, 9.0, 11.0, 12.0, 16.0], [10.0, 10.0, 10.0]])
     before, result = snapshot(level), rows_for(level)
     assert reset(level, result, percentile=100.0) == 0
@@ -67,18 +67,18 @@ def test_a_dead_code_becomes_a_row_in_all_three_tensors() -> None:
 def test_a_replaced_code_survives_the_next_update() -> None:
     level = level_with([[0.0, 30.0, 34.0]])
     result = rows_for(level)
-    level.update(result.assigned(), 0.99)
+    level.update(result.code_statistics(), 0.99)
     reset(level, result)
     replaced = level.codes[0, 0].clone()
     next_result = rows_for(level, seed=7)
-    level.update(next_result.assigned(), 0.99)
+    level.update(next_result.code_statistics(), 0.99)
     assert (level.codes[0, 0] - replaced).norm() < 0.05 * replaced.norm()
     assert level.counts[0, 0] > 0.9 * 64 / 3
     assert reset(level, next_result, cool_down=0) == 0
 
 
 @pytest.mark.parametrize(("usage", "dead"), [(0.70, 0), (0.68, 1)])
-def test_a_code_below_a_tenth_of_its_fair_share_is_dead(usage: float, dead: int) -> None:
+def test_a_code_below_a_tenth_of_the_even_usage_is_dead(usage: float, dead: int) -> None:
     # Beside three codes used nine times the limit is 0.1 (27 + x) / 4 = x, that is 2.7 / 3.9 = 0.692.
     level = level_with([[usage, 9.0, 9.0, 9.0]])
     assert reset(level, rows_for(level)) == dead

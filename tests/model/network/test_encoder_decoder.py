@@ -1,12 +1,9 @@
 """Batched encoders and decoders against one plain module per category."""
 
-from typing import get_args
-
 import pytest
 import torch
 from torch.nn import functional as F
 
-from spinlock.model.spec import Gelu
 from tests.model.specs import GROUPS, each_category, random_rows, small_model
 
 
@@ -14,17 +11,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(params=get_args(Gelu))
-def gelu(request: pytest.FixtureRequest) -> Gelu:
-    return request.param
-
-
-def test_batched_encoders_equal_one_per_category(gelu: Gelu) -> None:
-    model, rows = small_model(branches=True, gelu=gelu), random_rows()
+def test_batched_encoders_equal_one_per_category() -> None:
+    model, rows = small_model(branches=True), random_rows()
     for c, block, i in each_category(model):
         embeddings = block.encoder(block.layout.gather(rows))
         own, width, weights = rows[:, list(GROUPS[c])], len(GROUPS[c]), block.encoder
-        hidden = F.gelu(own @ weights.hidden[i, :width] + weights.hidden_bias[i], approximate=gelu)
+        hidden = F.gelu(own @ weights.hidden[i, :width] + weights.hidden_bias[i])
         torch.testing.assert_close(embeddings[i], own @ weights.linear[i, :width] + hidden @ weights.output[i])
 
 
@@ -34,10 +26,10 @@ def test_an_encoder_starts_linear() -> None:
     torch.testing.assert_close(block.encoder(2 * columns), 2 * torch.bmm(columns, block.encoder.linear))
 
 
-def test_the_shared_decoder_reads_every_category(gelu: Gelu) -> None:
-    weights = small_model(branches=True, gelu=gelu).decoder
+def test_the_shared_decoder_reads_every_category() -> None:
+    weights = small_model(branches=True).decoder
     flat = torch.randn(8, 24, generator=seeded(), requires_grad=True)
-    hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias, approximate=gelu)
+    hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias)
     expected = flat @ weights.linear + weights.bias + hidden @ weights.output
     torch.testing.assert_close(weights(flat), expected)
     (gradient,) = torch.autograd.grad(weights(flat)[:, 0].sum(), flat)
@@ -45,7 +37,7 @@ def test_the_shared_decoder_reads_every_category(gelu: Gelu) -> None:
 
 
 @pytest.mark.parametrize("rows", [50, 7])
-def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding(rows: int) -> None:
+def test_category_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding(rows: int) -> None:
     model = small_model(branches=True)
     result = model(random_rows(), category_rows=rows)
     for c, block, i in each_category(model):
@@ -54,7 +46,7 @@ def test_partial_decoders_equal_one_per_category_and_level_and_are_zero_in_the_p
             block.category_decoders,
             len(GROUPS[c]),
         )
-        for level, columns in enumerate(done.partial):
+        for level, columns in enumerate(done.category_reconstructions):
             expected = done.latents[level][i] @ decoders.linear[level, i] + decoders.bias[level, i]
             torch.testing.assert_close(columns[i, :, :width], expected[:rows, :width])
             assert not columns[i, :, width:].any()
@@ -64,8 +56,8 @@ def test_partial_decoders_pass_on_the_gradient_of_their_latents() -> None:
     model = small_model(branches=True)
     result = model(random_rows(), category_rows=7)
     for block, done in zip(model.each_bucket(), result.buckets, strict=True):
-        inputs = [done.embeddings, *(level.project_out for level in block.quantizer.each())]
-        for level, columns in enumerate(done.partial):
+        inputs = [done.embeddings, *(level.project_out for level in block.quantizer.each_level())]
+        for level, columns in enumerate(done.category_reconstructions):
             weights = torch.randn(columns.shape, generator=seeded(level))
             linear, bias = block.category_decoders.linear[level], block.category_decoders.bias[level]
             plain = (torch.baddbmm(bias, done.latents[level], linear) * block.category_decoders.mask)[:, :7]

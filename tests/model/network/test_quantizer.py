@@ -56,14 +56,14 @@ class TestMovingAverage:
     def test_after_updates(self, steps: int) -> None:
         level = filled(level_of())
         for step in range(steps):
-            level.update(level(residuals(seed=step)).assigned(), DECAY)
+            level.update(level(residuals(seed=step)).code_statistics(), DECAY)
         assert_consistent(level)
 
     def test_an_update_by_hand(self) -> None:
         level = filled(level_of())
         counts, sums = level.counts.clone(), level.sums.clone()
         result = level(residuals())
-        level.update(result.assigned(), DECAY)
+        level.update(result.code_statistics(), DECAY)
         for c in range(2):
             for k in range(level.num_codes[c]):
                 mine = result.latents[c][result.indices[c] == k]
@@ -76,7 +76,7 @@ class TestMovingAverage:
         before = level.counts.clone()
         result = level(residuals(rows=0))
         for _ in range(200):
-            level.update(result.assigned(), 0.99)
+            level.update(result.code_statistics(), 0.99)
         torch.testing.assert_close(level.counts, before * 0.99**200, rtol=1e-4, atol=0)
 
     def test_the_codes_move_toward_their_rows(self) -> None:
@@ -86,7 +86,7 @@ class TestMovingAverage:
         for _ in range(60):
             result = level(rows)
             errors.append((result.latents - torch.bmm(result.one_hot, level.codes)).square().sum().item())
-            level.update(result.assigned(), DECAY)
+            level.update(result.code_statistics(), DECAY)
         assert errors[-1] < 0.9 * errors[0]
         result = level(rows)
         for k in range(3):
@@ -96,7 +96,7 @@ class TestMovingAverage:
     def test_counts_settle_at_the_rows_per_batch(self) -> None:
         level, rows = filled(level_of()), residuals(100)
         for _ in range(200):
-            level.update(level(rows).assigned(), DECAY)
+            level.update(level(rows).code_statistics(), DECAY)
         torch.testing.assert_close(level.counts.sum(-1), torch.full((2,), 100.0))
 
     def test_a_code_that_nobody_uses_stays_where_it_is(self) -> None:
@@ -105,13 +105,13 @@ class TestMovingAverage:
             level.codes[0, 0] = 50.0
             level.sums.copy_(level.smoothed_counts()[..., None] * level.codes)
         for step in range(50):
-            level.update(level(residuals(seed=step)).assigned(), DECAY)
+            level.update(level(residuals(seed=step)).code_statistics(), DECAY)
         assert level.codes[0, 0].tolist() == pytest.approx([50.0] * 4, rel=0.02)
 
     def test_learned_codes_are_only_counted(self) -> None:
         level = QuantizerLevel((4, 2), (5, 3), 4, learned_codes=True, generator=seeded())
         codes = level.codes.detach().clone()
-        level.track_usage(level(residuals()).assigned(), DECAY)
+        level.track_usage(level(residuals()).code_statistics(), DECAY)
         assert torch.equal(level.codes, codes)
         assert level.codes.requires_grad
         assert_consistent(level)
@@ -124,7 +124,7 @@ class TestLevel:
         level, rows = filled(level_of()), residuals()
         codes = level.codes.clone()
         result = level(rows)
-        level.update(result.assigned(), 0.0)
+        level.update(result.code_statistics(), 0.0)
         assert not torch.equal(level.codes, codes)
         for c in range(2):
             used = codes[c, : level.num_codes[c]]
@@ -161,16 +161,16 @@ class TestResidualLevels:
         results = quantizer(embeddings)
         for c in range(3):
             residual = embeddings[c].double().numpy()
-            for level_number, level in enumerate(quantizer.each()):
+            for level_number, level in enumerate(quantizer.each_level()):
                 width, size = LATENT_DIMS[c + 1][level_number], NUM_CODES[c + 1][level_number]
                 down = level.project_in[c, :, :width].detach().double().numpy()
                 up = level.project_out[c, :width].detach().double().numpy()
                 codes = level.codes[c, :size, :width].double().numpy()
-                lookup_rows = []
+                indices = []
                 for row in residual:
-                    lookup_rows.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
-                residual = residual - codes[lookup_rows] @ up
-                assert results[level_number].indices[c].tolist() == lookup_rows
+                    indices.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
+                residual = residual - codes[indices] @ up
+                assert results[level_number].indices[c].tolist() == indices
                 left = embeddings[c] - sum(result.contribution[c] for result in results[: level_number + 1])
                 np.testing.assert_allclose(left.detach().numpy(), residual, atol=1e-4)
 
@@ -187,7 +187,7 @@ class TestResidualLevels:
         self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
     ) -> None:
         results = quantizer(embeddings.requires_grad_())
-        coarse = quantizer.each()[0]
+        coarse = quantizer.each_level()[0]
         gradients = torch.autograd.grad(
             results[1].latents.square().sum(), [coarse.project_in, coarse.project_out], allow_unused=True
         )
@@ -204,7 +204,7 @@ class TestResidualLevels:
         assert coarse[0].contribution.dtype == torch.float32
 
 
-def test_chosen_rows_and_their_gradient() -> None:
+def test_rows_that_are_looked_up_and_their_gradient() -> None:
     tables = torch.randn(2, 5, 3, generator=seeded(), dtype=torch.float64, requires_grad=True)
     indices = torch.randint(5, (2, 7), generator=seeded())
     one_hot = to_one_hot(indices, 5).double()

@@ -1,12 +1,15 @@
 """The whole network: tokens to rows and back, prefixes, gradients, and what a token depends on."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
+from spinlock.model import CategoricalVQVAE, JointVQVAE, ModelSpec, build_network
 from spinlock.model.codec import BLOCK, make_codec
-from spinlock.model.network.vqvae import apply_quantizer_dropout, joined
-from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model
+from spinlock.model.network.layout import flatten_categories
+from spinlock.model.network.vqvae import apply_quantizer_dropout
+from tests.model.specs import COLUMNS, GROUPS, NUM_CODES, each_category, random_rows, small_model, small_spec
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_tokens_stay_within_their_codebooks(model: CategoricalVQVAE) -> None:
 def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVAE, count: int) -> None:
     result = model(random_rows())
     prefix = [block.latents[count - 1] for block in result.buckets]
-    torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(joined(prefix)))
+    torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(flatten_categories(prefix)))
 
 
 def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
@@ -45,9 +48,9 @@ def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -
     torch.testing.assert_close(result.reconstruction, expected)
 
 
-def test_prefixes_of_latents() -> None:
+def test_quantizer_dropout_shortens_the_first_rows() -> None:
     prefixes = [[torch.full((2, 5, 2), float(level)), torch.full((1, 5, 3), level + 0.5)] for level in (1, 2, 3)]
-    flat = joined(prefixes[2])
+    flat = flatten_categories(prefixes[2])
     assert flat[0].tolist() == [3, 3, 3, 3, 3.5, 3.5, 3.5]
     assert apply_quantizer_dropout(flat, prefixes, (0, 0)) is flat
     seen = apply_quantizer_dropout(flat, prefixes, (2, 4))
@@ -55,7 +58,7 @@ def test_prefixes_of_latents() -> None:
     assert seen[:, -1].tolist() == [1.5, 1.5, 2.5, 2.5, 3.5]
 
 
-def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:
+def test_category_decoders_read_their_own_prefix(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
     for c, block, i in each_category(model):
         done = result.buckets[model.each_bucket().index(block)]
@@ -64,17 +67,17 @@ def test_partial_decoders_see_their_own_prefix(model: CategoricalVQVAE) -> None:
         for level in range(3):
             latent = sum(step.contribution[i] for step in done.levels[: level + 1])
             own = latent @ block.category_decoders.linear[level, i] + block.category_decoders.bias[level, i]
-            torch.testing.assert_close(done.partial[level][i, :, :width], own[:, :width])
+            torch.testing.assert_close(done.category_reconstructions[level][i, :, :width], own[:, :width])
 
 
-def test_gradients_pass_straight_through_in_the_directions_that_the_levels_pass_on(model: CategoricalVQVAE) -> None:
+def test_gradients_pass_straight_through_in_the_directions_that_the_levels_transmit(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
     for block, done in zip(model.each_bucket(), result.buckets, strict=True):
         for prefix in done.latents:
             (through,) = torch.autograd.grad(prefix[..., 0].sum(), done.embeddings, retain_graph=True)
             for i, gradient in enumerate(through):
                 lost = torch.eye(6)
-                for level in block.quantizer.each():
+                for level in block.quantizer.each_level():
                     width = int(level.latent_mask[i].sum())
                     lost = lost @ (torch.eye(6) - level.project_in[i, :, :width] @ level.project_out[i, :width])
                 torch.testing.assert_close(gradient, (torch.eye(6) - lost)[:, 0].expand(50, -1))
@@ -113,7 +116,7 @@ def test_a_rows_tokens_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) 
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, BLOCK, BLOCK + 1])
-def test_fixed_blocks_give_each_row_the_same_bits_in_any_company(model: CategoricalVQVAE, count: int) -> None:
+def test_fixed_blocks_encode_a_row_identically_in_any_batch(model: CategoricalVQVAE, count: int) -> None:
     rows = random_rows(2 * BLOCK)
     whole, part = make_codec(model).encode(rows), make_codec(model).encode(rows[:count])
     assert torch.equal(part.indices, whole.indices[:count])
@@ -133,7 +136,7 @@ def test_errors_and_latents_in_blocks_are_those_of_the_pass(model: CategoricalVQ
     )
 
 
-def test_the_state_alone_rebuilds_the_tokens(model: CategoricalVQVAE) -> None:
+def test_specification_and_weights_reproduce_the_tokens(model: CategoricalVQVAE) -> None:
     other = build_network(ModelSpec.from_state(model.spec.state()), seed=99)
     assert not torch.equal(other.encode(random_rows()), model.encode(random_rows()))
     other.load_state_dict(model.state_dict())
@@ -154,6 +157,18 @@ def test_codes_are_learned_only_when_asked() -> None:
     followed, learned = small_model(), small_model(learned_codes=True)
     assert not any(level.codes.requires_grad for level in followed.quantizer_levels())
     assert all(level.codes.requires_grad for level in learned.quantizer_levels())
+
+
+def test_the_assignment_selects_the_class_of_the_network() -> None:
+    spec = small_spec()
+    local, joint = build_network(spec), build_network(replace(spec, assignment="joint"))
+    assert type(local) is CategoricalVQVAE
+    assert isinstance(joint, JointVQVAE)
+    assert local.decoder.hidden.shape[1] == spec.decoder_dim
+    assert joint.decoder.hidden.shape[1] == 0
+    assert joint.joint.hidden.shape[1] == spec.decoder_dim
+    with pytest.raises(AssertionError, match="build_network"):
+        CategoricalVQVAE(joint.spec)
 
 
 def test_every_column_is_decoded(model: CategoricalVQVAE) -> None:

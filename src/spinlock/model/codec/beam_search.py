@@ -1,8 +1,10 @@
-"""Beam search over the levels of one category: min over k of sum_l u_l[k_l] + sum over m < l of x_ml[k_m, k_l].
+"""Beam search for the codes of one category: minimize sum_l u_l[k_l] + sum over m < l of x_ml[k_m, k_l].
 
-With vectors T_l[k] and y = a row, |y - sum_l T_l[k_l]|^2 - |y|^2 has this form, u_l[k] = |T_l[k]|^2 - 2 y T_l[k] and
-x_ml = 2 T_m T_l'. The nearest code level by level (width 1) is not the nearest sum of codes; keeping the best few
-prefixes nearly is (Babenko and Lempitsky, 2014).
+With vectors T_l[k] of the codes and a row y, |y - sum_l T_l[k_l]|^2 - |y|^2 has this form with the unary costs
+u_l[k] = |T_l[k]|^2 - 2 y T_l[k] and the pairwise costs x_ml = 2 T_m T_l'. The code that is best at each level does not
+give the nearest sum of codes. A search that keeps several prefixes of codes nearly does (Babenko and Lempitsky, 2014).
+
+Letters: ``B`` rows, ``L`` levels, ``K_l`` codes of level l, ``W`` prefixes.
 """
 
 from __future__ import annotations
@@ -15,18 +17,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FEW = 8
-"""On a CPU so many smallest are found one by one: NumPy vectorizes the argmin of a short row, torch does not."""
+MAX_ARGMIN_COUNT = 8
+"""Maximum number of smallest costs that are found one after another on a CPU, since NumPy vectorizes argmin."""
 
-VECTORIZED = 64
-"""Whole runs of so many numbers NumPy takes together; what is left of a row it takes one by one."""
+VECTOR_LENGTH = 64
+"""Rows of costs are padded to a multiple of this length, because NumPy processes the remainder element by element."""
 
 
 @dataclass(frozen=True)
-class Cross:
-    """Pairwise costs, and where the codes of each level begin [L] in such a stack.
+class PairwiseCosts:
+    """Pairwise costs of the codes of one category.
 
-    x_l [K_0 + ... + K_(l-1), K_l] of each level l: the x_ml of all coarser levels m, one below the other.
+    ``tables[l]`` [K_0 + ... + K_(l-1), K_l] holds x_ml of all coarser levels m, stacked. ``starts`` [L] is the first
+    row of each level in such a stack.
     """
 
     tables: Sequence[Tensor]
@@ -34,87 +37,99 @@ class Cross:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The best codes [B, L] of each row, their ``cost`` [B], and by how much the ``runner_up`` [B] costs more.
+class BeamResult:
+    """The best codes [B, L] of each row, their ``cost`` [B], and the ``margin`` [B] of the second best codes.
 
-    With a width of 1 the runner-up is the closest one of any level: what is given up there never comes back.
+    The margin is infinite if there is only one combination of codes.
     """
 
     codes: Tensor
     cost: Tensor
-    runner_up: Tensor
+    margin: Tensor
 
 
-def beam_search(unary: Sequence[Tensor], cross: Cross, width: int) -> Found:
-    """Codes of B rows from unary costs u_l [B, K_l] and pairwise ones; rows do not see one another."""
-    starts = cross.starts
-    kept = min(max(width, 2), unary[0].shape[1])  # one more than a width of 1 needs, for the runner-up
-    cost, first = smallest(unary[0].clone(memory_format=torch.contiguous_format), kept)
-    closest = _lead(cost) if width == 1 or len(unary) == 1 else torch.full_like(cost[:, 0], torch.inf)
-    cost, prefixes = cost[:, :width], first[:, :width, None]
+def beam_search(unary: Sequence[Tensor], pairwise: PairwiseCosts, width: int) -> BeamResult:
+    """Search for the codes of least cost; the result of a row does not depend on the other rows.
+
+    Parameters
+    ----------
+    unary
+        Unary costs u_l [B, K_l] of each level.
+    pairwise
+        Pairwise costs.
+    width
+        Number of prefixes that are kept after each level but the last.
+
+    Returns
+    -------
+    BeamResult
+        Codes, their costs and margins.
+    """
+    last = len(unary) - 1
+    cost, codes = smallest(
+        unary[0].clone(memory_format=torch.contiguous_format), min(width if last else 2, unary[0].shape[1])
+    )
+    prefixes = codes[..., None]
     for level in range(1, len(unary)):
-        costs = _sums(cross.tables[level], prefixes).add_(unary[level][:, None]).add_(cost[..., None])
-        last = level == len(unary) - 1
-        cost, place = smallest(costs.flatten(1), min(2 if last else max(width, 2), costs[0].numel()))
-        if width == 1 or last:
-            closest = torch.minimum(closest, _lead(cost))
-        cost, place = cost[:, :width], place[:, :width]
-        parent = torch.div(place, costs.shape[2], rounding_mode="floor")
-        code = place - parent * costs.shape[2]
-        prefixes = torch.cat([_chosen(prefixes, parent), code[..., None] + starts[level]], dim=-1)
-    return Found(prefixes[:, 0] - starts, cost[:, 0], closest)
+        costs = _prefix_costs(pairwise.tables[level], prefixes).add_(unary[level][:, None]).add_(cost[..., None])
+        cost, position = smallest(costs.flatten(1), min(2 if level == last else width, costs[0].numel()))
+        parent = torch.div(position, costs.shape[2], rounding_mode="floor")
+        code = position - parent * costs.shape[2]
+        prefixes = prefixes.gather(1, parent[..., None].expand(-1, -1, level))
+        prefixes = torch.cat([prefixes, code[..., None] + pairwise.starts[level]], dim=-1)
+    margin = cost[:, 1] - cost[:, 0] if cost.shape[1] > 1 else torch.full_like(cost[:, 0], torch.inf)
+    return BeamResult(prefixes[:, 0] - pairwise.starts, cost[:, 0], margin)
 
 
 def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smallest of each row [B, k] of finite costs, ascending, and their places.
+    """Find the ``count`` smallest entries of each row.
 
-    Few of them on a CPU, up to :data:`FEW`, use the costs up, and the first of equals comes first.
+    Parameters
+    ----------
+    costs
+        Finite costs [B, k]. They are overwritten on a CPU if ``count`` is at most :data:`MAX_ARGMIN_COUNT`; the first
+        one of equal costs then comes first.
+    count
+        Number of entries.
+
+    Returns
+    -------
+    tuple of Tensor
+        The values [B, count] in ascending order, and their positions [B, count].
     """
-    if costs.device.type != "cpu" or count > FEW:
-        values, places = costs.topk(count, dim=1, largest=False)
-        return values, places
-    if missing := -costs.shape[1] % VECTORIZED:
+    if costs.device.type != "cpu" or count > MAX_ARGMIN_COUNT:
+        values, positions = costs.topk(count, dim=1, largest=False)
+        return values, positions
+    if missing := -costs.shape[1] % VECTOR_LENGTH:
         costs = F.pad(costs, (0, missing), value=torch.inf)
     table = costs.contiguous().numpy()
     cells, starts = table.reshape(-1), np.arange(0, table.size, table.shape[1])
-    least, where = np.empty((len(table), count), table.dtype), np.empty((len(table), count), np.int64)
+    minima, columns = np.empty((len(table), count), table.dtype), np.empty((len(table), count), np.int64)
     for i in range(count):
-        where[:, i] = table.argmin(1)
-        found = starts + where[:, i]
-        least[:, i] = cells[found]
-        cells[found] = np.inf
-    return torch.from_numpy(least), torch.from_numpy(where)
+        columns[:, i] = table.argmin(1)
+        minima[:, i] = cells[starts + columns[:, i]]
+        cells[starts + columns[:, i]] = np.inf
+    return torch.from_numpy(minima), torch.from_numpy(columns)
 
 
-def _chosen(values: Tensor, places: Tensor) -> Tensor:
-    """Of values [B, W, k] those at places [B, w]: [B, w, k]."""
-    return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
-
-
-def _sums(table: Tensor, prefixes: Tensor) -> Tensor:
-    """Pairwise costs [B, W, K] of the codes of a level with prefixes [B, W, l], rows of the stacked tables."""
+def _prefix_costs(table: Tensor, prefixes: Tensor) -> Tensor:
+    """Sum the pairwise costs [B, W, K] of the codes of a level with prefixes [B, W, l], rows of the stacked tables."""
     rows, beam, coarser = prefixes.shape
-    flat = F.embedding_bag(prefixes.reshape(rows * beam, coarser), table, mode="sum")
-    return flat.view(rows, beam, -1)
+    sums = F.embedding_bag(prefixes.reshape(rows * beam, coarser), table, mode="sum")
+    return sums.view(rows, beam, -1)
 
 
-def _lead(cost: Tensor) -> Tensor:
-    """By how much the second of sorted costs [B, k] exceeds the first; infinite where there is none."""
-    return cost[:, 1] - cost[:, 0] if cost.shape[1] > 1 else torch.full_like(cost[:, 0], torch.inf)
-
-
-def cost_of(codes: Tensor, unary: Sequence[Tensor], cross: Cross) -> Tensor:
-    """The cost [B] of given codes [B, L]."""
+def cost_of_codes(codes: Tensor, unary: Sequence[Tensor], pairwise: PairwiseCosts) -> Tensor:
+    """Return the cost [B] of codes [B, L] with unary costs [B, K_l] of each level."""
     total = torch.stack([costs.gather(1, codes[:, level, None])[:, 0] for level, costs in enumerate(unary)]).sum(0)
-    rows = codes + cross.starts
+    rows = codes + pairwise.starts
     for level in range(1, len(unary)):
-        total = total + cross.tables[level][rows[:, :level], codes[:, level, None]].sum(1)
+        total = total + pairwise.tables[level][rows[:, :level], codes[:, level, None]].sum(1)
     return total
 
 
-def pairwise(vectors: Sequence[Tensor], toward: Sequence[Tensor] | None = None) -> Cross:
-    """x_ml = 2 T_m R_l' of vectors T_l and R_l [K_l, d]; R is T where it is not given."""
-    toward = vectors if toward is None else toward
+def pairwise_costs(vectors: Sequence[Tensor]) -> PairwiseCosts:
+    """Return x_ml = 2 T_m T_l' of the vectors T_l [K_l, d] of each level."""
     stacked = [torch.cat([vectors[0][:0], *vectors[:level]]) for level in range(len(vectors))]
-    tables = [2 * coarser @ fine.t() for coarser, fine in zip(stacked, toward, strict=True)]
-    return Cross(tables, torch.tensor([len(coarser) for coarser in stacked], device=vectors[0].device))
+    tables = [2 * coarser @ fine.t() for coarser, fine in zip(stacked, vectors, strict=True)]
+    return PairwiseCosts(tables, torch.tensor([len(coarser) for coarser in stacked], device=vectors[0].device))

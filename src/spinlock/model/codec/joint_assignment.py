@@ -1,4 +1,8 @@
-"""Joint assignment of the tokens of a row by iterated conditional modes over the categories."""
+"""Joint assignment of the tokens of a row by iterated conditional modes: one category after another.
+
+A category takes the codes whose sum is nearest to what the codes of the other categories leave of the row
+(:mod:`spinlock.model.network.joint_codes`).
+"""
 
 from __future__ import annotations
 
@@ -6,53 +10,76 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spinlock.model.codec.beam_search import beam_search, cost_of, pairwise
+from spinlock.model.codec.beam_search import beam_search, cost_of_codes, pairwise_costs
 from spinlock.model.network.joint_codes import JointCodes
 
 SWEEPS = 5
-"""Rounds over all categories, at most."""
+"""Maximum number of sweeps over all categories."""
 
 MIN_GAIN = 1e-6
-"""Tokens change only for a cost that is lower by more than this: a tie must not move them for ever."""
+"""Tokens change only if the cost falls by more than this, so that a tie does not change them in every sweep."""
 
 
 class JointTables:
-    """What the assignment needs of the vectors, worked out once: inner products within each category."""
+    """Vectors, norms and pairwise costs of the joint codes of each category, computed once.
+
+    Parameters
+    ----------
+    codes
+        Joint codes, whose vectors must not change afterward.
+    """
 
     def __init__(self, codes: JointCodes) -> None:
         self.codes = codes
-        self.books = codes.books()
-        self.vectors = [torch.cat(books) for books in self.books]
+        self.codebooks = codes.codebooks()
+        self.vectors = [torch.cat(codebooks) for codebooks in self.codebooks]
         self.norms = [vectors.square().sum(1) for vectors in self.vectors]
-        self.cross = [pairwise(books) for books in self.books]
+        self.pairwise = [pairwise_costs(codebooks) for codebooks in self.codebooks]
 
-    def assign(self, rows: Tensor, start: Tensor, *, width: int, sweeps: int = SWEEPS) -> tuple[Tensor, Tensor]:
-        """Tokens [B, C, L] of rows [B, D] from a start [B, C, L], and the closest decision [B] on the way.
+    def assign(
+        self, rows: Tensor, initial_tokens: Tensor, *, width: int, sweeps: int = SWEEPS
+    ) -> tuple[Tensor, Tensor]:
+        """Improve the tokens of rows, which never raises |x - y|^2.
 
-        The closest decision is the smallest margin between a chosen triple of codes and its runner-up. A row is done
-        after a sweep that does not change it: what the other rows still need must not touch it.
+        A row is finished after a sweep that does not change it, so that its tokens do not depend on the other rows.
+
+        Parameters
+        ----------
+        rows
+            Rows x [B, D].
+        initial_tokens
+            Tokens [B, C, L] to start from.
+        width
+            Width of the beam search within a category.
+        sweeps
+            Maximum number of sweeps over all categories.
+
+        Returns
+        -------
+        tuple of Tensor
+            Tokens [B, C, L], and the smallest margin [B] between the selected codes of a category and the second best.
         """
-        tokens = start.clone()
-        left = rows - self.codes.sums(tokens)
+        tokens = initial_tokens.clone()
+        residual = rows - self.codes.sums(tokens)
         margin = torch.full((len(rows),), torch.inf, device=rows.device)
         active = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         for _ in range(sweeps):
-            before = tokens.clone()
-            for c, (books, vectors) in enumerate(zip(self.books, self.vectors, strict=True)):
-                now = tokens[:, c]
-                wanted = left + self._sum(c, now)
-                costs = torch.addmm(self.norms[c], wanted, vectors.t(), alpha=-2.0)
-                unary = torch.split(costs, [len(book) for book in books], dim=1)
-                found = beam_search(unary, self.cross[c], width)
-                better = active & (found.cost < cost_of(now, unary, self.cross[c]) - MIN_GAIN)
-                margin = torch.where(active, torch.minimum(margin, found.runner_up), margin)
-                tokens[:, c] = torch.where(better[:, None], found.codes, now)
-                left = wanted - self._sum(c, tokens[:, c])
-            active = active & (before != tokens).flatten(1).any(1)
+            previous = tokens.clone()
+            for c, (codebooks, vectors) in enumerate(zip(self.codebooks, self.vectors, strict=True)):
+                current = tokens[:, c]
+                target = residual + self._category_sum(c, current)
+                costs = torch.addmm(self.norms[c], target, vectors.t(), alpha=-2.0)
+                unary = torch.split(costs, [len(codebook) for codebook in codebooks], dim=1)
+                result = beam_search(unary, self.pairwise[c], width)
+                better = active & (result.cost < cost_of_codes(current, unary, self.pairwise[c]) - MIN_GAIN)
+                margin = torch.where(active, torch.minimum(margin, result.margin), margin)
+                tokens[:, c] = torch.where(better[:, None], result.codes, current)
+                residual = target - self._category_sum(c, tokens[:, c])
+            active = active & (previous != tokens).flatten(1).any(1)
             if not active.any():
                 break
         return tokens, margin
 
-    def _sum(self, category: int, codes: Tensor) -> Tensor:
-        """Sum of the vectors [B, D] of a category's codes [B, L]."""
-        return F.embedding_bag(codes + self.cross[category].starts, self.vectors[category], mode="sum")
+    def _category_sum(self, category: int, codes: Tensor) -> Tensor:
+        """Sum the vectors [B, D] of a category's codes [B, L]."""
+        return F.embedding_bag(codes + self.pairwise[category].starts, self.vectors[category], mode="sum")

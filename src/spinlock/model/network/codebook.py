@@ -8,21 +8,44 @@ from torch.nn import functional as F
 
 
 def code_mask(num_codes: Tensor, width: int | None = None) -> Tensor:
-    """True where a padded codebook [C, K] holds a code that exists."""
+    """Return a mask [C, K] that is True where a padded codebook has a code.
+
+    Parameters
+    ----------
+    num_codes
+        Number of codes [C] of each category.
+    width
+        Width K of the padding; None for the largest number of codes.
+    """
     width = int(num_codes.max()) if width is None else width
     return torch.arange(width, device=num_codes.device)[None] < num_codes[:, None]
 
 
 def code_penalty(codes: Tensor, mask: Tensor) -> Tensor:
-    """|e_k|^2 [C, 1, K], infinite for codes that do not exist: what -2 x.e is added to in the nearest-code search."""
+    """Return |e_k|^2 [C, 1, K] of codes [C, K, d], infinite where ``mask`` [C, K] has no code; see :func:`nearest`."""
     return codes.square().sum(-1).masked_fill(~mask, torch.inf)[:, None]
 
 
 def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
-    """argmin_k |x - e_k|^2 for points [C, n, d] and codes [C, K, d]: indices [C, n]; the first wins a tie."""
+    """Return argmin_k |x - e_k|^2 of each point; the first of equally near codes is taken.
+
+    Parameters
+    ----------
+    points
+        Points x [C, n, d].
+    codes
+        Codes e [C, K, d].
+    penalty
+        Result of :func:`code_penalty`.
+
+    Returns
+    -------
+    Tensor
+        Indices [C, n].
+    """
     return torch.baddbmm(penalty, points, codes.transpose(1, 2), alpha=-2.0).min(-1).indices
 
 
 def to_one_hot(indices: Tensor, width: int) -> Tensor:
-    """Indices [C, n] as float one-hot rows [C, n, K], looked up: ``F.one_hot`` reads back to the host."""
+    """Return indices [C, n] as float one-hot rows [C, n, K]; ``F.one_hot`` would synchronize with the device."""
     return F.embedding(indices, torch.eye(width, device=indices.device))

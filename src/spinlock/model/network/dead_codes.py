@@ -1,10 +1,10 @@
-"""Replace codes that nothing is assigned to by latents that are quantized badly.
+"""Replacement of codes that are hardly used by latents that are quantized badly.
 
-A code is dead when its usage n is at or below the given percentile of its codebook *and* below a tenth of the fair
-share sum n / K, and it was not replaced in the last 1 / (1 - decay) steps: a healthy codebook is never touched. The
-replacements are rows of the batch, drawn without repetition in proportion to their squared error (Gumbel top-k). Comes
-after the moving average of the same step and sets codes, counts and sums together, S = n~ e; otherwise the next update
-undoes it.
+A code is dead if its usage n is at or below a percentile of its codebook, below a tenth of the even usage sum n / K,
+and it was not replaced in the last 1 / (1 - decay) steps. A healthy codebook has no dead code. The replacements are
+latents of the batch, drawn without repetition in proportion to their squared error (Gumbel top-k). The replacement
+follows the moving average of the same step and sets codes, counts and sums together, S = n~ e; otherwise the next
+update of the moving average would undo it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 
-DEAD_SHARE = 0.1
-"""A code used less than this share of an even use may be dead."""
+DEAD_FRACTION = 0.1
+"""A code whose usage is below this fraction of an even usage may be dead."""
 
 
 @torch.no_grad()
@@ -28,15 +28,36 @@ def reset_dead_codes(
     cool_down: int,
     noise: Tensor,
 ) -> Tensor:
-    """Replace dead codes of one level; returns how many, a scalar tensor.
+    """Replace the dead codes of one level.
 
-    ``noise`` [C, B] are uniform draws in (0, 1); at most ``max_fraction`` of a codebook (but one code, unless it is 0)
-    is replaced at once, the least used codes first. No host synchronization: decisions are made by ``torch.where``.
+    Nothing synchronizes with the device, since decisions are made by ``torch.where``.
+
+    Parameters
+    ----------
+    level
+        Level of the quantizer.
+    result
+        Result of the level for the batch.
+    percentile
+        Percentile of the usage of a codebook, in [0, 100], up to which a code may be dead.
+    max_fraction
+        Maximum fraction of a codebook that is replaced at once, the least used codes first; it allows at least one
+        code unless it is 0.
+    cool_down
+        Number of steps after a replacement in which a code is not replaced again.
+    noise
+        Uniform random numbers in (0, 1) [C, B].
+
+    Returns
+    -------
+    Tensor
+        Number of replaced codes, a scalar.
     """
     size = level.mask.sum(-1, keepdim=True)
-    fair = level.counts.sum(-1, keepdim=True) / size
+    even_usage = level.counts.sum(-1, keepdim=True) / size
     limit = torch.nanquantile(level.counts.masked_fill(~level.mask, torch.nan), percentile / 100, dim=-1, keepdim=True)
-    dead = (level.counts <= limit) & (level.counts < DEAD_SHARE * fair) & (level.age >= cool_down) & level.mask
+    unused = (level.counts <= limit) & (level.counts < DEAD_FRACTION * even_usage)
+    dead = unused & (level.age >= cool_down) & level.mask
     usage_rank = level.counts.masked_fill(~level.mask, torch.inf).argsort(stable=True, dim=-1).argsort(dim=-1)
     dead &= usage_rank < (max_fraction * size).floor().clamp(min=1 if max_fraction > 0 else 0)
     latents = result.latents.detach()
@@ -45,9 +66,9 @@ def reset_dead_codes(
     count = min(level.codes.shape[1], latents.shape[1])
     rows = keys.topk(count, dim=-1).indices
     order = (dead.cumsum(-1) - 1).clamp(min=0, max=count - 1)
-    chosen = latents.gather(1, rows.gather(1, order)[..., None].expand(-1, -1, latents.shape[-1]))
-    level.codes.copy_(torch.where(dead[..., None], chosen, level.codes))
-    level.counts.copy_(torch.where(dead, fair, level.counts))
+    replacements = latents.gather(1, rows.gather(1, order)[..., None].expand(-1, -1, latents.shape[-1]))
+    level.codes.copy_(torch.where(dead[..., None], replacements, level.codes))
+    level.counts.copy_(torch.where(dead, even_usage, level.counts))
     level.sums.copy_(level.smoothed_counts()[..., None] * level.codes)
     level.age.copy_(torch.where(dead, 0, level.age))
     return dead.sum()

@@ -1,8 +1,11 @@
-"""Decoders: x^ = W z + b + W2 gelu(W1 z + b1) shared over all categories, and one linear map per category and level.
+"""Decoders: a shared one, x^ = z W + b + gelu(z W1 + b1) W2, and a linear one for each category and level.
 
-The shared decoder reads every category's quantized latent z^_c and so can use what one category says about another;
-W starts as a ridge regression and W2 at zero. The partial decoder (c, l) reads z^_c up to level l and predicts
-category c's own columns: what a prefix of its tokens tells on its own.
+The shared decoder reads the quantized latents z of all categories, so that one category helps to predict the columns of
+another. W starts as a ridge regression and W2 at zero. The category decoder (c, l) predicts the columns of category c
+from its own tokens of the first l levels alone.
+
+Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``L``
+levels, ``K_l`` codes of level l.
 """
 
 from __future__ import annotations
@@ -15,67 +18,96 @@ from torch.nn import functional as F
 
 from spinlock.model.network.encoder import uniform_weights
 from spinlock.model.network.quantizer import LevelResult
-from spinlock.model.spec import Gelu
 
 
 class SharedDecoder(nn.Module):
-    """Quantized latents of all categories, ``width`` in all, to all columns [B, D]."""
+    """Decoder of all categories.
 
-    def __init__(
-        self, width: int, hidden_dim: int, columns: int, generator: torch.Generator, gelu: Gelu = "none"
-    ) -> None:
+    Parameters
+    ----------
+    width
+        Width of the quantized latents of all categories together.
+    hidden_dim
+        Width of the hidden layer; 0 for a linear decoder.
+    columns
+        Number of columns D.
+    generator
+        Source of the initial weights.
+    """
+
+    def __init__(self, width: int, hidden_dim: int, columns: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.gelu = gelu
         self.linear = uniform_weights((width, columns), width, generator)
         self.bias = nn.Parameter(torch.zeros(columns))
         self.hidden = uniform_weights((width, hidden_dim), width, generator)
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
         self.output = nn.Parameter(torch.zeros(hidden_dim, columns))
 
-    def forward(self, flat: Tensor) -> Tensor:
-        """Columns [B, D] from latents [B, width] side by side."""
-        hidden = F.gelu(torch.addmm(self.hidden_bias, flat, self.hidden), approximate=self.gelu)
-        return torch.addmm(torch.addmm(self.bias, flat, self.linear), hidden, self.output)
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return the reconstructed rows [B, D] from the latents [B, width] of all categories."""
+        hidden = F.gelu(torch.addmm(self.hidden_bias, latents, self.hidden))
+        return torch.addmm(torch.addmm(self.bias, latents, self.linear), hidden, self.output)
 
 
 class CategoryDecoders(nn.Module):
-    """Latents [C, B, E] after each of L levels to each category's own columns, zero in the padding: [C, b, L M].
+    """Linear decoders of each category's own columns from each prefix of the levels.
 
-    z^ W = sum_l hits_l (T_l W) with the levels' tables T_l [C, K_l, E]: products with codes, not with rows. All
-    prefixes are one product: what a code adds to the prediction from a prefix that ends before its level is zero.
+    With the one-hot assignments of the levels and the projected codes T_l [C, K_l, E], z W = sum_l one_hot_l (T_l W):
+    the products are with codes instead of rows. All prefixes are one product, in which a code of a finer level than
+    the prefix has weight zero.
+
+    Parameters
+    ----------
+    num_codes
+        Numbers K_l of codes of the padded codebooks.
+    mask
+        Mask [C, M] that is 0 in the padding of the columns.
+    embedding_dim
+        Embedding width E.
+    generator
+        Source of the initial weights.
     """
 
     mask: Tensor
     nested: Tensor
 
     def __init__(self, num_codes: Sequence[int], mask: Tensor, embedding_dim: int, generator: torch.Generator) -> None:
-        """``num_codes`` are the rows K_l of the levels' tables, ``mask`` [C, M] is 0 in the padding."""
         super().__init__()
         levels, (categories, width) = len(num_codes), mask.shape
         self.linear = uniform_weights((levels, categories, embedding_dim, width), embedding_dim, generator)
         self.bias = nn.Parameter(torch.zeros(levels, categories, 1, width))
         self.register_buffer("mask", mask[:, None], persistent=False)
-        own_level = torch.arange(levels).repeat_interleave(torch.tensor(num_codes))
-        self.register_buffer("nested", (own_level[:, None] <= torch.arange(levels)).float(), persistent=False)
+        level_of_code = torch.arange(levels).repeat_interleave(torch.tensor(num_codes))
+        self.register_buffer("nested", (level_of_code[:, None] <= torch.arange(levels)).float(), persistent=False)
 
     def weights(self) -> Tensor:
-        """W of all levels side by side [C, E, L M]."""
-        return _side_by_side(self.linear * self.mask)
+        """Return the weights W of all levels, concatenated [C, E, L M]."""
+        return _concatenate_levels(self.linear * self.mask)
 
     def forward(self, levels: Sequence[LevelResult], rows: int) -> Tensor:
-        """Own columns [C, rows, L M] of the first rows, from each prefix of the levels."""
-        tables = torch.cat([level.projected_codes for level in levels], dim=1)
+        """Predict the columns of the first ``rows`` rows from each prefix of the levels.
+
+        Returns
+        -------
+        Tensor
+            Predictions [C, rows, L M], zero in the padding.
+        """
+        codes = torch.cat([level.projected_codes for level in levels], dim=1)
         one_hot = torch.cat([level.one_hot[:, :rows] for level in levels], dim=2)
-        added = torch.bmm(tables, self.weights())
-        added = added.view(*added.shape[:2], len(levels), -1)
-        return torch.baddbmm(_side_by_side(self.bias * self.mask), one_hot, (added * self.nested[..., None]).flatten(2))
+        contributions = torch.bmm(codes, self.weights())
+        contributions = contributions.view(*contributions.shape[:2], len(levels), -1)
+        bias = _concatenate_levels(self.bias * self.mask)
+        return torch.baddbmm(bias, one_hot, (contributions * self.nested[..., None]).flatten(2))
 
     @torch.no_grad()
-    def reads(self, gradient_passthrough: Tensor) -> Tensor:
-        """T W [C, E, L M]: how the own columns follow an embedding of which ``transmitted`` T [C, E, E] passes on."""
+    def jacobian(self, gradient_passthrough: Tensor) -> Tensor:
+        """Return T W [C, E, L M], the derivative of the predictions with respect to an embedding.
+
+        ``gradient_passthrough`` T [C, E, E] is the part of an embedding that the quantizer transmits.
+        """
         return torch.bmm(gradient_passthrough, self.weights())
 
 
-def _side_by_side(levels: Tensor) -> Tensor:
-    """[L, C, n, M] as [C, n, L M]."""
-    return levels.permute(1, 2, 0, 3).flatten(2)
+def _concatenate_levels(values: Tensor) -> Tensor:
+    """Reshape [L, C, n, M] to [C, n, L M]."""
+    return values.permute(1, 2, 0, 3).flatten(2)

@@ -1,7 +1,9 @@
-"""One encoder per category: e_c = A_c x_c + W2_c gelu(W1_c x_c + b1_c), all categories in one batched product.
+"""One encoder per category: e_c = x_c A_c + gelu(x_c W1_c + b1_c) W2_c, computed in batched products.
 
-A_c starts as the principal axes of the category (the warm start) and W2_c at zero, so that the untrained encoder is
-exactly the linear one. An encoder reads its own category's columns only: tokens are local.
+The closed-form initialization sets A_c to the principal axes of the category. W2_c starts at zero, so that the encoder
+is linear before training. It reads only the columns of its own category, which makes tokens local.
+
+Letters: ``B`` rows, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``H`` hidden width.
 """
 
 from __future__ import annotations
@@ -10,30 +12,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.spec import Gelu
-
 
 def uniform_weights(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:
-    """Weights uniform in +-1 / sqrt(fan_in), the default of ``nn.Linear``, drawn from ``generator``."""
+    """Draw weights uniformly from +-1 / sqrt(fan_in), as ``nn.Linear`` does."""
     bound = fan_in**-0.5
     return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
 
 
 class CategoryEncoder(nn.Module):
-    """[C, B, M] to embeddings [C, B, E]."""
+    """Encoders of C categories.
 
-    def __init__(
-        self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator, gelu: Gelu = "none"
-    ) -> None:
+    Parameters
+    ----------
+    mask
+        Mask [C, M] that is 0 in the padding of the columns.
+    embedding_dim, hidden_dim
+        Widths E and H.
+    generator
+        Source of the initial weights.
+    """
+
+    def __init__(self, mask: Tensor, embedding_dim: int, hidden_dim: int, generator: torch.Generator) -> None:
         super().__init__()
         categories, width = mask.shape
-        self.gelu = gelu
         self.linear = uniform_weights((categories, width, embedding_dim), width, generator)
         self.hidden = uniform_weights((categories, width, hidden_dim), width, generator)
         self.hidden_bias = nn.Parameter(torch.zeros(categories, 1, hidden_dim))
         self.output = nn.Parameter(torch.zeros(categories, hidden_dim, embedding_dim))
 
-    def forward(self, blocks: Tensor) -> Tensor:
-        """Embeddings [C, B, E] of padded category blocks [C, B, M]."""
-        hidden = F.gelu(torch.baddbmm(self.hidden_bias, blocks, self.hidden), approximate=self.gelu)
-        return torch.baddbmm(torch.bmm(blocks, self.linear), hidden, self.output)
+    def forward(self, columns: Tensor) -> Tensor:
+        """Return the embeddings [C, B, E] of padded columns [C, B, M]."""
+        hidden = F.gelu(torch.baddbmm(self.hidden_bias, columns, self.hidden))
+        return torch.baddbmm(torch.bmm(columns, self.linear), hidden, self.output)

@@ -1,10 +1,12 @@
-"""Joint codes: x^ = y + W2 gelu(y W1 + b1) with y = sum over (c, l) of T[c, l][k(c, l)], codes with vectors T in R^D.
+"""Joint codes: x^ = y + gelu(y W1 + b1) W2 with y = sum over (c, l) of T[c, l][k(c, l)], vectors T over all columns.
 
-The tokens of a row are chosen together: one category after the other takes the codes whose sum comes nearest to what
-the others leave, by beam search over its levels, for a few sweeps (iterated conditional modes; additive quantization:
-Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never raises |x - y|^2. A token then also answers for what
-the other categories could not say: quality is higher, locality is lost. The refinement (W1, W2) is learned by gradient,
-on tokens that no longer change.
+The tokens of a row are selected together: one category after another takes the codes whose sum is nearest to what the
+others leave, by beam search over its levels, in a few sweeps (iterated conditional modes; additive quantization:
+Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never raises |x - y|^2. A token then also corrects the
+errors of other categories: the quality is higher, but tokens are not local. The refinement (W1, b1, W2) is trained by
+gradient descent with fixed tokens.
+
+Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``L`` levels, ``S_l`` codes of all codebooks of l levels.
 """
 
 from __future__ import annotations
@@ -16,13 +18,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spinlock.model.network.encoder import uniform_weights
-from spinlock.model.spec import LEVELS, Gelu
+from spinlock.model.spec import LEVELS
 
 
 class JointCodes(nn.Module):
-    """The vectors T [S, D] of all codes, codebook after codebook in token order, and the refinement.
+    """The vectors of all codes, codebook after codebook in token order, and the refinement.
 
-    A prefix of the levels has vectors of its own: those of whole triples presume the finer levels.
+    Each prefix of the levels has its own vectors, because those for all levels rely on the finer levels.
+
+    Parameters
+    ----------
+    num_codes
+        Codes of each level [C][3].
+    columns
+        Number of columns D.
+    hidden_dim
+        Hidden units of the refinement.
+    generator
+        Source of the initial weights of the refinement. The vectors start at zero.
     """
 
     def __init__(
@@ -31,11 +44,9 @@ class JointCodes(nn.Module):
         columns: int,
         hidden_dim: int,
         generator: torch.Generator,
-        gelu: Gelu = "none",
     ) -> None:
         super().__init__()
         self.num_codes = num_codes
-        self.gelu = gelu
         self.starts = {}
         for levels in range(1, LEVELS + 1):
             sizes = [size for triple in num_codes for size in triple[:levels]]
@@ -47,23 +58,23 @@ class JointCodes(nn.Module):
         self.output = nn.Parameter(torch.zeros(hidden_dim, columns))
 
     def vectors(self, levels: int = LEVELS) -> Tensor:
-        """T [S_l, D] of the codes of the first ``levels`` levels, for tokens that end there."""
+        """Return the vectors T [S_l, D] for tokens of the first ``levels`` levels."""
         return self.get_buffer(f"vectors_{levels}")
 
-    def flat(self, indices: Tensor) -> Tensor:
-        """Rows [B, C l] of ``vectors(l)`` of tokens [B, C, l]."""
+    def vector_indices(self, indices: Tensor) -> Tensor:
+        """Return the rows [B, C l] of ``vectors(l)`` that belong to tokens [B, C, l]."""
         return (indices + self.starts[indices.shape[-1]].to(indices.device)).flatten(1)
 
     def sums(self, indices: Tensor) -> Tensor:
-        """y [B, D] of tokens [B, C, l], any prefix of the levels."""
-        return F.embedding_bag(self.flat(indices), self.vectors(indices.shape[-1]), mode="sum")
+        """Return the sums y [B, D] of the vectors of tokens [B, C, l] of the first l levels."""
+        return F.embedding_bag(self.vector_indices(indices), self.vectors(indices.shape[-1]), mode="sum")
 
     def refine(self, sums: Tensor) -> Tensor:
-        """x^ [B, D] from y [B, D]."""
-        hidden = F.gelu(torch.addmm(self.hidden_bias, sums, self.hidden), approximate=self.gelu)
+        """Return the reconstructed rows x^ [B, D] from the sums y [B, D]."""
+        hidden = F.gelu(torch.addmm(self.hidden_bias, sums, self.hidden))
         return torch.addmm(sums, hidden, self.output)
 
-    def books(self) -> list[list[Tensor]]:
-        """T[c][l] [K, D]."""
-        parts = torch.split(self.vectors(), [size for triple in self.num_codes for size in triple])
-        return [list(parts[first : first + LEVELS]) for first in range(0, len(parts), LEVELS)]
+    def codebooks(self) -> list[list[Tensor]]:
+        """Return the vectors T[c][l] [K, D] of each codebook."""
+        codebooks = torch.split(self.vectors(), [size for triple in self.num_codes for size in triple])
+        return [list(codebooks[first : first + LEVELS]) for first in range(0, len(codebooks), LEVELS)]

@@ -1,6 +1,11 @@
-"""Rows of a table as a padded batch of categories: [B, D] -> [C, B, M], one batch for each bucket of categories."""
+"""Columns of the categories of a bucket as a padded batch: [B, D] -> [C, B, M].
+
+Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +13,32 @@ from torch import Tensor, nn
 from spinlock.model.spec import Groups
 
 
-def by_column(rows: Tensor) -> Tensor:
-    """Rows [B, D] to [D + 1, B], zeros last: whole columns are gathered faster than cells of each row."""
+def padded_columns(rows: Tensor) -> Tensor:
+    """Return rows [B, D] column by column [D + 1, B], with zeros in the last column for padding.
+
+    Whole columns are gathered faster than cells of each row.
+    """
     return torch.cat([rows.t(), rows.new_zeros(1, len(rows))])
 
 
-class CategoryLayout(nn.Module):
-    """Gathers the columns of some categories into one padded block.
+def flatten_categories(buckets: Sequence[Tensor]) -> Tensor:
+    """Concatenate latents [C, B, E] of buckets with different C and E to one [B, sum of C E], by category."""
+    latents = [bucket.transpose(0, 1).flatten(1) for bucket in buckets]
+    return torch.cat(latents, dim=1) if len(latents) > 1 else latents[0]
 
-    Position m of category c holds column ``index[c, m]``; padding positions read the zeros that :func:`by_column`
-    appends, and ``mask`` [C, M] is 0 there.
+
+class CategoryLayout(nn.Module):
+    """Positions of the columns of some categories.
+
+    Position m of category c reads column ``index[c, m]``. In the padding it reads the column of zeros that
+    :func:`padded_columns` appends, and ``mask`` [C, M] is 0.
+
+    Parameters
+    ----------
+    groups
+        Columns of each category.
+    columns
+        Number of columns D of the table.
     """
 
     index: Tensor
@@ -34,9 +55,9 @@ class CategoryLayout(nn.Module):
         self.register_buffer("mask", (index < columns).float(), persistent=False)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """[B, D] to [C, B, M], zero in the padding."""
-        return self.gather_columns(by_column(rows))
+        """Return the columns [C, B, M] of rows [B, D], zero in the padding."""
+        return self.gather_columns(padded_columns(rows))
 
-    def gather_columns(self, columns: Tensor) -> Tensor:
-        """The same of rows that lie column by column, [D + 1, B]."""
-        return columns[self.index].transpose(1, 2)
+    def gather_columns(self, table: Tensor) -> Tensor:
+        """Return the columns [C, B, M] of a table [D + 1, B] from :func:`padded_columns`."""
+        return table[self.index].transpose(1, 2)

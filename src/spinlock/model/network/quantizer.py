@@ -1,11 +1,13 @@
-"""Three nested levels of vector quantization with codebooks that follow an exponential moving average.
+"""Three levels of vector quantization, with codebooks that follow an exponential moving average.
 
-Level l projects the residual down, y_l = r_l P_l, finds the nearest code q_l = argmin_k |y_l - e_k|^2, and passes on
-r_{l+1} = r_l - q_l U_l; the quantized latent is z^ = sum_l q_l U_l (residual quantization: Zeghidour et al., 2021;
-projected codes: Kumar et al., 2023). Codebooks follow the latents assigned to them (van den Oord et al., 2017,
-appendix): with decayed counts n and sums S, e = S / n~ holds after every change; n~ is Laplace-smoothed for this
-division only. All categories share one batched product per level, in float32 with autocast off: near ties would
-otherwise flip, and exported tokens would differ from trained ones.
+Level l projects the residual, y_l = r_l P_l, takes the nearest code q_l = argmin_k |y_l - e_k|^2, and leaves
+r_{l+1} = r_l - q_l U_l. The quantized latent is z^ = sum_l q_l U_l (residual quantization: Zeghidour et al., 2021;
+projected codes: Kumar et al., 2023). Codebooks follow the latents that are assigned to them (van den Oord et al., 2017,
+appendix): with decayed counts n and sums S, e = S / n~ holds after every update, where n~ are the Laplace-smoothed
+counts. All categories share one batched product per level. It is computed in float32 without autocast, because lower
+precision would decide near ties differently in training and in encoding.
+
+Letters: ``B`` rows, ``C`` categories, ``E`` embedding width, ``K`` codes, ``d`` latent width of a level.
 """
 
 from __future__ import annotations
@@ -21,18 +23,36 @@ from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to
 from spinlock.model.network.encoder import uniform_weights
 
 NEVER_RESET = 1 << 40
-"""The age of a code that was never replaced, in steps."""
+"""Age of a code that was never replaced, in steps."""
 
 LAPLACE_SMOOTHING = 1e-5
-"""Laplace smoothing of code usage, in rows."""
+"""Added to the usage of each code before the division, in rows."""
+
+
+@dataclass(frozen=True)
+class CodeStatistics:
+    """Number of rows [C, K] that are assigned to each code of a level, and the sums of their latents [C, K, d]."""
+
+    counts: Tensor
+    sums: Tensor
 
 
 @dataclass(frozen=True)
 class LevelResult:
-    """What one level did.
+    """One forward pass of a level.
 
-    Latents y [C, B, d], assignment as one-hot rows [C, B, K], indices [C, B], the projected codes e U [C, K, E]
-    and the contribution q U [C, B, E] of the level to the quantized latent.
+    Attributes
+    ----------
+    latents
+        Projected residuals y [C, B, d].
+    one_hot
+        Assignment as one-hot rows [C, B, K].
+    indices
+        Assignment [C, B].
+    projected_codes
+        e U [C, K, E].
+    contribution
+        Contribution q U [C, B, E] of the level to the quantized latent.
     """
 
     latents: Tensor
@@ -42,24 +62,27 @@ class LevelResult:
     contribution: Tensor
 
     @torch.no_grad()
-    def assigned(self) -> Assigned:
-        """Hits and sums of latents of this pass."""
-        return Assigned(self.one_hot.sum(1), torch.bmm(self.one_hot.transpose(1, 2), self.latents.detach()))
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """How many rows [C, K] chose each code of a level, and the sums of their latents [C, K, d]."""
-
-    counts: Tensor
-    sums: Tensor
+    def code_statistics(self) -> CodeStatistics:
+        """Return the counts and sums of this pass."""
+        return CodeStatistics(self.one_hot.sum(1), torch.bmm(self.one_hot.transpose(1, 2), self.latents.detach()))
 
 
 class QuantizerLevel(nn.Module):
     """One codebook per category, padded to a common size.
 
-    ``codes`` [C, K, d], ``counts`` [C, K] and ``sums`` [C, K, d] are rows per batch, decayed; ``age`` [C, K] counts
-    the optimizer steps since a code was last replaced.
+    ``codes`` [C, K, d] are the codebooks. ``counts`` [C, K] and ``sums`` [C, K, d] are decayed statistics in rows per
+    batch. ``age`` [C, K] is the number of optimizer steps since a code was replaced.
+
+    Parameters
+    ----------
+    latent_dims, num_codes
+        Latent width and number of codes of each category.
+    embedding_dim
+        Embedding width E.
+    learned_codes
+        Whether codes are parameters that are trained by gradient descent.
+    generator
+        Source of the initial weights and codes.
     """
 
     counts: Tensor
@@ -93,62 +116,73 @@ class QuantizerLevel(nn.Module):
 
     @property
     def num_codes(self) -> Tensor:
-        """K of each category, [C]."""
+        """Number of codes of each category [C]."""
         return self.mask.sum(-1)
 
     def project(self, residual: Tensor) -> Tensor:
-        """y = r P [C, B, d], zero beyond a category's own latent width."""
+        """Return y = r P [C, B, d], zero beyond the latent width of a category."""
         return torch.bmm(residual, self.project_in * self.latent_mask)
 
     def projected_codes(self) -> Tensor:
-        """e U [C, K, E]: what each code adds to the quantized latent. K products, not B; codes get no gradient here."""
+        """Return e U [C, K, E]: K products instead of B. The codes get no gradient from it."""
         return torch.bmm(self.codes.detach() * self.latent_mask, self.project_out)
-
-    def input_codes(self) -> Tensor:
-        """q D' [C, K, E]: a residual's product with it is that of its projection with the code."""
-        return torch.bmm(self.codes.detach() * self.latent_mask, self.project_in.transpose(1, 2))
 
     def forward(self, residual: Tensor) -> LevelResult:
         """Quantize residuals [C, B, E] with the codes as they are."""
         latents = self.project(residual)
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
         one_hot = to_one_hot(indices, self.codes.shape[1])
-        table = self.projected_codes()
-        return LevelResult(latents, one_hot, indices, table, lookup_rows(table, indices, one_hot))
+        projected_codes = self.projected_codes()
+        return LevelResult(latents, one_hot, indices, projected_codes, lookup_rows(projected_codes, indices, one_hot))
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, counts: Tensor) -> None:
-        """Replace the whole codebook: codes [C, K, d] with counts [C, K] in rows per batch; S = n e."""
+        """Replace the codebooks by codes [C, K, d] with counts [C, K] in rows per batch; S = n~ e."""
         self.codes.copy_(codes)
         self.counts.copy_(counts * self.mask)
         self.sums.copy_(self.smoothed_counts()[..., None] * codes)
         self.age.fill_(NEVER_RESET)
 
     def smoothed_counts(self) -> Tensor:
-        """n~ = (n + eps) / (sum n + K eps) * sum n [C, K]: a temporary, never written back."""
+        """Return n~ = (n + eps) / (sum n + K eps) * sum n [C, K]."""
         total = self.counts.sum(-1, keepdim=True)
-        codes = self.mask.sum(-1, keepdim=True)
-        return (self.counts + LAPLACE_SMOOTHING) / (total + codes * LAPLACE_SMOOTHING) * total * self.mask
+        num_codes = self.mask.sum(-1, keepdim=True)
+        return (self.counts + LAPLACE_SMOOTHING) / (total + num_codes * LAPLACE_SMOOTHING) * total * self.mask
 
     @torch.no_grad()
-    def update(self, assigned: Assigned, decay: float) -> None:
-        """n <- decay n + (1 - decay) hits, S likewise, e = S / n~: after the batch was quantized with the old codes."""
+    def update(self, statistics: CodeStatistics, decay: float) -> None:
+        """Update the moving average, n <- decay n + (1 - decay) counts and S likewise, and set e = S / n~.
+
+        Call it after the batch was quantized with the previous codes.
+        """
         self.age += 1
-        self.counts.lerp_(assigned.counts, 1 - decay)
-        self.sums.lerp_(assigned.sums, 1 - decay)
+        self.counts.lerp_(statistics.counts, 1 - decay)
+        self.sums.lerp_(statistics.sums, 1 - decay)
         divisor = self.smoothed_counts()[..., None]
         self.codes.copy_(torch.where(divisor > 0, self.sums / divisor.clamp(min=1e-30), self.codes))
 
     @torch.no_grad()
-    def track_usage(self, assigned: Assigned, decay: float) -> None:
-        """The counts alone, for codebooks that are learned by gradient; S = n~ e keeps the state consistent."""
+    def track_usage(self, statistics: CodeStatistics, decay: float) -> None:
+        """Update only the counts, for codes that are trained by gradient descent; S = n~ e stays true."""
         self.age += 1
-        self.counts.lerp_(assigned.counts, 1 - decay)
+        self.counts.lerp_(statistics.counts, 1 - decay)
         self.sums.copy_(self.smoothed_counts()[..., None] * self.codes)
 
 
 class ResidualQuantizer(nn.Module):
-    """The levels of all categories, applied coarse to fine."""
+    """The levels of all categories, applied coarse to fine.
+
+    Parameters
+    ----------
+    latent_dims, num_codes
+        Latent width and number of codes of each category and level [C][3].
+    embedding_dim
+        Embedding width E.
+    learned_codes
+        Whether codes are parameters that are trained by gradient descent.
+    generator
+        Source of the initial weights and codes.
+    """
 
     def __init__(
         self,
@@ -166,16 +200,16 @@ class ResidualQuantizer(nn.Module):
         ]
         self.levels = nn.ModuleList(levels)
 
-    def each(self) -> list[QuantizerLevel]:
-        """The levels, typed."""
+    def each_level(self) -> list[QuantizerLevel]:
+        """Return the levels as a typed list."""
         return [level for level in self.levels if isinstance(level, QuantizerLevel)]
 
     def forward(self, embeddings: Tensor) -> list[LevelResult]:
-        """Quantize embeddings [C, B, E] level by level; a residual carries no gradient into coarser levels."""
+        """Quantize embeddings [C, B, E] level by level; a residual has no gradient with respect to coarser levels."""
         residual = embeddings.float()
         results: list[LevelResult] = []
         with torch.autocast(embeddings.device.type, enabled=False):
-            for level in self.each():
+            for level in self.each_level():
                 if results:
                     residual = residual - results[-1].contribution.detach()
                 results.append(level(residual))
@@ -183,28 +217,32 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def gradient_passthrough(self) -> Tensor:
-        """T = I - prod_l (I - P_l U_l) [C, E, E]: what of an embedding e the levels pass on, e T, but for rounding."""
-        levels = self.each()
-        whole = torch.eye(levels[0].project_in.shape[1], device=levels[0].project_in.device)
-        lost = whole.expand(len(levels[0].project_in), -1, -1)
+        """Return T = I - prod_l (I - P_l U_l) [C, E, E].
+
+        With codes of unlimited number, the levels would map an embedding e to e T.
+        """
+        levels = self.each_level()
+        identity = torch.eye(levels[0].project_in.shape[1], device=levels[0].project_in.device)
+        remainder = identity.expand(len(levels[0].project_in), -1, -1)
         for level in levels:
-            lost = lost - torch.bmm(torch.bmm(lost, level.project_in) * level.latent_mask, level.project_out)
-        return whole - lost
+            projected = torch.bmm(remainder, level.project_in) * level.latent_mask
+            remainder = remainder - torch.bmm(projected, level.project_out)
+        return identity - remainder
 
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantized latents [C, B, E] of token indices [B, C, l], for any prefix of l levels."""
-        levels = self.each()[: indices.shape[-1]]
-        rows = [table_rows(level.projected_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
+        """Return the quantized latents [C, B, E] of tokens [B, C, l] of the first l levels."""
+        levels = self.each_level()[: indices.shape[-1]]
+        rows = [detached_rows(level.projected_codes(), indices[..., i].t()) for i, level in enumerate(levels)]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
 
-class _Chosen(torch.autograd.Function):
-    """Rows of tables: looked up, which is faster than a product with one-hot rows; that product is its transpose."""
+class _LookupRows(torch.autograd.Function):
+    """Look up rows of tables forward, and multiply with the transposed one-hot rows backward."""
 
     @staticmethod
     def forward(ctx: Any, tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
         ctx.save_for_backward(one_hot)
-        return table_rows(tables, indices)
+        return detached_rows(tables, indices)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
@@ -213,30 +251,54 @@ class _Chosen(torch.autograd.Function):
 
 
 def lookup_rows(tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
-    """Rows [C, B, E] of tables [C, K, E] by indices [C, B], which ``hits`` [C, B, K] shows as one-hot rows."""
-    rows: Tensor = _Chosen.apply(tables, indices, one_hot)
+    """Return rows [C, B, E] of tables [C, K, E], with a gradient for the tables.
+
+    Looking them up is faster than a product with one-hot rows; the gradient is the transpose of that product.
+
+    Parameters
+    ----------
+    tables
+        Tables [C, K, E].
+    indices
+        Row of each table [C, B].
+    one_hot
+        The same rows as one-hot rows [C, B, K].
+    """
+    rows: Tensor = _LookupRows.apply(tables, indices, one_hot)
     return rows
 
 
+def detached_rows(tables: Tensor, indices: Tensor) -> Tensor:
+    """Return rows [C, B, E] of tables [C, K, E] by indices [C, B], without a gradient for the tables."""
+    first = tables.shape[1] * torch.arange(len(tables), device=tables.device)[:, None]
+    return F.embedding(indices + first, tables.detach().flatten(0, 1))
+
+
 class _StraightThrough(torch.autograd.Function):
+    """Return the value forward, and multiply the gradient with the transposed derivative backward."""
+
     @staticmethod
-    def forward(ctx: Any, value: Tensor, embeddings: Tensor, passed_on: Tensor) -> Tensor:
-        ctx.save_for_backward(passed_on)
+    def forward(ctx: Any, value: Tensor, embeddings: Tensor, derivative: Tensor) -> Tensor:
+        ctx.save_for_backward(derivative)
         return value.view_as(value)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        (passed_on,) = ctx.saved_tensors
-        return gradient, torch.bmm(gradient, passed_on.transpose(1, 2)), None
+        (derivative,) = ctx.saved_tensors
+        return gradient, torch.bmm(gradient, derivative.transpose(1, 2)), None
 
 
-def straight_through(value: Tensor, embeddings: Tensor, passed_on: Tensor) -> Tensor:
-    """value + (e - stop(e)) M [C, B, m]: a gradient g reaches the embeddings e [C, B, E] as g M^T, M is [C, E, m]."""
-    through: Tensor = _StraightThrough.apply(value, embeddings, passed_on)
-    return through
+def straight_through(value: Tensor, embeddings: Tensor, derivative: Tensor) -> Tensor:
+    """Straight-through estimator value + (e - stop(e)) M.
 
-
-def table_rows(tables: Tensor, indices: Tensor) -> Tensor:
-    """Rows [C, B, E] of tables [C, K, E] by indices [C, B]; without a gradient for the tables."""
-    first = tables.shape[1] * torch.arange(len(tables), device=tables.device)[:, None]
-    return F.embedding(indices + first, tables.detach().flatten(0, 1))
+    Parameters
+    ----------
+    value
+        Value [C, B, m], which is returned.
+    embeddings
+        Embeddings e [C, B, E], which a gradient g of the value reaches as g M^T.
+    derivative
+        Derivative M [C, E, m] that the estimator assumes.
+    """
+    estimate: Tensor = _StraightThrough.apply(value, embeddings, derivative)
+    return estimate

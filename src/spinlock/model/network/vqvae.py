@@ -1,4 +1,7 @@
-"""The categorical hierarchical VQ-VAE: rows [B, D] -> tokens [B, C, L] -> rows [B, D]."""
+"""The categorical hierarchical VQ-VAE: rows [B, D] -> tokens [B, C, L] -> rows [B, D].
+
+Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``E`` embedding width, ``L`` levels.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +12,54 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spinlock.model.network.block import BucketResult, CategoryBucket
+from spinlock.model.network.bucket import BucketResult, CategoryBucket
 from spinlock.model.network.decoder import SharedDecoder
 from spinlock.model.network.joint_codes import JointCodes
-from spinlock.model.network.layout import by_column
+from spinlock.model.network.layout import flatten_categories, padded_columns
 from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 from spinlock.model.spec import LEVELS, ModelSpec
 
 
 @dataclass(frozen=True)
 class ForwardResult:
-    """One training pass: the ``reconstruction`` [B, D], and what each bucket of categories did.
+    """One forward pass in training.
 
-    ``flat`` [B, ...] holds the quantized latents of all categories side by side, with the straight-through gradient;
-    ``embedding_dim`` is the common width E that embeddings and latents are shown in, zero beyond a bucket's own.
+    Attributes
+    ----------
+    reconstruction
+        Reconstructed rows [B, D].
+    flat_latents
+        Quantized latents of all categories [B, sum of C E], with the straight-through gradient.
+    buckets
+        Results of each bucket of categories.
+    embedding_dim
+        Common width E of :attr:`embeddings` and :attr:`latents`, which are zero beyond the width of a bucket.
     """
 
     reconstruction: Tensor
-    flat: Tensor
+    flat_latents: Tensor
     buckets: list[BucketResult]
     embedding_dim: int
 
     @property
     def embeddings(self) -> Tensor:
         """Embeddings [C, B, E] before quantization."""
-        return widened([block.embeddings for block in self.buckets], self.embedding_dim)
+        return pad_and_concatenate([bucket.embeddings for bucket in self.buckets], self.embedding_dim)
 
     @property
     def latents(self) -> Tensor:
         """Quantized latents [C, B, E] after all levels, with the straight-through gradient."""
-        return widened([block.latents[-1] for block in self.buckets], self.embedding_dim)
+        return pad_and_concatenate([bucket.latents[-1] for bucket in self.buckets], self.embedding_dim)
 
     @property
     def levels(self) -> list[LevelResult]:
-        """What every level of every bucket did, in the order of :meth:`CategoricalVQVAE.quantizer_levels`."""
-        return [level for block in self.buckets for level in block.levels]
+        """Results of every level of every bucket, in the order of :meth:`CategoricalVQVAE.quantizer_levels`."""
+        return [level for bucket in self.buckets for level in bucket.levels]
 
     @property
     def indices(self) -> Tensor:
         """Tokens [B, C, L]."""
-        tokens = [torch.stack([level.indices for level in block.levels], dim=-1) for block in self.buckets]
+        tokens = [torch.stack([level.indices for level in bucket.levels], dim=-1) for bucket in self.buckets]
         return torch.cat(tokens).transpose(0, 1)
 
 
@@ -80,9 +91,8 @@ class CategoricalVQVAE(nn.Module):
         self._build_decoder(width, generator)
 
     def _build_decoder(self, width: int, generator: torch.Generator) -> None:
-        """Create what reads the quantized latents of all categories, ``width`` numbers per row."""
-        spec = self.spec
-        self.decoder = SharedDecoder(width, spec.decoder_dim, spec.num_columns, generator, spec.gelu)
+        """Create the decoder of the quantized latents of all categories, ``width`` numbers for each row."""
+        self.decoder = SharedDecoder(width, self.spec.decoder_dim, self.spec.num_columns, generator)
 
     def with_joint_codes(self) -> JointVQVAE:
         """Return a copy of the network with joint codes, which are zero, instead of the decoder's hidden layer."""
@@ -94,55 +104,61 @@ class CategoricalVQVAE(nn.Module):
         return joint.to(self.decoder.linear.device)
 
     def each_bucket(self) -> list[CategoryBucket]:
-        """The buckets, typed."""
-        return [block for block in self.buckets if isinstance(block, CategoryBucket)]
+        """Return the buckets as a typed list."""
+        return [bucket for bucket in self.buckets if isinstance(bucket, CategoryBucket)]
 
     def quantizer_levels(self) -> list[QuantizerLevel]:
-        """Every level of every bucket."""
-        return [level for block in self.each_bucket() for level in block.quantizer.each()]
+        """Return every level of every bucket."""
+        return [level for bucket in self.each_bucket() for level in bucket.quantizer.each_level()]
 
     def forward(
         self, rows: Tensor, dropout_ends: tuple[int, int] = (0, 0), category_rows: int | None = None
     ) -> ForwardResult:
-        """Encode, quantize and decode rows [B, D].
+        """Encode, quantize and decode rows.
 
-        The shared decoder sees one level of the rows before the first of ``prefix_ends``, two levels of those before
-        the second, and all levels of the rest; the partial decoders see the first ``partial_rows`` rows (None: all).
-        (Batches are in random order, so slices of them are random rows, at no cost.)
+        Parameters
+        ----------
+        rows
+            Rows [B, D]. Batches are in random order, so that their first rows are random rows.
+        dropout_ends
+            Ends of quantizer dropout: the shared decoder reads one level of the rows before the first end, two levels
+            of those before the second, and all levels of the other rows.
+        category_rows
+            Number of rows that the category decoders predict; None for all rows.
         """
-        table = by_column(rows)
-        blocks = [block(table, category_rows) for block in self.each_bucket()]
-        prefixes = [[block.latents[level] for block in blocks] for level in range(LEVELS)]
-        flat = joined(prefixes[-1])
-        return ForwardResult(
-            self.decoder(apply_quantizer_dropout(flat, prefixes, dropout_ends)), flat, blocks, self.spec.embedding_dim
-        )
+        table = padded_columns(rows)
+        buckets = [bucket(table, category_rows) for bucket in self.each_bucket()]
+        prefixes = [[bucket.latents[level] for bucket in buckets] for level in range(LEVELS)]
+        flat_latents = flatten_categories(prefixes[-1])
+        reconstruction = self.decoder(apply_quantizer_dropout(flat_latents, prefixes, dropout_ends))
+        return ForwardResult(reconstruction, flat_latents, buckets, self.spec.embedding_dim)
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """Local tokens [B, C, L] int64 of rows [B, D], level by level as in training."""
+        """Return the local tokens [B, C, L] int64 of rows [B, D], nearest code level by level as in training."""
         result: ForwardResult = self(rows)
         return result.indices
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
-        """Rows [B, D] of tokens [B, C, l]: any prefix of l = 1..L levels."""
-        reconstruction: Tensor = self.decoder(joined(self._looked_up(indices)))
+        """Decode local tokens [B, C, l] of the first l levels to rows [B, D]."""
+        reconstruction: Tensor = self.decoder(flatten_categories(self._bucket_latents(indices)))
         return reconstruction
 
     @torch.no_grad()
     def lookup(self, indices: Tensor) -> Tensor:
-        """Quantized latents [C, B, E] of tokens [B, C, l]."""
-        return widened(self._looked_up(indices), self.spec.embedding_dim)
+        """Return the quantized latents [C, B, E] of tokens [B, C, l] of the first l levels."""
+        return pad_and_concatenate(self._bucket_latents(indices), self.spec.embedding_dim)
 
-    def _looked_up(self, indices: Tensor) -> list[Tensor]:
-        return [block.quantizer.lookup(indices[:, block.members]) for block in self.each_bucket()]
+    def _bucket_latents(self, indices: Tensor) -> list[Tensor]:
+        """Look up the quantized latents of each bucket."""
+        return [bucket.quantizer.lookup(indices[:, bucket.members]) for bucket in self.each_bucket()]
 
 
 class JointVQVAE(CategoricalVQVAE):
     """A network whose tokens are assigned jointly: codes with vectors over all columns, see :class:`JointCodes`.
 
-    The shared decoder has no hidden layer, since the joint codes have a refinement of their own.
+    The shared decoder has no hidden layer, since the joint codes have a refinement.
     """
 
     joint: JointCodes
@@ -150,8 +166,8 @@ class JointVQVAE(CategoricalVQVAE):
     def _build_decoder(self, width: int, generator: torch.Generator) -> None:
         """Create a linear decoder of the latents and the joint codes."""
         spec = self.spec
-        self.decoder = SharedDecoder(width, 0, spec.num_columns, generator, spec.gelu)
-        self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator, spec.gelu)
+        self.decoder = SharedDecoder(width, 0, spec.num_columns, generator)
+        self.joint = JointCodes(spec.num_codes, spec.num_columns, spec.decoder_dim, generator)
 
 
 NETWORKS: dict[str, type[CategoricalVQVAE]] = {"local": CategoricalVQVAE, "joint": JointVQVAE}
@@ -179,27 +195,34 @@ def build_network(spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0
     return NETWORKS[spec.assignment](spec, learned_codes=learned_codes, seed=seed)
 
 
-def widened(parts: Sequence[Tensor], width: int) -> Tensor:
-    """Parts [C, B, e] of different e as one [C, B, width], zero beyond each part's own."""
-    return torch.cat([F.pad(part, (0, width - part.shape[-1])) for part in parts])
+def pad_and_concatenate(buckets: Sequence[Tensor], width: int) -> Tensor:
+    """Concatenate tensors [C, B, e] with different C and e to one [C, B, width], padded with zeros."""
+    return torch.cat([F.pad(bucket, (0, width - bucket.shape[-1])) for bucket in buckets])
 
 
-def joined(parts: Sequence[Tensor]) -> Tensor:
-    """Parts [C, B, e] of different C and e as one [B, sum of C e], category after category."""
-    flat = [part.transpose(0, 1).flatten(1) for part in parts]
-    return torch.cat(flat, dim=1) if len(flat) > 1 else flat[0]
+def apply_quantizer_dropout(
+    flat_latents: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]
+) -> Tensor:
+    """Replace latents of the first rows by those after one level, and of further rows by those after two levels.
 
+    Parameters
+    ----------
+    flat_latents
+        Latents [B, sum of C E] after all levels.
+    prefixes
+        Latents [C, B, E] of each bucket after each level.
+    ends
+        First row after those with one level, and first row after those with two levels.
 
-def apply_quantizer_dropout(flat: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]) -> Tensor:
-    """``flat`` [B, ...] of which the rows before the first end stop after one level, those before the second after two.
-
-    ``prefixes`` are the latents [C, B, E] of each bucket after each level, ``flat`` the last of them side by side.
+    Returns
+    -------
+    Tensor
+        Latents [B, sum of C E].
     """
     if ends[-1] == 0:
-        return flat
-    starts = (0, *ends)
-    first = [
-        joined([latents[:, start:end] for latents in prefix])
-        for prefix, start, end in zip(prefixes, starts, ends, strict=False)
+        return flat_latents
+    shortened = [
+        flatten_categories([latents[:, start:end] for latents in prefix])
+        for prefix, start, end in zip(prefixes, (0, *ends), ends, strict=False)
     ]
-    return torch.cat([*first, flat[ends[-1] :]])
+    return torch.cat([*shortened, flat_latents[ends[-1] :]])
