@@ -23,24 +23,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from spinlock.training.observer import SilentObserver
+from spinlock.training.prepare import Prepared, prepare
+from spinlock.training.stopping import StopRequest
 from torch import Tensor
 
 from ablations import cut_off
 from quality import spread
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.initialization.closed_form import RIDGE_GRID
-from spinlock.initialization.joint_codes import fit_joint
+from spinlock.initialization.joint_codes import fit_joint_codes
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
-from spinlock.initialization.network import closed_form_start
+from spinlock.initialization.network import initialize_closed_form
 from spinlock.model import CategoricalVQVAE, JointVQVAE, ModelSpec, build_network
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.sizing.assignment import JointAssignment
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared, prepare
 from spinlock.training.run import new_run
-from spinlock.training.stopping import StopRequest
 
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
 
@@ -55,9 +55,9 @@ def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[t
 
     def closed(spec: ModelSpec, points: Tensor, ridge: float, rounds: int | None = None) -> float:
         model = build_network(spec, seed=seed)
-        closed_form_start(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
+        initialize_closed_form(model, points, ridge=ridge, rows_per_batch=len(rows), seed=seed)
         if rounds is not None and isinstance(model, JointVQVAE):
-            fit_joint(model, points, rounds)
+            fit_joint_codes(model, points, rounds)
         return quality(model.eval(), test)
 
     def trained(prepared: Prepared, config: VQVAEConfig, epochs: int) -> float:

@@ -28,6 +28,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from spinlock.training.observer import SilentObserver
+from spinlock.training.prepare import Prepared, prepare
+from spinlock.training.stopping import StopRequest
 
 from ablations import cut_off
 from machine import described
@@ -36,10 +39,7 @@ from spinlock.metrics.rate_distortion import GaussianReference
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.training_data import read_table
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared, prepare
 from spinlock.training.run import new_run
-from spinlock.training.stopping import StopRequest
 from spinlock.training.validation import Validator
 
 BITS = (120, 180, 300)

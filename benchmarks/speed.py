@@ -36,6 +36,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from spinlock.training.history import History
+from spinlock.training.observer import SilentObserver
+from spinlock.training.state import Progress, TrainingState
+from spinlock.training.stopping import StopRequest
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
@@ -43,19 +47,15 @@ from vector_quantize_pytorch import ResidualVQ
 
 from machine import described, matmul_peak, seconds
 from spinlock.config import config_from_mapping
-from spinlock.initialization.network import closed_form_start
+from spinlock.initialization.network import initialize_closed_form
 from spinlock.model import ModelSpec, build_network
 from spinlock.model.spec import latent_dims
 from spinlock.preprocessing.split import Split
 from spinlock.preprocessing.training_data import FeatureTable, TrainingData
 from spinlock.training.compilation import step_operations
-from spinlock.training.history import History
 from spinlock.training.objective import topographic_loss
-from spinlock.training.observer import SilentObserver
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.schedule import BatchPlan
-from spinlock.training.state import Progress, TrainingState
-from spinlock.training.stopping import StopRequest
 from spinlock.training.trainer import Trainer
 
 COLUMNS, CATEGORIES, CODES, EMBEDDING, HIDDEN, DECODER, RANK = 360, 10, 48, 126, 128, 256, 14
@@ -106,7 +106,7 @@ def program(rows: Tensor, *, compiled: bool) -> Step:
     """A step of this program."""
     config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     model = build_network(specification(), seed=0).to(rows.device)
-    closed_form_start(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
+    initialize_closed_form(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
     optimizer = make_optimizer(model, config.learning_rate, warm=True)
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
     trainer = Trainer(

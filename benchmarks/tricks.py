@@ -21,6 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from spinlock.training.observer import SilentObserver
+from spinlock.training.prepare import Prepared
+from spinlock.training.stopping import StopRequest
 from torch import Tensor
 
 from ablations import cut_off
@@ -34,10 +37,7 @@ from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
 from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.runtime.process_group import ProcessGroup
 from spinlock.training.compilation import CompilePlan
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared
 from spinlock.training.run import new_run
-from spinlock.training.stopping import StopRequest
 
 EPOCHS = 40
 PROGRAM = "program"
@@ -53,9 +53,7 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
     nothing: dict[str, Any] = {}
     return {
         PROGRAM: (nullcontext(), nothing),
-        "embeddings of 126, however narrow their category": (nullcontext(), {"narrow_embeddings": False}),
         "all categories padded to the widest": (nullcontext(), {"bucket_sizes": (spec.num_categories,)}),
-        "gelu approximated by a hyperbolic tangent": (nullcontext(), {"gelu": "tanh"}),
         "codes projected up for every row, not once": (patch.object(QuantizerLevel, "forward", by_rows), nothing),
         "topographic pairs among all rows of a batch, not in blocks": (
             patch("spinlock.training.objective.TOPO_BLOCK", 1 << 20),
@@ -70,7 +68,7 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
             nothing,
         ),
         "a beam of eight prefixes, not four": (nullcontext(), {"beam_width": 8}),
-        "no beam: the nearest code level by level": (nullcontext(), {"beam_width": 1}),
+        "no beam: the best code level by level": (nullcontext(), {"beam_width": 1}),
     }
 
 
