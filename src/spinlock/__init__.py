@@ -1,21 +1,68 @@
-"""Spinlock: a tokenizer for the behavior of dynamical operators."""
+"""Spinlock: a tokenizer for the behavior of dynamical operators.
+
+The names below are imported when they are first used, so that ``import spinlock`` is instant.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spinlock import features, metrics, operators
+    from spinlock.discovery import Categories, discover_categories
+    from spinlock.errors import SpinlockError
+    from spinlock.evaluation.report import Report
+    from spinlock.generation.extraction import extract_features
+    from spinlock.generation.generate import generate
+    from spinlock.io.feature_table import FeatureTable, read_features
+    from spinlock.scoring import evaluate
     from spinlock.tokenizer import Tokenizer
+    from spinlock.training.callbacks import Callback
 
 __version__ = "0.1.0"
 
-__all__ = ["Tokenizer", "__version__"]
+__all__ = [
+    "Callback",
+    "Categories",
+    "FeatureTable",
+    "Report",
+    "SpinlockError",
+    "Tokenizer",
+    "__version__",
+    "discover_categories",
+    "evaluate",
+    "extract_features",
+    "features",
+    "generate",
+    "metrics",
+    "operators",
+    "read_features",
+]
+
+_MODULES = {
+    "Callback": "training.callbacks",
+    "Categories": "discovery",
+    "FeatureTable": "io.feature_table",
+    "Report": "evaluation.report",
+    "SpinlockError": "errors",
+    "Tokenizer": "tokenizer",
+    "discover_categories": "discovery",
+    "evaluate": "scoring",
+    "extract_features": "generation.extraction",
+    "generate": "generation.generate",
+    "read_features": "io.feature_table",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the tokenizer, and torch with it, only when it is asked for: ``spinlock --help`` has to be quick."""
-    if name == "Tokenizer":
-        from spinlock.tokenizer import Tokenizer
-
-        return Tokenizer
+    """Import an exported name when it is first used."""
+    if name in _MODULES:
+        return getattr(import_module(f"spinlock.{_MODULES[name]}"), name)
+    if name in __all__:
+        return import_module(f"spinlock.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -148,7 +148,7 @@ class TestRefused:
         assert all(key in refused(path) for key in REQUIRED)
 
     @pytest.mark.parametrize(
-        "change", [{"gelu": "sigmoid"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}], ids=str
+        "change", [{"assignment": "both"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}], ids=str
     )
     def test_a_spec_that_describes_no_model(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
         path = changed(saved, tmp_path, lambda content: content["model_spec"].update(change))

@@ -14,7 +14,7 @@ from sklearn.covariance import LedoitWolf
 
 from spinlock.evaluation.final_metrics import Limits, advice, final_metrics, target_table
 from spinlock.metrics.targets import Target
-from spinlock.model.codec.inference import encode_rows
+from spinlock.model.codec import make_codec
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 
@@ -43,7 +43,7 @@ def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Validation rows [n, D], their reconstruction from one, two and three levels, and tokens [n, C, 3]."""
     model, rows = run.best_model(), run.fixed.data.validation
     with torch.no_grad():
-        tokens = encode_rows(model, rows).indices
+        tokens = make_codec(model).encode(rows).indices
         restored = [model.decode(tokens[..., :count]).double().numpy() for count in (1, 2, 3)]
     return rows.double().numpy(), restored, tokens.numpy()
 
@@ -193,7 +193,7 @@ def test_joint_tokens_are_reported_as_they_decode(tmp_path: Path) -> None:
 
 def test_the_targets_are_the_four_of_the_contract(metrics: dict[str, Any]) -> None:
     table = target_table(metrics)
-    assert [(t.metric, t.bound, t.above) for t in table] == [
+    assert [(t.metric, t.threshold, t.above) for t in table] == [
         ("reconstruction_quality", 0.90, True),
         ("codebook_utilization", 0.80, True),
         ("inter_category_orthogonality", 0.25, False),

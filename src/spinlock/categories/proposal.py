@@ -73,7 +73,7 @@ def _given(
 ) -> tuple[NDArray[np.int64] | None, list[str], tuple[str, ...]]:
     """Labels of the columns that a mapping file assigns (-1: free), the names of its categories, and remarks."""
     path = settings.category_mapping_file
-    if settings.category_assignment == "auto" or path is None:
+    if path is None:
         return None, [], ()
     position = {column: index for index, column in enumerate(kept)}
     given = np.full(len(kept), -1, dtype=np.int64)
@@ -88,7 +88,7 @@ def _given(
             given[members] = len(given_names)
             given_names.append(name)
     free = np.flatnonzero(given < 0)
-    if settings.category_assignment == "manual" and free.size:
+    if not settings.discovers_categories and free.size:
         some = ", ".join(names[kept[j]] for j in free[:5].tolist())
         raise DataError(
             f"{free.size} columns are in no category: {some}{' ...' if free.size > 5 else ''}",

@@ -1,13 +1,13 @@
-"""The directory of a run: its two checkpoints, whether a run may write there, and what a killed process left in it.
+"""The directory of a run: the paths of its files, whether a run may write there, and leftovers of a killed process.
 
-Nothing here needs torch, so that the command line can refuse a target before it spends seconds on importing it.
+Nothing here imports torch, so that the command line can refuse a target before it spends seconds on that import.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from spinlock.config import VQVAEConfig
 from spinlock.errors import OutputError
 from spinlock.io.atomic import check_writable, remove_temporaries
 
@@ -21,45 +21,58 @@ HISTORY_LINES = "training_history.jsonl"
 SIDE_FILES = (STATISTICS, RESOLVED, HISTORY, HISTORY_LINES)
 
 
-def best_path(config: VQVAEConfig) -> Path:
-    """The best model of a run."""
-    return config.output_dir / BEST
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where a run writes: ``output_dir``, and ``checkpoint_dir`` for last.pt if it is given."""
 
+    output_dir: Path
+    checkpoint_dir: Path | None = None
 
-def last_path(config: VQVAEConfig) -> Path:
-    """The last state of a run, which ``checkpoint_dir`` may put elsewhere."""
-    return (config.checkpoint_dir or config.output_dir) / LAST
+    @property
+    def best(self) -> Path:
+        """The best model of the run."""
+        return self.output_dir / BEST
 
+    @property
+    def last(self) -> Path:
+        """The last state of the run."""
+        return (self.checkpoint_dir or self.output_dir) / LAST
 
-def check_directory(config: VQVAEConfig, *, overwrite: bool) -> None:
-    """Refuse, before any work, a directory that cannot be written or that holds another run.
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the run writes."""
+        return (self.best, self.last, *(self.output_dir / name for name in SIDE_FILES))
 
-    Raises:
-        OutputError: as said; a run that goes on in its own directory is no other run.
-    """
-    for target in (best_path(config), last_path(config)):
-        check_writable(target, overwrite=True, inputs=[config.input_path])
-    occupant = None if overwrite else occupying(config)
-    if occupant is not None:
-        raise OutputError(
-            f"holds a run already, or files of its names ({occupant.name})",
-            where=str(occupant.parent),
-            remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
-        )
+    def occupant(self, resume_from: Path | None = None) -> Path | None:
+        """A file of another run that stands where this run writes, or None.
 
+        Files beside the checkpoint ``resume_from`` belong to the run that is resumed.
+        """
+        if resume_from is not None:
+            home = (resume_from if resume_from.is_dir() else resume_from.parent).resolve()
+            if home in {target.parent.resolve() for target in self.files}:
+                return None
+        return next((target for target in self.files if target.exists()), None)
 
-def occupying(config: VQVAEConfig) -> Path | None:
-    """A file where this run is to write its own, unless it is of the run that this one goes on from."""
-    targets = [best_path(config), last_path(config), *(config.output_dir / name for name in SIDE_FILES)]
-    resumed = config.resume_from
-    if resumed is not None:
-        home = (resumed if resumed.is_dir() else resumed.parent).resolve()
-        if home in {target.parent.resolve() for target in targets}:
-            return None
-    return next((target for target in targets if target.exists()), None)
+    def check(self, *, overwrite: bool, input_path: Path, resume_from: Path | None = None) -> None:
+        """Refuse, before any work, a directory that cannot be written or that holds another run.
 
+        Raises
+        ------
+        OutputError
+            As said.
+        """
+        for target in (self.best, self.last):
+            check_writable(target, overwrite=True, inputs=[input_path])
+        occupant = None if overwrite else self.occupant(resume_from)
+        if occupant is not None:
+            raise OutputError(
+                f"holds a run already, or files of its names ({occupant.name})",
+                where=str(occupant.parent),
+                remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
+            )
 
-def remove_leftovers(config: VQVAEConfig) -> None:
-    """Remove the unfinished files that a killed process left where this run writes."""
-    for directory in {best_path(config).parent, last_path(config).parent}:
-        remove_temporaries(directory)
+    def remove_leftovers(self) -> None:
+        """Remove the unfinished files that a killed process left where this run writes."""
+        for directory in {self.best.parent, self.last.parent}:
+            remove_temporaries(directory)

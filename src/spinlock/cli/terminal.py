@@ -1,4 +1,4 @@
-"""Printing: results to stdout, log lines and progress to stderr; bars on a terminal, plain lines elsewhere."""
+"""The terminal: results go to stdout, log lines and progress to stderr; bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,58 +16,91 @@ from rich.text import Text
 INTERRUPTED = 130
 
 PLAIN_WIDTH = 10_000
+"""Width of a line in a file or a pipe, so that nothing is wrapped there."""
 
 
-def out() -> Console:
-    """Where results go; a file or a pipe gets whole lines."""
+class _Output:
+    quiet = False
+
+
+def set_quiet(quiet: bool) -> None:
+    """Suppress log lines and progress, so that only results and errors are printed."""
+    _Output.quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are printed."""
+    return _Output.quiet
+
+
+def stdout() -> Console:
+    """The console for results; a file or a pipe gets whole lines."""
     plain = not sys.stdout.isatty()
     width = PLAIN_WIDTH if plain else None
     return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
 
 
-def program() -> list[str]:
-    """How this command was started: alone, or by torchrun (on each of several machines)."""
-    count, of_machine = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    if count == 1:
-        return ["spinlock"]
-    machines = ["--nnodes", str(count // of_machine)] if count > of_machine else []
-    return ["torchrun", *machines, "--nproc-per-node", str(of_machine), "-m", "spinlock"]
-
-
-def command_line() -> str:
-    """This command, to be given again."""
-    return shlex.join([*program(), *sys.argv[1:]])
-
-
 def log(text: str) -> None:
-    """One line of what is going on, to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print one line about the work in progress to stderr."""
+    if not _Output.quiet:
+        print(text, file=sys.stderr, flush=True)
 
 
-@contextmanager
-def first_only(first: bool) -> Iterator[None]:
-    """Of several processes only the first one prints what all of them have to say; errors are told by each."""
-    if first:
-        yield
+def log_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Print aligned lines ``name  text`` to stderr; on a terminal long texts are wrapped beside their name."""
+    if _Output.quiet:
         return
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
+    if not is_terminal():
+        width = max(len(name) for name, _ in fields)
+        for name, text in fields:
+            log(f"{name:<{width}}  {text}")
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, text in fields:
+        grid.add_row(Text(name), Text(text))
+    Console(stderr=True, highlight=False, markup=False).print(grid)
 
 
 def is_terminal() -> bool:
-    """Whether somebody watches stderr."""
+    """Whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner while something takes seconds, or one plain line."""
-    if not is_terminal():
+    """Show a spinner while something takes seconds, or print one plain line."""
+    if not is_terminal() or _Output.quiet:
         log(f"{what} ...")
         yield
         return
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def main_process_only(is_main: bool) -> Iterator[None]:
+    """Let only the main process of a group print; errors are printed by each process."""
+    if is_main:
+        yield
+        return
+    with Path(os.devnull).open("w") as devnull, redirect_stdout(devnull), redirect_stderr(devnull):
+        yield
+
+
+def program() -> list[str]:
+    """The words that start this program: alone, or by torchrun on one or several machines."""
+    world_size, local_world_size = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if world_size == 1:
+        return ["spinlock"]
+    machines = ["--nnodes", str(world_size // local_world_size)] if world_size > local_world_size else []
+    return ["torchrun", *machines, "--nproc-per-node", str(local_world_size), "-m", "spinlock"]
+
+
+def command_line() -> str:
+    """The command line of this process."""
+    return shlex.join([*program(), *sys.argv[1:]])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
@@ -82,12 +115,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | No
 
 def duration(seconds: float) -> str:
     """Seconds as ``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600} h {total % 3600 // 60} min"
 
 
 def size(count: float) -> str:

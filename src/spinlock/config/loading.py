@@ -32,6 +32,21 @@ def load_dataset_config(
     return _load(DatasetConfig, path, overrides, set_values)
 
 
+def resolve_dataset_config(config: str | Path | DatasetConfig, overrides: Mapping[str, object]) -> DatasetConfig:
+    """Return the configuration of ``generate`` from a file or an object, with keyword arguments that override it.
+
+    Raises one :class:`ConfigError` with every problem.
+    """
+    if isinstance(config, DatasetConfig):
+        given = [Given(key, value, "the configuration") for key, value in dict(config).items()]
+        where = "dataset configuration"
+    else:
+        given = [Given(str(key), value, "the file") for key, value in _read_mapping(Path(config)).items()]
+        where = str(config)
+    given += [Given(key, value, "a keyword argument") for key, value in overrides.items()]
+    return _resolve(DatasetConfig, given, [], where=where)
+
+
 def _load(
     model: type[SectionT], path: str | Path, overrides: Mapping[str, object] | None, set_values: Sequence[str]
 ) -> SectionT:

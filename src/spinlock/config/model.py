@@ -49,6 +49,11 @@ class CategorySettings(Section):
     )
     max_clusters: int = setting(50, "Categories that discovery starts from, before it merges.", unit="categories", ge=1)
 
+    @property
+    def discovers_categories(self) -> bool:
+        """Whether all or some of the categories are discovered."""
+        return self.category_assignment != "manual"
+
     def conflicts(self) -> Iterator[Conflict]:
         """A mapping file and a number of categories are given where they are read, and only there."""
         mode, mapping, count = self.category_assignment, self.category_mapping_file, self.num_categories_auto
@@ -58,7 +63,7 @@ class CategorySettings(Section):
         if mode == "auto" and mapping is not None:
             reason = "category_assignment auto reads no category_mapping_file; set manual or hybrid, or no file"
             yield Conflict(("category_assignment", "category_mapping_file"), reason)
-        if mode == "manual" and count is not None:
+        if not self.discovers_categories and count is not None:
             reason = "category_assignment manual discovers no categories; set num_categories_auto to null"
             yield Conflict(("category_assignment", "num_categories_auto"), reason)
         if count is not None and count > self.max_clusters:

@@ -1,6 +1,6 @@
-"""Ranges of sampled values, [low, high] in a file: uniform in the value, or in its logarithm.
+"""Ranges [low, high] of sampled values, uniform in the value or in its logarithm.
 
-``sampling`` maps the unit interval onto them; here is only what a file may say.
+This module defines which ranges a configuration file may contain; :mod:`spinlock.operators.sampling` draws from them.
 """
 
 import math
@@ -15,7 +15,7 @@ Scale = Literal["linear", "log"]
 
 @dataclass(frozen=True)
 class Range:
-    """Values from ``low`` to ``high``; equal ends are one fixed value."""
+    """Values from ``low`` to ``high``; a range with equal ends is a fixed value."""
 
     low: float
     high: float
@@ -27,27 +27,29 @@ class Range:
 
 
 def log(low: float, high: float) -> Range:
-    """A range on a logarithmic scale."""
+    """Return a range on a logarithmic scale."""
     return Range(low, high, "log")
 
 
 MAX_END = 1e6
-"""No end of a range is further from 0: beyond it float32 fields mean nothing."""
+"""Maximum absolute value of an end of a range; larger fields have no precision in float32."""
 
 
-def _read(value: object, scale: Scale, least: float, most: float = MAX_END) -> Range:
+def _read(value: object, scale: Scale, minimum: float, maximum: float = MAX_END) -> Range:
+    """Read a range from a list of two numbers within the limits."""
     ends = (value.low, value.high) if isinstance(value, Range) else value
     if not isinstance(ends, list | tuple) or len(ends) != 2:
-        raise ValueError("a range is a list of two numbers")
+        raise ValueError("a range has to be a list of two numbers")
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
-        raise ValueError("the ends of a range are numbers")
+        raise ValueError("the ends of a range have to be numbers")
     low, high = (float(end) if abs(end) <= MAX_END else math.nan for end in ends)
-    if not (low <= high and least <= low and high <= most) or (scale == "log" and low <= 0):
-        raise ValueError("the ends of the range are impossible")
+    if not (low <= high and minimum <= low and high <= maximum) or (scale == "log" and low <= 0):
+        raise ValueError("the ends of the range are outside its limits")
     return Range(low, high, scale)
 
 
-def _schema(words: str, scale: Scale, **limits: float) -> WithJsonSchema:
+def _schema(limits_text: str, scale: Scale, **limits: float) -> WithJsonSchema:
+    """The JSON schema of a range."""
     return WithJsonSchema(
         {
             "type": "array",
@@ -55,7 +57,7 @@ def _schema(words: str, scale: Scale, **limits: float) -> WithJsonSchema:
             "minItems": 2,
             "maxItems": 2,
             "scale": scale,
-            "errorMessage": f"[low, high], two numbers {words}with low <= high",
+            "errorMessage": f"[low, high], two numbers {limits_text}with low <= high",
         }
     )
 
@@ -64,32 +66,32 @@ _as_list = PlainSerializer(lambda value: [value.low, value.high], return_type=li
 
 LinearRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=-MAX_END)),
+    BeforeValidator(partial(_read, scale="linear", minimum=-MAX_END)),
     _as_list,
     _schema("from -1e6 to 1e6, ", "linear", minimum=-MAX_END, maximum=MAX_END),
 ]
-"""Numbers of either sign, uniform."""
+"""Uniform range of numbers of either sign."""
 
 PositiveRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=0.0)),
+    BeforeValidator(partial(_read, scale="linear", minimum=0.0)),
     _as_list,
     _schema("from 0 to 1e6, ", "linear", minimum=0, maximum=MAX_END),
 ]
-"""Numbers of at least 0, uniform."""
+"""Uniform range of numbers that are not negative."""
 
-ShareRange = Annotated[
+FractionRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="linear", least=0.0, most=1.0)),
+    BeforeValidator(partial(_read, scale="linear", minimum=0.0, maximum=1.0)),
     _as_list,
     _schema("from 0 to 1, ", "linear", minimum=0, maximum=1),
 ]
-"""Shares, uniform."""
+"""Uniform range of numbers from 0 to 1."""
 
 LogRange = Annotated[
     InstanceOf[Range],
-    BeforeValidator(partial(_read, scale="log", least=0.0)),
+    BeforeValidator(partial(_read, scale="log", minimum=0.0)),
     _as_list,
     _schema("above 0 and at most 1e6, ", "log", exclusiveMinimum=0, maximum=MAX_END),
 ]
-"""Numbers above 0, uniform in their logarithm."""
+"""Range of positive numbers, uniform in their logarithm."""

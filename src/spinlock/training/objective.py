@@ -1,20 +1,23 @@
-"""The training objective: five losses, each a share without a unit, so that their weights compare.
+"""The training objective: five losses without units, so that their weights can be compared.
 
 total = reconstruction_weight * reconstruction + commitment_cost * commitment + orthogonality_weight * orthogonality
       + informativeness_weight * informativeness + topo_weight * topographic   (+ codebook, without the moving average)
 
 ===============  =====================================================================================
-reconstruction   mean squared error in normalized units: 1 - fraction of variance explained, nearly
+reconstruction   mean squared error in normalized units, about 1 - fraction of variance explained
 commitment       |y - stop(q)|^2 / |e|^2, mean over categories and levels; trains the encoders only
 orthogonality    mean squared correlation between random projections of different categories' embeddings
-informativeness  mean squared error of the partial decoders on their own columns, mean over (c, l)
+informativeness  mean squared error of the category decoders on their own columns, mean over (c, l)
 topographic      1 - Pearson r of pairwise distances, features against quantized latents
 codebook         |stop(y) - q|^2 / |e|^2: trains the codes; exists only without the moving average
 ===============  =====================================================================================
 
-The commitment is averaged over codebooks and relative to the energy of the category's embedding e: summed over thirty
-codebooks it drowns the reconstruction, in the latents' own units it depends on their scale, and relative to a residual
-it would reward encoders for giving up what is hard to quantize.
+The commitment is averaged over codebooks and divided by the energy of the category's embedding e. A sum over thirty
+codebooks would dominate the reconstruction; in the units of the latents it would depend on their scale; relative to the
+residual of a level it would reward encoders that drop what is difficult to quantize.
+
+Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``C`` categories, ``L`` levels, ``E`` embedding width,
+``D`` columns.
 """
 
 from __future__ import annotations
@@ -31,19 +34,17 @@ from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
 from spinlock.model.network.quantizer import lookup_rows
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.training.topographic_loss import first_rows, topographic_loss
 
-PROJECTION = 16
-"""Width of the random projections that the orthogonality loss looks at, drawn afresh for each step."""
-
-TOPO_BLOCK = 128
-"""The topographic loss compares rows within equal blocks of at most this size: eight cost an eighth of one matrix."""
+PROJECTION_DIM = 16
+"""Width of the random projections of the orthogonality loss, which are drawn anew for each step."""
 
 EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The losses of one batch, scalar tensors; ``codebook`` is zero with the moving average."""
+    """The losses of one batch as scalar tensors; ``codebook`` is zero with the moving average."""
 
     total: Tensor
     reconstruction: Tensor
@@ -54,7 +55,7 @@ class LossTerms:
     codebook: Tensor
 
     def named(self) -> dict[str, Tensor]:
-        """By the names used in the history."""
+        """{name in the history: loss}."""
         return dict(self.__dict__)
 
 
@@ -65,34 +66,50 @@ def objective(
     projection: Tensor,
     settings: LossSettings,
     *,
-    whole: int | None = None,
-    partial: int | None = None,
+    global_batch: int | None = None,
+    category_rows: int | None = None,
     group: ProcessGroup = SINGLE,
 ) -> LossTerms:
-    """All losses of one batch of rows [B, D]; ``projection`` [C, E, 16] is drawn afresh for each step.
+    """All losses of one batch.
 
-    Where ``rows`` are this process's share of a batch of ``whole`` rows, of which the partial decoders see ``partial``,
-    the losses are those of the whole batch.
+    Parameters
+    ----------
+    model, result
+        The network and its forward pass of ``rows``.
+    rows
+        Rows [b, D]: the batch, or this process's shard of it.
+    projection
+        Gaussian projections [C, E, 16], drawn anew for each step.
+    settings
+        The weight of each loss.
+    global_batch
+        Rows B of the whole batch; the default is the number of ``rows``.
+    category_rows
+        Rows of the whole batch that the category decoders see; the default is their number in ``result``.
+    group
+        The processes that share the batch. The losses are those of the whole batch in each of them.
     """
-    whole = len(rows) if whole is None else whole
-    read = result.buckets[0].partial.shape[2]
-    compared = min(whole, settings.topo_samples)
-    own = group.shard_size(compared)
+    global_batch = len(rows) if global_batch is None else global_batch
+    own_category_rows = result.buckets[0].category_reconstructions.shape[2]
+    topo_rows = min(global_batch, settings.topo_samples)
+    own_topo_rows = group.shard_size(topo_rows)
+    topo_points = (
+        group.all_gather(first_rows(points, own_topo_rows), topo_rows) for points in (rows, result.flat_latents)
+    )
     weighted = {
         "reconstruction": (
             settings.reconstruction_weight,
-            group.all_reduce_mean(reconstruction_loss(rows, result), len(rows), whole),
+            group.all_reduce_mean(reconstruction_loss(rows, result), len(rows), global_batch),
         ),
         "commitment": (settings.commitment_cost, commitment_loss(model, result, group)),
-        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection, whole, group)),
+        "orthogonality": (settings.orthogonality_weight, orthogonality_loss(result, projection, global_batch, group)),
         "informativeness": (
             settings.informativeness_weight,
-            group.all_reduce_mean(informativeness_loss(model, result), read, partial or read),
+            group.all_reduce_mean(
+                informativeness_loss(model, result), own_category_rows, category_rows or own_category_rows
+            ),
         ),
-        "topographic": (
-            settings.topo_weight,
-            topographic_loss(*(group.all_gather(_first(part, own), compared) for part in (rows, result.flat))),
-        ),
+        "topographic": (settings.topo_weight, topographic_loss(*topo_points)),
         "codebook": (1.0, codebook_loss(model, result, group)),
     }
     total = torch.stack([weight * loss for weight, loss in weighted.values()]).sum()
@@ -106,73 +123,75 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
     """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
-    return quantization_error(model, result, train_codes=False).over(group).share
+    return quantization_error(model, result, train_codes=False).reduced(group).relative
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
     """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
-    return quantization_error(model, result, train_codes=True).over(group).share
+    return quantization_error(model, result, train_codes=True).reduced(group).relative
 
 
 @dataclass(frozen=True)
-class QuantisationError:
-    """|y - q|^2 and |e|^2 of each category and level [C L], summed over rows: sums of batches add up."""
+class QuantizationError:
+    """|y - q|^2 and |e|^2 of each category and level [C L], summed over rows, so that the sums of batches add up."""
 
     error: Tensor
     energy: Tensor
 
     @property
-    def share(self) -> Tensor:
+    def relative(self) -> Tensor:
         """mean over (c, l) of |y - q|^2 / |e|^2."""
         return (self.error / self.energy.clamp(min=EPSILON)).mean()
 
-    def over(self, group: ProcessGroup) -> QuantisationError:
-        """Summed over the rows of all processes."""
-        return QuantisationError(group.all_reduce_sum(self.error), group.all_reduce_sum(self.energy))
+    def reduced(self, group: ProcessGroup) -> QuantizationError:
+        """The sums over the rows of all processes."""
+        return QuantizationError(group.all_reduce_sum(self.error), group.all_reduce_sum(self.energy))
 
 
-def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantisationError:
-    """Sums over the rows of a pass; the gradient reaches codes or, without ``train_codes``, latents."""
+def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantizationError:
+    """The sums of a forward pass; the gradient reaches the codes, or the latents without ``train_codes``."""
     errors, energies = [], []
-    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
-        energy = squared_norm(done.embeddings.detach())
-        for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
+    for bucket, output in zip(model.each_bucket(), result.buckets, strict=True):
+        energy = squared_norm(output.embeddings.detach())
+        for level, assigned in zip(bucket.quantizer.each_level(), output.levels, strict=True):
             codes = level.codes if train_codes else level.codes.detach()
-            latents = quantized.latents.detach() if train_codes else quantized.latents
-            errors.append(squared_norm(latents - lookup_rows(codes, quantized.indices, quantized.one_hot)))
+            latents = assigned.latents.detach() if train_codes else assigned.latents
+            errors.append(squared_norm(latents - lookup_rows(codes, assigned.indices, assigned.one_hot)))
             energies.append(energy)
-    return QuantisationError(torch.cat(errors), torch.cat(energies))
+    return QuantizationError(torch.cat(errors), torch.cat(energies))
 
 
 def orthogonality_loss(
-    result: ForwardResult, projection: Tensor, whole: int | None = None, group: ProcessGroup = SINGLE
+    result: ForwardResult, projection: Tensor, global_batch: int | None = None, group: ProcessGroup = SINGLE
 ) -> Tensor:
-    """Latent redundancy of embeddings [C, B, E] randomly projected to [C, B, 16]."""
-    sizes = [len(block.embeddings) for block in result.buckets]
-    parts = zip((block.embeddings for block in result.buckets), torch.split(projection, sizes), strict=True)
-    projected = torch.cat([torch.bmm(embeddings, part[:, : embeddings.shape[-1]]) for embeddings, part in parts])
-    return latent_redundancy(group.all_gather(projected, whole or projected.shape[1], dim=1))
+    """Latent redundancy of the embeddings [C, B, E], randomly projected to [C, B, 16]."""
+    embeddings = [bucket.embeddings for bucket in result.buckets]
+    projections = torch.split(projection, [len(each) for each in embeddings])
+    projected = torch.cat(
+        [torch.bmm(each, axes[:, : each.shape[-1]]) for each, axes in zip(embeddings, projections, strict=True)]
+    )
+    return latent_redundancy(group.all_gather(projected, global_batch or projected.shape[1], dim=1))
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
-    """mean over (c, l) of the mean squared error of partial decoders on the category's own columns, where they ran."""
+    """mean over (c, l) of the mean squared error of the category decoders on their own columns, for their rows."""
     errors = []
-    for block, done in zip(model.each_bucket(), result.buckets, strict=True):
-        read = done.partial.shape[2]
-        squared = squared_norm(done.partial - done.columns[:, :read])
-        errors.append(squared / (read * block.layout.mask.sum(-1)))
+    for bucket, output in zip(model.each_bucket(), result.buckets, strict=True):
+        rows = output.category_reconstructions.shape[2]
+        squared = squared_norm(output.category_reconstructions - output.columns[:, :rows])
+        errors.append(squared / (rows * bucket.layout.mask.sum(-1)))
     return torch.cat(errors, dim=1).mean()
 
 
 class _SquaredNorm(torch.autograd.Function):
-    """In one pass forward and one back."""
+    """|x|^2 in one pass forward and one pass backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        norms: Tensor = torch.linalg.vector_norm(x, dim=-1)  # over both it would add millions of numbers one by one
+        norms: Tensor = torch.linalg.vector_norm(x, dim=-1)  # over both dimensions it would be a slow sequential sum
         return norms.square().sum(-1)
 
     @staticmethod
@@ -186,59 +205,3 @@ def squared_norm(x: Tensor) -> Tensor:
     """|x|^2 over the last two dimensions."""
     norm: Tensor = _SquaredNorm.apply(x)
     return norm
-
-
-def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
-    """1 - Pearson r over pairs within blocks of rows [n, D] and of their latents [n, E].
-
-    0 with fewer than 3 rows.
-    """
-    count = rows.shape[0]
-    if count < 3:
-        return latents.sum() * 0.0
-    block = count // -(-count // TOPO_BLOCK)
-    blocks = count // block
-    pairs = 1 - torch.eye(block, device=rows.device)  # every pair, twice; no row with itself
-    near, far = (
-        _centered(_pair_distances(_first(points, blocks * block).view(blocks, block, -1)), pairs)
-        for points in (rows.detach(), latents)
-    )
-    norm = (near.square().sum() * far.square().sum() + EPSILON).sqrt()
-    return 1 - (near * far).sum() / norm
-
-
-def _first(points: Tensor, count: int) -> Tensor:
-    """The first points; all of them without a slice, whose gradient would be a copy."""
-    return points if count == len(points) else points[:count]
-
-
-def _centered(distances: Tensor, pairs: Tensor) -> Tensor:
-    """Distances [b, n, n] less their mean over ``pairs`` [n, n], zero elsewhere."""
-    mean = (distances * pairs).sum() / (len(distances) * pairs.sum())
-    return (distances - mean) * pairs
-
-
-class _PairDistances(torch.autograd.Function):
-    """d_ij = |x_i - x_j|, whose gradient is (x_i - x_j) / d_ij, taken as zero where d_ij is below 2 sqrt(eps)."""
-
-    @staticmethod
-    def forward(ctx: Any, points: Tensor) -> Tensor:
-        length = points.square().sum(-1)  # the diagonal of the Gram matrix, which inductor cannot view
-        lengths = length[:, :, None] + length[:, None]
-        squared = torch.baddbmm(lengths, points, points.transpose(1, 2), alpha=-2)
-        distances = squared.clamp(min=0).add(EPSILON).sqrt()
-        ctx.save_for_backward(points, distances)
-        return distances
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        points, distances = ctx.saved_tensors
-        pull = torch.where(distances > 2 * EPSILON**0.5, gradient / distances, 0.0)
-        pull = pull + pull.transpose(1, 2)
-        return torch.baddbmm(pull.sum(-1, keepdim=True) * points, pull, points, alpha=-1)
-
-
-def _pair_distances(points: Tensor) -> Tensor:
-    """sqrt(|a - b|^2 + eps) between points of the same block, [b, n, d] to [b, n, n], by Gram products."""
-    distances: Tensor = _PairDistances.apply(points)
-    return distances

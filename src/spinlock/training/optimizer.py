@@ -1,4 +1,4 @@
-"""The optimizer of a run, and how fast each part of the network learns."""
+"""The optimizer of a run, and the learning rate of each part of the network."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from spinlock.model import CategoricalVQVAE
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
-ENCODER_SHARE = 0.02
-LINEAR_SHARE = 0.1
-BRANCH_SHARE = 3.0
-READOUT_SHARE = 1.0
-"""Shares of the learning rate: encoders and projections, linear decoder, its hidden layer, and partial decoders."""
+ENCODER_SCALE = 0.02
+LINEAR_SCALE = 0.1
+HIDDEN_SCALE = 3.0
+CATEGORY_DECODER_SCALE = 1.0
+"""Factors of the learning rate after closed-form initialization: encoders and projections, the linear part of the
+decoder, its hidden layer, and the category decoders."""
 
 
 class Adam:
     """m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - lr m^ / (sqrt(v^) + eps) (Kingma and Ba, 2015), fused.
 
-    The function that ``torch.optim.Adam`` calls, and that class's state, without the class: making one imports
-    torch's compiler, which takes three to seven seconds of every run. ``param_groups`` are dictionaries with
-    ``params`` and ``lr``, which may be set between steps.
+    This calls the function behind ``torch.optim.Adam`` and keeps the state of that class. The class itself imports
+    torch's compiler, which takes three to seven seconds of every run.
+
+    Parameters
+    ----------
+    param_groups
+        Dictionaries with ``params`` and ``lr``; ``lr`` may be changed between steps.
     """
 
     def __init__(self, param_groups: list[dict[str, Any]]) -> None:
@@ -34,22 +39,22 @@ class Adam:
         self.state: dict[torch.nn.Parameter, dict[str, Tensor]] = {}
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Set all gradients to None."""
         for parameter in self._parameters():
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move the parameters that have a gradient."""
+        """Update the parameters that have a gradient."""
         for group in self.param_groups:
-            moving = [parameter for parameter in group["params"] if parameter.grad is not None]
-            for parameter in moving:
+            updated = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for parameter in updated:
                 if parameter not in self.state:
-                    self.state[parameter] = _at_rest(parameter)
-            states = [self.state[parameter] for parameter in moving]
+                    self.state[parameter] = _initial_state(parameter)
+            states = [self.state[parameter] for parameter in updated]
             adam(
-                moving,
-                [parameter.grad for parameter in moving],
+                updated,
+                [parameter.grad for parameter in updated],
                 [state["exp_avg"] for state in states],
                 [state["exp_avg_sq"] for state in states],
                 [],
@@ -65,7 +70,7 @@ class Adam:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """As that of ``torch.optim.Adam``: moments and steps by number of the parameter, and the groups."""
+        """The state in the form of ``torch.optim.Adam``: moments and steps by parameter number, and the groups."""
         number = {parameter: index for index, parameter in enumerate(self._parameters())}
         groups = [{**group, "params": [number[each] for each in group["params"]]} for group in self.param_groups]
         return {
@@ -74,10 +79,12 @@ class Adam:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Take over moments, steps and learning rates of the same parameters.
+        """Load moments, steps and learning rates of the same parameters.
 
-        Raises:
-            ValueError: they are of other parameters.
+        Raises
+        ------
+        ValueError
+            The state belongs to other parameters.
         """
         parameters = self._parameters()
         members = [group["params"] for group in self.state_dict()["param_groups"]]
@@ -86,7 +93,7 @@ class Adam:
             for index, state in stored["state"].items()
             for name in ("exp_avg", "exp_avg_sq")
         ):
-            raise ValueError("the optimizer's state is that of other parameters")
+            raise ValueError("the optimizer state belongs to other parameters")
         self.state = {
             parameters[index]: {name: value.to(parameters[index].device, copy=True) for name, value in state.items()}
             for index, state in stored["state"].items()
@@ -98,32 +105,43 @@ class Adam:
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
 
-def _at_rest(parameter: Tensor) -> dict[str, Tensor]:
-    """The state of a parameter that never moved."""
+def _initial_state(parameter: Tensor) -> dict[str, Tensor]:
+    """The state of a parameter before its first update."""
     step = torch.zeros((), device=parameter.device)
     return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
 
 
-def make_optimizer(model: CategoricalVQVAE, learning: float, *, warm: bool) -> Adam:
-    """Adam over all parameters that learn; after a warm start they take smaller steps."""
+def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: bool) -> Adam:
+    """Adam over all parameters that are trained.
+
+    Parameters
+    ----------
+    model
+        The network.
+    learning_rate
+        The maximum of the schedule.
+    scaled
+        Whether each part of the network has its own factor of the learning rate, as after closed-form initialization.
+    """
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(learning_share(name) if warm else 1.0, []).append(parameter)
-    parameters = [{"params": members, "share": share, "lr": learning * share} for share, members in groups.items()]
-    return Adam(parameters)
+            groups.setdefault(learning_rate_scale(name) if scaled else 1.0, []).append(parameter)
+    return Adam(
+        [{"params": members, "lr_scale": scale, "lr": learning_rate * scale} for scale, members in groups.items()]
+    )
 
 
-def learning_share(name: str) -> float:
-    """The share of the learning rate that a parameter takes after a warm start.
+def learning_rate_scale(name: str) -> float:
+    """The factor of the learning rate of a parameter after closed-form initialization.
 
-    Codebooks follow the encoders with a memory of 1 / (1 - decay) steps; encoders that run ahead of them lose what the
-    warm start had, and what a hidden layer learns on tokens that move is lost with them. So encoders and projections
-    take small steps, the hidden layer behind the codes, which starts at zero, large ones. Partial decoders only
-    measure; slower than the encoders they would measure the encoders of some time ago.
+    Codebooks follow the encoders with a memory of 1 / (1 - decay) steps. Encoders that change faster lose what the
+    initialization found, and what the hidden layer of the decoder learns on tokens that change is lost too. So encoders
+    and projections take small steps, and the hidden layer behind the codes, which starts at zero, takes large ones.
+    Category decoders only measure; slower than the encoders, they would measure encoders of the past.
     """
     if ".category_decoders." in name:
-        return READOUT_SHARE
+        return CATEGORY_DECODER_SCALE
     if ".encoder." in name or ".quantizer." in name:
-        return ENCODER_SHARE
-    return LINEAR_SHARE if name.endswith("linear") else BRANCH_SHARE
+        return ENCODER_SCALE
+    return LINEAR_SCALE if name.endswith("linear") else HIDDEN_SCALE

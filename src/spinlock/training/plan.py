@@ -1,212 +1,212 @@
-"""What a run will do, told before it does it: adapted sizes, what will ever fire, time and memory."""
+"""The plan of a run: everything that is decided before the first epoch.
+
+A table is cleaned and split, categories and codebook sizes are selected, and the network is specified. ``--dry-run``
+stops here, and training goes on from here.
+"""
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from spinlock.categories.discovery import GIVEN
-from spinlock.config import VQVAEConfig
-from spinlock.metrics.rate_distortion import gaussian_bits
-from spinlock.metrics.targets import UTILIZATION
-from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.preprocessing.training_data import TrainingData
+from spinlock.categories.proposal import propose
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.errors import located
+from spinlock.io.feature_table import FeatureTable
+from spinlock.metrics.correlation import correlation_matrix
+from spinlock.model import ModelSpec
+from spinlock.preprocessing.holdout import split_holdout
+from spinlock.preprocessing.training_data import FitRows, TrainingData, fit_training_data, sample_fit_rows
+from spinlock.runtime.compilation import CompilePlan
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
-from spinlock.sizing.search import (
-    MAX_CODEBOOK_SIZE,
-    MAX_TARGET_QUALITY,
-    ROWS_PER_CODE,
-    VALIDATION_ROWS_PER_CODE,
-    max_codebook_size,
-)
-from spinlock.training.batches import BUFFER_BYTES, batch_plan
-from spinlock.training.compilation import CompilePlan, plan_compilation
-from spinlock.training.objective import objective
-from spinlock.training.prepare import Prepared
-from spinlock.training.schedule import step_draws
-from spinlock.training.trainer import LAST_RESETS, resets_due
+from spinlock.sizing.assignment import Assignment, assignment_of
+from spinlock.sizing.search import CodebookSizeSearch
+from spinlock.sizing.selection import Selection, SelectionSummary, select
+from spinlock.training.batches import check_batch_size
+from spinlock.training.compilation import plan_compilation
+from spinlock.training.schedule import BatchPlan
 
-NEARLY = 0.9
-"""Sizes that spend more than this share of max_bits are limited by it: the next larger ones may not fit."""
+MIN_HIDDEN_DIM, MAX_HIDDEN_DIM = 16, 128
+"""Limits of the hidden width that is chosen automatically."""
 
-OPTIMIZER_COPIES = 4
-"""Weights, gradients and Adam's two moments."""
+ROWS_PER_HIDDEN_UNIT = 16
+"""Training rows for each hidden unit: few rows support only a narrow hidden layer."""
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Expected seconds of the training loop and bytes of memory beside the program itself."""
+class Plan:
+    """What does not change during a run.
 
-    seconds: float
-    memory: float
+    Attributes
+    ----------
+    config
+        The resolved configuration: every automatic value is filled in. It gives the same run again.
+    requested
+        The keys as they were given, with automatic values left open.
+    data
+        The cleaned and split table.
+    spec
+        Categories and sizes of the network.
+    selection
+        How categories and codebook sizes were selected, and what is expected of them.
+    compile_plan
+        Whether the training step is compiled, and why.
+    spectrum
+        Eigenvalues [D] of the correlation matrix of the columns; None for a resumed run.
+    """
+
+    config: VQVAEConfig
+    requested: dict[str, Any]
+    data: TrainingData
+    spec: ModelSpec
+    selection: SelectionSummary
+    compile_plan: CompilePlan
+    spectrum: NDArray[np.float64] | None = None
+
+    @property
+    def assignment(self) -> Assignment:
+        """Local or joint assignment of tokens."""
+        return assignment_of(self.spec.assignment)
+
+    @property
+    def streams_batches(self) -> bool:
+        """Whether the epochs read all training rows from the file of the table."""
+        return self.data.streamed and self.assignment.streams_table
+
+    @cached_property
+    def batch_plan(self) -> BatchPlan:
+        """Number and size of the batches of an epoch."""
+        rows = self.data.split.train if self.streams_batches else self.data.train
+        return BatchPlan.of(len(rows), self.config.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of all epochs."""
+        return self.config.epochs * self.batch_plan.steps
+
+    def fit_rows(self) -> FitRows:
+        """The training rows that the network is initialized with."""
+        return sample_fit_rows(self.data, self.config.fit_rows, self.config.random_seed)
 
 
-def adaptations(prepared: Prepared, config: VQVAEConfig) -> list[str]:
-    """What was made smaller than configured, or than usual, because of the rows at hand."""
-    data = prepared.data
-    rows = len(data.train)
-    plan = batch_plan(data, config)
-    told = [*prepared.categories.notes]
-    if data.streamed:
-        told.append(streaming(data, config))
-    if plan.batch < config.batch_size:
-        told.append(
-            f"batch size {plan.batch} instead of {config.batch_size}: {plan.rows} training rows, {plan.steps} equal "
-            "batches"
+def make_plan(
+    table: FeatureTable, config: VQVAEConfig, *, device: torch.device | str = "cpu", group: ProcessGroup = SINGLE
+) -> Plan:
+    """Clean and split a table, select categories and codebook sizes, and specify the network.
+
+    The main process decides for all processes of the group.
+
+    Parameters
+    ----------
+    table
+        The feature table.
+    config
+        The configuration; what is null there is chosen here.
+    device
+        Device of the training data.
+    group
+        The processes that train together.
+
+    Raises
+    ------
+    DataError
+        Too few rows or usable columns, or a mapping file or factors that do not fit the table.
+    RunError
+        A batch has too few rows for each process.
+    """
+    device = torch.device(device)
+    with located(table.path):
+        data = fit_training_data(
+            table, data=config, cleaning=config, seed=config.random_seed, device=device, group=group
         )
-    if min(config.topo_samples, plan.batch) < config.topo_samples:
-        told.append(f"topo_samples {plan.batch} instead of {config.topo_samples}: the batch has no more rows")
-    held_out = len(prepared.data.validation)
-    cap = max_codebook_size(rows, held_out)
-    if cap < MAX_CODEBOOK_SIZE and prepared.sizes.automatic:
-        told.append(
-            f"codebooks of at most {cap} codes: {rows} training and {held_out} validation rows, {ROWS_PER_CODE} and "
-            f"{VALIDATION_ROWS_PER_CODE} for each code"
+        fit_rows = sample_fit_rows(data, config.fit_rows, config.random_seed)
+        correlation = feature_correlation(data, fit_rows)
+        selection = group.broadcast_object(
+            select_categories(config, data, fit_rows, correlation) if group.is_main else None
         )
-    if prepared.sizes.quality < config.target_quality:
-        told.append(unmet_quality(prepared, config))
-    if prepared.sizes.utilization < UTILIZATION:
-        why = "codebooks that the quality needs" if prepared.sizes.automatic else "the codebooks that are given"
-        told.append(
-            f"utilization {prepared.sizes.utilization:.3f} expected: {held_out} validation rows are too few to show "
-            f"{UTILIZATION:g} of {why}"
-        )
-    if not prepared.categories.discovery.meets_target:
-        told.append(unmet_orthogonality(prepared))
-    return told
-
-
-def unmet_quality(prepared: Prepared, config: VQVAEConfig) -> str:
-    """What keeps the quality expected of the best sizes below its target, in bits."""
-    sizes, categories = prepared.sizes, prepared.spec.num_categories
-    cap = max_codebook_size(len(prepared.data.train), len(prepared.data.validation))
-    spectrum = np.asarray(np.linalg.eigvalsh(prepared.correlation), dtype=np.float64)
-    needed = gaussian_bits(spectrum, min(MAX_TARGET_QUALITY, config.target_quality))
-    allowed = LEVELS * categories * math.log2(cap)
-    told = (
-        f"quality {sizes.quality:.3f} expected, below target_quality {config.target_quality:g}, at {sizes.bits:.0f} "
-        f"bits; a Gaussian source of this covariance needs {needed:.0f} bits"
+    spec = _specify(config, selection, rows=len(data.train))
+    resolved = _resolve(config, spec, selection.summary.comparison_rate, max_table_mb=data.limit_mb)
+    plan = Plan(
+        config=resolved,
+        requested=config.model_dump(mode="json"),
+        data=data,
+        spec=spec,
+        selection=selection.summary,
+        compile_plan=CompilePlan(False, ""),
+        spectrum=np.asarray(np.linalg.eigvalsh(correlation), dtype=np.float64),
     )
-    if not sizes.automatic:
-        return f"{told}; all sizes are given"
-    if config.max_bits is not None and sizes.bits > NEARLY * config.max_bits:
-        return f"{told}, max_bits allows {config.max_bits:g}"
-    if allowed <= needed:
-        return (
-            f"{told}, {categories} categories x {LEVELS} codebooks x log2 {cap} hold {allowed:.0f}: more rows, or more "
-            "categories (a higher orthogonality_target), allow more"
-        )
-    joint = "" if config.assignment == "joint" else " or assignment: joint"
-    return (
-        f"{told}, {categories} categories hold up to {allowed:.0f}: the best of what was tried; larger codebooks "
-        f"would only remember the {len(prepared.data.train)} training rows. More rows{joint} would help"
+    check_batch_size(plan.batch_plan, group)
+    return replace(plan, compile_plan=_plan_compilation(plan, device, group))
+
+
+def feature_correlation(data: TrainingData, fit_rows: FitRows) -> NDArray[np.float64]:
+    """Correlation matrix [D, D] of the kept columns, z-scored and clipped."""
+    return correlation_matrix(data.cleaner.to_z_scores(fit_rows.rows.cpu().numpy()).astype(np.float64))
+
+
+def select_categories(
+    config: VQVAEConfig, data: TrainingData, fit_rows: FitRows, correlation: NDArray[np.float64]
+) -> Selection:
+    """Select the categories and their codebook sizes on training rows.
+
+    Raises
+    ------
+    DataError
+        A mapping file or factors do not fit the table.
+    """
+    seed = config.random_seed
+    proposal = propose(config, correlation, data.cleaner.kept.tolist(), data.table.names)
+    holdout = split_holdout(fit_rows.units, seed)
+    search = CodebookSizeSearch(fit_rows.rows, holdout, config, validation_rows=len(data.validation), seed=seed)
+    return select(proposal, search, config.comparison_rate)
+
+
+def automatic_hidden_dim(rows: int) -> int:
+    """n / 16 rounded to a multiple of 8, between 16 and 128, for n training rows."""
+    return min(MAX_HIDDEN_DIM, max(MIN_HIDDEN_DIM, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
+
+
+def _specify(config: VQVAEConfig, selection: Selection, *, rows: int) -> ModelSpec:
+    hidden = config.hidden_dim or automatic_hidden_dim(rows)
+    return ModelSpec(
+        category_names=selection.category_names,
+        groups=selection.groups,
+        embedding_dim=config.embedding_dim,
+        hidden_dim=hidden,
+        latent_dims=selection.latent_dims,
+        num_codes=selection.num_codes,
+        assignment=config.assignment,
+        decoder_dim=assignment_of(config.assignment).decoder_width * hidden,
     )
 
 
-def unmet_orthogonality(prepared: Prepared) -> str:
-    """Why the categories miss the orthogonality target."""
-    found = prepared.categories.discovery
-    if found.chosen.num_categories < 2:
-        return "one category only: the columns are too few or too alike for a second one"
-    if found.chosen.distance == GIVEN:
-        return (
-            f"largest centroid cosine {found.chosen.cosine:.3f} of the given categories is not below "
-            f"orthogonality_target {found.target:g}"
-        )
-    if found.chosen.open_cosine < found.target:
-        return (
-            f"two given categories have a centroid cosine of {found.chosen.cosine:.3f}, not below orthogonality_target "
-            f"{found.target:g}; the discovered ones are below it"
-        )
-    return (
-        f"largest centroid cosine {found.chosen.cosine:.3f} is not below orthogonality_target {found.target:g}: no "
-        "partition that was looked at is"
-    )
+def _resolve(config: VQVAEConfig, spec: ModelSpec, comparison_rate: float, *, max_table_mb: float) -> VQVAEConfig:
+    """The configuration with everything filled in that was chosen automatically."""
+    factors = {
+        name: [{"latent_dim": dim, "num_codes": codes} for dim, codes in zip(dims, sizes, strict=True)]
+        for name, dims, sizes in zip(spec.category_names, spec.latent_dims, spec.num_codes, strict=True)
+    }
+    values = config.model_dump(mode="json") | {
+        "hidden_dim": spec.hidden_dim,
+        "comparison_rate": comparison_rate,
+        "category_factors": factors,
+    }
+    if config.max_table_mb is None:
+        values["max_table_mb"] = max_table_mb
+    return config_from_mapping(values, where="resolved configuration")
 
 
-def streaming(data: TrainingData, config: VQVAEConfig) -> str:
-    """How a table that stays in its file is used."""
-    held = f"{len(data.train)} training and {len(data.validation)} validation rows are held"
-    epochs = (
-        "joint codes are fitted and trained on the held ones"
-        if config.assignment == "joint"
-        else f"each epoch reads all {len(data.split.train)} training rows"
-    )
-    return f"the table stays in its file (max_table_mb): {held}, for fitting and metrics; {epochs}"
-
-
-def callbacks(data: TrainingData, config: VQVAEConfig) -> list[str]:
-    """What will happen during training, and what never will."""
-    plan = batch_plan(data, config)
-    total = config.epochs * plan.steps
-    interval = config.dead_code_reset_interval
-    validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last one in any case
-    told = [
-        f"{config.epochs} epochs of {plan.steps} steps: {total} optimizer steps",
-        f"validation every {config.val_every_n_epochs} epochs: {validations} times",
-    ]
-    last = int(LAST_RESETS * total)
-    due = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
-    if config.assignment == "joint":
-        told.append(
-            "joint assignment: epochs train the refinement of joint codes by reconstruction_weight alone; other "
-            "losses, EMA and resets belong to local assignment"
-        )
-        if not config.reconstruction_weight:
-            told.append("reconstruction_weight is 0: nothing is trained")
-    elif due:
-        told.append(f"dead-code resets every {interval} steps: {due} times (none in the last fifth)")
-    elif interval and last >= 1:
-        told.append(
-            f"dead-code resets never fall due: dead_code_reset_interval is {interval} steps, the last that counts is "
-            f"step {last}; {max(1, last // 4)} would reset four times"
-        )
-    else:
-        told.append("dead-code resets: off")
-    patience = config.early_stopping_patience
-    told.append(
-        f"early stopping after {patience} epochs without a better score"
-        if patience < config.epochs
-        else f"early stopping never fires: patience {patience} is not below {config.epochs} epochs"
-    )
-    return told
-
-
-def plan_step(
-    prepared: Prepared, config: VQVAEConfig, device: torch.device, group: ProcessGroup = SINGLE
-) -> CompilePlan:
-    """Whether compiling the step is expected to pay over the whole run."""
-    plan = batch_plan(prepared.data, config)
+def _plan_compilation(plan: Plan, device: torch.device, group: ProcessGroup) -> CompilePlan:
     return plan_compilation(
-        prepared.spec,
-        batch=plan.batch,
-        steps=plan.steps * config.epochs,
+        plan.spec,
+        batch=plan.batch_plan.batch,
+        steps=plan.total_steps,
         device=device,
-        wanted=config.use_torch_compile,
+        enabled=plan.config.use_torch_compile,
         processes=group.world_size,
     )
-
-
-def estimate(prepared: Prepared, config: VQVAEConfig, device: torch.device) -> Estimate:
-    """Time the gradient of one batch of real rows (after a first one to warm up) and count the tensors."""
-    data, spec = prepared.data, prepared.spec
-    plan = batch_plan(data, config)
-    model = CategoricalVQVAE(spec, learned_codes=not config.use_ema).to(device)
-    rows = data.train[torch.arange(plan.batch, device=device) % len(data.train)]
-    seconds = 0.0
-    for step in range(2):
-        started = time.perf_counter()
-        draws = step_draws(spec, len(rows), seed=config.random_seed, step=step, device=device)
-        terms = objective(model, rows, model(rows), draws.projection, config)
-        torch.autograd.backward(terms.total)
-        float(terms.total.detach())
-        seconds = time.perf_counter() - started
-    parameters = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    activations = 4 * plan.batch * spec.num_categories * (12 * spec.embedding_dim + 3 * spec.hidden_dim)
-    table = sum(4 * rows.numel() for rows in (data.train, data.validation)) + data.table.rows.nbytes
-    table += 3 * BUFFER_BYTES if data.streamed else 0
-    return Estimate(seconds * plan.steps * config.epochs, OPTIMIZER_COPIES * parameters + 3 * activations + table)

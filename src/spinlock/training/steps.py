@@ -1,9 +1,9 @@
-"""What one optimizer step is, for local and joint assignment: the losses of some rows, and what follows the descent.
+"""One optimizer step for local and for joint assignment: the losses of a batch, and what follows the gradient step.
 
-Its rows are training rows and points between them. Local: the whole network learns by its objective; after the descent
-the codebooks follow their moving average, and dead codes are replaced. Joint: tokens and vectors stay as they were
-fitted, and the refinement of their sums learns to reconstruct; for some rows it sees coarse levels only. With several
-processes each has its share of the rows, and losses and codebooks are those of all of them.
+Local: the whole network is trained by the objective. After the gradient step the codebooks follow their moving average,
+and dead codes are reset. Joint: tokens and code vectors stay as they were fitted, and the refinement of their sums is
+trained to reconstruct; a part of the rows is seen with the coarse levels only. With several processes each holds its
+shard of the batch, and losses and codebooks are those of the whole batch.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from spinlock.config import VQVAEConfig
-from spinlock.model import LEVELS, CategoricalVQVAE
-from spinlock.model.codec.inference import encode_rows
+from spinlock.config import CodebookSettings, LossSettings
+from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE
+from spinlock.model.codec import make_codec
 from spinlock.model.network.dead_codes import reset_dead_codes
 from spinlock.model.network.quantizer import LevelResult
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
@@ -26,35 +26,47 @@ from spinlock.training.objective import LossTerms, objective
 from spinlock.training.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
 
 
-class Step(Protocol):
-    """One optimizer step, but for the descent itself."""
+class TrainingStep(Protocol):
+    """One optimizer step without the gradient step itself."""
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
-        """Losses of a batch of the feed: of all its rows, whichever process has them."""
+        """The losses of the whole batch, of which this process holds ``batch``."""
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """What follows the descent; returns how many codes were replaced, a scalar tensor."""
-
-
-def step_of(
-    model: CategoricalVQVAE, batches: Batches, config: VQVAEConfig, *, compiled: bool, group: ProcessGroup = SINGLE
-) -> Step:
-    """The step that belongs to a model."""
-    if model.joint is None:
-        return LocalStep(model, batches, config, compiled, group)
-    assert isinstance(batches, InMemoryBatches), "joint codes learn from rows in memory"
-    return JointStep(model, batches, config, group)
+        """What follows the gradient step; returns the number of codes that were reset, a scalar tensor."""
 
 
 class LocalStep:
-    """Quantize with the old codes, descend, then move codes, then replace dead ones."""
+    """Quantize with the current codes, compute the objective, then move codes and reset dead ones.
+
+    Parameters
+    ----------
+    model
+        The network.
+    batches
+        Where the rows come from.
+    losses, codebooks
+        Loss weights and codebook settings.
+    compiled
+        Whether the forward pass is compiled.
+    group
+        The processes that share each batch.
+    """
 
     def __init__(
-        self, model: CategoricalVQVAE, batches: Batches, config: VQVAEConfig, compiled: bool, group: ProcessGroup
+        self,
+        model: CategoricalVQVAE,
+        batches: Batches,
+        *,
+        losses: LossSettings,
+        codebooks: CodebookSettings,
+        compiled: bool,
+        group: ProcessGroup = SINGLE,
     ) -> None:
         self.model = model
         self.batches = batches
-        self.config = config
+        self.loss_settings = losses
+        self.codebooks = codebooks
         self.group = group
         self.levels: Any = None
         self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
@@ -66,76 +78,115 @@ class LocalStep:
         return terms
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """Moving averages, then the resets that noise was drawn for."""
-        config, noise = self.config, draws.reset_noise
-        replaced = torch.zeros((), dtype=torch.int64, device=draws.augmentation.device)
-        assigned = [result.assigned() for result in self.levels]
-        self.group.all_reduce_([part for each in assigned for part in (each.counts, each.sums)])
+        """Update the moving averages, then reset dead codes if the step has noise for it."""
+        settings, noise = self.codebooks, draws.reset_noise
+        num_reset = torch.zeros((), dtype=torch.int64, device=draws.augmentation.device)
+        assigned = [result.code_statistics() for result in self.levels]
+        self.group.all_reduce_([tensor for level in assigned for tensor in (level.counts, level.sums)])
         for index, (level, result) in enumerate(zip(self.model.quantizer_levels(), self.levels, strict=True)):
-            if config.use_ema:
-                level.update(assigned[index], config.ema_decay)
+            if settings.use_ema:
+                level.update(assigned[index], settings.ema_decay)
             else:
-                level.track_usage(assigned[index], config.ema_decay)
+                level.track_usage(assigned[index], settings.ema_decay)
             if noise is not None:
-                replaced = replaced + reset_dead_codes(
+                num_reset = num_reset + reset_dead_codes(
                     level,
-                    self._of_all_rows(result, noise.shape[-1]),
-                    percentile=config.dead_code_threshold,
-                    max_fraction=config.dead_code_max_reset_fraction,
-                    cool_down=round(1 / max(1e-6, 1 - config.ema_decay)),
+                    self._gathered(result, noise.shape[-1]),
+                    percentile=settings.dead_code_threshold,
+                    max_fraction=settings.dead_code_max_reset_fraction,
+                    cool_down=round(1 / max(1e-6, 1 - settings.ema_decay)),
                     noise=noise[index % LEVELS, : len(level.mask)],
                 )
-        return replaced
+        return num_reset
 
-    def _of_all_rows(self, result: LevelResult, whole: int) -> LevelResult:
-        """The latents and hits of all processes."""
-        latents, one_hot = (
-            self.group.all_gather(part.detach(), whole, dim=1) for part in (result.latents, result.one_hot)
-        )
+    def _gathered(self, result: LevelResult, global_batch: int) -> LevelResult:
+        """The latents and one-hot assignments of the whole batch."""
+        shards = (result.latents, result.one_hot)
+        latents, one_hot = (self.group.all_gather(shard.detach(), global_batch, dim=1) for shard in shards)
         return replace(result, latents=latents, one_hot=one_hot)
 
     def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
-        model, config, group = self.model, self.config, self.group
-        whole = len(draws.augmentation)
-        partial = math.ceil(CATEGORY_DECODER_FRACTION * whole)
-        result = model(rows, dropout_ends=dropout_ends(whole, group), category_rows=group.shard_size(partial))
-        terms = objective(model, rows, result, draws.projection, config, whole=whole, partial=partial, group=group)
+        model, group = self.model, self.group
+        global_batch = len(draws.augmentation)
+        category_rows = math.ceil(CATEGORY_DECODER_FRACTION * global_batch)
+        result = model(
+            rows,
+            dropout_ends=dropout_ends(global_batch, group),
+            category_rows=group.shard_size(category_rows),
+        )
+        terms = objective(
+            model,
+            rows,
+            result,
+            draws.projection,
+            self.loss_settings,
+            global_batch=global_batch,
+            category_rows=category_rows,
+            group=group,
+        )
         return terms, result.levels
 
 
 class JointStep:
-    """Learn the refinement x^ = y + W2 gelu(y W1 + b1) on tokens that do not change."""
+    """Train the refinement x^ = y + W2 gelu(y W1 + b1) of sums y of code vectors, on tokens that stay fixed.
+
+    Parameters
+    ----------
+    model
+        The network, whose joint codes are fitted.
+    batches
+        Rows in memory.
+    losses
+        Only ``reconstruction_weight`` is used.
+    codebooks, compiled
+        Not used: no codebook moves, and the step is small.
+    group
+        The processes that share each batch.
+    """
 
     def __init__(
-        self, model: CategoricalVQVAE, batches: InMemoryBatches, config: VQVAEConfig, group: ProcessGroup
+        self,
+        model: CategoricalVQVAE,
+        batches: Batches,
+        *,
+        losses: LossSettings,
+        codebooks: CodebookSettings,
+        compiled: bool,
+        group: ProcessGroup = SINGLE,
     ) -> None:
-        assert model.joint is not None, "the model assigns jointly"
+        assert isinstance(model, JointVQVAE), "the model assigns tokens jointly"
+        assert isinstance(batches, InMemoryBatches), "joint codes are trained on rows in memory"
         self.codes = model.joint
-        self.weight = config.reconstruction_weight
+        self.weight = losses.reconstruction_weight
         self.batches = batches
         self.group = group
         rows = batches.augmented.flatten(0, 1)
-        tokens = group.all_gather(encode_rows(model, group.shard(rows)).indices, len(rows))
+        tokens = group.all_gather(make_codec(model).encode(group.shard(rows)).indices, len(rows))
         self.tokens = tokens.view(*batches.augmented.shape[:2], *tokens.shape[1:])
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
-        """The reconstruction error; the other terms belong to the network, which does not change."""
-        whole = len(draws.augmentation)
-        rows, tokens = self.batches.rows(batch, draws), self.tokens[self.batches.augmentation(draws), batch]
-        one, two = dropout_ends(whole, self.group)
-        parts = [tokens[:one, :, :1], tokens[one:two, :, :2], tokens[two:]]
-        sums = torch.cat([self.codes.sums(part) for part in parts if len(part)])
+        """The reconstruction error; the other losses belong to the network, which does not change."""
+        global_batch = len(draws.augmentation)
+        rows = self.batches.rows(batch, draws)
+        tokens = self.tokens[self.batches.augmentation(draws), batch]
+        one, two = dropout_ends(global_batch, self.group)
+        prefixes = [tokens[:one, :, :1], tokens[one:two, :, :2], tokens[two:]]
+        sums = torch.cat([self.codes.sums(prefix) for prefix in prefixes if len(prefix)])
         mean = (rows - self.codes.refine(sums)).square().mean()
-        error = self.group.all_reduce_mean(mean, len(rows), whole)
-        none = torch.zeros((), device=rows.device)
-        return LossTerms(self.weight * error, error, none, none, none, none, none)
+        error = self.group.all_reduce_mean(mean, len(rows), global_batch)
+        zero = torch.zeros((), device=rows.device)
+        return LossTerms(self.weight * error, error, zero, zero, zero, zero, zero)
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """Nothing follows: no codebook moves."""
+        """Nothing: no codebook moves."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
 
-def dropout_ends(whole: int, group: ProcessGroup = SINGLE) -> tuple[int, int]:
-    """Where, among this process's share of a batch, the rows end of which one level is seen, and two."""
-    prefix = int(QUANTIZER_DROPOUT_FRACTION * whole)
-    return group.shard_size(prefix), group.shard_size(2 * prefix)
+STEPS: dict[str, type[LocalStep] | type[JointStep]] = {"local": LocalStep, "joint": JointStep}
+"""The step of each kind of assignment."""
+
+
+def dropout_ends(global_batch: int, group: ProcessGroup = SINGLE) -> tuple[int, int]:
+    """Quantizer dropout: where, in this process's shard, the rows end that use one level, and those that use two."""
+    rows = int(QUANTIZER_DROPOUT_FRACTION * global_batch)
+    return group.shard_size(rows), group.shard_size(2 * rows)

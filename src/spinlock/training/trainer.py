@@ -1,201 +1,143 @@
-"""The training loop: epochs of equal batches, validation, the best model so far, and saving.
+"""The training loop: epochs of equal batches, validation, selection of the best epoch, and saving.
 
-The loop prints nothing; what happens is told to an :class:`Observer`.
+The loop prints nothing and writes nothing; :class:`~spinlock.training.callbacks.Callback` objects do.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from spinlock.config import VQVAEConfig
+from spinlock.checkpoint.history import Record
+from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
-from spinlock.preprocessing.training_data import TrainingData
-from spinlock.runtime.process_group import SINGLE, ProcessGroup
-from spinlock.training.batches import batch_plan, check_shares, make_batches
-from spinlock.training.history import Record
+from spinlock.training.batch_size import feasible_batch
+from spinlock.training.batches import Batches, check_batch_size, make_batches
+from spinlock.training.best_epoch import checkpoint_score, keep_if_best
+from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.objective import LossTerms
-from spinlock.training.observer import Observer
-from spinlock.training.schedule import learning_rate, step_draws
-from spinlock.training.state import Save, TrainingState
-from spinlock.training.steps import Step, step_of
-from spinlock.training.stopping import StopRequest
-from spinlock.training.validation import ValidationResult, Validator
+from spinlock.training.run import Run
+from spinlock.training.schedule import BatchPlan, learning_rate, resets_due, step_draws
+from spinlock.training.steps import STEPS, TrainingStep
+from spinlock.training.validation import Validator
 
-LAST_RESETS = 0.8
-"""Dead codes are replaced in this first share of the planned steps only, so that the last codes can settle."""
+LOSS_NAMES = sorted(LossTerms.__dataclass_fields__)
 
 
 class Trainer:
-    """Trains a model on the rows of a table; see :meth:`run`. All processes of ``group`` run it together."""
+    """Trains a run; all processes of its group call :meth:`train` together.
 
-    def __init__(
-        self,
-        state: TrainingState,
-        data: TrainingData,
-        validator: Validator,
-        config: VQVAEConfig,
-        *,
-        compiled: bool,
-        observer: Observer,
-        save: Save,
-        stop: StopRequest,
-        group: ProcessGroup = SINGLE,
-    ) -> None:
-        self.state = state
-        self.data = data
-        self.validator = validator
-        self.config = config
-        self.observer = observer
-        self.save = save
-        self.stop = stop
-        self.group = group
-        self.plan = batch_plan(data, config)
+    Parameters
+    ----------
+    run
+        The run, at the step from which training goes on.
+    callbacks
+        Called in this order.
+    """
+
+    def __init__(self, run: Run, callbacks: Sequence[Callback] = ()) -> None:
+        self.run = run
+        self.callbacks = callbacks
+        self.plan, self.state, self.group = run.plan, run.state, run.group
+        self.config, self.batch_plan = run.plan.config, run.plan.batch_plan
+        data = run.plan.data
         self.device = data.train.device
-        self.compiled = compiled
-        check_shares(self.plan, group)
+        self.validator = Validator(data.validation, data.cleaner, self.config, block=self.config.val_batch_size)
+        check_batch_size(self.batch_plan, self.group)
 
-    def run(self) -> str | None:
-        """Train to the configured number of epochs; returns why it ended before that, or None.
+    def train(self) -> str | None:
+        """Train to the configured number of epochs.
 
-        Epoch 0, the untrained model, is validated like any other and may turn out the best.
+        Epoch 0, the initialized model, is validated like any other and may be the best.
 
-        Raises:
-            RunError: a loss or a weight is no longer finite, or the device's memory is used up.
+        Returns
+        -------
+        str or None
+            Why training ended before the configured number of epochs, or None.
+
+        Raises
+        ------
+        RunError
+            A loss or a weight is no longer finite, or the memory of the device is exhausted.
         """
         try:
-            return self._run()
+            return self._train_epochs()
         except torch.OutOfMemoryError:
             pass
-        # Outside the handler: the traceback it holds keeps the tensors of the step that failed.
-        fitting = self._fitting_batch() if self.group.world_size == 1 else self.plan.batch // 2
+        # This is outside the handler, whose traceback keeps the tensors of the failed step alive.
+        batch = self.batch_plan.batch // 2
+        if self.group.world_size == 1:
+            batch = feasible_batch(self.state, self.step, self._make_batches, self.batch_plan, self.device)
         raise RunError(
-            f"the device's memory does not hold a batch of {self.plan.batch} rows",
-            remedy=f"start again with --batch-size {fitting}" if fitting else "not one row fits: use another device",
+            f"the device's memory does not hold a batch of {self.batch_plan.batch} rows",
+            remedy=f"start again with --batch-size {batch}" if batch else "not one row fits: use another device",
         )
 
-    def _fitting_batch(self) -> int:
-        """The largest of a half, a quarter, ... of the batch whose step fits, found by trying; 0 if none does."""
-        batch = self.plan.batch // 2
-        while batch:
-            self.state.optimizer.zero_grad()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            plan = replace(self.plan, batch=batch)
-            first = next(make_batches(self.data, plan, self.config, self.state.progress.extent).epoch_batches(1, 0))
-            draws = step_draws(self.state.model.spec, batch, seed=0, step=0, device=first.device)
-            try:
-                torch.autograd.backward(self.step.losses(first, draws).total)
-                self.state.optimizer.step()  # the run is over, so its weights may move
-            except torch.OutOfMemoryError:
-                batch //= 2
-            else:
-                break
-        return batch
-
-    def _first_step(self) -> Step:
-        self.batches = make_batches(self.data, self.plan, self.config, self.state.progress.extent, self.group)
-        try:
-            return step_of(self.state.model, self.batches, self.config, compiled=self.compiled, group=self.group)
-        except torch.OutOfMemoryError:
-            raise RunError(
-                f"the device's memory does not hold the tokens of {len(self.data.train)} training rows",
-                remedy="use assignment: local, or a device with more memory",
-            ) from None
-
-    def _validate(self) -> ValidationResult:
-        try:
-            return self.group.broadcast_object(self.validator(self.state.model) if self.group.is_main else None)
-        except torch.OutOfMemoryError:
-            raise RunError(
-                f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
-                remedy=f"start again with --set val_batch_size={max(1, self.config.val_batch_size // 4)}",
-            ) from None
-
-    def _run(self) -> str | None:
+    def _train_epochs(self) -> str | None:
         progress = self.state.progress
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
         if progress.epoch < self.config.epochs:
-            self.step = self._first_step()
+            self.step = self._make_step()
         while progress.epoch < self.config.epochs:
-            waited = progress.epoch - progress.reference_epoch
+            without_improvement = progress.epoch - progress.reference_epoch
             validated = progress.epoch % self.config.val_every_n_epochs == 0
-            if validated and waited >= self.config.early_stopping_patience:
-                return f"no better score for {waited} epochs (early_stopping_patience)"
+            if validated and without_improvement >= self.config.early_stopping_patience:
+                return f"no better score for {without_improvement} epochs (early_stopping_patience)"
             started = time.perf_counter()
-            finished = self._train_epoch(progress.epoch + 1)
-            if finished:
+            if self._train_epoch(progress.epoch + 1):
                 progress.epoch += 1
-                self._finish_epoch(self._epoch_losses(), time.perf_counter() - started)
-            if self._asked_to_stop() and progress.epoch < self.config.epochs:
-                self.save(self.state, False)
-                self.group.barrier()  # torchrun ends the others soon after the first that ends
-                return self.stop.reason
+                self._finish_epoch(self._take_epoch_losses(), time.perf_counter() - started)
+            if self._stop_requested() and progress.epoch < self.config.epochs:
+                self._save(is_best=False)
+                self.group.barrier()  # torchrun ends all processes soon after the first one ends
+                return self.run.stop_reason
         return None
 
-    def _asked_to_stop(self) -> bool:
-        """Whether any process was asked to; once it was, all of them are, for the reason of the first that was."""
-        group = self.group
-        if not group.any(self.stop.reason is not None):
-            return False
-        reasons = group.gather_objects(self.stop.reason)
-        told = [reason if rank == 0 else f"{reason} (process {rank})" for rank, reason in enumerate(reasons) if reason]
-        self.stop.stop(group.broadcast_object(told[0] if told else None))
-        return True
-
     def _train_epoch(self, epoch: int) -> bool:
-        """The remaining steps of an epoch; False when asked to stop before its end."""
-        progress = self.state.progress
+        """The remaining steps of an epoch; False if the run was asked to stop before its end."""
+        progress, steps = self.state.progress, self.batch_plan.steps
         batches = self.batches.epoch_batches(epoch, progress.step_in_epoch)
         sums: Tensor | None = None
-        names = sorted(LossTerms.__dataclass_fields__)
         if progress.losses:
-            sums = torch.tensor([progress.losses[name] for name in names], dtype=torch.float64, device=self.device)
+            sums = torch.tensor([progress.losses[name] for name in LOSS_NAMES], dtype=torch.float64, device=self.device)
         resets = torch.zeros((), dtype=torch.int64, device=self.device)
         interrupted = False
-        while progress.step_in_epoch < self.plan.steps and not interrupted:
-            terms, replaced = self._step(next(batches))
+        while progress.step_in_epoch < steps and not interrupted:
+            terms, num_reset = self._optimize(next(batches))
             named = terms.named()
-            values = torch.stack([named[name].detach() for name in names]).double()
+            values = torch.stack([named[name].detach() for name in LOSS_NAMES]).double()
             sums = values if sums is None else sums + values
-            resets += replaced
+            resets += num_reset
             progress.step += 1
             progress.step_in_epoch += 1
-            self.observer.step(epoch, progress.step_in_epoch, self.plan.steps)
-            interrupted = self._asked_to_stop() and progress.step_in_epoch < self.plan.steps
+            for callback in self.callbacks:
+                callback.on_step(self.run, StepReport(epoch, progress.step_in_epoch, steps))
+            interrupted = self._stop_requested() and progress.step_in_epoch < steps
         assert sums is not None, "an epoch has at least one step"
-        progress.losses = dict(zip(names, sums.tolist(), strict=True))
+        progress.losses = dict(zip(LOSS_NAMES, sums.tolist(), strict=True))
         progress.resets += int(resets)
         self._check_finite(epoch)
         return not interrupted
 
-    def _check_finite(self, epoch: int) -> None:
-        """Refuse to go on, and above all to save, when a loss or a weight is lost."""
-        length = torch.nn.utils.get_total_norm([weight.detach() for weight in self.state.model.parameters()])
-        if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(length)))):
-            raise RunError(
-                f"a loss or a weight is no longer finite in epoch {epoch}",
-                remedy="lower learning_rate; the last good state is in last.pt",
-            )
-
-    def _step(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
-        """One optimizer step on a batch of the feed."""
+    def _optimize(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
+        """One optimizer step; returns the losses and the number of codes that were reset."""
         config, progress, model = self.config, self.state.progress, self.state.model
         draws = step_draws(
             model.spec,
-            self.plan.batch,
+            self.batch_plan.batch,
             seed=config.random_seed,
             step=progress.step,
             device=self.device,
             resets=resets_due(progress.step + 1, progress.planned_steps, config.dead_code_reset_interval),
         )
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = group["share"] * learning_rate(progress.step, progress.planned_steps, config.learning_rate)
+        rate = learning_rate(progress.step, progress.planned_steps, config.learning_rate)
+        for parameters in self.state.optimizer.param_groups:
+            parameters["lr"] = parameters["lr_scale"] * rate
         self.state.optimizer.zero_grad()
         terms = self.step.losses(batch, draws)
         torch.autograd.backward(terms.total)
@@ -203,65 +145,99 @@ class Trainer:
         self.state.optimizer.step()
         return terms, self.step.after_update(draws)
 
-    def _epoch_losses(self) -> dict[str, float]:
-        """Mean losses over the steps of the epoch just finished; the sums start again."""
+    def _check_finite(self, epoch: int) -> None:
+        """Stop, and save nothing, if a loss or a weight is no longer finite."""
+        norm = torch.nn.utils.get_total_norm([weight.detach() for weight in self.state.model.parameters()])
+        if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(norm)))):
+            raise RunError(
+                f"a loss or a weight is no longer finite in epoch {epoch}",
+                remedy="lower learning_rate; the last good state is in last.pt",
+            )
+
+    def _take_epoch_losses(self) -> dict[str, float]:
+        """Mean losses over the steps of the epoch that ended; the sums start again."""
         progress = self.state.progress
-        means = {name: value / self.plan.steps for name, value in progress.losses.items()}
+        means = {name: value / self.batch_plan.steps for name, value in progress.losses.items()}
         progress.losses, progress.step_in_epoch = {}, 0
         return means
 
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
-        """Validate when due, note the history, keep the best, save."""
-        config, progress, history = self.config, self.state.progress, self.state.history
+        """Validate if it is due, record the history, keep the best model, save, and call the callbacks."""
+        config, progress = self.config, self.state.progress
         epoch = progress.epoch
-        validation = None
-        if epoch % config.val_every_n_epochs == 0 or epoch == config.epochs:
-            validation = self._validate()
+        due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
+        validation = self._validate() if due else None
         record: Record = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
         record |= {f"train_{name}": value for name, value in losses.items()}
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
         progress.resets_total += progress.resets
         progress.resets = 0
-        best = False
+        is_best = False
         if validation is not None:
             score = checkpoint_score(validation, config)
-            record |= validation.named() | {"score": score}
-            best = self._note_score(score, validation)
-        history.append(record)
-        due = validation is not None if config.save_every is None else epoch % config.save_every == 0
-        if best or due or epoch in (0, config.epochs):
-            self.save(self.state, best)
-            self.observer.saved(epoch)
-        self.observer.epoch(epoch, record, validation, best)
+            record |= validation.history_values() | {"score": score}
+            is_best = keep_if_best(self.state, validation, score, config, protect_start=config.warm_start)
+        self.state.history.append(record)
+        save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
+        if is_best or save_due or epoch in (0, config.epochs):
+            self._save(is_best=is_best)
+        report = EpochReport(epoch, record, validation, is_best)
+        for callback in self.callbacks:
+            callback.on_epoch(self.run, report)
+            if validation is not None:
+                callback.on_validation(self.run, report)
 
-    def _note_score(self, score: float, validation: ValidationResult) -> bool:
-        """Keep the state if it is the best: the lowest score among epochs that reconstruct no worse than epoch 0."""
-        progress = self.state.progress
-        if progress.epoch == 0:
-            progress.start_quality = validation.quality
-        if not score < progress.best_score or (self.config.warm_start and validation.quality < progress.start_quality):
+    def _validate(self) -> ValidationResult:
+        """Validate in the main process, for all processes."""
+        try:
+            result = self.validator(self.state.model) if self.group.is_main else None
+            return self.group.broadcast_object(result)
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
+                remedy=f"start again with --set val_batch_size={max(1, self.config.val_batch_size // 4)}",
+            ) from None
+
+    def _save(self, *, is_best: bool) -> None:
+        for callback in self.callbacks:
+            callback.on_save(self.run, is_best)
+
+    def _stop_requested(self) -> bool:
+        """Whether any process was asked to stop; then all processes stop, for the reason of the first of them."""
+        group = self.group
+        if not group.any(self.run.stop_reason is not None):
             return False
-        if score < progress.reference_score - self.config.early_stopping_min_delta:
-            progress.reference_score, progress.reference_epoch = score, progress.epoch
-        progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
-        self.state.best_weights = {
-            name: tensor.detach().clone() for name, tensor in self.state.model.state_dict().items()
-        }
-        self.state.best_validation = validation
+        reasons = [
+            reason if rank == 0 else f"{reason} (process {rank})"
+            for rank, reason in enumerate(group.gather_objects(self.run.stop_reason))
+            if reason
+        ]
+        self.run.stop(group.broadcast_object(reasons[0] if reasons else None))
         return True
 
+    def _make_batches(self, batch_plan: BatchPlan) -> Batches:
+        return make_batches(
+            self.plan.data,
+            batch_plan,
+            streamed=self.plan.streams_batches,
+            seed=self.config.random_seed,
+            extent=self.state.progress.extent,
+            group=self.group,
+        )
 
-def checkpoint_score(validation: ValidationResult, config: VQVAEConfig) -> float:
-    """loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality), or val_loss alone."""
-    if not config.checkpoint_use_composite:
-        return validation.loss
-    return (
-        config.checkpoint_loss_weight * validation.loss
-        + config.checkpoint_topo_weight * (1 - validation.topographic_correlation)
-        + config.checkpoint_quality_weight * (1 - validation.quality)
-    )
-
-
-def resets_due(step: int, planned_steps: int, interval: int) -> bool:
-    """Whether dead codes are looked for after the given optimizer step (counted from 1)."""
-    return interval > 0 and step % interval == 0 and step <= LAST_RESETS * planned_steps
+    def _make_step(self) -> TrainingStep:
+        self.batches = self._make_batches(self.batch_plan)
+        try:
+            return STEPS[self.plan.spec.assignment](
+                self.state.model,
+                self.batches,
+                losses=self.config,
+                codebooks=self.config,
+                compiled=self.plan.compile_plan.compile,
+                group=self.group,
+            )
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"the device's memory does not hold the tokens of {len(self.plan.data.train)} training rows",
+                remedy="use assignment: local, or a device with more memory",
+            ) from None

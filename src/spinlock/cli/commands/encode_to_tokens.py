@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Dataset, Device, Model, Output, Overwrite
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from spinlock.io.features import FeatureSource
-    from spinlock.runtime.process_group import ProcessGroup
-    from spinlock.tokenizer import EncodedBlock, Tokenizer
-
-BATCH_SIZE = 8192
+from spinlock.cli.options import Dataset, Device, Model, Output, Overwrite, Quiet
 
 
 def encode_to_tokens(
@@ -29,21 +15,23 @@ def encode_to_tokens(
     output: Output,
     batch_size: Annotated[
         int, typer.Option("--batch-size", help="Rows read at a time; the tokens do not depend on it.")
-    ] = BATCH_SIZE,
+    ] = 8192,
     device: Device = "auto",
+    quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Turn the features of a dataset into tokens.
 
+    Under torchrun the processes share the rows.
+
     [bold]Example[/bold]
 
-    spinlock encode-to-tokens --dataset datasets/test_4k_phase1_phase2.h5
-    --vqvae-model checkpoints/vqvae/production_4k/best_model.pt --output datasets/test_4k_tokens.h5
+    spinlock encode-to-tokens --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
+    datasets/quickstart_tokens.h5
     """
     from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
-    from spinlock.io.features import open_features
     from spinlock.io.hdf5 import open_hdf5
 
     if batch_size < 1:
@@ -52,140 +40,32 @@ def encode_to_tokens(
     open_hdf5(dataset).close()
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
-    from spinlock.cli.terminal import first_only  # after the checks: what follows imports torch, which takes seconds
+    from spinlock.checkpoint.file import load_checkpoint  # after the checks: these imports take seconds, with torch
+    from spinlock.cli.terminal import main_process_only, stdout
+    from spinlock.cli.views.progress import progress
+    from spinlock.encoding import RowCodec, encode_file
+    from spinlock.io.features import open_features
     from spinlock.runtime.device import choose_device
     from spinlock.runtime.rendezvous import process_group
-    from spinlock.tokenizer import Tokenizer
 
-    with process_group() as group, first_only(group.is_main):
-        tokenizer = Tokenizer.load(
-            vqvae_model, choose_device(device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-        )
-        trained_on = tokenizer.checkpoint.content["dataset"]
-        with open_features(dataset, family=trained_on["family"], feature_type=trained_on["feature_type"]) as source:
-            blocks = _encoded(source, tokenizer, batch_size, group)
-            if group.is_main:
-                _write(source, tokenizer, blocks, output, overwrite)
-            else:
-                deque(blocks, maxlen=0)  # what it makes goes to the first process
-
-
-def _encoded(
-    source: FeatureSource, tokenizer: Tokenizer, batch_size: int, group: ProcessGroup
-) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
-    """Raw rows and tokens, block by block, in the first process; each of several encodes its share of the blocks."""
-    import numpy as np
-
-    from spinlock.errors import located
-    from spinlock.preprocessing.cleaning import match_columns
-    from spinlock.runtime.threads import prefetch
-
-    with located(source.path):
-        columns = match_columns(source.names, tokenizer.feature_names)
-    in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
-    last = (source.num_rows - 1) // batch_size
-    waiting = []
-    own = None
-    for number, rows in enumerate(prefetch(_blocks_of(source, batch_size, group))):
-        waiting.append(rows)
-        if len(rows) and number % group.world_size == group.rank:
-            own = tokenizer.encode_block(rows if in_order else rows[:, columns])
-        if number % group.world_size == group.world_size - 1 or number == last:
-            done = group.gather_objects(own)
-            yield from zip(waiting, done, strict=False)
-            waiting, own = [], None
-
-
-def _blocks_of(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[NDArray[np.float32]]:
-    """All blocks of rows for the first process, which hashes them too; the others leave those of others empty."""
-    if group.is_main:
-        yield from (rows for _, rows in source.blocks(size))
-        return
-    for number, start in enumerate(range(0, source.num_rows, size)):
-        stop = start + size if number % group.world_size == group.rank else start
-        yield source.read(start, stop)
-
-
-def _write(
-    source: FeatureSource,
-    tokenizer: Tokenizer,
-    blocks: Iterator[tuple[NDArray[np.float32], EncodedBlock]],
-    output: Path,
-    overwrite: bool,
-) -> None:
-    import hashlib
-    import time
-
-    from spinlock import __version__
-    from spinlock.cli.terminal import out
-    from spinlock.cli.views.progress import progress
-    from spinlock.io.token_columns import TokenColumns
-    from spinlock.io.tokens import TokenWriter
-    from spinlock.runtime.threads import prefetch
-
-    extra = len(source.names) - len(tokenizer.feature_names)
-    digest, started = hashlib.sha256(), time.perf_counter()
-    imputed = clipped = errors = 0.0
-    near_ties = 0
-    writer = TokenWriter(
-        output,
-        TokenColumns.of(tokenizer.codebook_sizes),
-        source.shape[:-1],
-        attributes={
-            "program_version": __version__,
-            "assignment": tokenizer.model.spec.assignment,
-            "model_sha256": tokenizer.sha256(),
-            "extra_columns": extra,
-        },
-        annotations=source,
-        overwrite=overwrite,
-    )
-    with writer, progress("encoding", source.num_rows) as advance:
-        for rows, block in prefetch(blocks):
-            digest.update(rows.astype("<f4", copy=False).data)
-            writer.write(
-                block.indices,
-                reconstruction_error=block.error,
-                error_percentile=block.percentile,
-                clipped_share=block.clipped,
-                imputed_share=block.imputed,
+    with process_group() as group, main_process_only(group.is_main):
+        chosen = choose_device(device, local_rank=group.local_rank, local_world_size=group.local_world_size)
+        checkpoint = load_checkpoint(vqvae_model)
+        model = RowCodec.of(checkpoint, chosen)
+        trained_on = checkpoint.dataset
+        with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
+            rows = source.num_rows
+        with progress("encoding", rows) as advance:
+            summary = encode_file(
+                model, dataset, output, batch_size=batch_size, overwrite=overwrite, group=group, advance=advance
             )
-            imputed += float(block.imputed.sum())
-            clipped += float(block.clipped.sum())
-            errors += float(block.error.sum())
-            near_ties += int(block.near_tie.sum())
-            advance(len(rows))
-        writer.write_split(_sides(source.num_operators, digest.hexdigest(), tokenizer))
-        kept = len(tokenizer.cleaner.kept)
-        writer.set_attributes(
-            {
-                "features_sha256": digest.hexdigest(),
-                "imputed_cells": round(imputed * kept),
-                "clipped_cells": round(clipped * kept),
-                "near_tie_rows": near_ties,
-            }
+        if summary is None:
+            return
+        console = stdout()
+        console.print(f"{summary.rows} rows to {summary.tokens_per_row} tokens each: {output}")
+        console.print(
+            f"mean reconstruction error {summary.mean_error:.4f} (normalized units), imputed cells "
+            f"{summary.imputed_cells}, clipped cells {summary.clipped_cells}, extra columns ignored "
+            f"{summary.extra_columns}, rows with a near tie {summary.near_tie_rows}"
         )
-    seconds = time.perf_counter() - started
-    console = out()
-    console.print(f"{source.num_rows} rows to {3 * len(tokenizer.categories)} tokens each: {output}")
-    console.print(
-        f"mean reconstruction error {errors / source.num_rows:.4f} (normalized units), imputed cells "
-        f"{round(imputed * kept)}, clipped cells {round(clipped * kept)}, extra columns ignored {extra}, rows with "
-        f"a near tie {near_ties}"
-    )
-    console.print(f"{seconds:.1f} s, {source.num_rows / seconds:.0f} rows per second")
-
-
-def _sides(operators: int, sha256: str, tokenizer: Tokenizer) -> NDArray[np.int8]:
-    """Which operators [N] were trained on, where the dataset is the one that the model was trained on."""
-    import numpy as np
-
-    from spinlock.io.tokens import SIDES
-
-    content = tokenizer.checkpoint.content
-    trained_on = content["dataset"]
-    sides = np.full(operators, SIDES.index("new"), dtype=np.int8)
-    if (operators, sha256) == (trained_on["num_operators"], trained_on["sha256"]):
-        for side in ("train", "validation"):
-            sides[content["split_operators"][side].numpy()] = SIDES.index(side)
-    return sides
+        console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")

@@ -1,4 +1,4 @@
-"""``extract-features``: the features of rollouts that somebody else simulated."""
+"""``extract-features``: features of rollouts that another program simulated."""
 
 from __future__ import annotations
 
@@ -13,56 +13,49 @@ from spinlock.cli.options import Device, Output, Overwrite
 
 
 def extract_features(
-    rollouts: Annotated[Path, typer.Option("--rollouts", help="HDF5 file of fields to describe.", metavar="H5")],
+    rollouts: Annotated[Path, typer.Option("--rollouts", help="HDF5 file with the fields.", metavar="H5")],
     output: Output,
-    scale: Annotated[float, typer.Option("--scale", help="Multiply the fields by this first.")] = 1.0,
+    scale: Annotated[float, typer.Option("--scale", help="Factor that is applied to the fields first.")] = 1.0,
     hold_diverged: Annotated[
-        bool, typer.Option("--hold-diverged", help="Let runs that stop being finite hold their last good frame.")
+        bool,
+        typer.Option("--hold-diverged", help="Repeat the last good frame of runs that are no longer finite."),
     ] = False,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Describe rollouts by the same features as generate, and write them as a dataset.
+    """Extract the features of rollouts and write them as a dataset.
 
-    The file has /outputs/fields (operators, realizations, frames, channels, grid), or is one of The Well; fields are
-    1-D or 2-D. The sensitivity features need the operator itself and are left out.
+    The file has /outputs/fields (operators, realizations, frames, channels, grid), or is a file of The Well. Fields are
+    1-D or 2-D. The features are those of generate without the sensitivity group, which needs the operator itself.
 
     [bold]Example[/bold]
 
     spinlock extract-features --rollouts my_rollouts.h5 --output datasets/my_features.h5
     """
-    import math
-
-    from spinlock.cli.terminal import log, out, size
+    from spinlock.cli.terminal import log, size, stdout
     from spinlock.cli.views.progress import progress
-    from spinlock.errors import DataError
-    from spinlock.io.atomic import check_writable
     from spinlock.io.rollouts import open_rollouts
 
-    if not (math.isfinite(scale) and scale > 0):
-        raise DataError(f"--scale is {scale}", expected="a number above 0")
-    check_writable(output, overwrite=overwrite, inputs=[rollouts])
     with open_rollouts(rollouts) as source:
-        from spinlock.generation.extraction import check_grid, extract_rollouts
-        from spinlock.runtime.device import choose_device  # after the checks: importing torch takes seconds
-
-        chosen = choose_device(device)
-        check_grid(source)
+        num_operators = source.num_operators
         log(
-            f"{source.layout}: {source.num_operators} operators, {source.realizations} realizations, "
+            f"{source.layout}: {num_operators} operators, {source.realizations} realizations, "
             f"{source.frames} frames, grid {' x '.join(str(side) for side in source.grid if side > 1)}"
         )
-        with progress("describing", source.num_operators, unit="operators") as advance:
-            held = extract_rollouts(
-                source,
-                output,
-                chosen,
-                hold=hold_diverged,
-                scale=scale,
-                overwrite=overwrite,
-                attributes={"command_line": shlex.join(sys.argv), "rollouts": str(rollouts)},
-                advance=advance,
-            )
-        if held:
-            out().print(f"{held} runs diverged and hold their last good frame (marked in /metadata/held)")
-        out().print(f"{source.num_operators} operators described, {size(output.stat().st_size)}: {output}")
+
+    from spinlock.generation.extraction import extract_features as extract  # imports torch, which takes seconds
+
+    with progress("extracting", num_operators, unit="operators") as advance:
+        result = extract(
+            rollouts,
+            output,
+            device=device,
+            hold_diverged=hold_diverged,
+            scale=scale,
+            overwrite=overwrite,
+            command_line=shlex.join(sys.argv),
+            advance=advance,
+        )
+    if result.num_held:
+        stdout().print(f"{result.num_held} runs diverged and repeat their last good frame (marked in /metadata/held)")
+    stdout().print(f"{result.num_operators} operators, {size(output.stat().st_size)}: {output}")

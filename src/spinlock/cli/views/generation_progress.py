@@ -1,4 +1,4 @@
-"""How a generation goes on: a bar with operators per second and time left; plain lines when stderr is no terminal."""
+"""Progress and result of a generation: a bar with rate and remaining time, or plain lines without a terminal."""
 
 from __future__ import annotations
 
@@ -10,68 +10,91 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from spinlock.cli.terminal import duration, is_terminal, log
+from spinlock.cli.terminal import duration, is_quiet, is_terminal, log, size, stdout
+from spinlock.cli.views.generation_plan import describe_balance
 from spinlock.cli.views.progress import PLAIN_SECONDS
+from spinlock.generation.callbacks import GenerationCallback
 
 if TYPE_CHECKING:
     from spinlock.generation.blocks import Block
+    from spinlock.generation.generate import GenerationResult
     from spinlock.runtime.process_group import ProcessGroup
 
 
-class GenerationProgress:
-    """An observer of a generation."""
+class GenerationProgress(GenerationCallback):
+    """Prints the progress of a generation to stderr and its result to stdout; a context manager."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._said = self._started
-        self._total = self._done = self._before = 0
+        self._started = self._last_line = time.monotonic()
+        self._total = self._finished = self._finished_before = 0
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._who = ""
+        self._prefix = ""
 
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
-        """The blocks of this process, and those done before."""
+    def on_start(self, blocks: Sequence[Block], finished: Sequence[Block], group: ProcessGroup) -> None:
+        """Start the bar."""
         self._total = sum(len(block.members) for block in blocks)
-        self._done = self._before = sum(len(block.members) for block in done)
+        self._finished = self._finished_before = sum(len(block.members) for block in finished)
         self._started = time.monotonic()
-        self._who = "" if share.world_size == 1 else f"process {share.rank} of {share.world_size}: "
-        if done:
-            log(f"{self._who}going on: {self._done} of {self._total} operators are done")
-        if is_terminal():
+        self._prefix = "" if group.world_size == 1 else f"process {group.rank} of {group.world_size}: "
+        if finished:
+            log(f"{self._prefix}resuming: {self._finished} of {self._total} operators are finished")
+        if is_terminal() and not is_quiet():
             columns = (TextColumn("generating"), BarColumn(), TextColumn("{task.description}"))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
-            self._task = self._bar.add_task(self._line(), total=self._total, completed=self._done)
+            self._task = self._bar.add_task(self._status(), total=self._total, completed=self._finished)
 
-    def computed(self, block: Block) -> None:
-        """One block more."""
-        self._done += len(block.members)
+    def on_block(self, block: Block) -> None:
+        """Advance the bar, or print a line from time to time."""
+        self._finished += len(block.members)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, description=self._line())
-        elif time.monotonic() - self._said >= PLAIN_SECONDS:
-            self._said = time.monotonic()
-            log(f"{self._who}generating: {self._line()}")
+            self._bar.update(self._task, completed=self._finished, description=self._status())
+        elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            log(f"{self._prefix}generating: {self._status()}")
 
-    def waiting(self) -> None:
-        """Done, the others are not."""
+    def on_wait(self) -> None:
+        """Print that this process waits for the others."""
         self._stop()
-        log(f"{self._who}done, waiting for the others")
+        log(f"{self._prefix}done, waiting for the other processes")
 
-    def joining(self) -> None:
-        """The dataset is being written."""
+    def on_merge(self) -> None:
+        """Print that the dataset is written."""
         self._stop()
         log("writing the dataset ...")
 
-    def _line(self) -> str:
-        fresh = self._done - self._before
+    def on_end(self, result: GenerationResult) -> None:
+        """Print the result."""
+        console = stdout()
+        if result.was_complete:
+            console.print(f"complete already: {result.output}")
+            return
+        if result.balance is not None:
+            console.print(describe_balance(result.balance))
+        console.print(
+            f"{result.num_diverged} of {result.num_operators} operators had a run that left the bound "
+            f"{result.blow_up_bound:g} (marked in /metadata/blow_up)"
+        )
+        all_computed = result.num_computed == result.num_operators
+        rate = f" ({result.num_computed / result.seconds:.1f} operators/s)" if all_computed else ""
+        console.print(
+            f"{result.num_operators} operators, {result.num_computed} of them in {duration(result.seconds)}{rate}, "
+            f"{size(result.output.stat().st_size)}: {result.output}"
+        )
+
+    def _status(self) -> str:
+        """Finished operators, rate and remaining time."""
+        num_computed = self._finished - self._finished_before
         seconds = time.monotonic() - self._started
-        line = f"{self._done}/{self._total} operators"
-        if not fresh or seconds <= 0:
-            return line
-        left = duration((self._total - self._done) * seconds / fresh)
-        return f"{line}, {fresh / seconds:.1f} operators/s, {left} left"
+        status = f"{self._finished}/{self._total} operators"
+        if not num_computed or seconds <= 0:
+            return status
+        remaining = duration((self._total - self._finished) * seconds / num_computed)
+        return f"{status}, {num_computed / seconds:.1f} operators/s, {remaining} left"
 
     def _stop(self) -> None:
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

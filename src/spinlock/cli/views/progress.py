@@ -1,4 +1,4 @@
-"""A progress bar over rows or operators; plain lines when stderr is no terminal."""
+"""A progress bar over rows or operators; plain lines if stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spinlock.cli.terminal import is_terminal, log
+from spinlock.cli.terminal import is_quiet, is_terminal, log
 
 PLAIN_SECONDS = 10.0
 """Seconds between two plain lines."""
@@ -17,18 +17,18 @@ PLAIN_SECONDS = 10.0
 
 @contextmanager
 def progress(title: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
-    """Yields a function that is told how many more are done."""
-    if is_terminal():
+    """Yield a function that is called with the number of units that were finished since its last call."""
+    if is_terminal() and not is_quiet():
         columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit))
         with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total)
-            yield lambda rows: bar.advance(task, rows)
+            yield lambda count: bar.advance(task, count)
         return
     done, last = 0, time.monotonic()
 
-    def advance(rows: int) -> None:
+    def advance(count: int) -> None:
         nonlocal done, last
-        done += rows
+        done += count
         if time.monotonic() - last >= PLAIN_SECONDS:
             last = time.monotonic()
             log(f"{title}: {done} of {total} {unit}")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from spinlock.cli.terminal import table
-from spinlock.evaluation.final_metrics import target_table
+from spinlock.metrics.targets import Target
 
 
-def target_rows(metrics: Mapping[str, Any]) -> Table:
-    """What was reached, what was wanted, and whether it is met."""
+def target_table(targets: Sequence[Target]) -> Table:
+    """The value of each target, its threshold, and whether it is met."""
     rows = [
         (
             target.metric,
@@ -20,6 +19,6 @@ def target_rows(metrics: Mapping[str, Any]) -> Table:
             f"{'>' if target.above else '<'} {target.threshold:.2f}",
             "met" if target.met else "missed",
         )
-        for target in target_table(metrics)
+        for target in targets
     ]
-    return table(("target", "reached", "wanted", ""), rows)
+    return table(("target", "value", "threshold", ""), rows)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from spinlock.evaluation.assignments import locality
+
 from spinlock.evaluation.final_metrics import final_metrics
-from spinlock.model.codec.inference import encode_local_rows, encode_rows
+from spinlock.model import JointVQVAE
+from spinlock.model.codec import make_codec
 from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 
@@ -46,8 +47,8 @@ def test_each_level_of_joint_tokens_adds_to_the_quality(joint: tuple[Run, dict[s
 def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> None:
     run, metrics = joint
     model, rows = run.best_model(), run.fixed.data.validation
-    assert model.joint is not None
-    own, together = encode_local_rows(model, rows).numpy(), encode_rows(model, rows).indices.numpy()
+    assert isinstance(model, JointVQVAE)
+    own, together = make_codec(model).encode_local(rows).numpy(), make_codec(model).encode(rows).indices.numpy()
     assert metrics["share_of_equal_tokens"] == pytest.approx((own == together).mean())
     assert 0.1 < metrics["share_of_equal_tokens"] < 0.99
     shares, vectors, start = [], model.joint.vectors().double().numpy(), 0

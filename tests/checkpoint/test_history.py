@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from spinlock.training.history import History
 
 

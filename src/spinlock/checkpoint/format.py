@@ -1,0 +1,78 @@
+"""The format of a checkpoint file: its version, and the keys that it must have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spinlock.errors import CheckpointError
+
+KIND = "spinlock-vqvae"
+FORMAT_VERSION = 1
+
+REMEDY = "give the best_model.pt or last.pt of a training run"
+
+REQUIRED = frozenset(
+    {
+        "model_state_dict",
+        "optimizer_state_dict",
+        "group_indices",
+        "normalization_stats",
+        "feature_names",
+        "config",
+        "history",
+        "val_loss",
+        "metrics",
+        "training_state",
+        "model_spec",
+        "cleaner",
+        "split",
+        "split_operators",
+        "dataset",
+        "discovery",
+        "dropped_features",
+        "provenance",
+        "requested_config",
+        "validation_errors",
+    }
+)
+
+REQUIRED_STATE = frozenset({"weights", "progress", "best_validation", "compile", "random", "environment"})
+
+
+def check_format(content: Any, path: Path) -> None:
+    """Refuse what is not a complete checkpoint of this format.
+
+    Raises
+    ------
+    CheckpointError
+        As said.
+    """
+    where = str(path)
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise CheckpointError("is not a checkpoint of this program", where=where, remedy=REMEDY)
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"has format version {version}",
+            where=where,
+            expected=f"version {FORMAT_VERSION}",
+            remedy="use the version of the program that wrote it, or train again",
+        )
+    missing = sorted(REQUIRED - content.keys())
+    if missing:
+        raise CheckpointError(f"lacks {', '.join(missing)}", where=where, remedy=REMEDY)
+    missing = sorted(REQUIRED_STATE - set(content["training_state"]))
+    if missing:
+        raise CheckpointError(f"lacks {', '.join(missing)} in training_state", where=where, remedy=REMEDY)
+
+
+@contextmanager
+def reading_part(part: str, where: str) -> Iterator[None]:
+    """Report a part that cannot be parsed as damage of the checkpoint."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise CheckpointError(f"is damaged: {part} cannot be read", where=where, remedy=REMEDY) from error

@@ -1,0 +1,37 @@
+"""The categories that were discovered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spinlock.cli.terminal import stdout, table
+from spinlock.discovery import Categories
+
+
+def print_categories(categories: Categories, output: Path) -> None:
+    """Print each category with examples of its columns, the scores and the stability to stdout."""
+    console, summary, agreement = stdout(), categories.summary, categories.agreement
+    rows = [
+        (name, str(len(columns)), *([] if agreement is None else [f"{agreement[name]:.2f}"]), _examples(columns))
+        for name, columns in categories.columns.items()
+    ]
+    heads = ("category", "columns", *([] if agreement is None else ["agreement"]), "for example")
+    console.print(table(heads, rows))
+    count = sum(len(columns) for columns in categories.columns.values())
+    console.print(
+        f"{len(categories.columns)} categories of {count} columns ({len(categories.dropped)} dropped); largest "
+        f"centroid cosine {summary.chosen.cosine:.3f}, {'below' if summary.meets_target else 'not below'} the target "
+        f"{summary.target:g}; silhouette {summary.chosen.silhouette:.3f}"
+    )
+    if categories.stability is not None:
+        index = categories.stability.adjusted_rand
+        console.print(
+            f"adjusted Rand index over {len(index)} bootstrap samples: mean {index.mean():.2f}, lowest "
+            f"{index.min():.2f}"
+        )
+    console.print(f"written: {output}")
+
+
+def _examples(columns: Sequence[str]) -> str:
+    return ", ".join(columns[:3]) + (", ..." if len(columns) > 3 else "")

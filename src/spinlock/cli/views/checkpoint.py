@@ -1,0 +1,62 @@
+"""What a checkpoint holds, as ``inspect`` prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spinlock.checkpoint.file import load_checkpoint
+from spinlock.cli.terminal import stdout, table
+from spinlock.cli.views.dropped import print_dropped
+from spinlock.cli.views.targets import target_table
+from spinlock.errors import DataError
+from spinlock.evaluation.report import targets_of
+
+
+def print_checkpoint(path: Path) -> None:
+    """Print progress, categories, targets, dropped columns, metrics, dataset and provenance of a checkpoint."""
+    console, checkpoint = stdout(), load_checkpoint(path)
+    progress, spec = checkpoint.state.progress, checkpoint.spec
+    console.print(
+        f"checkpoint: best epoch {progress.best_epoch}, trained to epoch {progress.epoch} of "
+        f"{checkpoint.config.epochs}, assignment {spec.assignment}"
+    )
+    rows = [
+        (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))
+        for name, group, dims, codes in zip(
+            spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
+        )
+    ]
+    console.print(table(("category", "columns", "latent dims", "codes"), rows))
+    if checkpoint.finished:
+        console.print(target_table(targets_of(checkpoint.metrics)))
+    else:
+        console.print("training is not finished: the targets are measured at its end")
+    print_dropped(console, checkpoint.cleaner.dropped)
+    scalars = [(name, f"{value:.4f}") for name, value in checkpoint.metrics.items() if isinstance(value, float)]
+    console.print(table(("metric", "value"), scalars))
+    dataset, provenance = checkpoint.dataset, checkpoint.provenance
+    console.print(
+        f"dataset: {dataset.num_operators} operators, {len(checkpoint.feature_names)} columns, "
+        f"{dataset.family}/{dataset.feature_type}, sha256 {dataset.sha256}"
+    )
+    console.print(f"versions: {', '.join(f'{name} {number}' for name, number in provenance.versions.items())}")
+    console.print(f"started {provenance.started}: {provenance.command_line}", markup=False)
+
+
+def print_targets(path: Path) -> None:
+    """Print the table of the four targets of a checkpoint.
+
+    Raises
+    ------
+    DataError
+        The training is not finished.
+    """
+    checkpoint = load_checkpoint(path)
+    if not checkpoint.finished:
+        raise DataError(
+            "its training is not finished",
+            where=str(path),
+            expected="a finished run",
+            remedy="go on with train-vqvae --resume-from",
+        )
+    stdout().print(target_table(targets_of(checkpoint.metrics)))

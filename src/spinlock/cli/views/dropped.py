@@ -1,0 +1,34 @@
+"""The columns that the cleaning drops: a summary in one line, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from spinlock.cli.terminal import table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spinlock.preprocessing.column_statistics import DropKind
+
+MAX_NAMES = 3
+"""Names of dropped columns that the summary shows."""
+
+
+def dropped_summary(by_reason: Mapping[DropKind, tuple[str, ...]], columns: int) -> str:
+    """``41 of 279 columns: 17 constant, 24 duplicate (AB, CD, EF, ...)``, or ``none``."""
+    names = [name for members in by_reason.values() for name in members]
+    if not names:
+        return f"none of {columns} columns"
+    counts = ", ".join(f"{len(members)} {reason}" for reason, members in by_reason.items() if members)
+    examples = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+    return f"{len(names)} of {columns} columns: {counts} ({examples})"
+
+
+def print_dropped(console: Console, dropped: Mapping[str, str]) -> None:
+    """Print every dropped column with its reason."""
+    if not dropped:
+        console.print("no constant, duplicate or mostly missing columns")
+        return
+    console.print(table(("dropped column", "reason"), list(dropped.items())))

@@ -1,0 +1,91 @@
+"""The plan of a training run: a few aligned lines before training, and everything with ``--dry-run``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spinlock.cli.terminal import duration, log, log_fields, size, stdout, table
+from spinlock.cli.views.dropped import dropped_summary
+from spinlock.config import dump_config
+from spinlock.metrics.rate_distortion import gaussian_quality
+from spinlock.model import LEVELS, build_network
+from spinlock.training.estimate import estimate
+from spinlock.training.messages import adaptation_messages, schedule_messages
+
+if TYPE_CHECKING:
+    import torch
+
+    from spinlock.training.plan import Plan
+
+
+def log_plan(plan: Plan, *, verbose: bool) -> None:
+    """Print what the run will do to stderr."""
+    data, spec, selection, batches = plan.data, plan.spec, plan.selection, plan.batch_plan
+    table = data.table
+    log_fields(
+        [
+            ("table", f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows"),
+            ("split", f"{len(data.split.train)} training rows, {len(data.split.validation)} validation rows"),
+            ("dropped", dropped_summary(data.cleaner.dropped_by_reason(), len(table.names))),
+            (
+                "categories",
+                f"{spec.num_categories} of {spec.num_columns} columns, largest centroid cosine "
+                f"{selection.chosen.cosine:.3f}",
+            ),
+            ("tokens", f"{LEVELS * spec.num_categories} per row ({spec.assignment}), {spec.bits_per_row:.0f} bits"),
+            (
+                "expected",
+                f"quality {selection.expected_quality:.3f}, utilization {selection.expected_utilization:.3f} on "
+                "held-out rows before training",
+            ),
+            ("training", f"{plan.config.epochs} epochs of {batches.steps} steps of {batches.batch} rows"),
+            ("compiler", plan.compile_plan.reason),
+        ]
+    )
+    if verbose:
+        for name, reason in data.cleaner.dropped.items():
+            log(f"dropped {name}: {reason}")
+        for message in schedule_messages(plan):
+            log(message)
+    for message in adaptation_messages(plan):
+        log(f"adapted: {message}")
+
+
+def print_dry_run(plan: Plan, device: torch.device) -> None:
+    """Print configuration, categories, sizes, prediction, schedule, time and memory of a new run to stdout."""
+    console, spec, selection = stdout(), plan.spec, plan.selection
+    console.print(dump_config(plan.config), markup=False)
+    rows = [
+        (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))
+        for name, group, dims, codes in zip(
+            spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
+        )
+    ]
+    console.print(table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
+    parameters = sum(parameter.numel() for parameter in build_network(spec).parameters())
+    assert plan.spectrum is not None, "a new plan knows the spectrum"
+    reference = gaussian_quality(plan.spectrum, spec.bits_per_row)
+    console.print(f"parameters: {parameters}")
+    console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
+    start = "before training" if plan.config.warm_start else "of closed-form initialization, which is off"
+    console.print(
+        f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
+        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) at these bits: {reference:.3f}"
+    )
+    for message in schedule_messages(plan):
+        console.print(message)
+    console.print(plan.compile_plan.reason)
+    expected = estimate(plan, device)
+    console.print(
+        f"estimate: {duration(expected.seconds)} of training on {device}, {size(expected.memory)} of memory "
+        "beside the program itself"
+    )
+    console.print("dry run: nothing was written")
+
+
+def print_resumed_dry_run(plan: Plan, epoch: int) -> None:
+    """Print the configuration of a resumed run and what remains to be done to stdout."""
+    console = stdout()
+    console.print(dump_config(plan.config), markup=False)
+    remaining = max(0, plan.config.epochs - epoch)
+    console.print(f"would go on after epoch {epoch}: {remaining} epochs remain; dry run: nothing was written")

@@ -1,0 +1,75 @@
+"""The end of a training run: the chosen epoch, the four targets, advice on missed ones, and the next command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spinlock.cli.terminal import stdout
+from spinlock.cli.views.targets import target_table
+from spinlock.evaluation.report import make_report
+from spinlock.model import LEVELS
+from spinlock.training.run import Run
+
+
+def print_result(run: Run) -> None:
+    """Print the outcome of a finished run to stdout."""
+    console, metrics, spec = stdout(), run.metrics, run.plan.spec
+    report = make_report(run.checkpoint(), metrics)
+    console.print(_chosen_epoch(run))
+    console.print(target_table(report.targets))
+    for metric, text in report.advice.items():
+        console.print(f"{metric}: {text}.")
+    levels = metrics["quality_by_level"]
+    console.print(
+        f"{metrics['bits_per_sample']:.0f} bits per row in {LEVELS * spec.num_categories} tokens ({spec.assignment}); "
+        f"quality by level {' / '.join(f'{value:.3f}' for value in levels)}; training rows "
+        f"{metrics['quality_train']:.3f}; Gaussian reference {metrics['rate_distortion_quality']['held_out']:.3f}; "
+        f"over all columns {metrics['quality_all_columns']:.3f}"
+    )
+    for level in range(1, len(levels)):
+        if levels[level] < levels[level - 1]:
+            console.print(
+                f"level {level + 1} adds nothing on the validation rows ({levels[level - 1]:.3f} to "
+                f"{levels[level]:.3f}): too few rows or too heavy tails for so many codes"
+            )
+    if metrics["quality_joint"] is not None:
+        console.print(_assignment_comparison(metrics, spec.assignment))
+    console.print(f"written: {run.plan.config.output_dir}")
+    console.print(f"next: {next_command(run)}")
+
+
+def next_command(run: Run) -> str:
+    """The command that encodes the dataset of a finished run."""
+    dataset = Path(run.plan.config.input_path)
+    output = dataset.with_name(f"{dataset.stem}_tokens.h5")
+    command = ["spinlock", "encode-to-tokens", "--dataset", str(dataset)]
+    return shlex.join([*command, "--vqvae-model", str(run.directory.best), "--output", str(output)])
+
+
+def _chosen_epoch(run: Run) -> str:
+    progress, chosen = run.state.progress, run.metrics["reconstruction_quality"]
+    qualities = [value for value in run.state.history.columns["val_quality"] if value is not None]
+    initial = qualities[0]
+    if progress.best_epoch == 0 and progress.epoch > 0:
+        return (
+            f"epoch 0 of {progress.epoch} was chosen (quality {initial:.4f}): training did not improve the score that "
+            f"chooses; the best quality of an epoch was {max(qualities[1:], default=initial):.4f}"
+        )
+    return (
+        f"epoch {progress.best_epoch} of {progress.epoch} was chosen (quality {chosen:.4f}; {initial:.4f} at epoch 0)"
+    )
+
+
+def _assignment_comparison(metrics: Mapping[str, Any], assignment: str) -> str:
+    """The quality of both kinds of tokens at the same bits, and how local the joint ones are."""
+    qualities = (
+        f"{kind} tokens {metrics[f'quality_{kind}']:.3f}{'' if kind == assignment else ' (not trained)'}"
+        for kind in ("local", "joint")
+    )
+    return (
+        f"at these bits: {', '.join(qualities)}; {metrics['share_of_equal_tokens']:.0%} of the joint tokens equal the "
+        f"local ones, and a joint code has {metrics['energy_within_category']:.0%} of its energy in its own category"
+    )

@@ -1,0 +1,44 @@
+"""What a token file holds, as ``inspect`` prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from spinlock.cli.terminal import stdout, table
+from spinlock.cli.views.dataset import check_row, print_attributes
+from spinlock.io.tokens import TokenFile
+
+READ_ROWS = 8192
+
+
+def print_tokens(path: Path, row: int | None) -> None:
+    """Print split, errors, use of each codebook and attributes of a token file, or the tokens of one row."""
+    console = stdout()
+    with TokenFile.open(path) as source:
+        console.print(f"tokens {list(source.shape)}, {len(set(source.category))} categories")
+        names = source.columns.names
+        if row is not None:
+            check_row(row, source.num_rows, path)
+            codes = source.read(row, row + 1)[0].tolist()
+            rows = [
+                (name, str(code), str(size))
+                for name, code, size in zip(names, codes, source.codebook_size, strict=True)
+            ]
+            console.print(table(("token", "code", "of"), rows))
+            return
+        sides, counts = np.unique(source.split, return_counts=True)
+        console.print("split: " + ", ".join(f"{count} {side}" for side, count in zip(sides, counts, strict=True)))
+        errors = source.row_quality("reconstruction_error")
+        console.print(f"reconstruction error: mean {errors.mean():.4f}, largest {errors.max():.4f}")
+        used: list[set[int]] = [set() for _ in names]
+        for _, block in source.blocks(READ_ROWS):
+            for codes_used, values in zip(used, block.T, strict=True):
+                codes_used.update(np.unique(values).tolist())
+        rows = [
+            (name, str(size), f"{len(codes_used) / size:.2f}")
+            for name, size, codes_used in zip(names, source.codebook_size, used, strict=True)
+        ]
+        console.print(table(("token column", "codes", "used"), rows))
+        print_attributes(console, source.attributes)

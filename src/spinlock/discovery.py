@@ -1,0 +1,172 @@
+"""Category discovery without training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spinlock.categories.candidates import DiscoveryLimits
+from spinlock.categories.mapping import save_mapping
+from spinlock.categories.stability import Stability, bootstrap_stability
+from spinlock.config import VQVAEConfig
+from spinlock.config.keywords import ConfigKeywords
+from spinlock.errors import DataError, located
+from spinlock.io.atomic import check_writable, write_files
+from spinlock.io.feature_table import FeatureTable
+from spinlock.preprocessing.training_data import TrainingData, fit_training_data, read_table, sample_fit_rows
+from spinlock.sizing.selection import Selection, SelectionSummary
+from spinlock.training.inputs import training_inputs
+from spinlock.training.plan import feature_correlation, select_categories
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories of a table's features, and how they were found.
+
+    Attributes
+    ----------
+    columns
+        {category: names of its columns}, larger categories first.
+    dropped
+        {column: reason} of the columns that the cleaning drops.
+    summary
+        Scores of the chosen partition and of every candidate, the target, and the expected quality.
+    stability
+        Adjusted Rand index and agreement over bootstrap samples, or None.
+    path
+        The table.
+    """
+
+    columns: dict[str, tuple[str, ...]]
+    dropped: dict[str, str]
+    summary: SelectionSummary
+    stability: Stability | None
+    path: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the categories."""
+        return tuple(self.columns)
+
+    @property
+    def agreement(self) -> dict[str, float] | None:
+        """{category: mean agreement of its columns over bootstrap samples}, from 0 to 1; None without stability."""
+        if self.stability is None:
+            return None
+        sizes = [len(columns) for columns in self.columns.values()]
+        by_category = np.split(self._column_agreement(), np.cumsum(sizes)[:-1])
+        return {name: float(values.mean()) for name, values in zip(self.columns, by_category, strict=True)}
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write a mapping file, which ``category_mapping_file`` reads; scores and stability are comments in it.
+
+        Raises
+        ------
+        OutputError
+            The file exists or cannot be written.
+        """
+        comments: dict[str, Any] = {
+            "dataset": self.path,
+            "orthogonality_target": self.summary.target,
+            "meets_target": self.summary.meets_target,
+            "chosen": self.summary.chosen.rounded(),
+            "candidates": [candidate.rounded() for candidate in self.summary.candidates],
+            "dropped": self.dropped,
+        }
+        if self.stability is not None:
+            columns = [column for members in self.columns.values() for column in members]
+            comments["stability"] = {
+                "draws": len(self.stability.adjusted_rand),
+                "adjusted_rand": [round(value, 4) for value in self.stability.adjusted_rand.tolist()],
+                "column_agreement": dict(zip(columns, np.round(self._column_agreement(), 4).tolist(), strict=True)),
+            }
+        check_writable(path, overwrite=overwrite)
+        write_files({Path(path): save_mapping(self.columns, comments)})
+
+    def _column_agreement(self) -> NDArray[np.float64]:
+        """Agreement of every column, category after category."""
+        assert self.stability is not None, "the stability was measured"
+        return self.stability.column_agreement
+
+
+def discover_categories(
+    table: FeatureTable | Any = None,
+    config: VQVAEConfig | Mapping[str, Any] | None = None,
+    *,
+    stability: int = 0,
+    **keywords: Unpack[ConfigKeywords],
+) -> Categories:
+    """Find which features of a table belong together.
+
+    Parameters
+    ----------
+    table
+        A table of :func:`spinlock.read_features`, the path of a dataset, an array or a data frame. The default is the
+        table that the configuration names.
+    config
+        A configuration, or its keys. Keys that are not given have their production values.
+    stability
+        Number of bootstrap samples of the rows on which the categories are discovered again; 0 for none.
+    **keywords
+        Keys of the configuration; they override ``config``.
+
+    Returns
+    -------
+    Categories
+
+    Raises
+    ------
+    DataError
+        The table cannot be used, or bootstrap samples were asked for and a mapping file is given.
+    """
+    if table is None and isinstance(config, VQVAEConfig):
+        settings, table = config, read_table(config)
+    else:
+        settings, table = training_inputs(table, config, keywords)
+    _check_stability(stability, settings)
+    seed = settings.random_seed
+    with located(table.path):
+        data = fit_training_data(table, data=settings, cleaning=settings, seed=seed, device=torch.device("cpu"))
+        fit_rows = sample_fit_rows(data, settings.fit_rows, seed)
+        selection = select_categories(settings, data, fit_rows, feature_correlation(data, fit_rows))
+    names = data.cleaner.kept_names
+    groups = zip(selection.category_names, selection.groups, strict=True)
+    return Categories(
+        columns={name: tuple(names[j] for j in group) for name, group in groups},
+        dropped=dict(data.cleaner.dropped),
+        summary=selection.summary,
+        stability=_measure_stability(data, selection, settings, stability) if stability else None,
+        path=table.path,
+    )
+
+
+def _check_stability(draws: int, settings: VQVAEConfig) -> None:
+    if draws < 0:
+        raise DataError(f"stability is {draws}", expected="0 or more")
+    if draws and settings.category_mapping_file is not None:
+        raise DataError(
+            f"stability with category_assignment {settings.category_assignment}",
+            expected="auto: bootstrap samples are partitioned without a mapping file",
+            remedy="leave stability out",
+        )
+
+
+def _measure_stability(data: TrainingData, selection: Selection, settings: VQVAEConfig, draws: int) -> Stability:
+    """The stability, with the agreement of the columns in the order of the categories."""
+    limits = DiscoveryLimits(settings.orthogonality_target, settings.min_features_per_category, settings.max_clusters)
+    measured = bootstrap_stability(
+        data.z_scored_train,
+        selection.labels,
+        selection.summary.chosen.distance,
+        limits,
+        draws=draws,
+        rng=np.random.default_rng(settings.random_seed),
+    )
+    order = [column for group in selection.groups for column in group]
+    return Stability(measured.adjusted_rand, measured.column_agreement[order])

@@ -1,0 +1,84 @@
+"""A token file to a dataset of features in raw units; the rows are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from spinlock import __version__
+from spinlock.encoding.row_codec import RowCodec
+from spinlock.errors import DataError
+from spinlock.io.feature_writer import FeatureWriter
+from spinlock.io.tokens import TokenFile
+from spinlock.model import LEVELS
+
+READ_ROWS = 8192
+"""Rows that are read at a time."""
+
+
+def decode_file(
+    model: RowCodec,
+    tokens: Path,
+    output: Path,
+    *,
+    levels: int = LEVELS,
+    overwrite: bool = False,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> int:
+    """Decode a token file and write a dataset of features in raw units.
+
+    Parameters
+    ----------
+    model
+        The model that encoded the tokens.
+    tokens
+        Token file.
+    output
+        Dataset to write.
+    levels
+        How many levels of each category are used, 1 to 3.
+    overwrite
+        Replace an existing output.
+    advance
+        Called after each block.
+
+    Returns
+    -------
+    int
+        Number of rows.
+
+    Raises
+    ------
+    DataError
+        The file is not a token file of this model, or ``levels`` is not 1 to 3.
+    OutputError
+        The output exists or cannot be written.
+    """
+    if levels not in range(1, LEVELS + 1):
+        raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
+    checkpoint = model.checkpoint
+    with TokenFile.open(tokens) as source:
+        sha256 = checkpoint.sha256()
+        if source.attributes.get("model_sha256") != sha256:
+            raise DataError(
+                "was encoded with another model",
+                where=str(tokens),
+                expected=f"tokens of {checkpoint.path}",
+                remedy="pass the checkpoint that encoded it, or encode again",
+            )
+        writer = FeatureWriter(
+            output,
+            checkpoint.feature_names,
+            source.shape,
+            family=checkpoint.dataset.family,
+            feature_type=checkpoint.dataset.feature_type,
+            attributes={"program_version": __version__, "model_sha256": sha256, "decoded_levels": levels},
+            annotations=source,
+            overwrite=overwrite,
+        )
+        with writer:
+            for _, block in source.blocks(READ_ROWS):
+                triples = block.reshape(len(block), -1, LEVELS)[..., :levels].copy()
+                writer.write(model.decode(triples))
+                advance(len(block))
+        return source.num_rows

@@ -1,0 +1,225 @@
+"""A dataset of features to a token file. The rows are streamed, so that memory does not grow with the file.
+
+Letters: ``N`` operators, ``n`` rows of a block, ``C`` categories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock import __version__
+from spinlock.checkpoint.record import Checkpoint
+from spinlock.encoding.row_codec import EncodedBlock, RowCodec
+from spinlock.errors import DataError, located
+from spinlock.io.features import FeatureSource, open_features
+from spinlock.io.names import match_columns
+from spinlock.io.token_layout import SIDES, TokenColumns
+from spinlock.io.token_writer import TokenWriter
+from spinlock.model import LEVELS
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.runtime.threads import prefetch
+
+READ_ROWS = 8192
+"""Rows that are read at a time by default."""
+
+Advance = Callable[[int], None]
+"""Called with the number of rows that were finished since the last call."""
+
+
+@dataclass(frozen=True)
+class EncodingSummary:
+    """What :func:`encode_file` did.
+
+    Attributes
+    ----------
+    rows, tokens_per_row
+        Rows of the file, and tokens of each row (3C).
+    mean_error
+        Mean squared reconstruction error in normalized units.
+    imputed_cells, clipped_cells
+        Numbers of cells.
+    extra_columns
+        Columns of the file that the model does not know; they are ignored.
+    near_tie_rows
+        Rows for which another device may choose another code.
+    seconds
+        Duration.
+    """
+
+    rows: int
+    tokens_per_row: int
+    mean_error: float
+    imputed_cells: int
+    clipped_cells: int
+    extra_columns: int
+    near_tie_rows: int
+    seconds: float
+
+
+def encode_file(
+    model: RowCodec,
+    dataset: Path,
+    output: Path,
+    *,
+    batch_size: int = READ_ROWS,
+    overwrite: bool = False,
+    group: ProcessGroup = SINGLE,
+    advance: Advance = lambda rows: None,
+) -> EncodingSummary | None:
+    """Encode the features of a dataset and write a token file.
+
+    Parameters
+    ----------
+    model
+        The trained model.
+    dataset
+        HDF5 dataset; its columns match by name.
+    output
+        Token file to write; it appears when it is complete.
+    batch_size
+        Rows that are read at a time; tokens do not depend on it.
+    overwrite
+        Replace an existing output.
+    group
+        Processes that encode together; each encodes its share of the blocks, and the main process writes.
+    advance
+        Called after each block.
+
+    Returns
+    -------
+    EncodingSummary or None
+        None in every process but the main one.
+
+    Raises
+    ------
+    DataError
+        The dataset cannot be read, a column of the model is missing, or ``batch_size`` is below 1.
+    OutputError
+        The output exists or cannot be written.
+    """
+    if batch_size < 1:
+        raise DataError(f"batch_size is {batch_size}", expected="at least 1")
+    trained_on = model.checkpoint.dataset
+    with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
+        blocks = _encoded_blocks(source, model, batch_size, group)
+        if group.is_main:
+            return _write_tokens(source, model, blocks, output, overwrite=overwrite, advance=advance)
+        deque(blocks, maxlen=0)  # the main process receives what this process encodes
+        return None
+
+
+def _encoded_blocks(
+    source: FeatureSource, model: RowCodec, batch_size: int, group: ProcessGroup
+) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
+    """Raw rows and tokens, block by block, in the main process; each process encodes its share of the blocks."""
+    names = model.checkpoint.feature_names
+    with located(source.path):
+        columns = match_columns(source.names, names)
+    in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
+    last = (source.num_rows - 1) // batch_size
+    pending: list[NDArray[np.float32]] = []
+    encoded: EncodedBlock | None = None
+    for number, rows in enumerate(prefetch(_read_blocks(source, batch_size, group))):
+        pending.append(rows)
+        if len(rows) and number % group.world_size == group.rank:
+            encoded = model.encode(rows if in_order else rows[:, columns])
+        if number % group.world_size == group.world_size - 1 or number == last:
+            yield from (
+                (raw, block)
+                for raw, block in zip(pending, group.gather_objects(encoded), strict=False)
+                if block is not None
+            )
+            pending, encoded = [], None
+
+
+def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[NDArray[np.float32]]:
+    """All blocks of rows in the main process, which also hashes them; in others the blocks of others are empty."""
+    if group.is_main:
+        yield from (rows for _, rows in source.blocks(size))
+        return
+    for number, start in enumerate(range(0, source.num_rows, size)):
+        stop = start + size if number % group.world_size == group.rank else start
+        yield source.read(start, stop)
+
+
+def _write_tokens(
+    source: FeatureSource,
+    model: RowCodec,
+    blocks: Iterator[tuple[NDArray[np.float32], EncodedBlock]],
+    output: Path,
+    *,
+    overwrite: bool,
+    advance: Advance,
+) -> EncodingSummary:
+    checkpoint, spec = model.checkpoint, model.checkpoint.spec
+    extra_columns = len(source.names) - len(checkpoint.feature_names)
+    digest, started = hashlib.sha256(), time.perf_counter()
+    imputed = clipped = errors = 0.0
+    near_ties = 0
+    writer = TokenWriter(
+        output,
+        TokenColumns.of(dict(zip(spec.category_names, spec.num_codes, strict=True))),
+        source.shape[:-1],
+        attributes={
+            "program_version": __version__,
+            "assignment": spec.assignment,
+            "model_sha256": checkpoint.sha256(),
+            "extra_columns": extra_columns,
+        },
+        annotations=source,
+        overwrite=overwrite,
+    )
+    with writer:
+        for rows, block in prefetch(blocks):
+            digest.update(rows.astype("<f4", copy=False).data)
+            writer.write(
+                block.indices,
+                reconstruction_error=block.error,
+                error_percentile=block.percentile,
+                clipped_share=block.clipped,
+                imputed_share=block.imputed,
+            )
+            imputed += float(block.imputed.sum())
+            clipped += float(block.clipped.sum())
+            errors += float(block.error.sum())
+            near_ties += int(block.near_tie.sum())
+            advance(len(rows))
+        writer.write_split(_sides(source.num_operators, digest.hexdigest(), checkpoint))
+        kept = len(checkpoint.cleaner.kept)
+        summary = EncodingSummary(
+            rows=source.num_rows,
+            tokens_per_row=LEVELS * spec.num_categories,
+            mean_error=errors / source.num_rows,
+            imputed_cells=round(imputed * kept),
+            clipped_cells=round(clipped * kept),
+            extra_columns=extra_columns,
+            near_tie_rows=near_ties,
+            seconds=time.perf_counter() - started,
+        )
+        writer.set_attributes(
+            {
+                "features_sha256": digest.hexdigest(),
+                "imputed_cells": summary.imputed_cells,
+                "clipped_cells": summary.clipped_cells,
+                "near_tie_rows": summary.near_tie_rows,
+            }
+        )
+    return summary
+
+
+def _sides(operators: int, sha256: str, checkpoint: Checkpoint) -> NDArray[np.int8]:
+    """The side of the split of each operator [N], if the dataset is the one that the model was trained on."""
+    trained_on, split = checkpoint.dataset, checkpoint.split
+    sides = np.full(operators, SIDES.index("new"), dtype=np.int8)
+    if (operators, sha256) == (trained_on.num_operators, trained_on.sha256):
+        sides[split.train_operators] = SIDES.index("train")
+        sides[split.validation_operators] = SIDES.index("validation")
+    return sides

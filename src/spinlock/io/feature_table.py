@@ -1,0 +1,253 @@
+"""A feature table from a file, an array or a data frame, in memory or read from its file on demand.
+
+Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), ``D`` columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.errors import DataError
+from spinlock.io.features import AGGREGATED, FeatureSource, open_features
+from spinlock.io.names import listed
+from spinlock.io.stored_rows import StoredRows
+
+MEMORY_FRACTION = 0.2
+"""Fraction of the machine's memory that a table may take: raw and cleaned rows are held side by side."""
+
+FALLBACK_MEMORY = 2**33
+"""Assumed bytes of memory where the operating system does not report them."""
+
+
+class FileLabels(Mapping[str, NDArray[Any]]):
+    """The labels [N] under /labels of a file, each read when it is asked for."""
+
+    def __init__(self, source: FeatureSource) -> None:
+        self._path, self._family, self._feature_type = source.path, source.family, source.feature_type
+        self._names = source.labels()
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        with self._open() as source:
+            return source.read_label(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def numbers(self, name: str) -> NDArray[np.int32]:
+        """The label [N] as the rank of each value among the distinct ones; memory does not grow with the text."""
+        with self._open() as source:
+            return source.read_groups(name)
+
+    def _open(self) -> FeatureSource:
+        return open_features(self._path, family=self._family, feature_type=self._feature_type)
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """A feature table: raw float32 rows [N * M, D], the names of its columns, and what is known of its operators.
+
+    Attributes
+    ----------
+    path
+        The file, or ``<memory>``.
+    family, feature_type
+        The group /features/<family>/<feature_type> that the table has in a file.
+    names
+        Column names [D].
+    num_operators, rows_per_operator
+        N and M.
+    sha256
+        SHA-256 of the rows in order, as little-endian float32.
+    rows
+        An array [N * M, D], or a reader of the file that is indexed like one.
+    labels
+        {name: values [N]}.
+    """
+
+    path: str
+    family: str
+    feature_type: str
+    names: tuple[str, ...]
+    num_operators: int
+    rows_per_operator: int
+    sha256: str
+    rows: NDArray[np.float32] | StoredRows
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def groups(self, label: str) -> NDArray[Any]:
+        """The values [N], or their numbers, of a label that a split keeps on one side.
+
+        Parameters
+        ----------
+        label
+            ``<name>`` or ``labels/<name>``.
+
+        Raises
+        ------
+        DataError
+            The table has no such label.
+        """
+        name = label.removeprefix("labels/")
+        if isinstance(self.labels, FileLabels):
+            return self.labels.numbers(name)
+        if name not in self.labels:
+            raise DataError(
+                f"the table has no label {name!r}",
+                expected=f"one of its labels: {listed(list(self.labels))}",
+                remedy="pass it in labels, or split by another label",
+            )
+        return np.asarray(self.labels[name])
+
+
+def read_features(
+    source: Any,
+    *,
+    family: str = "sdf",
+    feature_type: str | None = None,
+    feature_names: Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None,
+    max_bytes: int | None = None,
+) -> FeatureTable:
+    """Read a feature table.
+
+    Parameters
+    ----------
+    source
+        Path of an HDF5 file; or an array or tensor [N, D] or [N, M, D]; or a data frame [N, D].
+    family, feature_type
+        The group /features/<family>/<feature_type> of the file. The default type is ``aggregated``, and
+        ``per_trajectory`` for a 3-D array.
+    feature_names
+        Column names [D] of an array. The default is the names of a data frame, else feature_0, feature_1, ...
+    labels
+        {name: values [N]} of an array's operators. A file has its own under /labels.
+    max_bytes
+        Rows that need more than this stay in their file and are read when they are needed. The default is a fifth of
+        the machine's memory.
+
+    Returns
+    -------
+    FeatureTable
+
+    Raises
+    ------
+    DataError
+        The file, its group or its content cannot be used, or the array is not a table of real numbers.
+    """
+    if isinstance(source, str | os.PathLike):
+        limit = memory_limit() if max_bytes is None else max_bytes
+        return _from_file(Path(source), family, feature_type or AGGREGATED, limit)
+    values, frame_names = feature_values(source)
+    names = _column_names(values.shape[-1], frame_names, feature_names)
+    feature_type = feature_type or (AGGREGATED if values.ndim == 2 else "per_trajectory")
+    if (feature_type == AGGREGATED) != (values.ndim == 2):
+        raise DataError(
+            f"features have {values.ndim} dimensions and feature_type is {feature_type}",
+            expected="[N, D] for aggregated, [N, M, D] for per_trajectory and per_timestep",
+        )
+    rows = np.ascontiguousarray(values.reshape(-1, values.shape[-1]), dtype="<f4")
+    return FeatureTable(
+        path="<memory>",
+        family=family,
+        feature_type=feature_type,
+        names=names,
+        num_operators=len(values),
+        rows_per_operator=1 if values.ndim == 2 else values.shape[1],
+        sha256=hashlib.sha256(rows.tobytes()).hexdigest(),
+        rows=rows,
+        labels=_checked_labels(labels or {}, len(values)),
+    )
+
+
+def memory_limit(processes: int = 1) -> int:
+    """Bytes that the rows of a table may take by default, where ``processes`` processes share the machine."""
+    known = hasattr(os, "sysconf")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else FALLBACK_MEMORY
+    return int(MEMORY_FRACTION * (memory // processes))
+
+
+def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
+    """The values of an array, tensor or data frame as float32, and the column names of a data frame.
+
+    Returns
+    -------
+    values
+        float32 [N, D] or [N, M, D]. A value that float32 cannot hold becomes infinite.
+    names
+        Column names [D], or None.
+
+    Raises
+    ------
+    DataError
+        Text, complex numbers, or another number of dimensions.
+    """
+    names = [str(name) for name in features.columns] if hasattr(features, "columns") else None
+    if hasattr(features, "detach"):  # a torch tensor; torch itself is not imported here
+        features = features.detach().cpu()
+        features = (features.float() if str(features.dtype) == "torch.bfloat16" else features).numpy()
+    try:
+        with np.errstate(over="ignore"):
+            if hasattr(features, "iloc"):  # a pandas frame, whose missing cells may be pandas.NA
+                features = features.to_numpy(dtype=np.float32, na_value=np.nan)
+            if np.iscomplexobj(features):
+                raise DataError("features hold complex numbers", expected="real numbers")
+            values = np.asarray(features).astype(np.float32)
+    except (TypeError, ValueError):
+        raise DataError("features hold text", expected="numbers") from None
+    if values.ndim not in (2, 3):
+        raise DataError(f"features have {values.ndim} dimensions", expected="[N, D] or [N, M, D]")
+    return values, names
+
+
+def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> FeatureTable:
+    with open_features(path, family=family, feature_type=feature_type) as source:
+        fits = 4 * source.num_rows * source.shape[-1] <= max_bytes
+        if fits:
+            rows: NDArray[np.float32] | StoredRows = source.read_all()
+        else:
+            rows = StoredRows(path, family=family, feature_type=feature_type, limit=max_bytes)
+        return FeatureTable(
+            path=str(path),
+            family=family,
+            feature_type=feature_type,
+            names=source.names,
+            num_operators=source.num_operators,
+            rows_per_operator=source.rows_per_operator,
+            sha256=source.sha256(),
+            rows=rows,
+            labels=FileLabels(source),
+        )
+
+
+def _column_names(columns: int, frame_names: list[str] | None, feature_names: Sequence[str] | None) -> tuple[str, ...]:
+    names = [f"feature_{j}" for j in range(columns)] if frame_names is None else frame_names
+    names = names if feature_names is None else [str(name) for name in feature_names]
+    if len(names) != columns or len(set(names)) != len(names):
+        raise DataError(
+            f"{len(set(names))} distinct feature names for {columns} columns", expected="one for each column"
+        )
+    return tuple(names)
+
+
+def _checked_labels(labels: Mapping[str, Any], operators: int) -> dict[str, NDArray[Any]]:
+    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    for name, values in arrays.items():
+        if values.shape != (operators,):
+            raise DataError(
+                f"label {name!r} has shape {list(values.shape)}",
+                expected=f"[{operators}], one value for each operator",
+            )
+    return arrays

@@ -1,0 +1,67 @@
+"""Evaluation of a tokenizer on a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from spinlock.checkpoint.provenance import DatasetIdentity
+from spinlock.evaluation.final_metrics import final_metrics
+from spinlock.evaluation.report import Report, make_report
+from spinlock.io.feature_table import FeatureTable, read_features
+from spinlock.io.names import match_columns
+from spinlock.preprocessing.split import Split, rows_of
+from spinlock.preprocessing.training_data import make_training_data
+from spinlock.tokenizer import Tokenizer
+
+
+def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
+    """Measure a tokenizer on a table.
+
+    Of the table that it was trained on, validation rows are measured as at the end of training. Of any other table all
+    rows are measured; they also take the place of the training rows in the metrics that need them.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer.
+    table
+        A table of :func:`spinlock.read_features`, the path of a dataset, an array, a tensor or a data frame. Columns
+        match by name.
+
+    Returns
+    -------
+    Report
+        ``report.metrics``, ``report.targets`` and ``report.advice``.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, or a column of the model is missing.
+    """
+    checkpoint = tokenizer.checkpoint
+    trained_on = checkpoint.dataset
+    if not isinstance(table, FeatureTable):
+        table = read_features(table, family=trained_on.family, feature_type=trained_on.feature_type)
+    is_training_table = DatasetIdentity.of(table) == trained_on
+    split = checkpoint.split
+    if not is_training_table:
+        columns = match_columns(table.names, checkpoint.feature_names)
+        positions = np.arange(table.num_operators * table.rows_per_operator)
+        rows = np.asarray(table.rows[positions][:, columns])
+        table = replace(table, rows=rows, names=checkpoint.feature_names)
+        operators = np.arange(table.num_operators)
+        rows_of_all = rows_of(operators, table.rows_per_operator)
+        split = Split(rows_of_all, rows_of_all, operators, operators)
+    data = make_training_data(
+        table,
+        split,
+        checkpoint.cleaner,
+        fit_rows=checkpoint.config.fit_rows,
+        seed=checkpoint.config.random_seed,
+        device=tokenizer.device,
+    )
+    metrics = final_metrics(tokenizer.model, data)
+    return make_report(checkpoint, metrics, rows="validation" if is_training_table else "all")

@@ -1,0 +1,149 @@
+"""What a plan says about itself, one line each: adaptations to the table at hand, and the schedule of the run."""
+
+from __future__ import annotations
+
+import math
+
+from spinlock.categories.candidates import ALL_FIXED
+from spinlock.metrics.rate_distortion import gaussian_bits
+from spinlock.metrics.targets import UTILIZATION
+from spinlock.model import LEVELS
+from spinlock.sizing.search import (
+    MAX_CODEBOOK_SIZE,
+    MAX_TARGET_QUALITY,
+    NEAR_LIMIT,
+    ROWS_PER_CODE,
+    VALIDATION_ROWS_PER_CODE,
+    max_codebook_size,
+)
+from spinlock.training.plan import Plan
+from spinlock.training.schedule import RESET_FRACTION, resets_due
+
+
+def adaptation_messages(plan: Plan) -> list[str]:
+    """What differs from the configuration, or from the usual sizes, because of the table at hand."""
+    data, config, batches, selection = plan.data, plan.config, plan.batch_plan, plan.selection
+    rows, validation_rows = len(data.train), len(data.validation)
+    messages = [*selection.notes]
+    if data.streamed:
+        messages.append(_streaming_message(plan))
+    if batches.batch < config.batch_size:
+        messages.append(
+            f"batch size {batches.batch} instead of {config.batch_size}: {batches.rows} training rows, "
+            f"{batches.steps} equal batches"
+        )
+    if min(config.topo_samples, batches.batch) < config.topo_samples:
+        messages.append(f"topo_samples {batches.batch} instead of {config.topo_samples}: the batch has no more rows")
+    cap = max_codebook_size(rows, validation_rows)
+    if cap < MAX_CODEBOOK_SIZE and selection.automatic:
+        messages.append(
+            f"codebooks of at most {cap} codes: {rows} training and {validation_rows} validation rows, "
+            f"{ROWS_PER_CODE} and {VALIDATION_ROWS_PER_CODE} for each code"
+        )
+    if selection.expected_quality < config.target_quality:
+        messages.append(unmet_quality(plan))
+    if selection.expected_utilization < UTILIZATION:
+        codebooks = "codebooks that the quality needs" if selection.automatic else "given codebooks"
+        messages.append(
+            f"utilization {selection.expected_utilization:.3f} expected: {validation_rows} validation rows are too few "
+            f"to show {UTILIZATION:g} of the {codebooks}"
+        )
+    if not selection.meets_target:
+        messages.append(unmet_orthogonality(plan))
+    return messages
+
+
+def unmet_quality(plan: Plan) -> str:
+    """What keeps the expected quality of the selected sizes below its target, in bits per row."""
+    config, selection, categories = plan.config, plan.selection, plan.spec.num_categories
+    cap = max_codebook_size(len(plan.data.train), len(plan.data.validation))
+    assert plan.spectrum is not None, "a new plan knows the spectrum"
+    required = gaussian_bits(plan.spectrum, min(MAX_TARGET_QUALITY, config.target_quality))
+    capacity = LEVELS * categories * math.log2(cap)
+    bits = plan.spec.bits_per_row
+    message = (
+        f"quality {selection.expected_quality:.3f} expected, below target_quality {config.target_quality:g}, at "
+        f"{bits:.0f} bits; a Gaussian source of this covariance needs {required:.0f} bits"
+    )
+    if not selection.automatic:
+        return f"{message}; all sizes are given"
+    if config.max_bits is not None and bits > NEAR_LIMIT * config.max_bits:
+        return f"{message}, max_bits allows {config.max_bits:g}"
+    if capacity <= required:
+        return (
+            f"{message}, {categories} categories x {LEVELS} codebooks x log2 {cap} hold {capacity:.0f}: more rows, or "
+            "more categories (a higher orthogonality_target), allow more"
+        )
+    return (
+        f"{message}, {categories} categories hold up to {capacity:.0f}; no trial was better, because larger codebooks "
+        f"would memorize the {len(plan.data.train)} training rows. More rows{plan.assignment.improvement_hint} would "
+        "help"
+    )
+
+
+def unmet_orthogonality(plan: Plan) -> str:
+    """Why the categories miss the orthogonality target."""
+    selection, chosen = plan.selection, plan.selection.chosen
+    if chosen.num_categories < 2:
+        return "one category only: the columns are too few or too similar for a second one"
+    if chosen.distance == ALL_FIXED:
+        return (
+            f"largest centroid cosine {chosen.cosine:.3f} of the given categories is not below orthogonality_target "
+            f"{selection.target:g}"
+        )
+    if chosen.adjustable_cosine < selection.target:
+        return (
+            f"two given categories have a centroid cosine of {chosen.cosine:.3f}, not below orthogonality_target "
+            f"{selection.target:g}; the discovered ones are below it"
+        )
+    return (
+        f"largest centroid cosine {chosen.cosine:.3f} is not below orthogonality_target {selection.target:g}: no "
+        "partition that was tried is"
+    )
+
+
+def schedule_messages(plan: Plan) -> list[str]:
+    """What will happen during training, and what never will."""
+    config, total = plan.config, plan.total_steps
+    validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last epoch in any case
+    messages = [
+        f"{config.epochs} epochs of {plan.batch_plan.steps} steps: {total} optimizer steps",
+        f"validation every {config.val_every_n_epochs} epochs: {validations} times",
+    ]
+    messages += plan.assignment.training_note(config.reconstruction_weight)
+    if plan.assignment.trains_network:
+        messages.append(_reset_message(config.dead_code_reset_interval, total))
+    patience = config.early_stopping_patience
+    messages.append(
+        f"early stopping after {patience} epochs without a better score"
+        if patience < config.epochs
+        else f"early stopping never occurs: patience {patience} is not below {config.epochs} epochs"
+    )
+    return messages
+
+
+def _reset_message(interval: int, total: int) -> str:
+    last = int(RESET_FRACTION * total)
+    count = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
+    if count:
+        return f"dead-code resets every {interval} steps: {count} times (none in the last fifth)"
+    if interval and last >= 1:
+        return (
+            f"dead-code resets never occur: dead_code_reset_interval is {interval} steps, and resets end at step "
+            f"{last}; an interval of {max(1, last // 4)} would reset four times"
+        )
+    return "dead-code resets: off"
+
+
+def _streaming_message(plan: Plan) -> str:
+    """How a table that stays in its file is used."""
+    data = plan.data
+    epochs = (
+        f"each epoch reads all {len(data.split.train)} training rows"
+        if plan.streams_batches
+        else "joint codes are fitted and trained on these rows"
+    )
+    return (
+        f"the table stays in its file (max_table_mb): {len(data.train)} training and {len(data.validation)} validation "
+        f"rows are held for fitting and metrics; {epochs}"
+    )
