@@ -9,7 +9,7 @@ import torch
 
 from spinlock.model import build_network
 from spinlock.training.batches import BUFFER_BYTES
-from spinlock.training.objective import objective
+from spinlock.training.losses.objective import objective
 from spinlock.training.plan import Plan
 from spinlock.training.schedule import step_draws
 

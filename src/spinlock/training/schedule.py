@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.runtime.device import to_device
-from spinlock.training.objective import PROJECTION_DIM
+from spinlock.training.losses.objective import PROJECTION_DIM
 
 WARM_UP_FRACTION = 0.02
 """Fraction of the steps in which the learning rate rises from zero."""

@@ -22,7 +22,7 @@ from spinlock.model.network.dead_codes import reset_dead_codes
 from spinlock.model.network.quantizer import LevelResult
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import Batches, InMemoryBatches
-from spinlock.training.objective import LossTerms, objective
+from spinlock.training.losses.objective import LossTerms, objective
 from spinlock.training.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
 
 

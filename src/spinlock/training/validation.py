@@ -15,7 +15,7 @@ from spinlock.metrics.topography import fixed_rows, pair_distances, pearson
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import JointCodec, make_codec
 from spinlock.preprocessing.cleaning import Cleaner
-from spinlock.training.objective import (
+from spinlock.training.losses.objective import (
     QuantizationError,
     informativeness_loss,
     quantization_error,

@@ -32,9 +32,9 @@ from torch.nn import functional as F
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import CategoricalVQVAE, ForwardResult
-from spinlock.model.network.quantizer import lookup_rows
+from spinlock.model.network.gradients import lookup_rows
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
-from spinlock.training.topographic_loss import first_rows, topographic_loss
+from spinlock.training.losses.topographic import first_rows, topographic_loss
 
 PROJECTION_DIM = 16
 """Width of the random projections of the orthogonality loss, which are drawn anew for each step."""

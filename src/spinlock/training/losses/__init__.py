@@ -1,0 +1,1 @@
+"""The losses of training: the objective with its five terms, and the topographic term."""
