@@ -1,8 +1,9 @@
-"""What a generated dataset is worth: faulty columns, rank, how far groups explain one another, family from features.
+"""Quality of a generated dataset: faulty columns, effective rank, redundancy of groups, family from features.
 
-Rank is (sum l)^2 / sum l^2 of the covariance eigenvalues of the z-scored table. A group is explained by the others to
-the R^2 that ridge regression reaches on the half of the rows it was not fitted on, over all of its columns. The
-classifier is multinomial logistic regression, five folds; its rows are also judged against shuffled labels.
+The effective rank is (sum l)^2 / sum l^2 of the covariance eigenvalues l of the z-scored table. The redundancy of a
+group is the R^2 of a ridge regression of all its columns on the columns of the other groups, on rows that were not
+fitted. The family is predicted by multinomial logistic regression with five-fold cross-validation, also for shuffled
+labels.
 
     poetry run python benchmarks/dataset.py --dataset datasets/benchmark_4k.h5
 """
@@ -27,14 +28,14 @@ from spinlock.io.features import open_features
 Floats = NDArray[np.float64]
 
 DUPLICATE = 0.9999
-"""|r| from which on training drops a column."""
+"""|r| from which training drops a column as a duplicate."""
 
 CLIPPED = (0.1, 99.9)
 """Percentiles at which values are clipped before they are z-scored, as in training."""
 
 
 def z_scored(table: NDArray[np.float32]) -> Floats:
-    """Clipped and standardized columns; constant ones become 0."""
+    """Return clipped and standardized columns; constant columns become 0."""
     values = table.astype(np.float64)
     values = np.clip(values, *np.percentile(values, CLIPPED, axis=0))
     spread = values.std(0)
@@ -42,7 +43,7 @@ def z_scored(table: NDArray[np.float32]) -> Floats:
 
 
 def columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
-    """Counts, and the names of what is constant, nearly so, duplicate or not finite."""
+    """Return counts, and the names of constant, nearly constant, duplicate and non-finite columns."""
     finite = np.isfinite(table)
     commonest = np.array([np.unique(column, return_counts=True)[1].max() for column in table.T]) / len(table)
     correlation = np.abs(np.corrcoef(z_scored(np.where(finite, table, 0)), rowvar=False))
@@ -60,39 +61,39 @@ def columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any
 
 
 def effective_rank(z: Floats) -> float:
-    """(sum l)^2 / sum l^2."""
+    """Return (sum l)^2 / sum l^2 of the covariance eigenvalues l."""
     eigenvalues = np.linalg.svd(z, compute_uv=False) ** 2
     return float(eigenvalues.sum() ** 2 / np.square(eigenvalues).sum())
 
 
 def explained(z: Floats, groups: NDArray[np.str_], rng: np.random.Generator) -> dict[str, float]:
-    """R^2 of each group from the columns of all others, on rows that were not fitted."""
+    """Return the R^2 of each group from the columns of all others, on rows that were not fitted."""
     order = rng.permutation(len(z))
-    fitted, judged = order[: len(z) // 2], order[len(z) // 2 :]
-    found = {}
+    fitted, held_out = order[: len(z) // 2], order[len(z) // 2 :]
+    scores = {}
     for group in dict.fromkeys(groups.tolist()):
-        own = groups == group
-        model = RidgeCV(alphas=np.logspace(0, 4, 9)).fit(z[fitted][:, ~own], z[fitted][:, own])
-        rest = z[judged][:, own] - model.predict(z[judged][:, ~own])
-        found[group] = float(1 - np.square(rest).sum() / np.square(z[judged][:, own]).sum())
-    return found
+        member = groups == group
+        model = RidgeCV(alphas=np.logspace(0, 4, 9)).fit(z[fitted][:, ~member], z[fitted][:, member])
+        rest = z[held_out][:, member] - model.predict(z[held_out][:, ~member])
+        scores[group] = float(1 - np.square(rest).sum() / np.square(z[held_out][:, member]).sum())
+    return scores
 
 
 def family_accuracy(z: Floats, family: NDArray[np.str_], seed: int) -> dict[str, Any]:
-    """Share of operators whose family is told right by others, overall and by family."""
+    """Return the accuracy of the predicted family, overall, by family, and for shuffled labels."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    right = cross_val_predict(model, z, family, cv=folds) == family
+    is_correct = cross_val_predict(model, z, family, cv=folds) == family
     shuffled = np.random.default_rng(seed).permutation(family)
     return {
-        "accuracy": float(right.mean()),
+        "accuracy": float(is_correct.mean()),
         "chance": float(cross_val_score(model, z, shuffled, cv=folds).mean()),
-        "by_family": {name: float(right[family == name].mean()) for name in sorted(set(family.tolist()))},
+        "by_family": {name: float(is_correct[family == name].mean()) for name in sorted(set(family.tolist()))},
     }
 
 
 def main() -> None:
-    """Print the findings, and write them if asked."""
+    """Print the results, and write them to a file if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,7 +1,7 @@
-"""Which statistics say something of the operator: correlation between two sets of realizations of the same operators.
+"""Test-retest reliability of the feature statistics over realizations of the same operators.
 
-Six realizations of each operator, the statistics of the first three against those of the last three, over operators:
-test-retest reliability. 1 means that a column is the operator's own; what is missing to 1 is chance.
+Each operator has six realizations. The statistics of the first three are correlated over operators with those of the
+last three. A value of 1 means that a column depends on the operator alone; the difference from 1 is random variation.
 
     poetry run python benchmarks/reliability.py --config configs/datasets/quickstart.yaml --num-samples 512
 """
@@ -22,19 +22,19 @@ from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS
 from spinlock.features.run import Run
 from spinlock.generation.assembly import assemble
-from spinlock.generation.block import flattened
+from spinlock.generation.block import flatten_probes
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.budget import single_threaded
-from spinlock.generation.design import operators_of
+from spinlock.generation.design import Design, make_design
 from spinlock.operators.rollout import probe, roll_out
-from spinlock.operators.sampling import Operators
+from spinlock.runtime.threads import single_threaded
 
 Floats = NDArray[np.float64]
 HALF = 3
+"""Number of realizations in each half."""
 
 
 def statistics(frame: Tensor, run: Tensor) -> dict[str, Tensor]:
-    """Candidates [B, columns] from per-frame [B, M, T, D1] and per-run [B, M, D2] features of half of the runs."""
+    """Return candidate statistics [B, columns] of per-frame [B, M, T, D1] and per-run [B, M, D2] features."""
     quarter = frame.shape[2] // 4
     over_time = frame.mean(2)
     return {
@@ -49,29 +49,30 @@ def statistics(frame: Tensor, run: Tensor) -> dict[str, Tensor]:
 
 
 def _variation(run: Tensor) -> Tensor:
+    """The coefficient of variation over realizations, bounded by 1."""
     spread = run.std(1, correction=0)
     return spread / (spread + run.mean(1).abs() + 1e-9)
 
 
 @torch.no_grad()
-def halves(block: Block, operators: Operators, config: DatasetConfig) -> list[dict[str, Tensor]]:
-    """The statistics of a block's members from the first and from the last three realizations."""
+def halves(block: Block, design: Design, config: DatasetConfig) -> list[dict[str, Tensor]]:
+    """Return the statistics of the members of a block for the first and for the last three realizations."""
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
-    made = assemble(block, operators, config, torch.device("cpu"))
-    frames = roll_out(made.step, made.start, config.num_steps, **limits).frames
-    run = Run(frames.flatten(0, 1), flattened(probe(made.step, frames, made.directions, **limits)))
+    assembly = assemble(block, design, config, torch.device("cpu"))
+    frames = roll_out(assembly.step, assembly.start, config.num_steps, **limits).frames
+    run = Run(frames.flatten(0, 1), flatten_probes(probe(assembly.step, frames, assembly.directions, **limits)))
     size = frames.shape[:2]
-    frame = torch.cat([module.compute(run) for module in FRAME_GROUPS.values()], -1).unflatten(0, size)
-    whole = torch.cat([module.compute(run) for module in RUN_GROUPS.values()], -1).unflatten(0, size)
+    per_frame = torch.cat([module.compute(run) for module in FRAME_GROUPS.values()], -1).unflatten(0, size)
+    per_run = torch.cat([module.compute(run) for module in RUN_GROUPS.values()], -1).unflatten(0, size)
     count = len(block.members)
     return [
-        {name: values[:count] for name, values in statistics(frame[:, part], whole[:, part]).items()}
-        for part in (slice(0, HALF), slice(HALF, 2 * HALF))
+        {name: values[:count] for name, values in statistics(per_frame[:, half], per_run[:, half]).items()}
+        for half in (slice(0, HALF), slice(HALF, 2 * HALF))
     ]
 
 
 def reliability(first: Floats, second: Floats) -> Floats:
-    """Pearson r of each column, clipped at the percentiles of training."""
+    """Return Pearson r of each column after the clipping that training applies."""
     low, high = np.percentile(first, (0.1, 99.9), axis=0)
     one, other = np.clip(first, low, high), np.clip(second, low, high)
     one, other = one - one.mean(0), other - other.mean(0)
@@ -88,12 +89,12 @@ def main() -> None:
     config = load_dataset_config(
         arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realizations={2 * HALF}"]
     )
-    operators = operators_of(config)
+    design = make_design(config)
     with single_threaded(torch.device("cpu")):
-        found = [halves(block, operators, config) for block in plan_blocks(operators, "cpu")]
+        results = [halves(block, design, config) for block in plan_blocks(design.operators, "cpu")]
     rows: list[dict[str, Any]] = []
-    for name in found[0][0]:
-        first, second = (torch.cat([half[part][name] for half in found]).double().numpy() for part in (0, 1))
+    for name in results[0][0]:
+        first, second = (torch.cat([result[half][name] for result in results]).double().numpy() for half in (0, 1))
         r = reliability(first, second)
         rows.append(
             {
@@ -101,15 +102,15 @@ def main() -> None:
                 "columns": len(r),
                 "median": float(np.median(r)),
                 "lower_quartile": float(np.percentile(r, 25)),
-                "least": float(r.min()),
+                "minimum": float(r.min()),
             }
         )
-    print("| statistic | columns | median | lower quartile | least |")
+    print("| statistic | columns | median | lower quartile | minimum |")
     print("|---|---|---|---|---|")
     for row in rows:
         print(
             f"| {row['statistic']} | {row['columns']} | {row['median']:.2f} | {row['lower_quartile']:.2f} "
-            f"| {row['least']:.2f} |"
+            f"| {row['minimum']:.2f} |"
         )
     if arguments.output:
         result = {"config": arguments.config.name, "operators": config.num_samples, "seed": config.random_seed}

@@ -1,4 +1,4 @@
-"""``generate`` and ``extract-features`` in processes of their own: killed, shared out, refused."""
+"""The commands ``generate`` and ``extract-features`` as processes: killed, distributed, and with wrong input."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A folder with a configuration and the dataset made from it in one go."""
+    """A folder with a configuration and the dataset of an uninterrupted run."""
     path = tmp_path_factory.mktemp("generate")
     (path / "small.yaml").write_text(dump_config(small(num_samples=100)))
     place = Workplace(path)
@@ -34,22 +34,22 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 def test_a_killed_run_is_resumed_to_the_same_bytes(desk: Workplace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "killed.h5"]
     process = subprocess.Popen([*command, "--batch-size", "1"], cwd=desk.path, stderr=subprocess.DEVNULL)
-    parts = desk.path / "killed.h5.shards"
+    shards = desk.path / "killed.h5.shards"
     deadline = time.monotonic() + 60
-    while len(list(parts.glob("block-*.npz"))) < 2 and time.monotonic() < deadline:
+    while len(list(shards.glob("block-*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (desk.path / "killed.h5").exists()
     result = desk.done("generate", "--config", "small.yaml", "--output", "killed.h5", "--resume")
-    assert "going on: " in result.stderr
+    assert "resuming: " in result.stderr
     assert contents(desk.path / "killed.h5") == contents(desk.path / "whole.h5")
-    assert not parts.exists()
+    assert not shards.exists()
     again = desk.done("generate", "--config", "small.yaml", "--output", "killed.h5", "--resume")
     assert again.stdout == "complete already: killed.h5\n"
 
 
-def test_two_processes_make_what_one_makes(desk: Workplace) -> None:
+def test_two_processes_write_the_dataset_of_one(desk: Workplace) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "shared.h5"]
     result = subprocess.run(command, cwd=desk.path, capture_output=True, text=True, timeout=200, check=False)
@@ -60,18 +60,18 @@ def test_two_processes_make_what_one_makes(desk: Workplace) -> None:
     assert contents(desk.path / "shared.h5") == contents(desk.path / "whole.h5")
 
 
-def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(desk: Workplace) -> None:
+def test_an_interrupt_keeps_finished_blocks_and_prints_how_to_resume(desk: Workplace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "stopped.h5"]
     process = subprocess.Popen([*command, "--overwrite"], cwd=desk.path, stderr=subprocess.PIPE, text=True)
-    parts = desk.path / "stopped.h5.shards"
-    while not list(parts.glob("block-*.npz")) and process.poll() is None:
+    shards = desk.path / "stopped.h5.shards"
+    while not list(shards.glob("block-*.npz")) and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     words = "spinlock generate --config small.yaml --output stopped.h5 --overwrite --resume"
     assert printed_command(errors) == words
-    assert list(parts.glob("block-*.npz"))
+    assert list(shards.glob("block-*.npz"))
 
 
 def test_a_dry_run_estimates_and_writes_nothing(desk: Workplace) -> None:
@@ -82,7 +82,7 @@ def test_a_dry_run_estimates_and_writes_nothing(desk: Workplace) -> None:
     assert sorted(path.name for path in desk.path.iterdir()) == before
 
 
-def test_bad_input_is_one_line(desk: Workplace) -> None:
+def test_wrong_input_gives_one_line(desk: Workplace) -> None:
     write_own(desk.path / "nan.h5", np.full((1, 1, 3, 1, 16, 16), np.nan, np.float32))
     (desk.path / "bad.yaml").write_text("families: [burger]\n")
     (desk.path / "empty.h5").touch()
@@ -96,7 +96,7 @@ def test_bad_input_is_one_line(desk: Workplace) -> None:
         (("extract-features", "--rollouts", "empty.h5", *made), "empty.h5: "),
         (
             ("extract-features", "--rollouts", "nan.h5", *made, "--scale", "0"),
-            "--scale is 0.0; expected a number above",
+            "scale is 0.0; expected a number above",
         ),
     ):
         result = desk.run(*command)
@@ -107,13 +107,13 @@ def test_bad_input_is_one_line(desk: Workplace) -> None:
         assert not (desk.path / "new.h5").exists()
 
 
-def test_another_configuration_is_not_taken_for_complete(desk: Workplace) -> None:
+def test_a_dataset_of_another_configuration_is_not_complete(desk: Workplace) -> None:
     result = desk.run("generate", "--config", "small.yaml", "--output", "whole.h5", "--resume", "--num-samples", "7")
     assert result.returncode == 1
     assert "exists already, from another configuration" in result.stderr
 
 
-def test_inspect_says_what_was_generated(desk: Workplace) -> None:
+def test_inspect_describes_a_generated_dataset(desk: Workplace) -> None:
     text = desk.done("inspect", "whole.h5").stdout
     assert "labels/family: advection_diffusion 38, gray_scott 37, neural 25\n" in text
     assert "command_line: " in text

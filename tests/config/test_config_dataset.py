@@ -1,4 +1,4 @@
-"""Dataset configurations: what is refused and in which words, and the shipped files."""
+"""Dataset configurations: errors for wrong values, and the shipped files."""
 
 import json
 from pathlib import Path
@@ -22,14 +22,14 @@ BAD = [
     ("neural_weight: [0.5, 1.5]", "two numbers from 0 to 1"),
     ("neural_noise: [-0.1, 0.1]", "two numbers from 0 to 1e6"),
     ("families: [burgers, navier]", 'families[1]: got "navier" from the file, expected one of advection_diffusion'),
-    ("families: [wave, wave]", "a value is given twice"),
+    ("families: [wave, wave]", "a value is repeated"),
     ("families: []", "without families every operator is neural"),
     ("initial_conditions: [noise]", "expected one of power_law"),
     ("initial_conditions: []", "expected a list of one of power_law"),
     ("neural_kernels: [4]", "expected one of 3, 5, 7"),
     ("grid_size: 8", "grid_size: got 8 from the file, expected an integer of at least 16"),
-    ("grid_size: 16", "a grid of 16 points holds initial wave numbers of at most 4"),
-    ("initial_wavenumber: [0.5, 2]", "a wave number is at least 1 cycle per domain"),
+    ("grid_size: 16", "a grid of 16 points allows initial wave numbers of at most 4"),
+    ("initial_wavenumber: [0.5, 2]", "a wave number has to be at least 1 cycle per domain"),
     (
         "burger_viscosity: [0.1, 1]",
         "burger_viscosity: got an unknown key from the file, did you mean burgers_viscosity?",
@@ -41,7 +41,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "words"), BAD, ids=[text for text, _ in BAD])
-def test_what_is_wrong_is_said_in_one_line(text: str, words: str, tmp_path: Path) -> None:
+def test_a_wrong_value_is_reported_in_one_line(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_dataset_config(tmp_path / "bad.yaml")
@@ -63,21 +63,21 @@ def test_shipped_files_load_and_survive_writing(name: str, tmp_path: Path) -> No
     assert load_dataset_config(tmp_path / "again.yaml") == config
 
 
-def test_the_shipped_files_are_what_they_are_called() -> None:
+def test_the_shipped_files_have_the_documented_sizes() -> None:
     names = ("quickstart", "benchmark_4k", "benchmark_50k", "test_4k_phase1_phase2")
     quick, four, fifty, document = (load_dataset_config(FOLDER / f"{name}.yaml") for name in names)
-    assert (quick.num_samples, quick.grid_size, quick.neural_share) == (1024, 32, 0.1)
+    assert (quick.num_samples, quick.grid_size, quick.neural_fraction) == (1024, 32, 0.1)
     assert (max(quick.neural_widths), max(quick.neural_depths)) == (16, 3)
-    assert (four.num_samples, four.grid_size, four.neural_share, max(four.neural_widths)) == (4096, 64, 0.15, 32)
+    assert (four.num_samples, four.grid_size, four.neural_fraction, max(four.neural_widths)) == (4096, 64, 0.15, 32)
     assert (fifty.num_samples, max(fifty.neural_widths), max(fifty.neural_depths)) == (50000, 64, 5)
     assert four == document == DatasetConfig()
 
 
-def test_benchmark_4k_lists_every_key_as_the_model_has_it() -> None:
+def test_benchmark_4k_lists_every_key() -> None:
     text = (FOLDER / "benchmark_4k.yaml").read_text()
     assert text.partition("\n\n")[2] == list_keys(DatasetConfig()).lstrip("\n")
     assert all(f"\n{key}: " in text for key in DatasetConfig.model_fields)
 
 
-def test_the_schema_is_the_models() -> None:
+def test_the_shipped_schema_is_up_to_date() -> None:
     assert json.loads((FOLDER / "schema.json").read_text()) == dataset_schema()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.features.run import LARGEST, Probes, Run
+from spinlock.features.run import MAX_SIZE, Probes, Run
 
 Floats = NDArray[np.float64]
 SIDE = 16
@@ -90,7 +90,7 @@ def degenerate() -> dict[str, Tensor]:
     """Frames on which a feature may divide by nothing, overflow or find nothing to count."""
     field = noise((2, 20, 1, 16, 16))
     spike = torch.zeros(2, 20, 1, 16, 16)
-    spike[:, 10, :, 3, 3] = LARGEST
+    spike[:, 10, :, 3, 3] = MAX_SIZE
     walk = noise((2, 70, 1, 16, 16)).cumsum(1)
     return {
         **{f"{count} frames": noise((2, count, 1, 16, 16)) for count in (1, 2, 3, 4, 5, 8, 9)},
@@ -98,8 +98,8 @@ def degenerate() -> dict[str, Tensor]:
         "zero, one frame": torch.zeros(2, 1, 1, 16, 16),
         "constant": torch.full((2, 20, 1, 16, 16), 0.7),
         "still": field[:, :1].expand(-1, 20, -1, -1, -1).contiguous(),
-        "huge": field / field.abs().max() * LARGEST,
-        "huge constant": torch.full((2, 20, 1, 16, 16), LARGEST),
+        "huge": field / field.abs().max() * MAX_SIZE,
+        "huge constant": torch.full((2, 20, 1, 16, 16), MAX_SIZE),
         "growing to huge": (1e-30 * torch.logspace(0, 36, 20)[:, None, None, None]).expand(2, 20, 1, 16, 16),
         "tiny": 1e-25 * field,
         "spike": spike,

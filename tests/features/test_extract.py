@@ -1,12 +1,16 @@
-"""The three tables: names, statistics, and what is left out where there is no operator to probe."""
+"""The three feature tables: names, statistics, tables without probes, and the description of one operator."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS, aggregate, extract, feature_names
+from spinlock.config import dataset
+from spinlock.errors import DataError
+from spinlock.features import run
+from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS, aggregate, describe, extract, feature_names
 from tests.features.signals import degenerate, noise, probed
 
 
@@ -24,15 +28,15 @@ def test_names_are_group_feature_and_statistic() -> None:
 
 
 def test_statistics_agree_with_numpy(rng: np.random.Generator) -> None:
-    frame, run = rng.normal(size=(3, 4, 9, 2)), rng.normal(size=(3, 4, 5))
+    frame, per_run = rng.normal(size=(3, 4, 9, 2)), rng.normal(size=(3, 4, 5))
     expected = [
         frame.mean((1, 2)),
         np.sqrt(((frame - frame.mean(2, keepdims=True)) ** 2).mean(2)).mean(1),
         (frame[:, :, 7:].mean(2) - frame[:, :, :2].mean(2)).mean(1),
         frame.mean(2).std(1),
-        run.mean(1),
+        per_run.mean(1),
     ]
-    found = aggregate(torch.from_numpy(frame), torch.from_numpy(run))
+    found = aggregate(torch.from_numpy(frame), torch.from_numpy(per_run))
     np.testing.assert_allclose(found, np.concatenate(expected, 1), atol=1e-12)
 
 
@@ -60,3 +64,34 @@ def test_everything_is_finite_on_degenerate_runs() -> None:
         tables = extract(frames[:, None], probed(frames).probes)
         for table in (tables.per_timestep, tables.per_trajectory, tables.aggregated):
             assert torch.isfinite(table).all(), name
+
+
+@pytest.mark.parametrize("shape", [(12, 2, 16, 24), (3, 12, 1, 16, 16), (12, 1, 1, 32)], ids=str)
+def test_a_description_equals_the_batched_extraction(shape: tuple[int, ...]) -> None:
+    frames = noise(shape)
+    values = describe(frames)
+    batched = extract(frames.reshape(1, -1, *shape[-4:]), None).aggregated[0]
+    assert list(values) == list(feature_names(with_probes=False).aggregated)
+    assert list(values.values()) == batched.tolist()
+    assert describe(frames.double().numpy()) == values
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((16, 16)), r"frames have the shape \[16, 16\]; expected \[T, C, H, W\] or \[M, T, C, H, W\]"),
+        (np.zeros((0, 1, 16, 16)), r"frames have the shape \[0, 1, 16, 16\]"),
+        (np.zeros((2, 1, 16, 8)), "a grid of 16 x 8 points is too small for the features; expected 16 or more"),
+        (np.zeros((2, 1, 1, 1)), "a grid of 1 x 1 points is too small"),
+        (np.zeros((2, 1, 16, 16), dtype=complex), "frames have the type complex128; expected real numbers"),
+        (np.full((2, 1, 16, 16), np.nan), "the largest .u. is nan; expected finite values of at most 1e.06"),
+        (np.full((2, 1, 16, 16), 2e6), r"the largest .u. is 2e\+06"),
+    ],
+)
+def test_wrong_frames_are_refused(frames: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        describe(frames)
+
+
+def test_the_minimum_grid_is_that_of_a_dataset() -> None:
+    assert run.MIN_GRID == dataset.MIN_GRID

@@ -1,4 +1,4 @@
-"""The smallest configurations that have everything in them."""
+"""Small dataset configurations for tests."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from spinlock.config import DatasetConfig
 
 
 def small(**changes: Any) -> DatasetConfig:
-    """Small grid, few frames, two families and small networks, unless ``changes`` say otherwise."""
+    """Return a configuration with a small grid, five frames, two families and small networks, with changes."""
     values: dict[str, Any] = {
         "num_samples": 24,
         "grid_size": 16,
@@ -14,7 +14,7 @@ def small(**changes: Any) -> DatasetConfig:
         "warmup_steps": 1,
         "num_realizations": 2,
         "families": ["advection_diffusion", "gray_scott"],
-        "neural_share": 0.25,
+        "neural_fraction": 0.25,
         "neural_depths": [2, 3],
         "neural_widths": [4],
         "neural_kernels": [3],

@@ -1,33 +1,26 @@
-"""Features of given rollouts equal those made inline, and rollouts that mean nothing are refused."""
+"""Features of stored rollouts equal those of a generation, and unusable rollouts are refused."""
 
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import torch
 
 from spinlock.errors import DataError
 from spinlock.features.extract import feature_names
-from spinlock.generation.extraction import extract_rollouts
+from spinlock.generation.extraction import extract_features
+from spinlock.generation.generate import generate
 from spinlock.io.features import open_features
-from spinlock.io.rollouts import open_rollouts
 from tests.generation.settings import small
-from tests.generation.test_generate import made
 from tests.io.rollout_files import write_own, write_well
 
-CPU = torch.device("cpu")
 FIELDS = np.random.default_rng(0).normal(size=(4, 2, 5, 1, 16, 16)).astype(np.float32)
 
 
-def extracted(rollouts: Path, output: Path, **options: float) -> int:
-    with open_rollouts(rollouts) as source:
-        return extract_rollouts(source, output, CPU, **options)  # type: ignore[arg-type]
-
-
-def test_stored_trajectories_give_the_features_that_were_made_inline(tmp_path: Path) -> None:
-    made(small(num_samples=9, store_trajectories=True), tmp_path / "d.h5")
-    assert extracted(tmp_path / "d.h5", tmp_path / "f.h5") == 0
+def test_stored_trajectories_give_the_features_of_the_generation(tmp_path: Path) -> None:
+    generate(small(num_samples=9, store_trajectories=True), tmp_path / "d.h5")
+    result = extract_features(tmp_path / "d.h5", tmp_path / "f.h5", device="cpu")
+    assert (result.num_operators, result.num_held) == (9, 0)
     for kind in ("aggregated", "per_trajectory", "per_timestep"):
         with (
             open_features(tmp_path / "d.h5", feature_type=kind) as inline,
@@ -44,7 +37,7 @@ def test_stored_trajectories_give_the_features_that_were_made_inline(tmp_path: P
 @pytest.mark.parametrize("grid", [(24, 20), (32,)], ids=str)
 def test_files_of_the_well_are_described(grid: tuple[int, ...], tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5", grid=grid)
-    extracted(tmp_path / "w.h5", tmp_path / "f.h5")
+    extract_features(tmp_path / "w.h5", tmp_path / "f.h5")
     with open_features(tmp_path / "f.h5") as source:
         values = source.read_all()
         assert values.shape == (3, len(source.names))
@@ -54,7 +47,7 @@ def test_files_of_the_well_are_described(grid: tuple[int, ...], tmp_path: Path) 
 
 def test_one_dimensional_fields_are_described(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS[..., 0, :])
-    extracted(tmp_path / "a.h5", tmp_path / "f.h5")
+    extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     with open_features(tmp_path / "f.h5") as source:
         values = dict(zip(source.names, source.read_all()[1], strict=True))
     means = FIELDS[1, ..., 0, :].mean(-1)
@@ -66,9 +59,9 @@ def test_nan_is_refused_or_held(tmp_path: Path) -> None:
     bad[2, 1, 3, 0, 4, 4] = np.nan
     write_own(tmp_path / "a.h5", bad)
     with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: holds NaN.*--hold-diverged"):
-        extracted(tmp_path / "a.h5", tmp_path / "f.h5")
+        extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
-    assert extracted(tmp_path / "a.h5", tmp_path / "f.h5", hold=True) == 1
+    assert extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True).num_held == 1
     with h5py.File(tmp_path / "f.h5") as file:
         assert file["metadata/held"][()].tolist() == [[0, 0], [0, 0], [0, 3], [0, 0]]
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
@@ -79,16 +72,16 @@ def test_a_bad_first_frame_cannot_be_held(tmp_path: Path) -> None:
     bad[0, 0, 0, 0, 0, 0] = np.inf
     write_own(tmp_path / "a.h5", bad)
     with pytest.raises(DataError, match="operator 0, realization 0, frame 0: holds NaN or infinite values"):
-        extracted(tmp_path / "a.h5", tmp_path / "f.h5", hold=True)
+        extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True)
 
 
-def test_large_units_are_refused_and_scaled(tmp_path: Path) -> None:
+def test_large_values_are_refused_unless_they_are_scaled(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", 1e7 * FIELDS)
-    with pytest.raises(DataError, match=r"expected at most 1e.06; bring the fields to a scale of about 1 with --scale"):
-        extracted(tmp_path / "a.h5", tmp_path / "f.h5")
-    extracted(tmp_path / "a.h5", tmp_path / "f.h5", scale=1e-7)
+    with pytest.raises(DataError, match=r"expected at most 1e.06; scale the fields to about 1 with --scale"):
+        extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
+    extract_features(tmp_path / "a.h5", tmp_path / "f.h5", scale=1e-7)
     write_own(tmp_path / "b.h5", FIELDS)
-    extracted(tmp_path / "b.h5", tmp_path / "g.h5")
+    extract_features(tmp_path / "b.h5", tmp_path / "g.h5")
     with open_features(tmp_path / "f.h5") as one, open_features(tmp_path / "g.h5") as other:
         np.testing.assert_allclose(one.read_all(), other.read_all(), rtol=1e-2, atol=1e-3)
 
@@ -96,4 +89,4 @@ def test_large_units_are_refused_and_scaled(tmp_path: Path) -> None:
 def test_a_grid_that_is_too_small_is_refused(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS[..., :8])
     with pytest.raises(DataError, match="a grid of 16 x 8 points is too small for the features; expected 16 or more"):
-        extracted(tmp_path / "a.h5", tmp_path / "f.h5")
+        extract_features(tmp_path / "a.h5", tmp_path / "f.h5")

@@ -1,4 +1,4 @@
-"""Whole runs on the smallest configuration: what the file holds, and that nothing but seed and number decides it."""
+"""Whole generations of small datasets: the contents of the file, and their dependence on seed and number alone."""
 
 import shutil
 from collections.abc import Sequence
@@ -9,43 +9,46 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.config import DatasetConfig
-from spinlock.errors import OutputError, RunError
+from spinlock.config import dump_config
+from spinlock.errors import ConfigError, OutputError, RunError
 from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.budget import check_disk, disk_bytes
-from spinlock.generation.design import operators_of
-from spinlock.generation.generate import Generated, generate
+from spinlock.generation.callbacks import GenerationCallback
+from spinlock.generation.design import make_design
+from spinlock.generation.generate import GenerationResult, generate
+from spinlock.generation.plan import plan_generation
 from spinlock.io.features import open_features
 from spinlock.runtime.process_group import ProcessGroup
 from tests.generation.settings import small
 
 
-class Watch:
-    """An observer that may stop the run after so many blocks."""
+class Recorder(GenerationCallback):
+    """Records the calls, and can stop the run after a number of blocks."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
-        self.found: list[int] = []
-        self.computed_blocks: list[int] = []
+        self.finished_before: list[int] = []
+        self.computed: list[int] = []
+        self.events: list[str] = []
 
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
-        self.found = [block.number for block in done]
+    def on_start(self, blocks: Sequence[Block], finished: Sequence[Block], group: ProcessGroup) -> None:
+        self.events.append(f"start {len(blocks)} {group.world_size}")
+        self.finished_before = [block.number for block in finished]
 
-    def computed(self, block: Block) -> None:
-        self.computed_blocks.append(block.number)
-        if len(self.computed_blocks) == self.stop_after:
+    def on_block(self, block: Block) -> None:
+        self.computed.append(block.number)
+        if len(self.computed) == self.stop_after:
             raise KeyboardInterrupt
 
-    def waiting(self) -> None: ...
+    def on_wait(self) -> None:
+        self.events.append("wait")
 
-    def joining(self) -> None: ...
+    def on_merge(self) -> None:
+        self.events.append("merge")
 
-
-def made(config: DatasetConfig, path: Path, **options: bool) -> Generated:
-    result = generate(config, path, Watch(), **options)
-    assert result is not None
-    return result
+    def on_end(self, result: GenerationResult) -> None:
+        self.events.append(f"end {result.num_computed}")
 
 
 def contents(path: Path, first: int | None = None) -> dict[str, bytes]:
@@ -66,12 +69,12 @@ def contents(path: Path, first: int | None = None) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "d.h5"
-    made(small(store_trajectories=True), path)
+    generate(small(store_trajectories=True), path)
     return path
 
 
-def test_the_file_holds_what_the_layout_says(whole: Path) -> None:
-    config, operators = small(), operators_of(small())
+def test_the_file_has_the_documented_layout(whole: Path) -> None:
+    config, operators = small(), make_design(small()).operators
     names = feature_names(with_probes=True)
     with h5py.File(whole) as file:
         for kind, inner in (("aggregated", ()), ("per_trajectory", (2,)), ("per_timestep", (5,))):
@@ -93,109 +96,166 @@ def test_the_file_holds_what_the_layout_says(whole: Path) -> None:
         assert file["metadata/blow_up"].shape == (24, 2)
 
 
-def test_no_parts_are_left(whole: Path) -> None:
+def test_no_shards_are_left(whole: Path) -> None:
     assert [path.name for path in whole.parent.iterdir()] == ["d.h5"]
 
 
-def test_the_table_can_be_opened_as_any_other(whole: Path) -> None:
+def test_the_dataset_opens_as_a_feature_table(whole: Path) -> None:
     with open_features(whole) as source:
         assert source.labels() == ("family", "initial_condition", "policy")
         assert source.num_rows == 24
 
 
 def test_a_smaller_dataset_is_the_beginning_of_a_larger_one(whole: Path, tmp_path: Path) -> None:
-    made(small(num_samples=11, store_trajectories=True), tmp_path / "d.h5")
+    generate(small(num_samples=11, store_trajectories=True), tmp_path / "d.h5")
     assert contents(tmp_path / "d.h5") == contents(whole, first=11)
 
 
 @pytest.mark.parametrize("batch_size", [1, 48])
 def test_the_batch_size_changes_no_byte(whole: Path, batch_size: int, tmp_path: Path) -> None:
-    made(small(store_trajectories=True, batch_size=batch_size), tmp_path / "d.h5")
+    generate(small(store_trajectories=True, batch_size=batch_size), tmp_path / "d.h5")
     assert contents(tmp_path / "d.h5") == contents(whole)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(whole: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_resumed(whole: Path, tmp_path: Path) -> None:
     config = small(store_trajectories=True, batch_size=1)
-    first, second = Watch(stop_after=2), Watch()
+    first, second = Recorder(stop_after=2), Recorder()
     with pytest.raises(KeyboardInterrupt):
-        generate(config, tmp_path / "d.h5", first)
+        generate(config, tmp_path / "d.h5", callback=first)
     assert not (tmp_path / "d.h5").exists()
-    with pytest.raises(OutputError, match=r"an unfinished run is there, 2 blocks of it done.*--resume"):
-        generate(config, tmp_path / "d.h5", Watch())
-    assert generate(config, tmp_path / "d.h5", second, resume=True) is not None
-    assert second.found == first.computed_blocks
-    assert not set(second.computed_blocks) & set(first.computed_blocks)
+    with pytest.raises(OutputError, match=r"holds an unfinished run with 2 finished blocks.*--resume"):
+        generate(config, tmp_path / "d.h5")
+    result = generate(config, tmp_path / "d.h5", callback=second, resume=True)
+    assert 0 < result.num_computed < result.num_operators == 24
+    assert second.finished_before == first.computed
+    assert not set(second.computed) & set(first.computed)
     assert contents(tmp_path / "d.h5") == contents(whole)
 
 
-def test_parts_of_another_configuration_are_refused(tmp_path: Path) -> None:
+def test_shards_of_another_configuration_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        generate(small(), tmp_path / "d.h5", Watch(stop_after=1))
+        generate(small(), tmp_path / "d.h5", callback=Recorder(stop_after=1))
     with pytest.raises(OutputError, match="the unfinished run differs: num_steps was 5, is 6"):
-        generate(small(num_steps=6), tmp_path / "d.h5", Watch(), resume=True)
-    assert made(small(num_steps=6), tmp_path / "d.h5", overwrite=True).operators.count == 24
+        generate(small(num_steps=6), tmp_path / "d.h5", resume=True)
+    assert generate(small(num_steps=6), tmp_path / "d.h5", overwrite=True).num_operators == 24
 
 
-def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        generate(small(), tmp_path / "d.h5", Watch(stop_after=1))
-    part = next((tmp_path / "d.h5.shards").glob("block-*.npz"))
-    part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(Exception, match=f"{part.name}: cannot be read; delete that file"):
-        generate(small(), tmp_path / "d.h5", Watch(), resume=True)
+        generate(small(), tmp_path / "d.h5", callback=Recorder(stop_after=1))
+    shard = next((tmp_path / "d.h5.shards").glob("block-*.npz"))
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(Exception, match=f"{shard.name}: cannot be read; delete that file"):
+        generate(small(), tmp_path / "d.h5", resume=True)
 
 
 def test_diverged_runs_are_kept_and_marked(tmp_path: Path) -> None:
     config = small(
-        neural_share=1.0, families=[], neural_policies=["residual"], neural_step=[40.0, 80.0], blow_up_bound=30
+        neural_fraction=1.0, families=[], neural_policies=["residual"], neural_step=[40.0, 80.0], blow_up_bound=30
     )
-    result = made(config, tmp_path / "d.h5")
+    result = generate(config, tmp_path / "d.h5")
     with h5py.File(tmp_path / "d.h5") as file:
         blow_up = file["metadata/blow_up"][()]
-        assert result.diverged == (blow_up > 0).any(1).sum() == file["metadata/diverged"][()].sum() > 5
+        assert result.num_diverged == (blow_up > 0).any(1).sum() == file["metadata/diverged"][()].sum() > 5
         assert blow_up.max() <= 5
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
 
 
-def test_too_little_room_is_said_before_the_start(tmp_path: Path) -> None:
+def test_insufficient_disk_space_is_reported_before_the_start(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"not enough room: .* GB are free; expected .* GB"):
-        generate(small(num_samples=100_000, num_steps=60_000), tmp_path / "d.h5", Watch())
+        generate(small(num_samples=100_000, num_steps=60_000), tmp_path / "d.h5")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_machine_that_is_too_small_is_said_before_the_start(tmp_path: Path) -> None:
+def test_insufficient_memory_is_reported_before_the_start(tmp_path: Path) -> None:
     config = small(num_samples=2, num_steps=20_000, grid_size=512, num_realizations=100)
     with pytest.raises(RunError, match=r"not enough memory: .* GB on cpu; expected about .* GB for"):
-        generate(config, tmp_path / "d.h5", Watch())
+        generate(config, tmp_path / "d.h5")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_on_disk_already_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config, operators = small(), operators_of(small())
-    room = disk_bytes(config, operators) - 1
+def test_finished_shards_count_as_available_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, operators = small(), make_design(small()).operators
+    room = disk_bytes(operators, config) - 1
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
-    check_disk(config, operators, tmp_path / "d.h5", there=1)
+    check_disk(operators, config, tmp_path / "d.h5", written=1)
     with pytest.raises(OutputError, match="not enough room"):
-        check_disk(config, operators, tmp_path / "d.h5")
+        check_disk(operators, config, tmp_path / "d.h5")
 
 
-def test_networks_alone_keep_their_one_channel(tmp_path: Path) -> None:
-    made(small(num_samples=4, families=[], neural_share=1.0, store_trajectories=True), tmp_path / "d.h5")
+def test_fields_of_networks_alone_have_one_channel(tmp_path: Path) -> None:
+    generate(small(num_samples=4, families=[], neural_fraction=1.0, store_trajectories=True), tmp_path / "d.h5")
     with h5py.File(tmp_path / "d.h5") as file:
         assert file["outputs/fields"].shape == (4, 2, 5, 1, 16, 16)
         assert np.isfinite(file["outputs/fields"]).all()
 
 
-def test_starts_beyond_the_bound_are_marked_and_described(tmp_path: Path) -> None:
-    made(small(num_samples=8, initial_amplitude=[1e5, 1e6], families=["advection_diffusion"]), tmp_path / "d.h5")
+def test_initial_states_beyond_the_bound_are_marked(tmp_path: Path) -> None:
+    generate(small(num_samples=8, initial_amplitude=[1e5, 1e6], families=["advection_diffusion"]), tmp_path / "d.h5")
     with h5py.File(tmp_path / "d.h5") as file:
         assert (file["metadata/blow_up"][()] == 1).all()
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
 
 
-def test_files_of_others_beside_the_parts_stay(tmp_path: Path) -> None:
-    parts = tmp_path / "d.h5.shards"
-    parts.mkdir()
-    (parts / "mine.txt").write_text("precious")
-    made(small(num_samples=4), tmp_path / "d.h5", overwrite=True)
-    assert [path.name for path in parts.iterdir()] == ["mine.txt"]
+def test_other_files_beside_the_shards_are_kept(tmp_path: Path) -> None:
+    shards = tmp_path / "d.h5.shards"
+    shards.mkdir()
+    (shards / "mine.txt").write_text("precious")
+    generate(small(num_samples=4), tmp_path / "d.h5", overwrite=True)
+    assert [path.name for path in shards.iterdir()] == ["mine.txt"]
+
+
+def test_a_configuration_file_is_overridden_by_keywords(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(dump_config(small(num_samples=500, num_steps=7, device="cuda:99")))
+    result = generate(
+        str(tmp_path / "small.yaml"),
+        str(tmp_path / "d.h5"),
+        num_samples=6,
+        device="cpu",
+        num_steps=5,
+        store_trajectories=True,
+    )
+    assert (result.output, result.num_operators, result.num_computed) == (tmp_path / "d.h5", 6, 6)
+    assert not result.was_complete
+    assert contents(tmp_path / "d.h5") == contents(whole, first=6)
+
+
+def test_wrong_keywords_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        generate(small(), tmp_path / "d.h5", num_samples=0, num_step=3)
+    assert "num_samples: got 0 from a keyword argument, expected an integer of at least 1" in str(caught.value)
+    assert "num_step: got an unknown key from a keyword argument, did you mean num_steps?" in str(caught.value)
+
+
+def test_callbacks_are_called_in_order(tmp_path: Path) -> None:
+    recorder = Recorder()
+    generate(small(num_samples=6), tmp_path / "d.h5", callback=recorder)
+    assert recorder.events == [f"start {len(recorder.computed)} 1", "merge", "end 6"]
+
+
+def test_resuming_a_complete_dataset_computes_nothing(whole: Path, tmp_path: Path) -> None:
+    shutil.copy(whole, tmp_path / "d.h5")
+    recorder = Recorder()
+    config = small(store_trajectories=True, batch_size=5)
+    result = generate(config, tmp_path / "d.h5", resume=True, callback=recorder)
+    assert (result.was_complete, result.num_computed, result.num_operators) == (True, 0, 24)
+    assert recorder.events == ["end 0"]
+    with pytest.raises(
+        OutputError, match=r"another configuration; expected the same configuration \(batch_size, device"
+    ):
+        generate(small(num_steps=6), tmp_path / "d.h5", resume=True)
+
+
+def test_a_plan_says_what_a_generation_does_and_writes_nothing(whole: Path, tmp_path: Path) -> None:
+    plan = plan_generation(small(), tmp_path / "d.h5", num_samples=30)
+    assert plan.design.operators.count == 30 == sum(len(block.members) for block in plan.blocks)
+    assert 1 <= plan.workers <= len(plan.blocks)
+    assert not plan.is_complete
+    assert "num_samples" in plan.identity
+    assert "batch_size" not in plan.identity
+    estimate = plan.estimate()
+    assert min(estimate.seconds, estimate.disk, estimate.memory) > 0
+    assert list(tmp_path.iterdir()) == []
+    assert plan_generation(small(store_trajectories=True), whole, resume=True).is_complete
+    with pytest.raises(OutputError, match="exists already; pass --overwrite"):
+        plan_generation(small(), whole)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.draws import Purpose, stream
-from spinlock.operators.initial import KINDS, InitialDraws, initial_fields
+from spinlock.operators.initial import CONDITIONS, InitialDraws, initial_fields
 
 OPERATORS, GRID = 6, 64
 
@@ -26,7 +26,7 @@ def spectrum(fields: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return radius[radius > 0], power[radius > 0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CONDITIONS)
 @pytest.mark.parametrize(("amplitude", "grid"), [(0.5, 32), (2.0, 64)])
 def test_every_field_has_mean_zero_and_the_amplitude_as_its_deviation(kind: str, amplitude: float, grid: int) -> None:
     fields = fields_of(kind, amplitude, 3.0, grid)

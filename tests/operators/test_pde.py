@@ -1,6 +1,5 @@
-"""What is known of each equation by itself, and what every family owes: its parameters, its block, its units."""
+"""Closed forms and invariants of each equation, and properties that every family shares."""
 
-import copy
 import math
 
 import numpy as np
@@ -18,6 +17,7 @@ from tests.operators.family_draws import (
     relative,
     starts,
     states_of,
+    variant,
 )
 
 EFFECTS = [(name, parameter) for name, family in FAMILIES.items() for parameter in family.parameters]
@@ -28,7 +28,7 @@ def values(*numbers: float) -> Tensor:
     return torch.tensor([numbers], dtype=torch.float64)
 
 
-# What every family owes.
+# Properties of every family.
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -59,7 +59,7 @@ def test_operators_and_realizations_of_a_block_do_not_mix(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_operator_alone_does_what_it_does_in_a_block(name: str) -> None:
+def test_an_operator_alone_gives_the_result_of_a_block(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 3)[-4:]
     states = starts(family, physical, GRID, runs=2)
@@ -74,8 +74,8 @@ def test_starts_depend_on_their_own_operator_alone(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 1)[-4:]
     fields = torch.randn(4, 2, family.channels, GRID, GRID, generator=torch.Generator().manual_seed(0))
-    block = family.initial(fields, physical)
-    torch.testing.assert_close(family.initial(fields[1:2], physical[1:2]), block[1:2], rtol=1e-5, atol=1e-6)
+    block = family.prepare(fields, physical)
+    torch.testing.assert_close(family.prepare(fields[1:2], physical[1:2]), block[1:2], rtol=1e-5, atol=1e-6)
     assert block.shape == fields.shape
 
 
@@ -95,8 +95,7 @@ def test_the_frame_time_is_the_time_of_a_frame(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 3)[-3:]
     states = after(family, physical, starts(family, physical, GRID), 3)
-    halved = copy.copy(family)
-    halved.frame_time = family.frame_time / 2
+    halved = variant(family, frame_time=family.frame_time / 2)
     expected = after(halved, physical, states, 2)
     assert float(relative(after(family, physical, states, 1), expected).max()) < 1e-4
 
@@ -106,14 +105,13 @@ def test_a_field_repeated_on_a_domain_of_twice_the_size_stays_repeated(name: str
     family = FAMILIES[name]
     physical = middle(family)
     states = starts(family, physical, 24)
-    wide = copy.copy(family)
-    wide.domain = 2 * family.domain
+    wide = variant(family, domain=2 * family.domain)
     once, twice = after(family, physical, states, 3), after(wide, physical, states.repeat(1, 1, 1, 2, 2), 3)
     assert float(relative(twice, once.repeat(1, 1, 1, 2, 2))) < 1e-5
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_parameters_of_another_number_are_refused(name: str) -> None:
+def test_a_wrong_number_of_parameters_is_refused(name: str) -> None:
     family = FAMILIES[name]
     with pytest.raises(ValueError, match=f"{name}: physical is"):
         family.stepper(torch.zeros(2, len(family.parameters) + 1), (16, 16))
@@ -320,8 +318,7 @@ def test_kolmogorovs_flow_is_a_state_of_rest() -> None:
 
 
 def test_enstrophy_changes_by_viscosity_drag_and_forcing_alone() -> None:
-    family = copy.copy(FAMILIES["navier_stokes"])
-    family.frame_time, family.substeps = 0.01, 1
+    family = variant(FAMILIES["navier_stokes"], frame_time=0.01, substeps=1)
     viscosity, drag, forcing = 0.02, 0.1, 0.4
     physical = values(viscosity, drag, forcing)
     before = after(family, physical, starts(family, physical, GRID), 4)
@@ -335,6 +332,6 @@ def test_enstrophy_changes_by_viscosity_drag_and_forcing_alone() -> None:
     k = torch.fft.fftfreq(GRID, 1 / GRID, dtype=torch.float64)
     palinstrophy = float(((k[:, None] ** 2 + k**2) * torch.fft.fft2(w).abs() ** 2).sum() / GRID**4)
     _, y = plane(family, GRID)
-    fed = float((4 * forcing * torch.cos(4 * y) * w).mean())
+    input_rate = float((4 * forcing * torch.cos(4 * y) * w).mean())
     rate = (enstrophy(end) - enstrophy(before)) / (2 * family.frame_time)
-    assert rate == pytest.approx(-viscosity * palinstrophy - 2 * drag * enstrophy(middle_state) + fed, rel=5e-3)
+    assert rate == pytest.approx(-viscosity * palinstrophy - 2 * drag * enstrophy(middle_state) + input_rate, rel=5e-3)

@@ -1,4 +1,10 @@
-"""Behavioral features: from the frames of runs to named numbers, one group per file.
+"""Behavioral features: named numbers that describe the frames of a run, one group of features per file.
 
-A feature is a function of its own run only, never of the batch, and is defined and finite for every run.
+A feature is a function of its own run only, never of the batch, and it is defined and finite for every run::
+
+    values = describe(frames)  # frames [T, C, H, W]; {"spatial.mean.mean": ..., ...}
 """
+
+from spinlock.features.extract import describe, feature_names
+
+__all__ = ["describe", "feature_names"]

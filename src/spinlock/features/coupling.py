@@ -70,12 +70,12 @@ class Coupling:
 def compute(run: Run) -> Tensor:
     """[R, F], averaged over channels or their pairs."""
     points = standardized(moving_points(run))
-    x = Coupling.between(points, standardized(moving(run.points_beside(0, 1), run)))
+    x = Coupling.between(points, standardized(moving(run.shifted_points(0, 1), run)))
     none = torch.zeros_like(x.strength)
     y = channel = Coupling(none, none, none, none)
     axes = [x]
     if run.frames.shape[-2] > 1:
-        y = Coupling.between(points, standardized(moving(run.points_beside(1, 0), run)))
+        y = Coupling.between(points, standardized(moving(run.shifted_points(1, 0), run)))
         axes.append(y)
     if run.frames.shape[2] > 1:
         channel = Coupling.between(*_channel_pairs(points))

@@ -1,19 +1,24 @@
-"""The three tables of features: per frame, per run, and aggregated over frames and realizations.
+"""Extraction of all features: per frame, per run, and aggregated over frames and realizations.
 
-Aggregated columns of a per-frame feature f(m, t): over time its ``mean``, its ``std`` and its ``change`` (mean of the
-last less that of the first quarter), each averaged over realizations, and the ``spread`` (standard deviation) over
-realizations of the mean over time. Of a per-run feature f(m): its ``mean`` over realizations. Its standard deviation is
-left to the table of runs: from three realizations it says little of the operator (docs/features.md).
+A per-frame feature f(m, t) has four aggregated columns. ``mean``, ``std`` and ``change`` are the mean over time, the
+standard deviation over time, and the mean of the last quarter of the frames minus that of the first quarter, each
+averaged over realizations. ``spread`` is the standard deviation over realizations of the mean over time. A per-run
+feature f(m) has one aggregated column, its ``mean`` over realizations. Its standard deviation over three realizations
+is mostly noise (docs/features.md).
 
-Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``R`` = B M runs,
+Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points, ``R`` = B M runs,
 ``D1``, ``D2``, ``D`` columns of the three tables.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from spinlock.errors import DataError
 from spinlock.features import (
     causality,
     cross_channel,
@@ -24,10 +29,10 @@ from spinlock.features import (
     spectral,
     temporal,
 )
-from spinlock.features.run import Probes, Run
+from spinlock.features.run import MAX_SIZE, MIN_GRID, Probes, Run
 
 VERSION = 1
-"""Of the definitions: another number means that features of the same name are not the same."""
+"""Version of the definitions; it changes when a feature of the same name gets another definition."""
 
 FRAME_GROUPS = {"spatial": spatial, "spectral": spectral, "cross_channel": cross_channel}
 RUN_GROUPS = {
@@ -38,7 +43,7 @@ RUN_GROUPS = {
     "nonlinear": nonlinear,
 }
 PROBED = "sensitivity"
-"""The group that needs the operator itself, and is left out where only its runs are at hand."""
+"""The group that needs the operator itself; it is left out if only frames are available."""
 
 FRAME_STATISTICS = ("mean", "std", "change", "spread")
 RUN_STATISTICS = ("mean",)
@@ -55,7 +60,7 @@ class FeatureNames:
 
 @dataclass(frozen=True)
 class FeatureTables:
-    """``per_timestep`` [B, T, D1], ``per_trajectory`` [B, M, D2], ``aggregated`` [B, D]; float32, finite."""
+    """Features of B operators: ``per_timestep`` [B, T, D1], ``per_trajectory`` [B, M, D2], ``aggregated`` [B, D]."""
 
     per_timestep: Tensor
     per_trajectory: Tensor
@@ -63,7 +68,7 @@ class FeatureTables:
 
 
 def feature_names(*, with_probes: bool) -> FeatureNames:
-    """The columns of :func:`extract`, with or without the group that needs probes."""
+    """Return the columns of :func:`extract`, with or without the group that needs probes."""
     frame = tuple(f"{group}.{name}" for group, module in FRAME_GROUPS.items() for name in module.FEATURES)
     run = tuple(
         f"{group}.{name}"
@@ -78,7 +83,20 @@ def feature_names(*, with_probes: bool) -> FeatureNames:
 
 @torch.no_grad()
 def extract(frames: Tensor, probes: Probes | None) -> FeatureTables:
-    """Features of B operators from ``frames`` [B, M, T, C, H, W] and the probes of their R = B M runs."""
+    """Compute the features of B operators.
+
+    Parameters
+    ----------
+    frames
+        Frames of the rollouts, [B, M, T, C, H, W] float32.
+    probes
+        Probes of the R runs; None leaves out the sensitivity group.
+
+    Returns
+    -------
+    FeatureTables
+        Tables of finite float32 values.
+    """
     size = frames.shape[:2]
     run = Run(frames.flatten(0, 1), probes)
     per_frame = torch.cat([module.compute(run) for module in FRAME_GROUPS.values()], -1)
@@ -89,7 +107,7 @@ def extract(frames: Tensor, probes: Probes | None) -> FeatureTables:
 
 
 def aggregate(per_frame: Tensor, per_run: Tensor) -> Tensor:
-    """Statistics [B, D] of per-frame features [B, M, T, D1] and per-run features [B, M, D2]."""
+    """Return the aggregated columns [B, D] of per-frame features [B, M, T, D1] and per-run features [B, M, D2]."""
     quarter = max(per_frame.shape[2] // 4, 1)
     over_time = per_frame.mean(2)
     change = per_frame[:, :, -quarter:].mean(2) - per_frame[:, :, :quarter].mean(2)
@@ -101,3 +119,45 @@ def aggregate(per_frame: Tensor, per_run: Tensor) -> Tensor:
         per_run.mean(1),
     )
     return torch.cat(columns, -1)
+
+
+def describe(frames: NDArray[Any] | Tensor) -> dict[str, float]:
+    """Compute the aggregated features of one operator from its frames.
+
+    Parameters
+    ----------
+    frames
+        Frames of one run, [T, C, H, W], or of M realizations, [M, T, C, H, W]; an array or a tensor. H = 1 stands for
+        one-dimensional fields, and the fields are periodic.
+
+    Returns
+    -------
+    dict of float
+        Value of each feature by the name of its column, ``<group>.<feature>.<statistic>``. The sensitivity group is
+        left out, because it needs the operator itself. With one realization every ``spread`` is 0.
+
+    Raises
+    ------
+    DataError
+        The frames have a wrong shape or type, a grid that is too small, or values that are not finite or too large.
+    """
+    values = frames.detach() if isinstance(frames, Tensor) else np.asarray(frames)
+    shape = tuple(values.shape)
+    if len(shape) not in (4, 5) or 0 in shape:
+        raise DataError(f"frames have the shape {list(shape)}", expected="[T, C, H, W] or [M, T, C, H, W]")
+    axes = [size for size in shape[-2:] if size > 1] or [1]
+    if min(axes) < MIN_GRID:
+        raise DataError(
+            f"a grid of {shape[-2]} x {shape[-1]} points is too small for the features",
+            expected=f"{MIN_GRID} or more along each side",
+        )
+    is_real = not values.is_complex() if isinstance(values, Tensor) else values.dtype.kind in "fiub"
+    if not is_real:
+        raise DataError(f"frames have the type {values.dtype}", expected="real numbers")
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values, np.float32))
+    tensor = tensor.to(torch.float32).reshape(1, -1, *shape[-4:])
+    size = float(tensor.abs().max())
+    if not size <= MAX_SIZE:
+        raise DataError(f"the largest |u| is {size:.3g}", expected=f"finite values of at most {MAX_SIZE:g}")
+    row = extract(tensor, None).aggregated[0].tolist()
+    return dict(zip(feature_names(with_probes=False).aggregated, row, strict=True))

@@ -1,4 +1,4 @@
-"""One block from its draws to its features: assemble, roll out, probe, describe."""
+"""Computation of one block: assemble its operators, roll them out, run the probes and extract the features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,21 +8,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.config.dataset import DatasetConfig
+from spinlock.config.dataset import RolloutSettings
 from spinlock.features.extract import FeatureTables, extract
 from spinlock.features.run import Probes
 from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
-from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, probe, roll_out
-from spinlock.operators.sampling import Operators
+from spinlock.generation.design import Design
+from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, Rollout, probe, roll_out
 
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block's n members came to; the copies that filled it up are gone.
+    """Features and fields of the n members of a block, on the host.
 
-    ``per_timestep`` [n, T, D1], ``per_trajectory`` [n, M, D2] and ``aggregated`` [n, D] float32; ``blow_up`` [n, M]
-    int32, the step that failed or 0; ``fields`` [n, M, T, C, H, W] where they are kept.
+    Parameters
+    ----------
+    per_timestep, per_trajectory, aggregated
+        Feature tables [n, T, D1], [n, M, D2] and [n, D], float32.
+    blow_up
+        Step at which each run left the bound, [n, M] int32; 0 for runs that never did.
+    fields
+        Frames [n, M, T, C, H, W] if they are stored, else None.
     """
 
     per_timestep: NDArray[np.float32]
@@ -31,45 +37,64 @@ class BlockResult:
     blow_up: NDArray[np.int32]
     fields: NDArray[np.float32] | None
 
+    @classmethod
+    def collect(cls, tables: FeatureTables, rollout: Rollout, num_members: int, *, with_fields: bool) -> "BlockResult":
+        """Copy the results of the first ``num_members`` operators to the host; the others are copies of the last."""
+
+        def to_host(values: Tensor) -> NDArray[np.float32]:
+            return np.asarray(values[:num_members].cpu().numpy())
+
+        return cls(
+            to_host(tables.per_timestep),
+            to_host(tables.per_trajectory),
+            to_host(tables.aggregated),
+            np.asarray(rollout.blow_up[:num_members].cpu().numpy(), dtype=np.int32),
+            to_host(rollout.frames) if with_fields else None,
+        )
+
 
 @torch.no_grad()
 def compute_block(
     block: Block,
-    operators: Operators,
-    config: DatasetConfig,
+    design: Design,
+    settings: RolloutSettings,
     device: torch.device,
     check: Callable[[], None] = lambda: None,
 ) -> BlockResult:
-    """Compute a block; ``check`` is called before each step and may raise to stop it."""
-    made = assemble(block, operators, config, device)
+    """Compute the features of one block.
+
+    Parameters
+    ----------
+    block
+        The operators to compute.
+    design
+        The sampled operators of the dataset.
+    settings
+        Grid, number of steps and realizations, and the bound on field values.
+    device
+        Device of the computation.
+    check
+        Function that is called before each step; it may raise an exception to stop the computation.
+
+    Returns
+    -------
+    BlockResult
+    """
+    assembly = assemble(block, design, settings, device)
 
     def step(fields: Tensor, index: int) -> Tensor:
         check()
-        return made.step(fields, index)
+        return assembly.step(fields, index)
 
-    rollout = roll_out(step, made.start, config.num_steps, warmup=config.warmup_steps, bound=config.blow_up_bound)
-    probes = probe(step, rollout.frames, made.directions, warmup=config.warmup_steps, bound=config.blow_up_bound)
-    tables = extract(rollout.frames, flattened(probes))
-    return collected(tables, rollout.frames, rollout.blow_up, len(block.members), keep=config.store_trajectories)
+    warmup, bound = settings.warmup_steps, settings.blow_up_bound
+    rollout = roll_out(step, assembly.start, settings.num_steps, warmup=warmup, bound=bound)
+    probes = probe(step, rollout.frames, assembly.directions, warmup=warmup, bound=bound)
+    tables = extract(rollout.frames, flatten_probes(probes))
+    return BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
 
 
-def flattened(probes: ProbeRuns) -> Probes:
-    """Runs of operators as runs: B and M become R."""
+def flatten_probes(probes: ProbeRuns) -> Probes:
+    """Return the probes with the axes of operators and realizations, B and M, merged to one axis of runs, R."""
     return Probes(
         probes.base.flatten(0, 1), probes.perturbed.flatten(0, 1), EPSILONS, probes.scaled.flatten(0, 1), SCALES
-    )
-
-
-def collected(tables: FeatureTables, frames: Tensor, blow_up: Tensor, count: int, *, keep: bool) -> BlockResult:
-    """What the first ``count`` operators came to, on the host."""
-
-    def host(values: Tensor) -> NDArray[np.float32]:
-        return np.asarray(values[:count].cpu().numpy())
-
-    return BlockResult(
-        host(tables.per_timestep),
-        host(tables.per_trajectory),
-        host(tables.aggregated),
-        np.asarray(blow_up[:count].cpu().numpy(), dtype=np.int32),
-        host(frames) if keep else None,
     )

@@ -1,27 +1,39 @@
-"""Blocks: the operators that are rolled out together, always as many, so that no arithmetic depends on the rest.
+"""Blocks: operators that are rolled out together in one batch of fixed size.
 
-A block takes consecutive operators of one PDE family, or consecutive neural ones of one architecture, whatever their
-policy. Tensors of a block have the same shape whether it is full or not: an unfilled one repeats its last operator, and
-the copies are thrown away. So a row's bytes do not depend on how many operators there are, on the batch size, on the
-process that computed it or on what was computed before.
+A block holds consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
+policy. The tensors of a block have the same shape whether it is full or not: a block that is not full repeats its last
+operator, and the results of the copies are discarded. Therefore the bytes of a row do not depend on the number of
+operators, the batch size, the process that computes the row, or what was computed earlier.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from spinlock.generation.design import architectures
 from spinlock.operators.neural import Architecture
 from spinlock.operators.sampling import NEURAL, Operators
 
-SIZE = {"cpu": (16, 4), "cuda": (64, 32)}
-"""Operators of a block, PDE and neural: on a CPU what fits its caches, on a GPU what fills it."""
+BLOCK_SIZES = {"cpu": (16, 4), "cuda": (64, 32)}
+"""Operators in a block (PDE, neural): on a CPU they fit its caches, on a GPU they occupy it."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """``members``: numbers of operators, at most ``size`` of them; ``architecture`` is None for a PDE family."""
+    """One batch of operators.
+
+    Parameters
+    ----------
+    number
+        Position in the list of all blocks.
+    members
+        Numbers of the operators, at most ``size`` of them.
+    size
+        Batch size.
+    family
+        Name of the PDE family, or ``neural``.
+    architecture
+        Architecture of neural operators; None for a PDE family.
+    """
 
     number: int
     members: tuple[int, ...]
@@ -31,46 +43,57 @@ class Block:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """The members, the last one repeated to the full size."""
+        """The members, with the last one repeated up to the batch size."""
         return self.members + self.members[-1:] * (self.size - len(self.members))
 
 
 def plan_blocks(operators: Operators, device_type: str) -> list[Block]:
-    """All blocks, those of all kinds advancing side by side, so that the rate of the first is that of the rest."""
-    pde_size, neural_size = SIZE[device_type]
-    found: list[tuple[float, str, tuple[int, ...], int, Architecture | None]] = []
+    """Divide all operators into blocks.
+
+    Parameters
+    ----------
+    operators
+        The sampled operators.
+    device_type
+        ``cpu`` or ``cuda``; it decides the batch size.
+
+    Returns
+    -------
+    list of Block
+        The kinds of operators are interleaved, so that the speed of the first blocks predicts that of the rest.
+    """
+    pde_size, neural_size = BLOCK_SIZES[device_type]
+    chunks: list[tuple[float, str, tuple[int, ...], int, Architecture | None]] = []
     for number, stratum in enumerate(operators.strata):
         if stratum.family != NEURAL:
             members = operators.members(number).tolist()
-            found += [(place, stratum.family, part, pde_size, None) for place, part in _parts(members, pde_size)]
-    for architecture, members in sorted(_by_architecture(operators).items()):
-        found += [(place, NEURAL, part, neural_size, architecture) for place, part in _parts(members, neural_size)]
-    found.sort(key=lambda item: (item[0], item[2]))
+            chunks += [
+                (position, stratum.family, chunk, pde_size, None) for position, chunk in _chunks(members, pde_size)
+            ]
+    for architecture, members in sorted(_members_by_architecture(operators).items()):
+        chunks += [
+            (position, NEURAL, chunk, neural_size, architecture) for position, chunk in _chunks(members, neural_size)
+        ]
+    chunks.sort(key=lambda item: (item[0], item[2]))
     return [
         Block(number, members, size, family, architecture)
-        for number, (_, family, members, size, architecture) in enumerate(found)
+        for number, (_, family, members, size, architecture) in enumerate(chunks)
     ]
 
 
-def _parts(members: list[int], size: int) -> Iterator[tuple[float, tuple[int, ...]]]:
-    """Runs of ``size`` members, each with its place among them, 0 to 1."""
+def _chunks(members: list[int], size: int) -> Iterator[tuple[float, tuple[int, ...]]]:
+    """Chunks of at most ``size`` members, each with the relative position of its middle, from 0 to 1."""
     for start in range(0, len(members), size):
-        part = members[start : start + size]
-        yield (start + len(part) / 2) / len(members), tuple(part)
+        chunk = members[start : start + size]
+        yield (start + len(chunk) / 2) / len(members), tuple(chunk)
 
 
-def _by_architecture(operators: Operators) -> dict[Architecture, list[int]]:
-    """The numbers of the neural operators of each architecture, ascending."""
-    numbers: dict[Architecture, list[int]] = {}
+def _members_by_architecture(operators: Operators) -> dict[Architecture, list[int]]:
+    """The numbers of the neural operators of each architecture in ascending order."""
+    members: dict[Architecture, list[int]] = {}
     for number, stratum in enumerate(operators.strata):
         if stratum.family == NEURAL:
-            members = operators.members(number).tolist()
-            for member, architecture in zip(members, architectures(operators, number), strict=True):
-                numbers.setdefault(architecture, []).append(member)
-    return {architecture: sorted(members) for architecture, members in numbers.items()}
-
-
-def ranks_in(operators: Operators, members: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(stratum, rank) of each member."""
-    chosen = np.asarray(members)
-    return list(zip(operators.stratum[chosen].tolist(), operators.rank[chosen].tolist(), strict=True))
+            numbers = operators.members(number).tolist()
+            for member, architecture in zip(numbers, architectures(operators, number), strict=True):
+                members.setdefault(architecture, []).append(member)
+    return {architecture: sorted(numbers) for architecture, numbers in members.items()}

@@ -1,4 +1,7 @@
-"""What a run needs: cores, disk, memory, time."""
+"""Disk space, memory and time that a generation needs, and the checks that they are available.
+
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points.
+"""
 
 import os
 import shutil
@@ -9,149 +12,186 @@ from pathlib import Path
 
 import torch
 
-from spinlock.config.dataset import DatasetConfig
+from spinlock.config.dataset import RolloutSettings
 from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import extract, feature_names
 from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
+from spinlock.generation.design import Design
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
 from spinlock.operators.sampling import Operators
 from spinlock.runtime.threads import single_threaded
 
-MARGIN = 1.1
-"""Room for HDF5's own structures."""
+DISK_MARGIN = 1.1
+"""Factor for the internal structures of HDF5 files."""
 
 TIMED_FRAMES = 8
-FRAMES_AT_ONCE = 2.5
-"""Memory of a block over that of its frames: what features hold beside them (measured)."""
+"""Frames from which the time of feature extraction is estimated."""
+
+MEMORY_PER_FRAME = 2.5
+"""Measured peak memory of a block over the size of its frames; the features need temporary arrays."""
+
 PROCESS_BYTES = 600_000_000
-"""What a process has loaded before the first block (measured)."""
-
-
-def table_bytes(config: DatasetConfig) -> int:
-    """The three feature tables, uncompressed."""
-    names = feature_names(with_probes=True)
-    row = (
-        len(names.aggregated)
-        + config.num_realizations * len(names.per_trajectory)
-        + config.num_steps * len(names.per_timestep)
-    )
-    return 4 * row * config.num_samples
-
-
-def field_bytes(config: DatasetConfig, operators: Operators) -> int:
-    """The raw fields of all operators, in the channels that they have."""
-    frame = config.num_realizations * config.num_steps * config.grid_size**2
-    channels = sum(
-        len(operators.members(number)) * (FAMILIES[each.family].channels if each.family in FAMILIES else CHANNELS)
-        for number, each in enumerate(operators.strata)
-    )
-    return 4 * frame * channels
-
-
-def disk_bytes(config: DatasetConfig, operators: Operators) -> int:
-    """The most that a run has on disk at once: the parts, and the dataset being joined from them."""
-    kept = field_bytes(config, operators) if config.store_trajectories else 0
-    return int(MARGIN * 2 * (table_bytes(config) + kept))
-
-
-def check_disk(config: DatasetConfig, operators: Operators, output: Path, *, there: int = 0) -> None:
-    """Refuse to start what cannot be finished; ``there`` bytes of it are on disk already.
-
-    Raises:
-        OutputError: there is not enough room where the output goes.
-    """
-    directory = next(parent for parent in output.absolute().parents if parent.exists())
-    needed, free = disk_bytes(config, operators) - there, shutil.disk_usage(directory).free
-    if needed > free:
-        raise OutputError(
-            f"not enough room: {free / 1e9:.2f} GB are free",
-            where=str(directory),
-            expected=f"{needed / 1e9:.2f} GB",
-            remedy="free some, choose another output, or fewer operators"
-            + (", or leave store_trajectories false" if config.store_trajectories else ""),
-        )
-
-
-def memory_bytes(config: DatasetConfig, blocks: Sequence[Block], workers: int) -> int:
-    """About what a run needs at once, with ``workers`` blocks being computed."""
-    runs = max(block.size for block in blocks) * config.num_realizations
-    channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
-    frames = 4 * runs * config.num_steps * channels * config.grid_size**2
-    return PROCESS_BYTES + int(workers * FRAMES_AT_ONCE * frames)
-
-
-def check_memory(config: DatasetConfig, blocks: Sequence[Block], device: torch.device, workers: int) -> None:
-    """Refuse blocks that the machine, or the GPU, cannot hold.
-
-    Raises:
-        RunError: there is not as much memory.
-    """
-    if device.type == "cuda":
-        there = torch.cuda.get_device_properties(device).total_memory
-    elif hasattr(os, "sysconf"):
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    else:
-        return
-    needed = memory_bytes(config, blocks, workers)
-    if needed > there:
-        raise RunError(
-            f"not enough memory: {there / 1e9:.1f} GB on {device.type}",
-            expected=f"about {needed / 1e9:.1f} GB for {workers} blocks at once",
-            remedy="lower grid_size, num_steps, num_realizations or batch_size",
-        )
+"""Measured memory of a process before its first block."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` of computing with ``workers`` blocks at once, most ``disk`` bytes, about ``memory`` bytes."""
+    """Predicted needs of a generation: ``seconds`` of computation, maximum ``disk`` bytes, ``memory`` bytes."""
 
     seconds: float
     disk: int
     memory: int
 
 
-def estimate(
-    config: DatasetConfig, operators: Operators, blocks: Sequence[Block], device: torch.device, workers: int
+def table_bytes(num_operators: int, settings: RolloutSettings) -> int:
+    """Return the uncompressed size of the three feature tables."""
+    names = feature_names(with_probes=True)
+    row = (
+        len(names.aggregated)
+        + settings.num_realizations * len(names.per_trajectory)
+        + settings.num_steps * len(names.per_timestep)
+    )
+    return 4 * row * num_operators
+
+
+def field_bytes(operators: Operators, settings: RolloutSettings) -> int:
+    """Return the size of the frames of all operators, each with its own number of channels."""
+    frames = settings.num_realizations * settings.num_steps * settings.grid_size**2
+    channels = sum(
+        len(operators.members(number)) * (FAMILIES[each.family].channels if each.family in FAMILIES else CHANNELS)
+        for number, each in enumerate(operators.strata)
+    )
+    return 4 * frames * channels
+
+
+def disk_bytes(operators: Operators, settings: RolloutSettings) -> int:
+    """Return the maximum disk space in use, which is reached while the shards are merged into the dataset."""
+    fields = field_bytes(operators, settings) if settings.store_trajectories else 0
+    return int(DISK_MARGIN * 2 * (table_bytes(operators.count, settings) + fields))
+
+
+def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *, written: int = 0) -> None:
+    """Check that the dataset fits on the disk of ``output``.
+
+    Parameters
+    ----------
+    operators
+        The operators of the dataset.
+    settings
+        The shape of the rollouts.
+    output
+        Path of the dataset.
+    written
+        Bytes of shards that are on the disk already.
+
+    Raises
+    ------
+    OutputError
+        There is not enough free space.
+    """
+    directory = next(parent for parent in output.absolute().parents if parent.exists())
+    needed, free = disk_bytes(operators, settings) - written, shutil.disk_usage(directory).free
+    if needed > free:
+        raise OutputError(
+            f"not enough room: {free / 1e9:.2f} GB are free",
+            where=str(directory),
+            expected=f"{needed / 1e9:.2f} GB",
+            remedy="free disk space, choose another output, or lower num_samples"
+            + (", or set store_trajectories to false" if settings.store_trajectories else ""),
+        )
+
+
+def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
+    """Return the approximate memory of a process that computes ``workers`` blocks at the same time."""
+    runs = max(block.size for block in blocks) * settings.num_realizations
+    channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
+    frames = 4 * runs * settings.num_steps * channels * settings.grid_size**2
+    return PROCESS_BYTES + int(workers * MEMORY_PER_FRAME * frames)
+
+
+def check_memory(blocks: Sequence[Block], settings: RolloutSettings, device: torch.device, workers: int) -> None:
+    """Check that the machine, or the GPU, can hold the blocks that are computed at the same time.
+
+    Raises
+    ------
+    RunError
+        There is not enough memory.
+    """
+    if device.type == "cuda":
+        available = torch.cuda.get_device_properties(device).total_memory
+    elif hasattr(os, "sysconf"):
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        return
+    needed = memory_bytes(blocks, settings, workers)
+    if needed > available:
+        raise RunError(
+            f"not enough memory: {available / 1e9:.1f} GB on {device.type}",
+            expected=f"about {needed / 1e9:.1f} GB for {workers} blocks at the same time",
+            remedy="lower grid_size, num_steps, num_realizations or batch_size",
+        )
+
+
+def estimate_budget(
+    blocks: Sequence[Block], design: Design, settings: RolloutSettings, device: torch.device, workers: int
 ) -> Estimate:
-    """Time a few steps of one block of each family, and the features of a few frames, and scale them up."""
+    """Predict time, disk space and memory; times one step and some features of one block of each kind.
+
+    Parameters
+    ----------
+    blocks
+        All blocks of the dataset.
+    design
+        The sampled operators.
+    settings
+        The shape of the rollouts.
+    device
+        Device of the computation.
+    workers
+        Number of blocks that are computed at the same time.
+
+    Returns
+    -------
+    Estimate
+    """
     seconds = 0.0
+    num_steps = settings.warmup_steps + settings.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
     for family in sorted({block.family for block in blocks}):
-        own = [block for block in blocks if block.family == family]
-        largest = max(own, key=_operations)
+        family_blocks = [block for block in blocks if block.family == family]
+        largest = max(family_blocks, key=_step_cost)
         with single_threaded(device):
-            step, features = _time_block(largest, operators, config, device)
-        steps = config.warmup_steps + config.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
-        seconds += features * config.num_steps * len(own)
-        seconds += step * steps * sum(_operations(block) / _operations(largest) for block in own)
-    memory = memory_bytes(config, blocks, workers)
-    return Estimate(seconds / workers, disk_bytes(config, operators), memory)
+            step, features = _time_block(largest, design, settings, device)
+        seconds += features * settings.num_steps * len(family_blocks)
+        seconds += step * num_steps * sum(_step_cost(block) / _step_cost(largest) for block in family_blocks)
+    memory = memory_bytes(blocks, settings, workers)
+    return Estimate(seconds / workers, disk_bytes(design.operators, settings), memory)
 
 
-def _operations(block: Block) -> float:
-    """Relative cost of a step: that of a network by its size, that of any PDE block of a family the same."""
+def _step_cost(block: Block) -> float:
+    """Relative cost of a step: operations of a network, 1 for every block of a PDE family."""
     return 1.0 if block.architecture is None else float(block.architecture.operations)
 
 
 @torch.no_grad()
-def _time_block(block: Block, operators: Operators, config: DatasetConfig, device: torch.device) -> tuple[float, float]:
+def _time_block(block: Block, design: Design, settings: RolloutSettings, device: torch.device) -> tuple[float, float]:
     """Seconds of one step, and of the features of one frame, of all operators of a block."""
-    made = assemble(block, operators, config, device)
-    made.step(made.start, 0)  # the first call sets tables up
-    step = _seconds(lambda: made.step(made.start, 0), device)
-    frames = made.start.unsqueeze(2).repeat(1, 1, TIMED_FRAMES, 1, 1, 1)
-    return step, _seconds(lambda: extract(frames, None), device) / TIMED_FRAMES
+    assembly = assemble(block, design, settings, device)
+    assembly.step(assembly.start, 0)  # the first call initializes the FFT and convolution plans
+    step = _time(lambda: assembly.step(assembly.start, 0), device)
+    frames = assembly.start.unsqueeze(2).repeat(1, 1, TIMED_FRAMES, 1, 1, 1)
+    return step, _time(lambda: extract(frames, None), device) / TIMED_FRAMES
 
 
-def _seconds(action: Callable[[], object], device: torch.device) -> float:
-    """The faster of two goes."""
-    taken = []
+def _time(action: Callable[[], object], device: torch.device) -> float:
+    """Seconds of the faster of two calls."""
+    seconds = []
     for _ in range(2):
         started = time.perf_counter()
         action()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - started)
-    return min(taken)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

@@ -1,54 +1,113 @@
-"""The strata that a configuration asks for: a PDE family or a policy of neural operators, each with its parameters."""
+"""The operators of a dataset: the kinds that a configuration names, their parameters, and the sampled values."""
 
-from spinlock.config.dataset import DatasetConfig
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.config.dataset import InitialSettings, NeuralSettings, OperatorSettings
 from spinlock.operators.neural import Architecture
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL, Choice, Operators, Parameter, Stratum, sample
 
 AMPLITUDE, WAVENUMBER, CONDITION = "initial.amplitude", "initial.wavenumber", "initial.condition"
+"""Names of the parameters that every operator has; they describe its initial fields."""
 
 
-def strata_of(config: DatasetConfig) -> tuple[Stratum, ...]:
-    """Families in their order, then policies; those with no share at all are left out."""
-    shared = (
-        Parameter(AMPLITUDE, config.initial_amplitude),
-        Parameter(WAVENUMBER, config.initial_wavenumber),
-        Parameter(CONDITION, Choice(tuple(float(number) for number, _ in enumerate(config.initial_conditions)))),
-    )
+@dataclass(frozen=True)
+class Design:
+    """The sampled operators, and what else the random numbers of a run depend on.
+
+    Parameters
+    ----------
+    operators
+        The N operators with their parameters.
+    conditions
+        Names of the initial conditions; a sampled value of :data:`CONDITION` is an index into them.
+    seed
+        Seed of weights, initial fields, noise and probes.
+    has_noise
+        Whether neural operators may add noise in each step.
+    """
+
+    operators: Operators
+    conditions: tuple[str, ...]
+    seed: int
+    has_noise: bool
+
+    def initial_conditions(self) -> NDArray[np.str_]:
+        """Return the name of the initial condition of each operator, [N]."""
+        names = np.empty(self.operators.count, dtype=object)
+        for number in range(len(self.operators.strata)):
+            members = self.operators.members(number)
+            if len(members):
+                indices = self.operators.values(number, CONDITION).astype(int)
+                names[members] = [self.conditions[index] for index in indices]
+        return names.astype(np.str_)
+
+
+def make_design(settings: OperatorSettings) -> Design:
+    """Sample the operators that a configuration describes.
+
+    Parameters
+    ----------
+    settings
+        The part of a dataset configuration that says which operators there are and how their runs start.
+
+    Returns
+    -------
+    Design
+        It depends on the settings alone; a smaller ``num_samples`` gives the first operators of a larger one.
+    """
+    operators = sample(make_strata(settings), settings.neural_fraction, settings.random_seed, settings.num_samples)
+    has_noise = settings.neural_noise.high > 0
+    return Design(operators, tuple(settings.initial_conditions), settings.random_seed, has_noise)
+
+
+def make_strata(settings: OperatorSettings) -> tuple[Stratum, ...]:
+    """Return the kinds of operators: PDE families first, then neural policies; kinds without operators are left out."""
+    initial = _initial_parameters(settings)
     strata = []
-    if config.neural_share < 1:
-        for name in config.families:
-            own = tuple(
-                Parameter(f"{name}.{parameter}", getattr(config, f"{name}_{parameter}"))
+    if settings.neural_fraction < 1:
+        for name in settings.families:
+            parameters = [
+                Parameter(f"{name}.{parameter}", getattr(settings, f"{name}_{parameter}"))
                 for parameter in FAMILIES[name].parameters
-            )
-            strata.append(Stratum(name, "", own + shared))
-    if config.neural_share > 0:
-        strata += [Stratum(NEURAL, policy, _neural(config, policy) + shared) for policy in config.neural_policies]
+            ]
+            strata.append(Stratum(name, "", (*parameters, *initial)))
+    if settings.neural_fraction > 0:
+        for policy in settings.neural_policies:
+            strata.append(Stratum(NEURAL, policy, (*_neural_parameters(settings, policy), *initial)))
     return tuple(strata)
 
 
-def operators_of(config: DatasetConfig) -> Operators:
-    """The operators of a configuration, sampled."""
-    return sample(strata_of(config), config.neural_share, config.random_seed, config.num_samples)
+def _initial_parameters(settings: InitialSettings) -> tuple[Parameter, ...]:
+    """The parameters of the initial fields."""
+    conditions = tuple(float(index) for index in range(len(settings.initial_conditions)))
+    return (
+        Parameter(AMPLITUDE, settings.initial_amplitude),
+        Parameter(WAVENUMBER, settings.initial_wavenumber),
+        Parameter(CONDITION, Choice(conditions)),
+    )
 
 
-def _neural(config: DatasetConfig, policy: str) -> tuple[Parameter, ...]:
+def _neural_parameters(settings: NeuralSettings, policy: str) -> list[Parameter]:
+    """The parameters of neural operators with one policy."""
     parameters = [
-        Parameter("neural.depth", Choice(tuple(map(float, config.neural_depths)))),
-        Parameter("neural.width", Choice(tuple(map(float, config.neural_widths)))),
-        Parameter("neural.kernel", Choice(tuple(map(float, config.neural_kernels)))),
-        Parameter("neural.gain", config.neural_gain),
-        Parameter("neural.noise", config.neural_noise),
+        Parameter("neural.depth", Choice(tuple(map(float, settings.neural_depths)))),
+        Parameter("neural.width", Choice(tuple(map(float, settings.neural_widths)))),
+        Parameter("neural.kernel", Choice(tuple(map(float, settings.neural_kernels)))),
+        Parameter("neural.gain", settings.neural_gain),
+        Parameter("neural.noise", settings.neural_noise),
     ]
     if policy == "residual":
-        parameters.append(Parameter("neural.step", config.neural_step))
+        parameters.append(Parameter("neural.step", settings.neural_step))
     if policy == "convex":
-        parameters.append(Parameter("neural.weight", config.neural_weight))
-    return tuple(parameters)
+        parameters.append(Parameter("neural.weight", settings.neural_weight))
+    return parameters
 
 
 def architectures(operators: Operators, stratum: int) -> list[Architecture]:
-    """The network of each operator of a neural stratum, by rank."""
+    """Return the network architecture of each operator of a neural stratum, by rank."""
     sizes = (operators.values(stratum, f"neural.{name}").astype(int).tolist() for name in ("depth", "width", "kernel"))
     return [Architecture(*size) for size in zip(*sizes, strict=True)]

@@ -1,74 +1,125 @@
-"""Features of rollouts that somebody else simulated, a few operators at a time.
+"""Features of rollouts that another program simulated.
 
-Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``n`` of a block.
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points, ``n`` operators
+that are processed together.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spinlock.config.dataset import MIN_GRID
 from spinlock.errors import DataError
 from spinlock.features.extract import VERSION, extract, feature_names
-from spinlock.features.run import LARGEST
+from spinlock.features.run import MAX_SIZE, MIN_GRID
+from spinlock.io.atomic import check_writable
 from spinlock.io.operators import OperatorFile
-from spinlock.io.rollouts import Fields, Rollouts
+from spinlock.io.rollouts import Fields, Rollouts, open_rollouts
 from spinlock.io.row_file import Attribute
+from spinlock.runtime.device import choose_device
 
 HELD = "metadata/held"
-BLOCK_ELEMENTS = 2**24
-"""Field values that are described together, unless a single operator has more."""
+"""Dataset with the first bad frame of each run, 1 after the initial state; 0 for runs without one."""
+
+MAX_BATCH_ELEMENTS = 2**24
+"""Maximum number of field values that are processed together, unless a single operator has more."""
 
 
-def extract_rollouts(
-    source: Rollouts,
-    output: Path,
-    device: torch.device,
+@dataclass(frozen=True)
+class ExtractionResult:
+    """The dataset ``output`` with ``num_operators`` operators; ``num_held`` runs repeat their last good frame."""
+
+    output: Path
+    num_operators: int
+    num_held: int
+
+
+def extract_features(
+    rollouts: str | Path,
+    output: str | Path,
     *,
-    hold: bool = False,
+    device: str = "auto",
+    hold_diverged: bool = False,
     scale: float = 1.0,
     overwrite: bool = False,
-    attributes: Mapping[str, Attribute] | None = None,
+    command_line: str = "",
     advance: Callable[[int], None] = lambda _: None,
-) -> int:
-    """Write the features of ``source`` as a dataset; returns how many runs were held.
+) -> ExtractionResult:
+    """Extract the features of rollouts and write them as a dataset.
 
-    Fields are multiplied by ``scale``. With ``hold`` a run that stops being finite holds its last good frame and is
-    marked in /metadata/held by the number of its first bad frame, 1 the first after the start.
+    The features are those of :func:`~spinlock.generation.generate.generate`, without the sensitivity group, which needs
+    the operator itself.
 
-    Raises:
-        DataError: the grid is too small, or a value is not finite or too large.
+    Parameters
+    ----------
+    rollouts
+        HDF5 file with /outputs/fields [N, M, T, C, H, W] or [N, M, T, C, W], or a file of The Well.
+    output
+        Path of the dataset (HDF5).
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    hold_diverged
+        Whether a run that is no longer finite repeats its last good frame; it is then marked in /metadata/held.
+    scale
+        Factor that is applied to the fields first; |u| is at most 1e6 after it.
+    overwrite
+        Whether to replace an existing output.
+    command_line
+        Text that is stored in the file as the origin of the dataset.
+    advance
+        Is called with the number of operators that have just been processed.
+
+    Returns
+    -------
+    ExtractionResult
+
+    Raises
+    ------
+    DataError
+        The file holds no rollouts, the grid is too small, a value is not finite or too large, or the device does not
+        exist.
+    OutputError
+        The output exists or cannot be written.
     """
-    check_grid(source)
-    names = feature_names(with_probes=False)
-    tables = {
-        "aggregated": (names.aggregated, ()),
-        "per_trajectory": (names.per_trajectory, (source.realizations,)),
-        "per_timestep": (names.per_timestep, (source.frames,)),
-    }
-    marks = {"features_version": VERSION, "layout": source.layout, "scale": scale, **(attributes or {})}
-    held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
-    with OperatorFile(
-        output, source.num_operators, tables, attributes=marks, annotations=source, overwrite=overwrite
-    ) as file:
-        for fields in _blocks(source, hold, scale, held):
-            found = extract(torch.from_numpy(fields).to(device), None)
-            file.write({kind: getattr(found, kind).cpu().numpy() for kind in tables})
-            advance(len(fields))
-        if hold:
-            file.put(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
-    return int((held > 0).sum())
+    output = Path(output)
+    if not (math.isfinite(scale) and scale > 0):
+        raise DataError(f"scale is {scale}", expected="a number above 0")
+    check_writable(output, overwrite=overwrite, inputs=[rollouts])
+    with open_rollouts(rollouts) as source:
+        _check_grid(source)
+        torch_device = choose_device(device)
+        names = feature_names(with_probes=False)
+        tables = {
+            "aggregated": (names.aggregated, ()),
+            "per_trajectory": (names.per_trajectory, (source.realizations,)),
+            "per_timestep": (names.per_timestep, (source.frames,)),
+        }
+        attributes: dict[str, Attribute] = {
+            "features_version": VERSION,
+            "layout": source.layout,
+            "scale": scale,
+            "command_line": command_line,
+            "rollouts": str(rollouts),
+        }
+        held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
+        with OperatorFile(
+            output, source.num_operators, tables, attributes=attributes, annotations=source, overwrite=overwrite
+        ) as file:
+            for fields in _batches(source, hold_diverged, scale, held):
+                features = extract(torch.from_numpy(fields).to(torch_device), None)
+                file.write({kind: getattr(features, kind).cpu().numpy() for kind in tables})
+                advance(len(fields))
+            if hold_diverged:
+                file.write_dataset(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
+        return ExtractionResult(output, source.num_operators, int((held > 0).sum()))
 
 
-def check_grid(source: Rollouts) -> None:
-    """Refuse grids on which the spectral features mean nothing.
-
-    Raises:
-        DataError: fewer than :data:`SMALLEST_GRID` points along an axis.
-    """
+def _check_grid(source: Rollouts) -> None:
+    """Refuse grids that are too small for the spectral features."""
     axes = source.grid if source.grid[0] > 1 else source.grid[1:]
     if min(axes) < MIN_GRID:
         raise DataError(
@@ -78,46 +129,54 @@ def check_grid(source: Rollouts) -> None:
         )
 
 
-def _blocks(source: Rollouts, hold: bool, scale: float, held: NDArray[np.int32]) -> Iterator[Fields]:
-    """Fields [n, M, T, C, H, W] of consecutive operators with as many channels."""
-    waiting: list[Fields] = []
+def _batches(source: Rollouts, hold_diverged: bool, scale: float, held: NDArray[np.int32]) -> Iterator[Fields]:
+    """Fields [n, M, T, C, H, W] of consecutive operators with the same number of channels; fills ``held``."""
+    batch: list[Fields] = []
     for operator in range(source.num_operators):
         runs = source.runs(operator, scale)
-        held[operator] = _checked(runs, operator, source, hold)
-        full = waiting and (len(waiting) + 1) * runs.size > BLOCK_ELEMENTS
-        if waiting and (full or waiting[0].shape != runs.shape):
-            yield np.stack(waiting)
-            waiting = []
-        waiting.append(runs)
-    yield np.stack(waiting)
+        held[operator] = _repair(runs, operator, source, hold_diverged)
+        is_full = (len(batch) + 1) * runs.size > MAX_BATCH_ELEMENTS
+        if batch and (is_full or batch[0].shape != runs.shape):
+            yield np.stack(batch)
+            batch = []
+        batch.append(runs)
+    yield np.stack(batch)
 
 
-def _checked(runs: Fields, operator: int, source: Rollouts, hold: bool) -> list[int]:
-    """Make every value finite, in place, or refuse; the number of the first bad frame of each run, 0 for none."""
-    marks = []
+def _repair(runs: Fields, operator: int, source: Rollouts, hold_diverged: bool) -> list[int]:
+    """Make all values of the runs finite in place; returns the first bad frame of each run, or 0.
+
+    Raises :class:`DataError` for bad values that must not be held, or that cannot be held because they are in the first
+    frame.
+    """
+    first_bad_frames = []
     for number, run in enumerate(runs):
-        worst = np.abs(run).max(axis=(1, 2, 3))
-        bad = np.flatnonzero(~(worst <= LARGEST))
-        marks.append(0)
+        size = np.abs(run).max(axis=(1, 2, 3))
+        bad = np.flatnonzero(~(size <= MAX_SIZE))
+        first_bad_frames.append(0)
         if not len(bad):
             continue
-        first, where = int(bad[0]), f"{source.path}: operator {operator}, realization {number}, frame {int(bad[0])}"
-        held = hold and first > 0
-        if not held and np.isfinite(worst[first]):
-            raise DataError(
-                f"|u| is {worst[first]:.3g}",
-                where=where,
-                expected=f"at most {LARGEST:g}",
-                remedy="bring the fields to a scale of about 1 with --scale"
-                + (", or pass --hold-diverged" if first > 0 else ""),
-            )
-        if not held:
-            raise DataError(
-                "holds NaN or infinite values",
-                where=where,
-                expected="finite fields",
-                remedy="pass --hold-diverged to let such runs hold their last good frame" if first > 0 else "",
-            )
+        first = int(bad[0])
+        if not (hold_diverged and first > 0):
+            where = f"{source.path}: operator {operator}, realization {number}, frame {first}"
+            raise _bad_value(float(size[first]), where, can_be_held=first > 0)
         run[first:] = run[first - 1]
-        marks[-1] = first
-    return marks
+        first_bad_frames[-1] = first
+    return first_bad_frames
+
+
+def _bad_value(size: float, where: str, *, can_be_held: bool) -> DataError:
+    """The error for a frame whose largest |u| is ``size``."""
+    if math.isfinite(size):
+        return DataError(
+            f"|u| is {size:.3g}",
+            where=where,
+            expected=f"at most {MAX_SIZE:g}",
+            remedy="scale the fields to about 1 with --scale" + (", or pass --hold-diverged" if can_be_held else ""),
+        )
+    return DataError(
+        "holds NaN or infinite values",
+        where=where,
+        expected="finite fields",
+        remedy="pass --hold-diverged to repeat the last good frame of such runs" if can_be_held else "",
+    )

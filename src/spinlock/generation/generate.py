@@ -1,4 +1,4 @@
-"""Generation from end to end: plan the blocks, compute this process's share, join the parts."""
+"""Generation of a dataset: plan, compute the blocks of this process in parallel, merge the shards."""
 
 import threading
 import time
@@ -6,190 +6,238 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from spinlock.config.dataset import DatasetConfig
-from spinlock.config.text import parse_value
 from spinlock.features.extract import VERSION
 from spinlock.generation.block import BlockResult, compute_block
-from spinlock.generation.blocks import SIZE, Block, plan_blocks
-from spinlock.generation.budget import check_disk, check_memory
-from spinlock.generation.design import operators_of
+from spinlock.generation.blocks import Block
+from spinlock.generation.callbacks import GenerationCallback
 from spinlock.generation.merge import merge_shards
+from spinlock.generation.plan import GenerationPlan, plan_generation
 from spinlock.generation.shards import ShardStore
-from spinlock.io.atomic import check_writable
-from spinlock.operators.sampling import Balance, Operators, balance
-from spinlock.runtime.device import choose_device
+from spinlock.io.hdf5 import open_hdf5
+from spinlock.operators.sampling import Balance, balance
 from spinlock.runtime.process_group import ProcessGroup
 from spinlock.runtime.rendezvous import process_group
-from spinlock.runtime.threads import available_cores, single_threaded, use_one_thread
-
-NOT_IDENTITY = ("batch_size", "device")
-"""Keys that may change from one process to the next: the data do not depend on them."""
-
-
-class Observer(Protocol):
-    """Hears how a run goes on."""
-
-    def planned(self, blocks: Sequence[Block], done: Sequence[Block], share: ProcessGroup) -> None:
-        """The blocks of this process, and those of them that an earlier one had finished."""
-
-    def computed(self, block: Block) -> None:
-        """A block is done and on disk."""
-
-    def waiting(self) -> None:
-        """This process is done and waits for the others."""
-
-    def joining(self) -> None:
-        """All blocks are there; the dataset is being written."""
+from spinlock.runtime.threads import single_threaded, use_one_thread
 
 
 @dataclass(frozen=True)
-class Generated:
-    """What a run made: how many operators had a run that blew up, how even the sample is, and how long it took.
+class GenerationResult:
+    """A generated dataset.
 
-    ``fresh`` operators were computed now, by all processes together; the others had been before.
+    Parameters
+    ----------
+    output
+        Path of the dataset.
+    num_operators
+        Number of operators in the dataset.
+    num_computed
+        Number of operators computed in this run by all processes; the others were finished before.
+    num_diverged
+        Number of operators with a run that left the bound.
+    blow_up_bound
+        The bound on field values.
+    balance
+        How evenly the parameters are sampled; None for a small number of operators.
+    seconds
+        Duration of this run.
+    was_complete
+        Whether the dataset was complete before this run.
     """
 
-    operators: Operators
-    fresh: int
-    diverged: int
+    output: Path
+    num_operators: int
+    num_computed: int
+    num_diverged: int
+    blow_up_bound: float
     balance: Balance | None
     seconds: float
+    was_complete: bool
 
 
 class Stopped(KeyboardInterrupt):
-    """The run was asked to stop; what is done is on disk."""
+    """Raised in the worker threads when the run is interrupted."""
 
 
 def generate(
-    config: DatasetConfig,
-    output: Path,
-    observer: Observer,
+    config: str | Path | DatasetConfig,
+    output: str | Path,
     *,
+    num_samples: int | None = None,
+    device: str | None = None,
+    callback: GenerationCallback | None = None,
     resume: bool = False,
     overwrite: bool = False,
     command_line: str = "",
-) -> Generated | None:
-    """Make the dataset ``output``; every process but the first returns None.
+    **settings: Any,
+) -> GenerationResult:
+    """Sample operators, roll them out, extract their features and write them as a dataset.
 
-    Raises:
-        OutputError: the output or an unfinished run is there, or there is not enough room for it.
-        DataError: the device is not there.
+    Under ``torchrun`` each process calls this function and computes its part of the blocks; the main process writes
+    the dataset, and all processes return the same result.
+
+    Parameters
+    ----------
+    config
+        Path of a JSON or YAML file, or a configuration.
+    output
+        Path of the dataset (HDF5).
+    num_samples
+        Number of operators; overrides ``config``.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; overrides ``config``.
+    callback
+        Is informed about the progress; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
+    resume
+        Whether to continue an unfinished run of this output. A complete dataset of the same configuration is accepted.
+    overwrite
+        Whether to replace an existing output.
+    command_line
+        Text that is stored in the file as the origin of the dataset.
+    **settings
+        Further keys of the configuration that override ``config``, such as ``grid_size=32``.
+
+    Returns
+    -------
+    GenerationResult
+
+    Raises
+    ------
+    ConfigError
+        The configuration is wrong; the message lists all problems.
+    OutputError
+        The output or an unfinished run exists, or there is not enough disk space.
+    RunError
+        There is not enough memory, or a shard is damaged.
+    DataError
+        The device does not exist.
+
+    Examples
+    --------
+    >>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)
+    >>> result.num_operators
+    64
     """
     started = time.monotonic()
+    callback = callback or GenerationCallback()
+    explicit = {"num_samples": num_samples, "device": device}
+    settings |= {key: value for key, value in explicit.items() if value is not None}
     with process_group() as group:
-        device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-        operators = operators_of(config)
-        blocks = plan_blocks(operators, device.type)
-        store = ShardStore(output)
+        plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
+        store = ShardStore(plan.output)
+        num_computed = 0
+        if plan.is_complete:
+            if group.is_main:
+                store.remove()  # a process that was killed at the very end leaves its shards
+        else:
+            if group.is_main:
+                store.prepare(plan.identity, resume=resume, overwrite=overwrite)
+            group.barrier()
+            num_computed = sum(len(block.members) for block in plan.blocks if not store.has(block))
+            group.barrier()  # all processes have counted before the first one writes
+            _compute_blocks(plan, store, group, callback)
+            if group.is_main:
+                callback.on_merge()
+                _merge(plan, store, overwrite=overwrite, command_line=command_line)
+        result = None
         if group.is_main:
-            check_writable(output, overwrite=overwrite)
-            check_disk(config, operators, output, there=store.size() if resume else 0)
-            check_memory(config, blocks, device, at_once(config, device, group))
-            store.prepare(identity(config, device), resume=resume, overwrite=overwrite)
-        group.barrier()
-        done = sum(len(block.members) for block in blocks if store.has(block))
-        group.barrier()
-        _compute_share(blocks[group.rank :: group.world_size], operators, config, device, store, group, observer)
-        if group.world_size > 1:
-            observer.waiting()
-        group.barrier()
-        if not group.is_main:
-            return None
-        observer.joining()
-        attributes = {"command_line": command_line, "device_type": device.type, "torch_version": str(torch.__version__)}
-        blow_up = merge_shards(store, blocks, operators, config, output, overwrite=overwrite, attributes=attributes)
-        store.remove()
-        diverged = int((blow_up > 0).any(1).sum())
-        return Generated(operators, operators.count - done, diverged, balance(operators), time.monotonic() - started)
+            result = _summarize(plan, num_computed, started)
+            callback.on_end(result)
+        return group.broadcast_object(result)
 
 
-def identity(config: DatasetConfig, device: torch.device) -> dict[str, Any]:
-    """What has to be equal for parts to belong to one dataset."""
-    values = config.model_dump(mode="json", exclude=set(NOT_IDENTITY))
-    versions = {name: version(name) for name in ("torch", "numpy", "scipy")}
-    return {**values, "features_version": VERSION, "device_type": device.type, "versions": versions}
-
-
-def same_dataset(first: str, second: str) -> bool:
-    """Whether two configurations, as YAML, make the same data."""
-    one, other = (
-        {key: value for key, value in values.items() if key not in NOT_IDENTITY}
-        for values in (parse_value(first), parse_value(second))
-        if isinstance(values, dict)
-    )
-    return one == other
-
-
-def _compute_share(
-    blocks: Sequence[Block],
-    operators: Operators,
-    config: DatasetConfig,
-    device: torch.device,
-    store: ShardStore,
-    group: ProcessGroup,
-    observer: Observer,
-) -> None:
-    done = [block for block in blocks if store.has(block)]
-    observer.planned(blocks, done, group)
-    waiting = [block for block in blocks if not store.has(block)]
-    workers = at_once(config, device, group)
+def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> None:
+    """Compute the unfinished blocks of this process, and wait until all processes have finished theirs."""
+    blocks = plan.blocks[group.rank :: group.world_size]
+    callback.on_start(blocks, [block for block in blocks if store.has(block)], group)
+    unfinished = [block for block in blocks if not store.has(block)]
     stop = threading.Event()
+    device = plan.device
 
     def check() -> None:
         if stop.is_set():
             raise Stopped
 
-    def work(block: Block) -> BlockResult:
-        with _on_own_stream(device):
-            return compute_block(block, operators, config, device, check)
+    def compute(block: Block) -> BlockResult:
+        with _separate_stream(device):
+            return compute_block(block, plan.design, plan.rollout, device, check)
 
-    with single_threaded(device), ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(device,)) as pool:
+    with (
+        single_threaded(device),
+        ThreadPoolExecutor(plan.workers, initializer=use_one_thread, initargs=(device,)) as pool,
+    ):
         try:
-            for block, result in _in_flight(pool, work, waiting, workers + 1):
+            for block, result in _completed(pool, compute, unfinished, plan.workers + 1):
                 store.write(block, result)
-                observer.computed(block)
+                callback.on_block(block)
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    if group.world_size > 1:
+        callback.on_wait()
+    group.barrier()
 
 
-def _in_flight(
-    pool: ThreadPoolExecutor, work: Callable[[Block], BlockResult], blocks: Sequence[Block], most: int
+def _completed(
+    pool: ThreadPoolExecutor, compute: Callable[[Block], BlockResult], blocks: Sequence[Block], max_pending: int
 ) -> Iterator[tuple[Block, BlockResult]]:
-    """Results as they come, with at most ``most`` blocks handed out and not yet taken."""
-    left = iter(blocks)
-    flying: dict[Future[BlockResult], Block] = {}
+    """Results in the order of completion; at most ``max_pending`` blocks are submitted and not yet consumed."""
+    remaining = iter(blocks)
+    pending: dict[Future[BlockResult], Block] = {}
     while True:
-        for block in left:
-            flying[pool.submit(work, block)] = block
-            if len(flying) >= most:
+        for block in remaining:
+            pending[pool.submit(compute, block)] = block
+            if len(pending) >= max_pending:
                 break
-        if not flying:
+        if not pending:
             return
-        finished, _ = wait(flying, return_when=FIRST_COMPLETED)
+        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in finished:
-            yield flying.pop(future), future.result()
-
-
-def at_once(config: DatasetConfig, device: torch.device, group: ProcessGroup) -> int:
-    """Blocks computed at the same time: one for each core of this process's share, two on a GPU to hide the draws."""
-    if config.batch_size is not None:
-        return max(1, config.batch_size // SIZE[device.type][0])
-    return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
+            yield pending.pop(future), future.result()
 
 
 @contextmanager
-def _on_own_stream(device: torch.device) -> Iterator[None]:
+def _separate_stream(device: torch.device) -> Iterator[None]:
+    """Use a CUDA stream of its own for each block, so that blocks of different threads overlap."""
     if device.type != "cuda":
         yield
         return
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     with torch.cuda.device(device), torch.cuda.stream(stream):
         yield
+
+
+def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_line: str) -> None:
+    """Write the dataset and delete the shards."""
+    attributes: dict[str, str | int | float] = {
+        "features_version": VERSION,
+        "configuration": plan.configuration,
+        "command_line": command_line,
+        "device_type": plan.device.type,
+        "torch_version": str(torch.__version__),
+    }
+    merge_shards(store, plan.blocks, plan.design, plan.rollout, plan.output, overwrite=overwrite, attributes=attributes)
+    store.remove()
+
+
+def _summarize(plan: GenerationPlan, num_computed: int, started: float) -> GenerationResult:
+    """The result of a run whose dataset is complete."""
+    with open_hdf5(plan.output) as file:
+        num_diverged = int(file["metadata/diverged"][()].sum())
+    operators = plan.design.operators
+    return GenerationResult(
+        plan.output,
+        operators.count,
+        num_computed,
+        num_diverged,
+        plan.rollout.blow_up_bound,
+        balance(operators),
+        time.monotonic() - started,
+        plan.is_complete,
+    )

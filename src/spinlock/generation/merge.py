@@ -1,92 +1,124 @@
-"""The parts of a run joined to one dataset, a band of operators at a time, so that memory does not grow with N.
+"""Merge the shards of a run into one dataset file.
 
-Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a band.
+The tables are assembled for a limited number of operators at a time, so that memory does not grow with N.
+
+Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a slice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.config import dump_config
-from spinlock.config.dataset import DatasetConfig
-from spinlock.features.extract import VERSION, FeatureNames, feature_names
+from spinlock.config.dataset import RolloutSettings
+from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.budget import table_bytes
-from spinlock.generation.design import CONDITION
+from spinlock.generation.design import Design
 from spinlock.generation.shards import ShardStore
 from spinlock.io.operators import OperatorFile
 from spinlock.io.row_file import Attribute
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
-from spinlock.operators.sampling import NEURAL, Operators
+from spinlock.operators.sampling import NEURAL
 
-BAND_BYTES = 2**28
-"""Of the three tables together, held in memory at once."""
+SLICE_BYTES = 2**28
+"""Maximum size of the slices of the three tables that are held in memory together."""
 
-TABLES = ("aggregated", "per_trajectory", "per_timestep")
+TableLayout = Mapping[str, tuple[Sequence[str], tuple[int, ...]]]
+"""Column names and inner shape (without N and D) of each feature table."""
 
 
 def merge_shards(
     store: ShardStore,
     blocks: Sequence[Block],
-    operators: Operators,
-    config: DatasetConfig,
+    design: Design,
+    settings: RolloutSettings,
     output: Path,
     *,
     overwrite: bool,
     attributes: Mapping[str, Attribute],
-    advance: Callable[[int], None] = lambda _: None,
 ) -> NDArray[np.int32]:
-    """Write the dataset; returns ``blow_up`` [N, M], the step at which a run failed, or 0."""
-    count = operators.count
-    names = feature_names(with_probes=True)
-    tables = _layout(names, config)
-    blow_up = np.zeros((count, config.num_realizations), dtype=np.int32)
-    marks: dict[str, Attribute] = {"features_version": VERSION, "configuration": dump_config(config), **attributes}
-    with OperatorFile(output, count, tables, attributes=marks, overwrite=overwrite) as file:
-        band_rows = max(1, BAND_BYTES // (table_bytes(config) // count))
-        for start in range(0, count, band_rows):
-            stop = min(start + band_rows, count)
-            band = {
-                kind: np.empty((stop - start, *inner, len(columns)), dtype=np.float32)
-                for kind, (columns, inner) in tables.items()
-            }
-            for block in blocks:
-                chosen = [(row, member) for row, member in enumerate(block.members) if start <= member < stop]
-                if chosen:
-                    rows, places = np.array(chosen).T
-                    part = store.read(block, with_fields=False)
-                    for kind, values in band.items():
-                        values[places - start] = getattr(part, kind)[rows]
-                    blow_up[places] = part.blow_up[rows]
-            file.write(band)
-            advance(stop - start)
-        _annotate(file, operators, config, blow_up)
-        if config.store_trajectories:
-            _keep_fields(file, store, blocks, operators, config)
+    """Write the dataset from finished blocks.
+
+    Parameters
+    ----------
+    store
+        Holds the result of each block.
+    blocks
+        All blocks of the dataset.
+    design
+        The sampled operators.
+    settings
+        The shape of the rollouts.
+    output
+        Path of the dataset.
+    overwrite
+        Whether to replace an existing file.
+    attributes
+        Attributes of the file, such as versions and the configuration.
+
+    Returns
+    -------
+    ndarray of int32
+        ``blow_up`` [N, M]: the step at which a run left the bound, or 0.
+    """
+    num_operators = design.operators.count
+    layout = _table_layout(settings)
+    blow_up = np.zeros((num_operators, settings.num_realizations), dtype=np.int32)
+    slice_rows = max(1, SLICE_BYTES // (table_bytes(num_operators, settings) // num_operators))
+    with OperatorFile(output, num_operators, layout, attributes=attributes, overwrite=overwrite) as file:
+        for start in range(0, num_operators, slice_rows):
+            stop = min(start + slice_rows, num_operators)
+            file.write(_read_slice(store, blocks, layout, start, stop, blow_up))
+        _write_operators(file, design, blow_up)
+        if settings.store_trajectories:
+            _write_fields(file, store, blocks, design, settings)
     return blow_up
 
 
-def _layout(names: FeatureNames, config: DatasetConfig) -> dict[str, tuple[Sequence[str], tuple[int, ...]]]:
+def _table_layout(settings: RolloutSettings) -> TableLayout:
+    """The columns and inner shapes of the three tables."""
+    names = feature_names(with_probes=True)
     return {
         "aggregated": (names.aggregated, ()),
-        "per_trajectory": (names.per_trajectory, (config.num_realizations,)),
-        "per_timestep": (names.per_timestep, (config.num_steps,)),
+        "per_trajectory": (names.per_trajectory, (settings.num_realizations,)),
+        "per_timestep": (names.per_timestep, (settings.num_steps,)),
     }
 
 
-def _annotate(file: OperatorFile, operators: Operators, config: DatasetConfig, blow_up: NDArray[np.int32]) -> None:
+def _read_slice(
+    store: ShardStore, blocks: Sequence[Block], layout: TableLayout, start: int, stop: int, blow_up: NDArray[np.int32]
+) -> dict[str, NDArray[np.float32]]:
+    """Rows ``start`` to ``stop`` of each table, in the order of the operators; fills these rows of ``blow_up``."""
+    tables = {
+        kind: np.empty((stop - start, *inner, len(columns)), dtype=np.float32)
+        for kind, (columns, inner) in layout.items()
+    }
+    for block in blocks:
+        pairs = [(row, member) for row, member in enumerate(block.members) if start <= member < stop]
+        if pairs:
+            rows, members = np.array(pairs).T
+            result = store.read(block, with_fields=False)
+            for kind, values in tables.items():
+                values[members - start] = getattr(result, kind)[rows]
+            blow_up[members] = result.blow_up[rows]
+    return tables
+
+
+def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int32]) -> None:
+    """Write the parameters, labels and metadata of each operator."""
+    operators = design.operators
     unit, physical = operators.tables()
-    file.put("parameters/params", unit, description="unit cube; NaN where an operator has no such parameter")
-    file.put("parameters/physical", physical, description="physical values")
-    file.put("parameters/names", np.array(operators.parameter_names))
+    file.write_dataset("parameters/params", unit, description="unit cube; NaN where an operator has no such parameter")
+    file.write_dataset("parameters/physical", physical, description="physical values")
+    file.write_dataset("parameters/names", np.array(operators.parameter_names))
     strata = [operators.strata[number] for number in operators.stratum]
     family = np.array([stratum.family for stratum in strata])
-    file.put("labels/family", family)
-    file.put("labels/policy", np.array([stratum.policy or "none" for stratum in strata]))
-    file.put("labels/initial_condition", _conditions(operators, config))
+    file.write_dataset("labels/family", family)
+    file.write_dataset("labels/policy", np.array([stratum.policy or "none" for stratum in strata]))
+    file.write_dataset("labels/initial_condition", design.initial_conditions())
     pde = {name: FAMILIES[name] for name in set(family.tolist()) - {NEURAL}}
     for key, description in (
         ("domain", "side length of the periodic square, in the equation's units; 1 for neural operators"),
@@ -94,31 +126,26 @@ def _annotate(file: OperatorFile, operators: Operators, config: DatasetConfig, b
         ("substeps", "integrator steps in a frame"),
     ):
         values = [getattr(pde[name], key) if name in pde else 1 for name in family.tolist()]
-        file.put(f"metadata/{key}", np.array(values), description=description)
+        file.write_dataset(f"metadata/{key}", np.array(values), description=description)
     channels = [pde[name].channels if name in pde else CHANNELS for name in family.tolist()]
-    file.put("metadata/channels", np.array(channels))
-    file.put("metadata/blow_up", blow_up, description="step at which a run left the bound, 1 the first; 0 = never")
-    file.put("metadata/diverged", (blow_up > 0).any(1))
+    file.write_dataset("metadata/channels", np.array(channels))
+    file.write_dataset(
+        "metadata/blow_up", blow_up, description="step at which a run left the bound, 1 the first; 0 = never"
+    )
+    file.write_dataset("metadata/diverged", (blow_up > 0).any(1))
 
 
-def _conditions(operators: Operators, config: DatasetConfig) -> NDArray[np.str_]:
-    names = np.empty(operators.count, dtype=object)
-    for number in range(len(operators.strata)):
-        rows = operators.members(number)
-        if len(rows):
-            kinds = operators.values(number, CONDITION).astype(int)
-            names[rows] = [config.initial_conditions[kind] for kind in kinds]
-    return names.astype(np.str_)
-
-
-def _keep_fields(
-    file: OperatorFile, store: ShardStore, blocks: Sequence[Block], operators: Operators, config: DatasetConfig
+def _write_fields(
+    file: OperatorFile, store: ShardStore, blocks: Sequence[Block], design: Design, settings: RolloutSettings
 ) -> None:
-    kinds = {operators.strata[number].family for number in operators.stratum}
-    channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in kinds)
-    file.keep_fields((config.num_samples, config.num_realizations, config.num_steps, channels, *[config.grid_size] * 2))
+    """Write the frames of all operators."""
+    operators = design.operators
+    families = {operators.strata[number].family for number in operators.stratum}
+    channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in families)
+    grid = (settings.grid_size, settings.grid_size)
+    file.create_fields((operators.count, settings.num_realizations, settings.num_steps, channels, *grid))
     for block in blocks:
-        kept = store.read(block).fields
-        assert kept is not None
-        for member, runs in zip(block.members, kept, strict=True):
+        frames = store.read(block).fields
+        assert frames is not None
+        for member, runs in zip(block.members, frames, strict=True):
             file.write_fields(member, runs)

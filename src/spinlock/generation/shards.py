@@ -1,7 +1,7 @@
-"""Finished blocks beside the output, a file each, until all are there: what makes a run resumable and shareable.
+"""Finished blocks, one file each, in a directory beside the output; they make a run resumable and parallel.
 
-``<output>.shards/run.json`` says which run they belong to. A part appears whole or not at all, so that a killed process
-leaves only good ones; any process may compute any block.
+``<output>.shards/run.json`` identifies the run that the shards belong to. A shard is written atomically, so that a
+killed process leaves complete files only, and any process may compute any block.
 """
 
 import io
@@ -20,21 +20,34 @@ from spinlock.generation.block import BlockResult
 from spinlock.generation.blocks import Block
 from spinlock.io.atomic import remove_temporaries, write_files
 
-RUN = "run.json"
-BLOCKS = "block-*.npz"
+IDENTITY_FILE = "run.json"
+SHARD_PATTERN = "block-*.npz"
+MAX_SHOWN = 40
+"""Maximum length of a value in an error message."""
 
 
 class ShardStore:
-    """The parts of one run, in the directory beside ``output``."""
+    """The shards of one run, in the directory beside ``output``."""
 
     def __init__(self, output: Path) -> None:
         self.directory = output.with_name(output.name + ".shards")
 
     def prepare(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Make the directory, or find what an earlier process of the same run left.
+        """Create the directory, or check that its shards belong to the run with this identity.
 
-        Raises:
-            OutputError: parts of another run, or of this one without ``resume`` or ``overwrite``.
+        Parameters
+        ----------
+        identity
+            Everything that the data depend on, as JSON values.
+        resume
+            Whether to keep the shards of an unfinished run.
+        overwrite
+            Whether to delete the shards of an unfinished run; ``resume`` takes precedence.
+
+        Raises
+        ------
+        OutputError
+            There are shards of another run, or shards of this run and neither ``resume`` nor ``overwrite``.
         """
         if self.directory.exists() and not self.directory.is_dir():
             raise OutputError("is no directory", where=str(self.directory), remedy="move it, or choose another output")
@@ -42,53 +55,57 @@ class ShardStore:
             self.remove()
         elif self.directory.exists():
             if not resume:
-                done = len(list(self.directory.glob(BLOCKS)))
+                num_shards = len(list(self.directory.glob(SHARD_PATTERN)))
                 raise OutputError(
-                    f"an unfinished run is there, {done} blocks of it done",
+                    f"holds an unfinished run with {num_shards} finished blocks",
                     where=str(self.directory),
-                    remedy="pass --resume to go on with it, or --overwrite to start again",
+                    remedy="pass --resume to continue it, or --overwrite to start again",
                 )
             self._check_identity(identity)
             remove_temporaries(self.directory)
-        write_files({self.directory / RUN: (json.dumps(identity, indent=2) + "\n").encode()})
+        write_files({self.directory / IDENTITY_FILE: (json.dumps(identity, indent=2) + "\n").encode()})
 
     def _check_identity(self, identity: Mapping[str, Any]) -> None:
+        """Raise an error that names each difference from the identity of the unfinished run."""
+        path = self.directory / IDENTITY_FILE
         try:
-            found = json.loads((self.directory / RUN).read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return  # killed before anything was written
+            return  # the process was killed before it wrote anything
         except ValueError:
             raise OutputError(
-                "cannot be read as JSON", where=str(self.directory / RUN), remedy="pass --overwrite to start again"
+                "cannot be read as JSON", where=str(path), remedy="pass --overwrite to start again"
             ) from None
-        if not isinstance(found, dict):
-            found = {}
-        wanted = json.loads(json.dumps(identity))
-        different = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        if not isinstance(stored, dict):
+            stored = {}
+        current = json.loads(json.dumps(identity))
+        different = sorted(key for key in {*stored, *current} if stored.get(key) != current.get(key))
         if different:
-            said = ", ".join(f"{key} was {_brief(found.get(key))}, is {_brief(wanted.get(key))}" for key in different)
+            changes = [f"{key} was {_shorten(stored.get(key))}, is {_shorten(current.get(key))}" for key in different]
             raise OutputError(
-                f"the unfinished run differs: {said}",
+                f"the unfinished run differs: {', '.join(changes)}",
                 where=str(self.directory),
-                remedy="resume with what it began with, or pass --overwrite without --resume to start again",
+                remedy="resume with the original settings, or pass --overwrite without --resume to start again",
             )
 
     def has(self, block: Block) -> bool:
-        """Whether the block is done."""
+        """Return whether the block is finished."""
         return self._path(block).exists()
 
     def write(self, block: Block, result: BlockResult) -> None:
-        """Keep a block, synced to disk before it counts."""
+        """Store a finished block; the file is synced to the disk before it appears."""
         arrays = {field.name: getattr(result, field.name) for field in fields(result)}
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{name: values for name, values in arrays.items() if values is not None})
         write_files({self._path(block): buffer.getvalue()})
 
     def read(self, block: Block, *, with_fields: bool = True) -> BlockResult:
-        """A block that is done.
+        """Return a finished block, with or without its frames.
 
-        Raises:
-            RunError: the file is missing or damaged.
+        Raises
+        ------
+        RunError
+            The file is missing or damaged.
         """
         path = self._path(block)
         try:
@@ -102,25 +119,27 @@ class ShardStore:
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(
-                "cannot be read", where=str(path), remedy="delete that file and go on with --resume"
+                "cannot be read", where=str(path), remedy="delete that file and continue with --resume"
             ) from error
 
     def size(self) -> int:
-        """Bytes of the blocks that are done."""
-        return sum(path.stat().st_size for path in self.directory.glob(BLOCKS))
+        """Return the number of bytes of all finished blocks."""
+        return sum(path.stat().st_size for path in self.directory.glob(SHARD_PATTERN))
 
     def remove(self) -> None:
-        """Delete what a run keeps there, and the directory unless something else is in it."""
+        """Delete the files of the run, and the directory unless it holds other files."""
         remove_temporaries(self.directory)
-        for path in (*self.directory.glob(BLOCKS), self.directory / RUN):
+        for path in (*self.directory.glob(SHARD_PATTERN), self.directory / IDENTITY_FILE):
             path.unlink(missing_ok=True)
         with suppress(OSError):
             self.directory.rmdir()
 
     def _path(self, block: Block) -> Path:
+        """The file of a block."""
         return self.directory / f"block-{block.number:06d}.npz"
 
 
-def _brief(value: object) -> str:
+def _shorten(value: object) -> str:
+    """A value as JSON, cut to :data:`MAX_SHOWN` characters."""
     text = json.dumps(value)
-    return text if len(text) <= 40 else text[:36] + " ..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 4] + " ..."

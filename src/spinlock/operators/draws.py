@@ -1,6 +1,7 @@
-"""Random numbers of operator i, which depend on (seed, i, purpose, step) alone.
+"""Random numbers of operator i; they depend on (seed, i, purpose, step) alone.
 
-Counter-based Philox streams (Salmon et al. 2011), drawn on the CPU by NumPy, so that they are the same on every device.
+NumPy draws counter-based Philox streams (Salmon et al. 2011) on the CPU, so that the numbers are the same for every
+device.
 """
 
 from enum import IntEnum
@@ -9,7 +10,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream is for; each operator has one for each, so that drawing more for one shifts no other."""
+    """Purpose of a random stream; each operator has one stream per purpose, so that the streams do not interfere."""
 
     INITIAL = 1
     WEIGHTS = 2
@@ -18,10 +19,10 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, index: int, purpose: Purpose, step: int = 0) -> np.random.Generator:
-    """The generator of operator ``index`` for one purpose, and for one step where noise is drawn step by step."""
+    """Return the generator of operator ``index`` for one purpose; noise has one generator per step."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index, int(purpose), step))))
 
 
 def text_seed(seed: int, text: str) -> np.random.SeedSequence:
-    """A seed for something that has a name; unlike Python's ``hash`` the same in every process."""
+    """Return a seed derived from a name; unlike Python's ``hash`` it is the same in every process."""
     return np.random.SeedSequence((seed, *text.encode()))

@@ -10,8 +10,9 @@ and to fourth order, with E = e^{z/2} and Q = (h / 2) phi_1(z / 2),
     a = E u + Q N(u),   b = E u + Q N(a),   c = E a + Q (2 N(b) - N(u))
     u' = e^z u + f_1 N(u) + 2 f_2 (N(a) + N(b)) + f_3 N(c)
 
-The weights lose all digits near z = 0. There they are means over a circle around z, on which the formulas are well
-conditioned (Kassam and Trefethen 2005); elsewhere they are the formulas themselves.
+The formulas of the weights lose all digits near z = 0. There each weight is the mean of its formula over a circle
+around z, on which the formula is well conditioned (Kassam and Trefethen 2005). Elsewhere the formula is evaluated
+directly.
 """
 
 import math
@@ -23,22 +24,42 @@ from torch import Tensor
 from spinlock.operators.spectral import single
 
 Nonlinear = Callable[[Tensor], Tensor]
-"""N as a map of spectra; it may leave anything in modes that are not kept."""
+"""N as a map of spectra; its values in modes that are not kept are ignored."""
 
 CIRCLE_POINTS = 32
+"""Number of points on a circle over which a weight is averaged."""
+
 CIRCLE_RADIUS = 2.0
-"""Of the circles around |z| < 1; they keep a distance of 1 from 0, as all other z do."""
+"""Radius of the circles around |z| < 1; their points have a distance of at least 1 from 0."""
 
 
 def step_function(
     linear: Tensor, kept: Tensor, step: float, order: int, nonlinear: Nonlinear
 ) -> Callable[[Tensor], Tensor]:
-    """One step of length ``step`` on spectra, to second or fourth order.
+    """Return the map of spectra over one time step.
 
-    ``linear`` is L, real or complex float64, broadcast against spectra; ``kept`` masks what N feeds.
+    Parameters
+    ----------
+    linear
+        L, real or complex float64, broadcast against the spectra.
+    kept
+        Mask of the modes that N contributes to, 0 or 1.
+    step
+        Length of the step.
+    order
+        Order in time, 2 or 4.
+    nonlinear
+        N.
 
-    Raises:
-        ValueError: another order.
+    Returns
+    -------
+    callable
+        Map of spectra to the spectra one step later.
+
+    Raises
+    ------
+    ValueError
+        The order is neither 2 nor 4.
     """
     if order == 2:
         return _second_order(linear * step, kept * step, nonlinear)
@@ -48,7 +69,7 @@ def step_function(
 
 
 def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """A function that is entire, but whose formula divides by powers of z, at ``z`` (real or complex)."""
+    """Evaluate an entire function whose formula divides by powers of z, at real or complex ``z``."""
     radius = CIRCLE_RADIUS * (z.abs() < 1).double()
     total = torch.zeros_like(z, dtype=torch.complex128)
     for point in range(CIRCLE_POINTS):
@@ -59,6 +80,7 @@ def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 def _second_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
+    """The second-order step."""
     grow = single(torch.exp(z))
     first = single(h * circle_mean(lambda z: (torch.exp(z) - 1) / z, z))
     second = single(h * circle_mean(lambda z: (torch.exp(z) - 1 - z) / z**2, z))
@@ -72,6 +94,7 @@ def _second_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tenso
 
 
 def _fourth_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
+    """The fourth-order step."""
     grow, half = single(torch.exp(z)), single(torch.exp(z / 2))
     q = single(h * circle_mean(lambda z: (torch.exp(z / 2) - 1) / z, z))
     f1 = single(h * circle_mean(lambda z: (-4 - z + torch.exp(z) * (4 - 3 * z + z**2)) / z**3, z))

@@ -1,55 +1,98 @@
-"""A family of operators: one equation, a few physical parameters, states on the periodic square [0, L)^2.
+"""A family of PDE operators: one equation with a few physical parameters on the periodic square [0, L)^2.
+
+An instance has one value of each parameter and is an :class:`~spinlock.operators.operator.Operator`. The methods
+:meth:`Family.stepper` and :meth:`Family.prepare` take the parameters of a batch of operators as an argument instead.
 
 Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` grid points, ``P`` physical parameters.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from spinlock.operators.operator import Operator
+from spinlock.operators.rollout import Step
+
 Frame = Callable[[Tensor], Tensor]
-"""States [B, M, C, H, W] float32 to those one frame later."""
+"""Map of states [B, M, C, H, W] float32 to the states one frame later."""
 
 
-class Family(ABC):
-    """What all families say of themselves, and the two things they do: begin a run, and advance it."""
+@dataclass(frozen=True, kw_only=True)
+class Family(Operator):
+    """The base class of all PDE families; a subclass defines the equation and its initial states."""
 
-    name: str
-    channels: int
-    parameters: tuple[str, ...]
-    """Names of the physical parameters, in the order of the columns of ``physical``."""
-    domain: float
-    """Side length L of the periodic square, in the equation's own units."""
-    frame_time: float
+    domain: ClassVar[float]
+    """Side length L of the periodic square, in the units of the equation."""
+    frame_time: ClassVar[float]
     """Time between two stored frames."""
-    substeps: int
+    substeps: ClassVar[int]
     """Steps of the integrator in one frame."""
-    order: int
-    """Order of the integrator in time; 0 where the step is exact."""
+    order: ClassVar[int]
+    """Order of the integrator in time; 0 if the step is exact."""
 
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """Random fields of zero mean and order one, [B, M, C, H, W], to states in the family's own range.
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the physical parameters, in the order of the columns of ``physical``, [P]."""
+        return tuple(field.name for field in fields(self))
 
-        As they are, unless a family says otherwise.
+    def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
+        """Map random fields to states in the range of the family.
+
+        Parameters
+        ----------
+        random_fields
+            Fields with mean zero and order one, [B, M, C, H, W].
+        physical
+            Parameters of the operators, [B, P] float64.
+
+        Returns
+        -------
+        Tensor
+            Initial states [B, M, C, H, W]; the fields themselves, unless a family overrides this method.
         """
-        return fields
+        return random_fields
 
     @abstractmethod
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """The map of one frame, for B operators with ``physical`` [B, P] float64 on ``grid`` = (H, W).
+        """Return the map of one frame for a batch of operators.
 
-        Coefficients are computed here, in float64, and lie where ``physical`` lies.
+        Parameters
+        ----------
+        physical
+            Parameters of the operators, [B, P] float64. The coefficients are computed in float64 on its device.
+        grid
+            Numbers of grid points, (H, W).
+
+        Returns
+        -------
+        callable
+            Map of states [B, M, C, H, W] float32 to the states one frame later.
         """
 
     def columns(self, physical: Tensor) -> tuple[Tensor, ...]:
-        """One tensor [B, 1, 1, 1, 1] for each parameter, to go with states."""
+        """Return each parameter as a tensor [B, 1, 1, 1, 1] that broadcasts against states."""
         if physical.shape[1:] != (len(self.parameters),):
             raise ValueError(f"{self.name}: physical is {tuple(physical.shape)}, not [B, {len(self.parameters)}]")
         return tuple(column.double().view(-1, 1, 1, 1, 1) for column in physical.unbind(1))
 
+    def step_function(self, grid: tuple[int, int], device: torch.device) -> Step:
+        """Return the step function of this operator alone."""
+        advance = self.stepper(self._physical().to(device), grid)
+        return lambda states, _: advance(states)
+
+    def to_states(self, random_fields: Tensor) -> Tensor:
+        """Map random fields to states of this operator."""
+        return self.prepare(random_fields, self._physical())
+
+    def _physical(self) -> Tensor:
+        """The parameters of this operator, [1, P] float64."""
+        return torch.tensor([[float(getattr(self, name)) for name in self.parameters]], dtype=torch.float64)
+
 
 def bounded(fields: Tensor, bound: float) -> Tensor:
-    """Fields that stay below ``bound`` and, where they are small beside it, as they are."""
+    """Return bound * tanh(fields / bound), which limits |u| to ``bound`` and leaves small values unchanged."""
     return bound * torch.tanh(fields / bound)

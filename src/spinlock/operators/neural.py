@@ -1,12 +1,12 @@
 """Neural operators: random convolutional networks O on a periodic grid, u' = a u + b O(u) + sigma xi.
 
-Policies: autoregressive (a = 0, b = 1), residual (a = 1, b = dt), convex (a = w, b = 1 - w). O is ``depth``
-convolutions with circular padding; after each but the last come instance normalization (Ulyanov et al. 2016), a gain
-and a shift, and GELU. The weights are normal with variance 1 / fan-in, so that O(u) is of order one. The normalization
-bounds what it passes on: x / sqrt(var(x) + 1), so that small fields go through almost unchanged, and may die or grow,
-while large ones saturate.
+The policies are autoregressive (a = 0, b = 1), residual (a = 1, b = dt) and convex (a = w, b = 1 - w). O consists of
+``depth`` convolutions with circular padding. Each convolution but the last is followed by instance normalization
+(Ulyanov et al. 2016), a gain, a shift and GELU. The weights are normal with variance 1 / fan-in, so that O(u) is of
+order one. The normalization x / sqrt(var(x) + 1) leaves small fields almost unchanged, so that they may decay or grow,
+and limits large fields.
 
-Letters: ``B`` operators of one architecture, ``M`` realizations, ``H`` x ``W`` points; one channel.
+Letters: ``B`` operators of one architecture, ``M`` realizations, ``H`` x ``W`` grid points; there is one channel.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spinlock.errors import DataError
+from spinlock.operators.draws import Purpose, stream
+from spinlock.operators.operator import Operator
+from spinlock.operators.rollout import Step
+
 CHANNELS = 1
+"""Number of channels of the state of every neural operator."""
+
 SHIFT = 0.5
-"""Standard deviation of the shifts before the nonlinearity: with none of them O would be odd but for GELU."""
+"""Standard deviation of the shifts before the nonlinearity; without shifts O would be almost an odd function."""
 
 SOFTNESS = 1.0
-"""What is added to the variance in the normalization. With next to none an operator could not tell how large u is."""
+"""Constant added to the variance in the normalization; a small constant would remove the scale of u."""
 
 POLICIES = ("autoregressive", "residual", "convex")
+"""Names of the update policies."""
 
 
 @dataclass(frozen=True, order=True)
 class Architecture:
-    """What operators of one block share: their tensors have the same shapes."""
+    """Depth, width and kernel size of a network; operators with the same architecture can be batched."""
 
     depth: int
     width: int
@@ -38,41 +46,52 @@ class Architecture:
 
     @property
     def shapes(self) -> list[tuple[int, int, int, int]]:
-        """(out, in, kernel, kernel) of each convolution."""
+        """Shape (out, in, kernel, kernel) of the weights of each convolution."""
         widths = [CHANNELS, *[self.width] * (self.depth - 1), CHANNELS]
-        return [(out, into, self.kernel, self.kernel) for into, out in pairwise(widths)]
+        return [(outputs, inputs, self.kernel, self.kernel) for inputs, outputs in pairwise(widths)]
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions at one grid point in one step."""
+        """Number of multiplications and additions at one grid point in one step."""
         return sum(2 * int(np.prod(shape)) for shape in self.shapes)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The drawn numbers of B networks: for each layer ``kernels`` [B, out, in, k, k], ``shifts`` [B, width]."""
+    """Random weights of B networks: per convolution ``kernels`` [B, out, in, k, k] and ``shifts`` [B, width]."""
 
     kernels: tuple[Tensor, ...]
     shifts: tuple[Tensor, ...]
 
     @classmethod
     def of(cls, architecture: Architecture, streams: Sequence[np.random.Generator]) -> "Weights":
-        """Draw them, with one stream for each operator."""
+        """Draw the weights of B networks with one generator for each."""
         layers: list[list[Tensor]] = []
         for rng in streams:
-            drawn = [rng.standard_normal(shape, dtype=np.float32) for shape in architecture.shapes]
-            kernels = [values / np.float32(np.sqrt(np.prod(values.shape[1:]))) for values in drawn]
+            normals = [rng.standard_normal(shape, dtype=np.float32) for shape in architecture.shapes]
+            kernels = [values / np.float32(np.sqrt(np.prod(values.shape[1:]))) for values in normals]
             shifts = [SHIFT * rng.standard_normal(architecture.width, dtype=np.float32) for _ in kernels[1:]]
             layers.append([torch.from_numpy(values) for values in (*kernels, *shifts)])
-        stacked = tuple(torch.stack(parts) for parts in zip(*layers, strict=True))
+        stacked = tuple(torch.stack(tensors) for tensors in zip(*layers, strict=True))
         return cls(stacked[: architecture.depth], stacked[architecture.depth :])
 
 
 class NeuralOperators:
-    """B networks of one architecture, stepped together: a grouped convolution with a group for each operator."""
+    """B networks of one architecture as grouped convolutions with one group per operator.
+
+    Parameters
+    ----------
+    weights
+        Random weights of the networks.
+    gain
+        Factor before the nonlinearity, [B].
+    keep, take
+        Factors a and b of the update, [B] each.
+    device
+        Device of the computation.
+    """
 
     def __init__(self, weights: Weights, gain: Tensor, keep: Tensor, take: Tensor, device: torch.device) -> None:
-        """``gain``, ``keep`` (a) and ``take`` (b), each [B]."""
         self._kernels = [kernel.flatten(0, 1).to(device) for kernel in weights.kernels]
         self._shifts = [shift.reshape(1, -1, 1, 1).to(device) for shift in weights.shifts]
         self._gain = [
@@ -81,25 +100,116 @@ class NeuralOperators:
         ]
         self._keep = keep.to(device, torch.float32).view(-1, 1, 1, 1, 1)
         self._take = take.to(device, torch.float32).view(-1, 1, 1, 1, 1)
-        self._operators = len(gain)
+        self._num_operators = len(gain)
 
     def __call__(self, fields: Tensor) -> Tensor:
-        """One step without its noise: [B, M, 1, H, W] to the same."""
+        """Return the fields [B, M, 1, H, W] after one step without noise."""
         return self._keep * fields + self._take * self._network(fields)
 
     def _network(self, fields: Tensor) -> Tensor:
+        """O(u) of all operators, [B, M, 1, H, W]."""
         values = fields.transpose(0, 1).flatten(1, 2)  # [M, B, H, W]
         for layer, kernel in enumerate(self._kernels):
             if layer:
                 values = functional.instance_norm(values, eps=SOFTNESS)
                 values = functional.gelu(values.mul_(self._gain[layer - 1]).add_(self._shifts[layer - 1]))
-            reach = kernel.shape[-1] // 2
-            padded = functional.pad(values, (reach,) * 4, mode="circular")
-            values = functional.conv2d(padded, kernel, groups=self._operators)
-        values = values.view(fields.shape[1], self._operators, CHANNELS, *fields.shape[-2:])
+            margin = kernel.shape[-1] // 2
+            padded = functional.pad(values, (margin,) * 4, mode="circular")
+            values = functional.conv2d(padded, kernel, groups=self._num_operators)
+        values = values.view(fields.shape[1], self._num_operators, CHANNELS, *fields.shape[-2:])
         return values.transpose(0, 1).contiguous()
 
 
 def mixing(policy: str, step: float, weight: float) -> tuple[float, float]:
-    """(a, b) of a policy; ``step`` is dt of residual, ``weight`` w of convex."""
+    """Return the factors (a, b) of a policy; ``step`` is dt of residual, ``weight`` is w of convex."""
     return {"autoregressive": (0.0, 1.0), "residual": (1.0, step), "convex": (weight, 1 - weight)}[policy]
+
+
+def draw_noise(seed: int, indices: Sequence[int], step: int, fields: Tensor) -> Tensor:
+    """Draw standard normal noise of one step for the operators with the given numbers; like ``fields``, [B, ...]."""
+    normals = [
+        stream(seed, index, Purpose.NOISE, step).standard_normal(fields.shape[1:], dtype=np.float32)
+        for index in indices
+    ]
+    return torch.from_numpy(np.stack(normals)).to(fields.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuralOperator(Operator):
+    """A random convolutional network O with the update u' = a u + b O(u) + noise * xi; one channel.
+
+    Parameters
+    ----------
+    depth
+        Number of convolutions, at least 2.
+    width
+        Number of hidden channels.
+    kernel
+        Kernel size in grid points, odd.
+    gain
+        Factor before the nonlinearity; below 1 O is nearly linear, above 1 strongly nonlinear.
+    policy
+        ``autoregressive`` (u' = O(u)), ``residual`` (u' = u + step O(u)) or ``convex``
+        (u' = weight u + (1 - weight) O(u)).
+    step
+        Step dt of the residual policy.
+    weight
+        Weight w of the present state in the convex policy.
+    noise
+        Standard deviation of the noise in each step.
+    seed
+        Seed of the weights and of the noise.
+    index
+        Number of the operator; with the seed and the parameters of a dataset, the weights are those of the dataset.
+    """
+
+    name = "neural"
+    channels = CHANNELS
+
+    depth: int = 3
+    width: int = 16
+    kernel: int = 3
+    gain: float = 1.5
+    policy: str = "residual"
+    step: float = 0.2
+    weight: float = 0.5
+    noise: float = 0.0
+    seed: int = 0
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        super().__post_init__()
+        for name, valid, expected in (
+            ("policy", self.policy in POLICIES, "one of " + ", ".join(POLICIES)),
+            ("depth", self.depth >= 2, "2 or more convolutions"),
+            ("width", self.width >= 1, "1 or more channels"),
+            ("kernel", self.kernel >= 1 and self.kernel % 2 == 1, "an odd number of grid points"),
+        ):
+            if not valid:
+                raise DataError(f"{name} is {getattr(self, name)!r}", where=type(self).__name__, expected=expected)
+
+    def step_function(self, grid: tuple[int, int], device: torch.device) -> Step:
+        """Return the step function; the noise depends on the number of the step."""
+        if min(grid) < self.kernel:
+            where = type(self).__name__
+            raise DataError(
+                f"the grid has {grid[0]} x {grid[1]} points", where=where, expected=f"{self.kernel} or more"
+            )
+        architecture = Architecture(self.depth, self.width, self.kernel)
+        weights = Weights.of(architecture, [stream(self.seed, self.index, Purpose.WEIGHTS)])
+        keep, take = mixing(self.policy, self.step, self.weight)
+        gain = torch.tensor([self.gain], dtype=torch.float64)
+        network = NeuralOperators(weights, gain, torch.tensor([keep]), torch.tensor([take]), device)
+
+        def advance(fields: Tensor, index: int) -> Tensor:
+            advanced = network(fields)
+            if self.noise == 0:
+                return advanced
+            return advanced + self.noise * draw_noise(self.seed, [self.index], index, fields)
+
+        return advance
+
+    def to_states(self, random_fields: Tensor) -> Tensor:
+        """Return the random fields, which are states of every neural operator."""
+        return random_fields

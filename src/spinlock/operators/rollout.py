@@ -1,9 +1,10 @@
-"""Rollouts: T frames u_{t+1} = step(u_t) of M realizations of B operators, and short probing runs beside them.
+"""Rollouts: T frames u_{t+1} = step(u_t) of M realizations of B operators, and short probe runs.
 
-A run that stops being finite, or exceeds the bound, is marked and holds its last good frame; the others go on. A start
-that is itself beyond the bound is cut off there, and counts as a failure of the first step.
+A run that is no longer finite, or that exceeds the bound, is marked and repeats its last good frame; the other runs
+continue. An initial state beyond the bound is clipped and counts as a failure of the first step.
 
-Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps.
+Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps,
+``E`` perturbations, ``G`` scales.
 """
 
 from collections.abc import Callable
@@ -13,17 +14,21 @@ import torch
 from torch import Tensor
 
 Step = Callable[[Tensor, int], Tensor]
-"""Fields [B, M, C, H, W] and the number of the step, which chooses the noise, to the fields one step later."""
+"""Map of fields [B, M, C, H, W] and the number of the step, which selects the noise, to the fields one step later."""
 
 PROBE_STEPS = 8
+"""Number of steps of a probe run, S."""
+
 EPSILONS = (1e-3, 1e-2, 1e-1)
-"""Sizes of the perturbations, over the root mean square of the first frame."""
+"""Sizes of the perturbations relative to the root mean square of the first frame."""
+
 SCALES = (0.5, 2.0)
+"""Factors of the first frame in the runs that probe linearity."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """``frames`` [B, M, T, C, H, W] and ``blow_up`` [B, M] int32: the step that failed, 1 the first; 0 for none."""
+    """``frames`` [B, M, T, C, H, W] and ``blow_up`` [B, M] int32: the step that failed, from 1 on, or 0."""
 
     frames: Tensor
     blow_up: Tensor
@@ -39,11 +44,26 @@ class ProbeRuns:
 
 
 def roll_out(step: Step, start: Tensor, steps: int, *, warmup: int, bound: float) -> Rollout:
-    """T = ``steps`` frames after ``warmup`` steps from ``start`` [B, M, C, H, W].
+    """Compute T frames of all operators.
 
-    The first frame is ``start`` itself when there is no warm-up.
+    Parameters
+    ----------
+    step
+        Map of the fields to those one step later.
+    start
+        Initial states [B, M, C, H, W].
+    steps
+        Number of frames, T.
+    warmup
+        Number of steps before the first frame; with 0 the first frame is ``start``.
+    bound
+        Maximum |u|.
+
+    Returns
+    -------
+    Rollout
     """
-    run = _Guarded(step, start, bound)
+    run = _BoundedRun(step, start, bound)
     for index in range(warmup):
         run.advance(index)
     frames = start.new_empty((*start.shape[:2], steps, *start.shape[2:]))
@@ -55,10 +75,24 @@ def roll_out(step: Step, start: Tensor, steps: int, *, warmup: int, bound: float
 
 
 def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: float) -> ProbeRuns:
-    """S steps from the first frame u0, from u0 + epsilon rms(u0) xi for each epsilon, and from scale u0 for each scale.
+    """Run S steps from u0, from u0 + epsilon rms(u0) xi for each epsilon, and from scale * u0 for each scale.
 
-    ``frames`` [B, M, T, C, H, W] are the rollout's, whose noise the probes share; ``direction`` (xi, of unit root mean
-    square) is [B, M, C, H, W].
+    Parameters
+    ----------
+    step
+        Map of the fields to those one step later.
+    frames
+        Frames of the rollout, [B, M, T, C, H, W]; u0 is the first frame. The probes use the same noise.
+    direction
+        Perturbation xi with root mean square 1, [B, M, C, H, W].
+    warmup
+        Number of steps before the first frame of the rollout.
+    bound
+        Maximum |u|.
+
+    Returns
+    -------
+    ProbeRuns
     """
     first = frames[:, :, 0]
     size = first.square().mean((-3, -2, -1), keepdim=True).sqrt().clamp_min(1e-6)
@@ -66,10 +100,9 @@ def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: 
     scaled = [scale * first for scale in SCALES]
 
     def run(start: Tensor) -> Tensor:
-        later = roll_out(
+        return roll_out(
             lambda fields, index: step(fields, warmup + index), start, PROBE_STEPS + 1, warmup=0, bound=bound
-        )
-        return later.frames
+        ).frames
 
     base = frames[:, :, : PROBE_STEPS + 1] if frames.shape[2] > PROBE_STEPS else run(first)
     return ProbeRuns(
@@ -77,23 +110,25 @@ def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: 
     )
 
 
-class _Guarded:
-    """Fields that advance while they are finite and within the bound; a failed run stands still."""
+class _BoundedRun:
+    """Fields that advance while they are finite and within the bound; a failed run keeps its last good frame."""
 
     def __init__(self, step: Step, start: Tensor, bound: float) -> None:
         self._step = step
         self._bound = bound
         self.fields = start.nan_to_num(0.0).clamp(-bound, bound)
         self.blow_up = (~self._within(start)).to(torch.int32)
-        self._taken = 0
+        self._num_steps = 0
 
     def advance(self, index: int) -> None:
-        self._taken += 1
-        after = self._step(self.fields, index)
-        failed_now = ~self._within(after) & (self.blow_up == 0)
-        self.blow_up = torch.where(failed_now, self._taken, self.blow_up)
-        alive = (self.blow_up == 0)[..., None, None, None]
-        self.fields = torch.where(alive, after, self.fields)
+        """Take one step with the noise of step ``index``."""
+        self._num_steps += 1
+        advanced = self._step(self.fields, index)
+        fails = ~self._within(advanced) & (self.blow_up == 0)
+        self.blow_up = torch.where(fails, self._num_steps, self.blow_up)
+        is_good = (self.blow_up == 0)[..., None, None, None]
+        self.fields = torch.where(is_good, advanced, self.fields)
 
     def _within(self, fields: Tensor) -> Tensor:
-        return fields.abs().amax((-3, -2, -1)) <= self._bound  # false for NaN too
+        """Whether each run is within the bound, [B, M]; false for NaN."""
+        return fields.abs().amax((-3, -2, -1)) <= self._bound

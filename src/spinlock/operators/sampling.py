@@ -1,11 +1,12 @@
-"""Which operators a dataset holds: strata by the operator's number, and a scrambled Sobol point for its parameters.
+"""Stratified sampling of operators: the number of an operator decides its stratum, a Sobol point its parameters.
 
-Operator i is neural when floor((i + 1) share) > floor(i share); the others take the families in turn, the neural ones
-the policies. The r-th operator of a stratum has the r-th point of that stratum's own Sobol sequence, scrambled as
-``scipy.stats.qmc`` does it (a linear matrix scramble and a digital shift: Owen's idea at less cost, Matousek 1998), so
-that it depends on the seed and i alone and any number of operators is the beginning of a larger one.
+Operator i is neural if floor((i + 1) f) > floor(i f) with the neural fraction f. The other operators cycle through the
+families, and the neural operators cycle through the policies. The r-th operator of a stratum has the r-th point of the
+scrambled Sobol sequence of this stratum (``scipy.stats.qmc``: linear matrix scramble and digital shift, Matousek 1998).
+Therefore operator i depends on the seed and i alone, and a small sample is the beginning of a larger one.
 
-Letters: ``N`` operators, ``P`` parameters of all strata together, ``d`` of one stratum.
+Letters: ``N`` operators, ``P`` parameters of all strata together, ``d`` parameters of one stratum, ``n`` operators of
+one stratum.
 """
 
 from collections.abc import Sequence
@@ -21,35 +22,39 @@ from spinlock.operators.draws import text_seed
 
 Floats = NDArray[np.float64]
 
+MAX_POINTS = 4096
+"""Number of points from which the discrepancy is computed; its cost is quadratic."""
+
 NEURAL = "neural"
+"""Name of the family of all neural operators."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of ``options``, equally likely."""
+    """One of several ``options`` with equal probability."""
 
     options: tuple[float, ...]
 
     def cell(self, unit: Floats) -> NDArray[np.int64]:
-        """The number of the option at places of the unit interval."""
+        """Return the index of the option for numbers in the unit interval."""
         return np.minimum((unit * len(self.options)).astype(np.int64), len(self.options) - 1)
 
     def at(self, unit: Floats) -> Floats:
-        """The option there."""
+        """Return the option for numbers in the unit interval."""
         return np.asarray(self.options, dtype=np.float64)[self.cell(unit)]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A sampled parameter: its ``name`` in the file, and what it may be."""
+    """A sampled parameter: its ``name`` in the file and the range or the options of its values."""
 
     name: str
     values: Range | Choice
 
     def at(self, unit: Floats) -> Floats:
-        """Physical values at places of the unit interval, of the same shape.
+        """Map numbers u of the unit interval to physical values of the same shape.
 
-        x(u) = low + u (high - low), or low (high / low)^u on a logarithmic scale; never outside the range.
+        x(u) = low + u (high - low), or low (high / low)^u on a logarithmic scale, clipped to the range.
         """
         values = self.values
         if isinstance(values, Choice):
@@ -61,7 +66,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Operators of one kind: a PDE ``family``, or ``neural`` ones of one ``policy``."""
+    """Operators of one kind: a PDE ``family``, or neural operators with one ``policy``."""
 
     family: str
     policy: str
@@ -69,13 +74,25 @@ class Stratum:
 
     @property
     def name(self) -> str:
-        """``burgers``, or ``neural residual``."""
+        """The name of the kind, such as ``burgers`` or ``neural residual``."""
         return f"{self.family} {self.policy}".strip()
 
 
 @dataclass(frozen=True)
 class Operators:
-    """N sampled operators: their ``stratum`` [N], their ``rank`` [N] in it, and ``points``, [n, d] of each stratum."""
+    """N sampled operators.
+
+    Parameters
+    ----------
+    strata
+        The kinds of operators.
+    stratum
+        Index of the stratum of each operator, [N].
+    rank
+        Rank of each operator in its stratum, [N].
+    points
+        Points of the unit cube, [n, d] for each stratum.
+    """
 
     strata: tuple[Stratum, ...]
     stratum: NDArray[np.int64]
@@ -84,27 +101,27 @@ class Operators:
 
     @property
     def count(self) -> int:
-        """N."""
+        """Number of operators, N."""
         return len(self.stratum)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """[P], in the order of the strata."""
+        """Names of all parameters, in the order of the strata, [P]."""
         return tuple(dict.fromkeys(parameter.name for each in self.strata for parameter in each.parameters))
 
     def members(self, stratum: int) -> NDArray[np.int64]:
-        """The numbers of the operators of a stratum, ascending: their ranks are 0, 1, ..."""
+        """Return the numbers of the operators of a stratum in ascending order, which is the order of their ranks."""
         return np.flatnonzero(self.stratum == stratum)
 
     def values(self, stratum: int, name: str) -> Floats:
-        """Physical values [n] of one parameter of a stratum, by rank."""
+        """Return the physical values of one parameter of a stratum, by rank, [n]."""
         column, parameter = next(
             (column, each) for column, each in enumerate(self.strata[stratum].parameters) if each.name == name
         )
         return parameter.at(self.points[stratum][:, column])
 
     def tables(self) -> tuple[Floats, Floats]:
-        """Unit-cube and physical values, [N, P] each; NaN where an operator has no such parameter.
+        """Return the unit-cube values and the physical values, [N, P] each; NaN for parameters of other strata.
 
         The unit-cube value of a choice is the middle of its cell.
         """
@@ -113,29 +130,45 @@ class Operators:
         for number, stratum in enumerate(self.strata):
             rows = self.members(number)
             for column, parameter in enumerate(stratum.parameters):
-                place, values = names.index(parameter.name), parameter.values
+                position, values = names.index(parameter.name), parameter.values
                 point = self.points[number][:, column]
                 if isinstance(values, Choice):
                     point = (values.cell(point) + 0.5) / len(values.options)
-                unit[rows, place] = point
-                physical[rows, place] = parameter.at(point)
+                unit[rows, position] = point
+                physical[rows, position] = parameter.at(point)
         return unit, physical
 
 
-def sample(strata: Sequence[Stratum], neural_share: float, seed: int, count: int) -> Operators:
-    """Sample ``count`` operators; ``strata`` holds the families first, then the neural policies."""
+def sample(strata: Sequence[Stratum], neural_fraction: float, seed: int, count: int) -> Operators:
+    """Sample operators.
+
+    Parameters
+    ----------
+    strata
+        The kinds of operators.
+    neural_fraction
+        Fraction of neural operators.
+    seed
+        Seed of the Sobol sequences.
+    count
+        Number of operators, N.
+
+    Returns
+    -------
+    Operators
+    """
     pde = [number for number, each in enumerate(strata) if each.family != NEURAL]
     neural = [number for number, each in enumerate(strata) if each.family == NEURAL]
-    share = Fraction(str(neural_share)).limit_denominator(10**6)
+    fraction = Fraction(str(neural_fraction)).limit_denominator(10**6)
     numbers = np.arange(count + 1, dtype=np.int64)
-    before = numbers * share.numerator // share.denominator
-    is_neural = np.diff(before) > 0
-    turn = np.where(is_neural, before[:-1], numbers[:-1] - before[:-1])
+    num_neural = numbers * fraction.numerator // fraction.denominator  # among the first 0, 1, ..., N operators
+    is_neural = np.diff(num_neural) > 0
+    turn = np.where(is_neural, num_neural[:-1], numbers[:-1] - num_neural[:-1])
     stratum, rank = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-    for chosen, kinds in ((is_neural, neural), (~is_neural, pde)):
-        if chosen.any():
-            stratum[chosen] = np.asarray(kinds)[turn[chosen] % len(kinds)]
-            rank[chosen] = turn[chosen] // len(kinds)
+    for mask, kinds in ((is_neural, neural), (~is_neural, pde)):
+        if mask.any():
+            stratum[mask] = np.asarray(kinds)[turn[mask] % len(kinds)]
+            rank[mask] = turn[mask] // len(kinds)
     points = tuple(
         sobol_points(len(each.parameters), int((stratum == number).sum()), text_seed(seed, each.name))
         for number, each in enumerate(strata)
@@ -144,7 +177,7 @@ def sample(strata: Sequence[Stratum], neural_share: float, seed: int, count: int
 
 
 def sobol_points(dimensions: int, count: int, seed: np.random.SeedSequence) -> Floats:
-    """The first ``count`` points [count, d] of a scrambled Sobol sequence, drawn to a power of two, as it likes."""
+    """Return the first ``count`` points [count, d] of a scrambled Sobol sequence; the draws are a power of two."""
     if not count or not dimensions:
         return np.empty((count, dimensions))
     sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
@@ -154,9 +187,20 @@ def sobol_points(dimensions: int, count: int, seed: np.random.SeedSequence) -> F
 
 @dataclass(frozen=True)
 class Balance:
-    """How evenly the strata are filled, the worst of them each: centered L2 discrepancy and |Pearson r|.
+    """How evenly the parameters are sampled, for the worst stratum of each measure.
 
-    ``random_discrepancy`` is what as many independent uniform points would show on average.
+    Parameters
+    ----------
+    discrepancy
+        Squared centered L2 discrepancy.
+    random_discrepancy
+        Its expectation for the same number of independent uniform points.
+    discrepancy_stratum
+        Name of the stratum with the largest ratio of the two.
+    correlation
+        Largest |Pearson r| of two parameters of a stratum.
+    correlation_pair
+        Names of that stratum and of the two parameters.
     """
 
     discrepancy: float
@@ -166,21 +210,34 @@ class Balance:
     correlation_pair: str
 
 
-def balance(operators: Operators, *, fewest: int = 16) -> Balance | None:
-    """Judge the strata of at least ``fewest`` operators; None where there is none (Hickernell 1998)."""
-    judged = [(each, points) for each, points in zip(operators.strata, operators.points, strict=True)]
-    judged = [(each, points) for each, points in judged if len(points) >= fewest]
-    if not judged:
+def balance(operators: Operators, *, min_operators: int = 16) -> Balance | None:
+    """Measure how evenly the parameters are sampled (Hickernell 1998).
+
+    Parameters
+    ----------
+    operators
+        The sampled operators.
+    min_operators
+        Minimum number of operators of a stratum that is measured.
+
+    Returns
+    -------
+    Balance or None
+        None if every stratum is too small.
+    """
+    pairs = zip(operators.strata, operators.points, strict=True)
+    samples = [(stratum, points) for stratum, points in pairs if len(points) >= min_operators]
+    if not samples:
         return None
     worst: tuple[float, float, str] = (-1.0, 0.0, "")
     pair: tuple[float, str] = (-1.0, "")
-    for stratum, points in judged:
-        some = points[:4096]
-        found = float(qmc.discrepancy(some, method="CD"))
-        # E of the squared centered discrepancy of n independent points: ((5/4)^d - (13/12)^d) / n.
-        by_chance = ((5 / 4) ** points.shape[1] - (13 / 12) ** points.shape[1]) / len(some)
-        if found / by_chance > worst[0]:
-            worst = (found / by_chance, by_chance, stratum.name)
+    for stratum, points in samples:
+        subset = points[:MAX_POINTS]
+        discrepancy = float(qmc.discrepancy(subset, method="CD"))
+        # Expectation of the squared centered discrepancy of n independent points: ((5/4)^d - (13/12)^d) / n.
+        expectation = ((5 / 4) ** points.shape[1] - (13 / 12) ** points.shape[1]) / len(subset)
+        if discrepancy / expectation > worst[0]:
+            worst = (discrepancy / expectation, expectation, stratum.name)
         if points.shape[1] > 1:
             correlation = np.abs(np.corrcoef(points, rowvar=False) - np.eye(points.shape[1]))
             first, second = np.unravel_index(int(correlation.argmax()), correlation.shape)

@@ -1,8 +1,8 @@
-"""Fourier modes exp(i k.x) of the periodic square, which modes may take part in products, and the transforms.
+"""Fourier modes exp(i k.x) of the periodic square, the transforms, and the modes that are free of aliasing.
 
-A product of d fields, each with wave numbers up to K, reaches d K; on N points it falls back onto |k| <= K unless
-N - d K > K. So modes |n| < N / (d + 1) are kept: two thirds of them along each axis for a quadratic nonlinearity
-(Orszag 1971), half of them for a cubic one.
+A product of d fields with wave numbers up to K has wave numbers up to d K. On N points these alias to |k| <= K unless
+N - d K > K. Therefore the modes |n| < N / (d + 1) are kept: two thirds of the modes along each axis for a quadratic
+nonlinearity (Orszag 1971), half of them for a cubic one.
 
 Letters: ``...`` any leading dimensions, ``H`` x ``W`` points, ``V`` = W / 2 + 1 for real fields, W for complex ones.
 """
@@ -16,9 +16,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Modes:
-    """Wave numbers of a grid, float64: ``x`` [1, V] and ``y`` [H, 1] of derivatives, ``square`` [H, V] = |k|^2.
+    """Wave numbers of a grid, float64.
 
-    The derivative of a real field has no part at the highest wave number of an even grid, where ``x`` or ``y`` is 0.
+    Parameters
+    ----------
+    grid
+        Numbers of grid points (H, W).
+    is_real
+        Whether the fields are real; then only half of the modes are stored.
+    domain
+        Side length of the square.
+    x, y
+        Wave numbers of derivatives, [1, V] and [H, 1]. They are 0 at the Nyquist wave number of an even grid, where the
+        derivative of a real field vanishes on the grid.
+    square
+        |k|^2, [H, V].
     """
 
     grid: tuple[int, int]
@@ -30,7 +42,7 @@ class Modes:
 
     @classmethod
     def of(cls, grid: tuple[int, int], domain: float, *, is_real: bool, device: torch.device) -> "Modes":
-        """The modes of real or complex fields on ``grid`` = (H, W) points of a square of side ``domain``."""
+        """Return the modes of real or complex fields on ``grid`` = (H, W) points of a square with side ``domain``."""
         along_y, along_x = _cycles(grid, is_real, device)
         unit = 2 * math.pi / domain
         odd_x = along_x.where(2 * along_x.abs() != grid[1], 0.0)
@@ -39,18 +51,18 @@ class Modes:
         return cls(grid, is_real, domain, unit * odd_x, unit * odd_y, square)
 
     def kept(self, degree: int) -> Tensor:
-        """1 or 0 [H, V] float64: the modes that remain when the nonlinearity is of this polynomial degree."""
+        """Return the mask [H, V] float64 of the modes that a nonlinearity of this polynomial degree does not alias."""
         along_y, along_x = _cycles(self.grid, self.is_real, self.square.device)
         inside = (along_y.abs() * (degree + 1) < self.grid[0]) & (along_x.abs() * (degree + 1) < self.grid[1])
         return inside.to(torch.float64)
 
     def spectrum(self, fields: Tensor) -> Tensor:
-        """Fields [..., H, W] to complex amplitudes [..., H, V]."""
+        """Transform fields [..., H, W] to complex amplitudes [..., H, V]."""
         spectrum: Tensor = torch.fft.rfft2(fields) if self.is_real else torch.fft.fft2(fields)
         return spectrum
 
     def fields(self, spectrum: Tensor) -> Tensor:
-        """Amplitudes [..., H, V] to fields [..., H, W]."""
+        """Transform amplitudes [..., H, V] to fields [..., H, W]."""
         fields: Tensor = torch.fft.irfft2(spectrum, s=self.grid) if self.is_real else torch.fft.ifft2(spectrum)
         return fields
 
@@ -65,5 +77,5 @@ def _cycles(grid: tuple[int, int], is_real: bool, device: torch.device) -> tuple
 
 
 def single(values: Tensor) -> Tensor:
-    """Coefficients in the precision of the states: complex64, which multiplies a spectrum without a conversion."""
+    """Convert coefficients to complex64, the type of the spectra, so that products need no conversion."""
     return values.to(torch.complex64)

@@ -1,4 +1,4 @@
-"""Partial differential equations, one family in each file; :data:`FAMILIES` holds them by name."""
+"""Partial differential equations, one family per file."""
 
 from spinlock.operators.family import Family
 from spinlock.operators.pde.advection_diffusion import AdvectionDiffusion
@@ -29,5 +29,19 @@ FAMILIES: dict[str, Family] = {
         Wave(),
     )
 }
+"""One operator of each family by the name of the family; batched computations pass the parameters as a tensor."""
 
-__all__ = ["FAMILIES"]
+__all__ = [
+    "FAMILIES",
+    "AdvectionDiffusion",
+    "AllenCahn",
+    "Burgers",
+    "CahnHilliard",
+    "ComplexGinzburgLandau",
+    "FitzHughNagumo",
+    "GrayScott",
+    "KuramotoSivashinsky",
+    "NavierStokes",
+    "SwiftHohenberg",
+    "Wave",
+]

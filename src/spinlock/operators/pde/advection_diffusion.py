@@ -1,13 +1,10 @@
 """Advection and diffusion, u_t + c . grad u = D lap u.
 
-Each mode by itself: u_k(t) = exp(-(D |k|^2 + i c.k) t) u_k(0), which is the step, exactly.
-
-- ``diffusivity`` D: modes of n cycles fade in 1 / (D n^2). Below 0.01 long waves travel almost unchanged; at 0.1 only
-  those of one or two cycles outlive the run.
-- ``velocity_x``, ``velocity_y``: c; at speed 1 a field crosses the square in 63 frames.
+Each Fourier mode evolves independently: u_k(t) = exp(-(D |k|^2 + i c.k) t) u_k(0). The step uses this exact solution.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,19 +13,36 @@ from spinlock.operators.family import Family, Frame
 from spinlock.operators.spectral import Modes, single
 
 
+@dataclass(frozen=True, kw_only=True)
 class AdvectionDiffusion(Family):
-    """One channel; linear, and so exact whatever the frame time."""
+    """Advection and diffusion, u_t + c . grad u = D lap u, on the square of side 2 pi; one channel.
+
+    The equation is linear, and the step is exact for every frame time.
+
+    Parameters
+    ----------
+    diffusivity
+        D. A mode with n cycles decays in a time of 1 / (D n^2). Below 0.01 long waves travel almost unchanged; at 0.1
+        only modes with one or two cycles remain after 64 frames.
+    velocity_x
+        Component of c along x; at speed 1 a field crosses the square in 63 frames.
+    velocity_y
+        Component of c along y.
+    """
 
     name = "advection_diffusion"
     channels = 1
-    parameters = ("diffusivity", "velocity_x", "velocity_y")
     domain = 2 * math.pi
     frame_time = 0.1
     substeps = 1
     order = 0
 
+    diffusivity: float = 0.01
+    velocity_x: float = 1.0
+    velocity_y: float = 0.5
+
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """One multiplication in Fourier space."""
+        """Return the map of one frame, a multiplication in Fourier space."""
         diffusivity, velocity_x, velocity_y = self.columns(physical)
         modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
         rate = torch.complex(-diffusivity * modes.square, -(velocity_x * modes.x + velocity_y * modes.y))

@@ -1,11 +1,7 @@
-"""Allen-Cahn equation, u_t = D lap u + a u - u^3 + f: phases that separate and coarsen (Allen and Cahn 1979).
-
-- ``diffusivity`` D: interfaces are sqrt(2 D / a) wide, and curved ones move at D times their curvature.
-- ``growth`` a: below 0 fields fade; above it they separate into +-sqrt(a), the faster the larger.
-- ``tilt`` f: favors one phase. Beyond 2 (a / 3)^1.5 the other does not exist, and fronts run over the whole square.
-"""
+"""Allen-Cahn equation, u_t = D lap u + a u - u^3 + f (Allen and Cahn 1979)."""
 
 import math
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -15,27 +11,43 @@ from spinlock.operators.pde.semilinear import Semilinear, reaction
 from spinlock.operators.spectral import Modes
 
 
+@dataclass(frozen=True, kw_only=True)
 class AllenCahn(Semilinear):
-    """One channel, the order parameter."""
+    """Allen-Cahn equation, u_t = D lap u + a u - u^3 + f, on the square of side 2 pi; one channel, the order parameter.
+
+    Two phases separate, and their domains coarsen.
+
+    Parameters
+    ----------
+    diffusivity
+        D. The width of interfaces is sqrt(2 D / a); a curved interface moves at D times its curvature.
+    growth
+        a. Below 0 fields decay. Above 0 they separate into the phases +-sqrt(a), faster for larger values.
+    tilt
+        f. It favors one phase. Above 2 (a / 3)^1.5 the other phase does not exist, and fronts cross the whole square.
+    """
 
     name = "allen_cahn"
     channels = 1
-    parameters = ("diffusivity", "growth", "tilt")
     domain = 2 * math.pi
     frame_time = 0.2
     substeps = 3
     degree = 3
 
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """The fields, bounded by 1.5."""
-        return bounded(fields, 1.5)
+    diffusivity: float = 0.02
+    growth: float = 1.0
+    tilt: float = 0.0
+
+    def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
+        """Bound the fields by 1.5."""
+        return bounded(random_fields, 1.5)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
-        """-D |k|^2 + a."""
+        """Return -D |k|^2 + a."""
         diffusivity, growth, _ = self.columns(physical)
         return growth - diffusivity * modes.square
 
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
-        """f - u^3."""
+        """Return f - u^3."""
         tilt = self.columns(physical)[2].float()
         return reaction(modes, lambda u: tilt - u**3)

@@ -1,12 +1,7 @@
-"""Burgers' equation for a velocity (u, v), in its conservative form: u_t + (a / 2) div(u (x) u) = D lap u - r u.
-
-- ``viscosity`` D: with a |u| / D above about 30 fronts steepen into shocks, which merge; below 3 fields only fade.
-- ``advection`` a: how fast fronts steepen.
-- ``drag`` r: above a |grad u| everything fades before a shock can form. Without it the means of
-  both channels are conserved.
-"""
+"""Burgers' equation for a velocity (u, v) in conservative form, u_t + (a / 2) div(u (x) u) = D lap u - r u."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,28 +12,44 @@ from spinlock.operators.pde.semilinear import Semilinear
 from spinlock.operators.spectral import Modes, single
 
 
+@dataclass(frozen=True, kw_only=True)
 class Burgers(Semilinear):
-    """Two channels, the velocity along x and along y."""
+    """Burgers' equation, u_t + (a / 2) div(u (x) u) = D lap u - r u, on the square of side 2 pi.
+
+    The two channels are the velocities along x and y. Without drag the means of both channels are conserved.
+
+    Parameters
+    ----------
+    viscosity
+        D. If a |u| / D is above about 30, fronts steepen into shocks, which merge; below 3 fields only decay.
+    advection
+        a. Fronts steepen at a rate proportional to it.
+    drag
+        r. If it is larger than a |grad u|, fields decay before a shock can form.
+    """
 
     name = "burgers"
     channels = 2
-    parameters = ("viscosity", "advection", "drag")
     domain = 2 * math.pi
     frame_time = 0.06
     substeps = 3
     degree = 2
 
-    def initial(self, fields: Tensor, physical: Tensor) -> Tensor:
-        """The fields, bounded by 2.0."""
-        return bounded(fields, 2.0)
+    viscosity: float = 0.03
+    advection: float = 1.0
+    drag: float = 0.0
+
+    def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
+        """Bound the fields by 2."""
+        return bounded(random_fields, 2.0)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
-        """-D |k|^2 - r."""
+        """Return -D |k|^2 - r."""
         viscosity, _, drag = self.columns(physical)
         return -viscosity * modes.square - drag
 
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
-        """-(a / 2) (d/dx (u u, u v) + d/dy (u v, v v))."""
+        """Return -(a / 2) (d/dx (u u, u v) + d/dy (u v, v v))."""
         _, advection, _ = self.columns(physical)
         along_x, along_y = single(-0.5j * advection * modes.x), single(-0.5j * advection * modes.y)
 

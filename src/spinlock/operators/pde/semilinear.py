@@ -1,7 +1,9 @@
-"""Equations u_t = L u + N(u) with L diagonal in Fourier space: what a family adds is L, N and N's degree."""
+"""Equations u_t = L u + N(u) with L diagonal in Fourier space; a family defines L, N and the degree of N."""
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,40 +13,41 @@ from spinlock.operators.family import Family, Frame
 from spinlock.operators.spectral import Modes, single
 
 
+@dataclass(frozen=True, kw_only=True)
 class Semilinear(Family):
-    """A pseudo-spectral family: products are taken on the grid, everything else on the spectrum.
+    """A pseudo-spectral family: products are computed on the grid, all other terms in Fourier space.
 
-    Only the modes that a product of the given degree leaves free of aliasing take part; others are cut off at the
-    beginning of a frame, since nothing would hold them in check.
+    Only the modes that are free of aliasing for the degree of N are kept. The other modes are removed at the start of a
+    frame, because N does not act on them and they could grow without limit.
     """
 
     order = 4
-    degree: int
+    degree: ClassVar[int]
     """Polynomial degree of N."""
 
     @abstractmethod
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
-        """L [B, 1, C or 1, H, V], real or complex float64."""
+        """Return L, [B, 1, C or 1, H, V], real or complex float64."""
 
     @abstractmethod
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
-        """N from spectra [B, M, C, H, V] to spectra."""
+        """Return N as a map of spectra [B, M, C, H, V]."""
 
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """The map of one frame, in ``substeps`` steps."""
+        """Return the map of one frame, which consists of ``substeps`` steps."""
         modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
         advance = self.spectral_stepper(physical, modes)
         return lambda states: modes.fields(advance(modes.spectrum(states)))
 
     def spectral_stepper(self, physical: Tensor, modes: Modes) -> Frame:
-        """The same on spectra [B, M, C, H, V]."""
+        """Return the map of one frame for spectra [B, M, C, H, V]."""
         kept = modes.kept(self.degree)
         linear = self.linear(physical, modes)
         step = step_function(linear, kept, self.frame_time / self.substeps, self.order, self.nonlinear(physical, modes))
-        passed = single(kept)
+        mask = single(kept)
 
         def advance(spectrum: Tensor) -> Tensor:
-            spectrum = spectrum * passed
+            spectrum = spectrum * mask
             for _ in range(self.substeps):
                 spectrum = step(spectrum)
             return spectrum
@@ -53,14 +56,14 @@ class Semilinear(Family):
 
 
 def smoothed(fields: Tensor, modes: Modes, decay: Tensor) -> Tensor:
-    """Fields [B, M, C, H, W] whose modes have faded by exp(-``decay``), decay [B, 1, 1, H, V] float64.
+    """Multiply the modes of fields [B, M, C, H, W] by exp(-``decay``), with ``decay`` [B, 1, 1, H, V] float64.
 
-    Under fourth derivatives the short waves of rough fields are gone within a part of a step, in which what they feed
-    would be caught badly.
+    Fourth derivatives damp the short waves of rough fields within a fraction of a step, which the integrator could not
+    resolve.
     """
     return modes.fields(modes.spectrum(fields) * single(torch.exp(-decay)))
 
 
 def reaction(modes: Modes, rate: Callable[[Tensor], Tensor]) -> Nonlinear:
-    """N that acts at each point by itself: ``rate`` maps fields [B, M, C, H, W] to their rates of change."""
+    """Return a local N: ``rate`` maps fields [B, M, C, H, W] to their rates of change at the same grid points."""
     return lambda spectrum: modes.spectrum(rate(modes.fields(spectrum)))

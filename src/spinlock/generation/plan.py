@@ -1,0 +1,168 @@
+"""The plan of a generation: configuration, operators, blocks and device, checked against what is on the disk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spinlock.config import dump_config
+from spinlock.config.dataset import DatasetConfig, GenerationRuntime, RolloutSettings
+from spinlock.config.loading import resolve_dataset_config
+from spinlock.config.section import identity_keys
+from spinlock.config.text import parse_value
+from spinlock.errors import OutputError
+from spinlock.features.extract import VERSION
+from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
+from spinlock.generation.budget import Estimate, check_disk, check_memory, estimate_budget
+from spinlock.generation.design import Design, make_design
+from spinlock.generation.shards import ShardStore
+from spinlock.io.atomic import check_writable
+from spinlock.io.hdf5 import open_hdf5
+from spinlock.runtime.device import choose_device
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
+from spinlock.runtime.threads import available_cores
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """What a generation computes, and how.
+
+    Parameters
+    ----------
+    output
+        Path of the dataset.
+    configuration
+        The resolved configuration as YAML.
+    identity
+        Everything that the data depend on: settings, versions of libraries and features, type of the device.
+    rollout
+        Grid, number of steps and realizations, and the bound on field values.
+    design
+        The sampled operators.
+    blocks
+        All blocks of operators.
+    device
+        Device of this process.
+    workers
+        Number of blocks that this process computes at the same time.
+    is_complete
+        Whether ``output`` already holds the dataset of this plan, so that a resumed run has nothing to compute.
+    """
+
+    output: Path
+    configuration: str
+    identity: Mapping[str, Any]
+    rollout: RolloutSettings
+    design: Design
+    blocks: Sequence[Block]
+    device: torch.device
+    workers: int
+    is_complete: bool
+
+    def estimate(self) -> Estimate:
+        """Predict time, disk space and memory; this runs a few steps of each kind of operator."""
+        return estimate_budget(self.blocks, self.design, self.rollout, self.device, self.workers)
+
+
+def plan_generation(
+    config: str | Path | DatasetConfig,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    group: ProcessGroup = SINGLE,
+    **settings: Any,
+) -> GenerationPlan:
+    """Plan a generation without computing or writing anything.
+
+    Parameters
+    ----------
+    config
+        Path of a JSON or YAML file, or a configuration.
+    output
+        Path of the dataset (HDF5).
+    resume
+        Whether an unfinished run of this output, or a complete dataset of the same configuration, is accepted.
+    overwrite
+        Whether an existing output is replaced.
+    group
+        The processes that share the work; only the main process checks the disk and memory.
+    **settings
+        Keys of the configuration that override ``config``, such as ``num_samples=100``.
+
+    Returns
+    -------
+    GenerationPlan
+
+    Raises
+    ------
+    ConfigError
+        The configuration is wrong; the message lists all problems.
+    OutputError
+        The output exists, cannot be written, or does not fit on the disk.
+    RunError
+        The blocks do not fit in memory.
+    DataError
+        The device does not exist.
+    """
+    resolved, output = resolve_dataset_config(config, settings), Path(output)
+    configuration = dump_config(resolved)
+    device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
+    design = make_design(resolved)
+    blocks = plan_blocks(design.operators, device.type)
+    workers = min(_num_workers(resolved, device, group), len(blocks))
+    is_complete = False
+    if group.is_main:
+        is_complete = resume and not overwrite and output.exists()
+        if is_complete:
+            _check_same_dataset(output, configuration)
+        else:
+            check_writable(output, overwrite=overwrite, inputs=[] if isinstance(config, DatasetConfig) else [config])
+            check_disk(design.operators, resolved, output, written=ShardStore(output).size() if resume else 0)
+            check_memory(blocks, resolved, device, workers)
+    is_complete = group.any(is_complete)
+    identity = {
+        **resolved.model_dump(mode="json", include=set(identity_keys(DatasetConfig))),
+        "features_version": VERSION,
+        "device_type": device.type,
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
+    }
+    return GenerationPlan(output, configuration, identity, resolved, design, blocks, device, workers, is_complete)
+
+
+def _num_workers(settings: GenerationRuntime, device: torch.device, group: ProcessGroup) -> int:
+    """Blocks computed at the same time: one for each core of the process; two on a GPU, to hide the random draws."""
+    if settings.batch_size is not None:
+        return max(1, settings.batch_size // BLOCK_SIZES[device.type][0])
+    return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
+
+
+def _check_same_dataset(output: Path, configuration: str) -> None:
+    """Check that an existing dataset is the one that the configuration describes."""
+    with open_hdf5(output) as file:
+        stored, features_version = file.attrs.get("configuration"), file.attrs.get("features_version")
+    if features_version != VERSION:
+        raise OutputError(
+            f"has features of version {features_version}",
+            where=str(output),
+            expected=f"version {VERSION}",
+            remedy="pass --overwrite to replace it",
+        )
+    keys = identity_keys(DatasetConfig)
+    if not isinstance(stored, str) or _select(stored, keys) != _select(configuration, keys):
+        free = ", ".join(sorted(set(DatasetConfig.model_fields) - keys))
+        raise OutputError(
+            "exists already, from another configuration",
+            where=str(output),
+            expected=f"the same configuration ({free} may differ)",
+            remedy="choose another output, or pass --overwrite to replace it",
+        )
+
+
+def _select(configuration: str, keys: frozenset[str]) -> dict[str, Any]:
+    """The given keys of a configuration in YAML."""
+    values = parse_value(configuration)
+    return {key: value for key, value in values.items() if key in keys} if isinstance(values, dict) else {}
