@@ -1,7 +1,8 @@
-"""Runs on small tables, in this process: tables, configurations, and a run from its rows to its history."""
+"""Small runs in this process: tables, configurations, a callback that records, and runs that are trained or stopped."""
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +13,50 @@ from numpy.typing import NDArray
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.preprocessing.training_data import read_table
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.history import Record
-from spinlock.training.prepare import prepare
-from spinlock.training.resume import resumed_run
-from spinlock.training.run import Run, new_run
-from spinlock.training.stopping import StopRequest
-from spinlock.training.validation import ValidationResult
+from spinlock.runtime.compilation import CompilePlan
+from spinlock.training.callbacks import Callback, EpochReport, SaveCheckpoints, StepReport
+from spinlock.training.fit import start, train
+from spinlock.training.plan import Plan, make_plan
+from spinlock.training.resume import resume_run
+from spinlock.training.run import Run
 from tests.tables import write_table
 
 EAGER = CompilePlan(False, "eager: a test")
 CPU = torch.device("cpu")
 
 
-class Silent:
-    """An observer that remembers what it was told; ``at_step`` is called after each step with its number."""
+class Recorder(Callback):
+    """Records the reports of a run; ``at_step`` is called after each step with the run and the number of steps.
 
-    def __init__(self, at_step: Callable[[int], None] | None = None) -> None:
-        self.steps: list[tuple[int, int, int]] = []
-        self.epochs: list[tuple[int, Record, ValidationResult | None, bool]] = []
-        self.saves: list[int] = []
+    ``saves`` holds (epoch, step in the next epoch, whether the epoch is the best) of each save that was due.
+    """
+
+    def __init__(self, at_step: Callable[[Run, int], None] | None = None) -> None:
+        self.steps: list[StepReport] = []
+        self.epochs: list[EpochReport] = []
+        self.saves: list[tuple[int, int, bool]] = []
         self.at_step = at_step
 
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        self.steps.append((epoch, step, steps))
+    def on_step(self, run: Run, report: StepReport) -> None:
+        self.steps.append(report)
         if self.at_step is not None:
-            self.at_step(len(self.steps))
+            self.at_step(run, len(self.steps))
 
-    def epoch(self, epoch: int, record: Record, validation: ValidationResult | None, best: bool) -> None:
-        self.epochs.append((epoch, record, validation, best))
+    def on_epoch(self, run: Run, report: EpochReport) -> None:
+        self.epochs.append(report)
 
-    def saved(self, epoch: int) -> None:
-        self.saves.append(epoch)
+    def on_save(self, run: Run, is_best: bool) -> None:
+        progress = run.state.progress
+        self.saves.append((progress.epoch, progress.step_in_epoch, is_best))
+
+
+def stop_at(step: int) -> Recorder:
+    """A recorder that asks the run to stop after so many steps."""
+    return Recorder(lambda run, count: run.stop("asked") if count == step else None)
 
 
 def curved_table(rows: int = 240, seed: int = 0, noise: float = 0.25) -> NDArray[np.float32]:
-    """x = tanh(U V) and (U V)^2 of four blocks of columns, each with its own two latents; float32 [rows, 24]."""
+    """x = tanh(U V) and (U V)^2 of four blocks of columns, each with two latents of its own; float32 [rows, 24]."""
     rng, mixing = np.random.default_rng(seed), np.random.default_rng(99)
     blocks = []
     for _ in range(4):
@@ -61,7 +70,7 @@ def curved_table(rows: int = 240, seed: int = 0, noise: float = 0.25) -> NDArray
 
 
 def folded_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
-    """x = U V + 0.3 sin(2 U W) + noise E with two latents U: all columns say the same [rows, 12]."""
+    """x = U V + 0.3 sin(2 U W) + noise E with two latents U: all columns depend on the same latents [rows, 12]."""
     rng, mixing = np.random.default_rng(0), np.random.default_rng(7)
     u = rng.standard_normal((rows, 2))
     linear = u @ mixing.standard_normal((2, 12))
@@ -70,12 +79,12 @@ def folded_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
 
 
 def column_names(columns: int = 24) -> list[str]:
-    """b0_0 ... b3_5: names that tell the block."""
+    """b0_0 ... b3_5: the block and the column within it."""
     return [f"b{j // 6}_{'xyzuvw'[j % 6]}" for j in range(columns)]
 
 
 def config(folder: Path, **settings: Any) -> VQVAEConfig:
-    """Production values, apart from what makes a run small, the folder's paths and the ``settings``."""
+    """Production values, except those that make a run small, the paths of the folder, and the ``settings``."""
     small: dict[str, Any] = {
         "input_path": str(folder / "table.h5"),
         "output_dir": str(folder / "out"),
@@ -90,43 +99,50 @@ def config(folder: Path, **settings: Any) -> VQVAEConfig:
 
 
 def table_at(folder: Path, x: NDArray[np.float32] | None = None, **kwargs: Any) -> Path:
-    """Write the table that :func:`config` names."""
+    """Write the table that :func:`config` names, with the columns of :func:`column_names`."""
     path = folder / "table.h5"
     x = curved_table() if x is None else x
     return write_table(path, x, column_names(x.shape[-1]), **kwargs)
 
 
-def fresh(settings: VQVAEConfig, plan: CompilePlan = EAGER) -> Run:
+def plan_of(settings: VQVAEConfig) -> Plan:
+    """The plan of the table that the configuration names."""
+    return make_plan(read_table(settings), settings)
+
+
+def fresh(settings: VQVAEConfig, compile_plan: CompilePlan = EAGER) -> Run:
     """A new run of the table that the configuration names."""
-    prepared = prepare(read_table(settings), settings, CPU)
-    return new_run(prepared, settings, plan, device=CPU, command_line="test")
+    return start(replace(plan_of(settings), compile_plan=compile_plan), command_line="test")
 
 
 def resumed(path: Path, settings: VQVAEConfig) -> Run:
     """The run of a checkpoint under a configuration."""
-    return resumed_run(load_checkpoint(path), read_table(settings), settings, device=CPU, command_line="test")
+    return resume_run(load_checkpoint(path), read_table(settings), settings)
 
 
-def trained(settings: VQVAEConfig) -> Run:
-    """A new run, trained to its end."""
-    run = fresh(settings)
-    run.train(Silent(), StopRequest())
+def finish(run: Run, *callbacks: Callback) -> Run:
+    """Train a run to its end, or until a callback stops it, and write its files."""
+    train(run, [SaveCheckpoints(), *callbacks])
     return run
 
 
+def trained(settings: VQVAEConfig) -> Run:
+    """A new run, trained to its end; its files are written."""
+    return finish(fresh(settings))
+
+
 def six(folder: Path, **settings: Any) -> VQVAEConfig:
+    """Six epochs of four steps with resets and three validations."""
     return config(folder, **({"epochs": 6, "val_every_n_epochs": 2, "dead_code_reset_interval": 5} | settings))
 
 
 def interrupted(settings: VQVAEConfig, after: int) -> Run:
-    """A new run that is asked to stop after so many steps."""
-    run, stop = fresh(settings), StopRequest()
-    run.train(Silent(lambda step: stop.stop("asked") if step == after else None), stop)
-    return run
+    """A new run that is asked to stop after so many steps; its files are written."""
+    return finish(fresh(settings), stop_at(after))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in nested dictionaries and lists, with the way to it."""
+    """(path, value) of everything in nested dictionaries and lists."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{path}/{key}")
@@ -150,14 +166,14 @@ def assert_same(first: Any, second: Any) -> None:
 
 def assert_same_result(first: Path, second: Path) -> None:
     """Both directories hold the same weights, optimizer, history and best model."""
-    one, other = (load_checkpoint(folder / "last.pt").content for folder in (first, second))
+    one, other = (load_checkpoint(folder / "last.pt").to_dict() for folder in (first, second))
     for key in ("model_state_dict", "optimizer_state_dict", "val_loss", "metrics", "validation_errors"):
         assert_same(one[key], other[key])
     for key in ("weights", "progress", "best_validation"):
         assert_same(one["training_state"][key], other["training_state"][key])
     histories = [{k: v for k, v in content["history"].items() if k != "seconds"} for content in (one, other)]
     assert_same(*histories)
-    best = [load_checkpoint(folder / "best_model.pt").content["model_state_dict"] for folder in (first, second)]
+    best = [load_checkpoint(folder / "best_model.pt").weights for folder in (first, second)]
     assert_same(*best)
     written = [json.loads((folder / "training_history.json").read_text()) for folder in (first, second)]
     assert all(written[0][k] == written[1][k] for k in written[0] if k != "seconds")
