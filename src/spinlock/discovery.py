@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spinlock.categories.candidates import DiscoveryLimits
 from spinlock.categories.mapping import save_mapping
 from spinlock.categories.stability import Stability, bootstrap_stability
-from spinlock.config import VQVAEConfig
+from spinlock.config import CategorySettings, VQVAEConfig
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.errors import DataError, located
 from spinlock.io.atomic import check_writable, write_files
@@ -134,19 +134,20 @@ def discover_categories(
     with located(table.path):
         data = fit_training_data(table, data=settings, cleaning=settings, seed=seed, device=torch.device("cpu"))
         fit_rows = sample_fit_rows(data, settings.fit_rows, seed)
-        selection = select_categories(settings, data, fit_rows, feature_correlation(data, fit_rows))
+        correlation = feature_correlation(data, fit_rows)
+        selection = select_categories(data, fit_rows, correlation, categories=settings, model=settings, seed=seed)
     names = data.cleaner.kept_names
     groups = zip(selection.category_names, selection.groups, strict=True)
     return Categories(
         columns={name: tuple(names[j] for j in group) for name, group in groups},
         dropped=dict(data.cleaner.dropped),
         summary=selection.summary,
-        stability=_measure_stability(data, selection, settings, stability) if stability else None,
+        stability=_measure_stability(data, selection, settings, stability, seed) if stability else None,
         path=table.path,
     )
 
 
-def _check_stability(draws: int, settings: VQVAEConfig) -> None:
+def _check_stability(draws: int, settings: CategorySettings) -> None:
     if draws < 0:
         raise DataError(f"stability is {draws}", expected="0 or more")
     if draws and settings.category_mapping_file is not None:
@@ -157,7 +158,9 @@ def _check_stability(draws: int, settings: VQVAEConfig) -> None:
         )
 
 
-def _measure_stability(data: TrainingData, selection: Selection, settings: VQVAEConfig, draws: int) -> Stability:
+def _measure_stability(
+    data: TrainingData, selection: Selection, settings: CategorySettings, draws: int, seed: int
+) -> Stability:
     """The stability, with the agreement of the columns in the order of the categories."""
     limits = DiscoveryLimits(settings.orthogonality_target, settings.min_features_per_category, settings.max_clusters)
     measured = bootstrap_stability(
@@ -166,7 +169,7 @@ def _measure_stability(data: TrainingData, selection: Selection, settings: VQVAE
         selection.summary.chosen.distance,
         limits,
         draws=draws,
-        rng=np.random.default_rng(settings.random_seed),
+        rng=np.random.default_rng(seed),
     )
     order = [column for group in selection.groups for column in group]
     return Stability(measured.adjusted_rand, measured.column_agreement[order])

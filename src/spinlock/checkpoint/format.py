@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spinlock.errors import CheckpointError
+
+Part = TypeVar("Part")
 
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 1
@@ -64,15 +65,32 @@ def check_format(content: Any, path: Path) -> None:
     missing = sorted(REQUIRED - content.keys())
     if missing:
         raise CheckpointError(f"lacks {', '.join(missing)}", where=where, remedy=REMEDY)
-    missing = sorted(REQUIRED_STATE - set(content["training_state"]))
+    state = content.get("training_state")
+    missing = sorted(REQUIRED_STATE - set(state if isinstance(state, dict) else ()))
     if missing:
         raise CheckpointError(f"lacks {', '.join(missing)} in training_state", where=where, remedy=REMEDY)
 
 
-@contextmanager
-def reading_part(part: str, where: str) -> Iterator[None]:
-    """Report a part that cannot be parsed as damage of the checkpoint."""
+def read_part(content: Mapping[str, Any], where: str, key: str, parse: Callable[[Any], Part]) -> Part:
+    """Parse one part of a checkpoint file.
+
+    Parameters
+    ----------
+    content
+        The content of the file.
+    where
+        The file, for the error.
+    key
+        The key of the part.
+    parse
+        Function of its stored value.
+
+    Raises
+    ------
+    CheckpointError
+        The part cannot be parsed.
+    """
     try:
-        yield
+        return parse(content[key])
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise CheckpointError(f"is damaged: {part} cannot be read", where=where, remedy=REMEDY) from error
+        raise CheckpointError(f"is damaged: {key} cannot be read", where=where, remedy=REMEDY) from error

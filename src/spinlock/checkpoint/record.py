@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.checkpoint.format import FORMAT_VERSION, KIND, check_format, reading_part
+from spinlock.checkpoint.format import FORMAT_VERSION, KIND, check_format, read_part
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import Progress, ValidationResult
 from spinlock.checkpoint.provenance import DatasetIdentity, Provenance
@@ -47,6 +48,18 @@ class SavedState:
     compile_plan: CompilePlan
     random_state: Tensor
     environment: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], optimizer: dict[str, Any]) -> SavedState:
+        """The state in ``training_state`` of a checkpoint file."""
+        return cls(
+            weights=dict(values["weights"]),
+            optimizer=optimizer,
+            progress=Progress(**values["progress"]),
+            compile_plan=CompilePlan(**values["compile"]),
+            random_state=values["random"]["torch"],
+            environment=dict(values["environment"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -177,47 +190,26 @@ class Checkpoint:
         """
         check_format(content, path)
         where = str(path)
-        training = content["training_state"]
-        with reading_part("config", where):
-            config = config_from_mapping(content["config"], where=where)
-        with reading_part("model_spec", where):
-            spec = ModelSpec.from_state(content["model_spec"])
-        with reading_part("cleaner", where):
-            cleaner = Cleaner.from_state(to_arrays(content["cleaner"]))
-        with reading_part("dataset", where):
-            dataset = DatasetIdentity(**content["dataset"])
-        with reading_part("split_operators", where):
-            split = _split_of(content["split_operators"], dataset.rows_per_operator)
-        with reading_part("discovery", where):
-            selection = SelectionSummary.from_dict(content["discovery"])
-        with reading_part("history", where):
-            history = History(content["history"])
-        with reading_part("provenance", where):
-            provenance = Provenance.from_dict(content["provenance"])
-        with reading_part("training_state", where):
-            state = SavedState(
-                weights=dict(training["weights"]),
-                optimizer=content["optimizer_state_dict"],
-                progress=Progress(**training["progress"]),
-                compile_plan=CompilePlan(**training["compile"]),
-                random_state=training["random"]["torch"],
-                environment=dict(training["environment"]),
-            )
-            validation = ValidationResult.from_dict(training["best_validation"], content["validation_errors"])
+        read = partial(read_part, content, where)
+        dataset = read("dataset", lambda values: DatasetIdentity(**values))
+        errors = read("validation_errors", Tensor.float)
+        optimizer = read("optimizer_state_dict", dict)
         return cls(
-            config=config,
-            requested=dict(content["requested_config"]),
-            spec=spec,
-            weights=dict(content["model_state_dict"]),
-            cleaner=cleaner,
-            split=split,
+            config=read("config", lambda values: config_from_mapping(values, where=where)),
+            requested=read("requested_config", dict),
+            spec=read("model_spec", ModelSpec.from_state),
+            weights=read("model_state_dict", dict),
+            cleaner=read("cleaner", lambda values: Cleaner.from_state(to_arrays(values))),
+            split=read("split_operators", lambda values: _split_of(values, dataset.rows_per_operator)),
             dataset=dataset,
-            selection=selection,
-            history=history,
-            metrics=content["metrics"],
-            validation=validation,
-            state=state,
-            provenance=provenance,
+            selection=read("discovery", SelectionSummary.from_dict),
+            history=read("history", History),
+            metrics=read("metrics", dict),
+            validation=read(
+                "training_state", lambda values: ValidationResult.from_dict(values["best_validation"], errors)
+            ),
+            state=read("training_state", lambda values: SavedState.from_dict(values, optimizer)),
+            provenance=read("provenance", Provenance.from_dict),
             path=path,
         )
 

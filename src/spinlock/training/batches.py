@@ -201,7 +201,11 @@ def check_batch_size(plan: BatchPlan, group: ProcessGroup) -> None:
 def extent_rows(data: TrainingData) -> int:
     """Rows of the file that are best read at once, in whole chunks; 0 where the table is held in memory."""
     stored = data.table.rows
-    return stored.chunk_aligned_rows(max(1, _buffer_rows(data) // EXTENTS_PER_BUFFER)) if isinstance(stored, StoredRows) else 0
+    return (
+        stored.chunk_aligned_rows(max(1, _buffer_rows(data) // EXTENTS_PER_BUFFER))
+        if isinstance(stored, StoredRows)
+        else 0
+    )
 
 
 def _buffer_rows(data: TrainingData) -> int:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.categories.proposal import propose
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.config import CategorySettings, ModelSettings, VQVAEConfig, config_from_mapping
 from spinlock.errors import located
 from spinlock.io.feature_table import FeatureTable
 from spinlock.metrics.correlation import correlation_matrix
@@ -127,7 +127,9 @@ def make_plan(
         fit_rows = sample_fit_rows(data, config.fit_rows, config.random_seed)
         correlation = feature_correlation(data, fit_rows)
         selection = group.broadcast_object(
-            select_categories(config, data, fit_rows, correlation) if group.is_main else None
+            select_categories(data, fit_rows, correlation, categories=config, model=config, seed=config.random_seed)
+            if group.is_main
+            else None
         )
     spec = _specify(config, selection, rows=len(data.train))
     resolved = _resolve(config, spec, selection.summary.comparison_rate, max_table_mb=data.limit_mb)
@@ -150,20 +152,36 @@ def feature_correlation(data: TrainingData, fit_rows: FitRows) -> NDArray[np.flo
 
 
 def select_categories(
-    config: VQVAEConfig, data: TrainingData, fit_rows: FitRows, correlation: NDArray[np.float64]
+    data: TrainingData,
+    fit_rows: FitRows,
+    correlation: NDArray[np.float64],
+    *,
+    categories: CategorySettings,
+    model: ModelSettings,
+    seed: int,
 ) -> Selection:
     """Select the categories and their codebook sizes on training rows.
+
+    Parameters
+    ----------
+    data, fit_rows
+        The training data, and the rows of it that are fitted on.
+    correlation
+        Correlation matrix [D, D] of :func:`feature_correlation`.
+    categories, model
+        Settings of the categories and of the codebook sizes.
+    seed
+        Seed of the hold-out and of the trials.
 
     Raises
     ------
     DataError
         A mapping file or factors do not fit the table.
     """
-    seed = config.random_seed
-    proposal = propose(config, correlation, data.cleaner.kept.tolist(), data.table.names)
+    proposal = propose(categories, correlation, data.cleaner.kept.tolist(), data.table.names)
     holdout = split_holdout(fit_rows.units, seed)
-    search = CodebookSizeSearch(fit_rows.rows, holdout, config, validation_rows=len(data.validation), seed=seed)
-    return select(proposal, search, config.comparison_rate)
+    search = CodebookSizeSearch(fit_rows.rows, holdout, model, validation_rows=len(data.validation), seed=seed)
+    return select(proposal, search, categories.comparison_rate)
 
 
 def automatic_hidden_dim(rows: int) -> int:
@@ -171,17 +189,17 @@ def automatic_hidden_dim(rows: int) -> int:
     return min(MAX_HIDDEN_DIM, max(MIN_HIDDEN_DIM, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 
 
-def _specify(config: VQVAEConfig, selection: Selection, *, rows: int) -> ModelSpec:
-    hidden = config.hidden_dim or automatic_hidden_dim(rows)
+def _specify(settings: ModelSettings, selection: Selection, *, rows: int) -> ModelSpec:
+    hidden = settings.hidden_dim or automatic_hidden_dim(rows)
     return ModelSpec(
         category_names=selection.category_names,
         groups=selection.groups,
-        embedding_dim=config.embedding_dim,
+        embedding_dim=settings.embedding_dim,
         hidden_dim=hidden,
         latent_dims=selection.latent_dims,
         num_codes=selection.num_codes,
-        assignment=config.assignment,
-        decoder_dim=assignment_of(config.assignment).decoder_width * hidden,
+        assignment=settings.assignment,
+        decoder_dim=assignment_of(settings.assignment).decoder_width * hidden,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from spinlock.categories.mapping import load_mapping
-from spinlock.config import VQVAEConfig
+from spinlock.config import DataSettings
 from spinlock.errors import located
 from spinlock.io.features import open_features
 from spinlock.preprocessing.split import split_rows
 
 
-def check_inputs(config: VQVAEConfig) -> None:
+def check_inputs(settings: DataSettings, mapping_file: Path | None = None) -> None:
     """Check the head of the dataset, the split and the mapping file.
 
     Raises
@@ -17,17 +19,17 @@ def check_inputs(config: VQVAEConfig) -> None:
     DataError
         The dataset has no such table or label, it cannot be split, or the mapping file does not fit its columns.
     """
-    family, feature_type = config.feature_family, config.feature_type
+    family, feature_type = settings.feature_family, settings.feature_type
     with (
-        located(config.input_path),
-        open_features(config.input_path, family=family, feature_type=feature_type) as source,
+        located(settings.input_path),
+        open_features(settings.input_path, family=family, feature_type=feature_type) as source,
     ):
         split_rows(
             source.num_operators,
             source.rows_per_operator,
-            validation_fraction=config.validation_fraction,
-            seed=config.split_seed,
-            groups=None if config.split_by is None else source.read_groups(config.split_by),
+            validation_fraction=settings.validation_fraction,
+            seed=settings.split_seed,
+            groups=None if settings.split_by is None else source.read_groups(settings.split_by),
         )
-        if config.category_mapping_file is not None:
-            load_mapping(config.category_mapping_file, source.names)
+        if mapping_file is not None:
+            load_mapping(mapping_file, source.names)

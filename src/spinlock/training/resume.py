@@ -12,7 +12,7 @@ from spinlock.checkpoint.directory import BEST, LAST
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.provenance import DatasetIdentity, environment
 from spinlock.checkpoint.record import Checkpoint, load_weights
-from spinlock.config import VQVAEConfig
+from spinlock.config import DataSettings, VQVAEConfig
 from spinlock.config.section import identity_keys
 from spinlock.errors import CheckpointError
 from spinlock.io.feature_table import FeatureTable
@@ -60,7 +60,7 @@ def resume_run(
     device = torch.device(device)
     _check_dataset(checkpoint, table)
     changes = _check_config(checkpoint, config)
-    _check_mapping(checkpoint, table, config)
+    _check_mapping(checkpoint, table, config.category_mapping_file)
     values = {key: getattr(config, key) for key in CHANGEABLE}
     resolved = checkpoint.config.model_copy(update=values)
     data = make_training_data(
@@ -130,11 +130,11 @@ def furthest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
     return later, f"{other} of the same run got further than {path}: going on from there"
 
 
-def with_stored_limit(config: VQVAEConfig, checkpoint: Checkpoint) -> VQVAEConfig:
-    """The configuration with the memory limit of the table that was chosen when the run began."""
-    if config.max_table_mb is not None:
-        return config
-    return config.model_copy(update={"max_table_mb": checkpoint.config.max_table_mb})
+def with_stored_limit(settings: DataSettings, checkpoint: Checkpoint) -> DataSettings:
+    """The settings with the memory limit of the table that was chosen when the run began."""
+    if settings.max_table_mb is not None:
+        return settings
+    return settings.model_copy(update={"max_table_mb": checkpoint.config.max_table_mb})
 
 
 def config_changes(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
@@ -170,11 +170,11 @@ def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tupl
     return changes
 
 
-def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, config: VQVAEConfig) -> None:
+def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | None) -> None:
     """Refuse a mapping file whose content no longer gives the categories of the run; its path alone does not tell."""
-    path, groups = config.category_mapping_file, checkpoint.category_columns
     if path is None:
         return
+    groups = checkpoint.category_columns
     kept = {column for group in groups.values() for column in group}
     mapping = {name: kept.intersection(columns) for name, columns in load_mapping(path, table.names).items()}
     changed = [name for name, columns in mapping.items() if columns != set(groups.get(name, ()))]

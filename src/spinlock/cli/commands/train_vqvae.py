@@ -96,7 +96,7 @@ def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
     if dry_run and not overwrite and (occupant := directory.occupant(resumed)) is not None:
         log(f"note: {occupant.parent} holds a run already; training needs --resume-from, --overwrite or --output")
     check_dataset(settings.input_path)
-    check_inputs(settings)
+    check_inputs(settings, settings.category_mapping_file)
 
 
 def _train(settings: VQVAEConfig, limits: list[Callback], group: ProcessGroup, *, dry_run: bool) -> None:
