@@ -20,8 +20,8 @@ from spinlock.config import VQVAEConfig
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.encoding import EncodedBlock, EncodingSummary, RowCodec, check_tokens, decode_file, encode_file
 from spinlock.errors import DataError
+from spinlock.io.arrays import feature_values
 from spinlock.io.atomic import write_files
-from spinlock.io.feature_table import feature_values
 from spinlock.io.names import match_columns
 from spinlock.model import LEVELS, CategoricalVQVAE
 from spinlock.model.codec import make_codec
