@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from spinlock import config
 from spinlock.config import VQVAEConfig, config_schema
-from spinlock.config.section import Section
+from spinlock.config.section import Section, identity_keys
 
 SECTIONS = (
     config.DataSettings,
@@ -82,8 +82,14 @@ PRODUCTION = {
     "use_torch_compile": True,
     "device": "auto",
     "random_seed": 42,
-    "verbose": True,
+    "verbose": False,
 }
+CHANGEABLE = {
+    *("input_path", "output_dir", "checkpoint_dir", "resume_from"),
+    *("epochs", "learning_rate", "early_stopping_patience", "early_stopping_min_delta", "save_every"),
+    *("use_torch_compile", "device", "verbose"),
+}
+"""Keys that a resumed run may change: they do not identify the tokenizer."""
 
 
 def test_every_default_is_the_production_value_and_the_order_is_frozen():
@@ -117,6 +123,10 @@ def test_every_key_has_a_description_that_is_a_sentence(model: type[Section]):
 )
 def test_units_travel_in_the_schema(key: str, unit: str):
     assert config_schema()["properties"][key]["unit"] == unit
+
+
+def test_the_keys_that_identify_a_tokenizer_are_frozen():
+    assert identity_keys(VQVAEConfig) == PRODUCTION.keys() - CHANGEABLE
 
 
 def test_frozen():
