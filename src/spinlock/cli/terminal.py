@@ -46,6 +46,14 @@ def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def log_paragraph(text: str) -> None:
+    """Print one line to stderr, wrapped at words on a terminal; for text that nobody pastes."""
+    if _Output.quiet or not is_terminal():
+        log(text)
+    else:
+        Console(stderr=True, highlight=False, markup=False).print(Text(text))
+
+
 def log_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Print aligned lines ``name  text`` to stderr; on a terminal long texts are wrapped beside their name."""
     if _Output.quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinlock.cli.terminal import duration, log, log_fields, size, stdout, table
+from spinlock.cli.terminal import duration, log, log_fields, log_paragraph, size, stdout, table
 from spinlock.cli.views.dropped import dropped_summary
 from spinlock.config import dump_config
 from spinlock.metrics.rate_distortion import gaussian_quality
@@ -48,7 +48,7 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
         for message in schedule_messages(plan):
             log(message)
     for message in adaptation_messages(plan):
-        log(f"adapted: {message}")
+        log_paragraph(f"adapted: {message}")
 
 
 def print_dry_run(plan: Plan, device: torch.device) -> None:

@@ -38,7 +38,7 @@ def print_result(run: Run) -> None:
     if metrics["quality_joint"] is not None:
         console.print(_assignment_comparison(metrics, spec.assignment))
     console.print(f"written: {run.plan.config.output_dir}")
-    console.print(f"next: {next_command(run)}")
+    console.print(f"next: {next_command(run)}", soft_wrap=True)  # a wrapped command cannot be pasted
 
 
 def next_command(run: Run) -> str:
