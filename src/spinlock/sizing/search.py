@@ -1,14 +1,13 @@
-"""Codebook sizes: the fewest bits at which the targets are expected to hold, by trials on an inner hold-out.
+"""Codebook sizes with the fewest bits at which the targets are expected to be met, by trials on held-out training rows.
 
-The search starts at the rate that a Gaussian source of this covariance needs for the quality wanted and closes in on
-the fewest bits whose trial reaches it. A codebook has at most n / 20 codes, as one that sees fewer rows for each code
-memorizes them, and is made smaller still when the validation rows would not fill it.
+The search starts at the rate that a Gaussian source of the same covariance needs for the target quality. A codebook has
+at most one code for each 20 training rows, because it overfits with fewer rows for each code, and it is smaller if the
+validation rows are too few to use all of its codes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,51 +15,61 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.config import LevelFactors, ModelSettings
+from spinlock.config import ModelSettings
 from spinlock.errors import DataError
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
-from spinlock.model.spec import LEVELS, Groups, ModelSpec, latent_dims
+from spinlock.model.spec import LEVELS, Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
 from spinlock.sizing.assignment import assignment_of
 from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
+from spinlock.sizing.bit_search import BitSearch
+from spinlock.sizing.configured_sizes import OptionalTriple, configured_codes, configured_latent_dims, fill_sizes
 from spinlock.sizing.trials import SizeTrial, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
+"""A codebook has at most one code for so many training rows, and for so many validation rows."""
+
 MAX_CODEBOOK_SIZE = 512
+
 CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
+"""Limits of the codebook size that are tried one after another, until the utilization meets its target."""
 
 UTILIZATION_MARGIN = 0.04
-"""By how much the trials have to exceed that target: validation rows are few, and differ from those held out here.
+"""Margin by which the expected utilization has to exceed its target, since validation rows are few.
 
-Quality needs none: what the trials leave out, all the rows, more rounds and training, raises it by more.
+The quality needs no margin: more rows, more rounds and training raise it by more than the trials overestimate it.
 """
 
-BITS_GROWTH = 1.25
-"""From the first trial to the second."""
-
-MIN_RELATIVE_STEP = 0.98
-"""Trials whose bits are closer than this tell nothing new."""
-
-MAX_TRIALS = 7
-
 MAX_TARGET_QUALITY = 0.99
-"""What a target of 1 is searched from."""
+"""Quality from whose Gaussian rate the search starts if the target is 1."""
 
 NEAR_LIMIT = 0.9
 """Sizes that spend more than this fraction of max_bits count as limited by it: the next larger ones may not fit."""
 
-Given = tuple[int | None, int | None, int | None]
-
 
 def max_codebook_size(rows: int, validation_rows: int) -> int:
-    """Most codes of a codebook that training rows support and validation rows fill."""
+    """Return the maximum number of codes for a number of training rows and of validation rows."""
     return min(MAX_CODEBOOK_SIZE, max(2, min(rows // ROWS_PER_CODE, validation_rows // VALIDATION_ROWS_PER_CODE)))
 
 
 class CodebookSizeSearch:
-    """Compares partitions and chooses sizes for training rows [n, D] in normalized units."""
+    """Comparison of partitions, and choice of codebook sizes.
+
+    Parameters
+    ----------
+    rows
+        Training rows [n, D] in normalized units.
+    holdout
+        Positions of the rows to fit on and of the held-out rows.
+    settings
+        Assignment, targets, limits and given sizes.
+    validation_rows
+        Number of validation rows, on which the utilization will be measured.
+    seed
+        Seed of the trials.
+    """
 
     def __init__(
         self, rows: Tensor, holdout: Holdout, settings: ModelSettings, *, validation_rows: int, seed: int
@@ -76,198 +85,132 @@ class CodebookSizeSearch:
 
     @property
     def cap(self) -> int:
-        """The largest codebook that these rows support."""
+        """Maximum number of codes that the rows allow."""
         return max_codebook_size(self.num_rows, self.trials.validation_rows)
 
-    def _cap_of(self, groups: Groups) -> int:
-        """The cap of these categories."""
-        return self.assignment.max_codes(self.cap, len(groups))
-
     def rate(self, rate_multiplier: float) -> float:
-        """``excess`` times the Gaussian rate, max_bits at most."""
+        """Return the rate of a Gaussian source times ``rate_multiplier``, at most ``max_bits``, in bits per row."""
         return min(self.settings.max_bits or np.inf, rate_multiplier * self.gaussian_rate)
 
     def qualities(self, partitions: Sequence[NDArray[np.int64]], rate_multiplier: float = 1.0) -> list[float | None]:
-        """Cross-validated quality of partitions [D] at :meth:`rate`: the score of category discovery.
+        """Return the quality of partitions at :meth:`rate` on held-out rows, the score of category discovery.
 
-        None for partitions that cost too much, or on which the assignment is not tried.
+        Parameters
+        ----------
+        partitions
+            Category of each column [D], for each partition.
+        rate_multiplier
+            Rate in units of the rate of a Gaussian source.
+
+        Returns
+        -------
+        list of float or None
+            None for partitions that cost more than ``max_bits``, and for those that the assignment does not compare.
         """
-        specs = [self._comparison(labels, self.rate(rate_multiplier)) for labels in partitions]
-        least = min(self._least_bits(spec.groups) for spec in specs)
-        limit = max(least, self.settings.max_bits or np.inf)
-        affordable = [index for index, spec in enumerate(specs) if self._least_bits(spec.groups) <= limit]
+        specs = [self._comparison_spec(labels, self.rate(rate_multiplier)) for labels in partitions]
+        limit = max(LEVELS * min(spec.num_categories for spec in specs), self.settings.max_bits or np.inf)
+        affordable = [index for index, spec in enumerate(specs) if LEVELS * spec.num_categories <= limit]
         qualities = self.assignment.compare(self.trials, [specs[index] for index in affordable])
-        known = dict(zip(affordable, qualities, strict=True))
-        return [known.get(index) for index in range(len(specs))]
-
-    @staticmethod
-    def _least_bits(groups: Groups) -> float:
-        """With two codes in every codebook."""
-        return float(LEVELS * len(groups))
-
-    def _comparison(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
-        members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
-        groups = tuple(sorted(members, key=len, reverse=True))  # given categories come first, whatever their size
-        return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, self._cap_of(groups)), ())
+        by_index = dict(zip(affordable, qualities, strict=True))
+        return [by_index.get(index) for index in range(len(specs))]
 
     def choose(self, groups: Groups, names: Sequence[str]) -> SizeTrial:
-        """The smallest sizes expected to meet the targets, or those that come nearest.
+        """Choose the sizes with the fewest bits that are expected to meet the targets, or the best ones.
 
-        Raises:
-            DataError: ``category_factors`` names no such category, a codebook is larger than the training rows, or
-                ``max_bits`` does not suffice for two codes everywhere.
+        Parameters
+        ----------
+        groups
+            Columns of each category.
+        names
+            Names of the categories.
+
+        Raises
+        ------
+        DataError
+            ``category_factors`` names a category that does not exist, a codebook is larger than the number of training
+            rows, or ``max_bits`` does not suffice for two codes in every codebook.
         """
-        fixed = self._given(groups, names)
+        configured = configured_codes(self.settings, names, num_rows=self.num_rows, max_codes=self.cap)
         allocation = BitAllocation.of(self.covariance, groups)
-        smallest = _filled([(2, 2, 2)] * len(groups), fixed)
-        least = total_bits(smallest)
+        smallest = _fill_all([(2, 2, 2)] * len(groups), configured)
+        min_bits = total_bits(smallest)
         known: dict[tuple[Triple, ...], SizeTrial] = {}
 
-        def trial(num_codes: list[Triple]) -> SizeTrial:
+        def try_sizes(num_codes: list[Triple]) -> SizeTrial:
             sizes = tuple(num_codes)
             if sizes not in known:
                 known[sizes] = self.assignment.try_sizes(self.trials, self._spec(groups, num_codes, names))
             return known[sizes]
 
-        def at(bits: float, cap: int) -> SizeTrial:
-            room = bits
-            while total_bits(sizes := _filled(allocation.sizes(room, cap), fixed)) > bits and sizes != smallest:
-                room = 0.95 * room - 0.1  # given sizes take their part of the bits
-            return trial(sizes)
+        def try_bits(bits: float, cap: int) -> SizeTrial:
+            allocated = bits
+            while total_bits(sizes := _fill_all(allocation.sizes(allocated, cap), configured)) > bits:
+                if sizes == smallest:
+                    break
+                allocated = 0.95 * allocated - 0.1  # configured sizes take a part of the bits
+            return try_sizes(sizes)
 
-        if all(size is not None for sizes in fixed for size in sizes):
-            return replace(trial(smallest), automatic=False)
+        if all(size is not None for sizes in configured for size in sizes):
+            return replace(try_sizes(smallest), automatic=False)
         limit = self.settings.max_bits or np.inf
-        if least > limit:
+        if min_bits > limit:
             raise DataError(
-                f"max_bits = {limit:g}, but {len(groups)} categories cost {least:.0f} bits with two "
+                f"max_bits = {limit:g}, but {len(groups)} categories cost {min_bits:.0f} bits with two "
                 "codes in every codebook that is not given",
                 remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
             )
-        tried: list[SizeTrial] = []
-        start = max(least, self.rate(1.0))
-        for share in CAP_FRACTIONS:
-            cap = max(2, round(share * self._cap_of(groups)))
-            most = min(limit, total_bits(_filled([(cap, cap, cap)] * len(groups), fixed)))
-            tried += self._search(partial(at, cap=cap), start, max(least, most))
-            start = min((sizes.bits for sizes in tried if self._enough(sizes)), default=start)
-            reached = any(self._enough(sizes) for sizes in tried)  # smaller codebooks reach no more than these
-            if not reached or any(self.meets(sizes) for sizes in tried):
+        trials: list[SizeTrial] = []
+        start = max(min_bits, self.rate(1.0))
+        for fraction in CAP_FRACTIONS:
+            cap = max(2, round(fraction * self.assignment.max_codes(self.cap, len(groups))))
+            max_bits = max(min_bits, min(limit, total_bits(_fill_all([(cap, cap, cap)] * len(groups), configured))))
+            search = BitSearch(partial(try_bits, cap=cap), self.settings.target_quality, max_bits)
+            trials += search.run(start)
+            reached = [trial.bits for trial in trials if trial.quality >= self.settings.target_quality]
+            start = min(reached, default=start)
+            if not reached or any(self.meets(trial) for trial in trials):  # smaller codebooks reach no higher quality
                 break
-        return self.best(tried)
+        return self.best(trials)
 
-    def best(self, tried: Sequence[SizeTrial]) -> SizeTrial:
-        """The fewest bits among those that are expected to meet both targets, or what comes nearest to them."""
-        met = [sizes for sizes in tried if self.meets(sizes)]
-        return min(met, key=lambda sizes: sizes.bits) if met else max(tried, key=self._merit)
+    def best(self, trials: Sequence[SizeTrial]) -> SizeTrial:
+        """Return the trial with the fewest bits that meets both targets, or the one that is nearest to them."""
+        met = [trial for trial in trials if self.meets(trial)]
+        return min(met, key=lambda trial: trial.bits) if met else max(trials, key=self._rank)
 
-    def meets(self, sizes: SizeTrial) -> bool:
-        """Whether both targets are expected to hold, the margin included."""
-        return self._surplus(sizes) >= 0
+    def meets(self, trial: SizeTrial) -> bool:
+        """Return whether both targets are expected to be met, margin included."""
+        return self._margin(trial) >= 0
 
-    def _search(self, at: Callable[[float], SizeTrial], start: float, most: float) -> list[SizeTrial]:
-        """What was tried on the way to the fewest bits of enough quality.
+    def _margin(self, trial: SizeTrial) -> float:
+        """Return by how much the nearer of the two targets is exceeded; negative if one is missed."""
+        quality = trial.quality - self.settings.target_quality
+        return min(quality, trial.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
-        log(1 - quality) over bits is nearly a straight line: the next trial is where the line through two crosses the
-        target.
-        """
-        tried: dict[float, SizeTrial] = {}  # by the bits asked for: whole numbers of codes may cost fewer
-        bits = min(start, most)
-        while bits not in tried and len(tried) < MAX_TRIALS:
-            tried[bits] = at(bits)
-            bits = self._next(tried, most)
-        return list(tried.values())
+    def _rank(self, trial: SizeTrial) -> tuple[int, float]:
+        """Return the number of targets that are met, and the margin of the nearer one."""
+        met = (trial.quality > self.settings.target_quality) + (trial.utilization > UTILIZATION)
+        return met, self._margin(trial)
 
-    def _next(self, tried: dict[float, SizeTrial], most: float) -> float:
-        """The bits to try next; some that were tried already where nothing is left to learn."""
-        short = max((bits for bits, sizes in tried.items() if not self._enough(sizes)), default=None)
-        enough = min((bits for bits, sizes in tried.items() if self._enough(sizes)), default=None)
-        first, second = [*tried, *tried][-2:]
-        if short is None:
-            assert enough is not None, "a trial is one or the other"
-            if len(tried) > 1 and tried[first].num_codes == tried[second].num_codes:
-                return enough  # codebooks do not get smaller
-            bits = enough / BITS_GROWTH if len(tried) == 1 else self._crossing(tried, first, second)
-            return float(np.clip(bits, enough / BITS_GROWTH**3, enough * MIN_RELATIVE_STEP))
-        if enough is None:
-            bits = BITS_GROWTH * short if len(tried) == 1 else self._crossing(tried, first, second)
-            return min(most, float(np.clip(bits, short / MIN_RELATIVE_STEP, short * BITS_GROWTH**3)))
-        if short > MIN_RELATIVE_STEP * enough:
-            return enough
-        step = (1 - MIN_RELATIVE_STEP) * enough / 2
-        return float(np.clip(self._crossing(tried, short, enough), short + step, enough - step))
-
-    def _crossing(self, tried: dict[float, SizeTrial], first: float, second: float) -> float:
-        """The bits at which the line through log(1 - quality) of two trials crosses the target."""
-        before, after = (math.log(max(1e-9, 1 - tried[bits].quality)) for bits in (first, second))
-        slope = min((after - before) / (second - first), -1e-9)
-        wanted = math.log(max(1e-9, 1 - self.settings.target_quality))
-        return second + (wanted - after) / slope
-
-    def _enough(self, sizes: SizeTrial) -> bool:
-        return sizes.quality >= self.settings.target_quality
-
-    def _surplus(self, sizes: SizeTrial) -> float:
-        """By how much the nearer of the two targets is exceeded, margin included; negative when one is missed."""
-        quality = sizes.quality - self.settings.target_quality
-        return min(quality, sizes.utilization - UTILIZATION - UTILIZATION_MARGIN)
-
-    def _merit(self, sizes: SizeTrial) -> tuple[int, float]:
-        """How many of the two targets are met, and the surplus of the nearer one."""
-        met = (sizes.quality > self.settings.target_quality) + (sizes.utilization > UTILIZATION)
-        return met, self._surplus(sizes)
-
-    def latent_dims(self, groups: Groups, names: Sequence[str] = ()) -> list[Triple]:
-        """Widths [C][3] from the ratios, or as given by the factors."""
-        dims = []
-        for c, group in enumerate(groups):
-            automatic = latent_dims(len(group), self.settings.embedding_dim, self.settings.ratios)
-            factors = self._factors(names[c] if names else "")
-            given = [None] * LEVELS if factors is None else [level.latent_dim for level in factors]
-            first, second, third = (g or a for g, a in zip(given, automatic, strict=True))
-            dims.append((first, second, third))
-        return dims
+    def _comparison_spec(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
+        """Return the sizes at which a partition is compared; given sizes of single categories do not apply."""
+        members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
+        groups = tuple(sorted(members, key=len, reverse=True))  # fixed categories come first in labels of any size
+        cap = self.assignment.max_codes(self.cap, len(groups))
+        return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, cap), ())
 
     def _spec(self, groups: Groups, num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
+        """Return the specification of a trial, which trains no hidden layer."""
         return ModelSpec(
             category_names=tuple(str(c) for c in range(len(groups))),
             groups=groups,
             embedding_dim=self.settings.embedding_dim,
             hidden_dim=1,
-            latent_dims=tuple(self.latent_dims(groups, names)),
+            latent_dims=tuple(configured_latent_dims(self.settings, groups, names)),
             num_codes=tuple(num_codes),
             assignment=self.settings.assignment,
         )
 
-    def _factors(self, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
-        return (self.settings.category_factors or {}).get(name, self.settings.factors)
 
-    def _given(self, groups: Groups, names: Sequence[str]) -> list[Given]:
-        unknown = sorted(set(self.settings.category_factors or {}) - set(names))
-        if unknown:
-            raise DataError(
-                f"category_factors names {', '.join(unknown)}",
-                expected=f"categories of this run: {', '.join(names)}",
-            )
-        given: list[Given] = []
-        for name in names:
-            factors = self._factors(name)
-            sizes = [None] * LEVELS if factors is None else [level.num_codes for level in factors]
-            too_large = [size for size in sizes if size is not None and size > self.num_rows]
-            if too_large:
-                raise DataError(
-                    f"a codebook of {too_large[0]} codes was asked for with {self.num_rows} training rows",
-                    expected=f"at most {self.num_rows}, better at most {self.cap}",
-                    remedy="lower num_codes",
-                )
-            first, second, third = sizes
-            given.append((first, second, third))
-        return given
-
-
-def _filled(automatic: list[Triple], given: list[Given]) -> list[Triple]:
-    filled = []
-    for auto, fixed in zip(automatic, given, strict=True):
-        first, second, third = (g or a for g, a in zip(fixed, auto, strict=True))
-        filled.append((first, second, third))
-    return filled
+def _fill_all(automatic: Sequence[Triple], configured: Sequence[OptionalTriple]) -> list[Triple]:
+    """Return the sizes of all categories: configured ones, and automatic ones elsewhere."""
+    return [fill_sizes(sizes, given) for sizes, given in zip(automatic, configured, strict=True)]

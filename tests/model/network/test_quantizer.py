@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.model.network.codebook import to_one_hot
-from spinlock.model.network.quantizer import NEVER_RESET, QuantizerLevel, ResidualQuantizer, lookup_rows
+from spinlock.model.network.quantizer import NEVER_RESET, QuantizerLevel, ResidualQuantizer
 from tests.model.specs import LATENT_DIMS, NUM_CODES
 
 DECAY = 0.9
@@ -202,13 +201,3 @@ class TestResidualLevels:
             assert torch.equal(result.indices, same.indices)
             assert result.latents.dtype == torch.float32
         assert coarse[0].contribution.dtype == torch.float32
-
-
-def test_rows_that_are_looked_up_and_their_gradient() -> None:
-    tables = torch.randn(2, 5, 3, generator=seeded(), dtype=torch.float64, requires_grad=True)
-    indices = torch.randint(5, (2, 7), generator=seeded())
-    one_hot = to_one_hot(indices, 5).double()
-    assert torch.equal(one_hot.argmax(-1), indices)
-    assert torch.equal(one_hot.sum(-1), torch.ones(2, 7, dtype=torch.float64))
-    torch.testing.assert_close(lookup_rows(tables, indices, one_hot), torch.bmm(one_hot, tables))
-    assert torch.autograd.gradcheck(lambda each: lookup_rows(each, indices, one_hot), tables)

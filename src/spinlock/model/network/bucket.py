@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from spinlock.model.network.decoder import CategoryDecoders
 from spinlock.model.network.encoder import CategoryEncoder
+from spinlock.model.network.gradients import straight_through
 from spinlock.model.network.layout import CategoryLayout
-from spinlock.model.network.quantizer import LevelResult, ResidualQuantizer, straight_through
+from spinlock.model.network.quantizer import LevelResult, ResidualQuantizer
 from spinlock.model.spec import ModelSpec
 
 
