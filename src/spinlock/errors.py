@@ -1,7 +1,7 @@
-"""What can go wrong outside the program's own logic: each error says what, where, what was expected, and the remedy.
+"""Errors of the input, the configuration, the output or the run, each with a message of one line.
 
-The command line prints the message of a :class:`SpinlockError` as one line and exits with code 1; anything else is a
-defect of the program and keeps its traceback.
+A message says what is wrong, where, what was expected, and the remedy. The command line prints the message of a
+:class:`SpinlockError` and exits with code 1. Any other exception is a defect of the program and keeps its traceback.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,18 @@ from contextlib import contextmanager
 
 
 class SpinlockError(Exception):
-    """An input, a value or the run is at fault.
+    """Base class of all errors that are not defects of the program.
 
-    ``what`` says what is wrong and what was found, ``where`` names the file, key or column, ``expected`` what would
-    have been right and ``remedy`` how to mend it. The parts are joined to one line.
+    Parameters
+    ----------
+    what
+        What is wrong, with the value or object that was found.
+    where
+        File, key or column.
+    expected
+        What would have been correct.
+    remedy
+        How to correct it.
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
@@ -27,38 +35,45 @@ class SpinlockError(Exception):
 
 
 class ConfigError(SpinlockError):
-    """A configuration file, a flag or a ``--set`` value is at fault; ``problems`` holds one line for each fault."""
+    """A configuration file, a flag or a ``--set`` value is wrong.
+
+    Parameters
+    ----------
+    problems
+        One line for each problem.
+    where
+        The configuration file, or the command line.
+    """
 
     def __init__(self, problems: list[str], *, where: str) -> None:
         self.problems = problems
-        what = (
-            problems[0] if len(problems) == 1 else f"{len(problems)} problems" + "".join(f"\n  {p}" for p in problems)
-        )
+        listing = "".join(f"\n  {problem}" for problem in problems)
+        what = problems[0] if len(problems) == 1 else f"{len(problems)} problems{listing}"
         super().__init__(what, where=where)
 
 
 class DataError(SpinlockError):
-    """A dataset, a mapping file or a table of features is at fault."""
+    """A dataset, a mapping file or a feature table is wrong."""
 
 
 class CheckpointError(SpinlockError):
-    """A checkpoint cannot be read, or does not fit what it is used with."""
+    """A checkpoint cannot be read, or does not match its use."""
+
+
+class OutputError(SpinlockError):
+    """An output exists already or cannot be written."""
+
+
+class RunError(SpinlockError):
+    """A run cannot continue, for example because the device is out of memory or the loss is not finite."""
 
 
 @contextmanager
 def located(where: object) -> Iterator[None]:
-    """Name the place of a :class:`DataError` that passes through and does not know its own."""
+    """Add a place to each :class:`DataError` without one that is raised in a ``with`` block."""
     try:
         yield
     except DataError as error:
         if error.where:
             raise
         raise DataError(error.what, where=str(where), expected=error.expected, remedy=error.remedy) from error
-
-
-class OutputError(SpinlockError):
-    """A target exists already or cannot be written."""
-
-
-class RunError(SpinlockError):
-    """The run itself cannot go on: out of device memory, a loss that is no longer finite."""

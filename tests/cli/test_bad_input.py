@@ -96,9 +96,9 @@ TABLES = {
     "text": faulty_table(table(np.full((40, 12), b"word")), "holds text", "real numbers"),
     "complex": faulty_table(table(X.astype(complex)), "complex numbers", "real numbers"),
     "no rows": faulty_table(table(X[:0]), "other.h5", "has no rows"),
-    "other family": faulty_table(table(X, family="other"), "no group /features/sdf", "one of what is there: other"),
+    "other family": faulty_table(table(X, family="other"), "no group /features/sdf", "one of the existing groups: other"),
     "other type": faulty_table(
-        table(X.reshape(40, 2, 12), feature_type="per_trajectory"), "/features/sdf/aggregated", "there: per_trajectory"
+        table(X.reshape(40, 2, 12), feature_type="per_trajectory"), "/features/sdf/aggregated", "existing groups: per_trajectory"
     ),
     "no label": Case(
         (*TRAIN, "--set", "split_by=labels/solver", "--input"),
@@ -298,7 +298,7 @@ def empty_directory(place: Workplace) -> str:
 MISFITS = {
     "other columns": Case(ENCODE, ("other.h5", "1 of 12 columns are missing: a_0"), table(X, ["x", *NAMES[1:]])),
     "fewer columns": Case(ENCODE, ("other.h5", "2 of 12", "missing: c_10, c_11"), table(X[:, :10], NAMES[:10])),
-    "family of the model": Case(ENCODE, ("no group /features/sdf", "there: other"), table(X, family="other")),
+    "family of the model": Case(ENCODE, ("no group /features/sdf", "existing groups: other"), table(X, family="other")),
     "tokens of another": Case(DECODE, ("tokens.h5", "another model", "encode again"), other_tokens),
     "token too large": Case(DECODE, ("tokens.h5", "of row 5 is 200", "expected 0 to"), wild_tokens),
     "nothing to resume": Case((*TRAIN, "--resume-from"), ("nothing", "neither last.pt nor best_"), empty_directory),

@@ -6,7 +6,8 @@ import pytest
 
 from spinlock.errors import OutputError
 from spinlock.io import atomic as files
-from spinlock.io.atomic import check_writable, output_error, replacing, write_files
+from spinlock.io.atomic import check_writable, replacing, write_files
+from spinlock.io.output_errors import output_error
 
 
 def everything(folder: Path) -> list[str]:

@@ -72,9 +72,9 @@ def test_blocks_and_hash_do_not_depend_on_chunking(
 def test_blocks_keep_to_the_byte_budget_when_chunks_are_tall(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "BAND_BYTES", 4 * 4 * 10)
+    monkeypatch.setattr(dataset, "MAX_READ_BYTES", 4 * 4 * 10)
     with open_features(write_table(tmp_path / "a.h5", table, chunks=(50, 1))) as source:
-        assert source.band_rows(1024) == 10
+        assert source.chunk_aligned_rows(1024) == 10
         assert np.array_equal(np.concatenate([rows for _, rows in source.blocks(8)]), table)
 
 
@@ -189,15 +189,15 @@ def test_a_file_that_another_process_writes_is_locked(tmp_path: Path, table: np.
 def test_absent_groups_name_what_is_there(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     message = fault(path, family="nope")
-    assert "no group /features/nope; expected one of what is there: sdf; set feature_family" in message
+    assert "no group /features/nope; expected one of the existing groups: sdf; set feature_family" in message
     message = fault(path, feature_type="per_timestep")
-    assert "no group /features/sdf/per_timestep; expected one of what is there: aggregated" in message
+    assert "no group /features/sdf/per_timestep; expected one of the existing groups: aggregated" in message
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["other"] = 1
     assert "no group /features; expected /features/<family>/<type>" in fault(tmp_path / "b.h5")
     with h5py.File(path, "a") as file:
         file.move("features/sdf/aggregated/features", "features/sdf/aggregated/values")
-    assert "no dataset 'features'; expected one beside what is there: values" in fault(path)
+    assert "no dataset 'features'; expected one beside the existing objects: values" in fault(path)
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
         assert source.labels() == ("kind", "size")
         assert source.read_label("labels/kind")[[0, -1]].tolist() == ["a", "ö"]
         assert np.array_equal(source.read_label("size"), np.arange(50))
-        with pytest.raises(DataError, match=r"no label /labels/color; expected one of what is there: kind, size"):
+        with pytest.raises(DataError, match=r"no label /labels/color; expected one of the existing labels: kind, size"):
             source.read_label("color")
         with pytest.raises(DataError, match=r"/labels/short has shape \(3,\); expected \(50,\)"):
             source.read_label("short")
     with open_features(write_table(tmp_path / "b.h5", table)) as source:
         assert source.labels() == ()
-        with pytest.raises(DataError, match="what is there: nothing"):
+        with pytest.raises(DataError, match="existing labels: nothing"):
             source.read_label("kind")
 
 
@@ -259,7 +259,7 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
 def test_groups_are_numbered_as_their_labels_sort(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch, values: Any, piece: int
 ) -> None:
-    monkeypatch.setattr("spinlock.io.annotations.PIECE", piece)
+    monkeypatch.setattr("spinlock.io.annotations.BLOCK_LABELS", piece)
     with open_features(write_table(tmp_path / "a.h5", table, labels={"kind": values})) as source:
         expected = np.unique(source.read_label("kind"), return_inverse=True)[1]
         assert source.read_groups("labels/kind").tolist() == expected.tolist()

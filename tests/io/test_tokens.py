@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from spinlock.errors import DataError, OutputError
-from spinlock.io import tokens as tokenfile
+from spinlock.io import token_writer
 from spinlock.io.features import open_features
 from spinlock.io.row_file import chunk_shape
-from spinlock.io.token_columns import TokenColumns, index_dtype
-from spinlock.io.tokens import ROW_QUALITIES, SIDES, TokenFile, TokenWriter
+from spinlock.io.token_layout import ROW_QUALITIES, SIDES, TokenColumns, index_dtype
+from spinlock.io.token_writer import TokenWriter
+from spinlock.io.tokens import TokenFile
 from tests.tables import write_table
 
 COLUMNS = TokenColumns.of({"shape": (8, 4, 2), "speed": (300, 16, 16)})
@@ -92,7 +93,7 @@ def test_split_and_annotations_are_carried(
     table = write_table(tmp_path / "a.h5", np.zeros((operators, 2)), labels={"kind": np.arange(operators)})
     split = np.array(["train"] * (operators - 2) + ["validation", "new"])
     sides = np.array([SIDES.index(side) for side in split], dtype=np.int8)
-    monkeypatch.setattr(tokenfile, "TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr(token_writer, "BLOCK_TEXTS", 7)
     with open_features(table) as source:
         write_tokens(tmp_path / "tokens.h5", indices, sides=sides, annotations=source)
     with TokenFile.open(tmp_path / "tokens.h5") as tokens, h5py.File(tmp_path / "b.h5", "w") as target:

@@ -1,4 +1,5 @@
 """HDF5 layouts and atomic writing: feature tables, token files, rollouts and datasets of operators.
 
-NumPy and HDF5 only, no torch. Import from the modules themselves, so that a command loads only what it uses.
+The modules use NumPy and HDF5 only, no torch. Import from the modules directly, so that a command loads only what it
+needs.
 """

@@ -1,4 +1,7 @@
-"""What a file says of its operators besides the features: /parameters, /labels, /metadata, carried along."""
+"""Annotations of the operators in a file: /parameters, /labels and /metadata, which are copied to derived files.
+
+Letters: ``N`` operators.
+"""
 
 from pathlib import Path
 from types import TracebackType
@@ -12,33 +15,28 @@ from spinlock.errors import DataError
 from spinlock.io.hdf5 import reading
 from spinlock.io.names import listed
 
-PIECE = 1 << 13
-"""Labels read at once."""
+BLOCK_LABELS = 1 << 13
+"""Number of labels that are read at the same time; as text, a label takes far more memory than its letters."""
 
-CARRIED = ("parameters", "labels", "metadata")
+ANNOTATION_GROUPS = ("parameters", "labels", "metadata")
 
 
 class AnnotatedFile:
-    """An open HDF5 file with what it says of its operators; closes at the end of a ``with`` block."""
+    """An open HDF5 file with annotations; a context manager that closes it."""
 
     def __init__(self, path: Path, file: Any) -> None:
         self.path = path
         self._file = file
 
     def copy_annotations(self, target: h5py.File) -> None:
-        """Carry /parameters, /labels and /metadata over to ``target``, as they are."""
+        """Copy /parameters, /labels and /metadata to ``target``."""
         with reading(self.path):
             copy_annotations(self._file, target)
 
     def file_attributes(self) -> dict[str, Any]:
-        """The attributes of the whole file, such as the version that wrote it and its command line."""
+        """Return the attributes of the file, such as the program version and the command line that wrote it."""
         with reading(self.path):
             return {name: value.item() if hasattr(value, "item") else value for name, value in self._file.attrs.items()}
-
-    def knows(self, name: str) -> bool:
-        """Whether the file has an object of that name."""
-        with reading(self.path):
-            return name in self._file
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -54,57 +52,90 @@ class AnnotatedFile:
 
 
 def copy_annotations(source: Any, target: Any) -> None:
-    """Copy /parameters, /labels and /metadata, values and attributes, between two open HDF5 files."""
-    for name in CARRIED:
+    """Copy /parameters, /labels and /metadata, values and attributes, from one open HDF5 file to another."""
+    for name in ANNOTATION_GROUPS:
         if name in source and name not in target:
             source.copy(source[name], target, name=name)
 
 
 def label_names(file: Any, num_operators: int) -> tuple[str, ...]:
-    """The datasets under /labels that hold one value for each of N operators."""
+    """Return the names of the datasets under /labels that hold one value for each of N operators."""
     return tuple(name for name, dataset in _datasets(file).items() if dataset.shape == (num_operators,))
 
 
 def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[Any]:
-    """/labels/<name> [N], text as str.
+    """Read a label of the operators.
 
-    Raises:
-        DataError: no such label, or not one value for each operator.
+    Parameters
+    ----------
+    file
+        Open HDF5 file.
+    name
+        ``<name>`` or ``labels/<name>``.
+    num_operators
+        Number of operators N.
+    where
+        Name of the file for error messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Values [N]; text as str.
+
+    Raises
+    ------
+    DataError
+        There is no such label, or it does not hold one text or number for each operator.
     """
     return _values(_label(file, name, num_operators, where))
 
 
 def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
-    """The same as numbers [N]: the place of each operator's label among the distinct ones, sorted.
+    """Read a label as group numbers: the rank of each value among the distinct values.
 
-    Read piece by piece: of millions of operators the text of their labels would take more than their rows.
+    The label is read in blocks, because the text of millions of labels would take more memory than the rows.
 
-    Raises:
-        DataError: as :func:`read_label`.
+    Parameters
+    ----------
+    file, name, num_operators, where
+        As for :func:`read_label`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Group numbers [N]; all NaN are one group.
+
+    Raises
+    ------
+    DataError
+        As for :func:`read_label`.
     """
     dataset = _label(file, name, num_operators, where)
-    known: dict[Any, int] = {}
+    number_of: dict[Any, int] = {}
     labels: list[Any] = []
     groups = np.empty(num_operators, dtype=np.int32)
-    for start in range(0, num_operators, PIECE):
-        here, places = np.unique(_values(dataset, slice(start, start + PIECE)), return_inverse=True)
-        for label in here.tolist():
-            if known.setdefault(label if label == label else "nan", len(labels)) == len(labels):
+    for start in range(0, num_operators, BLOCK_LABELS):
+        distinct, inverse = np.unique(_values(dataset, slice(start, start + BLOCK_LABELS)), return_inverse=True)
+        keys = [label if label == label else "nan" for label in distinct.tolist()]  # NaN is not equal to itself
+        for key, label in zip(keys, distinct.tolist(), strict=True):
+            if number_of.setdefault(key, len(labels)) == len(labels):
                 labels.append(label)
-        numbers = [known[label if label == label else "nan"] for label in here.tolist()]
-        groups[start : start + PIECE] = np.array(numbers, dtype=np.int32)[places]
+        numbers = np.array([number_of[key] for key in keys], dtype=np.int32)
+        groups[start : start + BLOCK_LABELS] = numbers[inverse]
     rank = np.empty(len(labels), dtype=np.int32)
     rank[np.argsort(np.array(labels), kind="stable")] = np.arange(len(labels), dtype=np.int32)
     return rank[groups]
 
 
 def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
-    """The dataset of a label, if it holds one text or number for each operator."""
+    """Return the dataset of a label, after checking that it holds one text or number for each operator."""
     name = name.removeprefix("/").removeprefix("labels/")
     dataset = _datasets(file).get(name)
     if dataset is None:
-        there = label_names(file, num_operators)
-        raise DataError(f"no label /labels/{name}", where=where, expected=f"one of what is there: {listed(there, 8)}")
+        existing = label_names(file, num_operators)
+        raise DataError(
+            f"no label /labels/{name}", where=where, expected=f"one of the existing labels: {listed(existing, 8)}"
+        )
     if dataset.shape != (num_operators,):
         raise DataError(
             f"/labels/{name} has shape {dataset.shape}",
@@ -116,14 +147,15 @@ def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
     return dataset
 
 
-def _values(dataset: Any, part: Any = ()) -> NDArray[Any]:
+def _values(dataset: Any, selection: Any = ()) -> NDArray[Any]:
+    """Read values of a dataset; text as str."""
     if h5py.check_string_dtype(dataset.dtype):
-        return np.asarray(dataset.asstr(errors="replace")[part], dtype=np.str_)
-    return np.asarray(dataset[part])
+        return np.asarray(dataset.asstr(errors="replace")[selection], dtype=np.str_)
+    return np.asarray(dataset[selection])
 
 
 def _datasets(file: Any) -> dict[str, Any]:
-    """The datasets directly under /labels, by name."""
+    """Return the datasets directly under /labels, by name."""
     if file.get("labels", getclass=True) is not h5py.Group:
         return {}
     labels = file["labels"]

@@ -1,8 +1,8 @@
-"""Files appear whole or not at all: written beside their target, synced, then renamed into place.
+"""Atomic writing: files are written beside their target, synced, and then renamed to the target.
 
-A failure, Ctrl-C included, removes the temporaries and the directories made for them and leaves the target as
-it was; only a killed process leaves a ``.spinlock-*.tmp`` behind, and the last good file with it. A symbolic
-link stays a link: the file that it points to is replaced.
+A failure, for example Ctrl-C, removes the temporary files and the directories that were created for them, and leaves
+the target unchanged. Only a killed process leaves a ``.spinlock-*.tmp`` file behind, beside the last complete target.
+If the target is a symbolic link, the link stays and the file that it points to is replaced.
 """
 
 import errno
@@ -14,74 +14,79 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spinlock.errors import OutputError
+from spinlock.io.output_errors import output_error
 
-WORDS = {
-    errno.ENOSPC: ("no space is left on the device", "free some, or choose another output"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another output"),
-    errno.EFBIG: (
-        "the file grows beyond the allowed size",
-        "raise the limit (ulimit -f), or choose another output",
-    ),
-    errno.EROFS: ("the file system is read-only", "choose another output"),
-    errno.EACCES: ("no permission to write there", "choose another output"),
-    errno.EPERM: ("no permission to write there", "choose another output"),
-    errno.ENOTDIR: ("a part of its path is a file, not a directory", "choose another output"),
-    errno.EISDIR: ("is a directory", "choose a file name"),
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
-    errno.EIO: ("the device failed while writing", "check the disk"),
-}
-"""What a system error means for an output, and what to do about it."""
+TEMPORARY_NAME = re.compile(r"\.spinlock-[0-9a-f]{12}\.tmp")
+"""Pattern of the names of temporary files."""
 
-TEMPORARY = re.compile(r"\.spinlock-[0-9a-f]{12}\.tmp")
-"""Names of files that are not finished; nothing else is ever called so."""
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Errors that only a write can meet."""
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors that only a write can cause, so they concern the output."""
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or none: every temporary is complete on disk before the first one is renamed, in order.
+    """Write all files or none: all temporary files are complete on disk before the first one is renamed.
 
-    Raises:
-        OutputError: a file could not be written; no temporary is left.
+    Parameters
+    ----------
+    contents
+        Content of each file; the files are renamed in this order.
+
+    Raises
+    ------
+    OutputError
+        A file could not be written; no temporary file is left.
     """
-    made: list[Path] = []
-    waiting: dict[Path, Path] = {}
-    at_work = Path()
+    created_directories: list[Path] = []
+    pending: dict[Path, Path] = {}
+    current = Path()
     try:
         for path, data in contents.items():
-            at_work = path
-            target = _real(path)
-            _make_parents(target, made)
-            temporary = _beside(target)
-            waiting[temporary] = target
+            current = path
+            target = _resolved(path)
+            _create_parents(target, created_directories)
+            temporary = _temporary_path(target)
+            pending[temporary] = target
             _write_synced(temporary, data)
-        for temporary, target in list(waiting.items()):
-            at_work = target
+        for temporary, target in list(pending.items()):
+            current = target
             temporary.replace(target)
-            del waiting[temporary]
+            del pending[temporary]
             _sync_directory(target.parent)
     except BaseException as error:
-        _undo(waiting, made)
+        _clean_up(pending, created_directories)
         if isinstance(error, OSError):
-            raise output_error(error, at_work) from error
+            raise output_error(error, current) from error
         raise
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A path beside ``path`` to write to: renamed onto it at the end, removed when the block fails.
+    """Provide a temporary path to write to, which is renamed to ``path`` at the end of the ``with`` block.
 
-    Raises:
-        OutputError: the directory, the file or the renaming failed, or the block met a full disk or the like.
+    If the block fails, the temporary file is removed.
+
+    Parameters
+    ----------
+    path
+        The target.
+
+    Yields
+    ------
+    Path
+        A path in the directory of the target.
+
+    Raises
+    ------
+    OutputError
+        The directory, the file or the renaming failed, or a write in the block failed.
     """
-    made: list[Path] = []
+    created_directories: list[Path] = []
     temporary: Path | None = None
     in_block = False
     try:
-        target = _real(path)
-        _make_parents(target, made)
-        temporary = _beside(target)
+        target = _resolved(path)
+        _create_parents(target, created_directories)
+        temporary = _temporary_path(target)
         in_block = True
         yield temporary
         in_block = False
@@ -89,25 +94,35 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(target)
         _sync_directory(target.parent)
     except BaseException as error:
-        _undo([temporary] if temporary else [], made)
+        _clean_up([temporary] if temporary else [], created_directories)
         if isinstance(error, OSError):
-            of_the_output = error.errno in FULL or error.filename == str(temporary)
-            if of_the_output or not in_block:
+            concerns_output = error.errno in WRITE_ERRORS or error.filename == str(temporary)
+            if concerns_output or not in_block:
                 raise output_error(error, path) from error
         raise
 
 
 def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path | str] = ()) -> None:
-    """Refuse early what :func:`replacing` could not, or should not, replace; leaves nothing behind.
+    """Check early that :func:`replacing` can and may replace a file; nothing is left behind.
 
-    Raises:
-        OutputError: the target exists and ``overwrite`` is false, is one of the ``inputs``, is no regular
-        file, or
-            cannot be created because of its directory.
+    Parameters
+    ----------
+    path
+        The target.
+    overwrite
+        Whether an existing target may be replaced.
+    inputs
+        Files that must not be the target.
+
+    Raises
+    ------
+    OutputError
+        The target exists and ``overwrite`` is false, it is one of the inputs or not a regular file, or its directory
+        does not allow a new file.
     """
     path = Path(path)
     try:
-        target = _real(path)
+        target = _resolved(path)
         if target.exists():
             _check_existing(path, overwrite, inputs)
         ancestor = next(parent for parent in target.parents if parent.exists())
@@ -120,33 +135,24 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
         raise output_error(error, path) from error
 
 
+def remove_temporaries(directory: Path) -> None:
+    """Remove the temporary files that a killed process left in a directory; files that cannot be removed stay."""
+    with suppress(OSError):
+        for path in directory.iterdir():
+            if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
+
+
 def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -> None:
-    if any(Path(given).exists() and path.samefile(given) for given in inputs):
+    """Raise an :class:`OutputError` if an existing target must not be replaced."""
+    if any(Path(source).exists() and path.samefile(source) for source in inputs):
         raise OutputError("is also the input", where=str(path), remedy="choose another output")
     if not overwrite:
         raise OutputError("exists already", where=str(path), remedy="pass --overwrite to replace it")
 
 
-def remove_temporaries(directory: Path) -> None:
-    """Remove the ``.spinlock-*.tmp`` files that a killed process left in ``directory``; what cannot go, stays."""
-    with suppress(OSError):
-        for path in directory.iterdir():
-            if TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-                path.unlink(missing_ok=True)
-
-
-def output_error(error: BaseException, path: Path | str) -> OutputError:
-    """The one line for a system error met while writing ``path``."""
-    number = error.errno if isinstance(error, OSError) else None
-    words, remedy = WORDS.get(number or 0, ("", ""))
-    if not words:
-        strerror = error.strerror if isinstance(error, OSError) else None
-        words = (strerror or str(error) or type(error).__name__).splitlines()[0]
-    return OutputError(f"cannot be written: {words}", where=str(path), remedy=remedy)
-
-
-def _real(path: Path | str) -> Path:
-    """The absolute file behind ``path``, links followed; no directory and no device can be replaced."""
+def _resolved(path: Path | str) -> Path:
+    """Return the absolute path with links followed; directories and devices cannot be replaced."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
@@ -155,25 +161,26 @@ def _real(path: Path | str) -> Path:
     return target
 
 
-def _beside(target: Path) -> Path:
-    """A new name beside ``target``; short, because the target's own may be at the limit."""
+def _temporary_path(target: Path) -> Path:
+    """Return a new path in the directory of ``target``; the name is short, since that of the target may be maximal."""
     return target.parent / f".spinlock-{secrets.token_hex(6)}.tmp"
 
 
-def _make_parents(target: Path, made: list[Path]) -> None:
-    """Create the directories above ``target``, noting each new one in ``made``, outermost first."""
-    absent = []
+def _create_parents(target: Path, created: list[Path]) -> None:
+    """Create the directories above ``target``, and append each new one to ``created``, outermost first."""
+    missing = []
     for parent in target.parents:
         if parent.exists():
             break
-        absent.append(parent)
-    for parent in reversed(absent):
+        missing.append(parent)
+    for parent in reversed(missing):
         with suppress(FileExistsError):
             parent.mkdir()
-            made.append(parent)
+            created.append(parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
+    """Write a new file and wait until it is on disk."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(data)
         file.flush()
@@ -181,6 +188,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _sync(path: Path) -> None:
+    """Wait until the content of a file or directory is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -189,23 +197,23 @@ def _sync(path: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make renames durable where the file system can; one that cannot has still renamed."""
+    """Make a renaming durable, on file systems that can sync directories."""
     with suppress(OSError):
         _sync(directory)
 
 
 def _probe(directory: Path) -> None:
-    """Create and remove an empty file: for root, and on odd file systems, permission bits say too little."""
-    name = _beside(directory / "probe")
-    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    name.unlink()
+    """Create and remove an empty file, because permission bits are not sufficient for root and some file systems."""
+    path = _temporary_path(directory / "probe")
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    path.unlink()
 
 
-def _undo(temporaries: Iterable[Path], made: list[Path]) -> None:
-    """Remove temporaries and, if nothing else has moved in, the directories made for them."""
+def _clean_up(temporaries: Iterable[Path], created_directories: list[Path]) -> None:
+    """Remove temporary files and those of the created directories that are empty."""
     for temporary in temporaries:
         with suppress(OSError):
             temporary.unlink()
-    for directory in reversed(made):
+    for directory in reversed(created_directories):
         with suppress(OSError):
             directory.rmdir()

@@ -1,4 +1,4 @@
-"""Decoded features in the dataset layout, so that whatever reads a dataset reads them too.
+"""Writing of decoded features in the dataset layout, so that every reader of datasets can read them.
 
 Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block, ``D`` columns.
 """
@@ -10,13 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.names import KEY
-from spinlock.io.row_file import Annotated, Attribute, RowFile, text
+from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
 
 
 class FeatureWriter(RowFile):
-    """A new /features/<family>/<feature_type>/features for rows of ``shape`` (N,) or (N, M).
+    """A new file with the table /features/<family>/<feature_type>/features, filled block by block.
 
-    A context manager: the file is filled block by block and appears at ``path`` once all rows are written.
+    It is a context manager; the file appears at its path when all rows are written.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    names
+        Names [D] of the columns.
+    shape
+        (N,) or (N, M).
+    family, feature_type
+        Place of the table.
+    attributes
+        Attributes of the file.
+    annotations
+        Open file whose annotations are copied.
+    overwrite
+        Whether an existing file is replaced.
     """
 
     def __init__(
@@ -28,21 +45,23 @@ class FeatureWriter(RowFile):
         family: str = "sdf",
         feature_type: str = "aggregated",
         attributes: Mapping[str, Attribute] | None = None,
-        annotations: Annotated | None = None,
+        annotations: AnnotationSource | None = None,
         overwrite: bool = False,
     ) -> None:
         super().__init__(path, shape, attributes=attributes, annotations=annotations, overwrite=overwrite)
         self._names = tuple(names)
         self._group = f"features/{family}/{feature_type}"
 
-    def _lay_out(self) -> None:
-        self._file.create_group(self._group)[KEY] = text(self._names)
+    def _create_datasets(self) -> None:
+        self._file.create_group(self._group)[KEY] = utf8_array(self._names)
         self._create(f"{self._group}/features", (len(self._names),), np.float32, compressed=True)
 
     def write(self, values: NDArray[np.float32]) -> None:
-        """The next n rows, [n, D] in raw units.
+        """Write the next n rows, [n, D] in raw units.
 
-        Raises:
-            ValueError: the block does not fit the file.
+        Raises
+        ------
+        ValueError
+            There are more rows than the file holds.
         """
         self._append({f"{self._group}/features": values})

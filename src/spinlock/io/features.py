@@ -1,7 +1,6 @@
-"""Feature tables: /features/<family>/<type>/features, [N, D] or [N, M, D], read as flattened float32 rows.
+"""Feature tables /features/<family>/<type>/features, [N, D] or [N, M, D], read as flattened float32 rows.
 
-Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), ``D`` columns, ``n`` rows of a
-block.
+Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), ``D`` columns, ``n`` rows of a block.
 """
 
 import hashlib
@@ -21,18 +20,35 @@ from spinlock.io.rows import read_rows
 
 AGGREGATED = "aggregated"
 
-ROWS_AT_ONCE = 8192
+BLOCK_ROWS = 8192
+"""Number of rows of one read when scattered rows are read."""
 
-BAND_BYTES = 128 * 2**20
-"""Most bytes of raw table that one read takes in, whatever the chunks of the file look like."""
+HASH_ROWS = 4096
+"""Number of rows that are hashed at the same time."""
+
+MAX_READ_BYTES = 128 * 2**20
+"""Maximum size of one read, whatever the chunks of the file are."""
 
 
 def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = AGGREGATED) -> "FeatureSource":
-    """The table /features/<family>/<feature_type>/features, opened read-only; a context manager.
+    """Open the table /features/<family>/<feature_type>/features read-only.
 
-    Raises:
-        DataError: the file cannot be opened, or holds no usable table there; one line says which and what is
-        there.
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    family, feature_type
+        Place of the table.
+
+    Returns
+    -------
+    FeatureSource
+        A context manager.
+
+    Raises
+    ------
+    DataError
+        The file cannot be opened, or has no usable table at this place; the message names the existing groups.
     """
     path = Path(path)
     file = open_hdf5(path)
@@ -45,7 +61,7 @@ def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = 
 
 
 class FeatureSource(AnnotatedFile):
-    """An open feature table; see :func:`open_features`. ``names`` [D], ``shape`` as in the file."""
+    """An open feature table with column ``names`` [D] and the ``shape`` of the file; see :func:`open_features`."""
 
     def __init__(self, path: Path, file: Any, family: str, feature_type: str) -> None:
         super().__init__(path, file)
@@ -59,21 +75,21 @@ class FeatureSource(AnnotatedFile):
 
     @property
     def num_operators(self) -> int:
-        """N."""
+        """Number of operators, N."""
         return self.shape[0]
 
     @property
     def rows_per_operator(self) -> int:
-        """M: realizations or time steps; 1 for aggregated tables."""
+        """Number of realizations or time steps, M; 1 for aggregated tables."""
         return self.shape[1] if len(self.shape) == 3 else 1
 
     @property
     def num_rows(self) -> int:
-        """N * M."""
+        """Number of flattened rows, N * M."""
         return self.num_operators * self.rows_per_operator
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Flattened rows [start, stop) as float32 [n, D]; what float32 cannot hold becomes inf."""
+        """Read the flattened rows [start, stop) as float32 [n, D]; values outside the float32 range become infinite."""
         per_operator = self.rows_per_operator if len(self.shape) == 3 else None
         with reading(self.path):
             rows = read_rows(self._table, start, min(stop, self.num_rows), per_operator=per_operator)
@@ -81,110 +97,129 @@ class FeatureSource(AnnotatedFile):
             return np.ascontiguousarray(rows, dtype=np.float32)
 
     def read_all(self) -> NDArray[np.float32]:
-        """All rows, float32 [N * M, D]."""
+        """Read all flattened rows, float32 [N * M, D]."""
         return self.read(0, self.num_rows)
 
     def blocks(self, size: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """(start, float32 [n, D]) for consecutive blocks of ``size`` rows; the last one is shorter.
+        """Iterate over consecutive blocks of rows.
 
-        Memory does not grow with N. Reads end at the edges of the file's chunks, so that each chunk is
-        decompressed once.
+        Memory does not grow with N. Reads end at the borders of the file's chunks, so each chunk is decompressed once.
+
+        Parameters
+        ----------
+        size
+            Number of rows of a block; the last one may be shorter.
+
+        Yields
+        ------
+        start : int
+            Position of the first row.
+        rows : numpy.ndarray
+            float32 [n, D].
         """
-        band = self.band_rows(size)
-        held = np.empty((0, self.shape[-1]), dtype=np.float32)
+        read_size = self.chunk_aligned_rows(size)
+        buffer = np.empty((0, self.shape[-1]), dtype=np.float32)
         position = 0
         for start in range(0, self.num_rows, size):
             stop = min(start + size, self.num_rows)
             while position < stop:
-                reach = min(position + band, self.num_rows)
-                fresh = self.read(position, reach)
-                held = np.concatenate([held, fresh]) if len(held) else fresh
-                position = reach
-            yield start, held[: stop - start]
-            held = held[stop - start :]
+                end = min(position + read_size, self.num_rows)
+                rows = self.read(position, end)
+                buffer = np.concatenate([buffer, rows]) if len(buffer) else rows
+                position = end
+            yield start, buffer[: stop - start]
+            buffer = buffer[stop - start :]
 
     def rows_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The flattened rows at some ascending positions [n], float32 [n, D]; what lies far from them is not read."""
-        found = np.empty((len(positions), self.shape[-1]), dtype=np.float32)
-        band = self.band_rows(ROWS_AT_ONCE)
-        done = 0
-        while done < len(positions):
-            first = int(positions[done])
-            reach = min((first // band + 1) * band, self.num_rows)
-            until = int(np.searchsorted(positions, reach))
-            chosen = positions[done:until]
-            last = int(chosen[-1]) + 1
-            found[done:until] = self.read(first, last)[chosen - first]
-            done = until
-        return found
+        """Read scattered rows; parts of the file without such rows are skipped.
 
-    def band_rows(self, size: int) -> int:
-        """Rows of one read: whole chunks, at least about a block of ``size``, at most :data:`BAND_BYTES`."""
+        Parameters
+        ----------
+        positions
+            Ascending positions [n] of flattened rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 [n, D].
+        """
+        values = np.empty((len(positions), self.shape[-1]), dtype=np.float32)
+        read_size = self.chunk_aligned_rows(BLOCK_ROWS)
+        start = 0
+        while start < len(positions):
+            first = int(positions[start])
+            end = min((first // read_size + 1) * read_size, self.num_rows)
+            stop = int(np.searchsorted(positions, end))
+            selected = positions[start:stop]
+            last = int(selected[-1]) + 1
+            values[start:stop] = self.read(first, last)[selected - first]
+            start = stop
+        return values
+
+    def chunk_aligned_rows(self, size: int) -> int:
+        """Return a number of rows for one read: whole chunks, about ``size`` rows, at most :data:`MAX_READ_BYTES`."""
         chunk = int(self._table.chunks[0] if self._table.chunks else 1) * self.rows_per_operator
-        most = max(1, BAND_BYTES // (self.shape[-1] * max(4, int(self._table.dtype.itemsize))))
-        if chunk > most:
-            return most
-        return chunk * max(1, min(size, most) // chunk)
+        max_rows = max(1, MAX_READ_BYTES // (self.shape[-1] * max(4, int(self._table.dtype.itemsize))))
+        if chunk > max_rows:
+            return max_rows
+        return chunk * max(1, min(size, max_rows) // chunk)
 
     def sha256(self) -> str:
-        """SHA-256 of the rows, in order, as little-endian float32; the file's chunking does not matter."""
+        """Return the SHA-256 of the rows, in order, as little-endian float32; it does not depend on the chunks."""
         if self._sha256 is None:
             digest = hashlib.sha256()
-            for _, rows in self.blocks(4096):
+            for _, rows in self.blocks(HASH_ROWS):
                 digest.update(rows.astype("<f4", copy=False).data)
             self._sha256 = digest.hexdigest()
         return self._sha256
 
     def labels(self) -> tuple[str, ...]:
-        """The names under /labels that hold one value for each operator."""
+        """Return the names under /labels that hold one value for each operator."""
         with reading(self.path):
             return label_names(self._file, self.num_operators)
 
     def read_label(self, name: str) -> NDArray[Any]:
-        """/labels/<name> [N]; text as str. ``name`` may be written with the leading ``labels/``.
-
-        Raises:
-            DataError: there is no such label, or not one value for each operator.
-        """
+        """Read the label ``<name>`` or ``labels/<name>`` [N]; see :func:`spinlock.io.annotations.read_label`."""
         with reading(self.path):
             return read_label(self._file, name, self.num_operators, where=str(self.path))
 
     def read_groups(self, name: str) -> NDArray[np.int32]:
-        """The same as numbers [N]: the place of each operator's label among the distinct ones, sorted."""
+        """Read a label as group numbers [N]; see :func:`spinlock.io.annotations.read_groups`."""
         with reading(self.path):
             return read_groups(self._file, name, self.num_operators, where=str(self.path))
 
 
 def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:
-    """/features/<family>/<feature_type>, or an error that names what is there instead."""
+    """Return /features/<family>/<feature_type>, or raise an error that names the existing groups."""
     node = file
-    for part, key in (("features", ""), (family, "feature_family"), (feature_type, "feature_type")):
-        if node.get(part, getclass=True) is not h5py.Group:
-            inside = [name for name in node if node.get(name, getclass=True) is h5py.Group]
+    for name, key in (("features", ""), (family, "feature_family"), (feature_type, "feature_type")):
+        if node.get(name, getclass=True) is not h5py.Group:
+            existing = [child for child in node if node.get(child, getclass=True) is h5py.Group]
+            known = existing and key
             raise DataError(
-                f"no group {node.name.rstrip('/')}/{part}",
+                f"no group {node.name.rstrip('/')}/{name}",
                 where=str(path),
-                expected=f"one of what is there: {listed(inside)}" if inside and key else "/features/<family>/<type>",
-                remedy=f"set {key}" if inside and key else "",
+                expected=f"one of the existing groups: {listed(existing)}" if known else "/features/<family>/<type>",
+                remedy=f"set {key}" if known else "",
             )
-        node = node[part]
+        node = node[name]
     return node
 
 
 def _table(group: Any, feature_type: str, path: Path) -> Any:
-    """The dataset ``features`` of ``group``, if it is a table of numbers of the right rank."""
+    """Return the dataset ``features`` of a group, after checking that it is a table of numbers of the right rank."""
     where = f"{path}:{group.name}"
     if group.get("features", getclass=True) is not h5py.Dataset:
         raise DataError(
-            "no dataset 'features'", where=where, expected=f"one beside what is there: {listed(list(group))}"
+            "no dataset 'features'", where=where, expected=f"one beside the existing objects: {listed(list(group))}"
         )
     table = group["features"]
     where = f"{where}/features"
     letters = {AGGREGATED: "[N, D]", "per_trajectory": "[N, M, D]", "per_timestep": "[N, T, D]"}
-    wanted = letters.get(feature_type, "[N, M, D]")
+    expected = letters.get(feature_type, "[N, M, D]")
     shape = table.shape
-    if shape is None or len(shape) != wanted.count(",") + 1:
-        raise DataError(f"shape {shape}", where=where, expected=f"{wanted} for {feature_type}")
+    if shape is None or len(shape) != expected.count(",") + 1:
+        raise DataError(f"shape {shape}", where=where, expected=f"{expected} for {feature_type}")
     if table.dtype.kind not in "fiub":
         raise DataError(f"holds {_type_name(table.dtype)}", where=where, expected="real numbers")
     if 0 in shape:
@@ -193,7 +228,7 @@ def _table(group: Any, feature_type: str, path: Path) -> Any:
 
 
 def _type_name(dtype: np.dtype[Any]) -> str:
-    """What a user calls a dtype: text rather than object."""
+    """Return a name of a dtype for users, such as text instead of object."""
     if dtype.kind in "OS":
         return "text" if h5py.check_string_dtype(dtype) else "objects"
     return {"V": "compound records", "c": "complex numbers"}.get(dtype.kind, str(dtype))

@@ -1,9 +1,8 @@
-"""HDF5 files that fail in one line: opening one to read, and writing one beside its target.
+"""HDF5 files whose failures are errors of one line: opening a file to read, and writing a file atomically.
 
-HDF5 does not survive a disk that fills up: it tries to flush again when the file is closed and once more at
-the exit of the process, prints its error stack each time and may crash. So files are written through
-:class:`_Sink`, which raises the first failure once and from then on only pretends to write; the file then
-closes cleanly and is thrown away.
+HDF5 does not handle a full disk well: it tries to flush again when the file is closed and once more at the exit of the
+process, prints its error stack each time, and may crash. Therefore files are written through :class:`_Sink`, which
+raises the first failure once and ignores all writes after it. The file then closes without errors and is discarded.
 """
 
 import errno
@@ -16,14 +15,26 @@ from typing import Any
 import h5py
 
 from spinlock.errors import DataError
-from spinlock.io.atomic import check_writable, output_error, replacing
+from spinlock.io.atomic import check_writable, replacing
+from spinlock.io.output_errors import output_error
 
 
 def open_hdf5(path: Path) -> Any:
-    """An h5py.File opened read-only.
+    """Open an HDF5 file read-only.
 
-    Raises:
-        DataError: missing, not a regular file, unreadable, not HDF5, truncated, or locked by another process.
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    h5py.File
+
+    Raises
+    ------
+    DataError
+        The file is missing, not a regular file, not readable, not HDF5, truncated, or locked by another process.
     """
     where = str(path)
     try:
@@ -35,47 +46,42 @@ def open_hdf5(path: Path) -> Any:
             raise DataError("is not a regular file", where=where, expected="an HDF5 file")
         return h5py.File(path, "r")
     except OSError as error:
-        raise _open_fault(error, where) from error
-
-
-def _open_fault(error: OSError, where: str) -> DataError:
-    text = str(error)
-    if error.errno == errno.EAGAIN:
-        return DataError(
-            "is locked by a process that writes it", where=where, remedy="wait until that one has finished"
-        )
-    if "truncated file" in text:
-        return DataError("is truncated: the file ends too early", where=where, remedy="copy or make it again")
-    if "signature not found" in text:
-        return DataError("is not an HDF5 file", where=where, expected="an HDF5 file")
-    return DataError(f"cannot be opened: {_brief(error)}", where=where)
+        raise _open_error(error, where) from error
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever h5py raises for damaged contents of ``path`` into a DataError."""
+    """Convert errors of h5py that damaged content of ``path`` causes in a ``with`` block to a :class:`DataError`."""
     try:
         yield
     except (OSError, RuntimeError, KeyError) as error:
-        raise DataError(f"cannot be read: {_brief(error)}", where=str(path), remedy="copy or make it again") from error
-
-
-def _brief(error: BaseException) -> str:
-    """The system's words for an error, or the first line of what HDF5 says."""
-    number = getattr(error, "errno", None)
-    if number:
-        return os.strerror(number)
-    return (str(error).splitlines() or [type(error).__name__])[0].strip("\"' ")
+        raise DataError(
+            f"cannot be read: {_summary(error)}", where=str(path), remedy="copy or make it again"
+        ) from error
 
 
 @contextmanager
 def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
-    """A new h5py.File that appears at ``path`` when the block ends well; otherwise nothing is left of it.
+    """Write a new HDF5 file, which appears at ``path`` at the end of the ``with`` block.
 
-    Raises:
-        OutputError: the target exists and ``overwrite`` is false, or cannot be written; whatever the disk
-        does, there is
-            one error and no output of HDF5's own.
+    If the block fails, nothing is left of the file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overwrite
+        Whether an existing file is replaced.
+
+    Yields
+    ------
+    h5py.File
+
+    Raises
+    ------
+    OutputError
+        The file exists and ``overwrite`` is false, or it cannot be written. There is one error and no output of HDF5
+        itself, whatever the disk does.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
@@ -102,9 +108,9 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
 class _Sink:
     """The file object behind an HDF5 file that is being written.
 
-    The first failure is raised through HDF5 while the file is in use, and only remembered in ``failure``
-    while it is being ``closing``; afterward nothing is written any more, what was not written reads as
-    zeros, and HDF5 notices nothing. An interrupt that arrives inside HDF5's closing is kept in the same way.
+    The first failure is stored in ``failure``. It is raised through HDF5 while the file is in use, and not raised while
+    ``closing`` is true. After a failure all writes are ignored, and content that was not written reads as zeros, so
+    HDF5 does not notice. An interrupt (Ctrl-C) while HDF5 closes the file is stored in the same way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -123,15 +129,15 @@ class _Sink:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """``size`` bytes; h5py takes an object with this method for a file."""
+        """Read ``size`` bytes; h5py requires this method of a file object."""
         buffer = bytearray(size)
         self.readinto(buffer)
         return bytes(buffer)
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        found = os.pread(self._file, len(view), self._position)
-        view[:] = found.ljust(len(view), b"\0")
+        content = os.pread(self._file, len(view), self._position)
+        view[:] = content.ljust(len(view), b"\0")
         self._position += len(view)
         return len(view)
 
@@ -148,18 +154,19 @@ class _Sink:
         return size
 
     def flush(self) -> None:
-        """Nothing is buffered here; the file is synced before it is renamed."""
+        """Do nothing: writes are not buffered here, and the file is synced before it is renamed."""
 
     def close(self) -> None:
         with suppress(OSError):
             os.close(self._file)
 
     def _write_all(self, view: memoryview) -> None:
-        done = 0
-        while done < len(view):
-            done += os.pwrite(self._file, view[done:], self._position + done)
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self._file, view[written:], self._position + written)
 
     def _attempt(self, action: Any, *arguments: Any) -> None:
+        """Perform an action unless an earlier one failed; store a failure."""
         if self.failure is not None:
             return
         try:
@@ -168,3 +175,25 @@ class _Sink:
             self.failure = error
             if not self.closing:
                 raise
+
+
+def _open_error(error: OSError, where: str) -> DataError:
+    """Convert an error of h5py on opening a file."""
+    message = str(error)
+    if error.errno == errno.EAGAIN:
+        return DataError(
+            "is locked by a process that writes it", where=where, remedy="wait until that process has finished"
+        )
+    if "truncated file" in message:
+        return DataError("is truncated: the file ends too early", where=where, remedy="copy or make it again")
+    if "signature not found" in message:
+        return DataError("is not an HDF5 file", where=where, expected="an HDF5 file")
+    return DataError(f"cannot be opened: {_summary(error)}", where=where)
+
+
+def _summary(error: BaseException) -> str:
+    """Return the message of the operating system, or the first line of that of HDF5."""
+    number = getattr(error, "errno", None)
+    if number:
+        return os.strerror(number)
+    return (str(error).splitlines() or [type(error).__name__])[0].strip("\"' ")

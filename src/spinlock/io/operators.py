@@ -1,6 +1,7 @@
-"""Datasets of operators, written: the three feature tables, what is known of each operator, and raw fields if kept.
+"""Writing of datasets of operators: three feature tables, annotations of each operator, and optionally raw fields.
 
-Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns of a table, ``n`` operators of a block.
+Letters: ``N`` operators, ``n`` operators of a block, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W``
+points, ``D`` columns of a table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.names import KEY
-from spinlock.io.row_file import CHUNK_BYTES, Annotated, Attribute, RowFile, text
+from spinlock.io.row_file import CHUNK_BYTES, AnnotationSource, Attribute, RowFile, utf8_array
 
 FAMILY = "sdf"
+"""Feature family of generated datasets."""
+
 FIELDS = "outputs/fields"
+"""Dataset of raw fields."""
 
 
 class OperatorFile(RowFile):
     """A new dataset file of N operators, filled by consecutive blocks of operators; a context manager.
 
-    ``tables`` gives for each feature type its column names and the shape of one operator's part without the columns:
-    () for aggregated, (M,) for per_trajectory, (T,) for per_timestep.
+    Parameters
+    ----------
+    path
+        File to write.
+    operators
+        Number of operators N.
+    tables
+        For each feature type the names [D] of its columns and the shape of one operator's rows: () for ``aggregated``,
+        (M,) for ``per_trajectory``, (T,) for ``per_timestep``.
+    attributes
+        Attributes of the file.
+    annotations
+        Open file whose annotations are copied.
+    overwrite
+        Whether an existing file is replaced.
     """
 
     def __init__(
@@ -31,35 +48,42 @@ class OperatorFile(RowFile):
         tables: Mapping[str, tuple[Sequence[str], tuple[int, ...]]],
         *,
         attributes: Mapping[str, Attribute] | None = None,
-        annotations: Annotated | None = None,
+        annotations: AnnotationSource | None = None,
         overwrite: bool = False,
     ) -> None:
         super().__init__(path, (operators,), attributes=attributes, annotations=annotations, overwrite=overwrite)
         self._tables = dict(tables)
 
-    def _lay_out(self) -> None:
+    def _create_datasets(self) -> None:
         for feature_type, (names, inner) in self._tables.items():
             group = f"features/{FAMILY}/{feature_type}"
-            self._file.create_group(group)[KEY] = text(names)
+            self._file.create_group(group)[KEY] = utf8_array(names)
             self._create(f"{group}/features", (*inner, len(names)), np.float32, compressed=True)
 
     def write(self, values: Mapping[str, NDArray[np.float32]]) -> None:
-        """The next n operators of every table: {feature type: [n, ...]}.
+        """Write the next n operators of every table.
 
-        Raises:
-            ValueError: the blocks do not fit the file or one another.
+        Parameters
+        ----------
+        values
+            Features [n, ...] by feature type.
+
+        Raises
+        ------
+        ValueError
+            The tables differ in n, or there are more operators than the file holds.
         """
         self._append({f"features/{FAMILY}/{feature_type}/features": block for feature_type, block in values.items()})
 
-    def put(self, name: str, values: Any, **attributes: Attribute) -> None:
-        """A small dataset beside the features, such as ``labels/family`` [N]; strings become UTF-8 text."""
+    def write_dataset(self, name: str, values: Any, **attributes: Attribute) -> None:
+        """Write a small dataset beside the features, such as ``labels/family`` [N]; strings become UTF-8 text."""
         array = np.asarray(values)
-        self._file[name] = text(array.tolist()) if array.dtype.kind == "U" else array
+        self._file[name] = utf8_array(array.tolist()) if array.dtype.kind == "U" else array
         for key, value in attributes.items():
             self._file[name].attrs[key] = value
 
-    def keep_fields(self, shape: tuple[int, ...]) -> None:
-        """Make room for raw fields /outputs/fields of ``shape`` [N, M, T, C, H, W], NaN where nothing is written."""
+    def create_fields(self, shape: tuple[int, ...]) -> None:
+        """Create /outputs/fields of ``shape`` (N, M, T, C, H, W); values that are never written are NaN."""
         frame_bytes = 4 * int(np.prod(shape[3:]))
         frames = max(1, min(shape[2], CHUNK_BYTES * 4 // frame_bytes))
         self._file.create_dataset(
@@ -74,5 +98,5 @@ class OperatorFile(RowFile):
         )
 
     def write_fields(self, operator: int, fields: NDArray[np.float32]) -> None:
-        """The runs of one operator, [M, T, c, H, W]; a file of more channels keeps NaN in the others."""
+        """Write the fields [M, T, c, H, W] of one operator; channels beyond c stay NaN."""
         self._file[FIELDS][operator, :, :, : fields.shape[2]] = fields

@@ -1,4 +1,4 @@
-"""Result files that are written block by block, in row order, and appear only when the last row is there.
+"""Result files that are written block by block in row order, and that appear when all rows are written.
 
 Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block.
 """
@@ -19,23 +19,36 @@ from spinlock.io.hdf5 import writing_hdf5
 from spinlock.io.rows import write_rows
 
 CHUNK_BYTES = 2**18
-"""Uncompressed; small beside HDF5's chunk cache, so that blocks may end inside a chunk."""
+"""Uncompressed size of a chunk. It is small compared with HDF5's chunk cache, so blocks may end inside a chunk."""
 
 Attribute = str | int | float
 
 
-class Annotated(Protocol):
-    """An open file that knows more of its operators than the rows: a feature table or a token file."""
+class AnnotationSource(Protocol):
+    """An open file with annotations of its operators: a feature table or a token file."""
 
     def copy_annotations(self, target: h5py.File) -> None:
-        """Carry /parameters, /labels and /metadata over to ``target``."""
+        """Copy /parameters, /labels and /metadata to ``target``."""
 
 
 class RowFile:
-    """A new HDF5 file whose datasets [N, ...] or [N, M, ...] are filled by consecutive blocks of rows.
+    """A new HDF5 file with datasets [N, ...] or [N, M, ...] that are filled by consecutive blocks of rows.
 
-    A context manager: on success the file is renamed into place, on any failure nothing is left. Subclasses
-    lay the datasets out in ``_lay_out`` and give each block to ``_append``.
+    It is a context manager: on success the file is renamed to its path, and on a failure it is removed. Subclasses
+    create the datasets in ``_create_datasets`` and pass each block to ``_append``.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    shape
+        (N,) or (N, M).
+    attributes
+        Attributes of the file.
+    annotations
+        Open file whose annotations are copied.
+    overwrite
+        Whether an existing file is replaced.
     """
 
     def __init__(
@@ -44,7 +57,7 @@ class RowFile:
         shape: tuple[int, ...],
         *,
         attributes: Mapping[str, Attribute] | None = None,
-        annotations: Annotated | None = None,
+        annotations: AnnotationSource | None = None,
         overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -58,15 +71,15 @@ class RowFile:
         self._datasets: dict[str, Any] = {}
 
     def set_attributes(self, attributes: Mapping[str, Attribute]) -> None:
-        """Add attributes of the file, such as counts that are known only after the last block."""
+        """Add attributes of the file, for example counts that are known only after the last block."""
         for name, value in attributes.items():
             self._file.attrs[name] = value
 
-    def _lay_out(self) -> None:
+    def _create_datasets(self) -> None:
         raise NotImplementedError
 
     def _create(self, name: str, inner: tuple[int, ...], dtype: Any, *, compressed: bool = False) -> None:
-        """A dataset of the file's shape and that of one row, [N, (M,) *inner]."""
+        """Create a dataset [N, *inner] or [N, M, *inner]."""
         shape = (*self.shape, *inner)
         options: dict[str, Any] = {}
         if compressed:
@@ -80,7 +93,7 @@ class RowFile:
         self._datasets[name] = self._file.create_dataset(name, shape=shape, dtype=dtype, **options)
 
     def _append(self, blocks: Mapping[str, NDArray[Any]]) -> None:
-        """The next rows of several datasets at once."""
+        """Write the next rows of several datasets."""
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         counts = {len(values) for values in blocks.values()}
         if len(counts) != 1 or self.rows_written + max(counts) > int(np.prod(self.shape)):
@@ -90,10 +103,11 @@ class RowFile:
         self.rows_written += counts.pop()
 
     def __enter__(self) -> Self:
+        created = datetime.now(UTC).isoformat(timespec="seconds")
         with ExitStack() as stack:
             self._file = stack.enter_context(writing_hdf5(self.path, overwrite=self._overwrite))
-            self._lay_out()
-            self.set_attributes({"program_version": program_version(), "created": _now(), **self._attributes})
+            self._create_datasets()
+            self.set_attributes({"program_version": program_version(), "created": created, **self._attributes})
             if self._annotations is not None:
                 self._annotations.copy_annotations(self._file)
             self._stack = stack.pop_all()
@@ -110,24 +124,33 @@ class RowFile:
 
 
 def chunk_shape(shape: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
-    """Chunks of about :data:`CHUNK_BYTES` over [N] or [N, M] rows: whole operators where these fit."""
+    """Return chunks of about :data:`CHUNK_BYTES`, with whole operators where these fit.
+
+    Parameters
+    ----------
+    shape
+        (N,) or (N, M).
+    row_bytes
+        Size of one row.
+
+    Returns
+    -------
+    tuple of int
+        As many entries as ``shape``.
+    """
     rows = max(1, CHUNK_BYTES // row_bytes)
     inner = tuple(min(size, rows) for size in shape[1:])
     return (min(shape[0], max(1, rows // int(np.prod(inner, dtype=int)))), *inner)
 
 
-def text(values: Sequence[str]) -> NDArray[Any]:
-    """Strings as h5py stores UTF-8 text of any length."""
+def utf8_array(values: Sequence[str]) -> NDArray[Any]:
+    """Return strings as an array that h5py stores as UTF-8 text of variable length."""
     return np.array(list(values), dtype=h5py.string_dtype())
 
 
 def program_version() -> str:
-    """The installed version of this program, or ``unknown`` when it runs from a bare source tree."""
+    """Return the installed version of this program, or ``unknown`` if it runs from a source tree."""
     try:
         return version("spinlock")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,7 +1,6 @@
-"""The rows of a table that is too large for memory: indexed like an array, read from the file whenever they are asked
-for.
+"""Rows of a table that is too large for memory; they are indexed like an array and read from the file on demand.
 
-Letters: ``n`` rows, ``D`` columns.
+Letters: ``N`` rows of the table, ``n`` rows of a block, ``D`` columns.
 """
 
 from pathlib import Path
@@ -11,16 +10,29 @@ from numpy.typing import NDArray
 
 from spinlock.io.features import open_features
 
+MIN_HELD_ROWS = 100
+"""Minimum of :attr:`StoredRows.max_rows`, because statistics of fewer rows have no meaning."""
+
 
 class StoredRows:
-    """Rows [N, D] in an HDF5 file; at most :attr:`most` of them should be held at once."""
+    """Rows [N, D] in an HDF5 file, which stays open read-only.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    family, feature_type
+        Place of the table, as for :func:`spinlock.io.features.open_features`.
+    limit
+        Bytes of rows that may be held in memory at the same time.
+
+    Raises
+    ------
+    DataError
+        The file cannot be opened, or has no usable table at this place.
+    """
 
     def __init__(self, path: Path | str, *, family: str, feature_type: str, limit: int) -> None:
-        """``limit`` in bytes is what the rows may take in memory; the file stays open, read-only.
-
-        Raises:
-            DataError: as :func:`open_features`.
-        """
         self._source = open_features(path, family=family, feature_type=feature_type)
         self.limit = limit
         self.row_bytes = 4 * self._source.shape[-1]
@@ -29,19 +41,19 @@ class StoredRows:
         return self._source.num_rows
 
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Float32 [n, D] at ascending positions [n]."""
+        """Read the rows at ascending positions [n], float32 [n, D]."""
         return self._source.rows_at(positions)
 
     @property
-    def most(self) -> int:
-        """Rows that the limit allows in memory, at least a hundred: fewer say nothing."""
-        return max(100, self.limit // self.row_bytes)
+    def max_rows(self) -> int:
+        """Number of rows that the limit allows in memory, at least :data:`MIN_HELD_ROWS`."""
+        return max(MIN_HELD_ROWS, self.limit // self.row_bytes)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory for as long as the object lives: none."""
+        """Bytes of rows that the object itself holds in memory: none."""
         return 0
 
-    def band(self, rows: int) -> int:
-        """Rows of a stretch of the file that is best read at once, about ``rows``: whole chunks."""
-        return self._source.band_rows(rows)
+    def chunk_aligned_rows(self, size: int) -> int:
+        """Return a number of rows, about ``size``, that is best read at once: whole chunks of the file."""
+        return self._source.chunk_aligned_rows(size)

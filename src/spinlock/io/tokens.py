@@ -1,13 +1,9 @@
-"""Token files: what ``encode-to-tokens`` writes and ``decode-tokens`` reads.
+"""Reading of token files; see :mod:`spinlock.io.token_layout`.
 
-/tokens/indices [N, 3C] or [N, M, 3C] holds for each row the code that each codebook chose, columns in the
-order cat0.L0, cat0.L1, cat0.L2, cat1.L0, ...; beside it stands for each row how far to trust them.
-
-Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block, ``C`` categories, ``K`` codes of
-a codebook.
+Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block, ``C`` categories, ``K`` codes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,98 +14,48 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.annotations import AnnotatedFile
 from spinlock.io.hdf5 import open_hdf5, reading
-from spinlock.io.row_file import Annotated, Attribute, RowFile, text
 from spinlock.io.rows import read_rows
-from spinlock.io.token_columns import TokenColumns, index_dtype
-
-FORMAT = "spinlock-tokens"
-FORMAT_VERSION = 1
-ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "imputed_share")
-SIDES = ("new", "train", "validation")
-"""What an operator was to the model: not in its table, trained on, or held out to choose the best epoch."""
-
-TEXTS_AT_ONCE = 65_536
-
-
-class TokenWriter(RowFile):
-    """A new token file for rows of ``shape`` (N,) or (N, M), filled block by block; a context manager."""
-
-    def __init__(
-        self,
-        path: Path | str,
-        columns: TokenColumns,
-        shape: tuple[int, ...],
-        *,
-        attributes: Mapping[str, Attribute] | None = None,
-        annotations: Annotated | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        marks: dict[str, Attribute] = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            **(attributes or {}),
-        }
-        super().__init__(path, shape, attributes=marks, annotations=annotations, overwrite=overwrite)
-        self._columns = columns
-
-    def _lay_out(self) -> None:
-        tokens = self._file.create_group("tokens")
-        tokens["columns"] = text(self._columns.names)
-        tokens["category"] = text(self._columns.category)
-        tokens["level"] = np.asarray(self._columns.level, dtype=np.int64)
-        tokens["codebook_size"] = np.asarray(self._columns.codebook_size, dtype=np.int64)
-        self._file.create_dataset("split", self.shape[0], h5py.string_dtype())
-        dtype = index_dtype(self._columns.codebook_size)
-        self._create("tokens/indices", (len(self._columns),), dtype, compressed=True)
-        for quality in ROW_QUALITIES:
-            self._create(f"tokens/{quality}", (), np.float32)
-
-    def write_split(self, sides: NDArray[np.int8]) -> None:
-        """Which side of the model's split each operator [N] was on, as a position in :data:`SIDES`.
-
-        Text of any length takes far more memory than its letters, so it is written a part at a time.
-        """
-        for start in range(0, len(sides), TEXTS_AT_ONCE):
-            part = sides[start : start + TEXTS_AT_ONCE]
-            self._file["split"][start : start + len(part)] = text([SIDES[side] for side in part.tolist()])
-
-    def write(
-        self,
-        indices: NDArray[Any],
-        *,
-        reconstruction_error: NDArray[Any],
-        error_percentile: NDArray[Any],
-        clipped_share: NDArray[Any],
-        imputed_share: NDArray[Any],
-    ) -> None:
-        """The next n rows: ``indices`` [n, 3C] and four values [n].
-
-        Raises:
-            ValueError: an index is outside its codebook, or the blocks do not fit the file.
-        """
-        if indices.size and ((indices < 0) | (indices >= np.asarray(self._columns.codebook_size))).any():
-            raise ValueError("a token index is outside its codebook")
-        qualities = (reconstruction_error, error_percentile, clipped_share, imputed_share)
-        named = {f"tokens/{name}": values for name, values in zip(ROW_QUALITIES, qualities, strict=True)}
-        self._append({"tokens/indices": indices, **named})
+from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, TokenColumns
 
 
 class TokenFile(AnnotatedFile):
-    """An open token file, read-only; a context manager. ``shape`` is (N,) or (N, M)."""
+    """An open token file, read-only; a context manager.
+
+    Attributes
+    ----------
+    attributes
+        Attributes of the file.
+    columns
+        The 3C token columns.
+    shape
+        (N,) or (N, M).
+    """
 
     def __init__(self, path: Path, file: Any) -> None:
         super().__init__(path, file)
-        self.attributes: dict[str, Any] = _attributes(file, path)
+        self.attributes: dict[str, Any] = self.file_attributes()
+        _check_format(self.attributes, path)
         self.columns = _columns(file, path)
         self._indices = _indices(file, len(self.columns), path)
         self.shape: tuple[int, ...] = tuple(self._indices.shape[:-1])
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open and check the layout.
+        """Open a token file and check its layout.
 
-        Raises:
-            DataError: the file cannot be opened, is no token file, or is of a newer format.
+        Parameters
+        ----------
+        path
+            HDF5 file.
+
+        Returns
+        -------
+        TokenFile
+
+        Raises
+        ------
+        DataError
+            The file cannot be opened, is not a token file, or has another format version.
         """
         path = Path(path)
         file = open_hdf5(path)
@@ -122,7 +68,7 @@ class TokenFile(AnnotatedFile):
 
     @property
     def num_rows(self) -> int:
-        """N, or N * M."""
+        """Number of flattened rows, N or N * M."""
         return int(np.prod(self.shape))
 
     @property
@@ -137,30 +83,42 @@ class TokenFile(AnnotatedFile):
 
     @property
     def codebook_size(self) -> tuple[int, ...]:
-        """K of each of the 3C columns."""
+        """The number of codes K of each of the 3C columns."""
         return self.columns.codebook_size
 
     @property
     def indices(self) -> NDArray[np.int64]:
-        """All tokens, int64 [N, 3C] or [N, M, 3C], checked."""
+        """All tokens, int64 [N, 3C] or [N, M, 3C], after a check."""
         return self.read(0, self.num_rows).reshape(*self.shape, len(self.columns))
 
     @property
     def split(self) -> NDArray[np.str_]:
-        """``train``, ``validation`` or ``new`` of each operator, [N]."""
+        """``train``, ``validation`` or ``new`` for each operator, [N]."""
         with reading(self.path):
             return np.asarray(self._file["split"].asstr()[()], dtype=np.str_)
 
     def row_quality(self, name: str) -> NDArray[np.float32]:
-        """One of :data:`ROW_QUALITIES`, [N] or [N, M]."""
+        """Read one of :data:`spinlock.io.token_layout.ROW_QUALITIES`, [N] or [N, M]."""
         with reading(self.path):
             return np.asarray(self._file[f"tokens/{name}"][()], dtype=np.float32)
 
     def read(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Tokens of the flattened rows [start, stop), int64 [n, 3C].
+        """Read the tokens of the flattened rows [start, stop).
 
-        Raises:
-            DataError: an index is outside its codebook; names the first one.
+        Parameters
+        ----------
+        start, stop
+            Range of flattened rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 [n, 3C].
+
+        Raises
+        ------
+        DataError
+            An index is outside its codebook; the message names the first one.
         """
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         with reading(self.path):
@@ -177,26 +135,26 @@ class TokenFile(AnnotatedFile):
         return indices
 
     def blocks(self, size: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """(start, tokens [n, 3C]) for consecutive blocks of ``size`` rows."""
+        """Yield the position of the first row and the tokens [n, 3C] of consecutive blocks of ``size`` rows."""
         for start in range(0, self.num_rows, size):
             yield start, self.read(start, start + size)
 
 
-def _attributes(file: Any, path: Path) -> dict[str, Any]:
-    found = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
-    if found.get("format") != FORMAT:
+def _check_format(attributes: dict[str, Any], path: Path) -> None:
+    """Raise a :class:`DataError` unless the attributes are those of a token file of this format version."""
+    if attributes.get("format") != FORMAT:
         raise DataError("is not a token file", where=str(path), expected="an output of encode-to-tokens")
-    if found.get("format_version") != FORMAT_VERSION:
+    if attributes.get("format_version") != FORMAT_VERSION:
         raise DataError(
-            f"token format version {found.get('format_version')}",
+            f"token format version {attributes.get('format_version')}",
             where=str(path),
             expected=f"version {FORMAT_VERSION}",
             remedy="read it with the program version that wrote it, or a newer one",
         )
-    return found
 
 
 def _columns(file: Any, path: Path) -> TokenColumns:
+    """Read the lists that describe the token columns."""
     try:
         tokens = file["tokens"]
         columns = TokenColumns(
@@ -213,6 +171,7 @@ def _columns(file: Any, path: Path) -> TokenColumns:
 
 
 def _indices(file: Any, columns: int, path: Path) -> Any:
+    """Return the dataset of the tokens, after a check of its type and shape."""
     indices = file.get("tokens/indices")
     if not isinstance(indices, h5py.Dataset) or indices.dtype.kind not in "iu":
         raise DataError("/tokens/indices holds no integers", where=str(path))
