@@ -13,7 +13,7 @@ from spinlock.io.token_writer import TokenWriter
 from spinlock.io.tokens import TokenFile
 from tests.tables import write_table
 
-COLUMNS = TokenColumns.of({"shape": (8, 4, 2), "speed": (300, 16, 16)})
+COLUMNS = TokenColumns.from_codebook_sizes({"shape": (8, 4, 2), "speed": (300, 16, 16)})
 
 
 def write_tokens(

@@ -166,7 +166,7 @@ def _write_tokens(
     near_ties = 0
     writer = TokenWriter(
         output,
-        TokenColumns.of(dict(zip(spec.category_names, spec.num_codes, strict=True))),
+        TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True))),
         source.shape[:-1],
         attributes={
             "program_version": __version__,

@@ -31,7 +31,7 @@ class TokenColumns:
     codebook_size: tuple[int, ...]
 
     @classmethod
-    def of(cls, sizes: Mapping[str, Sequence[int]]) -> Self:
+    def from_codebook_sizes(cls, sizes: Mapping[str, Sequence[int]]) -> Self:
         """Return the columns for the codebook sizes (K of levels 0, 1, 2) of each category."""
         columns = [(name, level, int(k)) for name, levels in sizes.items() for level, k in enumerate(levels)]
         return cls(*(tuple(values) for values in zip(*columns, strict=True)))
