@@ -1,6 +1,8 @@
-"""Imports go one way, from errors to cli; :data:`LEVELS` is the way."""
+"""Imports go one way, from errors to cli; :data:`LEVELS` is the order. What must start fast imports nothing slow."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,34 +20,42 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("checkpoint",),
     ("evaluation",),
     ("training",),
+    ("encoding",),
     ("tokenizer",),
+    ("discovery", "scoring"),
     ("cli",),
 )
-"""Each package imports itself and those of the levels before its own: siblings do not import each other."""
+"""Each room imports itself and the rooms of lower levels. Rooms of the same level do not import each other."""
 
 LEVEL = {package: number for number, level in enumerate(LEVELS) for package in level}
 
-EXPORTED = {"__version__": "errors", "Tokenizer": "tokenizer"}
-"""What ``spinlock`` itself exports, and where it comes from."""
+EXPORTED = {"__version__": "errors", **{name: module.partition(".")[0] for name, module in spinlock._MODULES.items()}}
+"""The names that ``spinlock`` exports, and the room that each comes from."""
 
 TERMINAL = {"typer", "rich"}
 
 FORBIDDEN = {
     "errors": {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
-    "runtime": {"h5py", "pydantic", "sklearn", "scipy"},
-    "config": {"torch", "h5py", "sklearn", "scipy"},
-    "metrics": {"h5py"},
+    "runtime": {"numpy", "h5py", "pydantic", "sklearn", "scipy"},
+    "config": {"torch", "numpy", "h5py", "sklearn", "scipy"},
+    "metrics": {"h5py", "sklearn", "pydantic"},
     "features": {"h5py", "sklearn", "scipy", "pydantic"},
-    "io": {"torch", "sklearn", "spinlock.runtime"},
+    "io": {"torch", "sklearn", "scipy", "pydantic", "spinlock.runtime", "spinlock.config"},
     "operators": {"h5py", "sklearn", "pydantic"},
     "model": {"h5py", "sklearn", "scipy", "pydantic", "spinlock.config"},
-    "preprocessing": {"h5py", "sklearn"},
-    "categories": {"torch", "h5py"},
-    "initialization": {"h5py", "sklearn", "spinlock.io"},
-    "generation": {"h5py", "sklearn", "spinlock.metrics", "spinlock.model"},
-    "training": {"spinlock.operators", "spinlock.features", "spinlock.generation"},
+    "preprocessing": {"h5py", "sklearn", "pydantic"},
+    "categories": {"torch", "h5py", "pydantic", "spinlock.model"},
+    "initialization": {"h5py", "sklearn", "pydantic", "spinlock.io", "spinlock.config"},
+    "generation": {"h5py", "sklearn", "pydantic", "spinlock.metrics", "spinlock.model"},
+    "sizing": {"h5py", "sklearn", "pydantic"},
+    "checkpoint": {"h5py", "sklearn", "pydantic"},
+    "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
+    **{
+        room: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
+        for room in ("training", "encoding", "tokenizer", "discovery", "scoring")
+    },
 }
-"""What a package must do without, beside the terminal: files belong to io, torch to the model."""
+"""What a room must not import, beside the packages of the terminal: only ``io`` opens HDF5 files."""
 
 PRINTING = {"print", "input", "sys.stdout", "sys.stderr", "logging.basicConfig", "warnings.warn"}
 
@@ -53,7 +63,7 @@ SOURCE = Path(spinlock.__file__).parent
 
 
 def package_of(path: Path) -> str:
-    """The first folder or module below ``spinlock``: its place in the order."""
+    """The first folder or module below ``spinlock``, which is its room."""
     return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
@@ -74,9 +84,9 @@ def import_faults(package: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
         place = EXPORTED.get(parts[1], parts[1]) if parts[0] == "spinlock" and len(parts) > 1 else ""
         if place in LEVEL:
             if place != package and LEVEL[place] >= LEVEL[package]:
-                yield line, f"{package} imports {name}, which stands beside or above it"
+                yield line, f"{package} imports {name}, which is of the same or a higher level"
         elif parts[0] == "spinlock":
-            yield line, f"{package} imports {name}, which has no place in the order"
+            yield line, f"{package} imports {name}, which has no level"
         for banned in FORBIDDEN.get(package, set()) | (TERMINAL if package != "cli" else set()):
             if f"{name}.".startswith(f"{banned}."):
                 yield line, f"{package} imports {name}"
@@ -98,7 +108,7 @@ def parsed(package_filter: str | None = None) -> Iterator[tuple[Path, ast.AST]]:
             yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_every_package_has_its_place() -> None:
+def test_every_room_has_its_level() -> None:
     assert {package_of(path) for path, _ in parsed()} <= set(LEVEL)
 
 
@@ -130,24 +140,24 @@ def test_only_the_command_line_prints(package: str) -> None:
         (
             "io",
             "from spinlock.model import LEVELS",
-            "io imports spinlock.model.LEVELS, which stands beside or above it",
+            "io imports spinlock.model.LEVELS, which is of the same or a higher level",
         ),
         (
             "metrics",
             "from spinlock.model import LEVELS",
-            "metrics imports spinlock.model.LEVELS, which stands beside or above it",
+            "metrics imports spinlock.model.LEVELS, which is of the same or a higher level",
         ),
         ("config", "import rich.table", "config imports rich.table"),
         ("model", "from spinlock.config import ModelSettings", "model imports spinlock.config.ModelSettings"),
-        ("model", "import spinlock.extras", "model imports spinlock.extras, which has no place in the order"),
+        ("model", "import spinlock.extras", "model imports spinlock.extras, which has no level"),
         (
             "training",
             "from spinlock import Tokenizer",
-            "training imports spinlock.Tokenizer, which stands beside or above it",
+            "training imports spinlock.Tokenizer, which is of the same or a higher level",
         ),
     ],
 )
-def test_a_breach_is_found_and_named(package: str, source: str, fault: str) -> None:
+def test_a_forbidden_import_is_reported(package: str, source: str, fault: str) -> None:
     assert [reason for _, reason in import_faults(package, ast.parse(source))] == [fault]
 
 
@@ -159,14 +169,61 @@ def test_a_breach_is_found_and_named(package: str, source: str, fault: str) -> N
         ("io", "import torchlike, h5py"),
     ],
 )
-def test_what_is_allowed_is_not_a_breach(package: str, source: str) -> None:
+def test_an_allowed_import_is_not_reported(package: str, source: str) -> None:
     assert list(import_faults(package, ast.parse(source))) == []
 
 
-def test_printing_is_found_wherever_it_hides() -> None:
+def test_printing_is_reported_in_default_arguments_too() -> None:
     source = "import sys\nprint(1)\ndef f(echo=print):\n    sys.stdout.write('x')\n"
     assert sorted(printing(ast.parse(source))) == [
         (2, "print belongs to cli"),
         (3, "print belongs to cli"),
         (4, "sys.stdout belongs to cli"),
     ]
+
+
+SLOW = {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy", "pandas", "matplotlib"}
+"""Packages whose import takes a noticeable time; torch takes seconds."""
+
+IMPORTED = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    module = importlib.import_module(name)
+    if name != "spinlock":
+        for info in pkgutil.walk_packages(getattr(module, "__path__", []), name + "."):
+            importlib.import_module(info.name)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+"""Imports modules, with all modules of a room, and prints every package that this loads."""
+
+
+def loaded(*modules: str) -> set[str]:
+    """The packages that are loaded after an import in a process of its own."""
+    command = [sys.executable, "-c", IMPORTED, *modules]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_spinlock_imports_nothing_slow() -> None:
+    assert not loaded("spinlock") & SLOW
+
+
+@pytest.mark.parametrize("module", ["spinlock.io", "spinlock.config", "spinlock.categories"])
+def test_rooms_without_torch_also_import_no_room_with_torch(module: str) -> None:
+    assert "torch" not in loaded(module)
+
+
+def test_checks_before_training_import_no_torch() -> None:
+    assert "torch" not in loaded("spinlock.training.precheck", "spinlock.checkpoint.directory", "spinlock.cli.main")
+
+
+def test_the_command_line_starts_without_anything_slow() -> None:
+    assert not loaded("spinlock.cli.main", "spinlock.errors") & SLOW
+
+
+def test_an_import_that_is_slow_is_noticed() -> None:
+    assert {"torch", "numpy"} <= loaded("spinlock.training.plan")
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_every_exported_name_exists(name: str) -> None:
+    assert getattr(spinlock, name) is not None

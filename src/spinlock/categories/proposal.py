@@ -14,7 +14,6 @@ from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.discovery import Score, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
-from spinlock.model.spec import Groups
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Categorization:
     """Names and groups (positions among the kept columns) of the categories, and how they were found."""
 
     names: tuple[str, ...]
-    groups: Groups
+    groups: tuple[tuple[int, ...], ...]
     discovery: Discovery
     notes: tuple[str, ...] = ()
 
