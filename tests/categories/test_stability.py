@@ -5,7 +5,6 @@ import pytest
 
 from spinlock.categories.candidates import DiscoveryLimits
 from spinlock.categories.stability import bootstrap_stability
-from spinlock.metrics.correlation import correlation_matrix
 from tests.categories.tables import planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
@@ -34,10 +33,3 @@ def test_a_column_in_the_wrong_block_agrees_least(rng: np.random.Generator) -> N
     assert stability.column_agreement.argmin() == 0
     # In the bootstraps it sits with three others, here with six: they share only itself.
     assert stability.column_agreement[0] == pytest.approx(1 / 10)
-
-
-def test_correlations_agree_with_numpy_and_a_constant_column_has_none(rng: np.random.Generator) -> None:
-    rows = rng.standard_normal((50, 5)) * [1, 10, 0.1, 1, 1] + 3.0
-    np.testing.assert_allclose(correlation_matrix(rows), np.corrcoef(rows.T), atol=1e-12)
-    rows[:, 2] = 4.0
-    assert correlation_matrix(rows)[2].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0]

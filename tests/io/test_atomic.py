@@ -7,7 +7,6 @@ import pytest
 from spinlock.errors import OutputError
 from spinlock.io import atomic as files
 from spinlock.io.atomic import check_writable, replacing, write_files
-from spinlock.io.output_errors import output_error
 
 
 def everything(folder: Path) -> list[str]:
@@ -168,8 +167,3 @@ def test_folders_that_take_no_files(tmp_path: Path) -> None:
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(OutputError, match="no permission to write there"):
             check_writable(tmp_path / "closed" / "out", overwrite=False)
-
-
-def test_unknown_system_errors_keep_their_own_words() -> None:
-    error = output_error(OSError(errno.ESTALE, "Stale file handle"), "out")
-    assert str(error) == "out: cannot be written: Stale file handle"

@@ -3,7 +3,6 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -218,65 +217,6 @@ def test_absent_groups_name_what_is_there(tmp_path: Path, table: np.ndarray) -> 
 def test_tables_that_are_no_tables(tmp_path: Path, x: np.ndarray, feature_type: str, message: str) -> None:
     path = write_table(tmp_path / "a.h5", x, feature_type=feature_type)
     assert message in fault(path, feature_type=feature_type)
-
-
-def test_a_label_of_lists_is_refused(tmp_path: Path, table: np.ndarray) -> None:
-    path = write_table(tmp_path / "t.h5", table)
-    with h5py.File(path, "a") as file:
-        lists = file.create_dataset("labels/lists", (len(table),), dtype=h5py.vlen_dtype(np.int64))
-        lists[0] = [1, 2]
-    with open_features(path) as source, pytest.raises(DataError, match=r"/labels/lists holds object"):
-        source.read_label("lists")
-
-
-def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
-    labels = {"kind": ["a"] * 25 + ["ö"] * 25, "size": np.arange(50), "short": np.arange(3)}
-    with open_features(write_table(tmp_path / "a.h5", table, labels=labels)) as source:
-        assert source.labels() == ("kind", "size")
-        assert source.read_label("labels/kind")[[0, -1]].tolist() == ["a", "ö"]
-        assert np.array_equal(source.read_label("size"), np.arange(50))
-        with pytest.raises(DataError, match=r"no label /labels/color; expected one of the existing labels: kind, size"):
-            source.read_label("color")
-        with pytest.raises(DataError, match=r"/labels/short has shape \(3,\); expected \(50,\)"):
-            source.read_label("short")
-    with open_features(write_table(tmp_path / "b.h5", table)) as source:
-        assert source.labels() == ()
-        with pytest.raises(DataError, match="existing labels: nothing"):
-            source.read_label("kind")
-
-
-@pytest.mark.parametrize("piece", [1, 7, 50])
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["b"] * 20 + ["a"] * 20 + ["ö"] * 10,
-        np.arange(50) % 7 - 3,
-        np.where(np.arange(50) % 3, np.nan, 1.5),
-        [True] * 50,
-    ],
-    ids=["text", "numbers", "missing", "one"],
-)
-def test_groups_are_numbered_as_their_labels_sort(
-    tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch, values: Any, piece: int
-) -> None:
-    monkeypatch.setattr("spinlock.io.annotations.BLOCK_LABELS", piece)
-    with open_features(write_table(tmp_path / "a.h5", table, labels={"kind": values})) as source:
-        expected = np.unique(source.read_label("kind"), return_inverse=True)[1]
-        assert source.read_groups("labels/kind").tolist() == expected.tolist()
-
-
-def test_annotations_are_carried_over_with_their_attributes(tmp_path: Path, table: np.ndarray) -> None:
-    path = write_table(tmp_path / "a.h5", table, labels={"kind": np.arange(50)})
-    with h5py.File(path, "a") as file:
-        file["parameters/params"] = np.ones((50, 2))
-        file["metadata"] = "made by hand"
-        file["labels"].attrs["unit"] = "m"
-        file["unrelated"] = 1
-    with open_features(path) as source, h5py.File(tmp_path / "b.h5", "w") as target:
-        source.copy_annotations(target)
-        assert sorted(target) == ["labels", "metadata", "parameters"]
-        assert target["labels"].attrs["unit"] == "m"
-        assert np.array_equal(target["labels/kind"], np.arange(50))
 
 
 def test_the_input_is_left_as_it_was(tmp_path: Path, table: np.ndarray) -> None:

@@ -1,6 +1,5 @@
 """Rollouts of both layouts, read as [M, T, C, H, W], and what is refused."""
 
-import warnings
 from pathlib import Path
 
 import h5py
@@ -9,7 +8,7 @@ import pytest
 
 from spinlock.errors import DataError
 from spinlock.io.rollouts import open_rollouts
-from tests.io.rollout_files import write_own, write_well
+from tests.io.rollout_files import write_own
 
 FIELDS = np.random.default_rng(0).normal(size=(4, 3, 5, 2, 16, 18)).astype(np.float32)
 
@@ -28,116 +27,6 @@ def test_one_dimensional_fields_get_a_height_of_one(tmp_path: Path) -> None:
     with open_rollouts(tmp_path / "a.h5") as source:
         assert source.grid == (1, 18)
         np.testing.assert_array_equal(source.runs(2)[:, :, :, 0], FIELDS[2, ..., 0, :])
-
-
-def test_a_file_of_the_well_becomes_channels(tmp_path: Path) -> None:
-    write_well(tmp_path / "w.h5")
-    with open_rollouts(tmp_path / "w.h5") as source, h5py.File(tmp_path / "w.h5") as file:
-        assert (source.num_operators, source.realizations, source.frames, source.grid) == (3, 1, 6, (24, 20))
-        assert source.channels(0) == 1 + 2 + 3  # the mask does not change; of a symmetric tensor each part counts once
-        runs = source.runs(1)
-        np.testing.assert_array_equal(runs[0, :, 0], file["t0_fields/density"][1])
-        np.testing.assert_array_equal(runs[0, :, 1], file["t1_fields/velocity"][1, ..., 0])
-        np.testing.assert_array_equal(runs[0, :, 2], file["t1_fields/velocity"][1, ..., 1])
-        np.testing.assert_array_equal(runs[0, :, 4], file["t2_fields/stress"][1, ..., 0, 1])
-
-
-def test_one_dimension_of_the_well(tmp_path: Path) -> None:
-    write_well(tmp_path / "w.h5", grid=(32,))
-    with open_rollouts(tmp_path / "w.h5") as source:
-        assert source.grid == (1, 32)
-        assert source.runs(0).shape == (1, 6, 2, 1, 32)
-
-
-def test_an_axis_that_is_stored_once_is_spread_out(tmp_path: Path) -> None:
-    write_well(tmp_path / "w.h5")
-    with h5py.File(tmp_path / "w.h5", "r+") as file:
-        thin = np.arange(3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
-        file["t0_fields"].attrs["field_names"] = ["density", "thin"]
-        file["t0_fields/thin"] = thin
-        file["t0_fields/thin"].attrs.update(dim_varying=[True, False], sample_varying=True, time_varying=True)
-    with open_rollouts(tmp_path / "w.h5") as source:
-        np.testing.assert_array_equal(source.runs(2)[0, :, 1], np.repeat(thin[2, :, :, None], 20, 2))
-
-
-def test_the_well_package_opens_the_same_file(tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        datasets = pytest.importorskip("the_well.data.datasets")
-    write_well(tmp_path / "w.hdf5")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        there = datasets.WellDataset(path=str(tmp_path), n_steps_input=1, n_steps_output=5)
-        item = there[0]
-    frames = np.concatenate([item["input_fields"], item["output_fields"]])  # [T, x, y, channels]
-    with open_rollouts(tmp_path / "w.hdf5") as source:
-        ours = np.moveaxis(source.runs(0)[0], 1, -1)
-    np.testing.assert_allclose(frames[..., :3], ours[..., :3], rtol=1e-6)
-
-
-def test_attributes_may_be_bytes_and_arrays(tmp_path: Path) -> None:
-    write_well(tmp_path / "w.h5")
-    with open_rollouts(tmp_path / "w.h5") as source:
-        expected = source.runs(1)
-    with h5py.File(tmp_path / "w.h5", "r+") as file:
-        file.attrs["n_trajectories"] = np.array([3])
-        for group in ("t0_fields", "t1_fields", "t2_fields"):
-            names = np.atleast_1d(file[group].attrs["field_names"]).tolist()
-            file[group].attrs["field_names"] = np.array(names, dtype="S20")
-    with open_rollouts(tmp_path / "w.h5") as source:
-        np.testing.assert_array_equal(source.runs(1), expected)
-
-
-def _spoil(path: Path, change: str) -> None:
-    with h5py.File(path, "r+") as file:
-        if change == "no trajectories":
-            del file.attrs["n_trajectories"]
-        elif change == "no dimensions":
-            del file["dimensions"]
-        elif change == "three dimensions":
-            file["dimensions"].attrs["spatial_dims"] = ["x", "y", "z"]
-        elif change == "missing field":
-            del file["t1_fields/velocity"]
-        elif change == "frozen":
-            for name in ("t0_fields/density", "t1_fields/velocity", "t2_fields/stress"):
-                file[name].attrs["time_varying"] = False
-        elif change == "axes":
-            del file["t0_fields/density"]
-            file["t0_fields/density"] = np.zeros((3, 6, 24), "f4")
-        elif change == "count":
-            file.attrs["n_trajectories"] = 7
-        elif change == "text count":
-            file.attrs["n_trajectories"] = "three"
-        elif change == "complex":
-            del file["t0_fields/density"]
-            file["t0_fields/density"] = np.zeros((3, 6, 24, 20), "c8")
-        elif change == "group":
-            del file["t0_fields/density"]
-            file.create_group("t0_fields/density")
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("no trajectories", "no attribute n_trajectories"),
-        ("no dimensions", "no group dimensions"),
-        ("three dimensions", "has 3 spatial dimensions; expected 1 or 2"),
-        ("missing field", "/t1_fields names a field 'velocity' that does not exist"),
-        ("frozen", "has no field that changes in time"),
-        ("axes", "expected 4 axes by its own attributes"),
-        ("count", "3 trajectories; expected 7"),
-        ("text count", "attribute n_trajectories is 'three'; expected an integer of at least 1"),
-        ("complex", "t0_fields/density: holds no real numbers"),
-        ("group", "t0_fields/density: holds no real numbers"),
-    ],
-)
-def test_broken_files_of_the_well_say_what_is_missing(change: str, words: str, tmp_path: Path) -> None:
-    write_well(tmp_path / "w.h5")
-    _spoil(tmp_path / "w.h5", change)
-    with pytest.raises(DataError) as caught:
-        open_rollouts(tmp_path / "w.h5")
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 from spinlock.errors import DataError, OutputError
 from spinlock.io import token_writer
 from spinlock.io.features import open_features
-from spinlock.io.row_file import chunk_shape
-from spinlock.io.token_layout import ROW_QUALITIES, SIDES, TokenColumns, index_dtype
+from spinlock.io.token_layout import ROW_QUALITIES, SIDES, TokenColumns
 from spinlock.io.token_writer import TokenWriter
 from spinlock.io.tokens import TokenFile
 from tests.tables import write_table
@@ -71,19 +70,6 @@ def test_the_layout_is_compressed_and_as_small_as_it_can_be(tmp_path: Path, indi
         assert (stored.dtype, stored.compression) == (np.uint16, "gzip")
         assert stored.chunks is not None
         assert file["tokens/columns"].asstr()[0] == "shape.L0"
-
-
-@pytest.mark.parametrize(("largest", "dtype"), [(2, "u1"), (256, "u1"), (257, "u2"), (65536, "u2"), (65537, "u4")])
-def test_the_smallest_unsigned_type(largest: int, dtype: str) -> None:
-    assert index_dtype([2, largest]) == np.dtype(dtype)
-
-
-def test_chunks_hold_whole_operators_where_they_fit() -> None:
-    assert chunk_shape((10**6,), 64) == (4096,)
-    assert chunk_shape((100,), 64) == (100,)
-    assert chunk_shape((10**6, 10), 64) == (409, 10)
-    assert chunk_shape((10**6, 10**5), 64) == (1, 4096)
-    assert chunk_shape((10,), 10**9) == (1,)
 
 
 def test_split_and_annotations_are_carried(
