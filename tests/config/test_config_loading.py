@@ -132,7 +132,7 @@ def test_a_path_that_no_file_can_have():
         ("epochs:", "epochs: got null from the file, expected an integer of at least 0 (epochs)"),
         (
             "validation_fraction: 1",
-            "validation_fraction: got 1 from the file, expected a number above 0 and below 1 (share of operators)",
+            "validation_fraction: got 1 from the file, expected a number above 0 and below 1 (fraction of operators)",
         ),
         (
             "hidden_dim: 0",
@@ -170,7 +170,7 @@ def test_a_path_that_no_file_can_have():
         (
             "factors: []",
             "factors: got [] from the file, expected three {latent_dim, num_codes}, coarse to fine, "
-            "either of them null for auto; or null",
+            "each value a number or null for automatic; or null",
         ),
         (
             "category_factors: {a: [{}, {}]}",

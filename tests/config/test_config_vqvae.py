@@ -16,7 +16,7 @@ SECTIONS = (
     config.CleaningSettings,
     config.CategorySettings,
     config.ModelSettings,
-    config.OptimisationSettings,
+    config.OptimizationSettings,
     config.LossSettings,
     config.CodebookSettings,
     config.CheckpointSettings,

@@ -10,7 +10,7 @@ from spinlock.config.loading import config_from_mapping, load_config, load_datas
 from spinlock.config.model import CategorySettings, LevelFactors, LevelTriple, ModelSettings
 from spinlock.config.run import CheckpointSettings, RuntimeSettings
 from spinlock.config.text import dump_config
-from spinlock.config.training import CodebookSettings, LossSettings, OptimisationSettings
+from spinlock.config.training import CodebookSettings, LossSettings, OptimizationSettings
 from spinlock.config.vqvae import VQVAEConfig, config_schema
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "LevelTriple",
     "LossSettings",
     "ModelSettings",
-    "OptimisationSettings",
+    "OptimizationSettings",
     "RuntimeSettings",
     "VQVAEConfig",
     "config_from_mapping",

@@ -1,4 +1,4 @@
-"""Which rows are trained on, which are held back, and what is cleaned away before anything is fitted."""
+"""Settings of the input table, its split into training and validation rows, and its cleaning."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,99 +10,104 @@ MAX_SEED = 2**32 - 1
 
 
 class DataSettings(Section):
-    """Where the features come from, where the results go, and how the operators are split."""
+    """Paths, the table of features, and the split of its operators."""
 
     input_path: FilePath = setting(
         Path("datasets/test_4k_phase1_phase2.h5"),
-        "Feature dataset (HDF5) to train on; opened read-only.",
+        "HDF5 dataset of features to train on. It is opened read-only.",
         identity=False,
     )
     output_dir: FilePath = setting(
         Path("checkpoints/vqvae/production_4k"),
-        "Directory for the best model, its statistics, history and config.yaml.",
+        "Directory that receives the best model, its normalization statistics, the history and config.yaml.",
         identity=False,
     )
     feature_family: str = setting(
         "sdf",
-        "Family of features: the group of that name under /features in the dataset.",
+        "Name of the group under /features of the dataset that holds the table.",
         expected="the name of one HDF5 group, without a slash",
         pattern=r"^[^/\s]+$",
     )
     feature_type: Literal["aggregated", "per_trajectory", "per_timestep"] = setting(
         "aggregated",
-        "Table of that family: a row per operator, realization or time step; the split is by operator.",
+        "Kind of table: one row for each operator, for each realization, or for each time step. "
+        "All rows of an operator are on the same side of the split.",
     )
     validation_fraction: float = setting(
         0.1,
-        "Share of the operators that picks the checkpoint and reports the metrics; nothing is fitted on it.",
-        unit="share of operators",
+        "Fraction of the operators that form the validation set. The best epoch is chosen and the metrics are "
+        "measured on these operators; nothing is fitted on them.",
+        unit="fraction of operators",
         gt=0,
         lt=1,
     )
-    split_seed: int = setting(42, "Seed of the split into training and validation operators.", ge=0, le=MAX_SEED)
+    split_seed: int = setting(42, "Seed of the random split into training and validation operators.", ge=0, le=MAX_SEED)
     split_by: str | None = setting(
         None,
-        "Label whose groups stay on one side of the split (labels/<name>); null splits operator by operator.",
+        "Label (labels/<name>) that defines groups of operators: all operators of a group are on the same side of the "
+        "split. null splits operators independently.",
         expected='"labels/<name>", a dataset of labels in the input, or null',
         pattern=r"^labels/[^/\s][^/]*$",
     )
     fit_rows: int = setting(
         200_000,
-        "Largest number of training rows that quantiles, categories and k-means are fitted on; "
-        "a larger table is sampled, seeded.",
+        "Maximum number of training rows on which quantiles, categories and k-means are fitted. "
+        "A larger table is sampled with a fixed seed.",
         unit="rows",
         ge=100,
     )
     max_table_mb: float | None = setting(
         None,
-        "Largest table, as 32-bit numbers, that is held in memory; of a larger one a sample is held, and each epoch "
-        "reads it from the file; null = a fifth of the memory of the machine and of the device.",
+        "Maximum size of a table, in 32-bit numbers, that is held in memory. Of a larger table only a sample is held, "
+        "and each epoch reads the rows from the file. null: a fifth of the memory of the machine and of the device.",
         unit="MB",
         gt=0,
     )
 
 
 class CleaningSettings(Section):
-    """What makes a column useless, where outliers are clipped, how columns are scaled; from training rows."""
+    """Which columns are dropped, where values are clipped, and how columns are scaled; fitted on training rows."""
 
     max_missing_fraction: float = setting(
         0.5,
-        "A column with a larger share of NaN and inf than this is dropped.",
-        unit="share of training rows",
+        "Columns with a larger fraction of NaN and infinite values are dropped.",
+        unit="fraction of training rows",
         ge=0,
         le=1,
     )
     max_constant_fraction: float = setting(
         0.995,
-        "A column whose commonest value fills this share or more is dropped; 1 = wholly constant ones only.",
-        unit="share of training rows",
+        "Columns whose most common value occurs in this fraction of the rows or more are dropped. "
+        "1 drops constant columns only.",
+        unit="fraction of training rows",
         gt=0,
         le=1,
     )
     duplicate_correlation: float = setting(
         0.9999,
-        "A column whose |Pearson r| with an earlier one reaches this is dropped as its duplicate.",
+        "Columns whose absolute Pearson correlation with an earlier column reaches this value are dropped.",
         unit="|Pearson r|",
         gt=0,
         le=1,
     )
     clip_lower_percentile: float = setting(
-        0.1, "Values below this percentile of their column are raised to it.", unit="percentile", ge=0, le=100
+        0.1, "Values below this percentile of their column are replaced by it.", unit="percentile", ge=0, le=100
     )
     clip_upper_percentile: float = setting(
         99.9,
-        "Values above this percentile of their column are lowered to it.",
+        "Values above this percentile of their column are replaced by it.",
         unit="percentile",
         ge=0,
         le=100,
     )
     normalization_method: Literal["standard", "robust", "rank_gauss"] = setting(
         "standard",
-        "Scaling of each column: mean and standard deviation; median and IQR / 1.349; ranks to a Gaussian.",
+        "Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by "
+        "mapping ranks to a Gaussian (rank_gauss).",
     )
 
     def conflicts(self) -> Iterator[Conflict]:
-        """The lower clipping percentile has to be below the upper one."""
+        """Yield a conflict if the lower clipping percentile is not below the upper one."""
         if self.clip_lower_percentile >= self.clip_upper_percentile:
             yield Conflict(
                 ("clip_lower_percentile", "clip_upper_percentile"),

@@ -11,136 +11,176 @@ class ConfigKeywords(TypedDict, total=False):
     """The keys of a training configuration; a key that is not given has its production value."""
 
     input_path: str | Path
-    """Feature dataset (HDF5) to train on; opened read-only."""
+    """HDF5 dataset of features to train on. It is opened read-only."""
     output_dir: str | Path
-    """Directory for the best model, its statistics, history and config.yaml."""
+    """Directory that receives the best model, its normalization statistics, the history and config.yaml."""
     feature_family: str
-    """Family of features: the group of that name under /features in the dataset."""
+    """Name of the group under /features of the dataset that holds the table."""
     feature_type: Literal["aggregated", "per_trajectory", "per_timestep"]
-    """Table of that family: a row per operator, realization or time step; the split is by operator."""
+    """Kind of table: one row for each operator, for each realization, or for each time step. All rows of an operator
+    are on the same side of the split.
+    """
     validation_fraction: float
-    """Share of the operators that picks the checkpoint and reports the metrics; nothing is fitted on it."""
+    """Fraction of the operators that form the validation set. The best epoch is chosen and the metrics are measured on
+    these operators; nothing is fitted on them.
+    """
     split_seed: int
-    """Seed of the split into training and validation operators."""
+    """Seed of the random split into training and validation operators."""
     split_by: str | None
-    """Label whose groups stay on one side of the split (labels/<name>); null splits operator by operator."""
+    """Label (labels/<name>) that defines groups of operators: all operators of a group are on the same side of the
+    split. null splits operators independently.
+    """
     fit_rows: int
-    """Largest number of training rows that quantiles, categories and k-means are fitted on; a larger table is sampled,
-    seeded.
+    """Maximum number of training rows on which quantiles, categories and k-means are fitted. A larger table is sampled
+    with a fixed seed.
     """
     max_table_mb: float | None
-    """Largest table, as 32-bit numbers, that is held in memory; of a larger one a sample is held, and each epoch reads
-    it from the file; null = a fifth of the memory of the machine and of the device.
+    """Maximum size of a table, in 32-bit numbers, that is held in memory. Of a larger table only a sample is held, and
+    each epoch reads the rows from the file. null: a fifth of the memory of the machine and of the device.
     """
     max_missing_fraction: float
-    """A column with a larger share of NaN and inf than this is dropped."""
+    """Columns with a larger fraction of NaN and infinite values are dropped."""
     max_constant_fraction: float
-    """A column whose commonest value fills this share or more is dropped; 1 = wholly constant ones only."""
+    """Columns whose most common value occurs in this fraction of the rows or more are dropped. 1 drops constant
+    columns only.
+    """
     duplicate_correlation: float
-    """A column whose |Pearson r| with an earlier one reaches this is dropped as its duplicate."""
+    """Columns whose absolute Pearson correlation with an earlier column reaches this value are dropped."""
     clip_lower_percentile: float
-    """Values below this percentile of their column are raised to it."""
+    """Values below this percentile of their column are replaced by it."""
     clip_upper_percentile: float
-    """Values above this percentile of their column are lowered to it."""
+    """Values above this percentile of their column are replaced by it."""
     normalization_method: Literal["standard", "robust", "rank_gauss"]
-    """Scaling of each column: mean and standard deviation; median and IQR / 1.349; ranks to a Gaussian."""
+    """Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by
+    mapping ranks to a Gaussian (rank_gauss).
+    """
     category_assignment: Literal["auto", "manual", "hybrid"]
-    """auto discovers the categories, manual reads all of them from a mapping file, hybrid reads some and discovers the
-    rest.
+    """How categories are found: auto discovers all of them, manual reads all of them from a mapping file, and hybrid
+    reads some and discovers the others.
     """
     category_mapping_file: str | Path | None
-    """JSON file {category: [column names or indices]} for manual and hybrid; null for auto."""
+    """JSON file {category: [column names or indices]}. It is required for manual and hybrid, and null for auto."""
     num_categories_auto: int | None
-    """Number of discovered categories; null lets cross-validated quality decide."""
+    """Number of discovered categories. null chooses it by cross-validated quality."""
     orthogonality_target: float
-    """Largest |cosine| allowed between two categories' centroids; lower leaves fewer categories."""
+    """Upper limit of the absolute cosine between the centroids of any two categories. A lower limit leads to fewer
+    categories.
+    """
     comparison_rate: float | None
-    """Bits at which partitions are compared, over those a Gaussian source needs for target_quality; null = 1, then 1.5
-    and 2 while no codebook sizes are expected to meet the targets.
+    """Rate at which partitions are compared, in units of the rate that a Gaussian source needs for target_quality.
+    null compares at 1, and also at 2 if the resulting codebook sizes are not expected to meet the targets.
     """
     min_features_per_category: int
-    """A smaller category is merged into its nearest; no column is dropped for it."""
+    """Minimum number of columns of a category. A smaller category is merged into the nearest one; its columns are
+    kept.
+    """
     max_clusters: int
-    """Categories that discovery starts from, before it merges."""
+    """Maximum number of categories. Discovery starts with this number and merges them."""
     embedding_dim: int
-    """Width of a category's embedding, at most its columns rounded up to a multiple of 4."""
+    """Maximum width of a category's embedding. It is not wider than the number of columns of the category, rounded up
+    to a multiple of 4.
+    """
     hidden_dim: int | None
-    """Width of the encoders' hidden layers, half the decoder's (a quarter with joint tokens); null = auto."""
+    """Width of the hidden layer of each encoder. The decoder's hidden layer is 2 times as wide, and 4 times with joint
+    tokens. null: automatic, 16 to 128 by the number of training rows.
+    """
     compression_ratios: str | list[Any]
-    """Latent width of each level over embedding_dim, coarse to fine; rounded up to a multiple of 4, at most the
-    category's columns rounded up likewise.
+    """Latent width of each level in units of embedding_dim, coarse to fine. Each width is rounded up to a multiple of
+    4 and is not larger than the number of columns of the category, rounded up likewise.
     """
     factors: list[Any] | None
-    """Latent width and codebook size of each level, for every category; null = auto."""
+    """Latent width and codebook size of each level, for all categories. null: automatic."""
     category_factors: dict[str, Any] | None
-    """The same for single categories, by name; it wins over factors."""
+    """Latent width and codebook size of each level for single categories, by name. It overrides factors."""
     assignment: Literal["local", "joint"]
-    """local: a token depends on its own category's columns alone; joint: all tokens of a row are chosen together, at
-    higher quality.
+    """How tokens are assigned. local: a token depends on the columns of its own category only. joint: all tokens of a
+    row are chosen together, which gives a higher quality at the same bits.
     """
     target_quality: float
-    """Held-out quality that automatic codebook sizes aim at, with the fewest bits; 1 = as much as max_bits allows."""
+    """Reconstruction quality on held-out rows that the automatic codebook sizes should reach with the fewest bits. 1
+    uses all bits that max_bits allows.
+    """
     max_bits: float | None
-    """Most bits that automatic codebook sizes may spend on a row; null = no limit."""
+    """Maximum bits per row of the automatic codebook sizes. null: no limit."""
     warm_start: bool
-    """Start from the closed form (PCA, k-means, ridge) at epoch 0; false = random initialization."""
+    """Whether the network is initialized in closed form (principal axes, residual k-means, ridge regression). false
+    initializes it randomly.
+    """
     epochs: int
-    """Passes over the training rows; 0 keeps the warm start as it is."""
+    """Number of passes over the training rows. 0 keeps the initialized network as it is."""
     batch_size: int
-    """Training rows in an optimizer step."""
+    """Maximum number of training rows in an optimizer step."""
     val_batch_size: int
-    """Validation rows evaluated at once; changes memory, not metrics."""
+    """Number of validation rows that are evaluated together. It changes the use of memory, but not the metrics."""
     learning_rate: float
-    """Step size of the optimizer at the start of its schedule."""
+    """Maximum learning rate of the schedule (linear warm-up, then cosine decay)."""
     val_every_n_epochs: int
-    """Epochs from one validation to the next; only validated epochs can become the best model."""
+    """Number of epochs between two validations. Only a validated epoch can become the best model."""
     reconstruction_weight: float
-    """Squared error of the reconstruction, in normalized units."""
+    """Weight of the mean squared reconstruction error in normalized units."""
     commitment_cost: float
-    """Distance of the latents from their codes, over the embedding's energy."""
+    """Weight of the commitment loss: squared distance between latents and their codes, relative to the energy of the
+    embedding.
+    """
     orthogonality_weight: float
-    """Redundancy between different categories' latents; it does not change the categories themselves."""
+    """Weight of the orthogonality loss: mean squared correlation between latents of different categories. It does not
+    change the categories.
+    """
     informativeness_weight: float
-    """Error of the partial decoders, which read one category up to one level."""
+    """Weight of the informativeness loss: mean squared error of the category decoders, which reconstruct the columns
+    of a category from its own tokens.
+    """
     topo_weight: float
-    """Mismatch between distances in feature space and in the quantized latent space."""
+    """Weight of the topographic loss: 1 - correlation between distances in feature space and in the quantized latent
+    space.
+    """
     topo_samples: int
-    """Rows of a step whose distances are compared; more than a batch has means all of it."""
+    """Number of rows of a batch whose distances the topographic loss compares. If it is larger than the batch, all
+    rows are compared.
+    """
     use_ema: bool
-    """Codes follow a moving average of their latents; false trains them by a codebook loss."""
+    """Whether codes follow an exponential moving average of their latents. false trains them by a codebook loss."""
     ema_decay: float
-    """Share of the moving average that a step keeps; higher is slower and steadier."""
+    """Decay of the exponential moving average in each step. A higher value makes codes change more slowly."""
     dead_code_reset_interval: int
-    """Optimizer steps from one search for dead codes to the next; 0 = never."""
+    """Number of optimizer steps between two replacements of dead codes. 0: never. There are none in the last fifth of
+    the planned steps.
+    """
     dead_code_threshold: float
-    """A code is dead at or below this percentile of usage and below a tenth of its fair share; lower resets fewer
-    codes.
+    """A code is dead if its usage is at or below this percentile of its codebook and below a tenth of even usage. A
+    lower percentile replaces fewer codes.
     """
     dead_code_max_reset_fraction: float
-    """Largest share of a codebook that one reset may move."""
+    """Maximum fraction of a codebook that is replaced at once."""
     checkpoint_use_composite: bool
-    """Score epochs by the composite of loss, topography and quality; false = by validation loss alone."""
+    """Whether epochs are compared by a composite score of validation loss, topographic correlation and quality. false
+    compares them by validation loss only.
+    """
     checkpoint_loss_weight: float
-    """Weight of the validation loss in the score."""
+    """Weight of the validation loss in the composite score."""
     checkpoint_topo_weight: float
-    """Weight of 1 - topographic correlation in the score."""
+    """Weight of 1 - topographic correlation in the composite score."""
     checkpoint_quality_weight: float
-    """Weight of 1 - reconstruction quality in the score."""
+    """Weight of 1 - reconstruction quality in the composite score."""
     checkpoint_dir: str | Path | None
-    """Directory of last.pt; null = output_dir."""
+    """Directory of last.pt. null: output_dir."""
     save_every: int | None
-    """Epochs from one last.pt to the next; null = at each validation."""
+    """Number of epochs between two saves of last.pt. null: at each validation."""
     resume_from: str | Path | None
-    """best_model.pt, last.pt or a directory that holds one, to go on from; null = a new run."""
+    """Run to resume: its best_model.pt, its last.pt, or its directory. null: a new run."""
     early_stopping_patience: int
-    """Epochs without a better score after which training stops; at least epochs = never."""
+    """Number of epochs without a better score after which training stops. If it is not smaller than epochs, training
+    never stops early.
+    """
     early_stopping_min_delta: float
-    """Smallest drop of the score that counts as better for early stopping."""
+    """Minimum decrease of the score that early stopping counts as an improvement."""
     use_torch_compile: bool
-    """Compile with torch.compile where that is expected to pay and a compiler is found."""
+    """Whether the training step is compiled with torch.compile, if this is expected to save time and a compiler is
+    installed.
+    """
     device: str
-    """Device to run on; auto = the first CUDA device, else the CPU."""
+    """Device of the computation. auto: the first CUDA device, or the CPU if there is none."""
     random_seed: int
-    """Seed of everything random in training, apart from the split."""
+    """Seed of all random numbers of a run except the split."""
     verbose: bool
-    """Print every dropped column, every key of the configuration and a line for each validation."""
+    """Whether every dropped column, the schedule and a line for each validation are printed."""

@@ -1,4 +1,4 @@
-"""How features form categories, and how wide the network and how large its codebooks are."""
+"""Settings of the categories, the widths of the network and the sizes of its codebooks."""
 
 import math
 from collections.abc import Iterator
@@ -9,45 +9,53 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from spinlock.config.section import Conflict, FilePath, Section, setting
 
 LEVEL_COUNT = 3
-"""Levels of every category, coarse to fine: fixed, as a token file has three columns for each category."""
+"""Quantization levels of each category, coarse to fine. A token file has three columns for each category."""
 
 MAX_RATIO = 1000.0
 
 
 class CategorySettings(Section):
-    """How the columns are grouped into categories."""
+    """How columns are grouped into categories."""
 
     category_assignment: Literal["auto", "manual", "hybrid"] = setting(
         "auto",
-        "auto discovers the categories, manual reads all of them from a mapping file, "
-        "hybrid reads some and discovers the rest.",
+        "How categories are found: auto discovers all of them, manual reads all of them from a mapping file, and "
+        "hybrid reads some and discovers the others.",
     )
     category_mapping_file: FilePath | None = setting(
-        None, "JSON file {category: [column names or indices]} for manual and hybrid; null for auto."
+        None,
+        "JSON file {category: [column names or indices]}. It is required for manual and hybrid, and null for auto.",
     )
     num_categories_auto: int | None = setting(
         None,
-        "Number of discovered categories; null lets cross-validated quality decide.",
+        "Number of discovered categories. null chooses it by cross-validated quality.",
         unit="categories",
         ge=1,
     )
     orthogonality_target: float = setting(
         0.25,
-        "Largest |cosine| allowed between two categories' centroids; lower leaves fewer categories.",
+        "Upper limit of the absolute cosine between the centroids of any two categories. "
+        "A lower limit leads to fewer categories.",
         unit="|cosine|",
         gt=0,
         le=1,
     )
     comparison_rate: float | None = setting(
         None,
-        "Bits at which partitions are compared, over those a Gaussian source needs for target_quality; "
-        "null = 1, then 1.5 and 2 while no codebook sizes are expected to meet the targets.",
+        "Rate at which partitions are compared, in units of the rate that a Gaussian source needs for target_quality. "
+        "null compares at 1, and also at 2 if the resulting codebook sizes are not expected to meet the targets.",
         gt=0,
     )
     min_features_per_category: int = setting(
-        3, "A smaller category is merged into its nearest; no column is dropped for it.", unit="columns", ge=1
+        3,
+        "Minimum number of columns of a category. A smaller category is merged into the nearest one; "
+        "its columns are kept.",
+        unit="columns",
+        ge=1,
     )
-    max_clusters: int = setting(50, "Categories that discovery starts from, before it merges.", unit="categories", ge=1)
+    max_clusters: int = setting(
+        50, "Maximum number of categories. Discovery starts with this number and merges them.", unit="categories", ge=1
+    )
 
     @property
     def discovers_categories(self) -> bool:
@@ -55,7 +63,7 @@ class CategorySettings(Section):
         return self.category_assignment != "manual"
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A mapping file and a number of categories are given where they are read, and only there."""
+        """Yield a conflict if a mapping file or a number of categories is missing, or is given and not used."""
         mode, mapping, count = self.category_assignment, self.category_mapping_file, self.num_categories_auto
         if mode != "auto" and mapping is None:
             reason = f"category_assignment {mode} needs a category_mapping_file"
@@ -73,10 +81,14 @@ class CategorySettings(Section):
 
 
 class LevelFactors(Section):
-    """The size of one level of a category; null is worked out from the rows and the spectrum."""
+    """Sizes of one level of a category; null means automatic."""
 
-    latent_dim: int | None = setting(None, "Width of the level's latent; null = from the ratio.", unit="dims", ge=1)
-    num_codes: int | None = setting(None, "Codes in the level's codebook; null = auto.", unit="codes", ge=1)
+    latent_dim: int | None = setting(
+        None, "Width of the level's latents. null: from compression_ratios.", unit="dims", ge=1
+    )
+    num_codes: int | None = setting(
+        None, "Number of codes in the level's codebook. null: automatic.", unit="codes", ge=1
+    )
 
 
 LevelTriple = Annotated[tuple[LevelFactors, LevelFactors, LevelFactors], Field(strict=False)]
@@ -119,57 +131,62 @@ RatioText = Annotated[
     ),
 ]
 
-_THREE_LEVELS = "three {latent_dim, num_codes}, coarse to fine, either of them null for auto"
+_THREE_LEVELS = "three {latent_dim, num_codes}, coarse to fine, each value a number or null for automatic"
 
 
 class ModelSettings(Section):
-    """The widths of the network, the sizes of its codebooks and the way it assigns codes."""
+    """Widths of the network, sizes of its codebooks, and the assignment of tokens."""
 
     embedding_dim: int = setting(
         126,
-        "Width of a category's embedding, at most its columns rounded up to a multiple of 4.",
+        "Maximum width of a category's embedding. It is not wider than the number of columns of the category, rounded "
+        "up to a multiple of 4.",
         unit="dims",
         ge=1,
     )
     hidden_dim: int | None = setting(
         None,
-        "Width of the encoders' hidden layers, half the decoder's (a quarter with joint tokens); null = auto.",
+        "Width of the hidden layer of each encoder. The decoder's hidden layer is 2 times as wide, and 4 times with "
+        "joint tokens. null: automatic, 16 to 128 by the number of training rows.",
         unit="dims",
         ge=1,
     )
     compression_ratios: RatioText = setting(
         "0.5:1:1.5",
-        "Latent width of each level over embedding_dim, coarse to fine; "
-        "rounded up to a multiple of 4, at most the category's columns rounded up likewise.",
+        "Latent width of each level in units of embedding_dim, coarse to fine. Each width is rounded up to a multiple "
+        "of 4 and is not larger than the number of columns of the category, rounded up likewise.",
         expected='three positive numbers, coarse to fine, as "a:b:c" or as a list',
     )
     factors: LevelTriple | None = setting(
         None,
-        "Latent width and codebook size of each level, for every category; null = auto.",
+        "Latent width and codebook size of each level, for all categories. null: automatic.",
         expected=f"{_THREE_LEVELS}; or null",
     )
     category_factors: dict[str, LevelTriple] | None = setting(
         None,
-        "The same for single categories, by name; it wins over factors.",
+        "Latent width and codebook size of each level for single categories, by name. It overrides factors.",
         expected=f"a mapping from a category's name to {_THREE_LEVELS}; or null",
     )
     assignment: Literal["local", "joint"] = setting(
         "local",
-        "local: a token depends on its own category's columns alone; "
-        "joint: all tokens of a row are chosen together, at higher quality.",
+        "How tokens are assigned. local: a token depends on the columns of its own category only. "
+        "joint: all tokens of a row are chosen together, which gives a higher quality at the same bits.",
     )
     target_quality: float = setting(
         0.9,
-        "Held-out quality that automatic codebook sizes aim at, with the fewest bits; 1 = as much as max_bits allows.",
-        unit="share of variance",
+        "Reconstruction quality on held-out rows that the automatic codebook sizes should reach with the fewest bits. "
+        "1 uses all bits that max_bits allows.",
+        unit="fraction of variance",
         gt=0,
         le=1,
     )
     max_bits: float | None = setting(
-        None, "Most bits that automatic codebook sizes may spend on a row; null = no limit.", unit="bits per row", ge=1
+        None, "Maximum bits per row of the automatic codebook sizes. null: no limit.", unit="bits per row", ge=1
     )
     warm_start: bool = setting(
-        True, "Start from the closed form (PCA, k-means, ridge) at epoch 0; false = random initialization."
+        True,
+        "Whether the network is initialized in closed form (principal axes, residual k-means, ridge regression). "
+        "false initializes it randomly.",
     )
 
     @property
@@ -180,5 +197,5 @@ class ModelSettings(Section):
 
     @property
     def level_count(self) -> int:
-        """The number of levels of every category."""
+        """Number of levels of each category."""
         return LEVEL_COUNT

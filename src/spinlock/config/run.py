@@ -1,4 +1,4 @@
-"""Which epoch becomes the best model, what is saved when, when training stops, and where it runs."""
+"""Settings of the choice of the best epoch, of checkpoints, early stopping, device and randomness."""
 
 from collections.abc import Iterator
 
@@ -16,40 +16,50 @@ _SCORE_KEYS = (
 class CheckpointSettings(Section):
     """composite = loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality).
 
-    Lower is better. The same score picks the best model and stops the training.
+    Lower is better. The best epoch has the lowest score, and early stopping watches the same score.
     """
 
     checkpoint_use_composite: bool = setting(
         True,
-        "Score epochs by the composite of loss, topography and quality; false = by validation loss alone.",
+        "Whether epochs are compared by a composite score of validation loss, topographic correlation and quality. "
+        "false compares them by validation loss only.",
     )
-    checkpoint_loss_weight: float = setting(1.0, "Weight of the validation loss in the score.", ge=0)
-    checkpoint_topo_weight: float = setting(0.5, "Weight of 1 - topographic correlation in the score.", ge=0)
-    checkpoint_quality_weight: float = setting(0.5, "Weight of 1 - reconstruction quality in the score.", ge=0)
-    checkpoint_dir: FilePath | None = setting(None, "Directory of last.pt; null = output_dir.", identity=False)
+    checkpoint_loss_weight: float = setting(1.0, "Weight of the validation loss in the composite score.", ge=0)
+    checkpoint_topo_weight: float = setting(0.5, "Weight of 1 - topographic correlation in the composite score.", ge=0)
+    checkpoint_quality_weight: float = setting(
+        0.5, "Weight of 1 - reconstruction quality in the composite score.", ge=0
+    )
+    checkpoint_dir: FilePath | None = setting(None, "Directory of last.pt. null: output_dir.", identity=False)
     save_every: int | None = setting(
-        None, "Epochs from one last.pt to the next; null = at each validation.", unit="epochs", ge=1, identity=False
+        None,
+        "Number of epochs between two saves of last.pt. null: at each validation.",
+        unit="epochs",
+        ge=1,
+        identity=False,
     )
     resume_from: FilePath | None = setting(
-        None, "best_model.pt, last.pt or a directory that holds one, to go on from; null = a new run.", identity=False
+        None,
+        "Run to resume: its best_model.pt, its last.pt, or its directory. null: a new run.",
+        identity=False,
     )
     early_stopping_patience: int = setting(
         250,
-        "Epochs without a better score after which training stops; at least epochs = never.",
+        "Number of epochs without a better score after which training stops. "
+        "If it is not smaller than epochs, training never stops early.",
         unit="epochs",
         ge=1,
         identity=False,
     )
     early_stopping_min_delta: float = setting(
         0.001,
-        "Smallest drop of the score that counts as better for early stopping.",
+        "Minimum decrease of the score that early stopping counts as an improvement.",
         unit="score, absolute",
         ge=0,
         identity=False,
     )
 
     def conflicts(self) -> Iterator[Conflict]:
-        """A composite score whose weights are all 0 cannot tell epochs apart."""
+        """Yield a conflict if all weights of the composite score are 0."""
         weights = (self.checkpoint_loss_weight, self.checkpoint_topo_weight, self.checkpoint_quality_weight)
         if self.checkpoint_use_composite and not any(weights):
             yield Conflict(_SCORE_KEYS, "a composite score needs at least one weight above 0")
@@ -57,21 +67,24 @@ class CheckpointSettings(Section):
 
 
 class RuntimeSettings(Section):
-    """Device, compilation, randomness and how much is said."""
+    """Device, compilation, random seed and verbosity."""
 
     use_torch_compile: bool = setting(
-        True, "Compile with torch.compile where that is expected to pay and a compiler is found.", identity=False
+        True,
+        "Whether the training step is compiled with torch.compile, if this is expected to save time and a compiler is "
+        "installed.",
+        identity=False,
     )
     device: str = setting(
         "auto",
-        "Device to run on; auto = the first CUDA device, else the CPU.",
+        "Device of the computation. auto: the first CUDA device, or the CPU if there is none.",
         expected="auto, cpu, cuda or cuda:N",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?)$",
         identity=False,
     )
-    random_seed: int = setting(42, "Seed of everything random in training, apart from the split.", ge=0, le=MAX_SEED)
+    random_seed: int = setting(42, "Seed of all random numbers of a run except the split.", ge=0, le=MAX_SEED)
     verbose: bool = setting(
         False,
-        "Print every dropped column, every key of the configuration and a line for each validation.",
+        "Whether every dropped column, the schedule and a line for each validation are printed.",
         identity=False,
     )

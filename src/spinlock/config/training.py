@@ -1,83 +1,107 @@
-"""How long and how fast the network is trained, on which losses, and how its codebooks are kept alive."""
+"""Settings of the optimization, the losses and the codebooks."""
 
 from spinlock.config.section import Section, setting
 
 
-class OptimisationSettings(Section):
-    """Epochs, batches and step size."""
+class OptimizationSettings(Section):
+    """Epochs, batch sizes and learning rate."""
 
     epochs: int = setting(
-        410, "Passes over the training rows; 0 keeps the warm start as it is.", unit="epochs", ge=0, identity=False
+        410,
+        "Number of passes over the training rows. 0 keeps the initialized network as it is.",
+        unit="epochs",
+        ge=0,
+        identity=False,
     )
-    batch_size: int = setting(1024, "Training rows in an optimizer step.", unit="rows", ge=1)
+    batch_size: int = setting(1024, "Maximum number of training rows in an optimizer step.", unit="rows", ge=1)
     val_batch_size: int = setting(
-        1024, "Validation rows evaluated at once; changes memory, not metrics.", unit="rows", ge=1
+        1024,
+        "Number of validation rows that are evaluated together. It changes the use of memory, but not the metrics.",
+        unit="rows",
+        ge=1,
     )
     learning_rate: float = setting(
-        0.0007, "Step size of the optimizer at the start of its schedule.", gt=0, le=1, identity=False
+        0.0007, "Maximum learning rate of the schedule (linear warm-up, then cosine decay).", gt=0, le=1, identity=False
     )
     val_every_n_epochs: int = setting(
         5,
-        "Epochs from one validation to the next; only validated epochs can become the best model.",
+        "Number of epochs between two validations. Only a validated epoch can become the best model.",
         unit="epochs",
         ge=1,
     )
 
 
 class LossSettings(Section):
-    """The weight of each term of the training loss; 0 switches a term off."""
+    """Weights of the terms of the training loss; 0 switches a term off."""
 
-    reconstruction_weight: float = setting(1.0, "Squared error of the reconstruction, in normalized units.", ge=0)
+    reconstruction_weight: float = setting(
+        1.0, "Weight of the mean squared reconstruction error in normalized units.", ge=0
+    )
     commitment_cost: float = setting(
-        0.5, "Distance of the latents from their codes, over the embedding's energy.", ge=0
+        0.5,
+        "Weight of the commitment loss: squared distance between latents and their codes, relative to the energy of "
+        "the embedding.",
+        ge=0,
     )
     orthogonality_weight: float = setting(
         0.1,
-        "Redundancy between different categories' latents; it does not change the categories themselves.",
+        "Weight of the orthogonality loss: mean squared correlation between latents of different categories. "
+        "It does not change the categories.",
         ge=0,
     )
     informativeness_weight: float = setting(
-        0.1, "Error of the partial decoders, which read one category up to one level.", ge=0
+        0.1,
+        "Weight of the informativeness loss: mean squared error of the category decoders, which reconstruct the "
+        "columns of a category from its own tokens.",
+        ge=0,
     )
     topo_weight: float = setting(
         0.45,
-        "Mismatch between distances in feature space and in the quantized latent space.",
+        "Weight of the topographic loss: 1 - correlation between distances in feature space and in the quantized "
+        "latent space.",
         ge=0,
     )
     topo_samples: int = setting(
         1024,
-        "Rows of a step whose distances are compared; more than a batch has means all of it.",
+        "Number of rows of a batch whose distances the topographic loss compares. "
+        "If it is larger than the batch, all rows are compared.",
         unit="rows",
         ge=3,
     )
 
 
 class CodebookSettings(Section):
-    """How codes follow the data, and when one that nobody uses is moved."""
+    """How codes are updated, and when unused codes are replaced."""
 
     use_ema: bool = setting(
-        True, "Codes follow a moving average of their latents; false trains them by a codebook loss."
+        True,
+        "Whether codes follow an exponential moving average of their latents. false trains them by a codebook loss.",
     )
     ema_decay: float = setting(
         0.995,
-        "Share of the moving average that a step keeps; higher is slower and steadier.",
+        "Decay of the exponential moving average in each step. A higher value makes codes change more slowly.",
         ge=0,
         lt=1,
     )
     dead_code_reset_interval: int = setting(
         10000,
-        "Optimizer steps from one search for dead codes to the next; 0 = never.",
+        "Number of optimizer steps between two replacements of dead codes. 0: never. There are none in the last fifth "
+        "of the planned steps.",
         unit="optimizer steps",
         ge=0,
     )
     dead_code_threshold: float = setting(
         10.0,
-        "A code is dead at or below this percentile of usage and below a tenth of its fair share; "
-        "lower resets fewer codes.",
+        "A code is dead if its usage is at or below this percentile of its codebook and below a tenth of even usage. "
+        "A lower percentile replaces fewer codes.",
         unit="percentile",
         ge=0,
         le=100,
     )
     dead_code_max_reset_fraction: float = setting(
-        0.5, "Largest share of a codebook that one reset may move.", unit="share of codes", ge=0, le=1
+        0.5,
+        "Maximum fraction of a codebook that is replaced at once.",
+        unit="fraction of codes",
+        ge=0,
+        le=1,
     )

@@ -6,7 +6,7 @@ from spinlock.config.data import CleaningSettings, DataSettings
 from spinlock.config.model import CategorySettings, ModelSettings
 from spinlock.config.run import CheckpointSettings, RuntimeSettings
 from spinlock.config.schema import file_schema
-from spinlock.config.training import CodebookSettings, LossSettings, OptimisationSettings
+from spinlock.config.training import CodebookSettings, LossSettings, OptimizationSettings
 
 
 # pydantic collects fields from the last base to the first: read upwards, this is the order of the keys.
@@ -15,7 +15,7 @@ class VQVAEConfig(
     CheckpointSettings,
     CodebookSettings,
     LossSettings,
-    OptimisationSettings,
+    OptimizationSettings,
     ModelSettings,
     CategorySettings,
     CleaningSettings,
