@@ -21,10 +21,10 @@ from spinlock.model.network.joint_codes import JointCodes
 from spinlock.model.spec import LEVELS
 
 RIDGE = 60.0
-"""Ridge strength lambda, in rows. Held-out quality is constant between 30 and 100."""
+"""Ridge strength lambda, in rows. Held-out quality hardly changes between 30 and 100."""
 
 ROUNDS = 4
-"""Rounds of assignment and regression; more of them hardly raise the quality."""
+"""Rounds of assignment and regression."""
 
 BEAM_WIDTH, SWEEPS = 4, 2
 """Effort of the assignment between rounds, which is less than that of encoding."""

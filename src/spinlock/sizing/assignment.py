@@ -36,13 +36,13 @@ TRIAL_ROUNDS = 2
 """Rounds of the fit of joint codes in a trial."""
 
 TRIAL_RIDGE = RIDGE_GRID[1]
-"""Ridge strength of joint trials; the joint codes replace the decoder, which hardly depends on it."""
+"""Ridge strength of joint trials. It is not optimized, since joint codes replace the decoder."""
 
 MAX_JOINT_CODES = 12_288
 """Maximum number of joint codes: they are fitted all at once, with memory that grows with the square of the number."""
 
 MAX_JOINT_PARTITIONS = 3
-"""Number of partitions on which joint codes are tried, which takes far longer than a local trial."""
+"""Number of partitions on which joint codes are tried, since a joint trial takes longer than a local one."""
 
 COMPARISON_ROUNDS = 2
 """Rounds of the fit of joint codes with which a local model is compared."""
@@ -113,7 +113,7 @@ class Assignment(ABC):
 
 
 class LocalAssignment(Assignment):
-    """A token is the code nearest to its own category's columns; epochs train the whole network."""
+    """A token depends on the columns of its category alone; epochs train the whole network."""
 
     name: ClassVar[str] = "local"
     decoder_width: ClassVar[int] = 2

@@ -21,7 +21,7 @@ from spinlock.sizing.bit_allocation import Triple, total_bits
 
 MAX_FIT_ROWS = 4096
 MAX_HELD_OUT_ROWS = 2048
-"""A trial uses at most this many rows of each part, so that it takes less than a second."""
+"""A trial uses at most so many rows of each part, since a search makes many trials."""
 
 MAX_VERSIONS = 3
 """Versions of the rows, interpolated ones included, on which a trial of joint codes fits them."""
