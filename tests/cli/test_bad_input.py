@@ -96,9 +96,13 @@ TABLES = {
     "text": faulty_table(table(np.full((40, 12), b"word")), "holds text", "real numbers"),
     "complex": faulty_table(table(X.astype(complex)), "complex numbers", "real numbers"),
     "no rows": faulty_table(table(X[:0]), "other.h5", "has no rows"),
-    "other family": faulty_table(table(X, family="other"), "no group /features/sdf", "one of the existing groups: other"),
+    "other family": faulty_table(
+        table(X, family="other"), "no group /features/sdf", "one of the existing groups: other"
+    ),
     "other type": faulty_table(
-        table(X.reshape(40, 2, 12), feature_type="per_trajectory"), "/features/sdf/aggregated", "existing groups: per_trajectory"
+        table(X.reshape(40, 2, 12), feature_type="per_trajectory"),
+        "/features/sdf/aggregated",
+        "existing groups: per_trajectory",
     ),
     "no label": Case(
         (*TRAIN, "--set", "split_by=labels/solver", "--input"),
