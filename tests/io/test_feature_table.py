@@ -10,7 +10,8 @@ import torch
 
 from spinlock.errors import DataError
 from spinlock.io import feature_table
-from spinlock.io.feature_table import feature_values, memory_limit, read_features
+from spinlock.io.arrays import feature_values
+from spinlock.io.feature_table import memory_limit, read_features
 from spinlock.io.stored_rows import StoredRows
 from tests.tables import write_table
 
@@ -27,7 +28,7 @@ class TestArrays:
     def test_every_kind_of_table_is_the_same_table(self, source: Any) -> None:
         table = read_features(source, feature_names=NAMES)
         np.testing.assert_array_equal(table.rows, X)
-        assert table.rows.dtype == np.float32
+        assert np.asarray(table.rows).dtype == np.float32
         assert (table.path, table.family, table.feature_type) == ("<memory>", "sdf", "aggregated")
         assert (table.num_operators, table.rows_per_operator) == (12, 1)
         assert table.names == tuple(NAMES)

@@ -1,0 +1,176 @@
+"""The messages of a plan: which of them are printed, and their figures."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinlock.categories.candidates import ALL_FIXED
+from spinlock.config import config_from_mapping
+from spinlock.metrics.rate_distortion import gaussian_bits
+from spinlock.training.messages import adaptation_messages, schedule_messages, unmet_orthogonality, unmet_quality
+from spinlock.training.plan import Plan
+from tests.training.runs import config, plan_of, table_at
+
+SIZES = [{"latent_dim": 4, "num_codes": 8}] * 3
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A plan of 216 training rows in batches of 54, with given codebook sizes."""
+    folder = tmp_path_factory.mktemp("messages")
+    table_at(folder)
+    return plan_of(config(folder, factors=SIZES))
+
+
+def with_config(plan: Plan, **settings: Any) -> Plan:
+    return replace(plan, config=config_from_mapping(plan.config.model_dump(mode="json") | settings, where="test"))
+
+
+def with_selection(plan: Plan, **values: Any) -> Plan:
+    chosen = {
+        key: values.pop(key) for key in ("cosine", "adjustable_cosine", "num_categories", "distance") & values.keys()
+    }
+    selection = plan.selection
+    return replace(plan, selection=replace(selection, chosen=replace(selection.chosen, **chosen), **values))
+
+
+def met(plan: Plan) -> Plan:
+    """The plan with expectations that meet all targets."""
+    return with_selection(plan, expected_quality=1.0, expected_utilization=1.0, meets_target=True, notes=())
+
+
+def only(messages: list[str], start: str) -> str:
+    """The message that begins with ``start``; there is one."""
+    (message,) = [message for message in messages if message.startswith(start)]
+    return message
+
+
+class TestAdaptations:
+    def test_nothing_is_said_of_a_table_that_fits_the_configuration(self, plan: Plan) -> None:
+        assert adaptation_messages(met(with_config(plan, batch_size=54, topo_samples=54))) == []
+
+    def test_smaller_batches(self, plan: Plan) -> None:
+        messages = adaptation_messages(met(plan))
+        assert messages == [
+            "batch size 54 instead of 64: 216 training rows, 4 equal batches",
+            "topo_samples 54 instead of 1024: the batch has no more rows",
+        ]
+
+    def test_notes_of_the_selection_come_first(self, plan: Plan) -> None:
+        assert adaptation_messages(with_selection(plan, notes=("a note",)))[0] == "a note"
+
+    def test_the_limit_of_automatic_codebooks(self, plan: Plan) -> None:
+        automatic = with_selection(met(plan), automatic=True)
+        message = only(adaptation_messages(automatic), "codebooks of at most")
+        assert message == "codebooks of at most 4 codes: 216 training and 24 validation rows, 20 and 5 for each code"
+        assert not any(each.startswith("codebooks") for each in adaptation_messages(met(plan)))
+
+    @pytest.mark.parametrize(
+        ("automatic", "codebooks"), [(False, "given codebooks"), (True, "codebooks that the quality needs")]
+    )
+    def test_a_utilization_that_cannot_be_shown(self, plan: Plan, automatic: bool, codebooks: str) -> None:
+        short = with_selection(met(plan), expected_utilization=0.1234, automatic=automatic)
+        message = only(adaptation_messages(short), "utilization")
+        assert message == f"utilization 0.123 expected: 24 validation rows are too few to show 0.8 of the {codebooks}"
+
+    def test_a_table_in_its_file(self, tmp_path: Path) -> None:
+        table_at(tmp_path)
+        for assignment, epochs in (
+            ("local", "each epoch reads all 216 training rows"),
+            ("joint", "joint codes are fitted and trained on these rows"),
+        ):
+            settings = config(tmp_path, factors=SIZES, max_table_mb=0.02, fit_rows=100, assignment=assignment)
+            message = only(adaptation_messages(plan_of(settings)), "the table stays")
+            held = "100 training and 24 validation rows are held for fitting and metrics"
+            assert message == f"the table stays in its file (max_table_mb): {held}; {epochs}"
+
+    def test_unmet_expectations_are_among_them(self, plan: Plan) -> None:
+        short = with_selection(met(plan), expected_quality=0.5, meets_target=False, cosine=0.4, adjustable_cosine=0.4)
+        messages = adaptation_messages(short)
+        assert unmet_quality(short) in messages
+        assert unmet_orthogonality(short) in messages
+
+
+class TestUnmetQuality:
+    def test_given_sizes(self, plan: Plan) -> None:
+        short = with_selection(plan, expected_quality=0.5)
+        assert plan.spectrum is not None
+        required = gaussian_bits(plan.spectrum, min(0.999, plan.config.target_quality))
+        assert unmet_quality(short) == (
+            f"quality 0.500 expected, below target_quality {plan.config.target_quality:g}, at "
+            f"{plan.spec.bits_per_row:.0f} bits; a Gaussian source of this covariance needs {required:.0f} bits; "
+            "all sizes are given"
+        )
+
+    def test_a_limit_on_the_bits(self, plan: Plan) -> None:
+        limited = with_config(with_selection(plan, expected_quality=0.5, automatic=True), max_bits=30.0)
+        assert unmet_quality(limited).endswith(", max_bits allows 30")
+
+    def test_too_few_rows_for_the_bits(self, plan: Plan) -> None:
+        high = with_config(with_selection(plan, expected_quality=0.5, automatic=True), target_quality=0.999)
+        assert "more rows, or more categories (a higher orthogonality_target), allow more" in unmet_quality(high)
+
+    def test_rows_that_larger_codebooks_would_memorize(self, plan: Plan) -> None:
+        low = with_config(with_selection(plan, expected_quality=0.1, automatic=True), target_quality=0.2)
+        message = unmet_quality(low)
+        assert "larger codebooks would memorize the 216 training rows. More rows" in message
+        assert message.endswith("would help")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_categories": 1}, "one category only: the columns are too few or too similar for a second one"),
+        (
+            {"distance": ALL_FIXED},
+            "largest centroid cosine 0.400 of the given categories is not below orthogonality_target 0.25",
+        ),
+        (
+            {"adjustable_cosine": 0.1},
+            "two given categories have a centroid cosine of 0.400, not below orthogonality_target 0.25; the discovered "
+            "ones are below it",
+        ),
+        (
+            {"adjustable_cosine": 0.4},
+            "largest centroid cosine 0.400 is not below orthogonality_target 0.25: no partition that was tried is",
+        ),
+    ],
+    ids=["one category", "all given", "two given", "none"],
+)
+def test_unmet_orthogonality(plan: Plan, values: dict[str, Any], message: str) -> None:
+    assert unmet_orthogonality(with_selection(plan, **({"cosine": 0.4} | values))) == message
+
+
+class TestSchedule:
+    def test_steps_validations_and_early_stopping(self, plan: Plan) -> None:
+        messages = schedule_messages(with_config(plan, epochs=7, val_every_n_epochs=2, early_stopping_patience=5))
+        assert messages[:2] == ["7 epochs of 4 steps: 28 optimizer steps", "validation every 2 epochs: 5 times"]
+        assert messages[-1] == "early stopping after 5 epochs without a better score"
+
+    def test_patience_that_is_never_exhausted(self, plan: Plan) -> None:
+        messages = schedule_messages(with_config(plan, epochs=7, early_stopping_patience=7))
+        assert messages[-1] == "early stopping never occurs: patience 7 is not below 7 epochs"
+
+    @pytest.mark.parametrize(
+        ("interval", "message"),
+        [
+            (5, "dead-code resets every 5 steps: 4 times (none in the last fifth)"),
+            (
+                100,
+                "dead-code resets never occur: dead_code_reset_interval is 100 steps, and resets end at step 22; an "
+                "interval of 5 would reset four times",
+            ),
+            (0, "dead-code resets: off"),
+        ],
+    )
+    def test_resets(self, plan: Plan, interval: int, message: str) -> None:
+        messages = schedule_messages(with_config(plan, epochs=7, dead_code_reset_interval=interval))
+        assert only(messages, "dead-code") == message
+
+    def test_joint_assignment_has_no_resets(self, plan: Plan) -> None:
+        joint = replace(plan, spec=replace(plan.spec, assignment="joint"))
+        messages = schedule_messages(joint)
+        assert not any("dead-code" in message for message in messages)
+        assert joint.assignment.training_note(1.0)[0] in messages
