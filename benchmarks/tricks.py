@@ -21,23 +21,19 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared
-from spinlock.training.stopping import StopRequest
 from torch import Tensor
 
 from ablations import cut_off
-from levers import parsed, prepared_at, quality
+from levers import parsed, plan_at, quality
 from machine import machine
 from quality import spread
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.metrics.redundancy import latent_redundancy
 from spinlock.model import ForwardResult, ModelSpec
 from spinlock.model.network.quantizer import LevelResult, QuantizerLevel
-from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.runtime.process_group import ProcessGroup
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.run import new_run
+from spinlock.training.fit import start, train
+from spinlock.training.plan import Plan
 
 EPOCHS = 40
 PROGRAM = "program"
@@ -63,8 +59,8 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
             patch("spinlock.training.objective.orthogonality_loss", whole_redundancy),
             nothing,
         ),
-        "partial decoders on all rows, not on a quarter": (
-            patch("spinlock.training.steps.PARTIAL_SHARE", 1.0),
+        "category decoders on all rows, not on a quarter": (
+            patch("spinlock.training.steps.CATEGORY_DECODER_FRACTION", 1.0),
             nothing,
         ),
         "a beam of eight prefixes, not four": (nullcontext(), {"beam_width": 8}),
@@ -73,13 +69,13 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
 
 
 def by_rows(level: QuantizerLevel, residual: Tensor) -> LevelResult:
-    """The level with q U worked out for each row."""
-    found = LEVEL(level, residual)
-    codes = torch.bmm(found.one_hot, level.codes.detach() * level.latent_mask)
-    return replace(found, step=torch.bmm(codes, level.project_out))
+    """The level with q U computed for each row."""
+    result = LEVEL(level, residual)
+    codes = torch.bmm(result.one_hot, level.codes.detach() * level.latent_mask)
+    return replace(result, contribution=torch.bmm(codes, level.project_out))
 
 
-def whole_redundancy(result: ForwardResult, projection: Tensor, whole: int, group: ProcessGroup) -> Tensor:
+def whole_redundancy(result: ForwardResult, projection: Tensor, global_batch: int, group: ProcessGroup) -> Tensor:
     """The loss without projecting."""
     return latent_redundancy(result.embeddings)
 
@@ -87,21 +83,21 @@ def whole_redundancy(result: ForwardResult, projection: Tensor, whole: int, grou
 def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> dict[str, dict[str, float]]:
     """Quality of the rows cut off and median seconds of an epoch, of every variant."""
     seen, held_out = cut_off(table, seed)
-    prepared, config = prepared_at(seen, path, bits, seed, "local")
-    test = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
+    plan = plan_at(seen, path, bits, seed, "local")
+    test = torch.from_numpy(plan.data.cleaner.transform(held_out.rows).values)
     found = {}
-    for name, (instead, changed) in without(prepared.spec).items():
+    for name, (instead, changed) in without(plan.spec).items():
         with instead:
-            found[name] = trained(replace(prepared, spec=replace(prepared.spec, **changed)), config, test)
+            found[name] = trained(replace(plan, spec=replace(plan.spec, **changed)), test)
         print(seed, name, found[name], flush=True)
     return found
 
 
-def trained(prepared: Prepared, config: VQVAEConfig, test: Tensor) -> dict[str, float]:
-    """What a variant reaches after its epochs, its last weights and not the best."""
-    config = config.model_copy(update={"epochs": EPOCHS, "val_every_n_epochs": EPOCHS})
-    run = new_run(prepared, config, CompilePlan(False, "eager"), device=torch.device("cpu"), command_line="")
-    run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+def trained(plan: Plan, test: Tensor) -> dict[str, float]:
+    """What a variant reaches after its epochs, with its last weights and not the best."""
+    config = plan.config.model_copy(update={"epochs": EPOCHS, "val_every_n_epochs": EPOCHS})
+    run = start(replace(plan, config=config))
+    train(run)
     seconds = run.state.history.columns["seconds"][1:]
     return {"quality": quality(run.state.model.eval(), test), "seconds": median(s for s in seconds if s is not None)}
 
@@ -131,7 +127,7 @@ def main() -> None:
     output = arguments.output
     head = {"table": arguments.table.stem, "bits": arguments.bits, "machine": machine(), "found": {}}
     result = json.loads(output.read_text()) if output.exists() else head
-    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="benchmark"))
+    table = read_features(arguments.table)
     for seed in arguments.seeds:
         if str(seed) not in result["found"]:
             result["found"][str(seed)] = measure(table, arguments.table, arguments.bits, seed)
