@@ -1,4 +1,4 @@
-"""What each part of training gives: every loss, EMA, resets, warm start and training itself, switched off alone.
+"""The contribution of each part of training: losses, EMA, resets and initialization, each switched off alone.
 
 For each seed, 15 % of the operators are cut off first and never seen by training; every figure is of those held-out
 rows, once for the epoch that training chose and once for its last epoch. Split, rows, categories and sizes are the same
@@ -23,23 +23,20 @@ import numpy as np
 import torch
 
 from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.model import CategoricalVQVAE
-from spinlock.preprocessing.training_data import FeatureTable, read_table
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import prepare
-from spinlock.training.run import new_run
-from spinlock.training.stopping import StopRequest
+from spinlock.training.fit import start, train
+from spinlock.training.plan import make_plan
 from spinlock.training.validation import Validator
 
 TEST_FRACTION = 0.15
 RESET_INTERVAL = 100
 
 RANDOM_START_EPOCHS = 3
-"""A run from random weights gets this many times the epochs of the others."""
+"""A run from random weights is trained for this many times the epochs of the others."""
 
 FAST_CODES: dict[str, Any] = {"warm_start": False, "ema_decay": 0.98}
-"""With the production memory of 200 steps a code is not known to be dead before 460 steps; here after 115."""
+"""With the production decay a dead code is detected after 460 steps at the earliest, with this decay after 115."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "everything": {},
@@ -50,9 +47,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no topographic loss": {"topo_weight": 0.0},
     "no EMA (learned codes)": {"use_ema": False},
     "no resets": {"dead_code_reset_interval": 0},
-    "no warm start": {"warm_start": False},
+    "random initialization": {"warm_start": False},
     "no training (epoch 0)": {"epochs": 0},
-    "no warm start, ema_decay 0.98, resets every 20 steps": FAST_CODES | {"dead_code_reset_interval": 20},
+    "random initialization, ema_decay 0.98, resets every 20 steps": FAST_CODES | {"dead_code_reset_interval": 20},
     "the same, no resets": FAST_CODES | {"dead_code_reset_interval": 0},
 }
 
@@ -68,7 +65,7 @@ def cut_off(table: FeatureTable, seed: int) -> tuple[FeatureTable, FeatureTable]
 
 def _operators(table: FeatureTable, operators: np.ndarray[Any, Any]) -> FeatureTable:
     rows = (operators[:, None] * table.rows_per_operator + np.arange(table.rows_per_operator)).ravel()
-    return replace(table, num_operators=len(operators), rows=table.rows[rows], sha256="", groups=None)
+    return replace(table, num_operators=len(operators), rows=table.rows[rows], sha256="", labels={})
 
 
 def measure(table: FeatureTable, seed: int, epochs: int, only: list[str], log: Any) -> dict[str, dict[str, Any]]:
@@ -76,22 +73,23 @@ def measure(table: FeatureTable, seed: int, epochs: int, only: list[str], log: A
     seen, held_out = cut_off(table, seed)
     base = {"split_seed": seed, "random_seed": seed, "epochs": epochs, "dead_code_reset_interval": RESET_INTERVAL}
     config = config_from_mapping(base, where="benchmark")
-    device = torch.device("cpu")
-    prepared = prepare(seen, config, device)
-    rows = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
+    plan = make_plan(seen, config)
+    cleaner = plan.data.cleaner
+    rows = torch.from_numpy(cleaner.transform(held_out.rows).values)
     results = {}
     for name, changes in VARIANTS.items():
         if only and name not in only:
             continue
         longer = {} if changes.get("warm_start", True) else {"epochs": RANDOM_START_EPOCHS * epochs}
-        variant = config_from_mapping(base | changes | longer, where="benchmark")
+        resolved = plan.config.model_dump(mode="json") | base | changes | longer
+        variant = config_from_mapping(resolved, where="benchmark")
         started = time.perf_counter()
-        run = new_run(prepared, variant, CompilePlan(False, "eager"), device=device, command_line="benchmark")
-        run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+        run = start(replace(plan, config=variant))
+        train(run)
         seconds = time.perf_counter() - started
         results[name] = {
-            "chosen": evaluate(run.best_model(), rows, prepared.data.cleaner, variant),
-            "last": evaluate(run.state.model, rows, prepared.data.cleaner, variant),
+            "chosen": evaluate(run.best_model(), rows, cleaner, variant),
+            "last": evaluate(run.state.model, rows, cleaner, variant),
             "best_epoch": run.state.progress.best_epoch,
             "resets": run.state.progress.resets_total,
             "seconds": seconds,
@@ -116,13 +114,13 @@ def markdown(results: list[dict[str, Any]]) -> str:
     parts = []
     for result in results:
         seeds = result["seeds"]
-        epochs = f"{result['epochs']} epochs ({RANDOM_START_EPOCHS} times as many without warm start)"
+        epochs = f"{result['epochs']} epochs ({RANDOM_START_EPOCHS} times as many from random weights)"
         parts.append(
             f"### {result['table']}: {result['rows']} rows, {epochs}, {len(seeds)} seeds ({result['machine']})\n"
         )
         parts.append(
             "| | quality, chosen epoch | quality, last epoch | utilization | topographic | redundancy | commitment |"
-            " partial decoders' error | chosen epochs | resets |\n|---|---|---|---|---|---|---|---|---|---|"
+            " category decoders' error | chosen epochs | resets |\n|---|---|---|---|---|---|---|---|---|---|"
         )
         for name in next(iter(seeds.values())):
             runs = [seeds[seed][name] for seed in seeds]
@@ -161,7 +159,7 @@ def main() -> None:
         print(markdown([json.loads(path.read_text()) for path in arguments.markdown]))
         return
     torch.set_num_threads(arguments.threads)
-    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="command line"))
+    table = read_features(arguments.table)
     result: dict[str, Any] = {
         "table": arguments.table.stem,
         "rows": len(table.rows),

@@ -59,7 +59,7 @@ def read(table: Path) -> float:
     """Rows per second of reading the features alone."""
     started = time.perf_counter()
     with open_features(table, family="sdf", feature_type="aggregated") as source:
-        for _, _ in source.buckets(BLOCK):
+        for _, _ in source.blocks(BLOCK):
             pass
         return source.num_rows / (time.perf_counter() - started)
 

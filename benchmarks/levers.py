@@ -23,24 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared, prepare
-from spinlock.training.stopping import StopRequest
 from torch import Tensor
 
 from ablations import cut_off
 from quality import spread
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.config import config_from_mapping
 from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.joint_codes import fit_joint_codes
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.model import CategoricalVQVAE, JointVQVAE, ModelSpec, build_network
 from spinlock.model.codec import make_codec
-from spinlock.preprocessing.training_data import FeatureTable, read_table
 from spinlock.sizing.assignment import JointAssignment
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.run import new_run
+from spinlock.training.fit import start, train
+from spinlock.training.plan import Plan, make_plan
 
 LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
 
@@ -48,10 +45,10 @@ LOCAL_EPOCHS, JOINT_EPOCHS = 40, 200
 def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[tuple[str, float]]:
     """Name and test quality of every variant."""
     seen, held_out = cut_off(table, seed)
-    prepared, config = prepared_at(seen, path, bits, seed, "local")
-    rows, spec, ridge = prepared.fit_rows, prepared.spec, prepared.sizes.ridge
+    plan = plan_at(seen, path, bits, seed, "local")
+    rows, spec, ridge = plan.fit_rows().rows, plan.spec, plan.selection.ridge
     between = interpolate_neighbors(rows, seed).flatten(0, 1)
-    test = torch.from_numpy(prepared.data.cleaner.transform(held_out.rows).values)
+    test = torch.from_numpy(plan.data.cleaner.transform(held_out.rows).values)
 
     def closed(spec: ModelSpec, points: Tensor, ridge: float, rounds: int | None = None) -> float:
         model = build_network(spec, seed=seed)
@@ -60,34 +57,36 @@ def measure(table: FeatureTable, path: Path, bits: int, seed: int) -> Iterator[t
             fit_joint_codes(model, points, rounds)
         return quality(model.eval(), test)
 
-    def trained(prepared: Prepared, config: VQVAEConfig, epochs: int) -> float:
-        config = config.model_copy(update={"epochs": epochs})
-        run = new_run(prepared, config, CompilePlan(False, "eager"), device=torch.device("cpu"), command_line="")
-        run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+    def trained(plan: Plan, epochs: int) -> float:
+        run = start(replace(plan, config=plan.config.model_copy(update={"epochs": epochs})))
+        train(run)
         return quality(run.best_model(), test)
 
     joint = replace(spec, assignment="joint")
     yield "local: level by level, ridge 0.003", closed(replace(spec, beam_width=1), rows, RIDGE_GRID[0])
-    yield "local: level by level, ridge by inner hold-out", closed(replace(spec, beam_width=1), rows, ridge)
+    yield "local: level by level, ridge by hold-out", closed(replace(spec, beam_width=1), rows, ridge)
     yield f"local: beam of {spec.beam_width}, the same ridge", closed(spec, rows, ridge)
-    yield "local: beam, points between rows", closed(spec, between, ridge)
-    yield f"local: the same, trained for {LOCAL_EPOCHS} epochs", trained(prepared, config, LOCAL_EPOCHS)
+    yield "local: beam, interpolated rows", closed(spec, between, ridge)
+    yield f"local: the same, trained for {LOCAL_EPOCHS} epochs", trained(plan, LOCAL_EPOCHS)
     yield f"joint: assignment alone, codes of the beam of {spec.beam_width}", closed(joint, rows, ridge, 0)
     yield "joint: four rounds of refits", closed(joint, rows, ridge, 4)
-    yield "joint: refits, points between rows", closed(joint, between, ridge, 4)
+    yield "joint: refits, interpolated rows", closed(joint, between, ridge, 4)
     yield "joint: the same, level by level", closed(replace(joint, beam_width=1), between, ridge, 4)
     wide = JointAssignment.decoder_width * joint.hidden_dim
-    together = replace(prepared, spec=replace(joint, decoder_dim=wide))
-    choice = config.model_copy(update={"assignment": "joint"})
+    joint_config = plan.config.model_copy(update={"assignment": "joint"})
+    joint_plan = replace(plan, spec=replace(joint, decoder_dim=wide), config=joint_config)
     yield (
-        f"joint: refits, points, refinement trained for {JOINT_EPOCHS} epochs",
-        trained(together, choice, JOINT_EPOCHS),
+        f"joint: refits, interpolated rows, refinement trained for {JOINT_EPOCHS} epochs",
+        trained(joint_plan, JOINT_EPOCHS),
     )
     equal = replace(joint, num_codes=equal_sizes(spec.bits_per_row, spec.num_categories))
-    yield "joint: refits, points, equal sizes in place of water-filled ones", closed(equal, between, ridge, 4)
+    yield (
+        "joint: refits, interpolated rows, equal sizes in place of water-filled ones",
+        closed(equal, between, ridge, 4),
+    )
     yield (
         "joint: categories and sizes by joint trials, trained",
-        trained(*prepared_at(seen, path, bits, seed, "joint"), JOINT_EPOCHS),
+        trained(plan_at(seen, path, bits, seed, "joint"), JOINT_EPOCHS),
     )
 
 
@@ -98,12 +97,11 @@ def equal_sizes(bits: float, categories: int) -> tuple[tuple[int, int, int], ...
     return tuple((size + (c < larger),) * 3 for c in range(categories))
 
 
-def prepared_at(seen: FeatureTable, path: Path, bits: int, seed: int, assignment: str) -> tuple[Prepared, VQVAEConfig]:
+def plan_at(seen: FeatureTable, path: Path, bits: int, seed: int, assignment: str) -> Plan:
     """What the program chooses at a number of bits."""
     settings = {"split_seed": seed, "random_seed": seed, "max_bits": bits, "target_quality": 1.0}
     settings |= {"input_path": str(path), "assignment": assignment}
-    config = config_from_mapping(settings, where="benchmark")
-    return prepare(seen, config, torch.device("cpu")), config
+    return make_plan(seen, config_from_mapping(settings, where="benchmark"))
 
 
 def quality(model: CategoricalVQVAE, rows: Tensor) -> float:
@@ -143,7 +141,7 @@ def main() -> None:
     if arguments.command == "report":
         print(markdown([json.loads(path.read_text()) for path in arguments.results]))
         return
-    table = read_table(config_from_mapping({"input_path": str(arguments.table)}, where="benchmark"))
+    table = read_features(arguments.table)
     result: dict[str, Any] = {"table": arguments.table.stem, "bits": arguments.bits, "quality": {}}
     if arguments.output.exists():
         result = json.loads(arguments.output.read_text())

@@ -241,7 +241,7 @@ def _descend(network: PeerNetwork, fit: Tensor, choose: Tensor, settings: Networ
             loss = F.mse_loss(result.reconstruction, fit[chosen]) + COMMITMENT * result.commitment
             optimizer.zero_grad()
             loss.backward()
-            optimizer.contribution()
+            optimizer.step()
         if epoch % EVERY == 0 or epoch == epochs:
             value = quality(choose, network.encode(choose).reconstruction)
             if value > best.quality:

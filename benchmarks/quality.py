@@ -28,18 +28,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from spinlock.training.observer import SilentObserver
-from spinlock.training.prepare import Prepared, prepare
-from spinlock.training.stopping import StopRequest
 
 from ablations import cut_off
 from machine import described
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.config import config_from_mapping
+from spinlock.io.feature_table import read_features
 from spinlock.metrics.rate_distortion import GaussianReference
 from spinlock.model.codec import make_codec
-from spinlock.preprocessing.training_data import read_table
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.run import new_run
+from spinlock.training.fit import start, train
+from spinlock.training.plan import Plan, make_plan
 from spinlock.training.validation import Validator
 
 BITS = (120, 180, 300)
@@ -58,19 +55,18 @@ class Case:
 
     bits: int
     seed: int
-    config: VQVAEConfig
-    prepared: Prepared
+    plan: Plan
     test: Rows
 
     @property
     def train(self) -> Rows:
         """Training rows [n, D]."""
-        return self.prepared.data.train.numpy()
+        return self.plan.data.train.numpy()
 
     @property
     def validation(self) -> Rows:
         """Validation rows [m, D]."""
-        return self.prepared.data.validation.numpy()
+        return self.plan.data.validation.numpy()
 
 
 def case(table: Path, bits: int, seed: int, assignment: str) -> Case:
@@ -78,42 +74,42 @@ def case(table: Path, bits: int, seed: int, assignment: str) -> Case:
     settings = {"split_seed": seed, "random_seed": seed, "max_bits": bits, "target_quality": 1.0}
     settings |= {"input_path": str(table), "assignment": assignment, "epochs": EPOCHS[assignment]}
     config = config_from_mapping(settings, where="benchmark")
-    seen, held_out = cut_off(read_table(config), seed)
-    prepared = prepare(seen, config, torch.device("cpu"))
-    return Case(bits, seed, config, prepared, prepared.data.cleaner.transform(held_out.rows).values)
+    seen, held_out = cut_off(read_features(table), seed)
+    plan = make_plan(seen, config)
+    return Case(bits, seed, plan, plan.data.cleaner.transform(held_out.rows).values)
 
 
 def measure_program(table: Path, bits: int, seed: int, assignment: str) -> Cell:
-    """Prepare, start, train, and measure the chosen epoch and epoch 0 on the test rows."""
+    """Plan, start, train, and measure the chosen epoch and epoch 0 on the test rows."""
     started = time.perf_counter()
     subject = case(table, bits, seed, assignment)
-    prepared, config = subject.prepared, subject.config
-    run = new_run(prepared, config, CompilePlan(False, "eager"), device=torch.device("cpu"), command_line="benchmark")
+    plan = subject.plan
+    run = start(plan)
     fitted = time.perf_counter()
     test = torch.from_numpy(subject.test)
-    validator = Validator(test, prepared.data.cleaner, config, block=config.val_batch_size)
-    start = validator(run.state.model)
-    run.train(SilentObserver(), StopRequest(), save=lambda state, best: None)
+    validator = Validator(test, plan.data.cleaner, plan.config, block=plan.config.val_batch_size)
+    initial = validator(run.state.model)
+    train(run)
     trained = time.perf_counter()
     model = run.best_model()
     found = validator(model)
     codec = make_codec(model)
-    restored = codec.decode(codec.encode(prepared.data.train).indices)
-    train = prepared.data.train
-    cosine = prepared.categories.discovery.chosen.cosine
+    restored = codec.decode(codec.encode(plan.data.train).indices)
+    rows = plan.data.train
+    cosine = plan.selection.chosen.cosine
     return {
-        "bits": prepared.spec.bits_per_row,
+        "bits": plan.spec.bits_per_row,
         "quality": found.quality,
-        "train_quality": float(1 - (train - restored).square().sum() / train.square().sum()),
-        "start_quality": start.quality,
+        "train_quality": float(1 - (rows - restored).square().sum() / rows.square().sum()),
+        "start_quality": initial.quality,
         "utilization": found.utilization,
         "topographic": found.topographic_correlation,
         "orthogonality": cosine,
         "seconds": trained - started,
         "rows_per_second": encoding_speed(run.best_model(), test),
         "settings": {
-            "categories": prepared.spec.num_categories,
-            "codes": [sizes[0] for sizes in prepared.spec.num_codes],
+            "categories": plan.spec.num_categories,
+            "codes": [sizes[0] for sizes in plan.spec.num_codes],
             "best_epoch": run.state.progress.best_epoch,
             "prepare_and_start_seconds": fitted - started,
         },
@@ -142,7 +138,7 @@ def measure_peer(method: str, subject: Case, settings: dict[str, Any] | None) ->
             chosen = peers.FaissSettings(**settings)
         result = peers.run_faiss(fit, choose, test, subject.bits, chosen, subject.seed)
     else:
-        spec = subject.prepared.spec
+        spec = subject.plan.spec
         codes = [sizes[0] for sizes in spec.num_codes]
         if settings is None:
             network, log = peers.search_network(fit, choose, spec.groups, codes, subject.seed)
@@ -152,7 +148,7 @@ def measure_peer(method: str, subject: Case, settings: dict[str, Any] | None) ->
         chosen = network
     cell = asdict(result) | {"chosen": asdict(chosen)}
     if method == "network":
-        cell["orthogonality"] = subject.prepared.categories.discovery.chosen.cosine
+        cell["orthogonality"] = subject.plan.selection.chosen.cosine
     return cell, log
 
 

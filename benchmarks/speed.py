@@ -36,25 +36,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from spinlock.training.history import History
-from spinlock.training.observer import SilentObserver
-from spinlock.training.state import Progress, TrainingState
-from spinlock.training.stopping import StopRequest
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from vector_quantize_pytorch import ResidualVQ
 
 from machine import described, matmul_peak, seconds
+from spinlock.checkpoint.history import History
+from spinlock.checkpoint.progress import Progress
+from spinlock.checkpoint.provenance import Provenance
 from spinlock.config import config_from_mapping
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.io.feature_table import FeatureTable
 from spinlock.model import ModelSpec, build_network
 from spinlock.model.spec import latent_dims
 from spinlock.preprocessing.split import Split
-from spinlock.preprocessing.training_data import FeatureTable, TrainingData
+from spinlock.preprocessing.training_data import TrainingData
+from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.compilation import step_operations
-from spinlock.training.objective import topographic_loss
+from spinlock.training.losses.topographic import topographic_loss
 from spinlock.training.optimizer import make_optimizer
+from spinlock.training.plan import Plan
+from spinlock.training.run import Run, TrainingState
 from spinlock.training.schedule import BatchPlan
 from spinlock.training.trainer import Trainer
 
@@ -99,7 +102,15 @@ def resident(rows: Tensor) -> TrainingData:
     table = FeatureTable("rows.h5", "sdf", "aggregated", (), len(rows), 1, "", nothing)
     every = np.arange(len(rows))
     split = Split(every, every[:0], every, every[:0])
-    return TrainingData(table, split, None, every, every[:0], rows, rows[:0])  # type: ignore[arg-type]
+    return TrainingData(table, split, _Cleaner(), None, every, every[:0], rows, rows[:1])  # type: ignore[arg-type]
+
+
+class _Cleaner:
+    """Stands for the cleaning, which a step does not use."""
+
+    def to_z_scores(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The values themselves."""
+        return values
 
 
 def program(rows: Tensor, *, compiled: bool) -> Step:
@@ -107,22 +118,15 @@ def program(rows: Tensor, *, compiled: bool) -> Step:
     config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     model = build_network(specification(), seed=0).to(rows.device)
     initialize_closed_form(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
-    optimizer = make_optimizer(model, config.learning_rate, warm=True)
+    optimizer = make_optimizer(model, config.learning_rate, scaled=True)
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
-    trainer = Trainer(
-        state,
-        resident(rows),
-        None,  # type: ignore[arg-type]  # nothing is validated
-        config,
-        compiled=compiled,
-        observer=SilentObserver(),
-        save=lambda state, best: None,
-        stop=StopRequest(),
-    )
-    trainer.step = trainer._first_step()
+    compile_plan = CompilePlan(compiled, "benchmark")
+    plan = Plan(config, {}, resident(rows), specification(), None, compile_plan)  # type: ignore[arg-type]
+    trainer = Trainer(Run(plan, state, Provenance({}, "benchmark", "", {})))
+    trainer.step = trainer._make_step()
 
     def step(chosen: Tensor) -> None:
-        trainer._step(chosen)
+        trainer._optimize(chosen)
         state.progress.step += 1
 
     return step

@@ -52,11 +52,11 @@ def without(spec: ModelSpec) -> dict[str, Trick]:
         "all categories padded to the widest": (nullcontext(), {"bucket_sizes": (spec.num_categories,)}),
         "codes projected up for every row, not once": (patch.object(QuantizerLevel, "forward", by_rows), nothing),
         "topographic pairs among all rows of a batch, not in blocks": (
-            patch("spinlock.training.objective.TOPO_BLOCK", 1 << 20),
+            patch("spinlock.training.losses.topographic.TOPO_BLOCK", 1 << 20),
             nothing,
         ),
         "redundancy of whole embeddings, not of projections": (
-            patch("spinlock.training.objective.orthogonality_loss", whole_redundancy),
+            patch("spinlock.training.losses.objective.orthogonality_loss", whole_redundancy),
             nothing,
         ),
         "category decoders on all rows, not on a quarter": (
