@@ -20,6 +20,7 @@ from spinlock.errors import DataError, located
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.preprocessing.training_data import TrainingData, fit_training_data, read_table, sample_fit_rows
+from spinlock.runtime.precision import default_precision
 from spinlock.sizing.selection import Selection, SelectionSummary
 from spinlock.training.inputs import training_inputs
 from spinlock.training.plan import feature_correlation, select_categories
@@ -95,6 +96,7 @@ class Categories:
         return self.stability.column_agreement
 
 
+@default_precision()
 def discover_categories(
     table: FeatureTable | Any = None,
     config: VQVAEConfig | Mapping[str, Any] | None = None,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import DataError
 from spinlock.model import ModelSpec
-from spinlock.model.codec import BLOCK, Codec, full_precision, make_codec
+from spinlock.model.codec import BLOCK, Codec, make_codec
+from spinlock.runtime.precision import full_precision
 from spinlock.runtime.threads import parallel_map
 
 

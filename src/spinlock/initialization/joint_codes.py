@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from spinlock.model import JointVQVAE
-from spinlock.model.codec import full_precision
 from spinlock.model.codec.joint_assignment import JointTables
 from spinlock.model.codec.tables import TokenTables
 from spinlock.model.network.joint_codes import JointCodes
 from spinlock.model.spec import LEVELS
+from spinlock.runtime.precision import full_precision
 
 RIDGE = 60.0
 """Ridge strength lambda, in rows. Held-out quality hardly changes between 30 and 100."""

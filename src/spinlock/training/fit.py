@@ -19,10 +19,10 @@ from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
 from spinlock.initialization.network import initialize_closed_form, initialize_random
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model import build_network
-from spinlock.model.codec import full_precision
 from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.memory import trim_heap
+from spinlock.runtime.precision import default_precision
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
@@ -41,6 +41,7 @@ class Fit:
     run: Run | None
 
 
+@default_precision()
 def fit(
     config: VQVAEConfig,
     table: FeatureTable | None = None,
@@ -99,6 +100,7 @@ def fit(
     return Fit(plan, run)
 
 
+@default_precision()
 def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: ProcessGroup = SINGLE) -> Run:
     """Build and initialize the network in the main process, and make the state of epoch 0.
 
@@ -134,6 +136,7 @@ def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: Pro
     return Run(plan, TrainingState(model, optimizer, progress, History(), {}), provenance, group)
 
 
+@default_precision()
 def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
     """Train a run to its end and measure its final metrics, or train it until it is asked to stop.
 
@@ -145,7 +148,7 @@ def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
     callbacks
         Called in this order.
     """
-    with _notifying(run, callbacks), _default_precision():
+    with _notifying(run, callbacks):
         run.end_reason = Trainer(run, callbacks).train()
         trim_heap()
         if run.group.is_main and not run.stopped:
@@ -175,15 +178,3 @@ def _notifying(run: Run, callbacks: Sequence[Callback]) -> Iterator[None]:
     finally:
         for callback in started:
             callback.on_end(run)
-
-
-@contextmanager
-def _default_precision() -> Iterator[None]:
-    """Shield training from autocast and from the precision and default dtype of the calling program."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with full_precision():
-            yield
-    finally:
-        torch.set_default_dtype(dtype)

@@ -87,9 +87,9 @@ def resume_run(
         state.progress.planned_steps = plan.total_steps
     if state.progress.extent == 0:  # the table was held in memory so far
         state.progress.extent = group.broadcast_object(extent_rows(data))
-    logged = {key: change for key, change in changes.items() if key != "resume_from"}
+    changes.pop("resume_from", None)
     notes = (_position_note(checkpoint, config.epochs), *_environment_notes(checkpoint, device))
-    return Run(plan, state, checkpoint.provenance, group, changes=logged, notes=notes)
+    return Run(plan, state, checkpoint.provenance, group, changes=changes, notes=notes)
 
 
 def furthest_checkpoint(path: Path) -> tuple[Checkpoint, str]:

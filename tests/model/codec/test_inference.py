@@ -47,7 +47,7 @@ def test_autocast_of_the_calling_program_moves_nothing(dtype: torch.dtype) -> No
 
 BACKENDS = """
 import torch
-from spinlock.model.codec.inference import full_precision
+from spinlock.runtime.precision import full_precision
 {setting} = "{value}"
 b = torch.backends
 def now():

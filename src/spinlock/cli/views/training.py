@@ -133,9 +133,9 @@ class _TrainingProgress(Progress):
 
 
 def losses_line(record: Record) -> str:
-    """``rec 0.0912 com 0.1203 ...``; empty for epoch 0."""
+    """``rec 0.0912 com 0.1203 ...``, without losses that the assignment does not train; empty for epoch 0."""
     values = ((short, record.get(f"train_{name}")) for name, short in LOSSES.items())
-    return " ".join(f"{short} {value:.4f}" for short, value in values if value is not None)
+    return " ".join(f"{short} {value:.4f}" for short, value in values if value)
 
 
 def targets_text(validation: ValidationResult, cosine: float) -> Text:

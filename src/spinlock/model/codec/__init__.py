@@ -4,6 +4,6 @@
 for the best codes of one category, and ``joint_assignment`` the search over all categories of a row.
 """
 
-from spinlock.model.codec.inference import BLOCK, Codec, EncodedRows, JointCodec, full_precision, make_codec
+from spinlock.model.codec.inference import BLOCK, Codec, EncodedRows, JointCodec, make_codec
 
-__all__ = ["BLOCK", "Codec", "EncodedRows", "JointCodec", "full_precision", "make_codec"]
+__all__ = ["BLOCK", "Codec", "EncodedRows", "JointCodec", "make_codec"]

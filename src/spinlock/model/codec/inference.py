@@ -7,10 +7,8 @@ a CPU each block is processed by one thread, and several blocks are processed at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +16,7 @@ from torch import Tensor
 from spinlock.model.codec.joint_assignment import JointTables
 from spinlock.model.codec.tables import NEAR_TIE, Tokens, TokenTables
 from spinlock.model.network.vqvae import CategoricalVQVAE, JointVQVAE
+from spinlock.runtime.precision import full_precision
 from spinlock.runtime.threads import parallel_map
 
 BLOCK = 1024
@@ -35,42 +34,6 @@ class EncodedRows:
     indices: Tensor
     error: Tensor
     near_tie: Tensor
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Compute matrix products in float32, because TF32, bfloat16 or autocast of the caller would change tokens."""
-    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False), _float32_products():
-        yield
-
-
-@contextmanager
-def _float32_products() -> Iterator[None]:
-    """Set the precision of products to float32, and restore the caller's precision afterward."""
-    try:
-        precision = torch.get_float32_matmul_precision()
-    except RuntimeError:  # the caller set the precision of one backend, and torch refuses to mix both interfaces
-        with _ieee(torch.backends.cuda.matmul), _ieee(torch.backends.mkldnn.matmul):  # type: ignore[attr-defined]
-            yield
-        return
-    if precision == "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
-
-
-@contextmanager
-def _ieee(backend: Any) -> Iterator[None]:
-    """Set the precision of one backend to float32, and restore it afterward."""
-    precision, backend.fp32_precision = backend.fp32_precision, "ieee"
-    try:
-        yield
-    finally:
-        backend.fp32_precision = precision
 
 
 class Codec:
