@@ -128,4 +128,4 @@ def test_a_dataset_that_is_missing_is_refused_with_the_command_that_makes_it(tmp
     result = place.run("train-vqvae", "--config", "config.json", "--input", "datasets/small.h5")
     assert result.returncode == 1
     command = "spinlock generate --config configs/datasets/small.yaml --output datasets/small.h5"
-    assert result.stderr == f"error: datasets/small.h5: no such file; make it: {command}\n"
+    assert result.stderr == f"error: datasets/small.h5: no such file; generate it: {command}\n"

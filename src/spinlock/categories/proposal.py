@@ -1,4 +1,7 @@
-"""The categories of a run: discovered, read from a mapping file, or some of each."""
+"""Partitions of the columns to select from: discovered, read from a mapping file, or both.
+
+Letters: ``D`` kept columns.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,15 @@ from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.discovery import Score, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
+from spinlock.io.names import listed
 
 
 @dataclass(frozen=True)
 class Categorization:
-    """Names and groups (positions among the kept columns) of the categories, and how they were found."""
+    """A chosen partition: names and columns of the categories, larger ones first, and how it was discovered.
+
+    ``groups`` holds the positions of the columns of each category among the kept columns.
+    """
 
     names: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
@@ -28,33 +35,53 @@ class Categorization:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Partitions to choose from, whatever the rate that they will be compared at."""
+    """The partitions to choose from; they do not depend on the rate at which they will be compared."""
 
     candidates: tuple[Candidate, ...]
     target: float
-    kept_names: tuple[str, ...]
-    given_names: tuple[str, ...]
+    column_names: tuple[str, ...]
+    fixed_names: tuple[str, ...]
     notes: tuple[str, ...]
 
     def choose(self, score: Score) -> Categorization:
-        """The best by its cross-validated quality, named; large categories first."""
-        found = choose(self.candidates, self.target, score)
-        labels = found.chosen.labels
-        names = name_categories(labels, self.kept_names, self.given_names)
+        """Choose the partition with the best cross-validated quality, and name its categories."""
+        discovery = choose(self.candidates, self.target, score)
+        labels = discovery.chosen.labels
+        names = name_categories(labels, self.column_names, self.fixed_names)
         groups = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(len(names))]
-        by_size = sorted(range(len(names)), key=lambda c: -len(groups[c]))
-        return Categorization(tuple(names[c] for c in by_size), tuple(groups[c] for c in by_size), found, self.notes)
+        order = sorted(range(len(names)), key=lambda c: -len(groups[c]))
+        return Categorization(tuple(names[c] for c in order), tuple(groups[c] for c in order), discovery, self.notes)
+
+
+@dataclass(frozen=True)
+class _FixedCategories:
+    """The categories of a mapping file: labels [D] (-1 where a column is free), their names, and notes."""
+
+    labels: NDArray[np.int64] | None
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def propose(
     settings: CategorySettings, correlation: NDArray[np.float64], kept: Sequence[int], names: Sequence[str]
 ) -> Proposal:
-    """Ways to assign every kept column to one category, as the settings say.
+    """Partitions that assign every kept column to one category.
 
-    ``correlation`` [D, D] of the kept columns on training rows, ``kept`` their positions in the file's ``names``.
+    Parameters
+    ----------
+    settings
+        Mapping file, target and limits.
+    correlation
+        Correlation matrix [D, D] of the kept columns on training rows.
+    kept
+        Positions [D] of the kept columns in ``names``.
+    names
+        Names of all columns of the file.
 
-    Raises:
-        DataError: a mapping file is at fault, or what was asked for cannot be made.
+    Raises
+    ------
+    DataError
+        The mapping file is wrong, or no partition has the number of categories that was asked for.
     """
     limits = DiscoveryLimits(
         target=settings.orthogonality_target,
@@ -62,37 +89,34 @@ def propose(
         max_clusters=settings.max_clusters,
         count=settings.num_categories_auto,
     )
-    given, given_names, notes = _given(settings, kept, names)
-    found = find_candidates(correlation, limits, fixed_labels=given)
-    return Proposal(found, limits.target, tuple(names[j] for j in kept), tuple(given_names), notes)
+    fixed = _read_fixed(settings, kept, names)
+    candidates = find_candidates(correlation, limits, fixed_labels=fixed.labels)
+    return Proposal(candidates, limits.target, tuple(names[j] for j in kept), fixed.names, fixed.notes)
 
 
-def _given(
-    settings: CategorySettings, kept: Sequence[int], names: Sequence[str]
-) -> tuple[NDArray[np.int64] | None, list[str], tuple[str, ...]]:
-    """Labels of the columns that a mapping file assigns (-1: free), the names of its categories, and remarks."""
+def _read_fixed(settings: CategorySettings, kept: Sequence[int], names: Sequence[str]) -> _FixedCategories:
+    """Read the mapping file, if there is one."""
     path = settings.category_mapping_file
     if path is None:
-        return None, [], ()
+        return _FixedCategories(None)
     position = {column: index for index, column in enumerate(kept)}
-    given = np.full(len(kept), -1, dtype=np.int64)
-    given_names: list[str] = []
+    labels = np.full(len(kept), -1, dtype=np.int64)
+    fixed_names: list[str] = []
     notes: list[str] = []
     for name, columns in load_mapping(path, names).items():
         members = [position[column] for column in columns if column in position]
-        gone = len(columns) - len(members)
-        if gone:
-            notes.append(f"category {name}: {gone} of {len(columns)} columns were dropped by the cleaning")
+        dropped = len(columns) - len(members)
+        if dropped:
+            notes.append(f"category {name}: {dropped} of {len(columns)} columns were dropped by the cleaning")
         if members:
-            given[members] = len(given_names)
-            given_names.append(name)
-    free = np.flatnonzero(given < 0)
+            labels[members] = len(fixed_names)
+            fixed_names.append(name)
+    free = np.flatnonzero(labels < 0)
     if not settings.discovers_categories and free.size:
-        some = ", ".join(names[kept[j]] for j in free[:5].tolist())
         raise DataError(
-            f"{free.size} columns are in no category: {some}{' ...' if free.size > 5 else ''}",
+            f"{free.size} columns are in no category: {listed([names[kept[j]] for j in free.tolist()])}",
             where=str(path),
             expected="every column that the cleaning keeps",
             remedy="add them, or set category_assignment to hybrid",
         )
-    return given, given_names, tuple(notes)
+    return _FixedCategories(labels, tuple(fixed_names), tuple(notes))

@@ -1,4 +1,4 @@
-"""The command line: one file for each command, and the only place that prints.
+"""The command line, the only place that prints: ``commands`` parse and call, ``views`` print.
 
-The modules import little at the top, so that ``--help`` answers at once; a command imports what it needs when it runs.
+The modules import little at the top, so that ``--help`` answers at once. A command imports what it needs when it runs.
 """

@@ -1,4 +1,4 @@
-"""Datasets that are not there yet but could be: the shipped configuration that makes one of that name."""
+"""Missing datasets that a shipped configuration can generate."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ RECIPES = Path("configs/datasets")
 
 
 def check_dataset(path: Path) -> None:
-    """Refuse a dataset that is missing, with the command that makes it where a configuration of its name is shipped.
+    """Refuse a missing dataset for which a configuration ``configs/datasets/<name>.yaml`` is shipped.
 
-    Raises:
-        DataError: there is no such file, but ``configs/datasets/<name>.yaml``.
+    Raises
+    ------
+    DataError
+        The dataset does not exist; the remedy is the command that generates it.
     """
     from spinlock.errors import DataError
 
     recipe = RECIPES / f"{path.stem}.yaml"
     if not path.exists() and recipe.is_file():
         command = ["spinlock", "generate", "--config", str(recipe), "--output", str(path)]
-        raise DataError("no such file", where=str(path), remedy=f"make it: {shlex.join(command)}")
+        raise DataError("no such file", where=str(path), remedy=f"generate it: {shlex.join(command)}")

@@ -1,4 +1,4 @@
-"""The application: global options, the commands, and how an error ends a command."""
+"""The command-line application: global options, commands, and the exit code after an error."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class _Settings:
     debug = False
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(value: bool) -> None:
+    if value:
         typer.echo(f"spinlock {__version__}")
         raise typer.Exit
 
@@ -63,7 +63,7 @@ def main(
 
 
 def run() -> None:
-    """Run the command line. Exit codes: 0 done, 1 input, value or run at fault, 2 usage, 130 interrupted."""
+    """Run the command line. Exit codes: 0 success, 1 wrong input, value or run, 2 usage, 130 interrupted."""
     for name in ("SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
@@ -72,7 +72,9 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush complains
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else the interpreter reports a failed flush at exit
         sys.exit(1)
     except Exception as error:
         if _Settings.debug:
@@ -82,7 +84,7 @@ def run() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A signal ends a command as Ctrl-C does, so that no half-written file stays."""
+    """End the command as Ctrl-C does, so that no unfinished file is left."""
     raise KeyboardInterrupt
 
 
@@ -91,7 +93,7 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
         return "out of memory; use fewer rows, a smaller batch, or a machine with more"
-    if type(error).__name__ == "OutOfMemoryError":  # torch's own; importing torch to ask would take seconds
+    if type(error).__name__ == "OutOfMemoryError":  # the class of torch, whose import takes seconds
         return "out of the device's memory; use --device cpu, fewer fit_rows, or a device with more"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -1,7 +1,6 @@
-"""The configurations of a training run and of a dataset: flat, frozen, strict objects, and the files they come from.
+"""The configurations of a training run and of a dataset: flat, frozen and strict objects, and their files.
 
-Each part of the program is typed against the section it needs; :class:`VQVAEConfig` and :class:`DatasetConfig` are
-all of them at once.
+Code takes the section that it needs. :class:`VQVAEConfig` and :class:`DatasetConfig` inherit from all their sections.
 """
 
 from spinlock.config.data import CleaningSettings, DataSettings

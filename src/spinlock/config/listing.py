@@ -1,4 +1,4 @@
-"""A configuration written out: every key with its meaning, unit and limits as a comment, from the model itself."""
+"""A configuration as YAML, with the meaning, unit and limits of every key as a comment."""
 
 import textwrap
 
@@ -10,7 +10,7 @@ WIDTH = 120
 
 
 def list_keys(config: Section) -> str:
-    """YAML of every key of ``config``, each below a comment that says what it is and what it may be."""
+    """Return YAML of every key of ``config``, each below a comment with its description and its allowed values."""
     properties = type(config).model_json_schema()["properties"]
     lines: list[str] = []
     for line in dump_config(config).splitlines():

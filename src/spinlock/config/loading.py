@@ -1,4 +1,4 @@
-"""A configuration from its file, its ``--set`` values and its flags; all that is wrong is said at once."""
+"""Load a configuration from a file, ``--set`` values and flags; all problems are reported at once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,21 @@ _FLAGS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile"
 def load_config(
     path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
 ) -> VQVAEConfig:
-    """Read a JSON or YAML file and its overrides: a flag wins over ``--set``, ``--set`` over the file.
+    """Load a configuration of ``train-vqvae``: a flag overrides ``--set``, and ``--set`` overrides the file.
 
-    ``overrides`` holds the dedicated flags by key; None means not given, while 0 and false are given.
-    ``set_values`` are "KEY=VALUE" with a YAML value; the last one of a key counts.
-    Raises one :class:`ConfigError` with every problem.
+    Parameters
+    ----------
+    path
+        JSON or YAML file.
+    overrides
+        {key: value} of the dedicated flags. None means that a flag is not given; 0 and false are values.
+    set_values
+        Texts ``KEY=VALUE``, whose value is YAML. The last one of a key counts.
+
+    Raises
+    ------
+    ConfigError
+        One error with every problem.
     """
     return _load(VQVAEConfig, path, overrides, set_values)
 
@@ -28,14 +38,17 @@ def load_config(
 def load_dataset_config(
     path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
 ) -> DatasetConfig:
-    """The same for a configuration of ``generate``."""
+    """Load a configuration of ``generate``; parameters and errors are those of :func:`load_config`."""
     return _load(DatasetConfig, path, overrides, set_values)
 
 
 def resolve_dataset_config(config: str | Path | DatasetConfig, overrides: Mapping[str, object]) -> DatasetConfig:
-    """Return the configuration of ``generate`` from a file or an object, with keyword arguments that override it.
+    """Load a configuration of ``generate`` from a file or an object, with keyword arguments that override it.
 
-    Raises one :class:`ConfigError` with every problem.
+    Raises
+    ------
+    ConfigError
+        One error with every problem.
     """
     if isinstance(config, DatasetConfig):
         given = [Given(key, value, "the configuration") for key, value in dict(config).items()]
@@ -58,7 +71,13 @@ def _load(
 
 
 def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAEConfig:
-    """Check values that are read already, such as a checkpoint's; ``where`` names their place in errors."""
+    """Validate values that are in memory, such as those of a checkpoint; ``where`` names their origin in errors.
+
+    Raises
+    ------
+    ConfigError
+        One error with every problem.
+    """
     return _resolve(VQVAEConfig, [Given(key, value, where) for key, value in values.items()], [], where=where)
 
 

@@ -1,4 +1,4 @@
-"""The faults of a configuration, one line each: the key, what was got and from where, what was expected."""
+"""Problems of a configuration, one line each: the key, the value and its origin, and what was expected."""
 
 import difflib
 import json
@@ -27,7 +27,7 @@ _Loc = tuple[int | str, ...]
 
 @dataclass(frozen=True)
 class Given:
-    """A key with a value, and where it came from: "the file", "--set" or the flag."""
+    """A key with its value and the origin of the value: "the file", "--set" or the flag."""
 
     key: str
     value: object
@@ -35,13 +35,13 @@ class Given:
 
 
 def unknown_key(model: type[Section], given: Given) -> str:
-    """The line for a key that ``model`` has not, with the nearest one that it has."""
+    """Return the line for a key that ``model`` does not have, with the most similar key that it has."""
     hint = _nearest(given.key, list(model.model_fields), model)
     return f"{given.key}: got an unknown key from {given.origin}, {hint}"
 
 
 def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[SectionT | None, list[str]]:
-    """Build the configuration, or say everything that is wrong; every key of ``given`` is one of ``model``."""
+    """Build the configuration, or return all its problems; every key of ``given`` is a key of ``model``."""
     try:
         return model.model_validate({key: item.value for key, item in given.items()}), []
     except ValidationError as error:
@@ -49,14 +49,14 @@ def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[Section
     wrong = {str(fault["loc"][0]) for fault in errors if fault["loc"]}
     inside = {
         fault["loc"][:-1] for fault in errors
-    }  # a wrong entry makes its list wrong too, which is not worth a line
+    }  # an invalid entry makes its list invalid too, which needs no line of its own
     lines = [_field_line(model, fault, given) for fault in errors if fault["loc"] and fault["loc"] not in inside]
     lines += [_conflict_line(model, conflict, given) for conflict in _conflicts(model, given, wrong)]
     return None, list(dict.fromkeys(lines))
 
 
 def _conflicts(model: type[Section], given: Mapping[str, Given], wrong: set[str]) -> list[Conflict]:
-    """The contradictions between values that are right one by one; keys in ``wrong`` take no part."""
+    """Return the contradictions between valid values; the keys in ``wrong`` are left out."""
     try:
         model.model_validate({key: item.value for key, item in given.items() if key not in wrong})
     except ValidationError as error:
@@ -109,7 +109,7 @@ def _show(value: object) -> str:
 
 
 def _node_at(model: type[Section], loc: _Loc) -> dict[str, Any]:
-    """The part of the JSON schema that describes the value at ``loc``."""
+    """Return the part of the JSON schema that describes the value at ``loc``."""
     schema = model.model_json_schema()
     node: dict[str, Any] = schema
     for part in loc:
@@ -124,7 +124,7 @@ def _node_at(model: type[Section], loc: _Loc) -> dict[str, Any]:
 
 
 def describe(node: Mapping[str, Any]) -> str:
-    """Say in words what a part of the JSON schema allows: "an integer of at least 1 (epochs)"."""
+    """Describe in words what a part of the JSON schema allows: "an integer of at least 1 (epochs)"."""
     if "errorMessage" in node:
         return str(node["errorMessage"])
     if "enum" in node:

@@ -1,4 +1,4 @@
-"""What every section of the configuration has in common: strict, frozen, open about contradictory values."""
+"""The base of all configuration sections: strict, frozen, and checked for contradictions between values."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from pydantic_core import PydanticCustomError
 
 @dataclass(frozen=True)
 class Conflict:
-    """Values that are right one by one and wrong together: the keys, and what would have been right."""
+    """Values that are valid one by one and contradict each other: their keys, and the reason."""
 
     keys: tuple[str, ...]
     reason: str
 
 
 class Section(BaseModel):
-    """A frozen group of settings; "5" is no integer, 1 is not true, an unknown key is an error."""
+    """A frozen group of settings. Types are strict: "5" is not an integer, 1 is not true. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -35,7 +35,7 @@ class Section(BaseModel):
     """The file that lists and explains every key."""
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Every contradiction between this section's values; a subclass yields its own, then its parents'."""
+        """Yield every contradiction between the values; a subclass yields its own and then those of its parents."""
         yield from ()
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from spinlock.config.schema import file_schema
 from spinlock.config.training import CodebookSettings, LossSettings, OptimizationSettings
 
 
-# pydantic collects fields from the last base to the first: read upwards, this is the order of the keys.
+# pydantic collects fields from the last base to the first, so the order of the keys is this list read from below.
 class VQVAEConfig(
     RuntimeSettings,
     CheckpointSettings,
@@ -21,9 +21,9 @@ class VQVAEConfig(
     CleaningSettings,
     DataSettings,
 ):
-    """Everything ``train-vqvae`` can be told. The defaults are the production values.
+    """All keys of a training run; the defaults are the production values.
 
-    It is an instance of each section, so that it can be handed to code that asks for one of them.
+    The class inherits from each section, so that an object can be passed to code that needs one section.
     """
 
     listing: ClassVar[str] = "configs/vqvae/default.yaml"

@@ -8,13 +8,14 @@ from spinlock.cli.terminal import duration, size, stdout, table, working
 
 if TYPE_CHECKING:
     from spinlock.generation.plan import GenerationPlan
-    from spinlock.operators.sampling import Balance, Stratum
+    from spinlock.operators.balance import Balance
+    from spinlock.operators.sampling import Stratum
 
 
 def print_plan(plan: GenerationPlan) -> None:
     """Print what a generation would compute, and an estimate of what it needs."""
     from spinlock.features.extract import feature_names
-    from spinlock.operators.sampling import balance
+    from spinlock.operators.balance import balance
 
     console = stdout()
     if plan.is_complete:
