@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spinlock import __version__
+from spinlock.checkpoint.record import Checkpoint
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError
 from spinlock.io.feature_writer import FeatureWriter
@@ -58,14 +59,7 @@ def decode_file(
         raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
     checkpoint = model.checkpoint
     with TokenFile.open(tokens) as source:
-        sha256 = checkpoint.sha256()
-        if source.attributes.get("model_sha256") != sha256:
-            raise DataError(
-                "was encoded with another model",
-                where=str(tokens),
-                expected=f"tokens of {checkpoint.path}",
-                remedy="pass the checkpoint that encoded it, or encode again",
-            )
+        sha256 = _check_model(source, checkpoint, tokens)
         writer = FeatureWriter(
             output,
             checkpoint.feature_names,
@@ -82,3 +76,16 @@ def decode_file(
                 writer.write(model.decode(triples))
                 advance(len(block))
         return source.num_rows
+
+
+def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
+    """The SHA-256 of the model, if it encoded the token file."""
+    sha256 = checkpoint.sha256()
+    if source.attributes.get("model_sha256") != sha256:
+        raise DataError(
+            "was encoded with another model",
+            where=str(path),
+            expected=f"tokens of {checkpoint.path}",
+            remedy="pass the checkpoint that encoded it, or encode again",
+        )
+    return sha256

@@ -21,6 +21,7 @@ from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.errors import DataError, located
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.names import match_columns
+from spinlock.io.row_file import Attribute
 from spinlock.io.token_layout import SIDES, TokenColumns
 from spinlock.io.token_writer import TokenWriter
 from spinlock.model import LEVELS
@@ -164,20 +165,15 @@ def _write_tokens(
     digest, started = hashlib.sha256(), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
-    writer = TokenWriter(
-        output,
-        TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True))),
-        source.shape[:-1],
-        attributes={
-            "program_version": __version__,
-            "assignment": spec.assignment,
-            "model_sha256": checkpoint.sha256(),
-            "extra_columns": extra_columns,
-        },
-        annotations=source,
-        overwrite=overwrite,
-    )
-    with writer:
+    attributes: dict[str, Attribute] = {
+        "program_version": __version__,
+        "assignment": spec.assignment,
+        "model_sha256": checkpoint.sha256(),
+        "extra_columns": extra_columns,
+    }
+    columns = TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True)))
+    shape = source.shape[:-1]
+    with TokenWriter(output, columns, shape, attributes=attributes, annotations=source, overwrite=overwrite) as writer:
         for rows, block in prefetch(blocks):
             digest.update(rows.astype("<f4", copy=False).data)
             writer.write(

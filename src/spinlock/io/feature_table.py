@@ -81,12 +81,12 @@ class FeatureTable:
     path: str
     family: str
     feature_type: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(repr=False)
     num_operators: int
     rows_per_operator: int
-    sha256: str
-    rows: NDArray[np.float32] | StoredRows
-    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    sha256: str = field(repr=False)
+    rows: NDArray[np.float32] | StoredRows = field(repr=False)
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def groups(self, label: str) -> NDArray[Any]:
         """The values [N], or their numbers, of a label that a split keeps on one side.
