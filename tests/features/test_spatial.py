@@ -143,7 +143,7 @@ def test_the_structure_tensor_agrees_with_exact_derivatives(rng: np.random.Gener
 
 def test_the_integers_of_floats_sort_like_floats() -> None:
     mixed = torch.cat([noise((50,)), 1e-40 * noise((50,)), 1e6 * noise((50,)), torch.tensor([0.0, 1.0, -1.0])])
-    assert torch.equal(spatial.ascending(mixed), mixed.sort().values)
+    assert torch.equal(spatial.sort_values(mixed), mixed.sort().values)
 
 
 def test_correlation_length_of_a_gaussian_correlation() -> None:

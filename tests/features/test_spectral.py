@@ -75,7 +75,7 @@ def test_the_power_of_all_modes_is_the_variance(shape: tuple[int, int]) -> None:
     weight = spectral.half_spectrum(run.frames)[0]
     power = run.spectrum.abs().square().flatten(-2) @ weight
     torch.testing.assert_close(power, run.frames.var((-2, -1), correction=0), rtol=1e-4, atol=0)
-    (shares,) = spectral.mode_shares(run)
+    (shares,) = spectral.mode_fractions(run)
     torch.testing.assert_close(shares.sum(-1), torch.ones(2, 1), rtol=1e-5, atol=0)
     assert weight.sum() == math.prod(shape) - 1
 

@@ -100,7 +100,7 @@ KNOWN: dict[str, tuple[Run, float, float]] = {
 
 def test_every_feature_has_a_known_value() -> None:
     assert list(KNOWN) == list(temporal.FEATURES)
-    assert len(temporal.FEATURES) == sum(len(part.FEATURES) for part in temporal.PARTS)
+    assert len(temporal.FEATURES) == sum(len(module.FEATURES) for module in temporal.MODULES)
 
 
 @pytest.mark.parametrize("name", KNOWN)

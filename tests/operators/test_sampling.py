@@ -1,11 +1,10 @@
-"""Sampling: strata by number, points of scrambled Sobol sequences, any number a beginning of a larger one."""
+"""Sampling: strata by number, scrambled Sobol points, and small samples as the beginning of larger ones."""
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
 
 from spinlock.config.ranges import Range, log
-from spinlock.operators.sampling import NEURAL, Choice, Operators, Parameter, Stratum, balance, sample, sobol_points
+from spinlock.operators.sampling import NEURAL, Choice, Operators, Parameter, Stratum, sample, sobol_points
 
 STRATA = (
     Stratum("heat", "", (Parameter("heat.diffusivity", log(0.01, 1.0)), Parameter("shared", Range(-1, 1)))),
@@ -16,17 +15,17 @@ STRATA = (
 )
 
 
-def sampled(count: int, share: float = 0.25, seed: int = 1) -> Operators:
-    return sample(STRATA, share, seed, count)
+def sampled(count: int, fraction: float = 0.25, seed: int = 1) -> Operators:
+    return sample(STRATA, fraction, seed, count)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.15, 1 / 3, 1.0])
-def test_the_share_of_neural_operators_is_kept_at_every_length(share: float) -> None:
-    strata = STRATA[:2] * (share < 1) + STRATA[2:] * (share > 0)
-    operators = sample(strata, share, 0, 500)
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.15, 1 / 3, 1.0])
+def test_the_neural_fraction_holds_at_every_length(fraction: float) -> None:
+    strata = STRATA[:2] * (fraction < 1) + STRATA[2:] * (fraction > 0)
+    operators = sample(strata, fraction, 0, 500)
     is_neural = np.array([strata[number].family == NEURAL for number in operators.stratum])
     running = is_neural.cumsum()
-    assert np.all(np.abs(running - share * np.arange(1, 501)) <= 1)
+    assert np.all(np.abs(running - fraction * np.arange(1, 501)) <= 1)
     others = np.bincount(operators.stratum[~is_neural], minlength=1)
     assert others.max() - others[others > 0].min() <= 1 if (~is_neural).any() else True
 
@@ -88,28 +87,3 @@ def test_points_are_a_sobol_net() -> None:
     for rows, columns in ((64, 1), (8, 8), (2, 32)):  # elementary intervals hold one point each
         cells = (points[:, 0] * rows).astype(int) * columns + (points[:, 1] * columns).astype(int)
         assert len(set(cells)) == 64
-
-
-def test_balance_is_that_of_the_worst_stratum() -> None:
-    operators = sampled(256)
-    found = balance(operators)
-    assert found is not None
-    values = {
-        each.name: qmc.discrepancy(points, method="CD") for each, points in zip(STRATA, operators.points, strict=True)
-    }
-    assert found.discrepancy == pytest.approx(values[found.discrepancy_stratum])
-    assert found.discrepancy < 0.2 * found.random_discrepancy
-    correlations = [abs(np.corrcoef(points.T)[0, 1]) for points in operators.points]
-    assert found.correlation == pytest.approx(max(correlations))
-    assert balance(sampled(10)) is None
-
-
-def test_what_independent_points_would_show() -> None:
-    found = balance(sampled(256))
-    assert found is not None
-    count = len(
-        next(p for s, p in zip(STRATA, sampled(256).points, strict=True) if s.name == found.discrepancy_stratum)
-    )
-    rng = np.random.default_rng(0)
-    drawn = np.mean([qmc.discrepancy(rng.random((count, 2)), method="CD") for _ in range(300)])
-    assert found.random_discrepancy == pytest.approx(drawn, rel=0.1)

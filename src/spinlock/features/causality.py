@@ -1,7 +1,8 @@
-"""The causality group: what leads what, which way things move, and which way time runs.
+"""The causality group: lead and lag between regions and channels, velocity of the field, and time irreversibility.
 
-Time irreversibility is <d^3> / <d^2>^1.5 of a signal's increments d (Ramsey and Rothman 1996): 0 for a signal that
-looks the same backwards, positive for fast rises and slow falls. It is bounded as x / (1 + |x|).
+Time irreversibility is <d^3> / <d^2>^1.5 of the increments d of a signal (Ramsey and Rothman 1996), bounded as
+x / (1 + |x|). It is 0 for a signal with the same statistics in reversed time, and positive for fast rises and slow
+falls.
 
 Letters: ``R`` runs, ``C`` channels, ``P`` points, ``T`` frames, ``F`` features.
 """
@@ -16,26 +17,26 @@ from spinlock.features.signals import centered, log_energy, moving_points, posit
 FEATURES: dict[str, str] = {
     **coupling.FEATURES,
     **advection.FEATURES,
-    "irreversibility": "of the points, pooled; -1 (fast falls) to 1 (fast rises); 0 where nothing moves",
-    "irreversibility_strength": "size of that of each point, mean over points; 0 to 1",
-    "energy_irreversibility": "of log E(t); -1 to 1",
+    "irreversibility": "pooled over the points; -1 (fast falls) to 1 (fast rises); 0 where nothing moves",
+    "irreversibility_strength": "absolute irreversibility of each point, mean over points; 0 to 1",
+    "energy_irreversibility": "irreversibility of log E(t); -1 to 1",
 }
 
 
 def compute(run: Run) -> Tensor:
-    """[R, F]."""
+    """Return the features, [R, F]."""
     points = moving_points(run)
-    one_way = (
+    columns = (
         irreversibility(points.diff(dim=-1).flatten(-2)),
         irreversibility(points.diff(dim=-1)).abs().mean(-1),
         irreversibility(centered(log_energy(run)).diff(dim=-1)),
     )
-    irreversible = torch.stack(one_way, -1).mean(1)
+    irreversible = torch.stack(columns, -1).mean(1)
     return torch.cat([coupling.compute(run), advection.compute(run), irreversible], -1)
 
 
 def irreversibility(increments: Tensor) -> Tensor:
-    """x / (1 + |x|) with x = <d^3> / <d^2>^1.5 of increments d [..., T - 1]; 0 where there are none."""
+    """Return x / (1 + |x|) with x = <d^3> / <d^2>^1.5 of increments d [..., T - 1]; 0 for T = 1."""
     if increments.shape[-1] == 0:
         return increments.new_zeros(increments.shape[:-1])
     scale = positive(increments.square().mean(-1, keepdim=True).sqrt())

@@ -1,12 +1,12 @@
-"""How the channels of a frame go together: a channel pair is judged by r = <a b> of fields of mean 0 and variance 1.
+"""Dependence between the channels of a frame, from fields a and b with mean 0 and variance 1.
 
-Beside r at the same points there are r(d) = <a(x) b(x + d)> at all shifts d, which finds what has moved apart; the
-information that one value gives about the other, as the correlation that two Gaussians would need for as much (Linfoot
-1957), which finds what is not linear; and, from the spectra, the coherence |S_ab|^2 / (S_aa S_bb) of shells of wave
-numbers, where each S is summed over the modes of a shell: of single modes it would be 1 for any two fields.
+The correlation is r = <a b> at the same points and r(d) = <a(x) b(x + d)> at a shift d, which detects displaced
+patterns. The mutual information also detects nonlinear dependence; it is converted to the correlation of two Gaussians
+with the same information (Linfoot 1957). The coherence is |S_ab|^2 / (S_aa S_bb) of shells of wave numbers. Each S is
+summed over the modes of a shell, because the coherence of a single mode is 1 for any two fields.
 
-A channel whose standard deviation over space is below :data:`~spinlock.features.signals.FLOOR` of its level in the run
-is flat: it goes together with no other. What is of pairs is the mean over the pairs i < j.
+A channel is flat if its standard deviation over space is below :data:`~spinlock.features.signals.FLOOR` of its level in
+the run; a flat channel depends on no other channel. Features of pairs are means over the pairs of channels i < j.
 
 Letters: ``R`` runs, ``T`` frames, ``C`` channels, ``P`` pairs of channels, ``H`` x ``W`` points, ``N`` = H W, ``K`` =
 W / 2 + 1, ``S`` shells, ``F`` features.
@@ -21,26 +21,26 @@ from spinlock.features.run import Run
 from spinlock.features.signals import DEPTH, FLOOR, entropy, level, positive
 
 EDGES = (-1.1503, -0.6745, -0.3186, 0.0, 0.3186, 0.6745, 1.1503)
-"""Of the bins for the mutual information, in standard deviations: eighths of a Gaussian."""
+"""Edges of the bins for the mutual information in standard deviations, which are the octiles of a Gaussian."""
 
 FEATURES = {
-    "eigenvalue_share": "largest eigenvalue of the channels' covariance over the sum of all; 1 / C to 1; "
+    "eigenvalue_share": "largest eigenvalue of the covariance of the channels over the sum of all; 1 / C to 1; "
     "1 for C = 1 and where all channels are flat",
-    "participation_ratio": "(sum l)^2 / sum l^2 of the eigenvalues l of the channels' correlation matrix, flat "
-    "channels left out; 1 to C; 1 for C = 1 and where all are flat",
+    "participation_ratio": "(sum l)^2 / sum l^2 of the eigenvalues l of the correlation matrix of the channels that "
+    "are not flat; 1 to C; 1 for C = 1 and where all are flat",
     "energy_imbalance": "log of the largest over the smallest <u^2> of the channels; 0 to 27.6; 0 for C = 1 and a "
     "frame of zeros",
     "correlation_mean": "r of two channels at the same points; -1 to 1; 0 for C = 1 and flat channels",
     "correlation_max": "largest r(d) over all shifts d; 0 to 1; 0 for C = 1 and flat channels",
     "correlation_min": "smallest r(d) over all shifts d; -1 to 0; 0 for C = 1 and flat channels",
-    "mutual_information": "of 8 x 8 bins, less (Miller 1955) its mean for independent points, as a correlation; "
+    "mutual_information": "mutual information from 8 x 8 bins minus its bias (Miller 1955), as a correlation; "
     "0 to 0.99; about 0.03 for independent noise on 64 x 64 points; 0 for C = 1 and flat channels",
     "gradient_alignment": "mean cosine of twice the angle between the gradients, weighted by their squares; -1 (at "
-    "right angles) to 1 (parallel); 1 for H = 1; 0 for C = 1, flat channels and gradients that never meet",
+    "right angles) to 1 (parallel); 1 for H = 1; 0 for C = 1, flat channels and gradients without overlap",
     "phase_alignment": "mean cosine of twice the phase between the spectra, weighted by their squares; -1 (a quarter "
     "wave apart) to 1 (in phase or opposite); 0 for C = 1, flat channels and spectra that share no mode",
-    "coherence": "in shells a factor of 2 wide, weighted by (S_aa S_bb)^0.5; 0 to 1; about 1 / modes in a shell for "
-    "independent fields; 0 for C = 1 and flat channels",
+    "coherence": "coherence of shells with a width of one octave, weighted by (S_aa S_bb)^0.5; 0 to 1; about "
+    "1 / modes in a shell for independent fields; 0 for C = 1 and flat channels",
 }
 
 SINGLE = (1.0, 1.0, *[0.0] * 8)
@@ -48,28 +48,28 @@ SINGLE = (1.0, 1.0, *[0.0] * 8)
 
 
 def compute(run: Run) -> Tensor:
-    """[R, T, F]."""
+    """Return the features, [R, T, F]."""
     count, frames, channels = run.frames.shape[:3]
     if channels == 1:
         return run.frames.new_tensor(SINGLE).expand(count, frames, -1).clone()
     largest = positive(run.energy.amax(1, keepdim=True))
-    share = torch.where(run.energy.amax(1, keepdim=True) > 0, run.energy / largest, 1.0)
-    imbalance = -share.amin(1).clamp_min(DEPTH).log()
+    relative = torch.where(run.energy.amax(1, keepdim=True) > 0, run.energy / largest, 1.0)
+    imbalance = -relative.amin(1).clamp_min(DEPTH).log()
     rows = zip(run.frames, run.spectrum, level(run), imbalance, strict=True)
     return torch.stack([_of_run(*row) for row in rows])
 
 
 def _of_run(frames: Tensor, spectrum: Tensor, size: Tensor, imbalance: Tensor) -> Tensor:
-    """[T, F] of one run at a time, which fits a cache: ``frames`` [T, C, H, W], ``size`` [C], ``imbalance`` [T]."""
+    """Features [T, F] of one run, which fits the cache: ``frames`` [T, C, H, W], ``size`` [C], ``imbalance`` [T]."""
     relative = frames / size[:, None, None]
-    rest = relative - relative.mean((-2, -1), keepdim=True)
-    spread = rest.square().mean((-2, -1)).sqrt()
+    centered = relative - relative.mean((-2, -1), keepdim=True)
+    spread = centered.square().mean((-2, -1)).sqrt()
     inverse = torch.where(spread > FLOOR, 1 / positive(spread), 0.0)  # [T, C]
-    unit = rest * inverse[..., None, None]
+    unit = centered * inverse[..., None, None]
     modes = spectrum * (inverse / size)[..., None, None]
     first, second = torch.triu_indices(frames.shape[1], frames.shape[1], 1, device=frames.device)
     cross = modes[:, first].conj() * modes[:, second]
-    cross[..., 0, 0] = 0  # the means
+    cross[..., 0, 0] = 0  # removes the product of the means
     shifted = torch.fft.irfft2(cross, s=frames.shape[-2:], norm="forward").flatten(-2).clamp(-1, 1)
 
     flat = unit.flatten(-2)
@@ -91,7 +91,7 @@ def _of_run(frames: Tensor, spectrum: Tensor, size: Tensor, imbalance: Tensor) -
 
 
 def _eigenvalue_share(correlation: Tensor, deviation: Tensor) -> Tensor:
-    """[T] from [T, C, C] and [T, C]; deviations are compared before they are squared, so that none underflows."""
+    """Largest over total variance, [T], from correlations [T, C, C] and deviations [T, C], scaled against underflow."""
     deviation = deviation / positive(deviation.amax(-1, keepdim=True))
     values: Tensor = torch.linalg.eigvalsh(correlation * deviation[:, :, None] * deviation[:, None])
     total = values.sum(-1)
@@ -99,54 +99,54 @@ def _eigenvalue_share(correlation: Tensor, deviation: Tensor) -> Tensor:
 
 
 def _participation(correlation: Tensor) -> Tensor:
-    """tr(r)^2 / tr(r r), which needs no eigenvalues, [T]."""
+    """Participation ratio tr(r)^2 / tr(r r), [T]."""
     trace = correlation.diagonal(dim1=-2, dim2=-1).sum(-1)
     return torch.where(trace > 0, trace.square() / positive(correlation.square().sum((-2, -1))), 1.0)
 
 
 def mutual_information(unit: Tensor) -> Tensor:
-    """(1 - exp(-2 I))^0.5 of I = H(a) + H(b) - H(a, b), [T, P], of the pairs of channels of standardized [T, C, N]."""
+    """Return (1 - exp(-2 I))^0.5, I = H(a) + H(b) - H(a, b), of pairs of standardized channels [T, C, N], [T, P]."""
     points, bins = unit.shape[-1], len(EDGES) + 1
-    # How often a is above one edge and b above another gives the counts of the bins by differences.
+    # The counts of the bins are differences of the numbers of points above pairs of edges.
     edges = unit.new_tensor((-torch.inf, *EDGES))[:, None]
     above = (unit[..., None, :] > edges).to(unit.dtype)  # [T, C, bins, N]
-    pairs = combinations(range(unit.shape[1]), 2)  # not by index: that would copy the indicators
-    joint = torch.stack([above[:, i] @ above[:, j].transpose(-2, -1) for i, j in pairs], 1)  # exact: whole numbers
+    pairs = combinations(range(unit.shape[1]), 2)  # a loop, because indexing with all pairs would copy the indicators
+    joint = torch.stack([above[:, i] @ above[:, j].transpose(-2, -1) for i, j in pairs], 1)  # integers, exact
     edge = joint.new_zeros(*joint.shape[:-2], bins + 1, bins + 1)
     edge[..., :-1, :-1] = joint
-    share = edge.diff(dim=-1).diff(dim=-2).double() / points
-    marginals = share.sum(-1), share.sum(-2)
-    information = sum(entropy(marginal) for marginal in marginals) - entropy(share.flatten(-2))
-    occupied = (share > 0).sum((-2, -1)) - sum((marginal > 0).sum(-1) for marginal in marginals) + 1
+    probability = edge.diff(dim=-1).diff(dim=-2).double() / points
+    marginals = probability.sum(-1), probability.sum(-2)
+    information = sum(entropy(marginal) for marginal in marginals) - entropy(probability.flatten(-2))
+    occupied = (probability > 0).sum((-2, -1)) - sum((marginal > 0).sum(-1) for marginal in marginals) + 1
     information = (information - occupied / (2 * points)).clamp_min(0)
     return (-torch.expm1(-2 * information)).sqrt()
 
 
 def _gradient_alignment(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """sum (dot^2 - across^2) / sum (dot^2 + across^2), [T, P]; dot and across are the products of the gradients."""
+    """sum (dot^2 - cross^2) / sum (dot^2 + cross^2) of the dot and cross products of the gradients, [T, P]."""
     height, width = unit.shape[-2:]
     x = unit.roll(-1, -1) - unit.roll(1, -1)
     y = (unit.roll(-1, -2) - unit.roll(1, -2)) * (height / width)
     steepness = (x.square() + y.square()).mean((-2, -1))
     dot = x[:, first] * x[:, second] + y[:, first] * y[:, second]
-    across = x[:, first] * y[:, second] - y[:, first] * x[:, second]
-    along, athwart = dot.square().mean((-2, -1)), across.square().mean((-2, -1))
+    cross = x[:, first] * y[:, second] - y[:, first] * x[:, second]
+    parallel, perpendicular = dot.square().mean((-2, -1)), cross.square().mean((-2, -1))
     noise = FLOOR**2 * steepness[:, first] * steepness[:, second]
-    return (along - athwart) / positive(along + athwart + noise)
+    return (parallel - perpendicular) / positive(parallel + perpendicular + noise)
 
 
 def _phase_alignment(cross: Tensor, width: int) -> Tensor:
-    """sum Re(X^2) / sum |X|^2 over the modes of the cross spectrum [T, P, H, K], [T, P]: n and -n agree in X^2.
+    """sum Re(X^2) / sum |X|^2 over the modes of the cross spectrum X [T, P, H, K], [T, P].
 
-    Below :data:`FLOOR` of two whole fields X is rounding noise, and has no phase.
+    The modes n and -n have the same Re(X^2). Below :data:`FLOOR` X is rounding noise and has no phase.
     """
     count = _multiplicity(width, cross)
-    along, athwart = ((part.square().sum(-2) * count).sum(-1) for part in (cross.real, cross.imag))
-    return (along - athwart) / (along + athwart + FLOOR**2)
+    real, imaginary = ((part.square().sum(-2) * count).sum(-1) for part in (cross.real, cross.imag))
+    return (real - imaginary) / (real + imaginary + FLOOR**2)
 
 
 def _coherence(modes: Tensor, cross: Tensor, first: Tensor, second: Tensor, width: int) -> Tensor:
-    """[T, P]; summed over n and -n only the real part of the cross spectrum is left."""
+    """Coherence [T, P]; in the sum over n and -n only the real part of the cross spectrum remains."""
     member = _shells(modes.shape[-2], width, modes)
     power = (modes.real.square() + modes.imag.square()).flatten(-2) @ member  # [T, C, S]
     shared = cross.real.flatten(-2) @ member
@@ -155,20 +155,20 @@ def _coherence(modes: Tensor, cross: Tensor, first: Tensor, second: Tensor, widt
 
 
 def _multiplicity(width: int, like: Tensor) -> Tensor:
-    """How many modes each column of half a spectrum stands for: 1 for the first and, for even W, the last, else 2."""
+    """Number of modes per column of the half spectrum: 1 for the first and, for even W, for the last column, else 2."""
     n_x = torch.arange(width // 2 + 1, device=like.device)
     return 1 + ((n_x > 0) & (2 * n_x != width)).to(like.real.dtype)
 
 
 def _shells(height: int, width: int, like: Tensor) -> Tensor:
-    """How many modes of shell s each coefficient of half a spectrum stands for, 0 to 2, [H K, S]; the mean is in none.
+    """Number of modes of shell s that each coefficient of the half spectrum represents, 0 to 2, [H K, S].
 
-    Shell s has the wave numbers from 2^s to 2^(s + 1) cycles per domain.
+    Shell s contains the wave numbers from 2^s to 2^(s + 1) cycles per domain; the mean is in no shell.
     """
     n_x = torch.arange(width // 2 + 1, device=like.device)
     n_y = torch.arange(height, device=like.device)
     n_y = torch.minimum(n_y, height - n_y)
-    square = n_y[:, None].square() + n_x.square()  # whole numbers: no mode is on the wrong side of an edge
+    square = n_y[:, None].square() + n_x.square()  # integers, so that rounding moves no mode to another shell
     largest = (height // 2) ** 2 + (width // 2) ** 2
     starts = 4 ** torch.arange((largest.bit_length() + 1) // 2, device=like.device)
     inside = (square[..., None] >= starts) & (square[..., None] < 4 * starts)

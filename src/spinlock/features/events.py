@@ -1,6 +1,7 @@
-"""Events of a run, from its activity a(t) = rms_x(u(t + 1) - u(t)) and from signals that change sign or state.
+"""Events of a run, from its activity a(t) = rms_x(u(t + 1) - u(t)) and from changes of sign or state of signals.
 
-Counts are given per step, from one frame to the next, and lengths as shares of the run. Part of the temporal group.
+Counts are per step from one frame to the next, and lengths are fractions of the run. These features are part of the
+temporal group.
 
 Letters: ``R`` runs, ``C`` channels, ``P`` points, ``T`` frames, ``F`` features.
 """
@@ -26,30 +27,32 @@ FEATURES = {
     "activity": "log10 of the root mean square change per frame over that of u; -5 (nothing moves) to 0.32",
     "activity_trend": "log of the mean activity in the last quarter of the run over that in the first; -11.5 to 11.5; "
     "0 where nothing moves",
-    "spike_share": "share of the frames whose activity is above 3 times its median; 0 to 0.5",
-    "burst_rate": "bursts (2 or more frames on end with activity above 1.5 times its mean) per frame; 0 to 0.33",
-    "longest_burst": "length of the longest burst; share of the run; 0 to 0.67",
-    "regime_switches": "changes per frame between a high and a low state of log E(t), which has to go half its "
-    "standard deviation beyond its mean to change state; 0 to 1",
+    "spike_share": "fraction of the frames whose activity is above 3 times its median; 0 to 0.5",
+    "burst_rate": "bursts (2 or more successive frames with activity above 1.5 times its mean) per frame; 0 to 0.33",
+    "longest_burst": "length of the longest burst as a fraction of the run; 0 to 0.67",
+    "regime_switches": "changes per frame between a high and a low state of log E(t); the state changes half a "
+    "standard deviation beyond the mean; 0 to 1",
     "zero_crossings": "crossings per frame of the points through their trend lines; 0 to 1",
     "energy_zero_crossings": "crossings per frame of log E(t) through its trend line; 0 to 1",
 }
 
 SPIKE, BURST, STATE = 3.0, 1.5, 0.5
+"""Thresholds: of spikes over the median activity, of bursts over the mean activity, and of states in standard
+deviations."""
 
 
 def compute(run: Run) -> Tensor:
-    """[R, F], averaged over channels."""
-    active = activity(run)
-    count = active.shape[-1]
+    """Return the features averaged over channels, [R, F]."""
+    course = activity(run)
+    count = course.shape[-1]
     energy = log_energy(run)
-    burst, longest = _bursts(active)
-    spikes = active > SPIKE * active.median(-1, keepdim=True).values.clamp_min(FLOOR)
+    burst_rate, longest = _bursts(course)
+    spikes = course > SPIKE * course.median(-1, keepdim=True).values.clamp_min(FLOOR)
     columns = (
-        active.square().mean(-1).sqrt().clamp_min(FLOOR).log10(),
-        _trend(active),
+        course.square().mean(-1).sqrt().clamp_min(FLOOR).log10(),
+        _trend(course),
         spikes.float().mean(-1),
-        burst,
+        burst_rate,
         longest,
         switches(standardized(centered(energy)), STATE) / count,
         switches(detrended(moving_points(run)), FLOOR).mean(-1) / count,
@@ -59,27 +62,28 @@ def compute(run: Run) -> Tensor:
 
 
 def activity(run: Run) -> Tensor:
-    """Root mean square change per frame over the level of the run, [R, C, T - 1]; one 0 for a single frame."""
+    """Return the root mean square change per frame over the level of the run, [R, C, T - 1]; 0 for a single frame."""
     if run.frames.shape[1] == 1:
         return torch.zeros_like(run.mean)
-    # Run by run: the differences of all runs at once would not fit a cache.
+    # One run at a time, so that the differences fit the cache.
     change = [torch.linalg.vector_norm(frames[1:] - frames[:-1], dim=(-2, -1)) for frames in run.frames]
     points = math.prod(run.frames.shape[-2:])
     return torch.stack(change).transpose(1, 2) / math.sqrt(points) / level(run)[..., None]
 
 
-def _trend(active: Tensor) -> Tensor:
-    quarter = max(active.shape[-1] // 4, 1)
-    first, last = active[..., :quarter].mean(-1), active[..., -quarter:].mean(-1)
+def _trend(course: Tensor) -> Tensor:
+    """Log ratio of the mean activity in the last and in the first quarter, [R, C]."""
+    quarter = max(course.shape[-1] // 4, 1)
+    first, last = course[..., :quarter].mean(-1), course[..., -quarter:].mean(-1)
     return (last.clamp_min(FLOOR) / first.clamp_min(FLOOR)).log().clamp(math.log(FLOOR), -math.log(FLOOR))
 
 
-def _bursts(active: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of bursts per frame and length of the longest as a share, [R, C] each."""
-    high = active > BURST * active.mean(-1, keepdim=True).clamp_min(FLOOR)
-    place = torch.arange(active.shape[-1], device=active.device)
-    calm = torch.where(high, -1, place).cummax(-1).values
-    length = place - calm  # of the stretch of high activity that ends here
-    begun = (length == 2).sum(-1)
-    longest = torch.where(begun > 0, length.amax(-1), 0)
-    return begun / active.shape[-1], longest / active.shape[-1]
+def _bursts(course: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of bursts per frame, and length of the longest burst as a fraction of the run, [R, C] each."""
+    is_high = course > BURST * course.mean(-1, keepdim=True).clamp_min(FLOOR)
+    frame = torch.arange(course.shape[-1], device=course.device)
+    last_low = torch.where(is_high, -1, frame).cummax(-1).values
+    length = frame - last_low  # number of successive frames with high activity up to this frame
+    num_bursts = (length == 2).sum(-1)
+    longest = torch.where(num_bursts > 0, length.amax(-1), 0)
+    return num_bursts / course.shape[-1], longest / course.shape[-1]

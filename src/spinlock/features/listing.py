@@ -1,4 +1,4 @@
-"""The features written out as a page: every group, every feature with its definition, from the modules themselves."""
+"""The list of all features as a Markdown page, generated from the definitions in the modules."""
 
 import inspect
 from types import ModuleType
@@ -7,19 +7,21 @@ from spinlock.features.extract import FRAME_GROUPS, FRAME_STATISTICS, RUN_GROUPS
 
 
 def list_features() -> str:
-    """Markdown: a section for each group, a row for each feature."""
+    """Return Markdown with a section for each group and a table row for each feature."""
     sections = [_section(name, module, FRAME_STATISTICS) for name, module in FRAME_GROUPS.items()]
     sections += [_section(name, module, RUN_STATISTICS) for name, module in RUN_GROUPS.items()]
     return "".join(sections)
 
 
 def _section(group: str, module: ModuleType, statistics: tuple[str, ...]) -> str:
-    claim = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
+    """The section of one group, with the first paragraph of the docstring of its module."""
+    summary = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
     columns = ", ".join(f"`{group}.<feature>.{statistic}`" for statistic in statistics)
-    lines = [f"\n## {group}\n\n{claim}\n\nAggregated columns: {columns}.\n\n| feature | definition |\n|---|---|\n"]
+    lines = [f"\n## {group}\n\n{summary}\n\nAggregated columns: {columns}.\n\n| feature | definition |\n|---|---|\n"]
     lines += [f"| `{name}` | {_cell(text)} |\n" for name, text in module.FEATURES.items()]
     return "".join(lines)
 
 
 def _cell(text: str) -> str:
+    """The text of a table cell."""
     return text.replace("|", "\\|")

@@ -1,8 +1,9 @@
-"""How much of a signal's future is in its past: rho(l) = <x(t) x(t + l)> / <x^2>, and what follows from it.
+"""Memory of a signal: its autocorrelation rho(l) = <x(t) x(t + l)> / <x^2>, smoothness and permutation entropy.
 
-Autocovariances are the biased ones (sum over T - l pairs, divided by T), pooled over the points: then they are those of
-some process, and the Durbin-Levinson recursion (Durbin 1960) gives partial autocorrelations between -1 and 1.
-Permutation entropy is that of Bandt and Pompe (2002); ties count as rising. Part of the temporal group.
+The autocovariances are the biased estimates (sum over T - l pairs, divided by T), pooled over the points. They are
+positive semidefinite, so that the Durbin-Levinson recursion (Durbin 1960) gives partial autocorrelations from -1 to 1.
+Permutation entropy is defined by Bandt and Pompe (2002); ties count as rising. These features are part of the temporal
+group.
 
 Letters: ``R`` runs, ``C`` channels, ``P`` points, ``T`` frames, ``L`` lags, ``F`` features.
 """
@@ -18,21 +19,24 @@ from spinlock.features.run import Run
 from spinlock.features.signals import FLOOR, centered, entropy, log_energy, moving_points, positive
 
 WINDOWS = (5, 10, 20)
+"""Lengths of the windows of the rolling variance in frames."""
+
 PACF_LAGS = 5
+"""Maximum lag of the partial autocorrelation."""
 
 FEATURES = {
-    "autocorrelation_time": "log of the lag in frames at which the points' pooled autocorrelation falls to 1/e; "
+    "autocorrelation_time": "log of the lag in frames at which the pooled autocorrelation of the points falls to 1/e; "
     "-1.2 to log T; log T where nothing moves",
-    "energy_autocorrelation_time": "the same of log E(t)",
+    "energy_autocorrelation_time": "the same for log E(t)",
     **{
-        f"partial_autocorrelation_{lag}": f"of the points, pooled, at lag {lag}; -1 to 1; 0 where nothing moves"
+        f"partial_autocorrelation_{lag}": f"pooled over the points, at lag {lag}; -1 to 1; 0 where nothing moves"
         for lag in range(1, PACF_LAGS + 1)
     },
-    "smoothness": "1 - sum (d2 x)^2 / (4 sum (d x)^2) of the points' first and second differences; 0 to 1; "
+    "smoothness": "1 - sum (d2 x)^2 / (4 sum (d x)^2) of the first and second differences of the points; 0 to 1; "
     "1 for a straight line and where nothing moves",
-    "energy_smoothness": "the same of log E(t)",
-    "permutation_entropy": "of the order of 4 successive values of the points, over log 24; 0 to 1",
-    "energy_permutation_entropy": "of the order of 3 successive values of log E(t), over log 6; 0 to 1",
+    "energy_smoothness": "the same for log E(t)",
+    "permutation_entropy": "entropy of the order of 4 successive values of the points, over log 24; 0 to 1",
+    "energy_permutation_entropy": "entropy of the order of 3 successive values of log E(t), over log 6; 0 to 1",
     **{
         f"rolling_variance_{width}": f"variance of the points within windows of {width} frames over their variance in "
         "the whole run; 0 to about 1.5; 0 where nothing moves"
@@ -44,7 +48,7 @@ FEATURES = {
 
 
 def compute(run: Run) -> Tensor:
-    """[R, F], averaged over channels."""
+    """Return the features averaged over channels, [R, F]."""
     points, energy = moving_points(run), centered(log_energy(run))
     covariance = autocovariance(points).sum(-2)
     columns = [decay_time(covariance), decay_time(autocovariance(energy))]
@@ -58,7 +62,7 @@ def compute(run: Run) -> Tensor:
 
 
 def autocovariance(signal: Tensor) -> Tensor:
-    """sum_t x(t) x(t + l) of a centered signal [..., T] at lags l = 0 .. T - 1, by zero-padded FFT."""
+    """Return sum_t x(t) x(t + l) of a centered signal [..., T] at lags l = 0 .. T - 1, by a zero-padded FFT."""
     frames = signal.shape[-1]
     power = torch.fft.rfft(signal, n=2 * frames).abs().square()
     covariance: Tensor = torch.fft.irfft(power, n=2 * frames)
@@ -66,58 +70,61 @@ def autocovariance(signal: Tensor) -> Tensor:
 
 
 def decay_time(covariance: Tensor) -> Tensor:
-    """log of the first lag [...], interpolated, at which the autocorrelation [..., L] is 1/e; log L for never."""
+    """Return the log of the interpolated lag at which the autocorrelation is 1/e, [...], from autocovariances [..., L].
+
+    It is log L if the autocorrelation stays above 1/e.
+    """
     lags = covariance.shape[-1]
     if lags == 1:
         return torch.zeros_like(covariance[..., 0])
     correlation = covariance / positive(covariance[..., :1])
     below = correlation <= math.exp(-1)
     lag = below.to(torch.uint8).argmax(-1, keepdim=True).clamp_min(1)
-    before, after = correlation.gather(-1, lag - 1), correlation.gather(-1, lag)
-    part = ((before - math.exp(-1)) / positive(before - after)).clamp(0, 1)
-    time = (lag - 1 + part).squeeze(-1).clamp_min(0.3)
+    left, right = correlation.gather(-1, lag - 1), correlation.gather(-1, lag)
+    fraction = ((left - math.exp(-1)) / positive(left - right)).clamp(0, 1)
+    time = (lag - 1 + fraction).squeeze(-1).clamp_min(0.3)
     return torch.where(below.any(-1) & (covariance[..., 0] > 0), time, float(lags)).log()
 
 
 def partial_autocorrelations(covariance: Tensor) -> Tensor:
-    """phi(l, l) at lags 1 to 5 [..., 5] from autocovariances [..., L], by the Durbin-Levinson recursion."""
+    """Return phi(l, l) at lags l = 1 to 5, [..., 5], from autocovariances [..., L] (Durbin-Levinson recursion)."""
     covariance = torch.nn.functional.pad(covariance[..., : PACF_LAGS + 1].double(), (0, PACF_LAGS + 1))
     rho = covariance[..., 1:] / positive(covariance[..., :1])
-    weights, found = rho.new_zeros((*rho.shape[:-1], 0)), []
+    weights, partials = rho.new_zeros((*rho.shape[:-1], 0)), []
     unexplained = torch.ones_like(rho[..., 0])
     for lag in range(PACF_LAGS):
-        ahead = rho[..., lag] - (weights * rho[..., :lag].flip(-1)).sum(-1)
-        # A signal that five values predict to float32 leaves noise over noise: its further lags hold nothing.
-        partial = torch.where(unexplained > FLOOR, ahead / positive(unexplained), 0.0).clamp(-1, 1)
+        innovation = rho[..., lag] - (weights * rho[..., :lag].flip(-1)).sum(-1)
+        # Below FLOOR the quotient is noise over noise, because the earlier values predict the signal exactly.
+        partial = torch.where(unexplained > FLOOR, innovation / positive(unexplained), 0.0).clamp(-1, 1)
         weights = torch.cat([weights - partial[..., None] * weights.flip(-1), partial[..., None]], -1)
         unexplained = unexplained * (1 - partial.square())
-        found.append(partial)
-    return torch.stack(found, -1).to(torch.float32)
+        partials.append(partial)
+    return torch.stack(partials, -1).to(torch.float32)
 
 
 def smoothness(signal: Tensor) -> Tensor:
-    """1 - sum (d2 x)^2 / (4 sum (d x)^2) over points and time, [R, C] from [R, C, P, T]."""
+    """Return 1 - sum (d2 x)^2 / (4 sum (d x)^2) over points and time, [R, C], of signals [R, C, P, T]."""
     first = signal.diff(dim=-1)
-    rough = first.diff(dim=-1).square().sum((-2, -1))
-    return 1 - rough / positive(4 * first.square().sum((-2, -1)))
+    roughness = first.diff(dim=-1).square().sum((-2, -1))
+    return 1 - roughness / positive(4 * first.square().sum((-2, -1)))
 
 
 def permutation_entropy(signal: Tensor, order: int) -> Tensor:
-    """Entropy [R, C] of ordinal patterns pooled over the points of a signal [R, C, P, T] scaled to its run."""
+    """Return the entropy of the ordinal patterns of signals [R, C, P, T] in units of the level, [R, C]."""
     frames = signal.shape[-1] - order + 1
     if frames < 1:
         return signal.new_zeros(signal.shape[:2])
-    steps = (signal / FLOOR).round()  # differences within the noise are ties
+    steps = (signal / FLOOR).round()  # values that differ by less than the noise are ties
     lagged = [steps[..., start : start + frames] for start in range(order)]
     code = torch.zeros_like(lagged[0], dtype=torch.uint8)
     for bit, (i, j) in enumerate(combinations(range(order), 2)):
         code += (lagged[i] > lagged[j]).to(torch.uint8) << bit
-    share = torch.stack([(code == pattern).float().mean((-2, -1)) for pattern in _patterns(order)], -1)
-    return entropy(share) / math.log(math.factorial(order))
+    frequency = torch.stack([(code == pattern).float().mean((-2, -1)) for pattern in _patterns(order)], -1)
+    return entropy(frequency) / math.log(math.factorial(order))
 
 
 def _patterns(order: int) -> list[int]:
-    """Codes of the orders that can occur: one bit for each pair i < j, set where value i is the larger."""
+    """Codes of all possible orders; a bit for each pair i < j is set if value i is larger than value j."""
     return [
         sum((ranks[i] > ranks[j]) << bit for bit, (i, j) in enumerate(combinations(range(order), 2)))
         for ranks in permutations(range(order))
@@ -125,7 +132,7 @@ def _patterns(order: int) -> list[int]:
 
 
 def rolling_variance(signal: Tensor, width: int) -> Tensor:
-    """Variance within each window [R, C, windows], over that of the run, pooled over points; 0 where nothing moves."""
+    """Return the variance within each window over the variance of the run, pooled over points, [R, C, windows]."""
     runs, channels, points, frames = signal.shape
     series = signal.reshape(-1, 1, frames)
     width = min(width, frames)

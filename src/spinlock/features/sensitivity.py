@@ -1,9 +1,10 @@
-"""The sensitivity group: what becomes of a small change of the state, from twins that share the run's noise.
+"""The sensitivity group: growth of small perturbations, and the response to scaled inputs.
 
-    lambda(epsilon) = log(|delta(n)| / |delta(0)|) / n,   delta(n) = twin(n) - base(n)
+    lambda(epsilon) = log(|delta(n)| / |delta(0)|) / n,   delta(n) = perturbed(n) - base(n)
 
-is the finite-size Lyapunov exponent (Aurell et al. 1997) over the n probe steps in which delta stays above rounding:
-delta(0) = epsilon rms(u0) xi. Norms are over all channels and points. Beside it, the answers to scaled inputs c u0.
+is the finite-size Lyapunov exponent (Aurell et al. 1997) with delta(0) = epsilon rms(u0) xi. n is the number of probe
+steps in which delta stays above rounding noise. All runs have the same noise, and norms are over all channels and
+points. The scaled inputs are c u0.
 
 Letters: ``R`` runs, ``E`` epsilons, ``G`` scales, ``S`` steps of a probe, ``N`` = C H W values of a state, ``F``
 features.
@@ -18,37 +19,40 @@ from spinlock.features.run import Probes, Run
 from spinlock.features.signals import positive
 
 FEATURES = {
-    "lyapunov_small": "finite-size Lyapunov exponent of the smallest epsilon; 1/frame; 0 where no twin differs",
-    "lyapunov_medium": "that of the middle epsilon; 1/frame",
-    "lyapunov_large": "that of the largest epsilon; 1/frame",
-    "transient_growth": "log of the largest over the first |delta| of the middle epsilon; 0 to 20",
-    "contraction": "share of the probe steps in which |delta| shrinks, mean over the epsilons; 0 to 1",
-    "linear_response_r2": "share of the largest epsilon's last delta that a multiple of the middle one's explains; "
-    "0 to 1",
-    "localization": "log of the kurtosis <delta^4> / <delta^2>^2 of the middle epsilon's last delta over space; "
-    "0 (equally large everywhere) to log N",
-    "gain_half": "log(|F(u0 / 2)| / |F(u0) / 2|) after all probe steps F; 0 for linear operators; -10 to 10",
-    "gain_double": "log(|F(2 u0)| / |2 F(u0)|) after all probe steps; 0 for linear operators; -10 to 10",
-    "linearity_r2": "share of F(c u0) that a multiple of F(u0) explains, mean over the scales c; 0 to 1",
+    "lyapunov_small": "finite-size Lyapunov exponent of the smallest epsilon; 1/frame; 0 if no perturbed run differs",
+    "lyapunov_medium": "finite-size Lyapunov exponent of the middle epsilon; 1/frame",
+    "lyapunov_large": "finite-size Lyapunov exponent of the largest epsilon; 1/frame",
+    "transient_growth": "log of the largest over the initial |delta| of the middle epsilon; 0 to 20",
+    "contraction": "fraction of the probe steps in which |delta| decreases, mean over the epsilons; 0 to 1",
+    "linear_response_r2": "fraction of the last delta of the largest epsilon that a multiple of that of the middle "
+    "epsilon explains; 0 to 1",
+    "localization": "log of the kurtosis <delta^4> / <delta^2>^2 over space of the last delta of the middle epsilon; "
+    "0 (constant |delta|) to log N",
+    "gain_half": "log(|F(u0 / 2)| / |F(u0) / 2|) with all probe steps F; 0 for linear operators; -10 to 10",
+    "gain_double": "log(|F(2 u0)| / |2 F(u0)|) with all probe steps F; 0 for linear operators; -10 to 10",
+    "linearity_r2": "fraction of F(c u0) that a multiple of F(u0) explains, mean over the scales c; 0 to 1",
 }
 
 EPSILONS, SCALES = 3, 2
-"""How many of each the names are for, in ascending order."""
+"""Numbers of epsilons and scales that the features have names for, in ascending order."""
 
 ROUNDING = 1e-6
-"""Of the root mean square of the state: a smaller delta is float32's, not the operator's."""
+"""Size of rounding noise relative to the root mean square of the state."""
 
-SHRUNK = 1 - 1e-3
-"""A delta that lost less than a thousandth in a step did not shrink: that is how well float32 knows a small one."""
+MAX_CONTRACTION_RATIO = 1 - 1e-3
+"""A delta decreases if its ratio to the previous step is below this; float32 knows small deltas to a thousandth."""
 
-SMALLEST, LARGEST_GAIN, LARGEST_GROWTH = 1e-15, 10.0, 20.0
+MIN_SIZE, MAX_GAIN, MAX_GROWTH = 1e-15, 10.0, 20.0
+"""Limits of sizes, of the log gain and of the log growth."""
 
 
 def compute(run: Run) -> Tensor:
-    """[R, F].
+    """Return the features, [R, F].
 
-    Raises:
-        ValueError: the run has no probes, or other numbers of them than the features have names for.
+    Raises
+    ------
+    ValueError
+        The run has no probes, or numbers of epsilons or scales that the features have no names for.
     """
     probes = run.probes
     if probes is None:
@@ -62,50 +66,51 @@ def compute(run: Run) -> Tensor:
 
 
 def _of_perturbations(probes: Probes) -> list[Tensor]:
-    """The features of the twins, [R] each."""
+    """Features of the perturbed runs, [R] each."""
     base = probes.base.flatten(2)[:, None]  # [R, 1, S + 1, N]
     delta = probes.perturbed.flatten(3) - base
     size = _rms(delta)  # [R, E, S + 1]
-    noise = (ROUNDING * _rms(base)).clamp_min(SMALLEST)
-    above = (size > noise)[..., 1:]
-    lasting = above.long().cumprod(-1).sum(-1).clamp_min(1)  # n of each twin, at least one step
+    noise = (ROUNDING * _rms(base)).clamp_min(MIN_SIZE)
+    is_above = (size > noise)[..., 1:]
+    num_steps = is_above.long().cumprod(-1).sum(-1).clamp_min(1)  # n of each perturbed run, at least one step
     size = torch.maximum(size, noise)
-    last = size.gather(-1, lasting[..., None]).squeeze(-1)
-    exponents = ((last / size[..., 0]).log() / lasting).clamp(-LARGEST_GROWTH, LARGEST_GROWTH)
-    growth = (size / size[..., :1]).log().amax(-1)[:, 1].clamp(0, LARGEST_GROWTH)
-    shrinks = (size[..., 1:] < SHRUNK * size[..., :-1]) | ~above
+    last = size.gather(-1, num_steps[..., None]).squeeze(-1)
+    exponents = ((last / size[..., 0]).log() / num_steps).clamp(-MAX_GROWTH, MAX_GROWTH)
+    growth = (size / size[..., :1]).log().amax(-1)[:, 1].clamp(0, MAX_GROWTH)
+    shrinks = (size[..., 1:] < MAX_CONTRACTION_RATIO * size[..., :-1]) | ~is_above
     contraction = (shrinks & (size[..., :1] > noise[..., :1])).float().mean((-2, -1))
 
-    step = lasting[:, 1, None, None].expand(-1, 1, delta.shape[-1])
-    medium, large = (delta[:, twin].gather(1, step).squeeze(1) for twin in (1, 2))
-    known = above[:, 1, 0]
-    response = torch.where(known, _r2(large, medium), 0.0)
-    peaked = torch.where(known, _unit(medium).pow(4).mean(-1).clamp_min(1).log(), 0.0)
-    return [*exponents.unbind(-1), growth, contraction, response, peaked]
+    step = num_steps[:, 1, None, None].expand(-1, 1, delta.shape[-1])
+    medium, large = (delta[:, number].gather(1, step).squeeze(1) for number in (1, 2))
+    is_known = is_above[:, 1, 0]
+    response = torch.where(is_known, _r2(large, medium), 0.0)
+    localization = torch.where(is_known, _unit(medium).pow(4).mean(-1).clamp_min(1).log(), 0.0)
+    return [*exponents.unbind(-1), growth, contraction, response, localization]
 
 
 def _of_scaling(probes: Probes) -> list[Tensor]:
-    """The features of the scaled inputs, [R] each."""
+    """Features of the runs from scaled inputs, [R] each."""
     reference = probes.base[:, -1].flatten(1)
-    gains, shares = [], []
+    gains, fractions = [], []
     for number, scale in enumerate(probes.scales):
-        answer = probes.scaled[:, number, -1].flatten(1)
-        ratio = _rms(answer).clamp_min(SMALLEST) / (scale * _rms(reference)).clamp_min(SMALLEST)
-        gains.append(ratio.log().clamp(-LARGEST_GAIN, LARGEST_GAIN))
-        shares.append(_r2(answer, reference))
-    return [*gains, torch.stack(shares).mean(0)]
+        response = probes.scaled[:, number, -1].flatten(1)
+        ratio = _rms(response).clamp_min(MIN_SIZE) / (scale * _rms(reference)).clamp_min(MIN_SIZE)
+        gains.append(ratio.log().clamp(-MAX_GAIN, MAX_GAIN))
+        fractions.append(_r2(response, reference))
+    return [*gains, torch.stack(fractions).mean(0)]
 
 
 def _rms(values: Tensor) -> Tensor:
+    """Root mean square over the last axis, [...]."""
     size: Tensor = torch.linalg.vector_norm(values, dim=-1)
     return size / math.sqrt(values.shape[-1])
 
 
 def _unit(values: Tensor) -> Tensor:
-    """Values [..., N] over their root mean square; 0 stays 0."""
+    """Values [..., N] divided by their root mean square; 0 stays 0."""
     return values / positive(_rms(values))[..., None]
 
 
 def _r2(first: Tensor, second: Tensor) -> Tensor:
-    """Squared cosine of two fields [..., N]; 0 where one of them is 0."""
+    """Squared cosine of two fields [..., N], [...]; 0 if one of them is 0."""
     return (_unit(first) * _unit(second)).mean(-1).square().clamp(0, 1)

@@ -1,10 +1,10 @@
-"""Time series of a run made comparable: x -> (x - <x>) / std(x), and 0 where x is constant up to rounding noise.
+"""Standardization of time series, (x - <x>) / std(x), with 0 where x is constant up to rounding noise.
 
-Many operators conserve the spatial mean, and float32 turns a constant into noise of relative size 1e-7 to 1e-6. Without
-a floor such noise has an entropy, a frequency and a correlation time of its own. A signal whose standard deviation is
-at most :data:`FLOOR` times the scale of its run is constant here.
+Many operators conserve the spatial mean, and float32 turns a constant into noise of relative size 1e-7 to 1e-6. Such
+noise has an entropy, a frequency and a correlation time. Therefore a signal counts as constant if its standard
+deviation is at most :data:`FLOOR` times the scale of its run.
 
-Letters: ``R`` runs, ``C`` channels, ``T`` frames, ``P`` points; ``...`` stands for any of them but T, which is last.
+Letters: ``R`` runs, ``C`` channels, ``T`` frames, ``P`` points; ``...`` any leading dimensions. T is last.
 """
 
 import torch
@@ -13,81 +13,82 @@ from torch import Tensor
 from spinlock.features.run import Run
 
 FLOOR = 1e-5
-"""What counts as noise, relative to the root mean square of the run's field."""
+"""Size of rounding noise relative to the root mean square of the field of the run."""
 
 DEPTH = 1e-12
-"""Energies below this share of the largest one are not told apart: log E spans 27.6 at most."""
+"""Lower limit of E(t) / max E, so that log E spans at most 27.6."""
 
 
 def level(run: Run) -> Tensor:
-    """Root mean square of u over the whole run, [R, C]; 1 for a run of zeros, so that it can divide."""
+    """Return the root mean square of u over the whole run, [R, C]; 1 for a run of zeros, so that it can divide."""
     size = run.energy.mean(-1).sqrt()
     return torch.where(size > 0, size, 1.0)
 
 
 def log_energy(run: Run) -> Tensor:
-    """L(t) = log(E(t) / max E), at least log :data:`DEPTH`, [R, C, T]; 0 for a run of zeros."""
+    """Return L(t) = log(E(t) / max E), at least log :data:`DEPTH`, [R, C, T]; 0 for a run of zeros."""
     largest = run.energy.amax(-1, keepdim=True)
-    share = run.energy / torch.where(largest > 0, largest, 1.0)
-    return torch.where(largest > 0, share.clamp_min(DEPTH).log(), 0.0)
+    relative = run.energy / torch.where(largest > 0, largest, 1.0)
+    return torch.where(largest > 0, relative.clamp_min(DEPTH).log(), 0.0)
 
 
 def centered(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-    """x - <x> [..., T], 0 where its standard deviation is within the noise of ``scale`` [...]."""
+    """Return x - <x>, [..., T]; 0 where its standard deviation is within the noise of ``scale`` [...]."""
     rest = signal - signal.mean(-1, keepdim=True)
     moving = rest.square().mean(-1).sqrt() > FLOOR * scale
     return torch.where(moving[..., None], rest, 0.0)
 
 
 def detrended(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-    """x less its least-squares line [..., T], 0 where the rest is within the noise of ``scale`` [...]."""
+    """Return x minus its least-squares line, [..., T]; 0 where that is within the noise of ``scale`` [...]."""
     rest = signal - signal.mean(-1, keepdim=True)
     time = frame_times(signal)
     return centered(rest - slope(rest)[..., None] * time, scale)
 
 
 def standardized(signal: Tensor) -> Tensor:
-    """x / rms(x) of a centered signal [..., T]; 0 stays 0."""
+    """Return x / rms(x) of a centered signal [..., T]; 0 stays 0."""
     return signal / positive(signal.square().mean(-1, keepdim=True).sqrt())
 
 
 def slope(signal: Tensor) -> Tensor:
-    """Least-squares slope per frame, [...]; 0 for a single frame."""
+    """Return the least-squares slope per frame, [...]; 0 for a single frame."""
     time = frame_times(signal)
     return signal @ time / time.square().sum().clamp_min(1.0)
 
 
 def frame_times(signal: Tensor) -> Tensor:
-    """t - <t>, [T]."""
+    """Return t - <t>, [T]."""
     time = torch.arange(signal.shape[-1], dtype=signal.dtype, device=signal.device)
     return time - time.mean()
 
 
 def moving_points(run: Run) -> Tensor:
-    """u(x_p, t) - <u(x_p)> over the run's level, [R, C, P, T], 0 at points that stand still."""
+    """Return (u(x_p, t) - <u(x_p)>) / level of the sub-grid, [R, C, P, T]; 0 at constant points."""
     return moving(run.points, run)
 
 
 def moving(points: Tensor, run: Run) -> Tensor:
-    """The same of any points [R, C, T, P] of the run."""
+    """Return (u - <u>) / level of arbitrary points [R, C, T, P] of the run, as [R, C, P, T]."""
     return centered(points.transpose(-2, -1) / level(run)[..., None, None])
 
 
 def positive(values: Tensor) -> Tensor:
-    """The values, 1 in place of 0: a divisor for quantities that are 0 together with it."""
+    """Replace values that are not positive by 1; used for divisors that are 0 only together with the numerator."""
     return torch.where(values > 0, values, 1.0)
 
 
-def entropy(share: Tensor) -> Tensor:
-    """-sum p log p over the last axis, [...]."""
-    parts: Tensor = torch.special.entr(share)
-    return parts.sum(-1)
+def entropy(probability: Tensor) -> Tensor:
+    """Return the entropy -sum p log p over the last axis, [...]."""
+    terms: Tensor = torch.special.entr(probability)
+    return terms.sum(-1)
 
 
 def held_sign(signal: Tensor, threshold: float) -> Tensor:
-    """+1 above the threshold, -1 below its negative, between them what it was before (0 at the start), [..., T].
+    """Return the sign of a signal with hysteresis (Schmitt 1938), [..., T].
 
-    So noise around 0 switches nothing: a trigger with hysteresis (Schmitt 1938).
+    The sign is +1 above the threshold and -1 below its negative. Between the two it keeps its last value, which is 0 at
+    the start, so that noise around 0 does not change it.
     """
     sign = signal.sign() * (signal.abs() > threshold)
     frame = torch.arange(signal.shape[-1], device=signal.device)
@@ -96,6 +97,6 @@ def held_sign(signal: Tensor, threshold: float) -> Tensor:
 
 
 def switches(signal: Tensor, threshold: float) -> Tensor:
-    """How many times the held sign changes, [...]."""
+    """Return the number of changes of the held sign, [...]."""
     sign = held_sign(signal, threshold)
     return (sign[..., 1:] * sign[..., :-1] < 0).sum(-1).to(signal.dtype)

@@ -1,6 +1,6 @@
-"""The temporal group: how a run grows or decays, what it repeats, what it remembers, and what happens to it.
+"""The temporal group: growth, rhythm, memory and events of a run.
 
-Definitions and sources are in the four files whose features it joins.
+The four modules with these names contain the definitions and sources.
 
 Letters: ``R`` runs, ``F`` features.
 """
@@ -11,11 +11,11 @@ from torch import Tensor
 from spinlock.features import events, growth, memory, rhythm
 from spinlock.features.run import Run
 
-PARTS = (growth, rhythm, memory, events)
+MODULES = (growth, rhythm, memory, events)
 
 FEATURES: dict[str, str] = growth.FEATURES | rhythm.FEATURES | memory.FEATURES | events.FEATURES
 
 
 def compute(run: Run) -> Tensor:
-    """[R, F]."""
-    return torch.cat([part.compute(run) for part in PARTS], -1)
+    """Return the features, [R, F]."""
+    return torch.cat([module.compute(run) for module in MODULES], -1)

@@ -1,5 +1,8 @@
 """Features of rollouts that another program simulated.
 
+The features are those of :func:`~spinlock.generation.generate.generate`, without the sensitivity group, which needs the
+operator itself.
+
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points, ``n`` operators
 that are processed together.
 """
@@ -24,6 +27,9 @@ from spinlock.runtime.device import choose_device
 
 HELD = "metadata/held"
 """Dataset with the first bad frame of each run, 1 after the initial state; 0 for runs without one."""
+
+KINDS = ("aggregated", "per_trajectory", "per_timestep")
+"""The tables of features."""
 
 MAX_BATCH_ELEMENTS = 2**24
 """Maximum number of field values that are processed together, unless a single operator has more."""
@@ -50,9 +56,6 @@ def extract_features(
     advance: Callable[[int], None] = lambda _: None,
 ) -> ExtractionResult:
     """Extract the features of rollouts and write them as a dataset.
-
-    The features are those of :func:`~spinlock.generation.generate.generate`, without the sensitivity group, which needs
-    the operator itself.
 
     Parameters
     ----------
@@ -92,30 +95,43 @@ def extract_features(
     with open_rollouts(rollouts) as source:
         _check_grid(source)
         torch_device = choose_device(device)
-        names = feature_names(with_probes=False)
-        tables = {
-            "aggregated": (names.aggregated, ()),
-            "per_trajectory": (names.per_trajectory, (source.realizations,)),
-            "per_timestep": (names.per_timestep, (source.frames,)),
-        }
-        attributes: dict[str, Attribute] = {
-            "features_version": VERSION,
-            "layout": source.layout,
-            "scale": scale,
-            "command_line": command_line,
-            "rollouts": str(rollouts),
-        }
-        held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
-        with OperatorFile(
-            output, source.num_operators, tables, attributes=attributes, annotations=source, overwrite=overwrite
-        ) as file:
-            for fields in _batches(source, hold_diverged, scale, held):
-                features = extract(torch.from_numpy(fields).to(torch_device), None)
-                file.write({kind: getattr(features, kind).cpu().numpy() for kind in tables})
-                advance(len(fields))
-            if hold_diverged:
-                file.write_dataset(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
-        return ExtractionResult(output, source.num_operators, int((held > 0).sum()))
+        origin: dict[str, Attribute] = {"scale": scale, "command_line": command_line, "rollouts": str(rollouts)}
+        with _dataset(source, output, origin, overwrite=overwrite) as file:
+            num_held = _write_features(source, file, torch_device, hold_diverged, scale, advance)
+        return ExtractionResult(output, source.num_operators, num_held)
+
+
+def _dataset(source: Rollouts, output: Path, origin: dict[str, Attribute], *, overwrite: bool) -> OperatorFile:
+    """The new dataset of the features of a file."""
+    names = feature_names(with_probes=False)
+    tables = {
+        "aggregated": (names.aggregated, ()),
+        "per_trajectory": (names.per_trajectory, (source.realizations,)),
+        "per_timestep": (names.per_timestep, (source.frames,)),
+    }
+    attributes = {"features_version": VERSION, "layout": source.layout, **origin}
+    return OperatorFile(
+        output, source.num_operators, tables, attributes=attributes, annotations=source, overwrite=overwrite
+    )
+
+
+def _write_features(
+    source: Rollouts,
+    file: OperatorFile,
+    device: torch.device,
+    hold_diverged: bool,
+    scale: float,
+    advance: Callable[[int], None],
+) -> int:
+    """Write the features of all operators, and return the number of runs that repeat their last good frame."""
+    held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
+    for fields in _batches(source, hold_diverged, scale, held):
+        features = extract(torch.from_numpy(fields).to(device), None)
+        file.write({kind: getattr(features, kind).cpu().numpy() for kind in KINDS})
+        advance(len(fields))
+    if hold_diverged:
+        file.write_dataset(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
+    return int((held > 0).sum())
 
 
 def _check_grid(source: Rollouts) -> None:

@@ -1,4 +1,7 @@
-"""Generation of a dataset: plan, compute the blocks of this process in parallel, merge the shards."""
+"""Generation of a dataset: plan, compute the blocks of this process in parallel, merge the shards.
+
+>>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)  # doctest: +SKIP
+"""
 
 import threading
 import time
@@ -20,7 +23,7 @@ from spinlock.generation.merge import merge_shards
 from spinlock.generation.plan import GenerationPlan, plan_generation
 from spinlock.generation.shards import ShardStore
 from spinlock.io.hdf5 import open_hdf5
-from spinlock.operators.sampling import Balance, balance
+from spinlock.operators.balance import Balance, balance
 from spinlock.runtime.process_group import ProcessGroup
 from spinlock.runtime.rendezvous import process_group
 from spinlock.runtime.threads import single_threaded, use_one_thread
@@ -68,8 +71,6 @@ def generate(
     config: str | Path | DatasetConfig,
     output: str | Path,
     *,
-    num_samples: int | None = None,
-    device: str | None = None,
     callback: GenerationCallback | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -87,10 +88,6 @@ def generate(
         Path of a JSON or YAML file, or a configuration.
     output
         Path of the dataset (HDF5).
-    num_samples
-        Number of operators; overrides ``config``.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; overrides ``config``.
     callback
         Is informed about the progress; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
     resume
@@ -100,7 +97,7 @@ def generate(
     command_line
         Text that is stored in the file as the origin of the dataset.
     **settings
-        Further keys of the configuration that override ``config``, such as ``grid_size=32``.
+        Keys of the configuration that override ``config``, such as ``num_samples=64`` or ``device="cpu"``.
 
     Returns
     -------
@@ -116,43 +113,35 @@ def generate(
         There is not enough memory, or a shard is damaged.
     DataError
         The device does not exist.
-
-    Examples
-    --------
-    >>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)
-    >>> result.num_operators
-    64
     """
     started = time.monotonic()
     callback = callback or GenerationCallback()
-    explicit = {"num_samples": num_samples, "device": device}
-    settings |= {key: value for key, value in explicit.items() if value is not None}
     with process_group() as group:
         plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
         store = ShardStore(plan.output)
-        num_computed = 0
-        if plan.is_complete:
-            if group.is_main:
-                store.remove()  # a process that was killed at the very end leaves its shards
-        else:
-            if group.is_main:
-                store.prepare(plan.identity, resume=resume, overwrite=overwrite)
-            group.barrier()
-            num_computed = sum(len(block.members) for block in plan.blocks if not store.has(block))
-            group.barrier()  # all processes have counted before the first one writes
-            _compute_blocks(plan, store, group, callback)
-            if group.is_main:
-                callback.on_merge()
-                _merge(plan, store, overwrite=overwrite, command_line=command_line)
+        if group.is_main and plan.is_complete:
+            store.remove()  # a process that was killed at the very end leaves its shards
+        elif group.is_main:
+            store.prepare(plan.identity, resume=resume, overwrite=overwrite)
+        num_computed = 0 if plan.is_complete else _compute_blocks(plan, store, group, callback)
         result = None
+        if group.is_main and not plan.is_complete:
+            callback.on_merge()
+            _merge(plan, store, overwrite=overwrite, command_line=command_line)
         if group.is_main:
             result = _summarize(plan, num_computed, started)
             callback.on_end(result)
         return group.broadcast_object(result)
 
 
-def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> None:
-    """Compute the unfinished blocks of this process, and wait until all processes have finished theirs."""
+def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> int:
+    """Compute the unfinished blocks of this process, and wait until all processes have finished theirs.
+
+    Returns the number of operators that all processes compute.
+    """
+    group.barrier()  # the store is prepared
+    num_computed = sum(len(block.members) for block in plan.blocks if not store.has(block))
+    group.barrier()  # all processes have counted before the first one writes
     blocks = plan.blocks[group.rank :: group.world_size]
     callback.on_start(blocks, [block for block in blocks if store.has(block)], group)
     unfinished = [block for block in blocks if not store.has(block)]
@@ -182,6 +171,7 @@ def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup
     if group.world_size > 1:
         callback.on_wait()
     group.barrier()
+    return num_computed
 
 
 def _completed(

@@ -11,7 +11,7 @@ import torch
 from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig, GenerationRuntime, RolloutSettings
 from spinlock.config.loading import resolve_dataset_config
-from spinlock.config.section import identity_keys
+from spinlock.config.section import Section, identity_keys
 from spinlock.config.text import parse_value
 from spinlock.errors import OutputError
 from spinlock.features.extract import VERSION
@@ -124,13 +124,18 @@ def plan_generation(
             check_disk(design.operators, resolved, output, written=ShardStore(output).size() if resume else 0)
             check_memory(blocks, resolved, device, workers)
     is_complete = group.any(is_complete)
-    identity = {
-        **resolved.model_dump(mode="json", include=set(identity_keys(DatasetConfig))),
+    identity = _identity(resolved, device)
+    return GenerationPlan(output, configuration, identity, resolved, design, blocks, device, workers, is_complete)
+
+
+def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
+    """What the values of a dataset depend on: the configuration, the kind of device, and versions."""
+    return {
+        **settings.model_dump(mode="json", include=set(identity_keys(type(settings)))),
         "features_version": VERSION,
         "device_type": device.type,
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
     }
-    return GenerationPlan(output, configuration, identity, resolved, design, blocks, device, workers, is_complete)
 
 
 def _num_workers(settings: GenerationRuntime, device: torch.device, group: ProcessGroup) -> int:
