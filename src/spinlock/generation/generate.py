@@ -79,8 +79,7 @@ def generate(
 ) -> GenerationResult:
     """Sample operators, roll them out, extract their features and write them as a dataset.
 
-    Under ``torchrun`` each process calls this function and computes its part of the blocks; the main process writes
-    the dataset, and all processes return the same result.
+    Under ``torchrun`` each process computes its part of the blocks, and all processes return the same result.
 
     Parameters
     ----------
@@ -114,24 +113,28 @@ def generate(
     DataError
         The device does not exist.
     """
-    started = time.monotonic()
-    callback = callback or GenerationCallback()
+    started, callback = time.monotonic(), callback or GenerationCallback()
     with process_group() as group:
         plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
         store = ShardStore(plan.output)
-        if group.is_main and plan.is_complete:
-            store.remove()  # a process that was killed at the very end leaves its shards
-        elif group.is_main:
-            store.prepare(plan.identity, resume=resume, overwrite=overwrite)
+        if group.is_main:
+            _prepare(store, plan, resume=resume, overwrite=overwrite)
         num_computed = 0 if plan.is_complete else _compute_blocks(plan, store, group, callback)
         result = None
-        if group.is_main and not plan.is_complete:
-            callback.on_merge()
-            _merge(plan, store, overwrite=overwrite, command_line=command_line)
         if group.is_main:
-            result = _summarize(plan, num_computed, started)
-            callback.on_end(result)
+            if not plan.is_complete:
+                callback.on_merge()
+                _merge(plan, store, overwrite=overwrite, command_line=command_line)
+            callback.on_end(result := _summarize(plan, num_computed, started))
         return group.broadcast_object(result)
+
+
+def _prepare(store: ShardStore, plan: GenerationPlan, *, resume: bool, overwrite: bool) -> None:
+    """Prepare the folder of the shards, or remove the one that a process left when it was killed at the very end."""
+    if plan.is_complete:
+        store.remove()
+    else:
+        store.prepare(plan.identity, resume=resume, overwrite=overwrite)
 
 
 def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> int:

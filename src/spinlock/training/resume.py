@@ -87,7 +87,6 @@ def resume_run(
         state.progress.planned_steps = plan.total_steps
     if state.progress.extent == 0:  # the table was held in memory so far
         state.progress.extent = group.broadcast_object(extent_rows(data))
-    changes.pop("resume_from", None)
     notes = (_position_note(checkpoint, config.epochs), *_environment_notes(checkpoint, device))
     return Run(plan, state, checkpoint.provenance, group, changes=changes, notes=notes)
 
@@ -157,7 +156,7 @@ def _check_dataset(checkpoint: Checkpoint, table: FeatureTable) -> None:
 
 
 def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
-    """What differs from the run's configuration, all of it in keys that may change."""
+    """The changes from the run's configuration, without ``resume_from``; a change of a fixed key is an error."""
     changes = config_changes(checkpoint, config)
     refused = {key: change for key, change in changes.items() if key not in CHANGEABLE}
     if refused:
@@ -167,7 +166,7 @@ def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tupl
             where=str(checkpoint.path),
             remedy="undo the change, or start a new run",
         )
-    return changes
+    return {key: change for key, change in changes.items() if key != "resume_from"}
 
 
 def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | None) -> None:
