@@ -54,7 +54,6 @@ def train_vqvae(
     spinlock train-vqvae --config configs/vqvae/production.json --input datasets/quickstart.h5 --output runs/quickstart
     """
     from spinlock.config import load_config
-    from spinlock.errors import ConfigError
 
     settings = load_config(
         config,
@@ -71,17 +70,22 @@ def train_vqvae(
         },
         set_values=set_values or [],
     )
-    if max_time is not None and not 0 < max_time < float("inf"):
-        raise ConfigError([f"--max-time is {max_time}, expected minutes above 0"], where="command line")
+    _check_max_time(max_time)
     _precheck(settings, overwrite=overwrite, dry_run=dry_run)
 
     from spinlock.cli.terminal import main_process_only  # after the checks: these imports take seconds, with torch
     from spinlock.runtime.rendezvous import process_group
-    from spinlock.training.callbacks import StopAfter
 
-    limits: list[Callback] = [] if max_time is None else [StopAfter(60 * max_time)]
     with process_group() as group, main_process_only(group.is_main):
-        _train(settings, limits, group, dry_run=dry_run)
+        _train(settings, max_time, group, dry_run=dry_run)
+
+
+def _check_max_time(minutes: float | None) -> None:
+    """Refuse a time that is not positive."""
+    from spinlock.errors import ConfigError
+
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise ConfigError([f"--max-time is {minutes}, expected minutes above 0"], where="command line")
 
 
 def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
@@ -99,15 +103,17 @@ def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
     check_inputs(settings, settings.category_mapping_file)
 
 
-def _train(settings: VQVAEConfig, limits: list[Callback], group: ProcessGroup, *, dry_run: bool) -> None:
+def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *, dry_run: bool) -> None:
+    """Train for at most ``max_time`` minutes, and print the result."""
     from spinlock.cli.terminal import command_line, duration, log
     from spinlock.cli.views.plan import print_dry_run, print_resumed_dry_run
     from spinlock.cli.views.result import print_result
     from spinlock.cli.views.training import TrainingView
-    from spinlock.training.callbacks import SaveCheckpoints, StopOnSignals
+    from spinlock.training.callbacks import SaveCheckpoints, StopAfter, StopOnSignals
     from spinlock.training.fit import fit
 
     view = TrainingView(verbose=settings.verbose)
+    limits: list[Callback] = [] if max_time is None else [StopAfter(60 * max_time)]
     callbacks = [SaveCheckpoints(), *limits, StopOnSignals(), view]
     try:
         outcome = fit(settings, callbacks=callbacks, dry_run=dry_run, command_line=command_line(), group=group)
