@@ -131,7 +131,7 @@ def test_realizations_keep_their_shape() -> None:
 def test_groups_stay_on_one_side() -> None:
     groups = np.arange(80) // 10
     tokenizer = Tokenizer.fit(X, CONFIG | {"split_by": "labels/family", "epochs": 0}, groups=groups)
-    rows = tokenizer.checkpoint.content["split"]
+    rows = tokenizer.checkpoint.to_dict()["split"]
     sides = [set(groups[rows[side].numpy()].tolist()) for side in ("train", "validation")]
     assert sides[0].isdisjoint(sides[1])
     assert len(sides[1]) == 1
@@ -166,7 +166,7 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (np.full_like(X, np.nan), {}, "no finite value"),
         (X.reshape(40, 2, 12), {}, "feature_type is aggregated"),
         (X, {"feature_type": "per_trajectory"}, "2 dimensions"),
-        (X, {"split_by": "labels/family"}, "split_by and groups go together"),
+        (X, {"split_by": "labels/family"}, "the table has no label 'family'"),
         (X, {"device": "cuda:77"}, "cuda:77 does not exist"),
         (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns finds"),
     ],

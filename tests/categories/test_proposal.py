@@ -78,7 +78,9 @@ class TestManual:
 
     def test_columns_in_no_category_are_named(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"some": list(range(17))})
-        with pytest.raises(DataError, match=r"7 columns are in no category: heat_5, heat_6, spin_0,.* and 2 more") as error:
+        with pytest.raises(
+            DataError, match=r"7 columns are in no category: heat_5, heat_6, spin_0,.* and 2 more"
+        ) as error:
             categorized(category_assignment="manual", category_mapping_file=path)
         assert "set category_assignment to hybrid" in str(error.value)
         assert str(path) in str(error.value)

@@ -11,16 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.checkpoint.file import (
-    FORMAT_VERSION,
-    KIND,
-    REQUIRED,
-    load_checkpoint,
-    load_weights,
-    to_arrays,
-    to_bytes,
-    to_tensors,
-)
+from spinlock.checkpoint.file import load_checkpoint, to_bytes
+from spinlock.checkpoint.format import FORMAT_VERSION, KIND, REQUIRED
+from spinlock.checkpoint.record import load_weights
+from spinlock.checkpoint.tensors import to_arrays, to_tensors
 from spinlock.errors import CheckpointError
 from tests.training.runs import config, table_at, trained
 
@@ -81,23 +75,23 @@ class TestContent:
             assert content["normalization_stats"][name]["mean"].shape == (len(group),)
             assert content["normalization_stats"][name]["std"].shape == (len(group),)
         assert content["history"]["epoch"] == list(range(len(content["history"]["epoch"])))
-        assert content["val_loss"] == pytest.approx(content["metrics"]["val_loss"])
+        assert content["val_loss"] == content["training_state"]["best_validation"]["loss"]
         assert content["config"]["embedding_dim"] == 8
 
     def test_it_alone_rebuilds_the_model(self, saved: Path) -> None:
         checkpoint = load_checkpoint(saved)
-        model = checkpoint.model()
+        model = checkpoint.build_model()
         assert not model.training
         for name, tensor in model.state_dict().items():
-            assert torch.equal(tensor, checkpoint.content["model_state_dict"][name])
+            assert torch.equal(tensor, checkpoint.weights[name])
         assert checkpoint.feature_names[:2] == ("b0_x", "b0_y")
-        assert checkpoint.cleaner().names == checkpoint.feature_names
+        assert checkpoint.cleaner.names == checkpoint.feature_names
         assert checkpoint.config.embedding_dim == 8
         assert checkpoint.spec.num_categories == 4
 
     def test_what_is_written_reads_back(self, saved: Path) -> None:
         content = torch.load(saved, weights_only=True)
-        again = torch.load(io.BytesIO(to_bytes(content)), weights_only=True)
+        again = torch.load(io.BytesIO(to_bytes(load_checkpoint(saved))), weights_only=True)
         assert again.keys() == content.keys()
         for name, tensor in content["model_state_dict"].items():
             assert torch.equal(again["model_state_dict"][name], tensor)
@@ -148,18 +142,20 @@ class TestRefused:
         assert all(key in refused(path) for key in REQUIRED)
 
     @pytest.mark.parametrize(
-        "change", [{"assignment": "both"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}], ids=str
+        "change",
+        [{"assignment": "both"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}],
+        ids=str,
     )
     def test_a_spec_that_describes_no_model(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
         path = changed(saved, tmp_path, lambda content: content["model_spec"].update(change))
         with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
-            load_checkpoint(path).model()
+            load_checkpoint(path).build_model()
 
     def test_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
         checkpoint = load_checkpoint(saved)
-        weights = checkpoint.content["model_state_dict"] | {"decoder.bias": torch.zeros(3)}
+        weights = checkpoint.weights | {"decoder.bias": torch.zeros(3)}
         with pytest.raises(CheckpointError, match=r"weights do not fit its own sizes .*decoder\.bias"):
-            load_weights(checkpoint.model(), weights, saved)
+            load_weights(checkpoint.build_model(), weights, saved)
 
 
 class Touch:

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from spinlock.training.history import History
+
+from spinlock.checkpoint.history import History
 
 
 def test_a_metric_that_appears_late_or_not_always_is_filled_with_none() -> None:

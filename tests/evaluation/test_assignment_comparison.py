@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from spinlock.evaluation.assignments import locality
 
+from spinlock.evaluation.assignment_comparison import compare_assignments
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.model import JointVQVAE
 from spinlock.model.codec import make_codec
@@ -18,7 +18,7 @@ from tests.training.runs import config, curved_table, table_at, trained
 def run_of(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
     table_at(folder, curved_table(300))
     run = trained(config(folder, validation_fraction=0.3, epochs=2, assignment=assignment))
-    return run, final_metrics(run.best_model(), run.fixed.data)
+    return run, final_metrics(run.best_model(), run.plan.data)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_each_level_of_joint_tokens_adds_to_the_quality(joint: tuple[Run, dict[s
 
 def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> None:
     run, metrics = joint
-    model, rows = run.best_model(), run.fixed.data.validation
+    model, rows = run.best_model(), run.plan.data.validation
     assert isinstance(model, JointVQVAE)
     own, together = make_codec(model).encode_local(rows).numpy(), make_codec(model).encode(rows).indices.numpy()
     assert metrics["share_of_equal_tokens"] == pytest.approx((own == together).mean())
@@ -63,6 +63,6 @@ def test_comparing_leaves_a_local_model_as_it_was(tmp_path: Path) -> None:
     run, _ = run_of(tmp_path, "local")
     model = run.best_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    first, second = locality(model, run.fixed.data), locality(model, run.fixed.data)
+    first, second = compare_assignments(model, run.plan.data), compare_assignments(model, run.plan.data)
     assert first == second
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

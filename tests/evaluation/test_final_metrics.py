@@ -12,13 +12,16 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.covariance import LedoitWolf
 
-from spinlock.evaluation.final_metrics import Limits, advice, final_metrics, target_table
+from spinlock.evaluation.advice import AdviceContext, advice
+from spinlock.evaluation.final_metrics import final_metrics
+from spinlock.evaluation.report import targets_of
 from spinlock.metrics.targets import Target
 from spinlock.model.codec import make_codec
 from spinlock.training.run import Run
+from spinlock.training.validation import Validator
 from tests.training.runs import config, curved_table, table_at, trained
 
-LIMITS = Limits(train_rows=600, validation_rows=60, local=True, discovered=True, meets_target=True)
+CONTEXT = AdviceContext(train_rows=600, validation_rows=60, joint_possible=True, discovered=True, meets_target=True)
 
 
 def run_on(folder: Path, **settings: Any) -> Run:
@@ -36,12 +39,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def metrics(run: Run) -> dict[str, Any]:
-    return final_metrics(run.best_model(), run.fixed.data)
+    return final_metrics(run.best_model(), run.plan.data)
 
 
 def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Validation rows [n, D], their reconstruction from one, two and three levels, and tokens [n, C, 3]."""
-    model, rows = run.best_model(), run.fixed.data.validation
+    model, rows = run.best_model(), run.plan.data.validation
     with torch.no_grad():
         tokens = make_codec(model).encode(rows).indices
         restored = [model.decode(tokens[..., :count]).double().numpy() for count in (1, 2, 3)]
@@ -62,18 +65,18 @@ def test_quality_is_the_variance_explained_and_rises_with_the_levels(run: Run, m
 
 def test_quality_by_category_and_by_feature(run: Run, metrics: dict[str, Any]) -> None:
     rows, restored, _ = parts(run)
-    spec = run.fixed.spec
+    spec = run.plan.spec
     for name, group in zip(spec.category_names, spec.groups, strict=True):
         expected = explained(rows[:, list(group)], restored[2][:, list(group)])
         assert metrics["quality_by_category"][name] == pytest.approx(expected, rel=1e-4)
     single = [explained(rows[:, j], restored[2][:, j]) for j in range(rows.shape[1])]
-    assert list(metrics["quality_by_feature"]) == list(run.fixed.data.cleaner.kept_names)
+    assert list(metrics["quality_by_feature"]) == list(run.plan.data.cleaner.kept_names)
     assert list(metrics["quality_by_feature"].values()) == pytest.approx(single, rel=1e-4, abs=1e-5)
     assert metrics["quality_macro"] == pytest.approx(np.mean(single), rel=1e-4)
 
 
 def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str, Any]) -> None:
-    data = run.fixed.data
+    data = run.plan.data
     assert set(data.cleaner.dropped) == {"b4_x", "b4_y"}
     rows, restored, _ = parts(run)
     constant = data.table.rows[data.split.validation, 24].astype(np.float64)
@@ -89,7 +92,7 @@ def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str
 
 def test_utilization_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
     _, _, tokens = parts(run)
-    sizes = np.array(run.fixed.spec.num_codes).ravel()
+    sizes = np.array(run.plan.spec.num_codes).ravel()
     columns = tokens.reshape(len(tokens), -1).T
     used = [len(set(column.tolist())) / size for column, size in zip(columns, sizes, strict=True)]
     assert metrics["codebook_utilization"] == pytest.approx(np.mean(used))
@@ -108,9 +111,9 @@ def test_utilization_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
 def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_rows(
     run: Run, metrics: dict[str, Any]
 ) -> None:
-    rows = run.fixed.data.train.double().numpy()
+    rows = run.plan.data.train.double().numpy()
     centroids = []
-    for group in run.fixed.spec.groups:
+    for group in run.plan.spec.groups:
         block = rows[:, list(group)]
         vector = np.linalg.svd(block - block.mean(0), full_matrices=False)[2][0]
         centroids.append((block * np.where(vector < 0, -1, 1)).mean(1))
@@ -121,7 +124,7 @@ def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_row
     assert interval["low"] <= interval["value"] * 1.5
     assert interval["low"] < interval["high"]
     assert metrics["orthogonality_noise"] == pytest.approx(1 / math.sqrt(90))
-    largest = max(len(group) for group in run.fixed.spec.groups)
+    largest = max(len(group) for group in run.plan.spec.groups)
     assert metrics["largest_category_share"] == pytest.approx(largest / 24)
 
 
@@ -130,7 +133,7 @@ def test_topography_compares_features_with_quantized_latents(run: Run, metrics: 
     model = run.best_model()
     with torch.no_grad():
         latents = model.lookup(torch.from_numpy(tokens)).transpose(0, 1).flatten(1).double().numpy()
-        embeddings = model(run.fixed.data.validation).embeddings.transpose(0, 1).flatten(1).double().numpy()
+        embeddings = model(run.plan.data.validation).embeddings.transpose(0, 1).flatten(1).double().numpy()
     near, far = pdist(rows), pdist(latents)
     assert metrics["topographic_correlation"] == pytest.approx(np.corrcoef(near, far)[0, 1], rel=1e-4)
     assert metrics["topographic_spearman"] == pytest.approx(spearmanr(near, far).statistic, rel=1e-3)
@@ -141,7 +144,7 @@ def test_topography_compares_features_with_quantized_latents(run: Run, metrics: 
 
 
 def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, metrics: dict[str, Any]) -> None:
-    rows, bits = run.fixed.data.train.double().numpy(), metrics["bits_per_sample"]
+    rows, bits = run.plan.data.train.double().numpy(), metrics["bits_per_sample"]
     assert metrics["rate_distortion_quality"]["ledoit_wolf"] == (len(rows) < 240)
     covariance = LedoitWolf(assume_centered=True).fit(rows).covariance_
     values, vectors = np.linalg.eigh(covariance)
@@ -152,7 +155,7 @@ def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, met
         low, high = (low, level) if needed < bits else (level, high)
     bound = metrics["rate_distortion_quality"]
     assert bound["training"] == pytest.approx(1 - np.minimum(values, level).sum() / values.sum(), rel=1e-6)
-    variance = ((run.fixed.data.validation.double().numpy() @ vectors) ** 2).mean(0)
+    variance = ((run.plan.data.validation.double().numpy() @ vectors) ** 2).mean(0)
     held_out = 1 - (np.minimum(1, level / values) * variance).sum() / variance.sum()
     assert bound["held_out"] == pytest.approx(held_out, rel=1e-6)
     assert bound["block"] < bound["training"]
@@ -163,36 +166,37 @@ def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, met
 def test_many_rows_need_no_shrinking_and_with_nothing_dropped_all_columns_are_the_kept_ones(tmp_path: Path) -> None:
     table_at(tmp_path, curved_table(300))
     run = trained(config(tmp_path, epochs=0))
-    metrics = final_metrics(run.best_model(), run.fixed.data)
+    metrics = final_metrics(run.best_model(), run.plan.data)
     assert metrics["quality_all_columns"] == pytest.approx(metrics["reconstruction_quality"], rel=1e-6)
     assert not metrics["rate_distortion_quality"]["ledoit_wolf"]
 
 
 def test_redundancy_is_that_of_the_validation(run: Run, metrics: dict[str, Any]) -> None:
-    expected = run.validator(run.best_model()).orthogonality
+    data = run.plan.data
+    expected = Validator(data.validation, data.cleaner, run.plan.config, block=64)(run.best_model()).orthogonality
     assert metrics["latent_redundancy"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_one_category_has_no_orthogonality(tmp_path: Path) -> None:
     run = run_on(tmp_path, num_categories_auto=1)
-    metrics = final_metrics(run.best_model(), run.fixed.data)
+    metrics = final_metrics(run.best_model(), run.plan.data)
     assert metrics["inter_category_orthogonality"] is None
     assert metrics["largest_category_share"] == 1.0
     assert metrics["latent_redundancy"] == 0.0
-    target = target_table(metrics)[2]
+    target = targets_of(metrics)[2]
     assert not target.met
-    assert "one category only" in advice(target, metrics, LIMITS)
+    assert "one category only" in advice(target, metrics, CONTEXT)
 
 
 def test_joint_tokens_are_reported_as_they_decode(tmp_path: Path) -> None:
     run = run_on(tmp_path, assignment="joint")
-    metrics = final_metrics(run.best_model(), run.fixed.data)
+    metrics = final_metrics(run.best_model(), run.plan.data)
     rows, restored, _ = parts(run)
     assert metrics["reconstruction_quality"] > explained(rows, restored[2])
 
 
-def test_the_targets_are_the_four_of_the_contract(metrics: dict[str, Any]) -> None:
-    table = target_table(metrics)
+def test_the_targets_are_the_four_documented_ones(metrics: dict[str, Any]) -> None:
+    table = targets_of(metrics)
     assert [(t.metric, t.threshold, t.above) for t in table] == [
         ("reconstruction_quality", 0.90, True),
         ("codebook_utilization", 0.80, True),
@@ -212,7 +216,7 @@ class TestAdvice:
         "utilization_train": 0.97,
     }
 
-    def said(self, metric: str, value: float | None, limits: Limits = LIMITS, **metrics: Any) -> str:
+    def said(self, metric: str, value: float | None, limits: AdviceContext = CONTEXT, **metrics: Any) -> str:
         target = Target(metric, value, 0.5, above=metric != "inter_category_orthogonality")
         text = advice(target, self.METRICS | metrics, limits)
         assert "\n" not in text
@@ -220,7 +224,7 @@ class TestAdvice:
 
     def test_too_few_bits(self) -> None:
         text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
-        assert text.startswith("48 bits per row: even a Gaussian bound gives 0.87")
+        assert text.startswith("48 bits per row: even the Gaussian reference is 0.87 there")
         assert "K is at most 12 for 600 training and 60 validation rows" in text
 
     def test_too_few_rows(self) -> None:
@@ -236,7 +240,7 @@ class TestAdvice:
         assert "would allow 0.95 over all columns together, but 0.81 category by category. assignment: joint" in text
         joint = Target("reconstruction_quality", 0.8, 0.9, above=True)
         assert "joint" not in advice(
-            joint, self.METRICS | {"rate_distortion_quality": bounds}, replace(LIMITS, local=False)
+            joint, self.METRICS | {"rate_distortion_quality": bounds}, replace(CONTEXT, joint_possible=False)
         )
 
     def test_codes_that_few_rows_cannot_show(self) -> None:
@@ -254,11 +258,11 @@ class TestAdvice:
         assert "lower orthogonality_target or num_categories_auto" in text
 
     def test_a_partition_that_was_not_found_cannot_be_asked_for(self) -> None:
-        text = self.said("inter_category_orthogonality", 0.4, replace(LIMITS, meets_target=False))
+        text = self.said("inter_category_orthogonality", 0.4, replace(CONTEXT, meets_target=False))
         assert text.startswith("no partition below orthogonality_target was found")
 
     def test_given_categories_change_in_their_file_alone(self) -> None:
-        manual = replace(LIMITS, discovered=False, meets_target=False)
+        manual = replace(CONTEXT, discovered=False, meets_target=False)
         assert "mapping file correlate" in self.said("inter_category_orthogonality", 0.4, manual)
         bits = self.said("reconstruction_quality", 0.8, manual, rate_distortion_quality={"held_out": 0.8, "block": 0.7})
         assert "(a finer mapping file)" in bits

@@ -19,6 +19,7 @@ from spinlock.training.fit import start, train
 from spinlock.training.plan import Plan, make_plan
 from spinlock.training.resume import resume_run
 from spinlock.training.run import Run
+from spinlock.training.trainer import Trainer
 from tests.tables import write_table
 
 EAGER = CompilePlan(False, "eager: a test")
@@ -118,6 +119,12 @@ def fresh(settings: VQVAEConfig, compile_plan: CompilePlan = EAGER) -> Run:
 def resumed(path: Path, settings: VQVAEConfig) -> Run:
     """The run of a checkpoint under a configuration."""
     return resume_run(load_checkpoint(path), read_table(settings), settings)
+
+
+def loop(run: Run, *callbacks: Callback) -> Run:
+    """Train a run without final metrics and without files."""
+    run.end_reason = Trainer(run, callbacks).train()
+    return run
 
 
 def finish(run: Run, *callbacks: Callback) -> Run:

@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.config import VQVAEConfig
+from spinlock.io import feature_table
 from spinlock.io.stored_rows import StoredRows
-from spinlock.preprocessing import training_data as table
 from spinlock.preprocessing.training_data import TrainingData, fit_training_data, memory_limit, read_table
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training import batches as batches
-from spinlock.training.batches import InMemoryBatches, StreamedBatches, batch_plan, extent_rows, make_batches
-from spinlock.training.resume import as_before
-from spinlock.training.stopping import StopRequest
-from tests.training.runs import CPU, Silent, config, curved_table, fresh, resumed, table_at
+from spinlock.training.batches import InMemoryBatches, StreamedBatches, extent_rows, make_batches
+from spinlock.training.resume import with_stored_limit
+from spinlock.training.schedule import BatchPlan
+from tests.training.runs import CPU, config, curved_table, finish, fresh, loop, resumed, stop_at, table_at
 
 Opened = Callable[..., tuple[TrainingData, StreamedBatches]]
+
+
+def fitted(settings: VQVAEConfig) -> TrainingData:
+    """The training data of the table that the configuration names."""
+    return fit_training_data(
+        read_table(settings), data=settings, cleaning=settings, seed=settings.random_seed, device=CPU
+    )
 
 
 @pytest.fixture
@@ -35,8 +43,15 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
         if not (tmp_path / "table.h5").exists():
             table_at(tmp_path, chunks=(2, 24))
         chosen = config(tmp_path, max_table_mb=0.02, **settings)
-        data = fit_training_data(read_table(chosen), chosen, CPU)
-        made = make_batches(data, batch_plan(data, chosen), chosen, extent_rows(data), group)
+        data = fitted(chosen)
+        made = make_batches(
+            data,
+            BatchPlan.of(len(data.split.train), chosen.batch_size),
+            streamed=data.streamed,
+            seed=chosen.random_seed,
+            extent=extent_rows(data),
+            group=group,
+        )
         assert isinstance(made, StreamedBatches)
         return data, made
 
@@ -110,8 +125,9 @@ def test_of_several_processes_each_has_its_share(opened: Opened) -> None:
 def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path)
-    data = fit_training_data(read_table(chosen), chosen, CPU)
-    held = make_batches(data, batch_plan(data, chosen), chosen, extent_rows(data))
+    data = fitted(chosen)
+    plan = BatchPlan.of(len(data.split.train), chosen.batch_size)
+    held = make_batches(data, plan, streamed=data.streamed, seed=chosen.random_seed, extent=extent_rows(data))
     assert isinstance(held, InMemoryBatches)
     assert not data.streamed
     order = held.plan.order(chosen.random_seed, 2)
@@ -140,30 +156,26 @@ def test_a_resumed_run_holds_its_table_as_before_whatever_the_machine(
 ) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path, epochs=1)
-    run = fresh(chosen)
-    run.train(Silent(), StopRequest())
+    finish(fresh(chosen))
     checkpoint = load_checkpoint(tmp_path / "out" / "last.pt")
-    monkeypatch.setattr(table, "SHARE_OF_MEMORY", 1e-9)
+    monkeypatch.setattr(feature_table, "MEMORY_FRACTION", 1e-9)
     assert isinstance(read_table(chosen).rows, StoredRows)
-    assert isinstance(read_table(as_before(chosen, checkpoint)).rows, np.ndarray)
+    assert isinstance(read_table(with_stored_limit(chosen, checkpoint)).rows, np.ndarray)
 
 
 def test_a_run_goes_on_exactly_with_a_copy_in_other_chunks(tmp_path: Path) -> None:
     table_at(tmp_path, chunks=(5, 24))
     chosen = config(tmp_path, epochs=3, max_table_mb=0.02, batch_size=37)
-    whole = fresh(chosen)
-    whole.train(Silent(), StopRequest(), save=lambda state, best: None)
-    stop = StopRequest()
-    fresh(chosen).train(Silent(at_step=lambda step: stop.stop("a test") if step == 8 else None), stop)
+    whole = loop(fresh(chosen))
+    finish(fresh(chosen), stop_at(8))
     (tmp_path / "table.h5").unlink()  # it is open: the run that was stopped reads from it
     table_at(tmp_path, chunks=(77, 3))
     goes_on = resumed(tmp_path / "out" / "last.pt", chosen)
     assert goes_on.state.progress.step_in_epoch == 2
-    goes_on.train(Silent(), StopRequest(), save=lambda state, best: None)
+    loop(goes_on)
     for name, weights in whole.state.model.state_dict().items():
         assert torch.equal(goes_on.state.model.state_dict()[name], weights)
 
 
-def test_processes_of_one_machine_divide_its_memory(tmp_path: Path) -> None:
-    chosen = config(tmp_path)
-    assert memory_limit(chosen, CPU, 4) == pytest.approx(memory_limit(chosen, CPU) / 4, rel=1e-6)
+def test_processes_of_one_machine_divide_its_memory() -> None:
+    assert memory_limit(4) == pytest.approx(memory_limit() / 4, rel=1e-6)

@@ -9,10 +9,10 @@ import torch
 import torch._dynamo.utils
 
 from spinlock.model import ModelSpec
+from spinlock.runtime.compilation import CompilePlan, compiler_available
 from spinlock.training import compilation
-from spinlock.training.compilation import CompilePlan, compiler_available, plan_compilation, step_operations
-from spinlock.training.stopping import StopRequest
-from tests.training.runs import Silent, config, fresh, table_at
+from spinlock.training.compilation import plan_compilation, step_operations
+from tests.training.runs import config, fresh, loop, table_at
 from tests.training.specs import planted_spec
 
 WIDE = ModelSpec(
@@ -20,8 +20,8 @@ WIDE = ModelSpec(
 )
 
 
-def plan(spec: ModelSpec = WIDE, steps: int = 100_000, *, device: str = "cpu", wanted: bool = True) -> CompilePlan:
-    return plan_compilation(spec, batch=1024, steps=steps, device=torch.device(device), wanted=wanted)
+def plan(spec: ModelSpec = WIDE, steps: int = 100_000, *, device: str = "cpu", enabled: bool = True) -> CompilePlan:
+    return plan_compilation(spec, batch=1024, steps=steps, device=torch.device(device), enabled=enabled)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class TestDecision:
         assert plan(planted_spec(), steps=60_000, device="cuda").compile
 
     def test_switched_off(self) -> None:
-        assert plan(wanted=False) == CompilePlan(False, "eager: use_torch_compile is false")
+        assert plan(enabled=False) == CompilePlan(False, "eager: use_torch_compile is false")
 
 
 def test_no_compiler_means_eager_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +94,7 @@ def test_a_compiled_run_has_the_losses_and_the_keys_of_an_eager_one(tmp_path: Pa
     torch._dynamo.utils.counters.clear()
     for choice in (CompilePlan(False, "eager"), CompilePlan(True, "compiled")):
         run = fresh(settings, choice)
-        saved: list[dict[str, torch.Tensor]] = []
-        run.train(Silent(), StopRequest(), save=lambda state, best: saved.append(dict(state.best_weights)))  # noqa: B023
-        content = run.content(run.state)
+        content = loop(run).checkpoint().to_dict()
         keys.append([*content["model_state_dict"], *content["training_state"]["weights"]])
         losses.append(run.state.history.columns)
     assert keys[0] == keys[1]

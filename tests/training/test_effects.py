@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,26 @@ from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig
 from spinlock.errors import SpinlockError
-from spinlock.model.codec.inference import encode_rows
-from spinlock.preprocessing.training_data import read_table
+from spinlock.model.codec import make_codec
 from spinlock.training import steps
 from spinlock.training.compilation import plan_compilation
-from spinlock.training.objective import LossTerms
-from spinlock.training.prepare import prepare
-from spinlock.training.run import new_run
-from spinlock.training.stopping import StopRequest
+from spinlock.training.fit import start
+from spinlock.training.losses.objective import LossTerms
 from tests.tables import write_table
-from tests.training.runs import CPU, EAGER, Silent, column_names, config, curved_table, folded_table, fresh, table_at
+from tests.training.runs import (
+    CPU,
+    EAGER,
+    Recorder,
+    column_names,
+    config,
+    curved_table,
+    finish,
+    folded_table,
+    fresh,
+    loop,
+    plan_of,
+    table_at,
+)
 
 
 def codes(size: int) -> list[dict[str, int]]:
@@ -62,8 +73,7 @@ def test_ten_times_the_weight_improves_its_metric_by_a_twentieth(
         chosen = config(
             tmp_path, embedding_dim=126, num_categories_auto=2, val_every_n_epochs=1000, **settings, **{key: weight}
         )
-        run = fresh(chosen)
-        run.train(Silent(), StopRequest(), save=lambda state, best: None)
+        run = loop(fresh(chosen))
         columns = run.state.history.columns
         reached.append(columns[metric][-1])
         assert columns["val_topographic"][-1] == pytest.approx(1 - columns["val_topographic_correlation"][-1])
@@ -106,8 +116,7 @@ def test_the_first_twenty_losses_are_those_on_record(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(steps, "objective", recording)
     table_at(tmp_path)
-    run = fresh(config(tmp_path, epochs=5))
-    run.train(Silent(), StopRequest(), save=lambda state, best: None)
+    loop(fresh(config(tmp_path, epochs=5)))
     assert losses == pytest.approx(GOLDEN, rel=1e-4)
 
 
@@ -227,23 +236,23 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any
 
 
 def left_by(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
-    prepared = prepare(read_table(chosen), chosen, CPU)
-    plan = plan_compilation(prepared.spec, batch=64, steps=12, device=CPU, wanted=chosen.use_torch_compile)
-    run, observer, seen = new_run(prepared, chosen, EAGER, device=CPU, command_line="test"), Silent(), set[int]()
+    plan = plan_of(chosen)
+    compile_plan = plan_compilation(plan.spec, batch=64, steps=12, device=CPU, enabled=chosen.use_torch_compile)
+    run, recorder, seen = start(replace(plan, compile_plan=EAGER), command_line="test"), Recorder(), set[int]()
     handle = run.state.model.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))
-    reason = run.train(observer, StopRequest())
+    finish(run, recorder)
     handle.remove()
     history = {name: values for name, values in run.state.history.columns.items() if name != "seconds"}
     return {
         "weights": digest(run.state.model.state_dict()),
         "best": digest(run.state.best_weights),
-        "tokens": encode_rows(run.best_model(), run.fixed.data.validation).indices.tolist(),
+        "tokens": make_codec(run.best_model()).encode(run.plan.data.validation).indices.tolist(),
         "history": history,
         "statistics": hashlib.sha256(next(place.rglob("normalization_stats.npz")).read_bytes()).hexdigest(),
         "files": sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()),
-        "saves": observer.saves,
+        "saves": recorder.saves,
         "rows at once": sorted(seen),
-        "messages": [reason, plan.reason, prepared.data.cleaner.dropped, prepared.categories.notes],
+        "messages": [run.end_reason, compile_plan.reason, plan.data.cleaner.dropped, plan.selection.to_dict()],
     }
 
 

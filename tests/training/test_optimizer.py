@@ -1,33 +1,37 @@
-"""Adam's arithmetic, and which share of the learning rate each parameter takes."""
+"""Adam's arithmetic, and the scale of the learning rate of each parameter."""
 
 import pytest
 import torch
 
 from spinlock.training.optimizer import (
-    BRANCH_SHARE,
-    ENCODER_SHARE,
-    LINEAR_SHARE,
-    READOUT_SHARE,
+    CATEGORY_DECODER_SCALE,
+    ENCODER_SCALE,
+    HIDDEN_SCALE,
+    LINEAR_SCALE,
     Adam,
-    learning_share,
+    learning_rate_scale,
     make_optimizer,
 )
 from tests.model.specs import small_model
 
 
-def test_every_parameter_has_its_share_of_the_learning_rate() -> None:
+def test_every_parameter_has_its_scale_of_the_learning_rate() -> None:
     model = small_model(learned_codes=True)
-    shares = {name: learning_share(name) for name, _ in model.named_parameters()}
-    assert shares["buckets.0.encoder.linear"] == shares["buckets.1.quantizer.levels.2.project_in"] == ENCODER_SHARE
-    assert shares["buckets.0.category_decoders.linear"] == shares["buckets.1.category_decoders.bias"] == READOUT_SHARE
-    assert shares["decoder.linear"] == LINEAR_SHARE
-    assert shares["decoder.hidden"] == shares["decoder.bias"] == BRANCH_SHARE
-    groups = make_optimizer(model, 0.1, warm=True).param_groups
-    owner = {id(member): group["share"] for group in groups for member in group["params"]}
-    assert owner == {id(member): shares[name] for name, member in model.named_parameters()}
-    assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["share"]) for group in groups]
-    (whole,) = make_optimizer(model, 0.1, warm=False).param_groups
-    assert whole["share"] == 1.0
+    scales = {name: learning_rate_scale(name) for name, _ in model.named_parameters()}
+    assert scales["buckets.0.encoder.linear"] == scales["buckets.1.quantizer.levels.2.project_in"] == ENCODER_SCALE
+    assert (
+        scales["buckets.0.category_decoders.linear"]
+        == scales["buckets.1.category_decoders.bias"]
+        == CATEGORY_DECODER_SCALE
+    )
+    assert scales["decoder.linear"] == LINEAR_SCALE
+    assert scales["decoder.hidden"] == scales["decoder.bias"] == HIDDEN_SCALE
+    groups = make_optimizer(model, 0.1, scaled=True).param_groups
+    owner = {id(member): group["lr_scale"] for group in groups for member in group["params"]}
+    assert owner == {id(member): scales[name] for name, member in model.named_parameters()}
+    assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["lr_scale"]) for group in groups]
+    (whole,) = make_optimizer(model, 0.1, scaled=False).param_groups
+    assert whole["lr_scale"] == 1.0
 
 
 def descend(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:

@@ -12,21 +12,22 @@ import torch
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import load_config
 from spinlock.errors import CheckpointError
-from spinlock.training import compilation
+from spinlock.runtime import compilation
+from spinlock.runtime.compilation import CompilePlan
 from spinlock.training import run as run_module
-from spinlock.training.compilation import CompilePlan
-from spinlock.training.resume import MAY_DIFFER, furthest_checkpoint
-from spinlock.training.stopping import StopRequest
+from spinlock.training.resume import CHANGEABLE, furthest_checkpoint
 from tests.training.runs import (
     EAGER,
-    Silent,
+    Recorder,
     assert_same,
     assert_same_result,
     curved_table,
+    finish,
     fresh,
     interrupted,
     resumed,
     six,
+    stop_at,
     table_at,
     trained,
 )
@@ -47,10 +48,10 @@ class TestResume:
         assert stopped.state.progress.step == after
         run = resumed(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == after
-        assert run.changed == {}
-        observer = Silent()
-        run.train(observer, StopRequest())
-        assert len(observer.steps) == 24 - after
+        assert run.changes == {}
+        recorder = Recorder()
+        finish(run, recorder)
+        assert len(recorder.steps) == 24 - after
         assert_same_result(folder / "out", folder / "cut")
 
     @pytest.mark.parametrize(
@@ -63,18 +64,17 @@ class TestResume:
         trained(six(folder, **settings))
         cut = six(folder, output_dir=str(folder / "cut"), **settings)
         interrupted(cut, 6)
-        resumed(folder / "cut" / "last.pt", cut).train(Silent(), StopRequest())
+        finish(resumed(folder / "cut" / "last.pt", cut))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_twice_interrupted(self, folder: Path) -> None:
         trained(six(folder))
         cut = six(folder, output_dir=str(folder / "cut"))
         interrupted(cut, 5)
-        run, stop = resumed(folder / "cut" / "last.pt", cut), StopRequest()
-        run.train(Silent(lambda step: stop.stop("asked") if step == 6 else None), stop)
+        finish(resumed(folder / "cut" / "last.pt", cut), stop_at(6))
         run = resumed(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == 11
-        run.train(Silent(), StopRequest())
+        finish(run)
         assert_same_result(folder / "out", folder / "cut")
 
     def test_from_the_best_model_alone(self, folder: Path) -> None:
@@ -82,16 +82,16 @@ class TestResume:
         cut = six(folder, output_dir=str(folder / "cut"))
         interrupted(cut, 14)
         (folder / "cut" / "last.pt").unlink()
-        found = furthest_checkpoint(folder / "cut")
-        assert found.checkpoint.path.name == "best_model.pt"
-        resumed(found.checkpoint.path, cut).train(Silent(), StopRequest())
+        checkpoint, _ = furthest_checkpoint(folder / "cut")
+        assert checkpoint.path.name == "best_model.pt"
+        finish(resumed(checkpoint.path, cut))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_more_epochs_go_on_at_the_last_learning_rate(self, folder: Path) -> None:
         trained(six(folder))
         run = resumed(folder / "out" / "last.pt", six(folder, epochs=9))
-        assert run.changed == {"epochs": (6, 9)}
-        run.train(Silent(), StopRequest())
+        assert run.changes == {"epochs": (6, 9)}
+        finish(run)
         rates = run.state.history.columns["learning_rate"]
         assert len(rates) == 10
         assert rates[6] == rates[7] == rates[8] == rates[9]
@@ -101,27 +101,28 @@ class TestResume:
         trained(six(folder))
         trained(six(folder, epochs=0, output_dir=str(folder / "cut")))
         more = six(folder, output_dir=str(folder / "cut"))
-        resumed(folder / "cut" / "last.pt", more).train(Silent(), StopRequest())
+        finish(resumed(folder / "cut" / "last.pt", more))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_a_finished_run_has_nothing_left_to_do(self, folder: Path) -> None:
         trained(six(folder))
-        run, observer = resumed(folder / "out" / "last.pt", six(folder)), Silent()
-        assert run.train(observer, StopRequest()) is None
-        assert observer.steps == []
+        run, recorder = resumed(folder / "out" / "last.pt", six(folder)), Recorder()
+        finish(run, recorder)
+        assert run.end_reason is None
+        assert recorder.steps == []
 
     def test_the_resolved_configuration_resumes_as_well_as_the_given_one(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         written = load_config(folder / "out" / "config.yaml")
-        assert resumed(folder / "out" / "last.pt", written).changed == {}
-        assert resumed(folder / "out" / "last.pt", six(folder)).changed == {}
+        assert resumed(folder / "out" / "last.pt", written).changes == {}
+        assert resumed(folder / "out" / "last.pt", six(folder)).changes == {}
 
     def test_in_another_directory_the_best_model_comes_along(self, folder: Path) -> None:
         trained(six(folder, learning_rate=1.0))
         other = six(folder, learning_rate=1.0, epochs=7, output_dir=str(folder / "other"))
         run = resumed(folder / "out" / "last.pt", other)
-        run.train(Silent(), StopRequest())
-        best = [load_checkpoint(folder / name / "best_model.pt").content for name in ("out", "other")]
+        finish(run)
+        best = [load_checkpoint(folder / name / "best_model.pt").to_dict() for name in ("out", "other")]
         assert best[0]["training_state"]["progress"]["best_epoch"] == 0
         assert_same(best[0]["model_state_dict"], best[1]["model_state_dict"])
 
@@ -129,13 +130,13 @@ class TestResume:
         interrupted(six(folder), 5)
         settings = six(folder, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
         run = resumed(folder / "out" / "last.pt", settings)
-        assert run.changed == {
+        assert run.changes == {
             "learning_rate": (0.0007, 0.001),
             "early_stopping_patience": (250, 7),
             "save_every": (None, 1),
         }
-        assert run.fixed.config.learning_rate == 0.001
-        assert {"learning_rate", "epochs", "output_dir", "device", "verbose"} <= MAY_DIFFER
+        assert run.plan.config.learning_rate == 0.001
+        assert {"learning_rate", "epochs", "output_dir", "device", "verbose"} <= CHANGEABLE
 
     @pytest.mark.parametrize(
         ("key", "value"),
@@ -173,7 +174,7 @@ class TestResume:
         (folder / "moved").mkdir()
         (folder / "table.h5").rename(folder / "moved" / "table.h5")
         settings = six(folder, input_path=str(folder / "moved" / "table.h5"))
-        assert resumed(folder / "out" / "last.pt", settings).changed == {}
+        assert resumed(folder / "out" / "last.pt", settings).changes == {}
 
     def test_a_mapping_file_that_has_changed_is_refused(self, folder: Path) -> None:
         mapping = folder / "map.json"
@@ -183,21 +184,24 @@ class TestResume:
             folder, num_categories_auto=None, category_assignment="manual", category_mapping_file=str(mapping)
         )
         interrupted(settings, 5)
-        assert resumed(folder / "out" / "last.pt", settings).changed == {}
+        assert resumed(folder / "out" / "last.pt", settings).changes == {}
         mapping.write_text(json.dumps({"left": list(range(13)), "right": list(range(13, 24))}))
         with pytest.raises(CheckpointError, match=r"the mapping file .* differs from the run's in left, right"):
             resumed(folder / "out" / "last.pt", settings)
 
     def test_a_compiled_run_may_go_on_eager_and_an_eager_one_stays(self, folder: Path) -> None:
         trained(six(folder, epochs=0))
-        assert resumed(folder / "out" / "last.pt", six(folder)).fixed.compile_plan == EAGER
+        assert resumed(folder / "out" / "last.pt", six(folder)).plan.compile_plan == EAGER
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
         content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
         torch.save(content, folder / "stored.pt")
         run = resumed(folder / "stored.pt", six(folder, use_torch_compile=False))
-        assert run.fixed.compile_plan == compilation.EAGER_BY_CHOICE
-        assert compilation.usable(compilation.EAGER_BY_CHOICE, wanted=True).reason == "eager, as the run was started"
-        assert run.changed == {"epochs": (0, 6)}
+        assert run.plan.compile_plan == compilation.EAGER_BY_CHOICE
+        assert (
+            compilation.adapt_to_machine(compilation.EAGER_BY_CHOICE, enabled=True).reason
+            == "eager: the run was started with use_torch_compile: false"
+        )
+        assert run.changes == {"epochs": (0, 6)}
 
     def test_a_stored_plan_to_compile_needs_a_compiler_here(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -207,9 +211,9 @@ class TestResume:
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
         content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
         torch.save(content, path)
-        assert resumed(path, six(folder)).fixed.compile_plan.compile == compilation.compiler_available()
+        assert resumed(path, six(folder)).plan.compile_plan.compile == compilation.compiler_available()
         monkeypatch.setattr(compilation, "compiler_available", lambda: False)
-        plan = resumed(path, six(folder)).fixed.compile_plan
+        plan = resumed(path, six(folder)).plan.compile_plan
         assert not plan.compile
         assert "no C++ compiler was found here" in plan.reason
 
@@ -219,7 +223,7 @@ class TestFurthest:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trained(six(folder, epochs=1))
-        old = load_checkpoint(folder / "out" / "best_model.pt").content
+        old = load_checkpoint(folder / "out" / "best_model.pt").to_dict()
         real = run_module.write_files
 
         def killed(files: dict[Path, bytes]) -> None:
@@ -229,24 +233,24 @@ class TestFurthest:
         new = six(folder, epochs=2, random_seed=5)
         monkeypatch.setattr(run_module, "write_files", killed)
         with pytest.raises(KeyboardInterrupt):
-            fresh(new).train(Silent(), StopRequest())
+            finish(fresh(new))
         monkeypatch.setattr(run_module, "write_files", real)
-        assert load_checkpoint(folder / "out" / "best_model.pt").content["provenance"] == old["provenance"]
-        found = furthest_checkpoint(folder / "out")
-        assert (found.checkpoint.path.name, found.note) == ("last.pt", "")
-        resumed(found.checkpoint.path, new).train(Silent(), StopRequest())
+        assert load_checkpoint(folder / "out" / "best_model.pt").to_dict()["provenance"] == old["provenance"]
+        checkpoint, note = furthest_checkpoint(folder / "out")
+        assert (checkpoint.path.name, note) == ("last.pt", "")
+        finish(resumed(checkpoint.path, new))
         trained(six(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
         assert_same_result(folder / "out", folder / "whole")
 
     def test_a_directory_means_its_last_state(self, folder: Path) -> None:
         interrupted(six(folder), 5)
-        assert furthest_checkpoint(folder / "out").checkpoint.path == folder / "out" / "last.pt"
+        assert furthest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
 
     def test_a_best_model_means_the_last_state_of_its_run_with_a_note(self, folder: Path) -> None:
         interrupted(six(folder), 5)
-        found = furthest_checkpoint(folder / "out" / "best_model.pt")
-        assert found.checkpoint.path == folder / "out" / "last.pt"
-        assert "got further" in found.note
+        checkpoint, note = furthest_checkpoint(folder / "out" / "best_model.pt")
+        assert checkpoint.path == folder / "out" / "last.pt"
+        assert "got further" in note
 
     def test_a_directory_without_a_checkpoint(self, folder: Path) -> None:
         with pytest.raises(CheckpointError, match=r"holds neither last\.pt nor best_model\.pt"):

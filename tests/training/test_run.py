@@ -40,12 +40,12 @@ class TestFiles:
 
     def test_statistics_are_those_of_each_categorys_columns(self, folder: Path) -> None:
         run = trained(config(folder, epochs=0))
-        data = run.fixed.data
+        data = run.plan.data
         rows = data.table.rows[data.split.train].astype(np.float64)
         clipped = rows.clip(np.percentile(rows, 0.1, axis=0), np.percentile(rows, 99.9, axis=0))
         with np.load(folder / "out" / "normalization_stats.npz") as arrays:
-            assert set(arrays) == {f"{name}_{key}" for name in run.fixed.spec.category_names for key in ("mean", "std")}
-            for name, group in zip(run.fixed.spec.category_names, run.fixed.spec.groups, strict=True):
+            assert set(arrays) == {f"{name}_{key}" for name in run.plan.spec.category_names for key in ("mean", "std")}
+            for name, group in zip(run.plan.spec.category_names, run.plan.spec.groups, strict=True):
                 columns = data.cleaner.kept[list(group)]
                 np.testing.assert_allclose(arrays[f"{name}_mean"], clipped.mean(0)[columns], rtol=1e-9)
                 np.testing.assert_allclose(arrays[f"{name}_std"], clipped.std(0)[columns], rtol=1e-9)
@@ -53,11 +53,11 @@ class TestFiles:
     def test_the_configuration_is_complete_and_trains_the_same_model(self, folder: Path) -> None:
         first = trained(config(folder, epochs=2))
         written = load_config(folder / "out" / "config.yaml")
-        assert written.hidden_dim == first.fixed.spec.hidden_dim
+        assert written.hidden_dim == first.plan.spec.hidden_dim
         again = trained(written.model_copy(update={"output_dir": folder / "again"}))
-        assert again.fixed.spec == first.fixed.spec
+        assert again.plan.spec == first.plan.spec
         assert_same_result(folder / "out", folder / "again")
-        assert dump_config(load_config(folder / "again" / "config.yaml")) == dump_config(again.fixed.config)
+        assert dump_config(load_config(folder / "again" / "config.yaml")) == dump_config(again.plan.config)
 
     def test_the_best_model_is_renamed_before_the_last_state(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,26 +74,25 @@ class TestFiles:
         assert orders[0][:2] == ["last.pt", "best_model.pt"]  # another run's last.pt is gone first
         assert all(order.index("last.pt") == ("best_model.pt" in order) for order in orders[1:])
         assert any("best_model.pt" in order for order in orders[1:])
-        assert len(orders) == 3
+        assert len(orders) == 4
 
     def test_the_last_state_has_its_own_directory_when_asked(self, folder: Path) -> None:
         interrupted(six(folder, checkpoint_dir=str(folder / "state")), 6)
         assert [path.name for path in (folder / "state").iterdir()] == ["last.pt"]
         assert not (folder / "out" / "last.pt").exists()
-        assert furthest_checkpoint(folder / "out").checkpoint.path == folder / "state" / "last.pt"
+        assert furthest_checkpoint(folder / "out")[0].path == folder / "state" / "last.pt"
 
     def test_finishing_stores_the_final_metrics_in_both(self, folder: Path) -> None:
         run = trained(config(folder, epochs=2))
-        metrics = final_metrics(run.best_model(), run.fixed.data)
-        run.finish(metrics)
+        metrics = final_metrics(run.best_model(), run.plan.data)
         for name in ("best_model.pt", "last.pt"):
-            stored = load_checkpoint(folder / "out" / name).content["metrics"]
+            stored = load_checkpoint(folder / "out" / name).metrics
             assert stored["reconstruction_quality"] == metrics["reconstruction_quality"]
             assert stored["quality_by_level"] == metrics["quality_by_level"]
 
     def test_provenance_is_stored(self, folder: Path) -> None:
         run = trained(config(folder, epochs=0))
-        stored = run.content(run.state)["provenance"]
+        stored = run.checkpoint().to_dict()["provenance"]
         assert stored["versions"] == versions()
         assert stored["command_line"] == "test"
         assert stored["seeds"] == {"split_seed": 42, "random_seed": 42}

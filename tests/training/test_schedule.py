@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from spinlock.model import ModelSpec
-from spinlock.training.schedule import FINAL_SHARE, WARM_UP, BatchPlan, learning_rate, step_draws
+from spinlock.training.schedule import (
+    FINAL_LEARNING_RATE_FRACTION,
+    WARM_UP_FRACTION,
+    BatchPlan,
+    learning_rate,
+    step_draws,
+)
 from tests.training.specs import planted_spec
 
 
@@ -86,7 +92,7 @@ def test_shapes_and_distributions_of_the_draws() -> None:
 
 @pytest.mark.parametrize("total", [100, 1640])
 def test_the_learning_rate_rises_linearly_then_falls_as_half_a_cosine(total: int) -> None:
-    warm = round(WARM_UP * total)
+    warm = round(WARM_UP_FRACTION * total)
     for step in range(total):
         if step < warm:
             expected = 0.5 * (step + 1) / warm
@@ -95,7 +101,7 @@ def test_the_learning_rate_rises_linearly_then_falls_as_half_a_cosine(total: int
             expected = 0.5 * (0.05 + 0.95 * (1 + cosine) / 2)
         assert learning_rate(step, total, 0.5) == pytest.approx(expected, rel=1e-12)
     assert learning_rate(warm, total, 0.5) == 0.5
-    assert learning_rate(total - 1, total, 0.5) == pytest.approx(0.5 * FINAL_SHARE, rel=0.01)
+    assert learning_rate(total - 1, total, 0.5) == pytest.approx(0.5 * FINAL_LEARNING_RATE_FRACTION, rel=0.01)
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 500])

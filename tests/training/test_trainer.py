@@ -8,39 +8,22 @@ from typing import Any
 import pytest
 import torch
 
+from spinlock.checkpoint.history import History
 from spinlock.errors import RunError
-from spinlock.model.network.quantizer import NEVER_RESET, Assigned, LevelResult, QuantizerLevel
+from spinlock.model.network.quantizer import NEVER_RESET, CodeStatistics, LevelResult, QuantizerLevel
 from spinlock.training import steps
-from spinlock.training.history import History
-from spinlock.training.objective import LossTerms
+from spinlock.training.best_epoch import checkpoint_score
+from spinlock.training.losses.objective import LossTerms
 from spinlock.training.run import Run
-from spinlock.training.schedule import learning_rate
-from spinlock.training.state import TrainingState
-from spinlock.training.stopping import StopRequest
-from spinlock.training.trainer import checkpoint_score, resets_due
+from spinlock.training.schedule import learning_rate, resets_due
 from spinlock.training.validation import ValidationResult, Validator
-from tests.training.runs import Silent, config, fresh, table_at
+from tests.training.runs import Recorder, config, fresh, loop, stop_at, table_at
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     table_at(tmp_path)
     return tmp_path
-
-
-class Saves:
-    """Remembers what was to be saved, and saves nothing."""
-
-    def __init__(self) -> None:
-        self.made: list[tuple[int, int, bool]] = []
-
-    def __call__(self, state: TrainingState, best: bool) -> None:
-        self.made.append((state.progress.epoch, state.progress.step_in_epoch, best))
-
-
-def train(run: Run, observer: Silent | None = None, stop: StopRequest | None = None) -> tuple[str | None, Saves]:
-    saves = Saves()
-    return run.train(observer or Silent(), stop or StopRequest(), save=saves), saves
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None) -> None:
@@ -57,10 +40,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: li
 
 class TestEpochs:
     def test_each_epoch_has_its_steps_its_record_and_its_losses(self, folder: Path) -> None:
-        run, observer = fresh(config(folder, epochs=3, val_every_n_epochs=2)), Silent()
-        reason, _ = train(run, observer)
-        assert reason is None
-        assert observer.steps == [(epoch, step, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)]
+        run, recorder = fresh(config(folder, epochs=3, val_every_n_epochs=2)), Recorder()
+        loop(run, recorder)
+        assert not run.stopped
+        steps_seen = [(report.epoch, report.step, report.steps) for report in recorder.steps]
+        assert steps_seen == [(epoch, step, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)]
         progress, columns = run.state.progress, run.state.history.columns
         assert (progress.epoch, progress.step, progress.step_in_epoch) == (3, 12, 0)
         assert columns["epoch"] == [0, 1, 2, 3]
@@ -68,12 +52,12 @@ class TestEpochs:
         assert all(value is not None for value in columns["train_total"][1:])
         assert [value is not None for value in columns["val_loss"]] == [True, False, True, True]
         assert columns["learning_rate"][1:] == [learning_rate(step, 12, 0.0007) for step in (3, 7, 11)]
-        assert [told[0] for told in observer.epochs] == [0, 1, 2, 3]
-        assert [told[2] is None for told in observer.epochs] == [False, True, False, False]
+        assert [report.epoch for report in recorder.epochs] == [0, 1, 2, 3]
+        assert [report.validation is None for report in recorder.epochs] == [False, True, False, False]
 
     def test_the_total_is_the_weighted_sum(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=1))
-        train(run)
+        loop(run)
         loss = {name.removeprefix("train_"): values[1] for name, values in run.state.history.columns.items()}
         weighted = 0.5 * loss["commitment"] + 0.1 * loss["orthogonality"] + 0.1 * loss["informativeness"]
         weighted += loss["reconstruction"] + 0.45 * loss["topographic"]
@@ -83,9 +67,10 @@ class TestEpochs:
     def test_no_epochs_leave_the_warm_start(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=0))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
-        reason, saves = train(run)
-        assert reason is None
-        assert saves.made == [(0, 0, True)]
+        recorder = Recorder()
+        loop(run, recorder)
+        assert run.end_reason is None
+        assert recorder.saves == [(0, 0, True)]
         assert len(run.state.history) == 1
         for name, tensor in run.state.best_weights.items():
             assert torch.equal(tensor, before[name])
@@ -95,10 +80,10 @@ class TestEpochs:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, every: int | None, epochs: list[int]
     ) -> None:
         scripted(monkeypatch, [1.0, 2.0, 3.0, 4.0])
-        run, observer = fresh(config(folder, epochs=5, save_every=every)), Silent()
-        _, saves = train(run, observer)
-        assert [epoch for epoch, _, _ in saves.made] == observer.saves == epochs
-        assert [best for _, _, best in saves.made] == [True] + [False] * (len(epochs) - 1)
+        recorder = Recorder()
+        loop(fresh(config(folder, epochs=5, save_every=every)), recorder)
+        assert [epoch for epoch, _, _ in recorder.saves] == epochs
+        assert [best for _, _, best in recorder.saves] == [True] + [False] * (len(epochs) - 1)
 
 
 class TestBest:
@@ -106,21 +91,21 @@ class TestBest:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         scripted(monkeypatch, [5.0, 3.0, 4.0])
-        run, observer = fresh(config(folder, epochs=4)), Silent()
-        _, saves = train(run, observer)
+        run, recorder = fresh(config(folder, epochs=4)), Recorder()
+        loop(run, recorder)
         progress = run.state.progress
         assert (progress.best_epoch, progress.best_loss) == (2, 3.0)
         assert run.state.best_validation is not None
         assert run.state.best_validation.loss == 3.0
-        assert [told[3] for told in observer.epochs] == [True, False, True, False, False]
-        assert saves.made == [(0, 0, True), (2, 0, True), (4, 0, False)]
+        assert [report.is_best for report in recorder.epochs] == [True, False, True, False, False]
+        assert recorder.saves == [(0, 0, True), (2, 0, True), (4, 0, False)]
         current = run.state.model.state_dict()
         assert any(not torch.equal(tensor, current[name]) for name, tensor in run.state.best_weights.items())
 
     def test_it_is_epoch_0_when_training_hurts(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
-        train(run)
+        loop(run)
         assert run.state.progress.best_epoch == 0
         for name, tensor in run.best_model().state_dict().items():
             assert torch.equal(tensor, before[name])
@@ -130,13 +115,13 @@ class TestBest:
     ) -> None:
         scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
         run = fresh(config(folder, epochs=4))
-        train(run)
+        loop(run)
         assert run.state.progress.best_epoch == 4
 
     def test_a_random_start_has_no_such_floor(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
         run = fresh(config(folder, epochs=4, warm_start=False))
-        train(run)
+        loop(run)
         assert run.state.progress.best_epoch == 2
 
     def test_the_score_is_the_weighted_sum_or_the_loss_alone(self, folder: Path) -> None:
@@ -151,13 +136,12 @@ class TestEarlyStopping:
     def stopped(self, folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **settings: Any) -> Run:
         scripted(monkeypatch, losses)
         run = fresh(config(folder, **({"epochs": 30, "val_every_n_epochs": 1} | settings)))
-        self.reason, _ = train(run)
-        return run
+        return loop(run)
 
     def test_it_counts_epochs_without_a_better_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = self.stopped(folder, monkeypatch, [5, 4, 6, 6, 6, 6, 6], early_stopping_patience=3)
         assert run.state.progress.epoch == 4
-        assert self.reason == "no better score for 3 epochs (early_stopping_patience)"
+        assert run.end_reason == "no better score for 3 epochs (early_stopping_patience)"
         assert run.state.progress.best_epoch == 1
 
     def test_it_waits_for_a_validation(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +166,8 @@ class TestEarlyStopping:
     def test_it_watches_the_score_that_picks_the_best(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         scripted(monkeypatch, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], [0.1, 0.4, 0.7, 0.9, 0.95, 0.96])
         run = fresh(config(folder, epochs=5, val_every_n_epochs=1, early_stopping_patience=1))
-        reason, _ = train(run)
-        assert reason == "no better score for 1 epochs (early_stopping_patience)"
+        loop(run)
+        assert run.end_reason == "no better score for 1 epochs (early_stopping_patience)"
         assert run.state.progress.epoch == 4
 
 
@@ -191,11 +175,11 @@ class TestEnds:
     def test_a_loss_that_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = fresh(config(folder, epochs=4))
         self.poison(monkeypatch, after=6, value=math.nan)
-        saves = Saves()
+        recorder = Recorder()
         with pytest.raises(RunError, match="no longer finite in epoch 2; lower learning_rate") as error:
-            run.train(Silent(), StopRequest(), save=saves)
+            loop(run, recorder)
         assert "last.pt" in str(error.value)
-        assert saves.made == [(0, 0, True)]
+        assert recorder.saves == [(0, 0, True)]
 
     @staticmethod
     def poison(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
@@ -209,12 +193,11 @@ class TestEnds:
         monkeypatch.setattr(steps, "objective", poisoned)
 
     def test_a_stop_never_saves_what_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        run, stop = fresh(config(folder, epochs=4)), StopRequest()
+        run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
         self.poison(monkeypatch, after=4, value=math.inf)
-        saves = Saves()
         with pytest.raises(RunError, match="no longer finite in epoch 2"):
-            run.train(Silent(lambda step: stop.stop("asked") if step == 6 else None), stop, save=saves)
-        assert saves.made == [(0, 0, True)]
+            loop(run, recorder)
+        assert recorder.saves == [(0, 0, True)]
 
     def test_memory_that_runs_out_is_one_line_with_a_batch_size_that_fits(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -228,7 +211,7 @@ class TestEnds:
 
         monkeypatch.setattr(steps, "objective", small)
         with pytest.raises(RunError) as error:
-            train(fresh(config(folder)))
+            loop(fresh(config(folder)))
         expected = "the device's memory does not hold a batch of 54 rows; start again with --batch-size 13"
         assert str(error.value) == expected
 
@@ -240,32 +223,32 @@ class TestEnds:
 
         monkeypatch.setattr(steps, "objective", full)
         with pytest.raises(RunError, match="does not hold a batch of 54 rows; not one row fits: use another device"):
-            train(fresh(config(folder)))
+            loop(fresh(config(folder)))
         run = fresh(config(folder, val_batch_size=16))
         monkeypatch.setattr(Validator, "__call__", full)
         with pytest.raises(RunError, match="validation of 16 rows at once; start again with --set val_batch_size=4"):
-            train(run)
+            loop(run)
 
     def test_a_stop_in_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
-        run, stop = fresh(config(folder, epochs=4)), StopRequest()
-        observer = Silent(lambda step: stop.stop("asked") if step == 6 else None)
-        reason, saves = train(run, observer, stop)
-        assert reason == "asked"
-        assert len(observer.steps) == 6
-        assert saves.made[-1] == (1, 2, False)
+        run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
+        loop(run, recorder)
+        assert run.stopped
+        assert run.end_reason == "asked"
+        assert len(recorder.steps) == 6
+        assert recorder.saves[-1] == (1, 2, False)
         assert len(run.state.history) == 2
 
     def test_a_stop_at_the_end_of_an_epoch_finishes_the_epoch(self, folder: Path) -> None:
-        run, stop = fresh(config(folder, epochs=4)), StopRequest()
-        reason, saves = train(run, Silent(lambda step: stop.stop("asked") if step == 8 else None), stop)
-        assert reason == "asked"
-        assert saves.made[-1] == (2, 0, False)
+        run, recorder = fresh(config(folder, epochs=4)), stop_at(8)
+        loop(run, recorder)
+        assert run.end_reason == "asked"
+        assert recorder.saves[-1] == (2, 0, False)
         assert len(run.state.history) == 3
 
     def test_a_stop_in_the_last_step_ends_a_run_that_is_done(self, folder: Path) -> None:
-        run, stop = fresh(config(folder, epochs=2)), StopRequest()
-        reason, _ = train(run, Silent(lambda step: stop.stop("asked") if step == 8 else None), stop)
-        assert reason is None
+        run = fresh(config(folder, epochs=2))
+        loop(run, stop_at(8))
+        assert run.end_reason is None
         assert run.state.progress.epoch == 2
 
 
@@ -283,7 +266,7 @@ class TestResets:
         run = fresh(config(folder, epochs=5, dead_code_reset_interval=7))
         real_update, real_reset = QuantizerLevel.update, steps.reset_dead_codes
 
-        def update(level: QuantizerLevel, assigned: Assigned, decay: float) -> None:
+        def update(level: QuantizerLevel, assigned: CodeStatistics, decay: float) -> None:
             calls.append((run.state.progress.step + 1, "update"))
             real_update(level, assigned, decay)
 
@@ -296,7 +279,7 @@ class TestResets:
 
         monkeypatch.setattr(QuantizerLevel, "update", update)
         monkeypatch.setattr(steps, "reset_dead_codes", reset)
-        train(run)
+        loop(run)
         levels = len(run.state.model.quantizer_levels())
         assert [call for call in calls if call[1] == "reset"] == [(7, "reset")] * levels + [(14, "reset")] * levels
         assert [kind for step, kind in calls if step == 7] == ["update", "reset"] * levels
@@ -305,7 +288,7 @@ class TestResets:
         factors = [{"latent_dim": 4, "num_codes": 24}] * 3
         settings = {"factors": factors, "ema_decay": 0.5, "dead_code_threshold": 50.0, "dead_code_reset_interval": 4}
         run = fresh(config(folder, epochs=5, **settings))
-        train(run)
+        loop(run)
         resets = run.state.history.columns["resets"]
         assert run.state.progress.resets_total == sum(resets) > 0
         assert resets[0] == resets[5] == 0
@@ -332,7 +315,7 @@ class TestStep:
             return result
 
         monkeypatch.setattr(QuantizerLevel, "forward", forward)
-        train(run)
+        loop(run)
         (result,) = seen
         distances = torch.cdist(result.latents, before["codes"]).masked_fill(~level.mask[:, None], torch.inf)
         assert torch.equal(distances.argmin(-1), result.indices)
@@ -348,7 +331,7 @@ class TestStep:
     def test_without_the_moving_average_codes_follow_their_gradient(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2, use_ema=False))
         before = [level.codes.clone() for level in run.state.model.quantizer_levels()]
-        train(run)
+        loop(run)
         columns = run.state.history.columns
         assert columns["train_codebook"][2] == pytest.approx(columns["train_commitment"][2])
         for level, codes in zip(run.state.model.quantizer_levels(), before, strict=True):
@@ -362,7 +345,7 @@ class TestStep:
         for seed in (0, 1):
             torch.manual_seed(seed)
             run = fresh(config(folder, epochs=1))
-            train(run)
+            loop(run)
             weights.append(run.state.model.state_dict())
         for name, tensor in weights[0].items():
             assert torch.equal(tensor, weights[1][name])
@@ -371,15 +354,15 @@ class TestStep:
         run = fresh(config(folder, epochs=2, learning_rate=0.01))
         rates: list[list[float]] = []
 
-        def note(step: int) -> None:
-            rates.append([group["lr"] / group["share"] for group in run.state.optimizer.param_groups])
+        def note(run: Run, step: int) -> None:
+            rates.append([group["lr"] / group["lr_scale"] for group in run.state.optimizer.param_groups])
 
-        train(run, Silent(note))
+        loop(run, Recorder(note))
         assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 4 for step in range(8)]
 
 
 def test_a_history_that_is_there_is_gone_on_with(folder: Path) -> None:
     run = fresh(config(folder, epochs=1))
     run.state.history = History({"epoch": [0]})
-    train(run)
+    loop(run)
     assert run.state.history.columns["epoch"] == [0, 1]

@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import erf
 
 from spinlock.model import CategoricalVQVAE
-from spinlock.model.codec.inference import decode_tokens, encode_rows
+from spinlock.model.codec import make_codec
 from spinlock.training.validation import ValidationResult, Validator
 from tests.training.runs import config, curved_table, table_at, trained
 
@@ -19,7 +19,8 @@ from tests.training.runs import config, curved_table, table_at, trained
 def validator_and_model(folder: Path, **settings: Any) -> tuple[Validator, CategoricalVQVAE]:
     table_at(folder, curved_table(300))
     run = trained(config(folder, validation_fraction=0.3, epochs=2, **settings))
-    return run.validator, run.state.model
+    data, settings = run.plan.data, run.plan.config
+    return Validator(data.validation, data.cleaner, settings, block=settings.val_batch_size), run.state.model
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
 
     Losses are of the network's own pass, level by level; quality, use and distances of the tokens that are exported.
     """
-    tokens = encode_rows(model, torch.from_numpy(rows.astype(np.float32))).indices.numpy()
+    tokens = make_codec(model).encode(torch.from_numpy(rows.astype(np.float32))).indices.numpy()
     weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
     spec = model.spec
     commitment, informativeness, used, latents, greedy = [], [], [], [], []
@@ -146,7 +147,7 @@ def test_codebooks_that_are_learned_have_a_loss(tmp_path: Path) -> None:
 def test_quality_is_in_standard_units_whatever_the_normalization(tmp_path: Path) -> None:
     validator, model = validator_and_model(tmp_path, normalization_method="robust")
     with torch.no_grad():
-        decoded = decode_tokens(model, encode_rows(model, validator.rows).indices)
+        decoded = make_codec(model).decode(make_codec(model).encode(validator.rows).indices)
         restored = validator.cleaner.to_z_scores(decoded.numpy()).astype(np.float64)
     standard = validator.cleaner.to_z_scores(validator.rows.numpy()).astype(np.float64)
     assert abs(standard.std(0).mean() - 1) < 0.1
@@ -164,7 +165,7 @@ def test_joint_tokens_are_judged_by_what_they_decode_to(tmp_path: Path) -> None:
 
 
 def test_results_have_their_names_in_the_history() -> None:
-    names = ValidationResult(*range(10)).named()
+    names = ValidationResult(*range(10)).history_values()
     assert names["val_loss"] == 0
     assert names["val_topographic_correlation"] == 9
     assert len(names) == 10

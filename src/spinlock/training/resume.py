@@ -28,6 +28,9 @@ from spinlock.training.run import Run, TrainingState
 CHANGEABLE = frozenset(VQVAEConfig.model_fields) - identity_keys(VQVAEConfig)
 """Keys that a resumed run may change. The dataset is compared by content, not by path."""
 
+UNREPORTED = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose", "use_torch_compile"})
+"""Changeable keys whose change is not reported: paths, and keys that have their own message."""
+
 
 def resume_run(
     checkpoint: Checkpoint,
@@ -156,7 +159,7 @@ def _check_dataset(checkpoint: Checkpoint, table: FeatureTable) -> None:
 
 
 def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
-    """The changes from the run's configuration, without ``resume_from``; a change of a fixed key is an error."""
+    """The reported changes from the run's configuration; a change of a key that identifies the result is an error."""
     changes = config_changes(checkpoint, config)
     refused = {key: change for key, change in changes.items() if key not in CHANGEABLE}
     if refused:
@@ -166,7 +169,7 @@ def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tupl
             where=str(checkpoint.path),
             remedy="undo the change, or start a new run",
         )
-    return {key: change for key, change in changes.items() if key != "resume_from"}
+    return {key: change for key, change in changes.items() if key not in UNREPORTED}
 
 
 def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | None) -> None:

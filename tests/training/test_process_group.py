@@ -11,8 +11,8 @@ import pytest
 
 from spinlock.errors import RunError
 from spinlock.runtime.process_group import ProcessGroup
-from tests.training import together
-from tests.training.runs import EAGER, config, fresh, table_at
+from tests.training import group_runs
+from tests.training.runs import EAGER, config, finish, fresh, table_at
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ROOT = Path(__file__).parents[2]
@@ -23,32 +23,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table, and a run of eight epochs that one process made."""
     folder = tmp_path_factory.mktemp("together")
     table_at(folder)
-    chosen = together.settings(folder, "seed 0").model_copy(update={"output_dir": folder / "begun"})
-    run = fresh(chosen)
-    run.train(together.Silent(), together.StopRequest())
+    settings = group_runs.settings(folder, "seed 0").model_copy(update={"output_dir": folder / "begun"})
+    finish(fresh(settings))
     return folder
 
 
 @pytest.fixture(scope="module")
 def ranks(folder: Path) -> list[dict[str, Any]]:
     """What each of two processes found."""
-    command = [*TORCHRUN, "-m", "tests.training.together", str(folder)]
+    command = [*TORCHRUN, "-m", "tests.training.group_runs", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("case", together.CASES)
+@pytest.mark.parametrize("case", group_runs.CASES)
 def test_the_first_twenty_losses_are_those_of_one_process(folder: Path, ranks: list[dict[str, Any]], case: str) -> None:
-    alone = together.trained(together.settings(folder, case))
+    alone = group_runs.trained(group_runs.settings(folder, case))
     assert len(alone["losses"]) == 20
     assert ranks[0][case]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
     assert abs(ranks[0][case]["quality"] - alone["quality"]) < 0.005
     assert ranks[0][case]["resets"] == alone["resets"]
 
 
-@pytest.mark.parametrize("case", [*together.CASES, "gone on"])
+@pytest.mark.parametrize("case", [*group_runs.CASES, "gone on"])
 def test_both_processes_have_the_same_weights(ranks: list[dict[str, Any]], case: str) -> None:
     assert ranks[0][case]["weights"] == ranks[1][case]["weights"]
     assert ranks[0][case]["losses"] == ranks[1][case]["losses"]
@@ -59,8 +58,8 @@ def test_codes_are_replaced_in_both(ranks: list[dict[str, Any]]) -> None:
 
 
 def test_two_processes_go_on_with_a_run_of_one(folder: Path, ranks: list[dict[str, Any]]) -> None:
-    longer = together.settings(folder, "seed 0").model_copy(update={"epochs": 12})
-    alone = together.resumed(folder / "begun" / "last.pt", longer)
+    longer = group_runs.settings(folder, "seed 0").model_copy(update={"epochs": 12})
+    alone = group_runs.resumed(folder / "begun" / "last.pt", longer)
     assert ranks[0]["gone on"]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
     assert len(alone["losses"]) == 16
 
@@ -69,4 +68,4 @@ def test_batches_too_small_to_share_are_refused(folder: Path) -> None:
     run = fresh(config(folder, batch_size=7), EAGER)
     run.group = ProcessGroup(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
-        run.train(together.Silent(), together.StopRequest())
+        finish(run)

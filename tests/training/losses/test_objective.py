@@ -7,9 +7,8 @@ from scipy.spatial.distance import pdist
 
 from spinlock.config import LossSettings
 from spinlock.metrics.redundancy import latent_redundancy
-from spinlock.model import CategoricalVQVAE, ForwardResult, ModelSpec
-from spinlock.training.objective import (
-    TOPO_BLOCK,
+from spinlock.model import CategoricalVQVAE, ForwardResult, ModelSpec, build_network
+from spinlock.training.losses.objective import (
     codebook_loss,
     commitment_loss,
     informativeness_loss,
@@ -17,8 +16,8 @@ from spinlock.training.objective import (
     orthogonality_loss,
     reconstruction_loss,
     squared_norm,
-    topographic_loss,
 )
+from spinlock.training.losses.topographic import TOPO_BLOCK, topographic_loss
 from tests.model.specs import GROUPS, each_category, random_rows, small_model
 
 
@@ -64,7 +63,7 @@ class TestCommitment:
         shares = []
         for _, block, i in each_category(model):
             done = result.buckets[model.each_bucket().index(block)]
-            for level, quantized in zip(block.quantizer.each(), done.levels, strict=True):
+            for level, quantized in zip(block.quantizer.each_level(), done.levels, strict=True):
                 latents, nearest = quantized.latents[i], level.codes[i][quantized.indices[i]]
                 energy = (done.embeddings[i] ** 2).sum().item()
                 shares.append(((latents - nearest) ** 2).sum().item() / energy)
@@ -73,10 +72,10 @@ class TestCommitment:
         assert codebook_loss(model, result).item() == pytest.approx(np.mean(shares), rel=1e-5)
 
     def test_more_categories_do_not_make_it_larger(self) -> None:
-        one = CategoricalVQVAE(ModelSpec(("a",), ((0, 1, 2),), 4, 5, ((4, 4, 4),), ((3, 4, 5),)), seed=1)
+        one = build_network(ModelSpec(("a",), ((0, 1, 2),), 4, 5, ((4, 4, 4),), ((3, 4, 5),)), seed=1)
         groups = tuple((3 * c, 3 * c + 1, 3 * c + 2) for c in range(6))
         spec = ModelSpec(tuple("abcdef"), groups, 4, 5, ((4, 4, 4),) * 6, ((3, 4, 5),) * 6)
-        six = CategoricalVQVAE(spec, seed=2)
+        six = build_network(spec, seed=2)
         single = one.state_dict()
         six.load_state_dict(
             {
@@ -127,7 +126,7 @@ class TestReconstruction:
         errors = []
         for c, block, i in each_category(model):
             done, width = result.buckets[model.each_bucket().index(block)], len(GROUPS[c])
-            for partial in done.partial:
+            for partial in done.category_reconstructions:
                 errors.append((partial[i, :, :width] - rows[:, list(GROUPS[c])]).square().mean().item())
         assert informativeness_loss(model, result).item() == pytest.approx(np.mean(errors), rel=1e-5)
 
@@ -299,7 +298,7 @@ class TestTotal:
         model, rows = small_model(), random_rows()
         result = model(rows)
         terms = objective(model, rows, result, projection(model), LossSettings(topo_samples=10))
-        torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], result.flat[:10]))
+        torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], result.flat_latents[:10]))
 
     def test_every_parameter_but_the_codes_is_trained(self) -> None:
         model, rows = small_model(branches=True), random_rows()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.rendezvous import process_group
 from spinlock.training import steps
-from spinlock.training.objective import LossTerms
-from spinlock.training.prepare import prepare
-from spinlock.training.resume import resumed_run
-from spinlock.training.run import Run, new_run
-from spinlock.training.stopping import StopRequest
-from tests.training.runs import CPU, EAGER, Silent, config
+from spinlock.training.fit import start
+from spinlock.training.losses.objective import LossTerms
+from spinlock.training.plan import make_plan
+from spinlock.training.resume import resume_run
+from spinlock.training.run import Run
+from tests.training.runs import EAGER, config, loop
 
 CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
 
@@ -46,16 +47,13 @@ def settings(folder: Path, case: str) -> VQVAEConfig:
 
 def trained(chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
     """The first 20 losses, the final quality, the hash of all weights and how many codes were replaced."""
-    return outcome(new_run(prepare(read_table(chosen), chosen, CPU, group), chosen, EAGER, **options(group)))
+    plan = make_plan(read_table(chosen), chosen, group=group)
+    return outcome(start(replace(plan, compile_plan=EAGER), command_line="test", group=group))
 
 
 def resumed(path: Path, chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
     """The same of a run that goes on."""
-    return outcome(resumed_run(load_checkpoint(path), read_table(chosen), chosen, **options(group)))
-
-
-def options(group: ProcessGroup) -> dict[str, Any]:
-    return {"device": CPU, "command_line": "test", "group": group}
+    return outcome(resume_run(load_checkpoint(path), read_table(chosen), chosen, group=group))
 
 
 def outcome(run: Run) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def outcome(run: Run) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "objective", recording)
         patch.setattr(steps.JointStep, "losses", joint_recording)
-        run.train(Silent(), StopRequest(), save=lambda state, best: None)
+        loop(run)
     weights = sha256()
     for tensor in run.state.model.state_dict().values():
         weights.update(tensor.numpy().tobytes())

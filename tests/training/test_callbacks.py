@@ -1,0 +1,401 @@
+"""Callbacks: when each method is called, how a callback stops a run, signals, time limits and saving."""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spinlock.checkpoint.file import load_checkpoint
+from spinlock.errors import RunError
+from spinlock.runtime.process_group import ProcessGroup
+from spinlock.training import callbacks as module
+from spinlock.training import steps
+from spinlock.training.callbacks import (
+    STOP_SIGNALS,
+    Callback,
+    EpochReport,
+    SaveCheckpoints,
+    StepReport,
+    StopAfter,
+    StopOnSignals,
+)
+from spinlock.training.fit import fit, train
+from spinlock.training.losses.objective import LossTerms
+from spinlock.training.plan import Plan
+from spinlock.training.run import Run
+from tests.training.runs import config, fresh, table_at
+
+STEP = StepReport(1, 1, 4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    table_at(tmp_path)
+    return tmp_path
+
+
+class Calls(Callback):
+    """Writes the name of each call, with what it can see of the run then, into a list that callbacks may share."""
+
+    def __init__(self, calls: list[Any] | None = None, name: str = "") -> None:
+        self.calls = [] if calls is None else calls
+        self.name = name
+
+    def note(self, *call: Any) -> None:
+        self.calls.append((self.name, *call) if self.name else call)
+
+    def on_plan(self, plan: Plan) -> None:
+        self.note("plan", plan.total_steps)
+
+    def on_start(self, run: Run) -> None:
+        self.note("start", run.state.progress.step)
+
+    def on_step(self, run: Run, report: StepReport) -> None:
+        self.note("step", report.epoch, report.step)
+
+    def on_epoch(self, run: Run, report: EpochReport) -> None:
+        self.note("epoch", report.epoch)
+
+    def on_validation(self, run: Run, report: EpochReport) -> None:
+        assert report.validation is not None
+        self.note("validation", report.epoch)
+
+    def on_save(self, run: Run, is_best: bool) -> None:
+        self.note("save", run.state.progress.epoch)
+
+    def on_end(self, run: Run) -> None:
+        self.note("end", bool(run.metrics))
+
+
+class TestOrder:
+    def test_each_method_is_called_at_its_moment(self, folder: Path) -> None:
+        seen = Calls()
+        fit(config(folder, epochs=2, batch_size=108, save_every=1), callbacks=[seen])
+        steps = [[("step", epoch, 1), ("step", epoch, 2)] for epoch in (1, 2)]
+        assert seen.calls == [
+            ("plan", 4),
+            ("start", 0),
+            ("save", 0),
+            ("epoch", 0),
+            ("validation", 0),
+            *steps[0],
+            ("save", 1),
+            ("epoch", 1),
+            *steps[1],
+            ("save", 2),
+            ("epoch", 2),
+            ("validation", 2),
+            ("end", True),
+        ]
+
+    def test_several_callbacks_are_called_in_their_order(self, folder: Path) -> None:
+        calls: list[Any] = []
+        fit(config(folder, epochs=1, batch_size=216), callbacks=[Calls(calls, "a"), Calls(calls, "b")])
+        assert calls == [
+            *[("a", "plan", 1), ("b", "plan", 1), ("a", "start", 0), ("b", "start", 0)],
+            *[("a", "save", 0), ("b", "save", 0)],
+            *[("a", "epoch", 0), ("a", "validation", 0), ("b", "epoch", 0), ("b", "validation", 0)],
+            *[("a", "step", 1, 1), ("b", "step", 1, 1), ("a", "save", 1), ("b", "save", 1)],
+            *[("a", "epoch", 1), ("a", "validation", 1), ("b", "epoch", 1), ("b", "validation", 1)],
+            *[("a", "end", True), ("b", "end", True)],
+        ]
+
+    def test_reports_hold_the_record_the_validation_and_the_best(self, folder: Path) -> None:
+        reports: list[EpochReport] = []
+
+        class Reports(Callback):
+            def on_epoch(self, run: Run, report: EpochReport) -> None:
+                reports.append(report)
+                assert report.is_best == (run.state.progress.best_epoch == report.epoch)
+                stored = list(run.state.history.records())[-1]
+                assert {name: value for name, value in stored.items() if name in report.record} == report.record
+
+        train(fresh(config(folder, epochs=3, val_every_n_epochs=2)), [Reports()])
+        assert [report.epoch for report in reports] == [0, 1, 2, 3]
+        assert [report.validation is None for report in reports] == [False, True, False, False]
+        assert reports[0].is_best
+        for report in reports:
+            if report.validation is not None:
+                assert report.validation.history_values().items() <= report.record.items()
+
+    def test_the_methods_of_the_base_class_do_nothing(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=1))
+        train(run, [Callback()])
+        assert run.metrics
+        assert not (folder / "out").exists()
+
+
+class TestStop:
+    @pytest.mark.parametrize("method", ["on_start", "on_step", "on_epoch", "on_validation", "on_save"])
+    def test_any_method_may_stop_the_run(self, folder: Path, method: str) -> None:
+        def stop(self: Callback, run: Run, *others: Any) -> None:
+            run.stop("good enough")
+
+        run, seen = fresh(config(folder, epochs=4)), Calls()
+        train(run, [type("Stops", (Callback,), {method: stop})(), seen])
+        assert run.stopped
+        assert run.end_reason == run.stop_reason == "good enough"
+        assert run.state.progress.step == 1
+        assert run.metrics == {}
+        assert seen.calls[-3:] == [("step", 1, 1), ("save", 0), ("end", False)]
+
+    def test_the_run_stops_after_the_current_step_with_its_state_saved(self, folder: Path) -> None:
+        class AtStep(Callback):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                if (report.epoch, report.step) == (2, 3):
+                    run.stop("a user's callback")
+
+        seen = Calls()
+        outcome = fit(config(folder, epochs=4), callbacks=[SaveCheckpoints(), AtStep(), seen])
+        assert outcome.run is not None
+        assert outcome.run.end_reason == "a user's callback"
+        assert seen.calls[-3:] == [("step", 2, 3), ("save", 1), ("end", False)]
+        progress = load_checkpoint(folder / "out" / "last.pt").state.progress
+        assert (progress.epoch, progress.step, progress.step_in_epoch) == (1, 7, 3)
+
+    def test_the_first_reason_is_kept(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=0))
+        run.stop("the user asked")
+        run.stop("the disk is full")
+        assert run.stop_reason == "the user asked"
+
+    def test_a_run_that_is_done_is_not_stopped(self, folder: Path) -> None:
+        class AtTheEnd(Callback):
+            def on_epoch(self, run: Run, report: EpochReport) -> None:
+                if report.epoch == 1:
+                    run.stop("too late")
+
+        run = fresh(config(folder, epochs=1))
+        train(run, [AtTheEnd()])
+        assert not run.stopped
+        assert run.end_reason is None
+        assert run.metrics
+
+
+class TestEnd:
+    def test_it_follows_an_error_of_training(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = steps.objective
+
+        def infinite(*args: Any, **options: Any) -> LossTerms:
+            terms = real(*args, **options)
+            return replace(terms, total=terms.total * math.inf)
+
+        monkeypatch.setattr(steps, "objective", infinite)
+        seen = Calls()
+        with pytest.raises(RunError, match="no longer finite"):
+            train(fresh(config(folder, epochs=3)), [seen])
+        assert seen.calls[-1] == ("end", False)
+
+    def test_it_follows_an_error_of_a_callback_and_all_others_end_too(self, folder: Path) -> None:
+        class Fails(Calls):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                raise ZeroDivisionError
+
+        calls: list[Any] = []
+        with pytest.raises(ZeroDivisionError):
+            train(fresh(config(folder)), [Calls(calls, "first"), Fails(calls, "second"), Calls(calls, "third")])
+        assert calls[-2:] == [("second", "end", False), ("third", "end", False)]
+        assert calls[-3] == ("first", "end", False)
+
+    def test_after_an_error_at_the_start_those_end_that_were_started(self, folder: Path) -> None:
+        class Fails(Calls):
+            def on_start(self, run: Run) -> None:
+                super().on_start(run)
+                raise ZeroDivisionError
+
+        calls: list[Any] = []
+        with pytest.raises(ZeroDivisionError):
+            train(fresh(config(folder)), [Calls(calls, "first"), Fails(calls, "second"), Calls(calls, "third")])
+        assert calls == [
+            ("first", "start", 0),
+            ("second", "start", 0),
+            ("first", "end", False),
+            ("second", "end", False),
+        ]
+
+
+class FakeClock:
+    """A monotonic clock that stands still until it is moved."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+class TestTimeLimit:
+    def test_it_counts_from_the_construction_and_stops_at_the_first_step_after_it(
+        self, folder: Path, clock: FakeClock
+    ) -> None:
+        limit, run = StopAfter(60), fresh(config(folder, epochs=0))
+        for now, reason in ((1000.0, None), (1059.999, None), (1060.0, "the time limit of 60 s is reached")):
+            clock.now = now
+            limit.on_step(run, STEP)
+            assert run.stop_reason == reason
+
+    def test_it_ends_a_run(self, folder: Path, clock: FakeClock) -> None:
+        class Slow(Callback):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                clock.now += 10
+
+        run = fresh(config(folder, epochs=4))
+        train(run, [Slow(), StopAfter(59.5)])
+        assert run.stopped
+        assert run.end_reason == "the time limit of 59.5 s is reached"
+        assert run.state.progress.step == 6
+
+    def test_a_reason_that_was_given_before_is_kept(self, folder: Path, clock: FakeClock) -> None:
+        run = fresh(config(folder, epochs=0))
+        run.stop("the user asked")
+        StopAfter(0).on_step(run, STEP)
+        assert run.stop_reason == "the user asked"
+
+
+def send(number: int) -> None:
+    """A signal to this process, and a moment in which its handler runs."""
+    os.kill(os.getpid(), number)
+    time.sleep(0)
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    return fresh(config(folder, epochs=0))
+
+
+@pytest.fixture
+def handlers() -> Iterator[list[Any]]:
+    """The handlers before the test, which are restored after it, whatever the test does."""
+    handlers = [signal.getsignal(number) for number in STOP_SIGNALS]
+    yield handlers
+    for number, handler in zip(STOP_SIGNALS, handlers, strict=True):
+        signal.signal(number, handler)
+
+
+class TestSignals:
+    @pytest.mark.parametrize("number", STOP_SIGNALS, ids=lambda number: signal.Signals(number).name)
+    def test_a_signal_stops_the_run_and_interrupts_nothing(self, run: Run, handlers: list[Any], number: int) -> None:
+        StopOnSignals().on_start(run)
+        assert run.stop_reason is None
+        send(number)
+        assert run.stop_reason == f"{signal.Signals(number).name} was received"
+
+    def test_a_second_sigint_interrupts_at_once(self, run: Run, handlers: list[Any]) -> None:
+        StopOnSignals().on_start(run)
+        send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+    def test_other_signals_may_come_again(self, run: Run, handlers: list[Any]) -> None:
+        StopOnSignals().on_start(run)
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
+            send(number)
+        assert run.stop_reason == "SIGUSR1 was received"
+
+    @pytest.mark.parametrize("first", ["time limit", "SIGTERM"])
+    def test_the_first_sigint_after_another_reason_does_not_interrupt(
+        self, run: Run, handlers: list[Any], first: str
+    ) -> None:
+        StopOnSignals().on_start(run)
+        if first == "SIGTERM":
+            send(signal.SIGTERM)
+        else:
+            run.stop("the time limit is reached")
+        reason = run.stop_reason
+        send(signal.SIGINT)
+        assert run.stop_reason == reason
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+    def test_handlers_are_installed_at_the_start_and_restored_at_the_end(self, run: Run, handlers: list[Any]) -> None:
+        callback = StopOnSignals()
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
+        callback.on_start(run)
+        assert not set(map(signal.getsignal, STOP_SIGNALS)) & set(handlers)
+        callback.on_end(run)
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
+
+    def test_handlers_are_restored_after_an_error(self, folder: Path, handlers: list[Any]) -> None:
+        class Fails(Callback):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            train(fresh(config(folder)), [StopOnSignals(), Fails()])
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
+
+    def test_a_signal_during_training_stops_it_after_the_step(self, folder: Path, handlers: list[Any]) -> None:
+        class Sends(Callback):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                if run.state.progress.step == 6:
+                    send(signal.SIGTERM)
+
+        run = fresh(config(folder, epochs=4))
+        train(run, [StopOnSignals(), Sends()])
+        assert run.stopped
+        assert run.end_reason == "SIGTERM was received"
+        assert run.state.progress.step == 6
+
+    def test_in_another_thread_signals_are_left_alone(self, run: Run, handlers: list[Any]) -> None:
+        seen = []
+
+        def work() -> None:
+            callback = StopOnSignals()
+            callback.on_start(run)
+            seen.append([signal.getsignal(number) for number in STOP_SIGNALS])
+            callback.on_end(run)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert seen == [handlers]
+
+
+class TestSaveCheckpoints:
+    def test_it_writes_both_checkpoints_with_the_final_metrics(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=2))
+        train(run, [SaveCheckpoints()])
+        for name in ("best_model.pt", "last.pt"):
+            stored = load_checkpoint(folder / "out" / name)
+            assert stored.finished
+            assert stored.metrics["quality_by_level"] == run.metrics["quality_by_level"]
+
+    def test_it_does_not_claim_metrics_of_a_stopped_run(self, folder: Path) -> None:
+        class Stops(Callback):
+            def on_step(self, run: Run, report: StepReport) -> None:
+                run.stop("asked")
+
+        train(fresh(config(folder, epochs=2)), [SaveCheckpoints(), Stops()])
+        for name in ("best_model.pt", "last.pt"):
+            assert not load_checkpoint(folder / "out" / name).finished
+
+    def test_only_the_main_process_writes(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=0))
+        train(run)
+        run.group, run.metrics = ProcessGroup(1, 2), {"reconstruction_quality": 1.0}
+        callback = SaveCheckpoints()
+        callback.on_start(run)
+        callback.on_save(run, True)
+        callback.on_end(run)
+        assert not (folder / "out").exists()
+
+    def test_it_removes_the_leftovers_of_a_killed_process(self, folder: Path) -> None:
+        run = fresh(config(folder, epochs=0))
+        train(run, [SaveCheckpoints()])
+        names = sorted(path.name for path in (folder / "out").iterdir())
+        (folder / "out" / ".spinlock-0123456789ab.tmp").write_text("")
+        SaveCheckpoints().on_start(run)
+        assert sorted(path.name for path in (folder / "out").iterdir()) == names

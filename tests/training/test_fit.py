@@ -1,0 +1,196 @@
+"""fit: a run from a configuration or a table in memory, a dry run, and a resumed run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spinlock.checkpoint.provenance import versions
+from spinlock.config import VQVAEConfig
+from spinlock.errors import CheckpointError, DataError
+from spinlock.evaluation.final_metrics import final_metrics
+from spinlock.io import feature_table
+from spinlock.io.feature_table import read_features
+from spinlock.training.callbacks import Callback, SaveCheckpoints
+from spinlock.training.fit import fit, start, train
+from spinlock.training.plan import Plan
+from spinlock.training.run import Run
+from tests.training.runs import (
+    Recorder,
+    assert_same,
+    assert_same_result,
+    column_names,
+    config,
+    curved_table,
+    interrupted,
+    plan_of,
+    six,
+    stop_at,
+    table_at,
+    trained,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    table_at(tmp_path)
+    return tmp_path
+
+
+class Plans(Callback):
+    """Keeps the plan, and whether training began."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.started = False
+
+    def on_plan(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def on_start(self, run: Run) -> None:
+        self.started = True
+
+
+class TestFit:
+    def test_it_trains_what_its_parts_train(self, folder: Path) -> None:
+        outcome = fit(six(folder), callbacks=[SaveCheckpoints()], command_line="a test")
+        trained(six(folder, output_dir=str(folder / "parts")))
+        assert outcome.run is not None
+        assert outcome.run.plan is outcome.plan
+        assert outcome.run.provenance.command_line == "a test"
+        assert outcome.run.provenance.versions == versions()
+        assert outcome.run.provenance.seeds == {"split_seed": 42, "random_seed": 42}
+        assert_same_result(folder / "out", folder / "parts")
+
+    def test_a_finished_run_has_the_metrics_of_its_best_model(self, folder: Path) -> None:
+        run = fit(config(folder)).run
+        assert run is not None
+        assert run.end_reason is None
+        assert not run.stopped
+        assert_same(run.metrics, final_metrics(run.best_model(), run.plan.data))
+
+    def test_nothing_is_written_without_save_checkpoints(self, folder: Path) -> None:
+        before = sorted(folder.rglob("*"))
+        fit(config(folder))
+        assert sorted(folder.rglob("*")) == before
+
+    def test_a_table_in_memory_needs_no_file(self, folder: Path) -> None:
+        from_file = fit(six(folder)).run
+        table = read_features(curved_table(), feature_names=column_names())
+        settings = six(folder, input_path=str(folder / "nowhere.h5"))
+        in_memory = fit(settings, table).run
+        assert from_file is not None
+        assert in_memory is not None
+        assert in_memory.plan.spec == from_file.plan.spec
+        assert_same(in_memory.state.best_weights, from_file.state.best_weights)
+        assert in_memory.plan.data.table is table
+
+    def test_training_does_not_depend_on_the_precision_of_the_program(self, folder: Path) -> None:
+        expected = fit(six(folder)).run
+        run = start(plan_of(six(folder)))
+        torch.set_default_dtype(torch.float64)
+        try:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                train(run)
+            assert torch.get_default_dtype() == torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert expected is not None
+        assert_same(run.state.best_weights, expected.state.best_weights)
+
+    def test_a_device_that_does_not_exist_is_refused_first(self, folder: Path) -> None:
+        with pytest.raises(DataError, match="cuda:77 does not exist"):
+            fit(config(folder, device="cuda:77", input_path=str(folder / "nowhere.h5")))
+
+
+class TestDryRun:
+    def test_it_stops_after_the_plan_and_writes_nothing(self, folder: Path) -> None:
+        seen, before = Plans(), sorted(folder.rglob("*"))
+        outcome = fit(config(folder), callbacks=[SaveCheckpoints(), seen], dry_run=True)
+        assert outcome.run is None
+        assert seen.plans == [outcome.plan]
+        assert not seen.started
+        assert outcome.plan.spec == plan_of(config(folder)).spec
+        assert sorted(folder.rglob("*")) == before
+
+    def test_its_plan_is_the_one_that_is_trained(self, folder: Path) -> None:
+        dry = fit(six(folder), dry_run=True)
+        run = start(dry.plan)
+        train(run, [SaveCheckpoints()])
+        trained(six(folder, output_dir=str(folder / "other")))
+        assert_same_result(folder / "out", folder / "other")
+
+    def test_of_a_run_to_resume_it_returns_the_run_untrained(self, folder: Path) -> None:
+        interrupted(six(folder), 13)
+        content = {path: path.read_bytes() for path in (folder / "out").iterdir()}
+        outcome = fit(resuming(six(folder), folder / "out"), callbacks=[SaveCheckpoints()], dry_run=True)
+        assert outcome.run is not None
+        assert outcome.run.plan is outcome.plan
+        assert outcome.run.state.progress.step == 13
+        assert {path: path.read_bytes() for path in (folder / "out").iterdir()} == content
+
+
+def resuming(settings: VQVAEConfig, path: Path) -> VQVAEConfig:
+    return settings.model_copy(update={"resume_from": path})
+
+
+class TestResume:
+    def test_a_stopped_run_ends_as_one_that_was_not_stopped(self, folder: Path) -> None:
+        fit(six(folder), callbacks=[SaveCheckpoints()])
+        cut = six(folder, output_dir=str(folder / "cut"))
+        stopped = fit(cut, callbacks=[SaveCheckpoints(), stop_at(13)])
+        assert stopped.run is not None
+        assert stopped.run.stopped
+        recorder, seen = Recorder(), Plans()
+        outcome = fit(resuming(cut, folder / "cut" / "last.pt"), callbacks=[SaveCheckpoints(), recorder, seen])
+        assert outcome.run is not None
+        assert seen.plans == [outcome.plan]
+        assert len(recorder.steps) == 24 - 13
+        assert outcome.run.changes == {}
+        assert_same_result(folder / "out", folder / "cut")
+
+    def test_the_checkpoint_that_got_further_is_resumed_with_a_note(self, folder: Path) -> None:
+        interrupted(six(folder), 13)
+        best = folder / "out" / "best_model.pt"
+        run = fit(resuming(six(folder), best), dry_run=True).run
+        assert run is not None
+        last = folder / "out" / "last.pt"
+        assert run.notes == (
+            f"{last} of the same run got further than {best}: going on from there",
+            f"resuming {last} after epoch 3 and 1 steps of 6",
+        )
+
+    def test_a_table_in_memory_is_compared_with_the_dataset_of_the_run(self, folder: Path) -> None:
+        interrupted(six(folder), 5)
+        settings = resuming(six(folder), folder / "out")
+        x = curved_table()
+        same = read_features(x, feature_names=column_names())
+        run = fit(settings, same, dry_run=True).run
+        assert run is not None
+        assert run.plan.data.table is same
+        x[3, 4] += 1e-3
+        with pytest.raises(CheckpointError, match="was trained on another dataset than <memory>"):
+            fit(settings, read_features(x, feature_names=column_names()))
+
+    def test_its_table_is_held_as_when_the_run_began(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(feature_table, "MEMORY_FRACTION", 1e-9)
+            interrupted(six(folder, batch_size=37), 5)
+        run = fit(resuming(six(folder, batch_size=37), folder / "out"), dry_run=True).run
+        assert run is not None
+        assert run.plan.data.streamed
+
+
+def test_start_initializes_from_the_fit_rows_alone(folder: Path) -> None:
+    """The initialized network depends on the fit rows and seeds, and on no other row of the table."""
+    plan = plan_of(config(folder, fit_rows=100))
+    expected = start(plan).state.model.state_dict()
+    rows = plan.data.train.clone()
+    positions = np.searchsorted(plan.data.split.train, plan.fit_rows().units)
+    others = np.setdiff1d(np.arange(len(rows)), positions)
+    rows[torch.from_numpy(others)] += 100
+    changed = start(replace(plan, data=replace(plan.data, train=rows, validation=plan.data.validation + 100)))
+    assert_same(changed.state.model.state_dict(), expected)
+    assert changed.state.progress.planned_steps == plan.total_steps
