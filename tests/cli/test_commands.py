@@ -101,7 +101,7 @@ def test_dry_run_tells_all_and_writes_nothing(place: Workplace) -> None:
         "4/3/2",
         "parameters: ",
         "bits per row: 13.8 in 9 tokens",
-        "rate-distortion bound",
+        "Gaussian reference",
         "dead-code resets never fall due",
         "early stopping never fires",
         "2 optimizer steps",
@@ -193,7 +193,7 @@ def test_inspect(place: Workplace) -> None:
     assert f"dataset sdf/aggregated [{ROWS}, {COLUMNS}]" in dataset
     assert "no constant, duplicate or mostly missing columns" in dataset
     model = place.done("inspect", "run/last.pt").stdout
-    for words in ("format 3", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
+    for words in ("format 1", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
         assert words in model
     found = place.done("inspect", "tokens.h5").stdout
     assert "split: 72 train, 8 validation" in found
