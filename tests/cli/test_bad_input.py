@@ -268,9 +268,7 @@ CHECKPOINTS = {
     "not a model": faulty_checkpoint(named("table.h5"), "table.h5", "not a checkpoint", "best_model.pt"),
     "truncated model": faulty_checkpoint(rewritten(cut), "odd.pt", "truncated"),
     "damaged model": faulty_checkpoint(rewritten(flip), "odd.pt", "damaged"),
-    "newer model": faulty_checkpoint(
-        changed(format_version=99), "odd.pt", "format version 99", "expected version 1 to 3"
-    ),
+    "newer model": faulty_checkpoint(changed(format_version=99), "odd.pt", "format version 99", "expected version 1;"),
     "other kind": faulty_checkpoint(changed(kind="else"), "odd.pt", "not a checkpoint of this"),
     "incomplete model": faulty_checkpoint(changed(cleaner=None), "odd.pt", "lacks cleaner"),
     "odd cleaner": faulty_checkpoint(changed(cleaner={"names": 3}), "odd.pt", "damaged: cleaner"),

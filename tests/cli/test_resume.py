@@ -33,7 +33,7 @@ def at(module, owner, name, number, action):
     setattr(holder, name, hooked)
     return calls
 
-steps = at("spinlock.training.trainer", "Trainer", "_step", 0, None)
+steps = at("spinlock.training.trainer", "Trainer", "_optimize", 0, None)
 atexit.register(lambda: print(f"steps: {len(steps)}", file=sys.stderr))
 number, place, signal_number = %r, %r, %r
 if place:
@@ -42,12 +42,12 @@ runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
 """Sends the process a signal when a function is called for the n-th time, and counts the optimizer steps."""
 
-STEP = ("spinlock.training.trainer", "Trainer", "_step")
+STEP = ("spinlock.training.trainer", "Trainer", "_optimize")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
 WRITE = ("spinlock.io.atomic", "", "_write_synced")
 RENAME = ("pathlib", "Path", "replace")
-CLEAN = ("spinlock.training.prepare", "", "clean_table")
-ENCODE = ("spinlock.tokenizer", "Tokenizer", "encode_block")
+CLEAN = ("spinlock.training.plan", "", "fit_training_data")
+ENCODE = ("spinlock.encoding.row_codec", "RowCodec", "encode")
 
 
 def hook(place: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL") -> tuple[str, str]:
