@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from spinlock import __version__
 from spinlock.cli.commands import (
@@ -32,13 +33,32 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-app.command("generate")(generate.generate)
-app.command("extract-features")(extract_features.extract_features)
-app.command("train-vqvae")(train_vqvae.train_vqvae)
-app.command("encode-to-tokens")(encode_to_tokens.encode_to_tokens)
-app.command("decode-tokens")(decode_tokens.decode_tokens)
-app.command("discover-categories")(discover_categories.discover_categories)
-app.command("inspect")(inspect.inspect)
+
+class _Command(TyperCommand):
+    """A command whose help ends with an example.
+
+    The example stands below ``\\f`` in the docstring. It is printed in one line on a terminal of any width, so that it
+    can be pasted.
+    """
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        text, _, example = str(settings.pop("help", "")).partition("\f")
+        super().__init__(name, help=text.strip(), **settings)
+        self.example = " ".join(example.split())
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        typer.secho(" Example", bold=True)
+        typer.echo(f"\n{self.example}")
+
+
+app.command("generate", cls=_Command)(generate.generate)
+app.command("extract-features", cls=_Command)(extract_features.extract_features)
+app.command("train-vqvae", cls=_Command)(train_vqvae.train_vqvae)
+app.command("encode-to-tokens", cls=_Command)(encode_to_tokens.encode_to_tokens)
+app.command("decode-tokens", cls=_Command)(decode_tokens.decode_tokens)
+app.command("discover-categories", cls=_Command)(discover_categories.discover_categories)
+app.command("inspect", cls=_Command)(inspect.inspect)
 
 
 class _Settings:

@@ -21,8 +21,7 @@ def decode_tokens(
 ) -> None:
     """Turn tokens back into features, in raw units, from any prefix of the levels.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock decode-tokens --tokens datasets/quickstart_tokens.h5 --vqvae-model runs/quickstart/best_model.pt --output
     datasets/quickstart_decoded.h5 --levels 2
     """

@@ -25,8 +25,7 @@ def discover_categories(
 
     The file works as category_mapping_file; scores over K and stability are comments in it.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock discover-categories --config configs/vqvae/production.json --input datasets/quickstart.h5 --output
     categories.json --stability 20
     """

@@ -24,8 +24,7 @@ def encode_to_tokens(
 
     Under torchrun the processes share the rows.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock encode-to-tokens --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
     datasets/quickstart_tokens.h5
     """

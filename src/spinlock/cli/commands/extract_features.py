@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Device, Output, Overwrite
+from spinlock.cli.options import Device, Output, Overwrite, Quiet
 
 
 def extract_features(
@@ -21,6 +21,7 @@ def extract_features(
         typer.Option("--hold-diverged", help="Repeat the last good frame of runs that are no longer finite."),
     ] = False,
     device: Device = "auto",
+    quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Extract the features of rollouts and write them as a dataset.
@@ -28,8 +29,7 @@ def extract_features(
     The file has /outputs/fields (operators, realizations, frames, channels, grid), or is a file of The Well. Fields are
     1-D or 2-D. The features are those of generate without the sensitivity group, which needs the operator itself.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock extract-features --rollouts my_rollouts.h5 --output datasets/my_features.h5
     """
     from spinlock.cli.terminal import log, size, stdout

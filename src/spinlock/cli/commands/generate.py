@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Output, Overwrite, Set
+from spinlock.cli.options import Config, Output, Overwrite, Quiet, Set
 
 
 def generate(
@@ -26,14 +26,14 @@ def generate(
     set_values: Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run of this output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Sample operators, roll them out, and write their behavioral features as a dataset.
 
     Under torchrun the processes share the work, and the main process writes the dataset.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock generate --config configs/datasets/quickstart.yaml --output datasets/quickstart.h5
     """
     from spinlock.config import load_dataset_config
@@ -65,9 +65,14 @@ def generate(
                 command_line=shlex.join(sys.argv),
             )
     except KeyboardInterrupt:
-        from spinlock.cli.terminal import log, program
-
-        log("interrupted; the finished blocks are kept")
-        arguments = [word for word in sys.argv[1:] if word != "--resume"]
-        log(f"resume with: {shlex.join([*program(), *arguments, '--resume'])}")
+        _log_interruption()
         raise
+
+
+def _log_interruption() -> None:
+    """Print how to resume this run."""
+    from spinlock.cli.terminal import log, program
+
+    log("interrupted; the finished blocks are kept")
+    arguments = [word for word in sys.argv[1:] if word != "--resume"]
+    log(f"resume with: {shlex.join([*program(), *arguments, '--resume'])}")

@@ -21,8 +21,7 @@ def inspect(
 ) -> None:
     """Show what a file holds: shapes, names, unusable columns, categories, metrics, provenance.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock inspect datasets/quickstart.h5 --row 17
     """
     import h5py

@@ -49,8 +49,7 @@ def train_vqvae(
 ) -> None:
     """Train the tokenizer on a table of features.
 
-    [bold]Example[/bold]
-
+    \f
     spinlock train-vqvae --config configs/vqvae/production.json --input datasets/quickstart.h5 --output runs/quickstart
     """
     from spinlock.config import load_config
