@@ -1,12 +1,18 @@
 """``--help`` and ``--version`` answer at once: they import nothing heavy."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import typer.main
+from typer.testing import CliRunner
 
 import spinlock
+from spinlock.cli.main import app
 from tests.cli.workplace import Workplace
 
 COMMANDS = (
@@ -70,3 +76,56 @@ def test_no_command_shows_the_help(trained: Workplace) -> None:
     result = trained.run()
     assert result.returncode == 2
     assert "train-vqvae" in result.stdout + result.stderr
+
+
+def printed_help(command: str, width: int) -> list[str]:
+    """The lines of ``--help`` on a terminal of this width, without empty ones."""
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": str(width)})
+    assert result.exit_code == 0
+    return [line for line in result.stdout.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_is_one_line_that_the_command_accepts(name: str, width: int) -> None:
+    lines = printed_help(name, width)
+    assert max(len(line) for line in lines if line.startswith("│")) == width
+    assert lines[-2] == " Example"
+    program, command, *arguments = shlex.split(lines[-1])
+    assert (program, command) == ("spinlock", name)
+    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    context = parser.make_context(name, list(arguments))
+    given = {parameter.opts[0] for parameter in parser.params} & set(arguments)
+    assert given == {word for word in arguments if word.startswith("--")}
+    assert not context.args
+
+
+def test_the_examples_follow_each_other() -> None:
+    """The output of one example is the input of the next ones, so that they can be pasted in turn."""
+    words = {name: shlex.split(printed_help(name, 80)[-1]) for name in COMMANDS}
+
+    def value(command: str, option: str) -> str:
+        return words[command][words[command].index(option) + 1]
+
+    dataset, run = value("generate", "--output"), value("train-vqvae", "--output")
+    assert value("train-vqvae", "--input") == value("encode-to-tokens", "--dataset") == dataset
+    assert value("discover-categories", "--input") == words["inspect"][2] == dataset
+    assert (
+        value("encode-to-tokens", "--vqvae-model") == value("decode-tokens", "--vqvae-model") == f"{run}/best_model.pt"
+    )
+    assert value("decode-tokens", "--tokens") == value("encode-to-tokens", "--output")
+    repository = Path(__file__).parents[2]
+    for name in ("generate", "train-vqvae", "discover-categories"):
+        assert (repository / value(name, "--config")).is_file()
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_word_of_the_help_is_cut(name: str, width: int) -> None:
+    parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    text = " ".join(printed_help(name, width))
+    words = set(re.sub(r"[│╭╮╰╯─]", " ", text).split())
+    for parameter in parser.params:
+        helped = (parameter.help or "").split()
+        assert set(helped) <= words, set(helped) - words
+        assert parameter.param_type_name == "argument" or parameter.opts[0] in words

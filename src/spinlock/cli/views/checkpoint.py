@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.checkpoint.format import FORMAT_VERSION
 from spinlock.cli.terminal import stdout, table
 from spinlock.cli.views.dropped import print_dropped
 from spinlock.cli.views.targets import target_table
@@ -17,7 +18,7 @@ def print_checkpoint(path: Path) -> None:
     console, checkpoint = stdout(), load_checkpoint(path)
     progress, spec = checkpoint.state.progress, checkpoint.spec
     console.print(
-        f"checkpoint: best epoch {progress.best_epoch}, trained to epoch {progress.epoch} of "
+        f"checkpoint of format {FORMAT_VERSION}: best epoch {progress.best_epoch}, trained to epoch {progress.epoch} of "
         f"{checkpoint.config.epochs}, assignment {spec.assignment}"
     )
     rows = [
