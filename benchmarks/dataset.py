@@ -74,8 +74,8 @@ def explained(z: Floats, groups: NDArray[np.str_], rng: np.random.Generator) -> 
     for group in dict.fromkeys(groups.tolist()):
         member = groups == group
         model = RidgeCV(alphas=np.logspace(0, 4, 9)).fit(z[fitted][:, ~member], z[fitted][:, member])
-        rest = z[held_out][:, member] - model.predict(z[held_out][:, ~member])
-        scores[group] = float(1 - np.square(rest).sum() / np.square(z[held_out][:, member]).sum())
+        residual = z[held_out][:, member] - model.predict(z[held_out][:, ~member])
+        scores[group] = float(1 - np.square(residual).sum() / np.square(z[held_out][:, member]).sum())
     return scores
 
 

@@ -182,7 +182,7 @@ def test_a_sign_is_held_between_the_thresholds() -> None:
     assert held_sign(signal, 0.5).tolist() == [0, 1, 1, 1, 1, -1, -1, -1]
 
 
-def test_what_never_happens_has_no_time() -> None:
+def test_an_event_that_never_happens_has_time_one() -> None:
     found = values(growth.compute, growth.FEATURES, GROWTH)
     assert found["time_to_half"] == 1.0
     assert values(growth.compute, growth.FEATURES, DECAY)["time_to_double"] == 1.0

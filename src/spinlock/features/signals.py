@@ -34,16 +34,16 @@ def log_energy(run: Run) -> Tensor:
 
 def centered(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """Return x - <x>, [..., T]; 0 where its standard deviation is within the noise of ``scale`` [...]."""
-    rest = signal - signal.mean(-1, keepdim=True)
-    moving = rest.square().mean(-1).sqrt() > FLOOR * scale
-    return torch.where(moving[..., None], rest, 0.0)
+    residual = signal - signal.mean(-1, keepdim=True)
+    moving = residual.square().mean(-1).sqrt() > FLOOR * scale
+    return torch.where(moving[..., None], residual, 0.0)
 
 
 def detrended(signal: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """Return x minus its least-squares line, [..., T]; 0 where that is within the noise of ``scale`` [...]."""
-    rest = signal - signal.mean(-1, keepdim=True)
+    residual = signal - signal.mean(-1, keepdim=True)
     time = frame_times(signal)
-    return centered(rest - slope(rest)[..., None] * time, scale)
+    return centered(residual - slope(residual)[..., None] * time, scale)
 
 
 def standardized(signal: Tensor) -> Tensor:
