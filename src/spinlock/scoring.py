@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +29,8 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
     tokenizer
         The tokenizer.
     table
-        A table of :func:`spinlock.read_features`, the path of a dataset, an array, a tensor or a data frame. Columns
-        match by name.
+        A table of :func:`spinlock.read_features`, the path of a dataset or a data frame, whose columns match by name;
+        or an array or tensor with the columns of ``tokenizer.feature_names``.
 
     Returns
     -------
@@ -44,7 +45,13 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
     checkpoint = tokenizer.checkpoint
     trained_on = checkpoint.dataset
     if not isinstance(table, FeatureTable):
-        table = read_features(table, family=trained_on.family, feature_type=trained_on.feature_type)
+        has_names = isinstance(table, str | os.PathLike) or hasattr(table, "columns")
+        table = read_features(
+            table,
+            family=trained_on.family,
+            feature_type=trained_on.feature_type,
+            feature_names=None if has_names else checkpoint.feature_names,
+        )
     is_training_table = DatasetIdentity.of(table) == trained_on
     split = checkpoint.split
     if not is_training_table:

@@ -18,8 +18,8 @@ def print_checkpoint(path: Path) -> None:
     console, checkpoint = stdout(), load_checkpoint(path)
     progress, spec = checkpoint.state.progress, checkpoint.spec
     console.print(
-        f"checkpoint of format {FORMAT_VERSION}: best epoch {progress.best_epoch}, trained to epoch {progress.epoch} of "
-        f"{checkpoint.config.epochs}, assignment {spec.assignment}"
+        f"checkpoint of format {FORMAT_VERSION}: best epoch {progress.best_epoch}, trained to epoch "
+        f"{progress.epoch} of {checkpoint.config.epochs}, assignment {spec.assignment}"
     )
     rows = [
         (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))

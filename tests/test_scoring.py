@@ -1,0 +1,93 @@
+"""Evaluation of a tokenizer: the table that it was trained on, other tables, and tables that do not fit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+import spinlock as sl
+from spinlock.errors import DataError
+from tests.cli.workplace import NAMES, SMALL, small_table
+from tests.tables import write_table
+
+X = small_table(240)
+TRAINING, OTHER = X[:160], X[160:]
+CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
+
+
+@pytest.fixture(scope="module", params=["local", "joint"])
+def tokenizer(request: pytest.FixtureRequest) -> sl.Tokenizer:
+    return sl.Tokenizer.fit(TRAINING, CONFIG, feature_names=NAMES, assignment=request.param)
+
+
+def test_the_report_of_the_training_table_is_that_of_the_run(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "table.h5", TRAINING, NAMES)
+    for table in (TRAINING, torch.from_numpy(TRAINING), pandas.DataFrame(TRAINING, columns=NAMES), path):
+        report = sl.evaluate(tokenizer, table)
+        assert report.rows == "validation"
+        assert report.metrics == tokenizer.metrics
+
+
+def test_targets_and_advice_go_with_the_metrics(tokenizer: sl.Tokenizer) -> None:
+    report = sl.evaluate(tokenizer, TRAINING)
+    assert [(target.metric, target.value) for target in report.targets] == [
+        (name, report.metrics[name])
+        for name in (
+            "reconstruction_quality",
+            "codebook_utilization",
+            "inter_category_orthogonality",
+            "topographic_correlation",
+        )
+    ]
+    assert set(report.advice) == {target.metric for target in report.targets if not target.met}
+    assert "reconstruction_quality" in report.advice
+
+
+def test_a_saved_tokenizer_reports_the_same(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+    tokenizer.save(tmp_path / "model.pt")
+    assert sl.evaluate(sl.Tokenizer.load(tmp_path / "model.pt"), TRAINING).metrics == tokenizer.metrics
+
+
+def test_all_rows_of_another_table_are_measured(tokenizer: sl.Tokenizer) -> None:
+    report = sl.evaluate(tokenizer, pandas.DataFrame(OTHER, columns=NAMES))
+    assert report.rows == "all"
+    cleaner = tokenizer.checkpoint.cleaner
+    rows = [
+        cleaner.to_z_scores(cleaner.transform(x).values) for x in (OTHER, tokenizer.decode(tokenizer.encode(OTHER)))
+    ]
+    quality = 1 - np.square(rows[0] - rows[1]).sum() / np.square(rows[0]).sum()
+    assert report.metrics["reconstruction_quality"] == pytest.approx(quality, abs=2e-3)
+    tokens = tokenizer.encode(OTHER)
+    sizes = [size for sizes in tokenizer.codebook_sizes.values() for size in sizes]
+    used = [len(np.unique(column)) / size for column, size in zip(tokens.T, sizes, strict=True)]
+    assert report.metrics["codebook_utilization"] == pytest.approx(np.mean(used))
+
+
+def test_columns_match_by_name(tokenizer: sl.Tokenizer, rng: np.random.Generator) -> None:
+    order = rng.permutation(12)
+    frame = pandas.DataFrame(OTHER[:, order], columns=np.array(NAMES)[order]).assign(extra=1.0)
+    assert sl.evaluate(tokenizer, frame).metrics == sl.evaluate(tokenizer, OTHER).metrics
+
+
+def test_evaluation_leaves_the_tokenizer_as_it_was(tokenizer: sl.Tokenizer) -> None:
+    before, tokens = tokenizer.sha256(), tokenizer.encode(OTHER)
+    sl.evaluate(tokenizer, OTHER)
+    assert tokenizer.sha256() == before
+    np.testing.assert_array_equal(tokenizer.encode(OTHER), tokens)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pandas.DataFrame(OTHER[:, :10], columns=NAMES[:10]), "2 of 12 columns are missing: c_10, c_11"),
+        (OTHER[:, :10], "12 distinct feature names for 10 columns"),
+        (OTHER[0], "1 dimensions"),
+        ("nowhere.h5", "nowhere.h5: no such file"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        sl.evaluate(tokenizer, table)
