@@ -1,0 +1,74 @@
+"""A token file becomes a dataset of features again, from any prefix of the levels."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from spinlock.encoding import RowCodec, decode_file, encode_file
+from spinlock.errors import DataError, OutputError
+from spinlock.io.feature_table import read_features
+from tests.cli.workplace import NAMES
+from tests.encoding.models import OTHER, codec_of, saved_model
+from tests.tables import write_table
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> RowCodec:
+    return codec_of(saved_model(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture
+def tokens(codec: RowCodec, tmp_path: Path) -> Path:
+    dataset = write_table(tmp_path / "data.h5", OTHER, NAMES, labels={"solver": np.arange(80) % 4})
+    encode_file(codec, dataset, tmp_path / "tokens.h5")
+    return tmp_path / "tokens.h5"
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_the_decoded_dataset_is_a_feature_table(codec: RowCodec, tokens: Path, tmp_path: Path, levels: int) -> None:
+    finished: list[int] = []
+    count = decode_file(codec, tokens, tmp_path / "decoded.h5", levels=levels, advance=finished.append)
+    assert count == sum(finished) == 80
+    table = read_features(tmp_path / "decoded.h5")
+    assert table.names == tuple(NAMES)
+    triples = codec.encode(OTHER).indices.reshape(80, 3, 3)
+    np.testing.assert_array_equal(np.asarray(table.rows[np.arange(80)]), codec.decode(triples[..., :levels].copy()))
+    np.testing.assert_array_equal(table.groups("solver"), np.arange(80) % 4)
+    with h5py.File(tmp_path / "decoded.h5") as file:
+        assert file.attrs["decoded_levels"] == levels
+        assert file.attrs["model_sha256"] == codec.checkpoint.sha256()
+
+
+def test_decoded_features_encode_to_tokens_that_decode_to_them(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
+    decode_file(codec, tokens, tmp_path / "decoded.h5")
+    encode_file(codec, tmp_path / "decoded.h5", tmp_path / "again.h5")
+    with h5py.File(tokens) as one, h5py.File(tmp_path / "again.h5") as other:
+        equal = (one["tokens/indices"][()] == other["tokens/indices"][()]).mean()
+    assert equal > 0.9
+
+
+@pytest.mark.parametrize("levels", [0, 4, -1])
+def test_levels_out_of_range_are_refused(codec: RowCodec, tokens: Path, tmp_path: Path, levels: int) -> None:
+    with pytest.raises(DataError, match=f"levels is {levels}; expected 1 to 3"):
+        decode_file(codec, tokens, tmp_path / "decoded.h5", levels=levels)
+    assert not (tmp_path / "decoded.h5").exists()
+
+
+def test_tokens_of_another_model_are_refused(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
+    other = codec_of(saved_model(tmp_path, "joint"))
+    with pytest.raises(DataError, match=r"tokens\.h5: was encoded with another model; expected tokens of .*joint\.pt"):
+        decode_file(other, tokens, tmp_path / "decoded.h5")
+    assert not (tmp_path / "decoded.h5").exists()
+
+
+def test_what_is_no_token_file_and_an_existing_output_are_refused(
+    codec: RowCodec, tokens: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"data\.h5: is not a token file"):
+        decode_file(codec, tmp_path / "data.h5", tmp_path / "decoded.h5")
+    with pytest.raises(OutputError, match=r"data\.h5: exists already"):
+        decode_file(codec, tokens, tmp_path / "data.h5")
+    decode_file(codec, tokens, tmp_path / "decoded.h5")
+    assert decode_file(codec, tokens, tmp_path / "decoded.h5", levels=1, overwrite=True) == 80

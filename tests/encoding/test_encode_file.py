@@ -1,0 +1,118 @@
+"""A dataset becomes a token file: the same tokens as in memory, the same annotations, and an honest summary."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from spinlock.encoding import RowCodec, encode_file
+from spinlock.errors import DataError, OutputError
+from spinlock.io.tokens import TokenFile
+from tests.cli.workplace import NAMES
+from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model, with_faults
+from tests.tables import write_table
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> RowCodec:
+    return codec_of(saved_model(tmp_path_factory.mktemp("model")))
+
+
+def tokens_in(path: Path) -> np.ndarray:
+    with TokenFile.open(path) as source:
+        return source.read(0, source.num_rows)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 80, 8192])
+def test_tokens_are_those_of_the_rows_for_any_batch(codec: RowCodec, tmp_path: Path, batch_size: int) -> None:
+    dataset = write_table(tmp_path / "data.h5", OTHER, NAMES)
+    finished: list[int] = []
+    encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=batch_size, advance=finished.append)
+    np.testing.assert_array_equal(tokens_in(tmp_path / "tokens.h5"), codec.encode(OTHER).indices)
+    assert sum(finished) == 80
+    assert len(finished) == -(-80 // batch_size)
+
+
+def test_the_file_holds_what_is_known_of_each_row(codec: RowCodec, tmp_path: Path) -> None:
+    rows = with_faults(OTHER)
+    dataset = write_table(tmp_path / "data.h5", rows, NAMES, labels={"solver": np.arange(80) % 4})
+    summary = encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=30)
+    assert summary is not None
+    block = codec.encode(rows)
+    with h5py.File(tmp_path / "tokens.h5") as file, h5py.File(dataset) as source:
+        for name, values in (
+            ("reconstruction_error", block.error),
+            ("error_percentile", block.percentile),
+            ("clipped_share", block.clipped),
+            ("imputed_share", block.imputed),
+        ):
+            np.testing.assert_allclose(file[f"tokens/{name}"][()], values, rtol=1e-5)
+        np.testing.assert_array_equal(file["labels/solver"][()], source["labels/solver"][()])
+        names = [f"{category}.L{level}" for category in codec.checkpoint.spec.category_names for level in range(3)]
+        assert file["tokens/columns"].asstr()[()].tolist() == names
+        assert file["tokens/codebook_size"][()].tolist() == [4, 3, 2] * 3
+        assert file["tokens/indices"].dtype == np.uint8
+        assert file.attrs["model_sha256"] == codec.checkpoint.sha256()
+        assert file.attrs["assignment"] == "local"
+        counts = {"imputed_cells": 3, "clipped_cells": round(12 * block.clipped.sum()), "extra_columns": 0}
+        assert {name: file.attrs[name] for name in counts} == counts
+    assert (summary.rows, summary.tokens_per_row) == (80, 9)
+    assert summary.mean_error == pytest.approx(block.error.mean(), rel=1e-5)
+    assert {name: getattr(summary, name) for name in counts} == counts
+    assert summary.near_tie_rows == block.near_tie.sum()
+    assert summary.seconds > 0
+
+
+def test_the_split_is_that_of_the_training_table_and_new_elsewhere(codec: RowCodec, tmp_path: Path) -> None:
+    for rows, sides in ((TRAINING, {"train": 72, "validation": 8}), (OTHER, {"new": 80})):
+        dataset = write_table(tmp_path / "data.h5", rows, NAMES)
+        encode_file(codec, dataset, tmp_path / "tokens.h5", overwrite=True)
+        with TokenFile.open(tmp_path / "tokens.h5") as source:
+            values, counts = np.unique(source.split, return_counts=True)
+            assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == sides
+            if rows is TRAINING:
+                held_out = np.flatnonzero(np.asarray(source.split) == "validation")
+                np.testing.assert_array_equal(held_out, codec.checkpoint.split.validation_operators)
+
+
+def test_columns_match_by_name(codec: RowCodec, tmp_path: Path, rng: np.random.Generator) -> None:
+    order = rng.permutation(14)
+    wide = np.column_stack([OTHER, rng.standard_normal((80, 2))])[:, order].astype(np.float32)
+    dataset = write_table(tmp_path / "data.h5", wide, [[*NAMES, "extra", "more"][j] for j in order])
+    summary = encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=33)
+    assert summary is not None
+    assert summary.extra_columns == 2
+    np.testing.assert_array_equal(tokens_in(tmp_path / "tokens.h5"), codec.encode(OTHER).indices)
+
+
+def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(codec: RowCodec, tmp_path: Path) -> None:
+    good = write_table(tmp_path / "good.h5", OTHER, NAMES)
+    narrow = write_table(tmp_path / "narrow.h5", OTHER[:, :10], NAMES[:10])
+    before = sorted(tmp_path.iterdir())
+    for dataset, batch_size, words in (
+        (narrow, 10, "narrow.h5: 2 of 12 columns are missing: c_10, c_11"),
+        (good, 0, "batch_size is 0; expected at least 1"),
+        (tmp_path / "nowhere.h5", 10, "nowhere.h5: no such file"),
+    ):
+        with pytest.raises(DataError, match=words):
+            encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=batch_size)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_existing_file_stays_unless_it_may_be_replaced(codec: RowCodec, tmp_path: Path) -> None:
+    dataset, output = write_table(tmp_path / "data.h5", OTHER, NAMES), tmp_path / "tokens.h5"
+    output.write_text("mine")
+    with pytest.raises(OutputError, match=r"tokens\.h5: exists already"):
+        encode_file(codec, dataset, output)
+    assert output.read_text() == "mine"
+
+    def interrupt(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_file(codec, dataset, output, batch_size=10, overwrite=True, advance=interrupt)
+    assert output.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.h5", "tokens.h5"]
+    encode_file(codec, dataset, output, overwrite=True)
+    assert len(tokens_in(output)) == 80
