@@ -37,11 +37,13 @@ def test_the_error_is_that_of_the_decoded_row_in_normalized_units(codec: RowCode
 
 
 def test_the_percentile_is_the_rank_among_the_validation_errors(codec: RowCodec) -> None:
-    block = codec.encode(OTHER)
+    held_out = TRAINING[codec.checkpoint.split.validation]
+    block = codec.encode(np.concatenate([OTHER, held_out]))
     known = codec.checkpoint.validation.errors.numpy()
     expected = [100 * np.mean(known < error) for error in block.error]
     np.testing.assert_allclose(block.percentile, expected, rtol=1e-5)
     assert len(np.unique(block.percentile)) > 3
+    assert sorted(block.percentile[-8:].tolist()) == [12.5 * rank for rank in range(8)]
 
 
 def test_missing_and_clipped_cells_are_counted(codec: RowCodec) -> None:
