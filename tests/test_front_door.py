@@ -53,6 +53,8 @@ summary = resumed.encode_file("table.h5", "tokens.h5", batch_size=33)
 rows = resumed.decode_file("tokens.h5", "decoded.h5", levels=2)
 report = sl.evaluate(resumed, table)
 
+best, last = sl.Tokenizer.load("run/best_model.pt"), sl.Tokenizer.load("run/last.pt")
+
 def losses(tokenizer):
     columns = tokenizer.checkpoint.history.columns
     return {name: columns[name] for name in columns if name != "seconds"}
@@ -62,7 +64,7 @@ print(json.dumps({
     "stopped": [stopped.metrics, stopped.checkpoint.state.progress.step],
     "resumed": [resumed.sha256(), resumed.metrics, losses(resumed)],
     "whole": [whole.sha256(), whole.metrics, losses(whole)],
-    "saved": sl.Tokenizer.load("run/best_model.pt").sha256(),
+    "saved": [[saved.sha256(), saved.metrics] for saved in (best, last)],
     "categories": [categories.columns, resumed.categories, categories.agreement],
     "tokens": tokens.tolist(),
     "decoded": resumed.decode(tokens, levels=2).tolist(),
@@ -115,7 +117,7 @@ class TestProgram:
         printed = program[1]
         assert printed["resumed"] == printed["whole"]
         assert printed["resumed"][2]["epoch"] == [0, 1, 2, 3, 4]
-        assert printed["saved"] == printed["whole"][0]
+        assert printed["saved"] == [printed["whole"][:2]] * 2
 
     def test_categories_are_those_that_were_discovered(self, program: tuple[Path, dict[str, Any]]) -> None:
         discovered, trained, agreement = program[1]["categories"]

@@ -71,7 +71,9 @@ def check_format(content: Any, path: Path) -> None:
         raise CheckpointError(f"lacks {', '.join(missing)} in training_state", where=where, remedy=REMEDY)
 
 
-def read_part(content: Mapping[str, Any], where: str, key: str, parse: Callable[[Any], Part]) -> Part:
+def read_part(
+    content: Mapping[str, Any], where: str, key: str, parse: Callable[[Any], Part], *, kind: type = dict
+) -> Part:
     """Parse one part of a checkpoint file.
 
     Parameters
@@ -84,13 +86,18 @@ def read_part(content: Mapping[str, Any], where: str, key: str, parse: Callable[
         The key of the part.
     parse
         Function of its stored value.
+    kind
+        Type of its stored value.
 
     Raises
     ------
     CheckpointError
-        The part cannot be parsed.
+        The part is of another type or cannot be parsed.
     """
+    value = content[key]
+    if not isinstance(value, kind):
+        raise CheckpointError(f"is damaged: {key} cannot be read", where=where, remedy=REMEDY)
     try:
-        return parse(content[key])
+        return parse(value)
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise CheckpointError(f"is damaged: {key} cannot be read", where=where, remedy=REMEDY) from error

@@ -192,7 +192,7 @@ class Checkpoint:
         where = str(path)
         read = partial(read_part, content, where)
         dataset = read("dataset", lambda values: DatasetIdentity(**values))
-        errors = read("validation_errors", Tensor.float)
+        errors = read("validation_errors", Tensor.float, kind=Tensor)
         optimizer = read("optimizer_state_dict", dict)
         return cls(
             config=read("config", lambda values: config_from_mapping(values, where=where)),
