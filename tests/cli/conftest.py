@@ -12,7 +12,7 @@ from tests.cli.workplace import Workplace
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once(pytestconfig: pytest.Config) -> Iterator[None]:
-    """Where Python is told not to keep byte code, each of the many processes would compile torch for seconds."""
+    """Keep byte code where Python is set not to, because each of the many processes would compile torch for seconds."""
     with pytest.MonkeyPatch.context() as patch:
         if sys.dont_write_bytecode and pytestconfig.cache is not None:
             patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)

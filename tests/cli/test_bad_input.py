@@ -38,14 +38,14 @@ Arrange = Callable[[Workplace], str]
 class Case:
     """A command whose last argument is a faulty file, if there is one to ``arrange``, and what the error says.
 
-    ``told`` is the most lines on stderr: the error's own and what was logged before it. ``disk`` is the size in
-    bytes at which files stop growing.
+    ``max_lines`` is the maximum number of lines on stderr: those of the error and of the log before it. ``disk`` is the
+    maximum size of a file in bytes.
     """
 
     command: tuple[str, ...]
     says: tuple[str, ...]
     arrange: Arrange | None = None
-    told: int = 3
+    max_lines: int = 3
     disk: int | None = None
 
     def attempt(self, place: Workplace) -> Attempt:
@@ -75,8 +75,8 @@ def one_usable(place: Workplace) -> str:
     return place.table(np.where(np.arange(12) == 3, X, 1), NAMES)
 
 
-def faulty_table(arrange: Arrange, *says: str, told: int = 3) -> Case:
-    return Case((*TRAIN, "--input"), says, arrange, told)
+def faulty_table(arrange: Arrange, *says: str, max_lines: int = 3) -> Case:
+    return Case((*TRAIN, "--input"), says, arrange, max_lines)
 
 
 TABLES = {
@@ -87,8 +87,10 @@ TABLES = {
     "directory": faulty_table(named("run"), "run", "is a directory"),
     "below a file": faulty_table(named("config.json/table.h5"), "config.json/table.h5", "no such file"),
     "too few rows": faulty_table(table(X[:29]), "other.h5", "29 rows", "at least 30"),
-    "one usable column": faulty_table(one_usable, "other.h5", "only 1 of 12 columns", "11 constant", "two", told=4),
-    "all missing": faulty_table(table(np.full_like(X, np.nan)), "other.h5", "no finite value", told=4),
+    "one usable column": faulty_table(
+        one_usable, "other.h5", "only 1 of 12 columns", "11 constant", "two", max_lines=4
+    ),
+    "all missing": faulty_table(table(np.full_like(X, np.nan)), "other.h5", "no finite value", max_lines=4),
     "rank 3": faulty_table(table(X.reshape(40, 2, 12)), "other.h5", "(40, 2, 12)", "[N, D]"),
     "rank 1": faulty_table(table(X[:, 0], None), "other.h5", "(80,)", "[N, D]"),
     "repeated names": faulty_table(table(X, ["twice", "twice", *NAMES[2:]]), "repeat: twice", "once"),
@@ -113,18 +115,18 @@ TABLES = {
 }
 
 
-def faulty_mapping(content: Any, *says: str, told: int = 3) -> Case:
+def faulty_mapping(content: Any, *says: str, max_lines: int = 3) -> Case:
     def command(place: Workplace) -> str:
         place.text("map.json", content)
         return "--verbose"
 
-    return Case((*TRAIN, *MAPPED), ("map.json", *says), command, told)
+    return Case((*TRAIN, *MAPPED), ("map.json", *says), command, max_lines)
 
 
 MAPPINGS = {
     "unknown column": faulty_mapping({"one": [*NAMES, "ghost"]}, "unknown columns: ghost", "correct the mapping"),
     "repeated column": faulty_mapping({"one": NAMES, "two": [NAMES[3]]}, f"more than once: {NAMES[3]} (in one and two"),
-    "columns left out": faulty_mapping({"one": NAMES[:5]}, "7 columns are in no category", "hybrid", told=4),
+    "columns left out": faulty_mapping({"one": NAMES[:5]}, "7 columns are in no category", "hybrid", max_lines=4),
     "odd name": faulty_mapping({"one": NAMES, "a/b": []}, "'a/b' cannot be used"),
     "no JSON": faulty_mapping("{", "cannot be read as JSON"),
     "no mapping": Case((*TRAIN, *MAPPED), ("map.json", "no such mapping file")),
@@ -316,7 +318,7 @@ DISKS = {
         (*WRITERS[writer], "--output", target, "--overwrite"),
         (target, "beyond the allowed size"),
         disk=disk,
-        told=20,
+        max_lines=20,
     )
     for writer, target, disks in (
         ("train", "run", (5_000, 30_000)),
@@ -328,7 +330,7 @@ DISKS = {
     for disk in disks
 } | {
     # Whether a library wants a temporary file before the run is written depends on its caches: two messages are right.
-    "no temporary files": Case(TRAIN, ("error: ",), disk=0, told=20)
+    "no temporary files": Case(TRAIN, ("error: ",), disk=0, max_lines=20)
 }
 
 GPUS = {
@@ -366,7 +368,7 @@ def attempts(
 
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input(name: str, attempts: dict[str, Future[Attempt]]) -> None:
-    attempts[name].result().check_refused(*CASES[name].says, told=CASES[name].told)
+    attempts[name].result().check_refused(*CASES[name].says, max_lines=CASES[name].max_lines)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def test_realizations_keep_their_shape(tmp_path: Path) -> None:
     assert operators[0].isdisjoint(operators[1])
 
 
-def test_dry_run_tells_all_and_writes_nothing(place: Workplace) -> None:
+def test_dry_run_prints_the_whole_plan_and_writes_nothing(place: Workplace) -> None:
     before = place.snapshot()
     result = place.done(*CONFIG, "--dry-run")
     assert place.snapshot() == before

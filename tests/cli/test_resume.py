@@ -1,4 +1,4 @@
-"""Runs that are killed or told to stop, and gone on with: they end bit for bit as if nothing had happened."""
+"""Runs that are killed or stopped and then resumed end with the bits of an uninterrupted run."""
 
 import shlex
 import shutil

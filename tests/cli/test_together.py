@@ -77,9 +77,9 @@ def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(
 def test_a_signal_to_one_stops_both_and_says_how_to_go_on(place: Workplace) -> None:
     process = under_way(place)
     os.kill(process_of_rank(1, place.path), signal.SIGUSR1)
-    told = "".join(process.communicate(timeout=60))
-    assert "SIGUSR1 was received (process 1); the state is saved" in told
-    assert "resume with: torchrun --nproc-per-node 2 -m spinlock train-vqvae --config config.json" in told
+    printed = "".join(process.communicate(timeout=60))
+    assert "SIGUSR1 was received (process 1); the state is saved" in printed
+    assert "resume with: torchrun --nproc-per-node 2 -m spinlock train-vqvae --config config.json" in printed
 
 
 def test_a_fault_of_the_input_ends_both(place: Workplace) -> None:

@@ -32,10 +32,12 @@ SMALL: dict[str, Any] = {
 }
 
 LIMITED = """
-import resource, runpy
+import resource, runpy, sys
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
+"""Limits the size of files. Python would write truncated byte code, and every later process would fail to import it."""
 
 
 def small_table(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDArray[np.float32]:
@@ -125,17 +127,17 @@ class Attempt:
     stderr: str
     unchanged: bool
 
-    def check_refused(self, *says: str, told: int = 3) -> None:
-        """It failed as a bad input: one error that ``says`` what is wrong, at most ``told`` lines in all."""
+    def check_refused(self, *words: str, max_lines: int = 3) -> None:
+        """Assert that the input was refused: one error with these words, at most ``max_lines`` lines, no change."""
         lines = self.stderr.splitlines()
         assert self.returncode == 1, (self.returncode, self.stderr)
         errors = [index for index, line in enumerate(lines) if line.startswith("error: ")]
         assert len(errors) == 1, self.stderr
         error = "\n".join(lines[errors[0] :])
         assert len(lines) - errors[0] <= 3, self.stderr
-        assert len(lines) <= told, self.stderr
-        for words in says:
-            assert words in error, (words, error)
+        assert len(lines) <= max_lines, self.stderr
+        for text in words:
+            assert text in error, (text, error)
         assert "Traceback" not in self.stderr
         assert "defect" not in self.stderr
         assert self.unchanged
