@@ -3,8 +3,9 @@
 import os
 import signal
 
-# Before anything loads a numeric library: workers share the cores, and small products are slower on several threads.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Set before a numeric library is loaded. The workers share the cores, small products are slower on several threads, and
+# the tests of equal bits compare with subprocesses of one thread.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
