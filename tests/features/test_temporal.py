@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.features import events, growth, memory, rhythm, temporal
+from spinlock.features import events, growth, memory, periodicity, temporal
 from spinlock.features.run import Run
-from spinlock.features.signals import held_sign, log_energy, moving_points
+from spinlock.features.signals import log_energy, point_fluctuations, sign_with_hysteresis
 from tests.features.signals import (
     SIDE,
     Floats,
@@ -125,7 +125,7 @@ def test_rounding_noise_on_a_conserved_mean_counts_as_constant() -> None:
         found["energy_zero_crossings"] == found["energy_permutation_entropy"] == found["energy_spectral_entropy"] == 0
     )
     still = Run(noise((1, 1, 1, SIDE, SIDE)) + 1e-6 * noise((1, T, 1, SIDE, SIDE), 1))
-    assert moving_points(still).abs().max() == 0.0
+    assert point_fluctuations(still).abs().max() == 0.0
     assert log_energy(still).std() < 1e-5
 
 
@@ -173,13 +173,13 @@ def test_rolling_variance_agrees_with_numpy(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("frequency", [0.1, 0.17, 0.33])
 def test_a_frequency_between_bins_is_found(frequency: float) -> None:
-    power = rhythm.periodogram(torch.from_numpy(np.sin(2 * np.pi * frequency * TIME)))
-    assert rhythm.peak_frequency(power, T).item() == pytest.approx(frequency, abs=0.1 / T)
+    power = periodicity.periodogram(torch.from_numpy(np.sin(2 * np.pi * frequency * TIME)))
+    assert periodicity.peak_frequency(power, T).item() == pytest.approx(frequency, abs=0.1 / T)
 
 
 def test_a_sign_is_held_between_the_thresholds() -> None:
     signal = torch.tensor([0.1, 1.0, 0.2, -0.2, 0.9, -1.0, -0.1, 0.3])
-    assert held_sign(signal, 0.5).tolist() == [0, 1, 1, 1, 1, -1, -1, -1]
+    assert sign_with_hysteresis(signal, 0.5).tolist() == [0, 1, 1, 1, 1, -1, -1, -1]
 
 
 def test_an_event_that_never_happens_has_time_one() -> None:

@@ -1,8 +1,8 @@
-"""Behavioral features: named numbers that describe the frames of a run, one group of features per file.
+"""Behavioral features: named numbers that describe the frames of a run; each file defines one group of features.
 
-A feature is a function of its own run only, never of the batch, and it is defined and finite for every run::
+A feature of a run does not depend on the other runs of the batch. It is defined and finite for every run::
 
-    values = describe(frames)  # frames [T, C, H, W]; {"spatial.mean.mean": ..., ...}
+    values = describe(frames)  # frames [T, C, H, W]; values {"spatial.mean.mean": ..., ...}
 """
 
 from spinlock.features.extract import describe, feature_names

@@ -1,13 +1,14 @@
 """Lead and lag: lagged correlations and transfer entropies between neighboring points and between channels.
 
-The signals are those of the sub-grid of points and of points shifted by a sixteenth of the domain along x and y. The
-estimates are pooled over the points. Asymmetries are the value for i -> j minus that for j -> i.
+The signals are the time series at a sub-grid of points, and at the same points shifted by a sixteenth of the domain
+along x or y (their neighbors). All points contribute to one estimate. An asymmetry is the value for i -> j minus that
+for j -> i.
 
     transfer entropy i -> j = I(x_j(t + 1); x_i(t) | x_j(t))    (Schreiber 2000)
 
-Each signal has three states: below, near and above its mean, with limits of 0.43 standard deviations, which are the
-thirds of a Gaussian. The information I is converted to the correlation of two Gaussians with the same mutual
-information, (1 - exp(-2 I))^0.5 (Linfoot 1957). These features are part of the causality group.
+Each signal has three states: below, near and above its mean. The limits are +-0.43 standard deviations, so that the
+states of a Gaussian signal have equal probabilities. The information I is converted to the correlation of two Gaussians
+with the same mutual information, (1 - exp(-2 I))^0.5 (Linfoot 1957). These features are part of the causality group.
 
 Letters: ``R`` runs, ``C`` channels, ``P`` points, ``T`` frames, ``F`` features.
 """
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from spinlock.features.run import Run
-from spinlock.features.signals import entropy, moving, moving_points, standardized
+from spinlock.features.signals import entropy, fluctuations, point_fluctuations, standardized
 
 LAGS = 8
 """Maximum lag in frames."""
@@ -27,7 +28,7 @@ STATES = 3
 """Number of states of a signal."""
 
 THIRD = 0.43
-"""Limit of the middle state in standard deviations; a Gaussian is within it with probability 1/3."""
+"""Half width of the middle state in standard deviations; a Gaussian value is in this state with probability 1/3."""
 
 FEATURES = {
     "lag_asymmetry_x": "mean over lags 1 to 8 of r^2(point leads its neighbor along x) - r^2(point follows); -1 to 1",
@@ -79,13 +80,13 @@ class Coupling:
 
 def compute(run: Run) -> Tensor:
     """Return the features averaged over channels or pairs of channels, [R, F]."""
-    points = standardized(moving_points(run))
-    x = Coupling.between(points, standardized(moving(run.shifted_points(0, 1), run)))
+    points = standardized(point_fluctuations(run))
+    x = Coupling.between(points, standardized(fluctuations(run.shifted_points(0, 1), run)))
     zero = torch.zeros_like(x.strength)
     y = channel = Coupling(zero, zero, zero, zero)
     axes = [x]
     if run.frames.shape[-2] > 1:
-        y = Coupling.between(points, standardized(moving(run.shifted_points(1, 0), run)))
+        y = Coupling.between(points, standardized(fluctuations(run.shifted_points(1, 0), run)))
         axes.append(y)
     if run.frames.shape[2] > 1:
         channel = Coupling.between(*_channel_pairs(points))
@@ -105,7 +106,7 @@ def compute(run: Run) -> Tensor:
 
 
 def _channel_pairs(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Signals of the channels i and j of each pair i < j, [R, pairs, P, T] each."""
+    """Return the signals of the channels i and of the channels j of all pairs i < j, [R, pairs, P, T] each."""
     channels = points.shape[1]
     first, second = torch.triu_indices(channels, channels, 1, device=points.device)
     return points[:, first], points[:, second]
@@ -118,13 +119,13 @@ def lag_asymmetry(first: Tensor, second: Tensor) -> Tensor:
 
 
 def lagged_coupling(first: Tensor, second: Tensor) -> Tensor:
-    """Return the mean over points and pairs of the largest |r| at any lag and in either order, [R]."""
-    either = torch.cat([_leading(first, second), _leading(second, first)], -1)
-    return either.abs().amax(-1).mean((-2, -1))
+    """Return the mean over points and channels of the largest |r| at any lag and in both orders, [R]."""
+    both_orders = torch.cat([_leading(first, second), _leading(second, first)], -1)
+    return both_orders.abs().amax(-1).mean((-2, -1))
 
 
 def _leading(first: Tensor, second: Tensor) -> Tensor:
-    """r at lags 1 to 8 of ``first`` before ``second``, [R, C, P, lags]; 0 at lags of T frames or more."""
+    """Return r at lags 1 to 8, where ``first`` leads ``second``, [R, C, P, lags]; 0 at lags of T frames or more."""
     frames = first.shape[-1]
     correlations = [
         (first[..., : max(frames - lag, 0)] * second[..., lag:]).sum(-1) / frames for lag in range(1, LAGS + 1)
@@ -133,7 +134,7 @@ def _leading(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _states(signal: Tensor) -> Tensor:
-    """The state of each value: 0 below, 1 near and 2 above the mean."""
+    """Return the state of each value: 0 below, 1 near and 2 above the mean."""
     return (signal > -THIRD).long() + (signal > THIRD).long()
 
 
@@ -159,5 +160,5 @@ def transfer_entropy(source: Tensor, target: Tensor) -> Tensor:
 
 
 def _indicators(states: Tensor, count: int) -> Tensor:
-    """One-hot encoding of the states, [R, C, P T, count]."""
+    """Return the one-hot encoding of the states, [R, C, P T, count]."""
     return (states.flatten(-2)[..., None] == torch.arange(count, device=states.device)).float()

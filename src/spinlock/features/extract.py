@@ -3,8 +3,8 @@
 A per-frame feature f(m, t) has four aggregated columns. ``mean``, ``std`` and ``change`` are the mean over time, the
 standard deviation over time, and the mean of the last quarter of the frames minus that of the first quarter, each
 averaged over realizations. ``spread`` is the standard deviation over realizations of the mean over time. A per-run
-feature f(m) has one aggregated column, its ``mean`` over realizations. Its standard deviation over three realizations
-is mostly noise (docs/features.md).
+feature f(m) has one aggregated column, its ``mean`` over realizations. There is no column for its standard deviation
+over realizations, because this is not reproducible with three realizations (docs/features.md).
 
 Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points, ``R`` = B M runs,
 ``D1``, ``D2``, ``D`` columns of the three tables.
@@ -32,7 +32,7 @@ from spinlock.features import (
 from spinlock.features.run import MAX_SIZE, MIN_GRID, Probes, Run
 
 VERSION = 1
-"""Version of the definitions; it changes when a feature of the same name gets another definition."""
+"""Version of the definitions; it increases when the definition of an existing feature changes."""
 
 FRAME_GROUPS = {"spatial": spatial, "spectral": spectral, "cross_channel": cross_channel}
 RUN_GROUPS = {
@@ -43,7 +43,7 @@ RUN_GROUPS = {
     "nonlinear": nonlinear,
 }
 PROBED = "sensitivity"
-"""The group that needs the operator itself; it is left out if only frames are available."""
+"""The group that needs probe runs of the operator; it is left out if only frames are available."""
 
 FRAME_STATISTICS = ("mean", "std", "change", "spread")
 RUN_STATISTICS = ("mean",)
@@ -68,7 +68,13 @@ class FeatureTables:
 
 
 def feature_names(*, with_probes: bool) -> FeatureNames:
-    """Return the columns of :func:`extract`, with or without the group that needs probes."""
+    """Return the column names of the tables of :func:`extract`.
+
+    Parameters
+    ----------
+    with_probes
+        Whether the sensitivity group, which needs probe runs, is included.
+    """
     frame = tuple(f"{group}.{name}" for group, module in FRAME_GROUPS.items() for name in module.FEATURES)
     run = tuple(
         f"{group}.{name}"
@@ -90,7 +96,7 @@ def extract(frames: Tensor, probes: Probes | None) -> FeatureTables:
     frames
         Frames of the rollouts, [B, M, T, C, H, W] float32.
     probes
-        Probes of the R runs; None leaves out the sensitivity group.
+        Probe runs of the R runs. If it is None, the sensitivity group is left out.
 
     Returns
     -------
@@ -107,7 +113,20 @@ def extract(frames: Tensor, probes: Probes | None) -> FeatureTables:
 
 
 def aggregate(per_frame: Tensor, per_run: Tensor) -> Tensor:
-    """Return the aggregated columns [B, D] of per-frame features [B, M, T, D1] and per-run features [B, M, D2]."""
+    """Compute the aggregated columns.
+
+    Parameters
+    ----------
+    per_frame
+        Per-frame features, [B, M, T, D1].
+    per_run
+        Per-run features, [B, M, D2].
+
+    Returns
+    -------
+    Tensor
+        [B, D].
+    """
     quarter = max(per_frame.shape[2] // 4, 1)
     over_time = per_frame.mean(2)
     change = per_frame[:, :, -quarter:].mean(2) - per_frame[:, :, :quarter].mean(2)
@@ -127,14 +146,14 @@ def describe(frames: NDArray[Any] | Tensor) -> dict[str, float]:
     Parameters
     ----------
     frames
-        Frames of one run, [T, C, H, W], or of M realizations, [M, T, C, H, W]; an array or a tensor. H = 1 stands for
-        one-dimensional fields, and the fields are periodic.
+        Frames of one run, [T, C, H, W], or of M realizations, [M, T, C, H, W]; an array or a tensor. The fields are
+        periodic. One-dimensional fields have H = 1.
 
     Returns
     -------
-    dict of float
-        Value of each feature by the name of its column, ``<group>.<feature>.<statistic>``. The sensitivity group is
-        left out, because it needs the operator itself. With one realization every ``spread`` is 0.
+    dict of str to float
+        Value of each aggregated column, ``<group>.<feature>.<statistic>``. The sensitivity group is left out, because
+        it needs probe runs of the operator. With one realization every ``spread`` is 0.
 
     Raises
     ------

@@ -14,14 +14,11 @@ def list_features() -> str:
 
 
 def _section(group: str, module: ModuleType, statistics: tuple[str, ...]) -> str:
-    """The section of one group, with the first paragraph of the docstring of its module."""
+    """Return the section of one group, which starts with the first paragraph of the docstring of its module."""
     summary = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
     columns = ", ".join(f"`{group}.<feature>.{statistic}`" for statistic in statistics)
     lines = [f"\n## {group}\n\n{summary}\n\nAggregated columns: {columns}.\n\n| feature | definition |\n|---|---|\n"]
-    lines += [f"| `{name}` | {_cell(text)} |\n" for name, text in module.FEATURES.items()]
+    for name, text in module.FEATURES.items():
+        cell = text.replace("|", "\\|")
+        lines.append(f"| `{name}` | {cell} |\n")
     return "".join(lines)
-
-
-def _cell(text: str) -> str:
-    """The text of a table cell."""
-    return text.replace("|", "\\|")

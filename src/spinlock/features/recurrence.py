@@ -1,11 +1,12 @@
 """Recurrence quantification of a run: R(t, t') = 1 where its states at t and t' are similar.
 
-The recurrence rate counts the pairs with a distance below :data:`THRESHOLD`. The lines of the recurrence plot (Eckmann
-et al. 1987; Zbilut and Webber 1992) are those of the nearest tenth of the pairs (:data:`NEIGHBOR_FRACTION`; a fixed
-rate, Marwan et al. 2007), so that they do not depend on the recurrence rate. Diagonals are sequences that evolve
-similarly, and verticals are sequences that stay constant. Pairs closer than :data:`THEILER` frames are excluded,
-because they are similar by continuity. A stationary run recurs everywhere: its rate, determinism and lengths have their
-maximum. For T < 3 all features are 0. These features are part of the nonlinear group.
+The recurrence rate is the fraction of pairs (t, t') with a distance below :data:`THRESHOLD`. The lines of the
+recurrence plot (Eckmann et al. 1987; Zbilut and Webber 1992) are counted in another matrix, in which the nearest
+tenth of the pairs (:data:`NEIGHBOR_FRACTION`) is 1, so that lines do not depend on the recurrence rate (Marwan
+et al. 2007). A diagonal line means that two parts of the run evolve similarly, and a vertical line means that the state
+does not change. Pairs closer in time than :data:`THEILER` frames are excluded, because they are similar by continuity.
+For a stationary run the rate, the determinism and the line lengths have their maximum. For T < 3 all features are 0.
+These features are part of the nonlinear group.
 
 Letters: ``R`` runs, ``T`` frames (after subsampling), ``F`` features.
 """
@@ -16,33 +17,35 @@ import torch
 from torch import Tensor
 
 THRESHOLD = 0.3
-"""Distance of recurrent states over the root mean square distance of the frames of the run."""
+"""States closer than this are recurrent, in units of the root mean square distance between the frames of the run."""
 
 NEIGHBOR_FRACTION = 0.1
-"""Fraction of the pairs, the nearest ones, in which lines are counted."""
+"""Fraction of the pairs of frames, with the smallest distances, in which lines are counted."""
 
 TIE = 1 + 1e-3
-"""Ratio up to which distances count as equal, so that rounding does not decide which pairs are among the nearest."""
+"""Distances up to this ratio count as equal, so that rounding does not select between pairs of equal distance."""
 
 THEILER = 2
-"""Minimum distance in time of a pair of frames."""
+"""Minimum distance in time between the frames of a pair (Theiler window)."""
 
 MIN_LINE = 3
 """Minimum number of points of a line."""
 
 FEATURES = {
-    "recurrence_rate": "fraction of pairs of frames, two or more apart, within 0.3 rms distances of each other; 0 to 1",
-    "determinism": "fraction of the nearest tenth of pairs on diagonals of three or more; 0 to 1",
-    "laminarity": "fraction of the nearest tenth of pairs on verticals of three or more; 0 to 1",
-    "mean_diagonal": "log of the mean length of diagonals (1 or more); 0 to log T",
-    "longest_diagonal": "log(1 + length of the longest) over log(1 + the longest possible); 0 to 1",
-    "trapping_time": "log of the mean length of verticals (1 or more); 0 to log T",
-    "recurrence_trend": "correlation of the lag with the fraction of pairs among the nearest tenth; -1 (drifting) to 1",
+    "recurrence_rate": "fraction of the pairs of frames, two or more frames apart, with a distance below 0.3 times the "
+    "rms distance; 0 to 1",
+    "determinism": "fraction of the nearest tenth of pairs on diagonal lines of three or more pairs; 0 to 1",
+    "laminarity": "fraction of the nearest tenth of pairs on vertical lines of three or more pairs; 0 to 1",
+    "mean_diagonal": "log of the mean length of diagonal lines (1 or more); 0 to log T",
+    "longest_diagonal": "log(1 + length of the longest diagonal line) over log(1 + maximum possible length); 0 to 1",
+    "trapping_time": "log of the mean length of vertical lines (1 or more); 0 to log T",
+    "recurrence_trend": "correlation between the lag and the fraction of its pairs among the nearest tenth; -1 "
+    "(drift) to 1",
 }
 
 
 def quantify(distance: Tensor) -> list[Tensor]:
-    """Return the features, [R] each, from normalized distances [R, T, T]."""
+    """Return the features, [R] each, from distances [R, T, T] in units of their root mean square."""
     frames = distance.shape[-1]
     if frames <= THEILER:
         return [distance.new_zeros(len(distance))] * len(FEATURES)
@@ -70,7 +73,7 @@ def neighbor_radius(pairs: Tensor) -> Tensor:
 
 
 def _by_lag(similar: Tensor) -> Tensor:
-    """Diagonals as rows, [R, L, T]: entry (l, t) is the pair (t, t + l + THEILER), False beyond the end."""
+    """Return the diagonals as rows, [R, L, T]: entry (l, t) is the pair (t, t + l + THEILER), False beyond the end."""
     frames = similar.shape[-1]
     time = torch.arange(frames, device=similar.device)
     later = time[THEILER:, None] + time  # [L, T]
@@ -79,7 +82,7 @@ def _by_lag(similar: Tensor) -> Tensor:
 
 
 def _line_lengths(similar: Tensor) -> Tensor:
-    """Length [..., T] of each line along the last axis at its last point, 0 elsewhere."""
+    """Return the length of each line along the last axis at its last point, and 0 elsewhere, [..., T]."""
     position = torch.arange(similar.shape[-1], device=similar.device)
     length = position - torch.where(similar, -1, position).cummax(-1).values
     is_end = similar & ~torch.nn.functional.pad(similar[..., 1:], (0, 1))
@@ -87,19 +90,19 @@ def _line_lengths(similar: Tensor) -> Tensor:
 
 
 def _fraction_on_lines(length: Tensor) -> Tensor:
-    """Fraction of the points on lines with at least :data:`MIN_LINE` points, [R]."""
+    """Return the fraction of the points that are on lines with at least :data:`MIN_LINE` points, [R]."""
     on_lines = torch.where(length >= MIN_LINE, length, 0).sum((-2, -1))
     return on_lines / length.sum((-2, -1)).clamp_min(1)
 
 
 def _mean_length(length: Tensor) -> Tensor:
-    """Log of the mean length of all lines, [R]."""
+    """Return the log of the mean length of all lines, [R]."""
     lines = (length > 0).sum((-2, -1)).clamp_min(1)
     return (length.sum((-2, -1)) / lines).clamp_min(1).log()
 
 
 def _trend(diagonals: Tensor) -> Tensor:
-    """Correlation of the lag with the fraction of similar pairs, weighted by the number of pairs of each lag, [R]."""
+    """Return the correlation of the lag with its fraction of similar pairs, [R], weighted by the pairs of each lag."""
     lags = diagonals.shape[-2]
     lag = torch.arange(lags, dtype=torch.float32, device=diagonals.device)
     pairs = lags - lag

@@ -1,7 +1,7 @@
-"""The input of all features: frames and probes of runs, and quantities that several groups of features use.
+"""The input of all features: frames and probe runs, and quantities that several groups of features use.
 
-Fields are float32, periodic and finite, with |u| of at most :data:`MAX_SIZE`; a run that blew up repeats its last good
-frame.
+Fields are float32, periodic and finite, with |u| of at most :data:`MAX_SIZE`. A run that diverges repeats its last
+valid frame.
 
 Letters: ``R`` runs (operators times realizations), ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points (``H`` = 1
 for one-dimensional fields), ``S`` steps, ``E`` perturbations and ``G`` scales of the probes, ``P`` points.
@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 MAX_SIZE = 1e6
-"""Maximum |u| of a run; larger fields have no precision in float32."""
+"""Maximum |u| of a run; for larger fields the sums and powers of the features lose precision in float32."""
 
 MIN_GRID = 16
-"""Minimum number of grid points along an axis; with fewer, some spectral bands contain no wave number."""
+"""Minimum number of grid points along an axis; with fewer, some bands of the spectral group contain no mode."""
 
 POINTS = 4
-"""Number of points along each side of the sub-grid whose time series are used."""
+"""Number of points along each axis of the sub-grid at which time series are taken."""
 
 NEIGHBOR_DISTANCE = 1 / 16
-"""Distance of a neighbor point in units of the domain; a moving pattern covers it within a few frames."""
+"""Distance between a point and its neighbor in domain lengths; a moving pattern covers it within a few frames."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,24 @@ class Run:
 
     @cached_property
     def points(self) -> Tensor:
-        """Time series u(x_p, t) on a fixed sub-grid of 4 x 4 points (1 x 4 if H = 1), row by row, [R, C, T, P]."""
+        """Time series u(x_p, t) at a fixed sub-grid of 4 x 4 points (1 x 4 if H = 1), row by row, [R, C, T, P]."""
         return self.shifted_points(0, 0)
 
     def shifted_points(self, down: int, right: int) -> Tensor:
-        """Return the time series at points shifted by multiples of :data:`NEIGHBOR_DISTANCE`, [R, C, T, P]."""
+        """Return the time series at the shifted sub-grid, [R, C, T, P].
+
+        Parameters
+        ----------
+        down, right
+            Shift along y and x in units of :data:`NEIGHBOR_DISTANCE`.
+        """
         height, width = self.frames.shape[-2:]
         rows, columns = _sub_grid(height, down, self.frames.device), _sub_grid(width, right, self.frames.device)
         return self.frames[..., rows[:, None], columns].flatten(-2).transpose(1, 2)
 
 
 def _sub_grid(size: int, shift: int, device: torch.device) -> Tensor:
-    """Evenly spaced indices that start at an eighth of the axis, where few symmetric patterns have a node."""
+    """Return evenly spaced indices. The first one is at an eighth of the axis, where few symmetric patterns are 0."""
     if size == 1:
         return torch.zeros(1, dtype=torch.long, device=device)
     start = (2 * torch.arange(POINTS, device=device) + 1) * size // (2 * POINTS)

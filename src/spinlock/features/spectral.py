@@ -1,12 +1,12 @@
 """Spatial power spectrum of each frame: fractions p(k) = |c(k)|^2 / sum |c|^2 of the variance in the modes k != 0.
 
 Wave numbers are in cycles per domain along each axis, so that they are comparable between grids. The radial spectrum
-S(k) is the sum of p over the shell of modes with |k| rounded to k. For white noise in two dimensions it grows as k, but
-its density, the mean over the shell, is constant; slopes are those of the density. A frame that is constant up to noise
-(see :mod:`spinlock.features.signals`) has p = 0 and the values named below. Features of a frame are averaged over its
-channels.
+S(k) is the sum of p over the shell of modes with |k| rounded to k. For white noise in two dimensions S(k) grows as k,
+but the mean of p over the shell, the spectral density, is constant; slopes are those of the density. A frame that is
+constant up to rounding noise (see :mod:`spinlock.features.signals`) has p = 0; the list gives its values. Features of a
+frame are averaged over its channels.
 
-Sources: Wiener-Khinchin theorem; flatness as Wiener entropy (Johnston 1988). The periodogram of white noise has
+Source: the flatness is the Wiener entropy (Johnston 1988). The periodogram of white noise has
 exponentially distributed values, so that its flatness is exp(-0.5772) and its entropy 1 - 0.4228 / log N.
 
 Letters: ``R`` runs, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (N in total), ``K`` = H (W / 2 + 1) modes of
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from spinlock.features.run import Run
-from spinlock.features.signals import FLOOR, level, positive
+from spinlock.features.signals import NOISE_FLOOR, run_rms, safe_divisor
 
 EDGES = (1.0, 2.0, 3.0, 5.0, 8.0, math.inf)
 """Edges of the bands in cycles per domain; each band contains a mode on a grid of 16 points, the smallest grid."""
@@ -30,12 +30,15 @@ MIN_FRACTION = 1e-6
 """Lower limit of the fraction of a band before the logarithm."""
 
 MIN_POWER = 1e-10
-"""Rounding noise of the transform, relative to the mean over modes or to the largest density."""
+"""Lower limit of power before the logarithm, relative to the mean over modes or to the largest density.
+
+Smaller values are rounding noise of the transform.
+"""
 
 FEATURES = {
     **{
         f"band_{low:.0f}_{high:.0f}": f"log10 of the fraction of the variance at {low:.0f} <= |k| < {high:.0f} cycles "
-        "per domain; -6 (none, also for a constant frame) to 0"
+        "per domain; -6 (1e-6 or less) to 0; -6 for a constant frame"
         for low, high in pairwise(EDGES)
     },
     "centroid": "log2 of the mean wavenumber sum k S(k), cycles per domain; 0 and up; 0 for a constant frame",
@@ -48,13 +51,13 @@ FEATURES = {
     "0 for a constant frame",
     "entropy": "-sum p log p over log(N - 1); 0 to 1; white noise 1 - 0.42 / log N; 0 for a constant frame",
     "dominant_wavenumber": "log2 of the k of the largest S(k), cycles per domain; 0 and up; 0 for a constant frame",
-    "dominant_share": "fraction of the variance in that shell; 0 to 1; 0 for a constant frame",
+    "dominant_share": "fraction of the variance in the shell of the largest S(k); 0 to 1; 0 for a constant frame",
     "anisotropy": "(l1 - l2) / (l1 + l2) of the eigenvalues of sum p k k^T / |k|^2, which weights all |k| equally; "
     "0 (no direction) to 1 (stripes); 0 for a constant frame",
 }
 
 ROLLOFF = 0.95
-"""Fraction of the variance below the rolloff."""
+"""Fraction of the variance below the rolloff wave number."""
 
 
 def compute(run: Run) -> Tensor:
@@ -63,14 +66,14 @@ def compute(run: Run) -> Tensor:
     shell = shells(radius)
     low, high = (torch.tensor(edges, device=radius.device) for edges in (EDGES[:-1], EDGES[1:]))
     band = ((radius[:, None] >= low) & (radius[:, None] < high)).float()
-    direction = second_moments(k_y, k_x, run.frames.shape[-2]) / positive(radius.square())[:, None]
+    direction = second_moments(k_y, k_x, run.frames.shape[-2]) / safe_divisor(radius.square())[:, None]
     sums = torch.cat([shell, band, direction], 1)
-    products = [torch.cat([p @ sums, _disorder(p, weight)], -1) for p in mode_fractions(run)]
+    products = [torch.cat([p @ sums, _flatness_and_entropy(p, weight)], -1) for p in mode_fractions(run)]
     sizes = [shell.shape[1], band.shape[1], 2, 2]
     radial, bands, moments, disorder = torch.stack(products).split_with_sizes(sizes, -1)
 
     k = torch.arange(1, radial.shape[-1] + 1, device=radial.device).float()
-    centroid = positive(radial @ k)  # 1 without power, so that its logarithm is 0
+    centroid = safe_divisor(radial @ k)  # 1 if there is no power, so that its logarithm is 0
     spread = (radial * (k - centroid[..., None]).square()).sum(-1).sqrt()
     dominant = radial.argmax(-1)
     columns = (
@@ -78,7 +81,7 @@ def compute(run: Run) -> Tensor:
         centroid.log2(),
         spread / centroid,
         _rolloff(radial).log2(),
-        _slope(radial / positive(weight @ shell), num_complete_shells(run.frames)),
+        _slope(radial / safe_divisor(weight @ shell), num_complete_shells(run.frames)),
         *disorder.unbind(-1),
         (dominant + 1.0).log2(),
         radial.amax(-1),
@@ -90,16 +93,26 @@ def compute(run: Run) -> Tensor:
 def mode_fractions(run: Run) -> Iterator[Tensor]:
     """Yield p of each run, [T, C, K], including the conjugate modes; 0 for constant frames."""
     weight = half_spectrum(run.frames)[0]
-    # One run at a time, so that temporary arrays fit the cache and results do not depend on the number of runs.
-    for spectrum, size in zip(run.spectrum, level(run), strict=True):
+    # One run at a time, so that temporary arrays fit the processor's cache and results do not depend on other runs.
+    for spectrum, size in zip(run.spectrum, run_rms(run), strict=True):
         power = (spectrum.real.square() + spectrum.imag.square()).flatten(-2) * weight
         variance = power.sum(-1)
-        divisor = torch.where(variance.sqrt() > FLOOR * size, variance, math.inf)
+        divisor = torch.where(variance.sqrt() > NOISE_FLOOR * size, variance, math.inf)
         yield power / divisor[..., None]
 
 
 def half_spectrum(frames: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
-    """Return the multiplicity of each mode of the half spectrum (0 for the mean), (k_y, k_x) and |k|, [K] each."""
+    """Return the modes of the half spectrum of ``frames`` [..., H, W].
+
+    Returns
+    -------
+    weight : Tensor
+        Number of modes that each entry represents, 1 or 2, and 0 for the mean, [K].
+    (k_y, k_x) : tuple of Tensor
+        Wave numbers in cycles per domain, [K] each.
+    radius : Tensor
+        |k|, [K].
+    """
     height, width = frames.shape[-2:]
     rows = torch.fft.fftfreq(height, 1 / height, device=frames.device)
     columns = torch.arange(width // 2 + 1, device=frames.device).float()
@@ -111,33 +124,41 @@ def half_spectrum(frames: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor
 
 
 def shells(radius: Tensor) -> Tensor:
-    """Return the membership of modes in shells, 1 where |k| rounds to 1, 2 .. S, [K, S].
+    """Return the matrix [K, S] whose column s is 1 for the modes with |k| rounded to s = 1, ..., S, and else 0.
 
-    A product with it sums over shells in a fixed order.
+    A product with this matrix sums over shells in a fixed order.
     """
     last = max(round(radius.max().item()), 1)
     return (radius.round()[:, None] == torch.arange(1, last + 1, device=radius.device)).float()
 
 
 def num_complete_shells(frames: Tensor) -> int:
-    """Return the largest wavenumber whose shell is complete on the grid."""
+    """Return the largest wave number whose shell is complete on the grid of ``frames`` [..., H, W]."""
     return max(min((size // 2 for size in frames.shape[-2:] if size > 1), default=1), 1)
 
 
 def second_moments(k_y: Tensor, k_x: Tensor, height: int) -> Tensor:
     """Return k_x^2 - k_y^2 and 2 k_x k_y, [K, 2].
 
-    With the weights p, the hypotenuse of their sums is l1 - l2 of the tensor sum p k k^T. At k_y = -H / 2 the sign of
-    k_y is arbitrary, so that the product is set to 0.
+    The hypotenuse of their sums, weighted by p, is the difference l1 - l2 of the eigenvalues of the tensor sum p k k^T.
+    At k_y = -H / 2 the sign of k_y is arbitrary, so that the product is set to 0.
     """
     product = torch.where(2 * k_y == -height, 0.0, 2 * k_x * k_y)
     return torch.stack([k_x.square() - k_y.square(), product], -1)
 
 
-def _disorder(p: Tensor, weight: Tensor) -> Tensor:
-    """Flatness and entropy [T, C, 2] from log(p / mean p) of the modes."""
+def _flatness_and_entropy(p: Tensor, weight: Tensor) -> Tensor:
+    """Return the flatness and the entropy, [T, C, 2], from log(p / mean p) of the modes.
+
+    Parameters
+    ----------
+    p
+        Fractions of the variance, [T, C, K], including the conjugate modes.
+    weight
+        Number of modes that each entry of p represents, [K].
+    """
     modes = weight.sum().clamp_min(1.0)
-    logs = (p * (modes / positive(weight))).clamp_min_(MIN_POWER).log_()
+    logs = (p * (modes / safe_divisor(weight))).clamp_min_(MIN_POWER).log_()
     total = p.sum(-1)
     flatness = logs @ weight / modes / math.log(10)
     entropy = total - (p * logs).sum(-1) / modes.log().clamp_min(1.0)
@@ -145,20 +166,26 @@ def _disorder(p: Tensor, weight: Tensor) -> Tensor:
 
 
 def _rolloff(radial: Tensor) -> Tensor:
-    """Wavenumber [...] at which the sum of S(k) [..., S] reaches 95 %, linear within a shell; 1 without power."""
+    """Return the wave number at which the sum of S(k) [..., S] reaches 95 %, linear within a shell, [...].
+
+    It is 1 if there is no power.
+    """
     cumulative = radial @ torch.ones(2 * radial.shape[-1:], device=radial.device).triu()
     target = ROLLOFF * cumulative[..., -1:]
     shell = (cumulative >= target).to(torch.uint8).argmax(-1, keepdim=True)
-    excess = (cumulative.gather(-1, shell) - target) / positive(radial.gather(-1, shell))
+    excess = (cumulative.gather(-1, shell) - target) / safe_divisor(radial.gather(-1, shell))
     return torch.where(target > 0, shell + 1.5 - excess, 1.0).squeeze(-1)
 
 
 def _slope(density: Tensor, last: int) -> Tensor:
-    """Slope of the weighted least-squares fit of log density [..., S] on log k for k = 1 .. last; 0 without power."""
+    """Return the weighted least-squares slope of log density [..., S] against log k for k = 1 .. ``last``, [...].
+
+    The weights are 1 / k. The slope is 0 if there is no power.
+    """
     complete = density[..., :last]
     largest = complete.amax(-1, keepdim=True)
-    height = torch.where(largest > 0, (complete / positive(largest)).clamp_min(MIN_POWER).log(), 0.0)
+    height = torch.where(largest > 0, (complete / safe_divisor(largest)).clamp_min(MIN_POWER).log(), 0.0)
     k = torch.arange(1, last + 1, device=density.device).float()
     weight = (1 / k) / (1 / k).sum()
     position = k.log() - (weight * k.log()).sum()
-    return height @ (weight * position) / positive((weight * position.square()).sum())
+    return height @ (weight * position) / safe_divisor((weight * position.square()).sum())

@@ -1,6 +1,6 @@
-"""The temporal group: growth, rhythm, memory and events of a run.
+"""The temporal group: growth, periodicity, memory and events of a run.
 
-The four modules with these names contain the definitions and sources.
+The modules with these names define the features and cite the sources.
 
 Letters: ``R`` runs, ``F`` features.
 """
@@ -8,12 +8,12 @@ Letters: ``R`` runs, ``F`` features.
 import torch
 from torch import Tensor
 
-from spinlock.features import events, growth, memory, rhythm
+from spinlock.features import events, growth, memory, periodicity
 from spinlock.features.run import Run
 
-MODULES = (growth, rhythm, memory, events)
+MODULES = (growth, periodicity, memory, events)
 
-FEATURES: dict[str, str] = growth.FEATURES | rhythm.FEATURES | memory.FEATURES | events.FEATURES
+FEATURES: dict[str, str] = growth.FEATURES | periodicity.FEATURES | memory.FEATURES | events.FEATURES
 
 
 def compute(run: Run) -> Tensor:
