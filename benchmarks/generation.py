@@ -1,19 +1,18 @@
-"""Operators per second of ``generate`` by family, and the fraction of time of rollout, features and writing.
+"""Operators per second of dataset generation by family, and the fraction of time of each stage.
 
 One block of each family is computed several times on one core or on the GPU. The table shows medians, and for neural
-operators the mean over five architectures. A run computes several blocks at the same time. The whole command is timed
-separately.
+operators the mean over five architectures. ``sl.generate`` computes several blocks at the same time; with ``--whole``
+the benchmark also measures the generation of the whole dataset.
 
     poetry run python benchmarks/generation.py --config configs/datasets/benchmark_4k.yaml
     poetry run python benchmarks/generation.py --config configs/datasets/quickstart.yaml --whole --output result.json
+    poetry run python benchmarks/generation.py --report benchmarks/results/generation_benchmark_4k.json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,12 +22,14 @@ from typing import Any
 
 import torch
 
-from machine import machine
+import markdown
+import spinlock as sl
+from machine import describe_machine
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import extract
 from spinlock.generation.assembly import assemble
-from spinlock.generation.block import BlockResult, flatten_probes
 from spinlock.generation.blocks import Block, plan_blocks
+from spinlock.generation.compute_block import BlockResult, flatten_probes
 from spinlock.generation.design import Design, make_design
 from spinlock.generation.shards import ShardStore
 from spinlock.operators.rollout import probe, roll_out
@@ -48,33 +49,31 @@ def timed(action: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
 
 
 def time_block(block: Block, design: Design, config: DatasetConfig, device: torch.device) -> dict[str, float]:
-    """Return the seconds of each stage of one block."""
-    assembly, drawing = timed(lambda: assemble(block, design, config, device), device)
+    """Return the seconds of each stage of one block, which sl.generate does not report."""
+    assembly, draws = timed(lambda: assemble(block, design, config, device), device)
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     rollout, rolling = timed(lambda: roll_out(assembly.step, assembly.start, config.num_steps, **limits), device)
-    probes, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
-    tables, describing = timed(lambda: extract(rollout.frames, flatten_probes(probes)), device)
+    probe_runs, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
+    tables, extracting = timed(lambda: extract(rollout.frames, flatten_probes(probe_runs)), device)
     with tempfile.TemporaryDirectory() as folder:
         store = ShardStore(Path(folder) / "d.h5")
         store.prepare({}, resume=False, overwrite=False)
         result = BlockResult.collect(tables, rollout, len(block.members), with_fields=config.store_trajectories)
         _, writing = timed(lambda: store.write(block, result), device)
-    return {"draws": drawing, "rollout": rolling, "probes": probing, "features": describing, "writing": writing}
+    return dict(zip(STAGES, (draws, rolling, probing, extracting, writing), strict=True))
 
 
-def by_family(config: DatasetConfig, device: torch.device, repeats: int) -> list[dict[str, Any]]:
-    """Return a row for each family: operators per second of one block at a time, and fractions of the time."""
+def measure_families(config: DatasetConfig, device: torch.device, repeats: int) -> list[dict[str, Any]]:
+    """Return the operators per second of one block at a time and the fractions of time, with a row for each family."""
     design = make_design(config)
     rows = []
     with torch.no_grad(), single_threaded(device):
         for family, blocks in _sample_blocks(design, device).items():
-            seconds = [[time_block(block, design, config, device) for _ in range(repeats)] for block in blocks]
-            stages = {name: fmean(median(run[name] for run in runs) for runs in seconds) for name in STAGES}
+            durations = [[time_block(block, design, config, device) for _ in range(repeats)] for block in blocks]
+            stages = {name: fmean(median(run[name] for run in runs) for runs in durations) for name in STAGES}
             total = sum(stages.values())
-            size = blocks[0].size
-            rows.append(
-                {"family": family, "operators_per_second": size / total, **{k: v / total for k, v in stages.items()}}
-            )
+            fractions = {name: value / total for name, value in stages.items()}
+            rows.append({"family": family, "operators_per_second": blocks[0].size / total, **fractions})
     return rows
 
 
@@ -84,55 +83,72 @@ def _sample_blocks(design: Design, device: torch.device) -> dict[str, list[Block
     for block in plan_blocks(design.operators, device.type):
         by_name.setdefault(block.family, []).append(block)
     return {
-        family: blocks[:1] if blocks[0].architecture is None else _spread(blocks)
+        family: blocks[:1] if blocks[0].architecture is None else _evenly_spaced(blocks)
         for family, blocks in sorted(by_name.items())
     }
 
 
-def _spread(blocks: list[Block]) -> list[Block]:
+def _evenly_spaced(blocks: list[Block]) -> list[Block]:
     """Five blocks with evenly spaced ranks of their cost."""
     ranked = sorted(blocks, key=lambda block: block.architecture.operations if block.architecture else 0)
     return [ranked[len(ranked) * tenth // 10] for tenth in (1, 3, 5, 7, 9)]
 
 
-def time_command(config: Path, device: str) -> dict[str, float]:
-    """Return the seconds of ``spinlock generate`` in a new process, and the operators per second."""
+def measure_dataset(config: DatasetConfig, device: str) -> dict[str, float]:
+    """Return the seconds and the operators per second of the generation of the whole dataset."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "spinlock", "generate", "--config", str(config), "--device", device]
-        started = time.perf_counter()
-        subprocess.run([*command, "--output", f"{folder}/dataset.h5"], check=True)
-        seconds = time.perf_counter() - started
-    return {"seconds": seconds, "operators_per_second": load_dataset_config(config).num_samples / seconds}
+        result = sl.generate(config, Path(folder) / "dataset.h5", device=device)
+    return {"seconds": result.seconds, "operators_per_second": result.num_operators / result.seconds}
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return a table with one row for each family, and the rate of the whole dataset if it was measured."""
+    rows = [
+        (
+            row["family"],
+            f"{row['operators_per_second']:.1f}",
+            *(f"{100 * row[stage]:.0f} %" for stage in STAGES),
+        )
+        for row in result["rows"]
+    ]
+    title = f"{result['config']}, {result['device']} ({result['machine']})"
+    text = f"{title}\n\n{markdown.table(('family', 'operators/s', *STAGES), rows)}"
+    if "whole" in result:
+        whole = result["whole"]
+        text += f"\n\nWhole dataset: {whole['seconds']:.0f} s, {whole['operators_per_second']:.1f} operators/s."
+    return text
 
 
 def main() -> None:
-    """Print the table, and the time of the whole command if requested."""
+    """Measure one configuration, or print earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, help="dataset configuration")
+    parser.add_argument("--config", type=Path, help="dataset configuration")
+    parser.add_argument("--num-samples", type=int, help="number of operators (default: that of the configuration)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--whole", action="store_true", help="also time the whole command")
+    parser.add_argument("--whole", action="store_true", help="also measure the generation of the whole dataset")
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
     arguments = parser.parse_args()
+    if arguments.report:
+        print(report(json.loads(arguments.report.read_text())))
+        return
+    if arguments.config is None:
+        parser.error("--config is needed to measure")
     device = choose_device(arguments.device)
-    rows = by_family(load_dataset_config(arguments.config), device, arguments.repeats)
+    overrides = {} if arguments.num_samples is None else {"num_samples": arguments.num_samples}
+    config = load_dataset_config(arguments.config, overrides=overrides)
     result: dict[str, Any] = {
         "config": arguments.config.name,
         "device": str(device),
-        "machine": machine(),
-        "rows": rows,
+        "machine": describe_machine(),
+        "rows": measure_families(config, device, arguments.repeats),
     }
-    print(f"| family | operators/s | {' | '.join(STAGES)} |")
-    print("|---" * (2 + len(STAGES)) + "|")
-    for row in rows:
-        fractions = " | ".join(f"{100 * row[stage]:.0f} %" for stage in STAGES)
-        print(f"| {row['family']} | {row['operators_per_second']:.1f} | {fractions} |")
     if arguments.whole:
-        result["whole"] = time_command(arguments.config, str(device))
-        whole = result["whole"]
-        print(f"whole command: {whole['seconds']:.0f} s, {whole['operators_per_second']:.1f} operators/s")
+        result["whole"] = measure_dataset(config, str(device))
     if arguments.output:
         arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(report(result))
 
 
 if __name__ == "__main__":

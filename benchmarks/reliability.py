@@ -4,6 +4,7 @@ Each operator has six realizations. The statistics of the first three are correl
 last three. A value of 1 means that a column depends on the operator alone; the difference from 1 is random variation.
 
     poetry run python benchmarks/reliability.py --config configs/datasets/quickstart.yaml --num-samples 512
+    poetry run python benchmarks/reliability.py --report benchmarks/results/reliability_quickstart.json
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import markdown
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS
 from spinlock.features.run import Run
 from spinlock.generation.assembly import assemble
-from spinlock.generation.block import flatten_probes
 from spinlock.generation.blocks import Block, plan_blocks
+from spinlock.generation.compute_block import flatten_probes
 from spinlock.generation.design import Design, make_design
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.runtime.threads import single_threaded
 
 Floats = NDArray[np.float64]
+
 HALF = 3
 """Number of realizations in each half."""
 
@@ -55,8 +58,11 @@ def _variation(run: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def halves(block: Block, design: Design, config: DatasetConfig) -> list[dict[str, Tensor]]:
-    """Return the statistics of the members of a block for the first and for the last three realizations."""
+def statistics_of_halves(block: Block, design: Design, config: DatasetConfig) -> list[dict[str, Tensor]]:
+    """Return the statistics of the members of a block for the first and for the last three realizations.
+
+    The front door aggregates over all realizations, so the stages of the generation are called one by one.
+    """
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     assembly = assemble(block, design, config, torch.device("cpu"))
     frames = roll_out(assembly.step, assembly.start, config.num_steps, **limits).frames
@@ -72,27 +78,19 @@ def halves(block: Block, design: Design, config: DatasetConfig) -> list[dict[str
 
 
 def reliability(first: Floats, second: Floats) -> Floats:
-    """Return Pearson r of each column after the clipping that training applies."""
+    """Return Pearson's r of each column after the clipping that training applies."""
     low, high = np.percentile(first, (0.1, 99.9), axis=0)
     one, other = np.clip(first, low, high), np.clip(second, low, high)
     one, other = one - one.mean(0), other - other.mean(0)
     return (one * other).sum(0) / np.maximum(np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0), 1e-12)
 
 
-def main() -> None:
-    """Print median, lower quartile and minimum over the columns of each statistic."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, help="dataset configuration")
-    parser.add_argument("--num-samples", type=int, default=512)
-    parser.add_argument("--output", type=Path, help="JSON file to write")
-    arguments = parser.parse_args()
-    config = load_dataset_config(
-        arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realizations={2 * HALF}"]
-    )
+def measure(config: DatasetConfig) -> list[dict[str, Any]]:
+    """Return median, lower quartile and minimum of the reliability over the columns of each statistic."""
     design = make_design(config)
     with single_threaded(torch.device("cpu")):
-        results = [halves(block, design, config) for block in plan_blocks(design.operators, "cpu")]
-    rows: list[dict[str, Any]] = []
+        results = [statistics_of_halves(block, design, config) for block in plan_blocks(design.operators, "cpu")]
+    rows = []
     for name in results[0][0]:
         first, second = (torch.cat([result[half][name] for result in results]).double().numpy() for half in (0, 1))
         r = reliability(first, second)
@@ -105,16 +103,49 @@ def main() -> None:
                 "minimum": float(r.min()),
             }
         )
-    print("| statistic | columns | median | lower quartile | minimum |")
-    print("|---|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row['statistic']} | {row['columns']} | {row['median']:.2f} | {row['lower_quartile']:.2f} "
-            f"| {row['minimum']:.2f} |"
+    return rows
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return a table with one row for each statistic."""
+    rows = [
+        (
+            row["statistic"],
+            str(row["columns"]),
+            f"{row['median']:.2f}",
+            f"{row['lower_quartile']:.2f}",
+            f"{row['minimum']:.2f}",
         )
+        for row in result["rows"]
+    ]
+    return markdown.table(("statistic", "columns", "median", "lower quartile", "minimum"), rows)
+
+
+def main() -> None:
+    """Measure the operators of a configuration, or print earlier results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, help="dataset configuration")
+    parser.add_argument("--num-samples", type=int, default=512, help="number of operators")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
+    arguments = parser.parse_args()
+    if arguments.report:
+        print(report(json.loads(arguments.report.read_text())))
+        return
+    if arguments.config is None:
+        parser.error("--config is needed to measure")
+    config = load_dataset_config(
+        arguments.config, overrides={"num_samples": arguments.num_samples}, set_values=[f"num_realizations={2 * HALF}"]
+    )
+    result: dict[str, Any] = {
+        "config": arguments.config.name,
+        "operators": config.num_samples,
+        "seed": config.random_seed,
+        "rows": measure(config),
+    }
     if arguments.output:
-        result = {"config": arguments.config.name, "operators": config.num_samples, "seed": config.random_seed}
-        arguments.output.write_text(json.dumps({**result, "rows": rows}, indent=2) + "\n")
+        arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(report(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Parameters from the default ranges, and initial states, for the tests of the equations."""
+"""Parameters in the default ranges and initial states, for the tests of the equations."""
 
 import itertools
 from collections.abc import Sequence
@@ -37,11 +37,13 @@ def corners_and_draws(family: Family, draws: int) -> Tensor:
     return physical_at(family, np.concatenate([corners, points]))
 
 
-def middle(family: Family, operators: int = 1) -> Tensor:
+def middle_parameters(family: Family, operators: int = 1) -> Tensor:
     return physical_at(family, [[0.5] * len(family.parameters)] * operators)
 
 
-def starts(family: Family, physical: Tensor, grid: int = 32, runs: int = 1, amplitude: float | None = None) -> Tensor:
+def initial_states(
+    family: Family, physical: Tensor, grid: int = 32, runs: int = 1, amplitude: float | None = None
+) -> Tensor:
     """Return initial states of all conditions, with amplitudes and wave numbers in their default ranges."""
     count = len(physical)
     rng = np.random.default_rng(5)
@@ -49,24 +51,24 @@ def starts(family: Family, physical: Tensor, grid: int = 32, runs: int = 1, ampl
     waves = torch.from_numpy(2 * 2.5 ** rng.random(count))
     conditions = [list(CONDITIONS)[number % len(CONDITIONS)] for number in range(count)]
     streams = [stream(3, number, Purpose.INITIAL) for number in range(count)]
-    draws = InitialDraws.of(streams, (runs, family.channels, grid, grid))
+    draws = InitialDraws.draw(streams, (runs, family.channels, grid, grid))
     return family.prepare(initial_fields(conditions, sizes, waves, draws), physical)
 
 
-def variant(family: Family, **attributes: Any) -> Family:
+def with_attributes(family: Family, **attributes: Any) -> Family:
     """Return a family with other class attributes, such as its frame time or its domain."""
     changed: Family = type(family.name, (type(family),), attributes)()
     return changed
 
 
-def after(family: Family, physical: Tensor, states: Tensor, frames: int) -> Tensor:
+def advance(family: Family, physical: Tensor, states: Tensor, frames: int) -> Tensor:
     step = family.stepper(physical, (states.shape[-2], states.shape[-1]))
     for _ in range(frames):
         states = step(states)
     return states
 
 
-def plane(family: Family, grid: int) -> tuple[Tensor, Tensor]:
+def grid_coordinates(family: Family, grid: int) -> tuple[Tensor, Tensor]:
     """Return x and y of the grid points in the units of the equation, [H, W] float64."""
     points = torch.arange(grid, dtype=torch.float64) * (family.domain / grid)
     y, x = torch.meshgrid(points, points, indexing="ij")
@@ -78,7 +80,7 @@ def states_of(field: Tensor, *more: Tensor) -> Tensor:
     return torch.stack([field, *more]).float()[None, None]
 
 
-def relative(found: Tensor, expected: Tensor) -> Tensor:
+def relative_difference(actual: Tensor, expected: Tensor) -> Tensor:
     """Return the relative difference in norm of each operator, [B]; the norm of ``expected`` is at least 1e-6."""
-    difference = (found.double() - expected.double()).flatten(1)
+    difference = (actual.double() - expected.double()).flatten(1)
     return difference.norm(dim=1) / expected.double().flatten(1).norm(dim=1).clamp_min(1e-6)

@@ -1,4 +1,4 @@
-"""Exponential time differencing: weights to all digits, the orders, and a linear part that is exact."""
+"""Exponential time differencing: accurate weights, orders of convergence, and the exact linear part."""
 
 import cmath
 from collections.abc import Callable
@@ -22,37 +22,37 @@ WEIGHTS: dict[str, Callable] = {  # type: ignore[type-arg]
 SIZES = [1e-12, 1e-6, 1e-3, 0.1, 0.7, 0.999, 1.0, 1.001, 3.0, 30.0, 300.0, 3000.0]
 
 
-def exactly(name: str, z: complex) -> complex:
+def exact_weight(name: str, z: complex) -> complex:
     with mpmath.workdps(80):
         return complex(WEIGHTS[name](mpmath.mpmathify(z), mpmath.exp))
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_weights_of_real_and_complex_z_are_right_at_every_size(name: str) -> None:
+def test_weights_of_real_and_complex_z_are_accurate_at_every_magnitude(name: str) -> None:
     turns = [cmath.exp(1j * angle) for angle in (np.pi, 2.5, np.pi / 2, -1.7)]
     z = [size * turn for size in SIZES for turn in turns]
-    found = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), torch.tensor(z, dtype=torch.complex128))
-    expected = torch.tensor([exactly(name, each) for each in z], dtype=torch.complex128)
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-14)
+    result = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), torch.tensor(z, dtype=torch.complex128))
+    expected = torch.tensor([exact_weight(name, each) for each in z], dtype=torch.complex128)
+    torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-14)
     real = torch.tensor([-size for size in SIZES] + [0.5, 2.0, 10.0], dtype=torch.float64)
-    found = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), real)
-    assert found.dtype == torch.float64
-    expected = torch.tensor([exactly(name, each).real for each in real.tolist()], dtype=torch.float64)
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-14)
+    result = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), real)
+    assert result.dtype == torch.float64
+    expected = torch.tensor([exact_weight(name, each).real for each in real.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-14)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("phi_1", 1), ("phi_2", 1 / 2), ("f_1", 1 / 6), ("f_2", 1 / 3)])
-def test_weights_at_zero_are_their_limits(name: str, limit: float) -> None:
-    found = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), torch.zeros(1, dtype=torch.float64))
-    assert float(found) == pytest.approx(limit, rel=1e-13)
+def test_weights_at_zero_equal_their_limits(name: str, limit: float) -> None:
+    result = circle_mean(lambda z: WEIGHTS[name](z, torch.exp), torch.zeros(1, dtype=torch.float64))
+    assert float(result) == pytest.approx(limit, rel=1e-13)
 
 
 @pytest.fixture
 def double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etd, "single", lambda values: values.to(torch.complex128))
+    monkeypatch.setattr(etd, "to_complex64", lambda values: values.to(torch.complex128))
 
 
-def logistic(order: int, steps: int, linear: complex) -> float:
+def logistic_error(order: int, steps: int, linear: complex) -> float:
     """Error at time 1 of u' = L u - u^2, whose solution is L / (1 + (L / u0 - 1) exp(-L t))."""
     start = torch.tensor([0.4 + 0.1j], dtype=torch.complex128)
     rate = torch.tensor([linear], dtype=torch.complex128)
@@ -67,8 +67,8 @@ def logistic(order: int, steps: int, linear: complex) -> float:
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("linear", [1.5, -2.0, 1j, -1 + 3j])
 @pytest.mark.parametrize("order", [2, 4])
-def test_the_error_falls_with_the_order(order: int, linear: complex) -> None:
-    errors = [logistic(order, steps, linear) for steps in (16, 32, 64)]
+def test_the_error_decreases_with_the_order_of_the_method(order: int, linear: complex) -> None:
+    errors = [logistic_error(order, steps, linear) for steps in (16, 32, 64)]
     slopes = -np.diff(np.log2(errors))
     np.testing.assert_allclose(slopes, order, atol=0.35)
 
@@ -88,7 +88,7 @@ def test_the_linear_part_and_a_constant_rate_are_exact(order: int) -> None:
 
 
 @pytest.mark.parametrize("order", [2, 4])
-def test_modes_that_are_not_kept_are_not_fed(order: int) -> None:
+def test_truncated_modes_receive_no_nonlinear_term(order: int) -> None:
     kept = torch.tensor([1.0, 0.0], dtype=torch.float64)
     step = step_function(torch.zeros(2, dtype=torch.float64), kept, 0.5, order, torch.ones_like)
     assert step(torch.zeros(2, dtype=torch.complex64)).real.tolist() == pytest.approx([0.5, 0.0])

@@ -1,4 +1,4 @@
-"""Initial conditions have the mean, the standard deviation and the spectrum that were asked for."""
+"""Initial conditions have the requested mean, standard deviation and spectrum."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ OPERATORS, GRID = 6, 64
 
 def fields_of(kind: str, amplitude: float, wavenumber: float, grid: int = GRID, first: int = 0) -> Tensor:
     streams = [stream(3, first + index, Purpose.INITIAL) for index in range(OPERATORS)]
-    draws = InitialDraws.of(streams, (4, 1, grid, grid))
+    draws = InitialDraws.draw(streams, (4, 1, grid, grid))
     ones = torch.ones(OPERATORS)
     return initial_fields([kind] * OPERATORS, amplitude * ones, wavenumber * ones, draws)
 
@@ -28,7 +28,9 @@ def spectrum(fields: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("kind", CONDITIONS)
 @pytest.mark.parametrize(("amplitude", "grid"), [(0.5, 32), (2.0, 64)])
-def test_every_field_has_mean_zero_and_the_amplitude_as_its_deviation(kind: str, amplitude: float, grid: int) -> None:
+def test_every_field_has_zero_mean_and_the_amplitude_as_standard_deviation(
+    kind: str, amplitude: float, grid: int
+) -> None:
     fields = fields_of(kind, amplitude, 3.0, grid)
     assert fields.shape == (OPERATORS, 4, 1, grid, grid)
     np.testing.assert_allclose(fields.mean((-2, -1)), 0, atol=1e-5)
@@ -36,7 +38,7 @@ def test_every_field_has_mean_zero_and_the_amplitude_as_its_deviation(kind: str,
 
 
 @pytest.mark.parametrize("k0", [2.0, 5.0])
-def test_the_power_law_falls_as_the_fourth_power(k0: float) -> None:
+def test_the_power_law_spectrum_equals_its_formula(k0: float) -> None:
     k, power = spectrum(fields_of("power_law", 1.0, k0))
     expected = (1 + (k / k0) ** 2) ** -2
     ratio = power / expected
@@ -51,7 +53,7 @@ def test_the_gaussian_spectrum_has_its_width(k0: float) -> None:
     assert np.sqrt(np.average(k**2, weights=power)) == pytest.approx(k0, rel=0.06)
 
 
-def test_a_band_holds_all_the_power_and_holds_it_evenly() -> None:
+def test_the_power_of_a_band_limited_field_is_uniform_within_the_band() -> None:
     k, power = spectrum(fields_of("band_limited", 1.0, 6.0))
     inside = (k > 6 * 0.707) & (k < 6 * 1.415)
     assert power[inside].sum() / power.sum() == pytest.approx(1, abs=1e-6)
@@ -60,14 +62,14 @@ def test_a_band_holds_all_the_power_and_holds_it_evenly() -> None:
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [("sinusoids", 4.2, 5.8), ("fronts", 1.9, 3.2)])
-def test_plane_waves_have_whole_cycles_about_the_wave_number(kind: str, low: float, high: float) -> None:
+def test_the_strongest_modes_of_plane_waves_are_near_the_wave_number(kind: str, low: float, high: float) -> None:
     k, power = spectrum(fields_of(kind, 1.0, 5.0))
     strongest = k[power > 0.2 * power.max()]
     assert low <= strongest.min() <= strongest.max() <= high
 
 
 @pytest.mark.parametrize("kind", ["blobs", "spots"])
-def test_objects_shrink_as_the_wave_number_grows(kind: str) -> None:
+def test_objects_become_smaller_as_the_wave_number_grows(kind: str) -> None:
     centroids = []
     for k0 in (2.0, 4.0):
         k, power = spectrum(fields_of(kind, 1.0, k0))
@@ -75,14 +77,14 @@ def test_objects_shrink_as_the_wave_number_grows(kind: str) -> None:
     assert 1.4 < centroids[1] / centroids[0] < 2.4
 
 
-def test_fronts_are_two_plateaus() -> None:
+def test_fronts_have_two_plateaus() -> None:
     fields = fields_of("fronts", 1.0, 4.0)
     assert float(((fields.abs() > 0.8) & (fields.abs() < 1.3)).double().mean()) > 0.75
 
 
-def test_a_row_depends_on_its_own_draws_and_kind_alone() -> None:
+def test_a_field_depends_only_on_its_own_draws_and_condition() -> None:
     streams = [stream(3, index, Purpose.INITIAL) for index in range(3)]
-    draws = InitialDraws.of(streams, (1, 1, 32, 32))
+    draws = InitialDraws.draw(streams, (1, 1, 32, 32))
     ones = torch.ones(3)
     mixed = initial_fields(["blobs", "gaussian", "spots"], ones, 3 * ones, draws)
     same = initial_fields(["gaussian", "gaussian", "fronts"], ones, 3 * ones, draws)

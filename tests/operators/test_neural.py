@@ -1,4 +1,4 @@
-"""Neural operators against the same network written for one operator with NumPy's and SciPy's own routines."""
+"""Neural operators against the same network for one operator in NumPy and SciPy."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scipy.special import erf
 from torch import Tensor
 
 from spinlock.operators.draws import Purpose, stream
-from spinlock.operators.neural import POLICIES, Architecture, NeuralOperators, Weights, mixing
+from spinlock.operators.neural import POLICIES, Architecture, NeuralOperators, Weights, policy_factors
 
 GAIN = (0.7, 1.5, 3.0)
 
@@ -17,10 +17,11 @@ GAIN = (0.7, 1.5, 3.0)
 def networks(
     architecture: Architecture, count: int = 3, policy: str = "autoregressive"
 ) -> tuple[NeuralOperators, Weights]:
-    weights = Weights.of(architecture, [stream(5, index, Purpose.WEIGHTS) for index in range(count)])
-    keep, take = mixing(policy, 0.2, 0.6)
+    weights = Weights.draw(architecture, [stream(5, index, Purpose.WEIGHTS) for index in range(count)])
+    state_factor, network_factor = policy_factors(policy, 0.2, 0.6)
     ones = torch.ones(count)
-    return NeuralOperators(weights, torch.tensor(GAIN[:count]), keep * ones, take * ones, torch.device("cpu")), weights
+    gain = torch.tensor(GAIN[:count])
+    return NeuralOperators(weights, gain, state_factor * ones, network_factor * ones, torch.device("cpu")), weights
 
 
 def starts(count: int = 3, realizations: int = 2, grid: int = 16) -> Tensor:
@@ -28,7 +29,7 @@ def starts(count: int = 3, realizations: int = 2, grid: int = 16) -> Tensor:
 
 
 def reference(field: NDArray[np.float64], weights: Weights, operator: int) -> NDArray[np.float64]:
-    """O(u) of one field [H, W], in float64."""
+    """The network of one operator applied to a field [H, W], in float64."""
     values = field[None]
     for layer, kernels in enumerate(weights.kernels):
         if layer:
@@ -43,7 +44,7 @@ def reference(field: NDArray[np.float64], weights: Weights, operator: int) -> ND
 
 
 @pytest.mark.parametrize("architecture", [Architecture(2, 4, 3), Architecture(4, 3, 5), Architecture(3, 2, 7)], ids=str)
-def test_a_step_is_the_network_written_for_one_operator(architecture: Architecture) -> None:
+def test_a_step_equals_the_reference_network_of_one_operator(architecture: Architecture) -> None:
     step, weights = networks(architecture)
     fields = starts()
     after = step(fields)
@@ -54,13 +55,13 @@ def test_a_step_is_the_network_written_for_one_operator(architecture: Architectu
 
 
 @pytest.mark.parametrize(
-    ("policy", "keep", "take"), [("autoregressive", 0, 1), ("residual", 1, 0.2), ("convex", 0.6, 0.4)]
+    ("policy", "state_factor", "network_factor"), [("autoregressive", 0, 1), ("residual", 1, 0.2), ("convex", 0.6, 0.4)]
 )
-def test_policies_mix_the_field_and_the_network(policy: str, keep: float, take: float) -> None:
+def test_policies_mix_the_field_and_the_network(policy: str, state_factor: float, network_factor: float) -> None:
     fields = starts()
     network = networks(Architecture(2, 4, 3))[0](fields)
     mixed = networks(Architecture(2, 4, 3), policy=policy)[0](fields)
-    np.testing.assert_allclose(mixed, keep * fields + take * network, atol=1e-6)
+    np.testing.assert_allclose(mixed, state_factor * fields + network_factor * network, atol=1e-6)
     assert policy in POLICIES
 
 
@@ -80,7 +81,7 @@ def test_operators_of_a_block_do_not_mix() -> None:
     assert not torch.allclose(step(changed)[0], step(fields)[0])
 
 
-def test_large_fields_saturate_and_small_ones_do_not() -> None:
+def test_the_step_saturates_for_large_fields_and_is_linear_for_small_fields() -> None:
     step, _ = networks(Architecture(4, 16, 3))
     rest, small, twice, large, larger = (step(scale * starts()) for scale in (0.0, 1e-3, 2e-3, 1e3, 1e4))
     torch.testing.assert_close(large, larger, rtol=1e-2, atol=1e-2)
@@ -88,5 +89,5 @@ def test_large_fields_saturate_and_small_ones_do_not() -> None:
     assert float((twice - rest).norm() / (small - rest).norm()) == pytest.approx(2, rel=0.02)
 
 
-def test_operations_are_counted_by_the_convolutions() -> None:
+def test_operations_equal_those_of_the_convolutions() -> None:
     assert Architecture(3, 8, 5).operations == 2 * 25 * (8 + 64 + 8)

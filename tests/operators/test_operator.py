@@ -19,11 +19,11 @@ from spinlock.operators import AdvectionDiffusion, Burgers, KuramotoSivashinsky,
 from spinlock.operators.initial import CONDITIONS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import roll_out
-from tests.generation.settings import small
+from tests.generation.settings import small_config
 
 CPU = torch.device("cpu")
 GRID = 24
-SETTINGS = small(
+SETTINGS = small_config(
     num_samples=44,
     grid_size=GRID,
     families=list(FAMILIES),
@@ -104,7 +104,7 @@ def test_wave_follows_its_closed_form() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in operators.__all__ if name != "Operator"])
-def test_every_operator_works_with_its_defaults(name: str) -> None:
+def test_every_operator_has_a_rollout_with_default_parameters(name: str) -> None:
     operator: Operator = getattr(operators, name)()
     u0 = operator.initial(seed=3, grid=32)
     assert (u0.shape, u0.dtype) == ((operator.channels, 32, 32), np.float32)
@@ -125,7 +125,7 @@ def test_the_defaults_lie_in_the_default_ranges_of_datasets(name: str) -> None:
         assert limits.low <= getattr(family, parameter) <= limits.high
 
 
-def test_arrays_give_arrays_and_tensors_give_tensors() -> None:
+def test_rollout_returns_an_array_for_an_array_and_a_tensor_for_a_tensor() -> None:
     operator = Burgers(viscosity=0.1)
     states = operator.initial(seed=1, grid=16, count=3)
     frames = operator.rollout(states, steps=4)
@@ -136,7 +136,7 @@ def test_arrays_give_arrays_and_tensors_give_tensors() -> None:
     np.testing.assert_allclose(operator.rollout(states[1], steps=4), frames[1], atol=1e-6)
 
 
-def test_one_channel_may_be_left_out_and_fields_may_be_one_dimensional() -> None:
+def test_the_channel_axis_is_optional_and_fields_can_be_one_dimensional() -> None:
     operator = AdvectionDiffusion()
     u0 = operator.initial(grid=16)
     np.testing.assert_array_equal(operator.rollout(u0[0], steps=3), operator.rollout(u0, steps=3))
@@ -188,7 +188,7 @@ def test_wrong_initial_states_are_refused(u0: NDArray[Any] | torch.Tensor, messa
     [
         (
             {"viscosty": 1},
-            r"Burgers: there is no parameter viscosty; expected viscosity, advection, drag; did you mean viscosity\?",
+            r"Burgers: unknown parameter viscosty; expected viscosity, advection, drag; did you mean viscosity\?",
         ),
         ({"viscosity": math.inf}, "Burgers: viscosity is inf; expected a finite number"),
         ({"viscosity": "small"}, "Burgers: viscosity is 'small'; expected a finite number"),
@@ -205,7 +205,7 @@ def test_wrong_parameters_are_refused(parameters: dict[str, Any], message: str) 
         ({"policy": "implicit"}, "policy is 'implicit'; expected one of autoregressive, residual, convex"),
         ({"depth": 1}, "depth is 1; expected 2 or more convolutions"),
         ({"kernel": 4}, "kernel is 4; expected an odd number of grid points"),
-        ({"layers": 4}, "NeuralOperator: there is no parameter layers; expected depth"),
+        ({"layers": 4}, "NeuralOperator: unknown parameter layers; expected depth"),
     ],
 )
 def test_wrong_networks_are_refused(parameters: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""The operators of a block as one step function, with initial states and probe directions.
+"""A block of operators as one batched step function, with initial states and perturbations for the probes.
 
 Coefficients and network weights are computed once per block.
 
@@ -16,7 +16,7 @@ from spinlock.generation.blocks import Block
 from spinlock.generation.design import AMPLITUDE, CONDITION, WAVENUMBER, Design
 from spinlock.operators.draws import Purpose, stream
 from spinlock.operators.initial import InitialDraws, initial_fields
-from spinlock.operators.neural import CHANNELS, NeuralOperators, Weights, draw_noise, mixing
+from spinlock.operators.neural import CHANNELS, NeuralOperators, Weights, draw_noise, policy_factors
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import Step
 from spinlock.operators.sampling import Operators
@@ -24,16 +24,16 @@ from spinlock.operators.sampling import Operators
 
 @dataclass(frozen=True)
 class Assembly:
-    """A block that is ready to be rolled out.
+    """The step function and the states of a block.
 
-    Parameters
+    Attributes
     ----------
     step
         Step function of all operators of the block.
     start
-        Initial states [B, M, C, H, W].
+        Initial states, [B, M, C, H, W].
     directions
-        Perturbations of the probes, with root mean square 1, [B, M, C, H, W].
+        Perturbations for the probes, with root mean square 1, [B, M, C, H, W].
     """
 
     step: Step
@@ -42,7 +42,23 @@ class Assembly:
 
 
 def assemble(block: Block, design: Design, rollout: RolloutSettings, device: torch.device) -> Assembly:
-    """Draw the random numbers of a block and build its step function on ``device``."""
+    """Draw the random numbers of a block and build its step function.
+
+    Parameters
+    ----------
+    block
+        The operators.
+    design
+        The sampled operators of the dataset.
+    rollout
+        Grid size and number of realizations.
+    device
+        Device of the computation.
+
+    Returns
+    -------
+    Assembly
+    """
     values = _BlockValues(block, design.operators)
     channels = FAMILIES[block.family].channels if block.architecture is None else CHANNELS
     shape = (rollout.num_realizations, channels, rollout.grid_size, rollout.grid_size)
@@ -66,7 +82,7 @@ def assemble(block: Block, design: Design, rollout: RolloutSettings, device: tor
 
 
 class _BlockValues:
-    """The sampled parameters of the operators of a block, including the copies that fill it."""
+    """The sampled parameters of the operators of a block, including the copies of its last operator."""
 
     def __init__(self, block: Block, operators: Operators) -> None:
         padded = np.asarray(block.padded)
@@ -74,16 +90,16 @@ class _BlockValues:
         self._operators = operators
 
     def column(self, name: str) -> Tensor:
-        """Physical values [B] of a parameter, float64; NaN for operators that have no parameter of that name."""
+        """Return the physical values of a parameter, [B] float64, with NaN for operators without this parameter."""
         values = [self._value(name, stratum, rank) for stratum, rank in self._positions]
         return torch.tensor(values, dtype=torch.float64)
 
     def policies(self) -> list[str]:
-        """The update policy of each operator, [B]."""
+        """Return the update policy of each operator, [B]."""
         return [self._operators.strata[stratum].policy for stratum, _ in self._positions]
 
     def _value(self, name: str, stratum: int, rank: int) -> float:
-        """The physical value of one operator."""
+        """Return the physical value of a parameter of one operator."""
         for column, parameter in enumerate(self._operators.strata[stratum].parameters):
             if parameter.name == name:
                 return float(parameter.at(self._operators.points[stratum][rank, column]))
@@ -91,19 +107,20 @@ class _BlockValues:
 
 
 def _draws(block: Block, seed: int, purpose: Purpose, shape: tuple[int, int, int, int]) -> InitialDraws:
-    """The random numbers of the initial fields, or of the probe directions."""
-    return InitialDraws.of([stream(seed, index, purpose) for index in block.padded], shape)
+    """Return the random numbers of the initial fields or of the probe perturbations; ``shape`` is (M, C, H, W)."""
+    return InitialDraws.draw([stream(seed, index, purpose) for index in block.padded], shape)
 
 
 def _neural_step(block: Block, values: _BlockValues, design: Design, device: torch.device) -> Step:
-    """The step function of the neural operators of a block."""
+    """Return the step function of the neural operators of a block."""
     assert block.architecture is not None
-    weights = Weights.of(block.architecture, [stream(design.seed, i, Purpose.WEIGHTS) for i in block.padded])
+    weights = Weights.draw(block.architecture, [stream(design.seed, i, Purpose.WEIGHTS) for i in block.padded])
     parameters = zip(
         values.policies(), values.column("neural.step").tolist(), values.column("neural.weight").tolist(), strict=True
     )
-    keep, take = (torch.tensor(factors) for factors in zip(*(mixing(*each) for each in parameters), strict=True))
-    network = NeuralOperators(weights, values.column("neural.gain"), keep, take, device)
+    factors = zip(*(policy_factors(*each) for each in parameters), strict=True)
+    state_factor, network_factor = (torch.tensor(values) for values in factors)
+    network = NeuralOperators(weights, values.column("neural.gain"), state_factor, network_factor, device)
     scale = values.column("neural.noise").to(device, torch.float32).view(-1, 1, 1, 1, 1)
 
     def step(fields: Tensor, index: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Blocks: operators that are rolled out together in one batch of fixed size.
 
 A block holds consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
-policy. The tensors of a block have the same shape whether it is full or not: a block that is not full repeats its last
-operator, and the results of the copies are discarded. Therefore the bytes of a row do not depend on the number of
-operators, the batch size, the process that computes the row, or what was computed earlier.
+policy. All blocks of one kind have tensors of the same shape: a block that is not full repeats its last operator, and
+the results of the copies are discarded. Therefore the bytes of a row do not depend on the number of operators, the
+batch size, the process that computes the row, or earlier computations.
 """
 
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from spinlock.operators.neural import Architecture
 from spinlock.operators.sampling import NEURAL, Operators
 
 BLOCK_SIZES = {"cpu": (16, 4), "cuda": (64, 32)}
-"""Operators in a block (PDE, neural): on a CPU they fit its caches, on a GPU they occupy it."""
+"""Operators in a block (PDE, neural). A block fits the caches of a CPU and occupies a GPU."""
 
 
 @dataclass(frozen=True)
 class Block:
     """One batch of operators.
 
-    Parameters
+    Attributes
     ----------
     number
         Position in the list of all blocks.
     members
-        Numbers of the operators, at most ``size`` of them.
+        Numbers of the operators, at most ``size``.
     size
         Batch size.
     family
@@ -43,7 +43,7 @@ class Block:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """The members, with the last one repeated up to the batch size."""
+        """Numbers of the operators; the last one is repeated up to the batch size."""
         return self.members + self.members[-1:] * (self.size - len(self.members))
 
 
@@ -55,12 +55,12 @@ def plan_blocks(operators: Operators, device_type: str) -> list[Block]:
     operators
         The sampled operators.
     device_type
-        ``cpu`` or ``cuda``; it decides the batch size.
+        ``cpu`` or ``cuda``, which determines the batch size.
 
     Returns
     -------
     list of Block
-        The kinds of operators are interleaved, so that the speed of the first blocks predicts that of the rest.
+        The kinds of operators are interleaved, so that the remaining time can be estimated from the first blocks.
     """
     pde_size, neural_size = BLOCK_SIZES[device_type]
     chunks: list[tuple[float, str, tuple[int, ...], int, Architecture | None]] = []
@@ -82,14 +82,14 @@ def plan_blocks(operators: Operators, device_type: str) -> list[Block]:
 
 
 def _chunks(members: list[int], size: int) -> Iterator[tuple[float, tuple[int, ...]]]:
-    """Chunks of at most ``size`` members, each with the relative position of its middle, from 0 to 1."""
+    """Yield chunks of at most ``size`` members, each after the relative position of its center, from 0 to 1."""
     for start in range(0, len(members), size):
         chunk = members[start : start + size]
         yield (start + len(chunk) / 2) / len(members), tuple(chunk)
 
 
 def _members_by_architecture(operators: Operators) -> dict[Architecture, list[int]]:
-    """The numbers of the neural operators of each architecture in ascending order."""
+    """Return the numbers of the neural operators of each architecture in ascending order."""
     members: dict[Architecture, list[int]] = {}
     for number, stratum in enumerate(operators.strata):
         if stratum.family == NEURAL:

@@ -1,4 +1,4 @@
-"""Disk space, memory and time that a generation needs, and the checks that they are available.
+"""Estimates of the disk space, memory and time of a generation, and checks of the available space and memory.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points.
 """
@@ -25,21 +25,21 @@ from spinlock.operators.sampling import Operators
 from spinlock.runtime.threads import single_threaded
 
 DISK_MARGIN = 1.1
-"""Factor for the internal structures of HDF5 files."""
+"""Factor of the disk space, for the internal structures of HDF5 files."""
 
 TIMED_FRAMES = 8
-"""Frames from which the time of feature extraction is estimated."""
+"""Number of frames with which the time of feature extraction is measured."""
 
 MEMORY_PER_FRAME = 2.5
-"""Measured peak memory of a block over the size of its frames; the features need temporary arrays."""
+"""Peak memory of a block over the size of its frames, as measured; the features need temporary arrays."""
 
 PROCESS_BYTES = 600_000_000
-"""Measured memory of a process before its first block."""
+"""Memory of a process before its first block, as measured, in bytes."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Predicted needs of a generation: ``seconds`` of computation, maximum ``disk`` bytes, ``memory`` bytes."""
+    """Estimated ``seconds`` of computation, maximum ``disk`` space in bytes and ``memory`` in bytes."""
 
     seconds: float
     disk: int
@@ -47,7 +47,7 @@ class Estimate:
 
 
 def table_bytes(num_operators: int, settings: RolloutSettings) -> int:
-    """Return the uncompressed size of the three feature tables."""
+    """Return the uncompressed size of the three feature tables in bytes."""
     names = feature_names(with_probes=True)
     row = (
         len(names.aggregated)
@@ -58,7 +58,7 @@ def table_bytes(num_operators: int, settings: RolloutSettings) -> int:
 
 
 def field_bytes(operators: Operators, settings: RolloutSettings) -> int:
-    """Return the size of the frames of all operators, each with its own number of channels."""
+    """Return the size of the frames of all operators in bytes; families differ in the number of channels."""
     frames = settings.num_realizations * settings.num_steps * settings.grid_size**2
     channels = sum(
         len(operators.members(number)) * (FAMILIES[each.family].channels if each.family in FAMILIES else CHANNELS)
@@ -68,7 +68,7 @@ def field_bytes(operators: Operators, settings: RolloutSettings) -> int:
 
 
 def disk_bytes(operators: Operators, settings: RolloutSettings) -> int:
-    """Return the maximum disk space in use, which is reached while the shards are merged into the dataset."""
+    """Return the maximum disk space in bytes; it is needed while the shards are merged into the dataset."""
     fields = field_bytes(operators, settings) if settings.store_trajectories else 0
     return int(DISK_MARGIN * 2 * (table_bytes(operators.count, settings) + fields))
 
@@ -85,7 +85,7 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
     output
         Path of the dataset.
     written
-        Bytes of shards that are on the disk already.
+        Bytes of the shards that exist already.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
     needed, free = disk_bytes(operators, settings) - written, shutil.disk_usage(directory).free
     if needed > free:
         raise OutputError(
-            f"not enough room: {free / 1e9:.2f} GB are free",
+            f"not enough disk space: {free / 1e9:.2f} GB are free",
             where=str(directory),
             expected=f"{needed / 1e9:.2f} GB",
             remedy="free disk space, choose another output, or lower num_samples"
@@ -105,7 +105,7 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
 
 
 def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
-    """Return the approximate memory of a process that computes ``workers`` blocks at the same time."""
+    """Return the approximate memory, in bytes, of a process that computes ``workers`` blocks at the same time."""
     runs = max(block.size for block in blocks) * settings.num_realizations
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
     frames = 4 * runs * settings.num_steps * channels * settings.grid_size**2
@@ -113,7 +113,7 @@ def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: in
 
 
 def check_memory(blocks: Sequence[Block], settings: RolloutSettings, device: torch.device, workers: int) -> None:
-    """Check that the machine, or the GPU, can hold the blocks that are computed at the same time.
+    """Check that the blocks that are computed at the same time fit in the memory of the machine or of the GPU.
 
     Raises
     ------
@@ -138,7 +138,9 @@ def check_memory(blocks: Sequence[Block], settings: RolloutSettings, device: tor
 def estimate_budget(
     blocks: Sequence[Block], design: Design, settings: RolloutSettings, device: torch.device, workers: int
 ) -> Estimate:
-    """Predict time, disk space and memory; times one step and some features of one block of each kind.
+    """Estimate time, disk space and memory.
+
+    The time of one step and of the features of a few frames is measured for one block of each family.
 
     Parameters
     ----------
@@ -171,13 +173,13 @@ def estimate_budget(
 
 
 def _step_cost(block: Block) -> float:
-    """Relative cost of a step: operations of a network, 1 for every block of a PDE family."""
+    """Return the relative cost of a step: the operations of a network, or 1 for every block of a PDE family."""
     return 1.0 if block.architecture is None else float(block.architecture.operations)
 
 
 @torch.no_grad()
 def _time_block(block: Block, design: Design, settings: RolloutSettings, device: torch.device) -> tuple[float, float]:
-    """Seconds of one step, and of the features of one frame, of all operators of a block."""
+    """Return the seconds of one step and the seconds of the features of one frame, for all operators of a block."""
     assembly = assemble(block, design, settings, device)
     assembly.step(assembly.start, 0)  # the first call initializes the FFT and convolution plans
     step = _time(lambda: assembly.step(assembly.start, 0), device)
@@ -186,7 +188,7 @@ def _time_block(block: Block, design: Design, settings: RolloutSettings, device:
 
 
 def _time(action: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the faster of two calls."""
+    """Return the seconds of the faster of two calls."""
     seconds = []
     for _ in range(2):
         started = time.perf_counter()

@@ -12,14 +12,24 @@ if TYPE_CHECKING:
 
 
 class GenerationCallback:
-    """Reports the progress of a generation; override the methods that you need.
+    """The base class of callbacks; a subclass overrides the methods that it needs.
 
-    Each process calls the methods of its own object from its main thread. A method may raise an exception to stop the
-    run; the finished blocks stay on the disk, so that the run can be resumed.
+    Each process calls the methods of its own object from its main thread. A method can raise an exception to stop the
+    run. The finished blocks stay on the disk, so that the run can be resumed.
     """
 
     def on_start(self, blocks: Sequence[Block], finished: Sequence[Block], group: ProcessGroup) -> None:
-        """Called before the computation, with the blocks of this process and those of them that are finished."""
+        """Called before the computation.
+
+        Parameters
+        ----------
+        blocks
+            The blocks of this process.
+        finished
+            Those of these blocks that were finished in an earlier run.
+        group
+            The processes of the run.
+        """
 
     def on_block(self, block: Block) -> None:
         """Called when a block has been computed and written to the disk."""

@@ -1,4 +1,4 @@
-"""The operators of a dataset: the kinds that a configuration names, their parameters, and the sampled values."""
+"""The operators of a dataset: their kinds (strata), the parameters of each kind, and the sampled values."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL, Choice, Operators, Parameter, Stratum, sample
 
 AMPLITUDE, WAVENUMBER, CONDITION = "initial.amplitude", "initial.wavenumber", "initial.condition"
-"""Names of the parameters that every operator has; they describe its initial fields."""
+"""Names of the parameters of the initial fields, which every operator has."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """The sampled operators, and what else the random numbers of a run depend on.
+    """The sampled operators of a dataset, and the other settings on which its random numbers depend.
 
-    Parameters
+    Attributes
     ----------
     operators
         The N operators with their parameters.
@@ -27,7 +27,7 @@ class Design:
     seed
         Seed of weights, initial fields, noise and probes.
     has_noise
-        Whether neural operators may add noise in each step.
+        Whether neural operators can add noise in each step.
     """
 
     operators: Operators
@@ -52,12 +52,12 @@ def make_design(settings: OperatorSettings) -> Design:
     Parameters
     ----------
     settings
-        The part of a dataset configuration that says which operators there are and how their runs start.
+        The part of a dataset configuration that describes the operators and their initial conditions.
 
     Returns
     -------
     Design
-        It depends on the settings alone; a smaller ``num_samples`` gives the first operators of a larger one.
+        It depends only on the settings. With a smaller ``num_samples`` it contains the first of the same operators.
     """
     operators = sample(make_strata(settings), settings.neural_fraction, settings.random_seed, settings.num_samples)
     has_noise = settings.neural_noise.high > 0
@@ -65,7 +65,10 @@ def make_design(settings: OperatorSettings) -> Design:
 
 
 def make_strata(settings: OperatorSettings) -> tuple[Stratum, ...]:
-    """Return the kinds of operators: PDE families first, then neural policies; kinds without operators are left out."""
+    """Return the strata: the PDE families, followed by the neural operators of each policy.
+
+    PDE families are left out if all operators are neural, and neural operators if ``neural_fraction`` is 0.
+    """
     initial = _initial_parameters(settings)
     strata = []
     if settings.neural_fraction < 1:
@@ -82,7 +85,7 @@ def make_strata(settings: OperatorSettings) -> tuple[Stratum, ...]:
 
 
 def _initial_parameters(settings: InitialSettings) -> tuple[Parameter, ...]:
-    """The parameters of the initial fields."""
+    """Return the parameters of the initial fields."""
     conditions = tuple(float(index) for index in range(len(settings.initial_conditions)))
     return (
         Parameter(AMPLITUDE, settings.initial_amplitude),
@@ -92,7 +95,7 @@ def _initial_parameters(settings: InitialSettings) -> tuple[Parameter, ...]:
 
 
 def _neural_parameters(settings: NeuralSettings, policy: str) -> list[Parameter]:
-    """The parameters of neural operators with one policy."""
+    """Return the parameters of the neural operators with one policy."""
     parameters = [
         Parameter("neural.depth", Choice(tuple(map(float, settings.neural_depths)))),
         Parameter("neural.width", Choice(tuple(map(float, settings.neural_widths)))),
@@ -108,6 +111,6 @@ def _neural_parameters(settings: NeuralSettings, policy: str) -> list[Parameter]
 
 
 def architectures(operators: Operators, stratum: int) -> list[Architecture]:
-    """Return the network architecture of each operator of a neural stratum, by rank."""
+    """Return the network architecture of each operator of a neural stratum, in the order of their ranks."""
     sizes = (operators.values(stratum, f"neural.{name}").astype(int).tolist() for name in ("depth", "width", "kernel"))
     return [Architecture(*size) for size in zip(*sizes, strict=True)]

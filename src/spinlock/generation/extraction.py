@@ -1,7 +1,7 @@
-"""Features of rollouts that another program simulated.
+"""Features of rollouts that another program computed.
 
-The features are those of :func:`~spinlock.generation.generate.generate`, without the sensitivity group, which needs the
-operator itself.
+The features are those of :func:`~spinlock.generation.generate.generate` without the sensitivity group, because this
+group needs probe runs of the operator.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points, ``n`` operators
 that are processed together.
@@ -26,18 +26,28 @@ from spinlock.io.row_file import Attribute
 from spinlock.runtime.device import choose_device
 
 HELD = "metadata/held"
-"""Dataset with the first bad frame of each run, 1 after the initial state; 0 for runs without one."""
+"""Dataset with the index of the first invalid frame of each run, or 0 if all frames are valid."""
 
 KINDS = ("aggregated", "per_trajectory", "per_timestep")
-"""The tables of features."""
+"""The feature tables."""
 
 MAX_BATCH_ELEMENTS = 2**24
-"""Maximum number of field values that are processed together, unless a single operator has more."""
+"""Maximum number of field values in a batch, unless one operator has more."""
 
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """The dataset ``output`` with ``num_operators`` operators; ``num_held`` runs repeat their last good frame."""
+    """The result of :func:`extract_features`.
+
+    Attributes
+    ----------
+    output
+        Path of the dataset.
+    num_operators
+        Number of operators in the dataset.
+    num_held
+        Number of diverged runs, which repeat their last valid frame.
+    """
 
     output: Path
     num_operators: int
@@ -66,15 +76,15 @@ def extract_features(
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     hold_diverged
-        Whether a run that is no longer finite repeats its last good frame; it is then marked in /metadata/held.
+        Whether a diverged run is accepted. It then repeats its last valid frame and is marked in /metadata/held.
     scale
-        Factor that is applied to the fields first; |u| is at most 1e6 after it.
+        Factor by which the fields are multiplied; the result must be at most 1e6 in absolute value.
     overwrite
         Whether to replace an existing output.
     command_line
         Text that is stored in the file as the origin of the dataset.
     advance
-        Is called with the number of operators that have just been processed.
+        Called with the number of operators that were processed since the last call.
 
     Returns
     -------
@@ -83,7 +93,7 @@ def extract_features(
     Raises
     ------
     DataError
-        The file holds no rollouts, the grid is too small, a value is not finite or too large, or the device does not
+        The file contains no rollouts, the grid is too small, a value is too large or not finite, or the device does not
         exist.
     OutputError
         The output exists or cannot be written.
@@ -102,7 +112,7 @@ def extract_features(
 
 
 def _dataset(source: Rollouts, output: Path, origin: dict[str, Attribute], *, overwrite: bool) -> OperatorFile:
-    """The new dataset of the features of a file."""
+    """Return the new dataset file; ``origin`` is added to its attributes."""
     names = feature_names(with_probes=False)
     tables = {
         "aggregated": (names.aggregated, ()),
@@ -123,19 +133,19 @@ def _write_features(
     scale: float,
     advance: Callable[[int], None],
 ) -> int:
-    """Write the features of all operators, and return the number of runs that repeat their last good frame."""
+    """Write the features of all operators, and return the number of runs that repeat their last valid frame."""
     held = np.zeros((source.num_operators, source.realizations), dtype=np.int32)
     for fields in _batches(source, hold_diverged, scale, held):
         features = extract(torch.from_numpy(fields).to(device), None)
         file.write({kind: getattr(features, kind).cpu().numpy() for kind in KINDS})
         advance(len(fields))
     if hold_diverged:
-        file.write_dataset(HELD, held, description="first bad frame of a held run, 1 after the start; 0 = none")
+        file.write_dataset(HELD, held, description="index of the first invalid frame of a run; 0 = none")
     return int((held > 0).sum())
 
 
 def _check_grid(source: Rollouts) -> None:
-    """Refuse grids that are too small for the spectral features."""
+    """Raise an error if the grid is too small for the spectral features."""
     axes = source.grid if source.grid[0] > 1 else source.grid[1:]
     if min(axes) < MIN_GRID:
         raise DataError(
@@ -146,11 +156,14 @@ def _check_grid(source: Rollouts) -> None:
 
 
 def _batches(source: Rollouts, hold_diverged: bool, scale: float, held: NDArray[np.int32]) -> Iterator[Fields]:
-    """Fields [n, M, T, C, H, W] of consecutive operators with the same number of channels; fills ``held``."""
+    """Yield fields [n, M, T, C, H, W] of consecutive operators with the same number of channels.
+
+    The rows of ``held`` [N, M] are set to the first invalid frame of each run.
+    """
     batch: list[Fields] = []
     for operator in range(source.num_operators):
         runs = source.runs(operator, scale)
-        held[operator] = _repair(runs, operator, source, hold_diverged)
+        held[operator] = _hold_last_valid(runs, operator, source, hold_diverged)
         is_full = (len(batch) + 1) * runs.size > MAX_BATCH_ELEMENTS
         if batch and (is_full or batch[0].shape != runs.shape):
             yield np.stack(batch)
@@ -159,30 +172,37 @@ def _batches(source: Rollouts, hold_diverged: bool, scale: float, held: NDArray[
     yield np.stack(batch)
 
 
-def _repair(runs: Fields, operator: int, source: Rollouts, hold_diverged: bool) -> list[int]:
-    """Make all values of the runs finite in place; returns the first bad frame of each run, or 0.
+def _hold_last_valid(runs: Fields, operator: int, source: Rollouts, hold_diverged: bool) -> list[int]:
+    """Replace invalid frames by the last valid frame of their run, in place.
 
-    Raises :class:`DataError` for bad values that must not be held, or that cannot be held because they are in the first
-    frame.
+    Returns
+    -------
+    list of int
+        Index of the first invalid frame of each run, or 0.
+
+    Raises
+    ------
+    DataError
+        There is an invalid frame and ``hold_diverged`` is false, or the first frame of a run is invalid.
     """
-    first_bad_frames = []
+    first_invalid = []
     for number, run in enumerate(runs):
         size = np.abs(run).max(axis=(1, 2, 3))
-        bad = np.flatnonzero(~(size <= MAX_SIZE))
-        first_bad_frames.append(0)
-        if not len(bad):
+        invalid = np.flatnonzero(~(size <= MAX_SIZE))
+        first_invalid.append(0)
+        if not len(invalid):
             continue
-        first = int(bad[0])
+        first = int(invalid[0])
         if not (hold_diverged and first > 0):
             where = f"{source.path}: operator {operator}, realization {number}, frame {first}"
-            raise _bad_value(float(size[first]), where, can_be_held=first > 0)
+            raise _invalid_frame_error(float(size[first]), where, can_be_held=first > 0)
         run[first:] = run[first - 1]
-        first_bad_frames[-1] = first
-    return first_bad_frames
+        first_invalid[-1] = first
+    return first_invalid
 
 
-def _bad_value(size: float, where: str, *, can_be_held: bool) -> DataError:
-    """The error for a frame whose largest |u| is ``size``."""
+def _invalid_frame_error(size: float, where: str, *, can_be_held: bool) -> DataError:
+    """Return the error for a frame whose largest |u| is ``size``."""
     if math.isfinite(size):
         return DataError(
             f"|u| is {size:.3g}",
@@ -191,8 +211,8 @@ def _bad_value(size: float, where: str, *, can_be_held: bool) -> DataError:
             remedy="scale the fields to about 1 with --scale" + (", or pass --hold-diverged" if can_be_held else ""),
         )
     return DataError(
-        "holds NaN or infinite values",
+        "contains NaN or infinite values",
         where=where,
         expected="finite fields",
-        remedy="pass --hold-diverged to repeat the last good frame of such runs" if can_be_held else "",
+        remedy="pass --hold-diverged to repeat the last valid frame of diverged runs" if can_be_held else "",
     )

@@ -1,4 +1,4 @@
-"""Generation of a dataset: plan, compute the blocks of this process in parallel, merge the shards.
+"""Generation of a dataset: make a plan, compute the blocks of this process in parallel, and merge the shards.
 
 >>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)  # doctest: +SKIP
 """
@@ -16,9 +16,9 @@ import torch
 
 from spinlock.config.dataset import DatasetConfig
 from spinlock.features.extract import VERSION
-from spinlock.generation.block import BlockResult, compute_block
 from spinlock.generation.blocks import Block
 from spinlock.generation.callbacks import GenerationCallback
+from spinlock.generation.compute_block import BlockResult, compute_block
 from spinlock.generation.merge import merge_shards
 from spinlock.generation.plan import GenerationPlan, plan_generation
 from spinlock.generation.shards import ShardStore
@@ -31,24 +31,24 @@ from spinlock.runtime.threads import single_threaded, use_one_thread
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """A generated dataset.
+    """The result of :func:`generate`.
 
-    Parameters
+    Attributes
     ----------
     output
         Path of the dataset.
     num_operators
         Number of operators in the dataset.
     num_computed
-        Number of operators computed in this run by all processes; the others were finished before.
+        Number of operators that all processes computed in this run; the others were computed before.
     num_diverged
-        Number of operators with a run that left the bound.
+        Number of operators with at least one diverged run.
     blow_up_bound
-        The bound on field values.
+        Bound on |u|; a run that exceeds it is diverged.
     balance
-        How evenly the parameters are sampled; None for a small number of operators.
+        How evenly the parameters are sampled, or None if there are too few operators.
     seconds
-        Duration of this run.
+        Duration of this run in seconds.
     was_complete
         Whether the dataset was complete before this run.
     """
@@ -64,7 +64,7 @@ class GenerationResult:
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised in the worker threads when the run is interrupted."""
+    """Raised in the worker threads to end them when the run is interrupted."""
 
 
 def generate(
@@ -79,7 +79,7 @@ def generate(
 ) -> GenerationResult:
     """Sample operators, roll them out, extract their features and write them as a dataset.
 
-    Under ``torchrun`` each process computes its part of the blocks, and all processes return the same result.
+    Under ``torchrun`` each process computes a part of the blocks, and all processes return the same result.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def generate(
     output
         Path of the dataset (HDF5).
     callback
-        Is informed about the progress; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
+        Called at each stage of the run; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
     resume
         Whether to continue an unfinished run of this output. A complete dataset of the same configuration is accepted.
     overwrite
@@ -130,7 +130,11 @@ def generate(
 
 
 def _prepare(store: ShardStore, plan: GenerationPlan, *, resume: bool, overwrite: bool) -> None:
-    """Prepare the folder of the shards, or remove the one that a process left when it was killed at the very end."""
+    """Prepare the directory of the shards.
+
+    If the dataset is complete, a directory can remain from a process that was killed after it had written the dataset;
+    then it is removed.
+    """
     if plan.is_complete:
         store.remove()
     else:
@@ -138,13 +142,16 @@ def _prepare(store: ShardStore, plan: GenerationPlan, *, resume: bool, overwrite
 
 
 def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> int:
-    """Compute the unfinished blocks of this process, and wait until all processes have finished theirs.
+    """Compute the unfinished blocks of this process, and wait until all processes have finished.
 
-    Returns the number of operators that all processes compute.
+    Returns
+    -------
+    int
+        Number of operators that all processes computed.
     """
-    group.barrier()  # the store is prepared
+    group.barrier()  # until the store is prepared
     num_computed = sum(len(block.members) for block in plan.blocks if not store.has(block))
-    group.barrier()  # all processes have counted before the first one writes
+    group.barrier()  # until all processes have counted, because the first one then starts to write
     blocks = plan.blocks[group.rank :: group.world_size]
     callback.on_start(blocks, [block for block in blocks if store.has(block)], group)
     unfinished = [block for block in blocks if not store.has(block)]
@@ -180,7 +187,7 @@ def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup
 def _completed(
     pool: ThreadPoolExecutor, compute: Callable[[Block], BlockResult], blocks: Sequence[Block], max_pending: int
 ) -> Iterator[tuple[Block, BlockResult]]:
-    """Results in the order of completion; at most ``max_pending`` blocks are submitted and not yet consumed."""
+    """Yield results in the order of completion; at most ``max_pending`` blocks are submitted at the same time."""
     remaining = iter(blocks)
     pending: dict[Future[BlockResult], Block] = {}
     while True:
@@ -197,7 +204,7 @@ def _completed(
 
 @contextmanager
 def _separate_stream(device: torch.device) -> Iterator[None]:
-    """Use a CUDA stream of its own for each block, so that blocks of different threads overlap."""
+    """Use a separate CUDA stream in a ``with`` block, so that the blocks of different threads overlap."""
     if device.type != "cuda":
         yield
         return
@@ -207,7 +214,7 @@ def _separate_stream(device: torch.device) -> Iterator[None]:
 
 
 def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_line: str) -> None:
-    """Write the dataset and delete the shards."""
+    """Merge the shards into the dataset, and delete them."""
     attributes: dict[str, str | int | float] = {
         "features_version": VERSION,
         "configuration": plan.configuration,
@@ -220,7 +227,7 @@ def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_
 
 
 def _summarize(plan: GenerationPlan, num_computed: int, started: float) -> GenerationResult:
-    """The result of a run whose dataset is complete."""
+    """Return the result of a run whose dataset is complete."""
     with open_hdf5(plan.output) as file:
         num_diverged = int(file["metadata/diverged"][()].sum())
     operators = plan.design.operators

@@ -1,6 +1,6 @@
 """Merge the shards of a run into one dataset file.
 
-The tables are assembled for a limited number of operators at a time, so that memory does not grow with N.
+The tables are read and written for a limited number of operators at a time, so that memory does not grow with N.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a slice.
 """
@@ -24,10 +24,10 @@ from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL
 
 SLICE_BYTES = 2**28
-"""Maximum size of the slices of the three tables that are held in memory together."""
+"""Maximum bytes of the slices of the three tables that are in memory at the same time."""
 
 TableLayout = Mapping[str, tuple[Sequence[str], tuple[int, ...]]]
-"""Column names and inner shape (without N and D) of each feature table."""
+"""{table: (column names, shape without N and D)}."""
 
 
 def merge_shards(
@@ -45,7 +45,7 @@ def merge_shards(
     Parameters
     ----------
     store
-        Holds the result of each block.
+        The results of the blocks.
     blocks
         All blocks of the dataset.
     design
@@ -62,7 +62,7 @@ def merge_shards(
     Returns
     -------
     ndarray of int32
-        ``blow_up`` [N, M]: the step at which a run left the bound, or 0.
+        ``blow_up`` [N, M]: the step in which each run diverged, or 0.
     """
     num_operators = design.operators.count
     layout = _table_layout(settings)
@@ -79,7 +79,7 @@ def merge_shards(
 
 
 def _table_layout(settings: RolloutSettings) -> TableLayout:
-    """The columns and inner shapes of the three tables."""
+    """Return the columns and shapes of the three tables."""
     names = feature_names(with_probes=True)
     return {
         "aggregated": (names.aggregated, ()),
@@ -91,7 +91,7 @@ def _table_layout(settings: RolloutSettings) -> TableLayout:
 def _read_slice(
     store: ShardStore, blocks: Sequence[Block], layout: TableLayout, start: int, stop: int, blow_up: NDArray[np.int32]
 ) -> dict[str, NDArray[np.float32]]:
-    """Rows ``start`` to ``stop`` of each table, in the order of the operators; fills these rows of ``blow_up``."""
+    """Return the rows [``start``, ``stop``) of each table, and set these rows of ``blow_up`` [N, M]."""
     tables = {
         kind: np.empty((stop - start, *inner, len(columns)), dtype=np.float32)
         for kind, (columns, inner) in layout.items()
@@ -111,7 +111,7 @@ def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int
     """Write the parameters, labels and metadata of each operator."""
     operators = design.operators
     unit, physical = operators.tables()
-    file.write_dataset("parameters/params", unit, description="unit cube; NaN where an operator has no such parameter")
+    file.write_dataset("parameters/params", unit, description="coordinates in the unit cube; NaN = no such parameter")
     file.write_dataset("parameters/physical", physical, description="physical values")
     file.write_dataset("parameters/names", np.array(operators.parameter_names))
     strata = [operators.strata[number] for number in operators.stratum]
@@ -123,14 +123,14 @@ def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int
     for key, description in (
         ("domain", "side length of the periodic square, in the equation's units; 1 for neural operators"),
         ("frame_time", "time between two frames; 1 for neural operators"),
-        ("substeps", "integrator steps in a frame"),
+        ("substeps", "integrator steps from one frame to the next"),
     ):
         values = [getattr(pde[name], key) if name in pde else 1 for name in family.tolist()]
         file.write_dataset(f"metadata/{key}", np.array(values), description=description)
     channels = [pde[name].channels if name in pde else CHANNELS for name in family.tolist()]
     file.write_dataset("metadata/channels", np.array(channels))
     file.write_dataset(
-        "metadata/blow_up", blow_up, description="step at which a run left the bound, 1 the first; 0 = never"
+        "metadata/blow_up", blow_up, description="step in which a run exceeded the bound, counted from 1; 0 = never"
     )
     file.write_dataset("metadata/diverged", (blow_up > 0).any(1))
 

@@ -1,4 +1,4 @@
-"""The plan of a generation: configuration, operators, blocks and device, checked against what is on the disk."""
+"""The plan of a generation: configuration, operators, blocks and device, and the check of an existing output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,17 @@ from spinlock.runtime.threads import available_cores
 
 @dataclass(frozen=True)
 class GenerationPlan:
-    """What a generation computes, and how.
+    """Everything that is decided before the first block is computed.
 
-    Parameters
+    Attributes
     ----------
     output
         Path of the dataset.
     configuration
-        The resolved configuration as YAML.
+        The complete configuration as YAML.
     identity
-        Everything that the data depend on: settings, versions of libraries and features, type of the device.
+        Everything on which the data depend: settings, versions of the libraries and of the features, type of the
+        device.
     rollout
         Grid, number of steps and realizations, and the bound on field values.
     design
@@ -63,7 +64,7 @@ class GenerationPlan:
     is_complete: bool
 
     def estimate(self) -> Estimate:
-        """Predict time, disk space and memory; this runs a few steps of each kind of operator."""
+        """Estimate time, disk space and memory; this runs a few steps of each family of operators."""
         return estimate_budget(self.blocks, self.design, self.rollout, self.device, self.workers)
 
 
@@ -89,7 +90,7 @@ def plan_generation(
     overwrite
         Whether an existing output is replaced.
     group
-        The processes that share the work; only the main process checks the disk and memory.
+        The processes of the run; only the main process checks the output, the disk space and the memory.
     **settings
         Keys of the configuration that override ``config``, such as ``num_samples=100``.
 
@@ -129,7 +130,7 @@ def plan_generation(
 
 
 def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
-    """What the values of a dataset depend on: the configuration, the kind of device, and versions."""
+    """Return everything on which the data depend: the configuration, the type of the device, and versions."""
     return {
         **settings.model_dump(mode="json", include=set(identity_keys(type(settings)))),
         "features_version": VERSION,
@@ -139,14 +140,18 @@ def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
 
 
 def _num_workers(settings: GenerationRuntime, device: torch.device, group: ProcessGroup) -> int:
-    """Blocks computed at the same time: one for each core of the process; two on a GPU, to hide the random draws."""
+    """Return the number of blocks that are computed at the same time.
+
+    By default it is one for each core of the process. On a GPU it is two, so that the random numbers of one block are
+    drawn while the other one is computed.
+    """
     if settings.batch_size is not None:
         return max(1, settings.batch_size // BLOCK_SIZES[device.type][0])
     return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
 
 
 def _check_same_dataset(output: Path, configuration: str) -> None:
-    """Check that an existing dataset is the one that the configuration describes."""
+    """Raise an :class:`OutputError` unless an existing dataset was generated from the same configuration."""
     with open_hdf5(output) as file:
         stored, features_version = file.attrs.get("configuration"), file.attrs.get("features_version")
     if features_version != VERSION:
@@ -158,16 +163,16 @@ def _check_same_dataset(output: Path, configuration: str) -> None:
         )
     keys = identity_keys(DatasetConfig)
     if not isinstance(stored, str) or _select(stored, keys) != _select(configuration, keys):
-        free = ", ".join(sorted(set(DatasetConfig.model_fields) - keys))
+        other_keys = ", ".join(sorted(set(DatasetConfig.model_fields) - keys))
         raise OutputError(
-            "exists already, from another configuration",
+            "exists already and was generated from another configuration",
             where=str(output),
-            expected=f"the same configuration ({free} may differ)",
+            expected=f"the same configuration ({other_keys} may differ)",
             remedy="choose another output, or pass --overwrite to replace it",
         )
 
 
 def _select(configuration: str, keys: frozenset[str]) -> dict[str, Any]:
-    """The given keys of a configuration in YAML."""
+    """Return the given keys of a configuration, which is YAML text."""
     values = parse_value(configuration)
     return {key: value for key, value in values.items() if key in keys} if isinstance(values, dict) else {}

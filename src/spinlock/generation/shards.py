@@ -1,7 +1,7 @@
-"""Finished blocks, one file each, in a directory beside the output; they make a run resumable and parallel.
+"""Shards: the results of finished blocks, one file for each block, in the directory ``<output>.shards``.
 
-``<output>.shards/run.json`` identifies the run that the shards belong to. A shard is written atomically, so that a
-killed process leaves complete files only, and any process may compute any block.
+Because of the shards a run can be resumed, and several processes can compute blocks. ``run.json`` identifies the run of
+the shards. A shard is written atomically, so that a killed process leaves complete files only.
 """
 
 import io
@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 
 from spinlock.errors import OutputError, RunError
-from spinlock.generation.block import BlockResult
 from spinlock.generation.blocks import Block
+from spinlock.generation.compute_block import BlockResult
 from spinlock.io.atomic import remove_temporaries, write_files
 
 IDENTITY_FILE = "run.json"
 SHARD_PATTERN = "block-*.npz"
 MAX_SHOWN = 40
-"""Maximum length of a value in an error message."""
+"""Maximum number of characters of a value in an error message."""
 
 
 class ShardStore:
-    """The shards of one run, in the directory beside ``output``."""
+    """The shards of one run, in a directory beside ``output``."""
 
     def __init__(self, output: Path) -> None:
         self.directory = output.with_name(output.name + ".shards")
@@ -38,7 +38,7 @@ class ShardStore:
         Parameters
         ----------
         identity
-            Everything that the data depend on, as JSON values.
+            Everything on which the data depend, as JSON values.
         resume
             Whether to keep the shards of an unfinished run.
         overwrite
@@ -50,14 +50,15 @@ class ShardStore:
             There are shards of another run, or shards of this run and neither ``resume`` nor ``overwrite``.
         """
         if self.directory.exists() and not self.directory.is_dir():
-            raise OutputError("is no directory", where=str(self.directory), remedy="move it, or choose another output")
+            remedy = "move it, or choose another output"
+            raise OutputError("is not a directory", where=str(self.directory), remedy=remedy)
         if overwrite and not resume:
             self.remove()
         elif self.directory.exists():
             if not resume:
                 num_shards = len(list(self.directory.glob(SHARD_PATTERN)))
                 raise OutputError(
-                    f"holds an unfinished run with {num_shards} finished blocks",
+                    f"contains an unfinished run with {num_shards} finished blocks",
                     where=str(self.directory),
                     remedy="pass --resume to continue it, or --overwrite to start again",
                 )
@@ -66,12 +67,12 @@ class ShardStore:
         write_files({self.directory / IDENTITY_FILE: (json.dumps(identity, indent=2) + "\n").encode()})
 
     def _check_identity(self, identity: Mapping[str, Any]) -> None:
-        """Raise an error that names each difference from the identity of the unfinished run."""
+        """Raise an :class:`OutputError` that names each difference from the identity of the unfinished run."""
         path = self.directory / IDENTITY_FILE
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return  # the process was killed before it wrote anything
+            return  # the process was killed before it wrote the identity
         except ValueError:
             raise OutputError(
                 "cannot be read as JSON", where=str(path), remedy="pass --overwrite to start again"
@@ -123,11 +124,11 @@ class ShardStore:
             ) from error
 
     def size(self) -> int:
-        """Return the number of bytes of all finished blocks."""
+        """Return the total size of all shards in bytes."""
         return sum(path.stat().st_size for path in self.directory.glob(SHARD_PATTERN))
 
     def remove(self) -> None:
-        """Delete the files of the run, and the directory unless it holds other files."""
+        """Delete the files of the run, and also the directory if it contains no other files."""
         remove_temporaries(self.directory)
         for path in (*self.directory.glob(SHARD_PATTERN), self.directory / IDENTITY_FILE):
             path.unlink(missing_ok=True)
@@ -135,11 +136,11 @@ class ShardStore:
             self.directory.rmdir()
 
     def _path(self, block: Block) -> Path:
-        """The file of a block."""
+        """Return the file of a block."""
         return self.directory / f"block-{block.number:06d}.npz"
 
 
 def _shorten(value: object) -> str:
-    """A value as JSON, cut to :data:`MAX_SHOWN` characters."""
+    """Return a value as JSON, cut to :data:`MAX_SHOWN` characters."""
     text = json.dumps(value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 4] + " ..."

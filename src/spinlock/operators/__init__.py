@@ -1,6 +1,6 @@
 """Operators: PDE families and random neural operators, their initial conditions, and rollouts.
 
-Each class is one operator with fixed parameters::
+An instance of a class is one operator with fixed parameters::
 
     burgers = Burgers(viscosity=0.01)
     frames = burgers.rollout(burgers.initial(seed=1), steps=64)  # [64, 2, 64, 64]

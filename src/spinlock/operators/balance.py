@@ -1,4 +1,4 @@
-"""Balance of a sample of operators: discrepancy and correlation of the points of each stratum."""
+"""How evenly the parameters of a sample of operators are distributed: discrepancy and correlation of each stratum."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ from scipy.stats import qmc
 from spinlock.operators.sampling import Operators
 
 MAX_POINTS = 4096
-"""Number of points from which the discrepancy is computed; its cost is quadratic."""
+"""Maximum number of points from which the discrepancy is computed, because its cost is quadratic."""
 
 
 @dataclass(frozen=True)
 class Balance:
-    """How evenly the parameters are sampled, for the worst stratum of each measure.
+    """How evenly the parameters are sampled. Each measure is that of the stratum with the largest value.
 
     Parameters
     ----------
     discrepancy
-        Squared centered L2 discrepancy.
+        Squared centered L2 discrepancy of the stratum in which its ratio to ``random_discrepancy`` is largest.
     random_discrepancy
-        Its expectation for the same number of independent uniform points.
+        Expected discrepancy of the same number of independent uniform points.
     discrepancy_stratum
-        Name of the stratum with the largest ratio of the two.
+        Name of this stratum.
     correlation
-        Largest |Pearson r| of two parameters of a stratum.
+        Largest |Pearson r| between two parameters of a stratum.
     correlation_pair
-        Names of that stratum and of the two parameters.
+        Names of the stratum and of the two parameters with this correlation.
     """
 
     discrepancy: float
@@ -37,14 +37,14 @@ class Balance:
 
 
 def balance(operators: Operators, *, min_operators: int = 16) -> Balance | None:
-    """Measure how evenly the parameters are sampled (Hickernell 1998).
+    """Measure how evenly the parameters are sampled; the discrepancy is that of Hickernell (1998).
 
     Parameters
     ----------
     operators
         The sampled operators.
     min_operators
-        Minimum number of operators of a stratum that is measured.
+        Strata with fewer operators are not measured.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Random numbers of operator i; they depend on (seed, i, purpose, step) alone.
+"""Random numbers of operator i. They depend only on (seed, i, purpose, step).
 
-NumPy draws counter-based Philox streams (Salmon et al. 2011) on the CPU, so that the numbers are the same for every
-device.
+NumPy generates them on the CPU by the counter-based generator Philox (Salmon et al. 2011), so that they are the same
+for every device.
 """
 
 from enum import IntEnum
@@ -19,10 +19,22 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, index: int, purpose: Purpose, step: int = 0) -> np.random.Generator:
-    """Return the generator of operator ``index`` for one purpose; noise has one generator per step."""
+    """Return the random generator of an operator for one purpose.
+
+    Parameters
+    ----------
+    seed
+        Seed of the dataset.
+    index
+        Number of the operator.
+    purpose
+        What the random numbers are for.
+    step
+        Number of the step, for noise; each step has its own generator.
+    """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index, int(purpose), step))))
 
 
 def text_seed(seed: int, text: str) -> np.random.SeedSequence:
-    """Return a seed derived from a name; unlike Python's ``hash`` it is the same in every process."""
+    """Return a seed that depends on a number and a name; unlike Python's ``hash`` it is the same in every process."""
     return np.random.SeedSequence((seed, *text.encode()))

@@ -10,9 +10,9 @@ and to fourth order, with E = e^{z/2} and Q = (h / 2) phi_1(z / 2),
     a = E u + Q N(u),   b = E u + Q N(a),   c = E a + Q (2 N(b) - N(u))
     u' = e^z u + f_1 N(u) + 2 f_2 (N(a) + N(b)) + f_3 N(c)
 
-The formulas of the weights lose all digits near z = 0. There each weight is the mean of its formula over a circle
-around z, on which the formula is well conditioned (Kassam and Trefethen 2005). Elsewhere the formula is evaluated
-directly.
+The weights f_1, f_2 and f_3 are given by Cox and Matthews. The formulas of the weights suffer from cancellation near
+z = 0. There each weight is computed as the mean of its formula over a circle around z, where the formula is well
+conditioned (Kassam and Trefethen 2005). Elsewhere the formula is evaluated directly.
 """
 
 import math
@@ -21,16 +21,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from spinlock.operators.spectral import single
+from spinlock.operators.spectral import to_complex64
 
 Nonlinear = Callable[[Tensor], Tensor]
-"""N as a map of spectra; its values in modes that are not kept are ignored."""
+"""N as a map of spectra to spectra. Its values in modes that are removed by dealiasing are ignored."""
 
 CIRCLE_POINTS = 32
 """Number of points on a circle over which a weight is averaged."""
 
 CIRCLE_RADIUS = 2.0
-"""Radius of the circles around |z| < 1; their points have a distance of at least 1 from 0."""
+"""Radius of the circle around each z with |z| < 1, so that its points have a distance of at least 1 from 0."""
 
 
 def step_function(
@@ -43,13 +43,13 @@ def step_function(
     linear
         L, real or complex float64, broadcast against the spectra.
     kept
-        Mask of the modes that N contributes to, 0 or 1.
+        Mask of the modes to which N contributes (1) or that are removed by dealiasing (0).
     step
         Length of the step.
     order
         Order in time, 2 or 4.
     nonlinear
-        N.
+        N, a map of spectra to spectra.
 
     Returns
     -------
@@ -69,7 +69,20 @@ def step_function(
 
 
 def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Evaluate an entire function whose formula divides by powers of z, at real or complex ``z``."""
+    """Evaluate an entire function whose formula divides by powers of z.
+
+    Parameters
+    ----------
+    function
+        The formula, for complex arguments.
+    z
+        Real or complex arguments.
+
+    Returns
+    -------
+    Tensor
+        Values with the shape of ``z``, real if ``z`` is real.
+    """
     radius = CIRCLE_RADIUS * (z.abs() < 1).double()
     total = torch.zeros_like(z, dtype=torch.complex128)
     for point in range(CIRCLE_POINTS):
@@ -80,34 +93,34 @@ def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 def _second_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """The second-order step."""
-    grow = single(torch.exp(z))
-    first = single(h * circle_mean(lambda z: (torch.exp(z) - 1) / z, z))
-    second = single(h * circle_mean(lambda z: (torch.exp(z) - 1 - z) / z**2, z))
+    """Return the second-order step; ``h`` is the length of the step times the mask of the modes."""
+    grow = to_complex64(torch.exp(z))
+    first = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1) / z, z))
+    second = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1 - z) / z**2, z))
 
     def step(u: Tensor) -> Tensor:
-        at_u = nonlinear(u)
-        a = torch.addcmul(grow * u, first, at_u)
-        return torch.addcmul(a, second, nonlinear(a).sub_(at_u))
+        n_u = nonlinear(u)
+        a = torch.addcmul(grow * u, first, n_u)
+        return torch.addcmul(a, second, nonlinear(a).sub_(n_u))
 
     return step
 
 
 def _fourth_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """The fourth-order step."""
-    grow, half = single(torch.exp(z)), single(torch.exp(z / 2))
-    q = single(h * circle_mean(lambda z: (torch.exp(z / 2) - 1) / z, z))
-    f1 = single(h * circle_mean(lambda z: (-4 - z + torch.exp(z) * (4 - 3 * z + z**2)) / z**3, z))
-    f2 = single(h * circle_mean(lambda z: 2 * (2 + z + torch.exp(z) * (z - 2)) / z**3, z))
-    f3 = single(h * circle_mean(lambda z: (-4 - 3 * z - z**2 + torch.exp(z) * (4 - z)) / z**3, z))
+    """Return the fourth-order step; ``h`` is the length of the step times the mask of the modes."""
+    grow, half = to_complex64(torch.exp(z)), to_complex64(torch.exp(z / 2))
+    q = to_complex64(h * circle_mean(lambda z: (torch.exp(z / 2) - 1) / z, z))
+    f1 = to_complex64(h * circle_mean(lambda z: (-4 - z + torch.exp(z) * (4 - 3 * z + z**2)) / z**3, z))
+    f2 = to_complex64(h * circle_mean(lambda z: 2 * (2 + z + torch.exp(z) * (z - 2)) / z**3, z))
+    f3 = to_complex64(h * circle_mean(lambda z: (-4 - 3 * z - z**2 + torch.exp(z) * (4 - z)) / z**3, z))
 
     def step(u: Tensor) -> Tensor:
         half_u = half * u
-        at_u = nonlinear(u)
-        a = torch.addcmul(half_u, q, at_u)
-        at_a = nonlinear(a)
-        at_b = nonlinear(half_u.addcmul_(q, at_a))
-        at_c = nonlinear((half * a).addcmul_(q, torch.sub(2 * at_b, at_u)))
-        return (grow * u).addcmul_(f1, at_u).addcmul_(f2, at_a.add_(at_b)).addcmul_(f3, at_c)
+        n_u = nonlinear(u)
+        a = torch.addcmul(half_u, q, n_u)
+        n_a = nonlinear(a)
+        n_b = nonlinear(half_u.addcmul_(q, n_a))
+        n_c = nonlinear((half * a).addcmul_(q, torch.sub(2 * n_b, n_u)))
+        return (grow * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
 
     return step

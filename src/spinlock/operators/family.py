@@ -1,7 +1,7 @@
 """A family of PDE operators: one equation with a few physical parameters on the periodic square [0, L)^2.
 
-An instance has one value of each parameter and is an :class:`~spinlock.operators.operator.Operator`. The methods
-:meth:`Family.stepper` and :meth:`Family.prepare` take the parameters of a batch of operators as an argument instead.
+An instance has one value of each parameter; it is an :class:`~spinlock.operators.operator.Operator`. The methods
+:meth:`Family.stepper` and :meth:`Family.prepare` instead get the parameters of a batch of operators as an argument.
 
 Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` grid points, ``P`` physical parameters.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from spinlock.operators.operator import Operator
 from spinlock.operators.rollout import Step
 
-Frame = Callable[[Tensor], Tensor]
+FrameMap = Callable[[Tensor], Tensor]
 """Map of states [B, M, C, H, W] float32 to the states one frame later."""
 
 
@@ -30,9 +30,9 @@ class Family(Operator):
     frame_time: ClassVar[float]
     """Time between two stored frames."""
     substeps: ClassVar[int]
-    """Steps of the integrator in one frame."""
+    """Number of integrator steps from one frame to the next."""
     order: ClassVar[int]
-    """Order of the integrator in time; 0 if the step is exact."""
+    """Order of the integrator in time, or 0 if the step is exact."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -57,13 +57,13 @@ class Family(Operator):
         return random_fields
 
     @abstractmethod
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """Return the map of one frame for a batch of operators.
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+        """Return the map from one frame to the next for a batch of operators.
 
         Parameters
         ----------
         physical
-            Parameters of the operators, [B, P] float64. The coefficients are computed in float64 on its device.
+            Parameters of the operators, [B, P] float64. The coefficients are computed in float64 on the same device.
         grid
             Numbers of grid points, (H, W).
 
@@ -74,13 +74,19 @@ class Family(Operator):
         """
 
     def columns(self, physical: Tensor) -> tuple[Tensor, ...]:
-        """Return each parameter as a tensor [B, 1, 1, 1, 1] that broadcasts against states."""
+        """Return each parameter as a float64 tensor [B, 1, 1, 1, 1], which broadcasts against states.
+
+        Raises
+        ------
+        ValueError
+            ``physical`` does not have the shape [B, P].
+        """
         if physical.shape[1:] != (len(self.parameters),):
             raise ValueError(f"{self.name}: physical is {tuple(physical.shape)}, not [B, {len(self.parameters)}]")
         return tuple(column.double().view(-1, 1, 1, 1, 1) for column in physical.unbind(1))
 
     def step_function(self, grid: tuple[int, int], device: torch.device) -> Step:
-        """Return the step function of this operator alone."""
+        """Return the step function of this operator."""
         advance = self.stepper(self._physical().to(device), grid)
         return lambda states, _: advance(states)
 
@@ -89,10 +95,10 @@ class Family(Operator):
         return self.prepare(random_fields, self._physical())
 
     def _physical(self) -> Tensor:
-        """The parameters of this operator, [1, P] float64."""
+        """Return the parameters of this operator, [1, P] float64."""
         return torch.tensor([[float(getattr(self, name)) for name in self.parameters]], dtype=torch.float64)
 
 
-def bounded(fields: Tensor, bound: float) -> Tensor:
-    """Return bound * tanh(fields / bound), which limits |u| to ``bound`` and leaves small values unchanged."""
-    return bound * torch.tanh(fields / bound)
+def soft_clip(fields: Tensor, limit: float) -> Tensor:
+    """Return limit * tanh(fields / limit), which limits |u| to ``limit`` and leaves small values almost unchanged."""
+    return limit * torch.tanh(fields / limit)

@@ -1,18 +1,18 @@
 """Initial conditions: random periodic fields with mean zero and a given standard deviation and wave number.
 
-The first three kinds are white noise times the square root of a spectrum P(k). P(k) is the mean square of a Fourier
-mode with wave number k in cycles per domain, and k0 is the characteristic wave number:
+The first three kinds are filtered white noise with a spectrum P(k). P(k) is the mean square of a Fourier mode with wave
+number k in cycles per domain, and k0 is the characteristic wave number:
 
-- power_law: P = (1 + (k / k0)^2)^-2, falling as k^-4;
+- power_law: P = (1 + (k / k0)^2)^-2, which decreases as k^-4;
 - gaussian: P = exp(-(k / k0)^2);
 - band_limited: P = 1 for k0 / sqrt 2 <= k <= k0 sqrt 2, else 0.
 
 The other kinds are sums of objects:
 
 - sinusoids: four plane waves with about k0 cycles;
-- fronts: the hyperbolic tangent of one plane wave with k0 / 2 cycles;
-- blobs: eight Gaussians of either sign;
-- spots: the union of eight discs.
+- fronts: the hyperbolic tangent of one plane wave with about k0 / 2 cycles, at least 1;
+- blobs: eight Gaussians with random signs;
+- spots: the union of eight disks with smooth edges.
 
 Finally each field is shifted and scaled so that its mean is 0 and its standard deviation is the amplitude.
 
@@ -28,13 +28,13 @@ import torch
 from torch import Tensor
 
 OBJECTS = 8
-"""Number of blobs or spots of one field; plane waves use the numbers of the first four objects."""
+"""Number of blobs or spots of one field; plane waves use the random numbers of the first four objects."""
 
 FRONT_STEEPNESS = 6.0
 """Factor of the plane wave inside the hyperbolic tangent."""
 
 EDGE = 0.2
-"""Width of the edge of a spot over its radius."""
+"""Width of the edge of a spot, relative to its radius."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,24 @@ class InitialDraws:
     uniform: Tensor
 
     @classmethod
-    def of(cls, streams: Sequence[np.random.Generator], shape: tuple[int, int, int, int]) -> "InitialDraws":
-        """Draw the numbers of B operators with one generator each; ``shape`` is (M, C, H, W).
+    def draw(cls, streams: Sequence[np.random.Generator], shape: tuple[int, int, int, int]) -> "InitialDraws":
+        """Draw the random numbers of B operators.
 
-        The numbers of an operator do not depend on its initial condition or on the other operators.
+        The random numbers of an operator do not depend on its initial condition or on the other operators.
+
+        Parameters
+        ----------
+        streams
+            One generator for each operator.
+        shape
+            (M, C, H, W).
         """
         white = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in streams])
         uniform = np.stack([rng.random((*shape[:2], OBJECTS, 4), dtype=np.float32) for rng in streams])
         return cls(torch.from_numpy(white), torch.from_numpy(uniform))
 
     def to(self, device: torch.device) -> "InitialDraws":
-        """Return the same numbers on a device."""
+        """Return the same random numbers on a device."""
         return InitialDraws(self.white.to(device), self.uniform.to(device))
 
 
@@ -87,7 +94,9 @@ def initial_fields(conditions: Sequence[str], amplitude: Tensor, wavenumber: Ten
     k0 = wavenumber.to(device, torch.float32).view(-1, 1, 1, 1, 1)
     fields = torch.zeros_like(draws.white)
     for condition in sorted(set(conditions)):
-        candidates = CONDITIONS[condition](k0, draws)  # all operators, so that no row depends on the other conditions
+        # The fields are computed for all operators, so that those of one operator do not depend on the other
+        # conditions.
+        candidates = CONDITIONS[condition](k0, draws)
         selected = torch.tensor([each == condition for each in conditions], device=device).view(-1, 1, 1, 1, 1)
         fields = torch.where(selected, candidates, fields)
     fields = fields - fields.mean((-2, -1), keepdim=True)
@@ -96,7 +105,17 @@ def initial_fields(conditions: Sequence[str], amplitude: Tensor, wavenumber: Ten
 
 
 def _filtered(k0: Tensor, draws: InitialDraws, root: Callable[[Tensor], Tensor]) -> Tensor:
-    """White noise times ``root``, the square root of the spectrum as a function of k / k0."""
+    """Return filtered white noise.
+
+    Parameters
+    ----------
+    k0
+        Characteristic wave numbers, [B, 1, 1, 1, 1].
+    draws
+        Random numbers of the operators.
+    root
+        Square root of the spectrum as a function of k / k0.
+    """
     white = draws.white
     height, width = white.shape[-2:]
     ky = torch.fft.fftfreq(height, 1 / height, device=white.device).view(-1, 1)
@@ -117,13 +136,13 @@ def _gaussian(k0: Tensor, draws: InitialDraws) -> Tensor:
 
 
 def _band_limited(k0: Tensor, draws: InitialDraws) -> Tensor:
-    """Random fields with the modes of one octave."""
-    # The limits are slightly wider than the octave, so that rounding does not exclude a mode on the limit.
+    """Random fields with the modes of one octave around k0."""
+    # The limits are slightly wider than the octave, so that rounding does not exclude a mode at a limit.
     return _filtered(k0, draws, lambda ratio: ((ratio > 0.707) & (ratio < 1.415)).to(ratio.dtype))
 
 
 def _plane_waves(k0: Tensor, uniform: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sine waves [B, M, C, O, H, W] in random directions, with integer wave numbers as close as possible to k0."""
+    """Return plane sine waves in random directions, [B, M, C, O, H, W], with rounded wave vectors of length k0."""
     x, y = _coordinates(size, uniform.device)
     angle = 2 * math.pi * uniform[..., 0]
     kx, ky = torch.round(k0[..., 0] * torch.cos(angle)), torch.round(k0[..., 0] * torch.sin(angle))
@@ -139,13 +158,13 @@ def _sinusoids(k0: Tensor, draws: InitialDraws) -> Tensor:
 
 
 def _fronts(k0: Tensor, draws: InitialDraws) -> Tensor:
-    """Stripes with steep sides."""
+    """Stripes with steep edges."""
     waves = _plane_waves((k0 / 2).clamp_min(1.0), draws.uniform[..., :1, :], _size(draws))
     return torch.tanh(FRONT_STEEPNESS * waves[..., 0, :, :])
 
 
 def _square_distance(draws: InitialDraws) -> Tensor:
-    """Squared periodic distance [B, M, C, O, H, W] to the center of each object, in units of the domain."""
+    """Return the squared periodic distance to the center of each object in domain lengths, [B, M, C, O, H, W]."""
     x, y = _coordinates(_size(draws), draws.uniform.device)
     dx, dy = x - draws.uniform[..., 0, None, None], y - draws.uniform[..., 1, None, None]
     return (dx - dx.round()).square() + (dy - dy.round()).square()
@@ -160,19 +179,19 @@ def _blobs(k0: Tensor, draws: InitialDraws) -> Tensor:
 
 
 def _spots(k0: Tensor, draws: InitialDraws) -> Tensor:
-    """Unions of eight discs."""
+    """Unions of eight disks."""
     radius = (0.3 / k0).unsqueeze(-1) * (0.75 + 0.5 * draws.uniform[..., 2, None, None])
     inside = torch.sigmoid((radius - _square_distance(draws).sqrt()) / (EDGE * radius))
     return inside.amax(-3)
 
 
 def _size(draws: InitialDraws) -> tuple[int, int]:
-    """The numbers of grid points (H, W)."""
+    """Return the numbers of grid points (H, W)."""
     return draws.white.shape[-2], draws.white.shape[-1]
 
 
 def _coordinates(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Coordinates x [1, W] and y [H, 1] of the grid points, in units of the domain."""
+    """Return the coordinates x [1, W] and y [H, 1] of the grid points in domain lengths."""
     height, width = size
     return (
         torch.arange(width, device=device, dtype=torch.float32)[None] / width,
@@ -189,4 +208,4 @@ CONDITIONS: dict[str, Callable[[Tensor, InitialDraws], Tensor]] = {
     "fronts": _fronts,
     "spots": _spots,
 }
-"""Functions of (k0, draws) by the name of the initial condition; they return fields that are not normalized."""
+"""Function of (k0, draws) for each initial condition; it returns fields that are not normalized yet."""

@@ -2,9 +2,9 @@
 
 The policies are autoregressive (a = 0, b = 1), residual (a = 1, b = dt) and convex (a = w, b = 1 - w). O consists of
 ``depth`` convolutions with circular padding. Each convolution but the last is followed by instance normalization
-(Ulyanov et al. 2016), a gain, a shift and GELU. The weights are normal with variance 1 / fan-in, so that O(u) is of
-order one. The normalization x / sqrt(var(x) + 1) leaves small fields almost unchanged, so that they may decay or grow,
-and limits large fields.
+(Ulyanov et al. 2016), multiplication by a gain, addition of a bias and GELU. The weights are normal with variance 1 /
+fan-in, so that O(u) is of order one. The normalization x / sqrt(var(x) + 1) leaves small fields almost unchanged, so
+that they can decay or grow, and it limits large fields.
 
 Letters: ``B`` operators of one architecture, ``M`` realizations, ``H`` x ``W`` grid points; there is one channel.
 """
@@ -27,10 +27,10 @@ CHANNELS = 1
 """Number of channels of the state of every neural operator."""
 
 SHIFT = 0.5
-"""Standard deviation of the shifts before the nonlinearity; without shifts O would be almost an odd function."""
+"""Standard deviation of the biases before the nonlinearity; without biases O would be almost an odd function."""
 
 SOFTNESS = 1.0
-"""Constant added to the variance in the normalization; a small constant would remove the scale of u."""
+"""Constant that is added to the variance in the normalization; with a small constant O would not depend on |u|."""
 
 POLICIES = ("autoregressive", "residual", "convex")
 """Names of the update policies."""
@@ -58,14 +58,18 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Weights:
-    """Random weights of B networks: per convolution ``kernels`` [B, out, in, k, k] and ``shifts`` [B, width]."""
+    """Random weights of B networks.
+
+    ``kernels`` are [B, out, in, k, k] for each convolution, ``shifts`` are the biases [B, width] of all but the last
+    one.
+    """
 
     kernels: tuple[Tensor, ...]
     shifts: tuple[Tensor, ...]
 
     @classmethod
-    def of(cls, architecture: Architecture, streams: Sequence[np.random.Generator]) -> "Weights":
-        """Draw the weights of B networks with one generator for each."""
+    def draw(cls, architecture: Architecture, streams: Sequence[np.random.Generator]) -> "Weights":
+        """Draw the weights of B networks, each with its own generator."""
         layers: list[list[Tensor]] = []
         for rng in streams:
             normals = [rng.standard_normal(shape, dtype=np.float32) for shape in architecture.shapes]
@@ -77,7 +81,7 @@ class Weights:
 
 
 class NeuralOperators:
-    """B networks of one architecture as grouped convolutions with one group per operator.
+    """B neural operators of one architecture, computed by grouped convolutions with one group per operator.
 
     Parameters
     ----------
@@ -85,29 +89,31 @@ class NeuralOperators:
         Random weights of the networks.
     gain
         Factor before the nonlinearity, [B].
-    keep, take
+    state_factor, network_factor
         Factors a and b of the update, [B] each.
     device
         Device of the computation.
     """
 
-    def __init__(self, weights: Weights, gain: Tensor, keep: Tensor, take: Tensor, device: torch.device) -> None:
+    def __init__(
+        self, weights: Weights, gain: Tensor, state_factor: Tensor, network_factor: Tensor, device: torch.device
+    ) -> None:
         self._kernels = [kernel.flatten(0, 1).to(device) for kernel in weights.kernels]
         self._shifts = [shift.reshape(1, -1, 1, 1).to(device) for shift in weights.shifts]
         self._gain = [
             gain.to(device, torch.float32).repeat_interleave(shift.shape[1]).reshape(1, -1, 1, 1)
             for shift in weights.shifts
         ]
-        self._keep = keep.to(device, torch.float32).view(-1, 1, 1, 1, 1)
-        self._take = take.to(device, torch.float32).view(-1, 1, 1, 1, 1)
+        self._state_factor = state_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
+        self._network_factor = network_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
         self._num_operators = len(gain)
 
     def __call__(self, fields: Tensor) -> Tensor:
         """Return the fields [B, M, 1, H, W] after one step without noise."""
-        return self._keep * fields + self._take * self._network(fields)
+        return self._state_factor * fields + self._network_factor * self._network(fields)
 
     def _network(self, fields: Tensor) -> Tensor:
-        """O(u) of all operators, [B, M, 1, H, W]."""
+        """Return O(u) of all operators, [B, M, 1, H, W]."""
         values = fields.transpose(0, 1).flatten(1, 2)  # [M, B, H, W]
         for layer, kernel in enumerate(self._kernels):
             if layer:
@@ -120,13 +126,35 @@ class NeuralOperators:
         return values.transpose(0, 1).contiguous()
 
 
-def mixing(policy: str, step: float, weight: float) -> tuple[float, float]:
-    """Return the factors (a, b) of a policy; ``step`` is dt of residual, ``weight`` is w of convex."""
+def policy_factors(policy: str, step: float, weight: float) -> tuple[float, float]:
+    """Return the factors (a, b) of the update u' = a u + b O(u).
+
+    Parameters
+    ----------
+    policy
+        One of :data:`POLICIES`.
+    step
+        dt of the residual policy.
+    weight
+        w of the convex policy.
+    """
     return {"autoregressive": (0.0, 1.0), "residual": (1.0, step), "convex": (weight, 1 - weight)}[policy]
 
 
 def draw_noise(seed: int, indices: Sequence[int], step: int, fields: Tensor) -> Tensor:
-    """Draw standard normal noise of one step for the operators with the given numbers; like ``fields``, [B, ...]."""
+    """Draw the standard normal noise of one step.
+
+    Parameters
+    ----------
+    seed
+        Seed of the dataset.
+    indices
+        Numbers of the B operators.
+    step
+        Number of the step.
+    fields
+        Fields [B, ...], whose shape and device the noise has.
+    """
     normals = [
         stream(seed, index, Purpose.NOISE, step).standard_normal(fields.shape[1:], dtype=np.float32)
         for index in indices
@@ -147,7 +175,7 @@ class NeuralOperator(Operator):
     kernel
         Kernel size in grid points, odd.
     gain
-        Factor before the nonlinearity; below 1 O is nearly linear, above 1 strongly nonlinear.
+        Factor before the nonlinearity. For values below 1 O is nearly linear, above 1 it is strongly nonlinear.
     policy
         ``autoregressive`` (u' = O(u)), ``residual`` (u' = u + step O(u)) or ``convex``
         (u' = weight u + (1 - weight) O(u)).
@@ -160,7 +188,8 @@ class NeuralOperator(Operator):
     seed
         Seed of the weights and of the noise.
     index
-        Number of the operator; with the seed and the parameters of a dataset, the weights are those of the dataset.
+        Number of the operator. With the seed and the parameters of this operator of a dataset, the weights are those of
+        the dataset.
     """
 
     name = "neural"
@@ -190,17 +219,23 @@ class NeuralOperator(Operator):
                 raise DataError(f"{name} is {getattr(self, name)!r}", where=type(self).__name__, expected=expected)
 
     def step_function(self, grid: tuple[int, int], device: torch.device) -> Step:
-        """Return the step function; the noise depends on the number of the step."""
+        """Return the step function; the noise depends on the number of the step.
+
+        Raises
+        ------
+        DataError
+            The grid is smaller than the kernel.
+        """
         if min(grid) < self.kernel:
             where = type(self).__name__
             raise DataError(
                 f"the grid has {grid[0]} x {grid[1]} points", where=where, expected=f"{self.kernel} or more"
             )
         architecture = Architecture(self.depth, self.width, self.kernel)
-        weights = Weights.of(architecture, [stream(self.seed, self.index, Purpose.WEIGHTS)])
-        keep, take = mixing(self.policy, self.step, self.weight)
+        weights = Weights.draw(architecture, [stream(self.seed, self.index, Purpose.WEIGHTS)])
+        state_factor, network_factor = policy_factors(self.policy, self.step, self.weight)
         gain = torch.tensor([self.gain], dtype=torch.float64)
-        network = NeuralOperators(weights, gain, torch.tensor([keep]), torch.tensor([take]), device)
+        network = NeuralOperators(weights, gain, torch.tensor([state_factor]), torch.tensor([network_factor]), device)
 
         def advance(fields: Tensor, index: int) -> Tensor:
             advanced = network(fields)

@@ -1,4 +1,4 @@
-"""A single operator: draw an initial state and roll it out.
+"""The base class of operators: draw an initial state, and roll it out.
 
 The classes of :mod:`spinlock.operators.pde` and :class:`~spinlock.operators.neural.NeuralOperator` are operators with
 fixed parameters. Their rollout uses the same step functions as the batched computation of ``spinlock generate``.
@@ -30,17 +30,18 @@ class Operator(ABC):
     """The base class of all operators; a subclass is a dataclass whose fields are the parameters."""
 
     name: ClassVar[str]
+    """Name of the family in configurations and datasets."""
     channels: ClassVar[int]
     """Number of channels of a state, C."""
 
     def __new__(cls, *arguments: object, **parameters: object) -> Self:
-        """Refuse unknown parameters with an error that lists the known ones."""
+        """Raise an error that lists the valid parameters if a parameter is unknown."""
         names = [field.name for field in fields(cls)]
         unknown = [name for name in parameters if name not in names]
         if unknown:
             close = difflib.get_close_matches(unknown[0], names, n=1)
             raise DataError(
-                f"there is no parameter {unknown[0]}",
+                f"unknown parameter {unknown[0]}",
                 where=cls.__name__,
                 expected=", ".join(names),
                 remedy=f"did you mean {close[0]}?" if close else "",
@@ -48,7 +49,7 @@ class Operator(ABC):
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        """Check that every parameter that is declared as a number is finite."""
+        """Check that every numeric parameter is a finite number."""
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(field.default, str):
@@ -92,8 +93,8 @@ class Operator(ABC):
         count
             Number of states, B; None for a single state.
         index
-            Number of the operator in a dataset. With the seed and the parameters of the dataset and ``count`` equal to
-            its number of realizations, the states are those of the dataset.
+            Number of the operator in a dataset. If the seed and the parameters are those of the dataset, and ``count``
+            is its number of realizations, the states are those of the dataset.
 
         Returns
         -------
@@ -114,7 +115,7 @@ class Operator(ABC):
             raise DataError(f"wavenumber is {wavenumber}", where=where, expected=f"1 to {grid / 4:g} on this grid")
         if count is not None and count < 1:
             raise DataError(f"count is {count}", where=where, expected="a positive number of states, or None")
-        draws = InitialDraws.of([stream(seed, index, Purpose.INITIAL)], (count or 1, self.channels, grid, grid))
+        draws = InitialDraws.draw([stream(seed, index, Purpose.INITIAL)], (count or 1, self.channels, grid, grid))
         size, waves = (torch.tensor([value], dtype=torch.float64) for value in (amplitude, wavenumber))
         states: NDArray[np.float32] = self.to_states(initial_fields([condition], size, waves, draws))[0].numpy()
         return states[0] if count is None else states
@@ -137,15 +138,15 @@ class Operator(ABC):
         Returns
         -------
         Tensor or ndarray of float32
-            Frames [T, C, H, W], or [B, T, C, H, W] for several initial states. A tensor gives a tensor, an array gives
-            an array.
+            Frames [T, C, H, W], or [B, T, C, H, W] for several initial states; a tensor if ``u0`` is a tensor, else an
+            array.
 
         Raises
         ------
         DataError
-            ``u0`` has a wrong shape or type or values that are not finite, or ``steps`` is below 1.
+            ``u0`` has a wrong shape, a wrong type, or values that are not finite or too large, or ``steps`` is below 1.
         RunError
-            The solution left the range of float32 fields.
+            The solution diverges: |u| exceeds :data:`~spinlock.features.run.MAX_SIZE`.
         """
         if steps < 1:
             raise DataError(f"steps is {steps}", where=type(self).__name__, expected="1 or more frames")
@@ -164,7 +165,7 @@ class Operator(ABC):
         return frames if isinstance(u0, Tensor) else frames.numpy()
 
     def _check_states(self, u0: Tensor | NDArray[Any]) -> Tensor:
-        """The initial states as [1, B, C, H, W] float32."""
+        """Return the initial states as [1, B, C, H, W] float32, after a check."""
         where = type(self).__name__
         values = u0 if isinstance(u0, Tensor) else np.asarray(u0)
         shape = tuple(values.shape)

@@ -1,7 +1,7 @@
 """Rollouts: T frames u_{t+1} = step(u_t) of M realizations of B operators, and short probe runs.
 
-A run that is no longer finite, or that exceeds the bound, is marked and repeats its last good frame; the other runs
-continue. An initial state beyond the bound is clipped and counts as a failure of the first step.
+A run diverges when |u| is not finite or exceeds the bound. It is then marked and repeats its last valid frame; the
+other runs continue. An initial state beyond the bound is clipped, and the run counts as diverged in the first step.
 
 Letters: ``B`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points, ``S`` probe steps,
 ``E`` perturbations, ``G`` scales.
@@ -14,21 +14,29 @@ import torch
 from torch import Tensor
 
 Step = Callable[[Tensor, int], Tensor]
-"""Map of fields [B, M, C, H, W] and the number of the step, which selects the noise, to the fields one step later."""
+"""Function of fields [B, M, C, H, W] and the number of the step, which selects the noise; returns the next fields."""
 
 PROBE_STEPS = 8
 """Number of steps of a probe run, S."""
 
 EPSILONS = (1e-3, 1e-2, 1e-1)
-"""Sizes of the perturbations relative to the root mean square of the first frame."""
+"""Root mean squares of the perturbations relative to that of the first frame."""
 
 SCALES = (0.5, 2.0)
-"""Factors of the first frame in the runs that probe linearity."""
+"""Factors of the first frame in the probe runs that measure linearity."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """``frames`` [B, M, T, C, H, W] and ``blow_up`` [B, M] int32: the step that failed, from 1 on, or 0."""
+    """Frames of all runs.
+
+    Attributes
+    ----------
+    frames
+        [B, M, T, C, H, W].
+    blow_up
+        Step in which a run diverged, counted from 1, or 0, [B, M] int32.
+    """
 
     frames: Tensor
     blow_up: Tensor
@@ -36,7 +44,17 @@ class Rollout:
 
 @dataclass(frozen=True)
 class ProbeRuns:
-    """``base`` [B, M, S + 1, C, H, W], ``perturbed`` [B, M, E, S + 1, ...] and ``scaled`` [B, M, G, S + 1, ...]."""
+    """Probe runs.
+
+    Attributes
+    ----------
+    base
+        Runs from the first frame, [B, M, S + 1, C, H, W].
+    perturbed
+        Runs from the perturbed first frame, [B, M, E, S + 1, C, H, W].
+    scaled
+        Runs from the scaled first frame, [B, M, G, S + 1, C, H, W].
+    """
 
     base: Tensor
     perturbed: Tensor
@@ -55,7 +73,7 @@ def roll_out(step: Step, start: Tensor, steps: int, *, warmup: int, bound: float
     steps
         Number of frames, T.
     warmup
-        Number of steps before the first frame; with 0 the first frame is ``start``.
+        Number of steps before the first frame. If it is 0, the first frame is ``start``.
     bound
         Maximum |u|.
 
@@ -82,7 +100,7 @@ def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: 
     step
         Map of the fields to those one step later.
     frames
-        Frames of the rollout, [B, M, T, C, H, W]; u0 is the first frame. The probes use the same noise.
+        Frames of the rollout, [B, M, T, C, H, W]; u0 is the first frame. The probes use the noise of the rollout.
     direction
         Perturbation xi with root mean square 1, [B, M, C, H, W].
     warmup
@@ -111,7 +129,7 @@ def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: 
 
 
 class _BoundedRun:
-    """Fields that advance while they are finite and within the bound; a failed run keeps its last good frame."""
+    """Runs that advance while they are finite and within the bound; a diverged run keeps its last valid frame."""
 
     def __init__(self, step: Step, start: Tensor, bound: float) -> None:
         self._step = step
@@ -124,11 +142,11 @@ class _BoundedRun:
         """Take one step with the noise of step ``index``."""
         self._num_steps += 1
         advanced = self._step(self.fields, index)
-        fails = ~self._within(advanced) & (self.blow_up == 0)
-        self.blow_up = torch.where(fails, self._num_steps, self.blow_up)
-        is_good = (self.blow_up == 0)[..., None, None, None]
-        self.fields = torch.where(is_good, advanced, self.fields)
+        diverges = ~self._within(advanced) & (self.blow_up == 0)
+        self.blow_up = torch.where(diverges, self._num_steps, self.blow_up)
+        is_valid = (self.blow_up == 0)[..., None, None, None]
+        self.fields = torch.where(is_valid, advanced, self.fields)
 
     def _within(self, fields: Tensor) -> Tensor:
-        """Whether each run is within the bound, [B, M]; false for NaN."""
+        """Return whether each run is within the bound, [B, M]; it is false for NaN."""
         return fields.abs().amax((-3, -2, -1)) <= self._bound

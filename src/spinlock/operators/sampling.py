@@ -1,9 +1,10 @@
-"""Stratified sampling of operators: the number of an operator decides its stratum, a Sobol point its parameters.
+"""Stratified sampling of operators: number i determines the stratum of an operator, a Sobol point its parameters.
 
-Operator i is neural if floor((i + 1) f) > floor(i f) with the neural fraction f. The other operators cycle through the
-families, and the neural operators cycle through the policies. The r-th operator of a stratum has the r-th point of the
-scrambled Sobol sequence of this stratum (``scipy.stats.qmc``: linear matrix scramble and digital shift, Matousek 1998).
-Therefore operator i depends on the seed and i alone, and a small sample is the beginning of a larger one.
+Operator i is neural if floor((i + 1) f) > floor(i f), where f is the fraction of neural operators. The other operators
+cycle through the families, and the neural operators cycle through the policies. The r-th operator of a stratum has the
+r-th point of the scrambled Sobol sequence of this stratum (``scipy.stats.qmc``: linear matrix scramble and digital
+shift, Matousek 1998). Therefore operator i depends only on the seed and on i, and a small sample is the beginning of a
+larger one.
 
 Letters: ``N`` operators, ``P`` parameters of all strata together, ``d`` parameters of one stratum, ``n`` operators of
 one stratum.
@@ -23,7 +24,7 @@ from spinlock.operators.draws import text_seed
 Floats = NDArray[np.float64]
 
 NEURAL = "neural"
-"""Name of the family of all neural operators."""
+"""Name of the family that contains all neural operators."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Choice:
     options: tuple[float, ...]
 
     def cell(self, unit: Floats) -> NDArray[np.int64]:
-        """Return the index of the option for numbers in the unit interval."""
+        """Return the index of the option for each number in the unit interval."""
         return np.minimum((unit * len(self.options)).astype(np.int64), len(self.options) - 1)
 
     def at(self, unit: Floats) -> Floats:
-        """Return the option for numbers in the unit interval."""
+        """Return the option for each number in the unit interval."""
         return np.asarray(self.options, dtype=np.float64)[self.cell(unit)]
 
 
@@ -71,7 +72,7 @@ class Stratum:
 
     @property
     def name(self) -> str:
-        """The name of the kind, such as ``burgers`` or ``neural residual``."""
+        """Name of the stratum, such as ``burgers`` or ``neural residual``."""
         return f"{self.family} {self.policy}".strip()
 
 
@@ -88,7 +89,7 @@ class Operators:
     rank
         Rank of each operator in its stratum, [N].
     points
-        Points of the unit cube, [n, d] for each stratum.
+        Points of the unit cube, one array [n, d] for each stratum.
     """
 
     strata: tuple[Stratum, ...]
@@ -118,7 +119,7 @@ class Operators:
         return parameter.at(self.points[stratum][:, column])
 
     def tables(self) -> tuple[Floats, Floats]:
-        """Return the unit-cube values and the physical values, [N, P] each; NaN for parameters of other strata.
+        """Return the unit-cube values and the physical values, [N, P] each, with NaN for parameters of other strata.
 
         The unit-cube value of a choice is the middle of its cell.
         """
@@ -160,12 +161,12 @@ def sample(strata: Sequence[Stratum], neural_fraction: float, seed: int, count: 
     numbers = np.arange(count + 1, dtype=np.int64)
     num_neural = numbers * fraction.numerator // fraction.denominator  # among the first 0, 1, ..., N operators
     is_neural = np.diff(num_neural) > 0
-    turn = np.where(is_neural, num_neural[:-1], numbers[:-1] - num_neural[:-1])
+    position = np.where(is_neural, num_neural[:-1], numbers[:-1] - num_neural[:-1])  # among the neural or PDE operators
     stratum, rank = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     for mask, kinds in ((is_neural, neural), (~is_neural, pde)):
         if mask.any():
-            stratum[mask] = np.asarray(kinds)[turn[mask] % len(kinds)]
-            rank[mask] = turn[mask] // len(kinds)
+            stratum[mask] = np.asarray(kinds)[position[mask] % len(kinds)]
+            rank[mask] = position[mask] // len(kinds)
     points = tuple(
         sobol_points(len(each.parameters), int((stratum == number).sum()), text_seed(seed, each.name))
         for number, each in enumerate(strata)
@@ -174,7 +175,22 @@ def sample(strata: Sequence[Stratum], neural_fraction: float, seed: int, count: 
 
 
 def sobol_points(dimensions: int, count: int, seed: np.random.SeedSequence) -> Floats:
-    """Return the first ``count`` points [count, d] of a scrambled Sobol sequence; the draws are a power of two."""
+    """Return the first points of a scrambled Sobol sequence.
+
+    Parameters
+    ----------
+    dimensions
+        Number of dimensions d.
+    count
+        Number of points. A power of two is drawn, because the sequence is balanced for powers of two.
+    seed
+        Seed of the scrambling.
+
+    Returns
+    -------
+    ndarray
+        Points of the unit cube, [count, d].
+    """
     if not count or not dimensions:
         return np.empty((count, dimensions))
     sequence = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))

@@ -1,8 +1,8 @@
-"""Fourier modes exp(i k.x) of the periodic square, the transforms, and the modes that are free of aliasing.
+"""Fourier modes exp(i k.x) of the periodic square, Fourier transforms, and dealiasing.
 
-A product of d fields with wave numbers up to K has wave numbers up to d K. On N points these alias to |k| <= K unless
-N - d K > K. Therefore the modes |n| < N / (d + 1) are kept: two thirds of the modes along each axis for a quadratic
-nonlinearity (Orszag 1971), half of them for a cubic one.
+A product of d fields with wave numbers up to K has wave numbers up to d K. On N points these are aliased to |k| <= K
+unless N - d K > K. Therefore the modes with |n| < N / (d + 1) are kept: two thirds of the modes along each axis for a
+quadratic nonlinearity (Orszag 1971), and half of them for a cubic one.
 
 Letters: ``...`` any leading dimensions, ``H`` x ``W`` points, ``V`` = W / 2 + 1 for real fields, W for complex ones.
 """
@@ -23,7 +23,7 @@ class Modes:
     grid
         Numbers of grid points (H, W).
     is_real
-        Whether the fields are real; then only half of the modes are stored.
+        Whether the fields are real. In this case only half of the modes are stored.
     domain
         Side length of the square.
     x, y
@@ -51,7 +51,7 @@ class Modes:
         return cls(grid, is_real, domain, unit * odd_x, unit * odd_y, square)
 
     def kept(self, degree: int) -> Tensor:
-        """Return the mask [H, V] float64 of the modes that a nonlinearity of this polynomial degree does not alias."""
+        """Return the mask of the modes that are kept for a nonlinearity of this polynomial degree, [H, V] float64."""
         along_y, along_x = _cycles(self.grid, self.is_real, self.square.device)
         inside = (along_y.abs() * (degree + 1) < self.grid[0]) & (along_x.abs() * (degree + 1) < self.grid[1])
         return inside.to(torch.float64)
@@ -68,7 +68,7 @@ class Modes:
 
 
 def _cycles(grid: tuple[int, int], is_real: bool, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Wave numbers in cycles per domain, [H, 1] along y and [1, V] along x."""
+    """Return the wave numbers in cycles per domain, [H, 1] along y and [1, V] along x."""
     height, width = grid
     frequencies = torch.fft.rfftfreq if is_real else torch.fft.fftfreq
     along_y = torch.fft.fftfreq(height, 1 / height, dtype=torch.float64, device=device)
@@ -76,6 +76,6 @@ def _cycles(grid: tuple[int, int], is_real: bool, device: torch.device) -> tuple
     return along_y.view(-1, 1).round(), along_x.view(1, -1).round()
 
 
-def single(values: Tensor) -> Tensor:
-    """Convert coefficients to complex64, the type of the spectra, so that products need no conversion."""
+def to_complex64(values: Tensor) -> Tensor:
+    """Convert coefficients to complex64, the type of the spectra, so that products with spectra need no conversion."""
     return values.to(torch.complex64)

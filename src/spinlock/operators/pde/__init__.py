@@ -29,7 +29,7 @@ FAMILIES: dict[str, Family] = {
         Wave(),
     )
 }
-"""One operator of each family by the name of the family; batched computations pass the parameters as a tensor."""
+"""One operator of each family, by name. Batched computations pass the parameters to its methods as a tensor."""
 
 __all__ = [
     "FAMILIES",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.operators.family import Family, Frame
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.family import Family, FrameMap
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +22,10 @@ class AdvectionDiffusion(Family):
     Parameters
     ----------
     diffusivity
-        D. A mode with n cycles decays in a time of 1 / (D n^2). Below 0.01 long waves travel almost unchanged; at 0.1
-        only modes with one or two cycles remain after 64 frames.
+        Diffusivity D. A mode with n cycles per domain decays in a time of 1 / (D n^2). For D below 0.01 long waves move
+        almost unchanged. For D = 0.1 only modes with one or two cycles remain after 64 frames.
     velocity_x
-        Component of c along x; at speed 1 a field crosses the square in 63 frames.
+        Component of c along x. With speed 1 a field crosses the square in 63 frames.
     velocity_y
         Component of c along y.
     """
@@ -41,10 +41,10 @@ class AdvectionDiffusion(Family):
     velocity_x: float = 1.0
     velocity_y: float = 0.5
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """Return the map of one frame, a multiplication in Fourier space."""
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+        """Return the map from one frame to the next, a multiplication in Fourier space."""
         diffusivity, velocity_x, velocity_y = self.columns(physical)
         modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
         rate = torch.complex(-diffusivity * modes.square, -(velocity_x * modes.x + velocity_y * modes.y))
-        factor = single(torch.exp(rate * self.frame_time))
+        factor = to_complex64(torch.exp(rate * self.frame_time))
         return lambda states: modes.fields(modes.spectrum(states) * factor)

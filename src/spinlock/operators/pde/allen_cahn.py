@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import bounded
+from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
 from spinlock.operators.spectral import Modes
 
@@ -15,16 +15,18 @@ from spinlock.operators.spectral import Modes
 class AllenCahn(Semilinear):
     """Allen-Cahn equation, u_t = D lap u + a u - u^3 + f, on the square of side 2 pi; one channel, the order parameter.
 
-    Two phases separate, and their domains coarsen.
+    Two phases separate, and their domains grow (coarsening).
 
     Parameters
     ----------
     diffusivity
-        D. The width of interfaces is sqrt(2 D / a); a curved interface moves at D times its curvature.
+        Diffusivity D. The width of interfaces is sqrt(2 D / a), and the speed of a curved interface is D times its
+        curvature.
     growth
-        a. Below 0 fields decay. Above 0 they separate into the phases +-sqrt(a), faster for larger values.
+        Growth rate a. For a < 0 fields decay. For a > 0 they separate into the phases +-sqrt(a), faster for larger a.
     tilt
-        f. It favors one phase. Above 2 (a / 3)^1.5 the other phase does not exist, and fronts cross the whole square.
+        Constant f, which favors one phase. For |f| above 2 (a / 3)^1.5 the other phase does not exist, and fronts cross
+        the whole square.
     """
 
     name = "allen_cahn"
@@ -39,8 +41,8 @@ class AllenCahn(Semilinear):
     tilt: float = 0.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound the fields by 1.5."""
-        return bounded(random_fields, 1.5)
+        """Limit |u| to 1.5."""
+        return soft_clip(random_fields, 1.5)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """Return -D |k|^2 + a."""

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import bounded
+from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +21,12 @@ class Burgers(Semilinear):
     Parameters
     ----------
     viscosity
-        D. If a |u| / D is above about 30, fronts steepen into shocks, which merge; below 3 fields only decay.
+        Viscosity D. If a |u| / D is above about 30, fronts become shocks, which merge. If it is below 3, fields only
+        decay.
     advection
-        a. Fronts steepen at a rate proportional to it.
+        Coefficient a of the advection. The rate at which fronts steepen is proportional to a.
     drag
-        r. If it is larger than a |grad u|, fields decay before a shock can form.
+        Drag coefficient r. If r > a |grad u|, fields decay before a shock can form.
     """
 
     name = "burgers"
@@ -40,8 +41,8 @@ class Burgers(Semilinear):
     drag: float = 0.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound the fields by 2."""
-        return bounded(random_fields, 2.0)
+        """Limit the absolute value of each velocity component to 2."""
+        return soft_clip(random_fields, 2.0)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """Return -D |k|^2 - r."""
@@ -51,7 +52,7 @@ class Burgers(Semilinear):
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
         """Return -(a / 2) (d/dx (u u, u v) + d/dy (u v, v v))."""
         _, advection, _ = self.columns(physical)
-        along_x, along_y = single(-0.5j * advection * modes.x), single(-0.5j * advection * modes.y)
+        along_x, along_y = to_complex64(-0.5j * advection * modes.x), to_complex64(-0.5j * advection * modes.y)
 
         def advect(spectrum: Tensor) -> Tensor:
             u, v = modes.fields(spectrum).chunk(2, dim=2)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import bounded
-from spinlock.operators.pde.semilinear import Semilinear, smoothed
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.family import soft_clip
+from spinlock.operators.pde.semilinear import Semilinear, smooth
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,13 @@ class CahnHilliard(Semilinear):
     Parameters
     ----------
     mobility
-        M. It sets the time scale.
+        Mobility M, which determines the time scale.
     gradient_energy
-        K. The width of interfaces is sqrt(2 K); patterns start with the wavelength 2 pi sqrt(2 K / (1 - 3 m^2)).
+        Gradient energy K. The width of interfaces is sqrt(2 K). The fastest growing wavelength is
+        2 pi sqrt(2 K / (1 - 3 m^2)).
     composition
-        m. Labyrinths form near 0 and droplets near +-0.5; above 0.58 the mixture is stable and u decays.
+        Mean composition m. Labyrinths form near 0 and droplets near +-0.5. For |m| above 0.58 the mixture is stable and
+        u decays.
     """
 
     name = "cahn_hilliard"
@@ -44,30 +46,30 @@ class CahnHilliard(Semilinear):
     composition: float = 0.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound 0.4 times the fields by 0.8, and smooth them over a time of 0.05 with -M K lap^2 alone."""
+        """Multiply the fields by 0.4, limit |u| to 0.8, and smooth them by u_t = -M K lap^2 u for a time of 0.05."""
         grid = (random_fields.shape[-2], random_fields.shape[-1])
         modes = Modes.of(grid, self.domain, is_real=True, device=random_fields.device)
         mobility, gradient_energy, _ = self.columns(physical)
         decay = 0.05 * mobility * gradient_energy * modes.square**2
-        return smoothed(bounded(0.4 * random_fields, 0.8), modes, decay)
+        return smooth(soft_clip(0.4 * random_fields, 0.8), modes, decay)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """Return -M |k|^2 (1 + K |k|^2).
 
-        The term -M |k|^2 is subtracted again in N; it keeps long steps stable between the phases and at interfaces.
+        The term -M |k|^2 is subtracted again in N. With it long time steps are stable.
         """
         mobility, gradient_energy, _ = self.columns(physical)
         return -mobility * modes.square * (1 + gradient_energy * modes.square)
 
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
-        """Return M lap((3 m^2 - 2) u + 3 m u^2 + u^3), which compensates the additional term of L."""
+        """Return M lap((3 m^2 - 2) u + 3 m u^2 + u^3), which includes minus the additional term of L."""
         mobility, _, composition = self.columns(physical)
-        laplacian = single(-mobility * modes.square)
+        laplacian = to_complex64(-mobility * modes.square)
         m = composition.float()
-        slope, bend = 3 * m**2 - 2, 3 * m
+        first, second = 3 * m**2 - 2, 3 * m  # coefficients of u and u^2
 
-        def mix(spectrum: Tensor) -> Tensor:
+        def chemical_potential(spectrum: Tensor) -> Tensor:
             u = modes.fields(spectrum)
-            return modes.spectrum(((u + bend) * u + slope) * u).mul_(laplacian)
+            return modes.spectrum(((u + second) * u + first) * u).mul_(laplacian)
 
-        return mix
+        return chemical_potential

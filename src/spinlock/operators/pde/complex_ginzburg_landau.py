@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import Frame, bounded
+from spinlock.operators.family import FrameMap, soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,13 @@ class ComplexGinzburgLandau(Semilinear):
     Parameters
     ----------
     growth
-        m. Below 0 fields decay; above 0 |A| approaches sqrt(m), and phases rotate with the frequency b m.
+        Growth rate m. For m < 0 fields decay. For m > 0 |A| approaches sqrt(m), and the phase rotates with the
+        frequency b m.
     dispersion
-        a. If a and b are 0, defects only merge; with other values they become spirals.
+        Linear dispersion a. If a = b = 0, defects only annihilate; otherwise they emit spiral waves.
     shear
-        b. Where 1 + a b < 0 no plane wave is stable (Benjamin and Feir 1967), and phases or defects are chaotic.
+        Nonlinear dispersion b. If 1 + a b < 0, no plane wave is stable (Benjamin and Feir 1967), and the solutions are
+        chaotic.
     """
 
     name = "complex_ginzburg_landau"
@@ -39,11 +41,11 @@ class ComplexGinzburgLandau(Semilinear):
     shear: float = 1.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound each field by 1."""
-        return bounded(random_fields, 1.0)
+        """Limit the absolute values of the real and the imaginary part to 1."""
+        return soft_clip(random_fields, 1.0)
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """Return the map of one frame, which treats A as one complex field."""
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+        """Return the map from one frame to the next, which treats A as one complex field."""
         modes = Modes.of(grid, self.domain, is_real=False, device=physical.device)
         advance = self.spectral_stepper(physical, modes)
 
@@ -61,7 +63,7 @@ class ComplexGinzburgLandau(Semilinear):
 
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
         """Return -(1 + i b) |A|^2 A."""
-        shear = single(-(1 + 1j * self.columns(physical)[2]))
+        shear = to_complex64(-(1 + 1j * self.columns(physical)[2]))
 
         def rate(amplitude: Tensor) -> Tensor:
             power = amplitude.real.square() + amplitude.imag.square()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import bounded
+from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
 from spinlock.operators.spectral import Modes
 
@@ -20,13 +20,17 @@ class FitzHughNagumo(Semilinear):
     Parameters
     ----------
     timescale
-        e. Small values give sharp fronts with long tails; v follows u in a time of about 1 / e.
+        Rate e of the inhibitor; v follows u in a time of about 1 / e. For small e waves have sharp fronts and long
+        tails.
     recovery
-        g. Below 1 there is one uniform steady state; above 1 and for small b there are two stable ones.
+        Coefficient g of the recovery. There is one uniform steady state for g < 1. For g > 1 and small b there are two
+        stable steady states.
     threshold
-        b. Near 0 and for small g the steady state u = 0 oscillates; if |u| > 1 / sqrt(3) there, it is only excitable.
+        Constant b. For b near 0 and small g the steady state is unstable and u oscillates. If |u| > 1 / sqrt(3) in the
+        steady state, the medium is excitable instead.
     inhibitor_diffusivity
-        D. Below 1 there are waves and spirals, well above 1 stationary spots and stripes.
+        Diffusivity D of the inhibitor. Waves and spirals form for D < 1, and stationary spots and stripes for D well
+        above 1.
     """
 
     name = "fitzhugh_nagumo"
@@ -42,8 +46,8 @@ class FitzHughNagumo(Semilinear):
     inhibitor_diffusivity: float = 1.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound the fields by 1.2, and divide the inhibitor by 3."""
-        return bounded(random_fields, 1.2) * random_fields.new_tensor([1.0, 1 / 3]).view(2, 1, 1)
+        """Limit |u| and |v| to 1.2, and divide v by 3."""
+        return soft_clip(random_fields, 1.2) * random_fields.new_tensor([1.0, 1 / 3]).view(2, 1, 1)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """Return 1 - |k|^2 and -D |k|^2 - e g."""

@@ -14,19 +14,20 @@ from spinlock.operators.spectral import Modes
 class GrayScott(Semilinear):
     """Gray-Scott reaction, u_t = D lap u - u v^2 + F (1 - u), v_t = (D / R) lap v + u v^2 - (F + k) v.
 
-    The square has the side 0.5. The channels are the consumed substrate 1 - u and the activator v; both are 0 at rest.
+    The side of the square is 0.5. The channels are the consumed substrate 1 - u and the activator v. Both are 0 in the
+    uniform state without activator.
 
     Parameters
     ----------
     feed
-        F. A uniform state with v > 0 exists if F > 4 (F + k)^2.
+        Feed rate F. A uniform state with v > 0 exists if F > 4 (F + k)^2.
     kill
-        k. Near the limit of that state, for F of 0.02 to 0.06 and k of about 0.06, there are dividing spots, stripes
-        and waves; for larger k the activator dies out.
+        Kill rate k. Near the limit of existence of that state, for F from 0.02 to 0.06 and k of about 0.06, there are
+        dividing spots, stripes and waves. For larger k the activator disappears.
     diffusivity
-        D. The substrate diffuses over the length sqrt(D / F), which is the scale of the patterns.
+        Diffusivity D of the substrate. Its diffusion length sqrt(D / F) is the length scale of the patterns.
     diffusivity_ratio
-        R. The diffusion length of the activator is smaller by sqrt(R); Pearson used 2.
+        Ratio R of the diffusivities of substrate and activator. Pearson used 2.
     """
 
     name = "gray_scott"
@@ -42,7 +43,7 @@ class GrayScott(Semilinear):
     diffusivity_ratio: float = 2.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Map low values to the state of rest, and high values to half the substrate with activator 0.25."""
+        """Map low values to the uniform state (0, 0), and high values to (0.5, 0.25)."""
         fraction = torch.sigmoid(4 * random_fields - 2)
         return fraction * random_fields.new_tensor([0.5, 0.25]).view(2, 1, 1)
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.pde.semilinear import Semilinear
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.spectral import Modes, to_complex64
 
 FORCED_CYCLES = 4
-"""Wave number of the forcing, n."""
+"""Wave number n of the forcing in cycles per domain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,13 @@ class NavierStokes(Semilinear):
     Parameters
     ----------
     viscosity
-        D. Vortices with n cycles decay in a time of 1 / (D n^2): at 0.1 only the largest remain after 64 frames, at
-        0.005 most of them.
+        Viscosity D. Vortices with n cycles per domain decay in a time of 1 / (D n^2). After 64 frames only the largest
+        vortices remain for D = 0.1, and most of them for D = 0.005.
     drag
-        r. Vortices of every size decay in a time of 1 / r.
+        Drag coefficient r. Vortices of every size decay in a time of 1 / r.
     forcing
-        s. 0 gives decaying turbulence. The steady state w = n s cos(n y) / (D n^2 + r) is unstable for strong forcing.
+        Amplitude s of the forcing. Without forcing turbulence decays. The steady state
+        w = n s cos(n y) / (D n^2 + r) is unstable for strong forcing.
     """
 
     name = "navier_stokes"
@@ -53,17 +54,17 @@ class NavierStokes(Semilinear):
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
         """Return n s cos(n y) - div(u w)."""
         height, width = modes.grid
-        potential = 1 / modes.square.where(modes.square > 0, torch.inf)
+        inverse_laplacian = 1 / modes.square.where(modes.square > 0, torch.inf)
         ones = torch.ones_like(modes.square)
-        flow = single(torch.stack([1j * modes.y * potential, -1j * modes.x * potential, ones]))
-        divergence = single(-1j * torch.stack([modes.x * ones, modes.y * ones]))
+        flow = to_complex64(torch.stack([1j * modes.y * inverse_laplacian, -1j * modes.x * inverse_laplacian, ones]))
+        divergence = to_complex64(-1j * torch.stack([modes.x * ones, modes.y * ones]))
         y = torch.arange(height, dtype=torch.float64, device=physical.device).view(-1, 1) * (self.domain / height)
         forcing = FORCED_CYCLES * self.columns(physical)[2] * torch.cos(FORCED_CYCLES * y).expand(height, width)
-        driven = modes.spectrum(forcing).to(torch.complex64)
+        forcing_spectrum = to_complex64(modes.spectrum(forcing))
 
         def advect(spectrum: Tensor) -> Tensor:
             u_x, u_y, vorticity = modes.fields(spectrum * flow).chunk(3, dim=2)
             fluxes = modes.spectrum(torch.cat([u_x * vorticity, u_y * vorticity], dim=2))
-            return fluxes.mul_(divergence).sum(2, keepdim=True).add_(driven)
+            return fluxes.mul_(divergence).sum(2, keepdim=True).add_(forcing_spectrum)
 
         return advect

@@ -1,4 +1,4 @@
-"""Equations u_t = L u + N(u) with L diagonal in Fourier space; a family defines L, N and the degree of N."""
+"""Equations u_t = L u + N(u) with L diagonal in Fourier space. A subclass defines L, N and the degree of N."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear, step_function
-from spinlock.operators.family import Family, Frame
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.family import Family, FrameMap
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Semilinear(Family):
-    """A pseudo-spectral family: products are computed on the grid, all other terms in Fourier space.
+    """A family that is solved by a pseudo-spectral method: products are computed on the grid, other terms by modes.
 
     Only the modes that are free of aliasing for the degree of N are kept. The other modes are removed at the start of a
-    frame, because N does not act on them and they could grow without limit.
+    frame, because N does not act on them, so that they could grow without limit.
     """
 
     order = 4
@@ -33,18 +33,18 @@ class Semilinear(Family):
     def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
         """Return N as a map of spectra [B, M, C, H, V]."""
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """Return the map of one frame, which consists of ``substeps`` steps."""
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+        """Return the map from one frame to the next, which consists of ``substeps`` steps."""
         modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
         advance = self.spectral_stepper(physical, modes)
         return lambda states: modes.fields(advance(modes.spectrum(states)))
 
-    def spectral_stepper(self, physical: Tensor, modes: Modes) -> Frame:
-        """Return the map of one frame for spectra [B, M, C, H, V]."""
+    def spectral_stepper(self, physical: Tensor, modes: Modes) -> FrameMap:
+        """Return the map from one frame to the next for spectra [B, M, C, H, V]."""
         kept = modes.kept(self.degree)
         linear = self.linear(physical, modes)
         step = step_function(linear, kept, self.frame_time / self.substeps, self.order, self.nonlinear(physical, modes))
-        mask = single(kept)
+        mask = to_complex64(kept)
 
         def advance(spectrum: Tensor) -> Tensor:
             spectrum = spectrum * mask
@@ -55,15 +55,24 @@ class Semilinear(Family):
         return advance
 
 
-def smoothed(fields: Tensor, modes: Modes, decay: Tensor) -> Tensor:
-    """Multiply the modes of fields [B, M, C, H, W] by exp(-``decay``), with ``decay`` [B, 1, 1, H, V] float64.
+def smooth(fields: Tensor, modes: Modes, decay: Tensor) -> Tensor:
+    """Multiply the modes of fields by exp(-``decay``).
 
-    Fourth derivatives damp the short waves of rough fields within a fraction of a step, which the integrator could not
-    resolve.
+    Fourth derivatives damp the short waves of rough initial fields within a fraction of a time step, which the
+    integrator could not resolve.
+
+    Parameters
+    ----------
+    fields
+        [B, M, C, H, W].
+    modes
+        Modes of the grid.
+    decay
+        Negative log of the factor of each mode, [B, 1, 1, H, V] float64.
     """
-    return modes.fields(modes.spectrum(fields) * single(torch.exp(-decay)))
+    return modes.fields(modes.spectrum(fields) * to_complex64(torch.exp(-decay)))
 
 
 def reaction(modes: Modes, rate: Callable[[Tensor], Tensor]) -> Nonlinear:
-    """Return a local N: ``rate`` maps fields [B, M, C, H, W] to their rates of change at the same grid points."""
+    """Return N of a reaction; ``rate`` maps fields [B, M, C, H, W] to their rates of change at each grid point."""
     return lambda spectrum: modes.spectrum(rate(modes.fields(spectrum)))

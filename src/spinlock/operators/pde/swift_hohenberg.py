@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import bounded
-from spinlock.operators.pde.semilinear import Semilinear, reaction, smoothed
+from spinlock.operators.family import soft_clip
+from spinlock.operators.pde.semilinear import Semilinear, reaction, smooth
 from spinlock.operators.spectral import Modes
 
 
@@ -15,16 +15,18 @@ from spinlock.operators.spectral import Modes
 class SwiftHohenberg(Semilinear):
     """Swift-Hohenberg equation, u_t = r u - (q^2 + lap)^2 u + g u^2 - u^3, on the square of side 10 pi.
 
-    The channel is the order parameter; patterns have a single wave number.
+    The channel is the order parameter u. Patterns have a single wave number.
 
     Parameters
     ----------
     control
-        r. Below 0 (below -g^2 / 15 with a quadratic term) fields decay; above 0 waves of length 2 pi / q grow.
+        Control parameter r. For r < 0 (with a quadratic term, for r < -g^2 / 15) fields decay. For r > 0 waves with the
+        wavelength 2 pi / q grow.
     quadratic
-        g. 0 gives stripes and labyrinths, values above about sqrt(r) give hexagons of spots.
+        Coefficient g of the quadratic term. Stripes and labyrinths form for g = 0, and hexagonal patterns of spots for
+        g above about sqrt(r).
     wavenumber
-        q. At 1 the side of the square has five wavelengths.
+        Critical wave number q. For q = 1 the side of the square is five wavelengths.
     """
 
     name = "swift_hohenberg"
@@ -39,10 +41,10 @@ class SwiftHohenberg(Semilinear):
     wavenumber: float = 1.0
 
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
-        """Bound the fields by 1, and smooth them over a time of 0.1 with -lap^2 alone."""
+        """Limit |u| to 1, and smooth the fields by u_t = -lap^2 u for a time of 0.1."""
         grid = (random_fields.shape[-2], random_fields.shape[-1])
         modes = Modes.of(grid, self.domain, is_real=True, device=random_fields.device)
-        return smoothed(bounded(random_fields, 1.0), modes, 0.1 * modes.square**2)
+        return smooth(soft_clip(random_fields, 1.0), modes, 0.1 * modes.square**2)
 
     def linear(self, physical: Tensor, modes: Modes) -> Tensor:
         """Return r - (q^2 - |k|^2)^2."""

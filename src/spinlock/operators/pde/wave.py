@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.operators.family import Family, Frame
-from spinlock.operators.spectral import Modes, single
+from spinlock.operators.family import Family, FrameMap
+from spinlock.operators.spectral import Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,12 @@ class Wave(Family):
     Parameters
     ----------
     speed
-        c. At 1 a front crosses the square in 63 frames.
+        Wave speed c. With c = 1 a front crosses the square in 63 frames.
     damping
-        g. Below 0.05 waves persist throughout 64 frames. Where g > c |k| and m is small (telegraph equation), long
-        waves do not oscillate but spread like heat.
+        Damping rate g. Below 0.05 waves persist for 64 frames. If g > c |k| and m is small (telegraph equation), long
+        waves do not oscillate but spread by diffusion.
     mass
-        m. It is the lowest frequency. If m > c |k|, the field oscillates almost uniformly, and waves disperse.
+        Mass m, the lowest frequency. If m > c |k|, the field oscillates almost uniformly, and waves are dispersive.
     """
 
     name = "wave"
@@ -46,13 +46,13 @@ class Wave(Family):
     damping: float = 0.0
     mass: float = 0.0
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Frame:
-        """Return the map of one frame, a product with a 2 x 2 matrix for each mode."""
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+        """Return the map from one frame to the next, a product with a 2 x 2 matrix for each mode."""
         speed, damping, mass = self.columns(physical)
         modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
         stiffness = speed**2 * modes.square + mass**2
         matrix = _propagator(stiffness, damping, self.frame_time)
-        from_h, from_v = (single(column) for column in matrix)
+        from_h, from_v = (to_complex64(column) for column in matrix)
 
         def frame(states: Tensor) -> Tensor:
             h, v = modes.spectrum(states).chunk(2, dim=2)
@@ -62,7 +62,7 @@ class Wave(Family):
 
 
 def _propagator(stiffness: Tensor, damping: Tensor, time: float) -> tuple[Tensor, Tensor]:
-    """The two columns of the matrix, the contributions of h and of v, each [B, 1, 2, H, V]."""
+    """Return the two columns of the matrix, which are the contributions of h and of v, [B, 1, 2, H, V] each."""
     frequency = torch.sqrt(torch.complex(stiffness - damping**2, torch.zeros_like(stiffness)))
     cosine = torch.cos(frequency * time).real
     is_slow = frequency.abs() * time < 1e-6

@@ -1,4 +1,4 @@
-"""Computation of one block: assemble its operators, roll them out, run the probes and extract the features."""
+"""Computation of one block: roll out its operators, run the probes and extract the features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, Rollout, pro
 
 @dataclass(frozen=True)
 class BlockResult:
-    """Features and fields of the n members of a block, on the host.
+    """Features and fields of the n operators of a block, in host memory.
 
-    Parameters
+    Attributes
     ----------
     per_timestep, per_trajectory, aggregated
         Feature tables [n, T, D1], [n, M, D2] and [n, D], float32.
     blow_up
-        Step at which each run left the bound, [n, M] int32; 0 for runs that never did.
+        Step in which each run diverged, counted from 1, or 0, [n, M] int32.
     fields
-        Frames [n, M, T, C, H, W] if they are stored, else None.
+        Frames [n, M, T, C, H, W], or None if they are not stored.
     """
 
     per_timestep: NDArray[np.float32]
@@ -39,7 +39,17 @@ class BlockResult:
 
     @classmethod
     def collect(cls, tables: FeatureTables, rollout: Rollout, num_members: int, *, with_fields: bool) -> "BlockResult":
-        """Copy the results of the first ``num_members`` operators to the host; the others are copies of the last."""
+        """Copy the results of a block to host memory.
+
+        Parameters
+        ----------
+        tables, rollout
+            Features and frames of the batch.
+        num_members
+            Number of operators n; the rest of the batch are copies of the last operator.
+        with_fields
+            Whether the frames are included.
+        """
 
         def to_host(values: Tensor) -> NDArray[np.float32]:
             return np.asarray(values[:num_members].cpu().numpy())
@@ -74,7 +84,7 @@ def compute_block(
     device
         Device of the computation.
     check
-        Function that is called before each step; it may raise an exception to stop the computation.
+        Called before each step; it can raise an exception to stop the computation.
 
     Returns
     -------
@@ -94,7 +104,7 @@ def compute_block(
 
 
 def flatten_probes(probes: ProbeRuns) -> Probes:
-    """Return the probes with the axes of operators and realizations, B and M, merged to one axis of runs, R."""
+    """Return the probes with the axes of operators and realizations, B and M, flattened to one axis of runs, R."""
     return Probes(
         probes.base.flatten(0, 1), probes.perturbed.flatten(0, 1), EPSILONS, probes.scaled.flatten(0, 1), SCALES
     )
