@@ -1,178 +1,183 @@
-"""The contribution of each part of training: losses, EMA, resets and initialization, each switched off alone.
+"""Contribution of each part of training: each loss, EMA, dead-code resets or the initialization is left out alone.
 
-For each seed, 15 % of the operators are cut off first and never seen by training; every figure is of those held-out
-rows, once for the epoch that training chose and once for its last epoch. Split, rows, categories and sizes are the same
-for all variants of a seed.
+For each seed, 15 % of the operators are test rows, which training never sees. All values are measured on the test rows,
+for the best epoch that training selects and for the last epoch. All variants of a seed have the same split, categories
+and codebook sizes.
 
     poetry run python benchmarks/ablations.py --table path/to/features.h5 --epochs 60 --seeds 3 --output results.json
-    poetry run python benchmarks/ablations.py --markdown results.json [more.json ...]
+    poetry run python benchmarks/ablations.py --report results.json [more.json ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-import numpy as np
 import torch
 
+import markdown
+import spinlock as sl
+from held_out import split_test_operators
+from machine import describe_device
+from markdown import mean_and_half_range
 from spinlock.config import VQVAEConfig, config_from_mapping
-from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.model import CategoricalVQVAE
+from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.training.fit import start, train
-from spinlock.training.plan import make_plan
+from spinlock.training.plan import Plan, make_plan
 from spinlock.training.validation import Validator
 
-TEST_FRACTION = 0.15
 RESET_INTERVAL = 100
 
-RANDOM_START_EPOCHS = 3
-"""A run from random weights is trained for this many times the epochs of the others."""
+RANDOM_INITIALIZATION_FACTOR = 3
+"""A run with random initialization has this many times the epochs of the other runs."""
 
 FAST_CODES: dict[str, Any] = {"warm_start": False, "ema_decay": 0.98}
-"""With the production decay a dead code is detected after 460 steps at the earliest, with this decay after 115."""
+"""A dead code is detected after 115 steps with this decay, and after 460 steps with the production decay."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "everything": {},
+    "all parts": {},
     "no reconstruction loss": {"reconstruction_weight": 0.0},
     "no commitment loss": {"commitment_cost": 0.0},
     "no orthogonality loss": {"orthogonality_weight": 0.0},
     "no informativeness loss": {"informativeness_weight": 0.0},
     "no topographic loss": {"topo_weight": 0.0},
-    "no EMA (learned codes)": {"use_ema": False},
-    "no resets": {"dead_code_reset_interval": 0},
+    "no EMA (codes learned by gradient descent)": {"use_ema": False},
+    "no dead-code resets": {"dead_code_reset_interval": 0},
     "random initialization": {"warm_start": False},
     "no training (epoch 0)": {"epochs": 0},
     "random initialization, ema_decay 0.98, resets every 20 steps": FAST_CODES | {"dead_code_reset_interval": 20},
-    "the same, no resets": FAST_CODES | {"dead_code_reset_interval": 0},
+    "random initialization, ema_decay 0.98, no resets": FAST_CODES | {"dead_code_reset_interval": 0},
 }
 
-COLUMNS = ("quality", "utilization", "topographic_correlation", "commitment", "orthogonality", "informativeness")
+METRICS = ("quality", "utilization", "topographic_correlation", "orthogonality", "commitment", "informativeness")
+"""Attributes of ValidationResult; ``orthogonality`` is the latent redundancy."""
+
+COLUMNS = (
+    "variant",
+    "quality, best epoch",
+    "quality, last epoch",
+    "utilization",
+    "topographic correlation",
+    "latent redundancy",
+    "commitment",
+    "category decoder error",
+    "best epoch by seed",
+    "resets by seed",
+)
 
 
-def cut_off(table: FeatureTable, seed: int) -> tuple[FeatureTable, FeatureTable]:
-    """The operators that training may see, and 15 % that it never does."""
-    order = np.random.default_rng([seed, 15]).permutation(table.num_operators)
-    count = round(TEST_FRACTION * table.num_operators)
-    return _operators(table, np.sort(order[count:])), _operators(table, np.sort(order[:count]))
-
-
-def _operators(table: FeatureTable, operators: np.ndarray[Any, Any]) -> FeatureTable:
-    rows = (operators[:, None] * table.rows_per_operator + np.arange(table.rows_per_operator)).ravel()
-    return replace(table, num_operators=len(operators), rows=table.rows[rows], sha256="", labels={})
-
-
-def measure(table: FeatureTable, seed: int, epochs: int, only: list[str], log: Any) -> dict[str, dict[str, Any]]:
-    """Train every variant on one split and measure it on the held-out rows."""
-    seen, held_out = cut_off(table, seed)
+def measure(table: sl.FeatureTable, seed: int, epochs: int, only: list[str]) -> dict[str, dict[str, Any]]:
+    """Train every variant with one seed and measure it on the test rows."""
+    seen, test_table = split_test_operators(table, seed)
     base = {"split_seed": seed, "random_seed": seed, "epochs": epochs, "dead_code_reset_interval": RESET_INTERVAL}
-    config = config_from_mapping(base, where="benchmark")
-    plan = make_plan(seen, config)
-    cleaner = plan.data.cleaner
-    rows = torch.from_numpy(cleaner.transform(held_out.rows).values)
+    # All variants train on one plan, so that they have the same categories and sizes. Tokenizer.fit plans each run.
+    plan = make_plan(seen, config_from_mapping(base, where="benchmark"))
+    rows = torch.from_numpy(plan.data.cleaner.transform(test_table.rows).values)
     results = {}
     for name, changes in VARIANTS.items():
         if only and name not in only:
             continue
-        longer = {} if changes.get("warm_start", True) else {"epochs": RANDOM_START_EPOCHS * epochs}
-        resolved = plan.config.model_dump(mode="json") | base | changes | longer
-        variant = config_from_mapping(resolved, where="benchmark")
-        started = time.perf_counter()
-        run = start(replace(plan, config=variant))
-        train(run)
-        seconds = time.perf_counter() - started
-        results[name] = {
-            "chosen": evaluate(run.best_model(), rows, cleaner, variant),
-            "last": evaluate(run.state.model, rows, cleaner, variant),
-            "best_epoch": run.state.progress.best_epoch,
-            "resets": run.state.progress.resets_total,
-            "seconds": seconds,
-        }
-        chosen, last = results[name]["chosen"], results[name]["last"]
-        log(
-            f"seed {seed} {name}: chosen epoch {results[name]['best_epoch']} quality {chosen['quality']:.4f} "
-            f"utilization {chosen['utilization']:.3f}; last {last['quality']:.4f} {last['utilization']:.3f} "
-            f"({seconds:.0f} s)"
+        factor = 1 if changes.get("warm_start", True) else RANDOM_INITIALIZATION_FACTOR
+        settings = plan.config.model_dump(mode="json") | base | {"epochs": factor * epochs} | changes
+        results[name] = measure_variant(replace(plan, config=config_from_mapping(settings, where="benchmark")), rows)
+        best, last = results[name]["best"], results[name]["last"]
+        print(
+            f"seed {seed}, {name}: best epoch {results[name]['best_epoch']} with quality {best['quality']:.4f} and "
+            f"utilization {best['utilization']:.3f}; last epoch with {last['quality']:.4f} and "
+            f"{last['utilization']:.3f} ({results[name]['seconds']:.0f} s)",
+            file=sys.stderr,
+            flush=True,
         )
     return results
 
 
-def evaluate(model: CategoricalVQVAE, rows: torch.Tensor, cleaner: Any, config: VQVAEConfig) -> dict[str, float]:
-    """Losses and metrics on held-out rows [n, D] in normalized units."""
+def measure_variant(plan: Plan, rows: torch.Tensor) -> dict[str, Any]:
+    """Train one variant and measure its best and its last epoch."""
+    started = time.perf_counter()
+    run = start(plan)
+    train(run)
+    seconds = time.perf_counter() - started
+    return {
+        "best": validate(run.best_model(), rows, plan.data.cleaner, plan.config),
+        "last": validate(run.state.model, rows, plan.data.cleaner, plan.config),
+        "best_epoch": run.state.progress.best_epoch,
+        "resets": run.state.progress.resets_total,
+        "seconds": seconds,
+    }
+
+
+def validate(model: CategoricalVQVAE, rows: torch.Tensor, cleaner: Cleaner, config: VQVAEConfig) -> dict[str, float]:
+    """Return losses and metrics of test rows [t, D] in normalized units; sl.evaluate does not measure losses."""
     result = Validator(rows, cleaner, config, block=config.val_batch_size)(model)
-    return {name: float(getattr(result, name)) for name in COLUMNS}
+    return {name: float(getattr(result, name)) for name in METRICS}
 
 
-def markdown(results: list[dict[str, Any]]) -> str:
-    """A table for each result file: mean over seeds, with half the range in brackets for quality."""
-    parts = []
-    for result in results:
-        seeds = result["seeds"]
-        epochs = f"{result['epochs']} epochs ({RANDOM_START_EPOCHS} times as many from random weights)"
-        parts.append(
-            f"### {result['table']}: {result['rows']} rows, {epochs}, {len(seeds)} seeds ({result['machine']})\n"
+def report(results: list[dict[str, Any]]) -> str:
+    """Return a table for each result file: the mean over seeds, for quality ± half the range."""
+    return "\n\n".join(f"{_title(result)}\n\n{markdown.table(COLUMNS, _rows(result))}" for result in results)
+
+
+def _title(result: dict[str, Any]) -> str:
+    epochs = f"{result['epochs']} epochs ({RANDOM_INITIALIZATION_FACTOR} times as many with random initialization)"
+    seeds = f"seeds {', '.join(result['seeds'])}"
+    return f"### {result['table']}: {result['rows']} rows, {epochs}, {seeds} ({result['machine']})"
+
+
+def _rows(result: dict[str, Any]) -> list[list[str]]:
+    seeds = list(result["seeds"].values())
+    rows = []
+    for name in seeds[0]:
+        runs = [seed[name] for seed in seeds]
+        last = {metric: mean(run["last"][metric] for run in runs) for metric in METRICS}
+        rows.append(
+            [
+                name,
+                *(mean_and_half_range([run[epoch]["quality"] for run in runs], 4) for epoch in ("best", "last")),
+                f"{last['utilization']:.3f}",
+                *(f"{last[metric]:.4f}" for metric in METRICS[2:]),
+                ", ".join(str(run["best_epoch"]) for run in runs),
+                ", ".join(str(run["resets"]) for run in runs),
+            ]
         )
-        parts.append(
-            "| | quality, chosen epoch | quality, last epoch | utilization | topographic | redundancy | commitment |"
-            " category decoders' error | chosen epochs | resets |\n|---|---|---|---|---|---|---|---|---|---|"
-        )
-        for name in next(iter(seeds.values())):
-            runs = [seeds[seed][name] for seed in seeds]
-
-            def mean(which: str, column: str, runs: list[Any] = runs) -> float:
-                return float(np.mean([run[which][column] for run in runs]))
-
-            def spread(which: str, runs: list[Any] = runs) -> float:
-                values = [run[which]["quality"] for run in runs]
-                return (max(values) - min(values)) / 2
-
-            epochs = "/".join(str(run["best_epoch"]) for run in runs)
-            parts.append(
-                f"| {name} | {mean('chosen', 'quality'):.4f} (± {spread('chosen'):.4f}) "
-                f"| {mean('last', 'quality'):.4f} (± {spread('last'):.4f}) | {mean('last', 'utilization'):.3f} "
-                f"| {mean('last', 'topographic_correlation'):.4f} | {mean('last', 'orthogonality'):.4f} "
-                f"| {mean('last', 'commitment'):.4f} | {mean('last', 'informativeness'):.4f} | {epochs} "
-                f"| {'/'.join(str(run['resets']) for run in runs)} |"
-            )
-        parts.append("")
-    return "\n".join(parts)
+    return rows
 
 
 def main() -> None:
-    """Run the benchmark on one table, or print tables of earlier results."""
+    """Measure one table, or print the tables of earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, help="HDF5 dataset of features")
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", nargs="*", default=[], help="names of variants")
     parser.add_argument("--output", type=Path, help="JSON file to write")
-    parser.add_argument("--markdown", type=Path, nargs="*", help="print the tables of these result files")
+    parser.add_argument("--report", type=Path, nargs="+", help="print the tables of these result files")
     arguments = parser.parse_args()
-    if arguments.markdown:
-        print(markdown([json.loads(path.read_text()) for path in arguments.markdown]))
+    if arguments.report:
+        print(report([json.loads(path.read_text()) for path in arguments.report]))
         return
+    if arguments.table is None or arguments.output is None:
+        parser.error("--table and --output are needed to measure")
     torch.set_num_threads(arguments.threads)
-    table = read_features(arguments.table)
+    table = sl.read_features(arguments.table)
     result: dict[str, Any] = {
         "table": arguments.table.stem,
         "rows": len(table.rows),
         "epochs": arguments.epochs,
-        "machine": f"{platform.machine()}, {arguments.threads} thread(s), torch {torch.__version__}",
+        "machine": describe_device(torch.device("cpu")),
         "seeds": {},
     }
     for seed in range(arguments.seeds):
-        result["seeds"][str(seed)] = measure(
-            table, seed, arguments.epochs, arguments.only, lambda text: print(text, file=sys.stderr, flush=True)
-        )
-        arguments.output.write_text(json.dumps(result, indent=1))
-    print(markdown([result]))
+        result["seeds"][str(seed)] = measure(table, seed, arguments.epochs, arguments.only)
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(report([result]))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Quality of a generated dataset: faulty columns, effective rank, redundancy of groups, family from features.
+"""Quality of a generated dataset: faulty columns, effective rank, redundancy of groups, and prediction of the family.
 
 The effective rank is (sum l)^2 / sum l^2 of the covariance eigenvalues l of the z-scored table. The redundancy of a
-group is the R^2 of a ridge regression of all its columns on the columns of the other groups, on rows that were not
-fitted. The family is predicted by multinomial logistic regression with five-fold cross-validation, also for shuffled
-labels.
+group is the R^2 of a ridge regression of all its columns on the columns of the other groups, measured on rows that the
+regression does not see. The family is predicted from the features by multinomial logistic regression with five-fold
+cross-validation, and as a control also with shuffled labels.
 
     poetry run python benchmarks/dataset.py --dataset datasets/benchmark_4k.h5
 """
@@ -23,29 +23,32 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_va
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spinlock.io.features import open_features
+import spinlock as sl
 
 Floats = NDArray[np.float64]
 
 DUPLICATE = 0.9999
-"""|r| from which training drops a column as a duplicate."""
+"""Training drops a column as a duplicate if |r| is at least this value."""
 
-CLIPPED = (0.1, 99.9)
+NEARLY_CONSTANT = 0.995
+"""A column is nearly constant if its most frequent value has at least this fraction of the rows."""
+
+CLIP_PERCENTILES = (0.1, 99.9)
 """Percentiles at which values are clipped before they are z-scored, as in training."""
 
 
 def z_scored(table: NDArray[np.float32]) -> Floats:
     """Return clipped and standardized columns; constant columns become 0."""
     values = table.astype(np.float64)
-    values = np.clip(values, *np.percentile(values, CLIPPED, axis=0))
+    values = np.clip(values, *np.percentile(values, CLIP_PERCENTILES, axis=0))
     spread = values.std(0)
     return (values - values.mean(0)) / np.where(spread > 0, spread, 1)
 
 
-def columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return counts, and the names of constant, nearly constant, duplicate and non-finite columns."""
+def check_columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the number of columns, and the names of constant, nearly constant, duplicate and non-finite columns."""
     finite = np.isfinite(table)
-    commonest = np.array([np.unique(column, return_counts=True)[1].max() for column in table.T]) / len(table)
+    most_frequent = np.array([np.unique(column, return_counts=True)[1].max() for column in table.T]) / len(table)
     correlation = np.abs(np.corrcoef(z_scored(np.where(finite, table, 0)), rowvar=False))
     correlation[~np.isfinite(correlation)] = 0
     first, second = np.nonzero(np.triu(correlation, 1) >= DUPLICATE)
@@ -54,7 +57,7 @@ def columns(table: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any
         "base_features": len({name.rpartition(".")[0] for name in names}),
         "not_finite": [names[j] for j in np.flatnonzero(~finite.all(0))],
         "constant": [names[j] for j in np.flatnonzero(np.ptp(table, axis=0) == 0)],
-        "nearly_constant": [names[j] for j in np.flatnonzero(commonest >= 0.995)],
+        "nearly_constant": [names[j] for j in np.flatnonzero(most_frequent >= NEARLY_CONSTANT)],
         "duplicate": [f"{names[i]} = {names[j]}" for i, j in zip(first, second, strict=True)],
         "largest_correlation": float(np.triu(correlation, 1).max()),
     }
@@ -66,8 +69,8 @@ def effective_rank(z: Floats) -> float:
     return float(eigenvalues.sum() ** 2 / np.square(eigenvalues).sum())
 
 
-def explained(z: Floats, groups: NDArray[np.str_], rng: np.random.Generator) -> dict[str, float]:
-    """Return the R^2 of each group from the columns of all others, on rows that were not fitted."""
+def explained_by_other_groups(z: Floats, groups: NDArray[np.str_], rng: np.random.Generator) -> dict[str, float]:
+    """Return the R^2 of each group from the columns of all other groups, on the half of the rows that is not fitted."""
     order = rng.permutation(len(z))
     fitted, held_out = order[: len(z) // 2], order[len(z) // 2 :]
     scores = {}
@@ -99,20 +102,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    with open_features(arguments.dataset) as source:
-        table, names = source.read_all(), tuple(source.names)
+    table = sl.read_features(arguments.dataset)
+    rows, family = np.asarray(table.rows), np.asarray(table.labels["family"], dtype=np.str_)
     with h5py.File(arguments.dataset) as file:
-        family = file["labels/family"].asstr()[()].astype(np.str_)
-        diverged = int(file["metadata/diverged"][()].sum())
-    z = z_scored(table)
-    groups = np.array([name.partition(".")[0] for name in names])
+        diverged = int(file["metadata/diverged"][()].sum())  # the front door does not read the metadata of a dataset
+    z = z_scored(rows)
+    groups = np.array([name.partition(".")[0] for name in table.names])
     result: dict[str, Any] = {
         "dataset": arguments.dataset.name,
-        "operators": len(table),
+        "operators": table.num_operators,
         "diverged": diverged,
-        **columns(table, names),
+        **check_columns(rows, table.names),
         "effective_rank": effective_rank(z),
-        "explained_by_other_groups": explained(z, groups, np.random.default_rng(arguments.seed)),
+        "explained_by_other_groups": explained_by_other_groups(z, groups, np.random.default_rng(arguments.seed)),
         "family": family_accuracy(z, family, arguments.seed),
     }
     text = json.dumps(result, indent=2)

@@ -1,4 +1,4 @@
-"""What results were measured on."""
+"""Description of the machine, its rate of matrix products, and the duration of an action."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from typing import Any
 
 import torch
 
+PRODUCT_SIZE = 2048
+"""Rows and columns of the matrices whose product measures the peak rate."""
 
-def machine() -> str:
-    """Architecture, cores, torch."""
+
+def describe_machine() -> str:
+    """Return the architecture, the number of cores and the version of torch."""
     return f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
 
 
-def described(device: torch.device) -> str:
-    """The machine, and its threads or the name of its GPU."""
+def describe_device(device: torch.device) -> str:
+    """Return the machine with the number of threads, or with the name of the GPU."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"{machine()}, {name}"
+    return f"{describe_machine()}, {name}"
 
 
 def matmul_peak(device: torch.device) -> float:
-    """Floating-point operations per second of a float32 product of 2,048 x 2,048 matrices, the best of ten."""
-    size = 2048
-    first, second = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
-    return 2 * size**3 / min(seconds(lambda: first @ second, device) for _ in range(10))
+    """Return the floating-point operations per second of a large float32 matrix product, the best of ten."""
+    first = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
+    second = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
+    return 2 * PRODUCT_SIZE**3 / min(seconds(lambda: first @ second, device) for _ in range(10))
 
 
 def seconds(action: Callable[[], Any], device: torch.device) -> float:
-    """How long an action takes, what it leaves to the device included."""
+    """Return the duration of an action, including the kernels that it starts on the device."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     started = time.perf_counter()

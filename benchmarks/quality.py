@@ -1,15 +1,17 @@
-"""Held-out quality at equal bits: this program, faiss, a network around ResidualVQ, and the Gaussian bound.
+"""Quality of held-out rows at equal bits: Spinlock, faiss, a network with ResidualVQ, and the Gaussian reference R(D).
 
-For each table and seed, 15 % of the operators are cut off first and never seen by fitting or choosing; the rest is
-split into training and validation rows by the program, and all methods get the same two. Settings of the peers are
-searched on the validation rows of the first seed, with every trial kept, and the best goes on to all seeds.
-This program is told the bits (``max_bits``, with ``target_quality`` 1) and chooses the rest from training rows.
+For each table and seed, 15 % of the operators are test rows, which no method sees while it is fitted or selected.
+Spinlock splits the other operators into training and validation rows, and all methods get the same two sets. Spinlock
+gets the number of bits (``max_bits``, with ``target_quality`` 1) and selects everything else on training rows. The
+settings of the peers are searched on the validation rows of the first seed, and the best settings are used for all
+seeds. The result files hold every trial.
 
     poetry install --with peers
     poetry run python benchmarks/quality.py measure path/to/features.h5 [more.h5 ...] --output benchmarks/results
     poetry run python benchmarks/quality.py report benchmarks/results/quality_*.json --plot docs/quality.png
 
-Cells that the results hold already are not measured again, so a run that was stopped goes on where it was.
+Combinations of method, bits and seed that a result file already holds are not measured again, so that an interrupted
+run can be continued.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import statistics
 import sys
 import time
 from collections.abc import Iterable
@@ -27,348 +28,221 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ablations import cut_off
-from machine import described
+import quality_report
+import spinlock as sl
+from held_out import rate_settings, split_test_operators, token_quality
+from machine import describe_device
+from peer_result import Rows
+from quality_report import METHODS, Cell
 from spinlock.config import config_from_mapping
-from spinlock.io.feature_table import read_features
-from spinlock.metrics.rate_distortion import GaussianReference
-from spinlock.model.codec import make_codec
-from spinlock.training.fit import start, train
 from spinlock.training.plan import Plan, make_plan
-from spinlock.training.validation import Validator
+from spinlock.training.run import Run
 
 BITS = (120, 180, 300)
 SEEDS = (0, 1, 2)
-EPOCHS = {"local": 40, "joint": 200}
-METHODS = ("joint", "local", "faiss", "network")
-NAMES = {"joint": "Spinlock, joint", "local": "Spinlock, local", "faiss": "faiss RQ", "network": "ResidualVQ network"}
+EPOCHS = {"local": 40, "joint": 200, "network": 150}
+"""Epochs of each method that is trained."""
 
-Rows = NDArray[np.float32]
-Cell = dict[str, Any]
+ENCODED_ROWS = 20_000
+"""Number of rows whose encoding is timed."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One table, seed and rate: rows in normalized units, with the program's own choice of categories and sizes."""
+    """One table, rate and seed.
+
+    ``table`` holds the operators for fitting, and ``test_table`` the test operators. ``plan`` has the split, the
+    cleaning, the categories and the codebook sizes of local tokens. ``test`` are the test rows [t, D] in normalized
+    units.
+    """
 
     bits: int
     seed: int
+    table: sl.FeatureTable
+    test_table: sl.FeatureTable
     plan: Plan
     test: Rows
 
     @property
     def train(self) -> Rows:
-        """Training rows [n, D]."""
+        """Training rows [n, D] in normalized units."""
         return self.plan.data.train.numpy()
 
     @property
     def validation(self) -> Rows:
-        """Validation rows [m, D]."""
+        """Validation rows [m, D] in normalized units."""
         return self.plan.data.validation.numpy()
 
 
-def case(table: Path, bits: int, seed: int, assignment: str) -> Case:
-    """Cut off the test rows and let the program choose."""
-    settings = {"split_seed": seed, "random_seed": seed, "max_bits": bits, "target_quality": 1.0}
-    settings |= {"input_path": str(table), "assignment": assignment, "epochs": EPOCHS[assignment]}
-    config = config_from_mapping(settings, where="benchmark")
-    seen, held_out = cut_off(read_features(table), seed)
-    plan = make_plan(seen, config)
-    return Case(bits, seed, plan, plan.data.cleaner.transform(held_out.rows).values)
+def make_case(path: Path, bits: int, seed: int) -> Case:
+    """Set the test operators aside and plan a run with local tokens."""
+    table, test_table = split_test_operators(sl.read_features(path), seed)
+    # The peers need the normalized rows and the categories of a plan, which the front door does not return.
+    plan = make_plan(table, config_from_mapping(rate_settings(bits, seed, "local"), where="benchmark"))
+    test = plan.data.cleaner.transform(test_table.rows).values
+    return Case(bits, seed, table, test_table, plan, test)
 
 
-def measure_program(table: Path, bits: int, seed: int, assignment: str) -> Cell:
-    """Plan, start, train, and measure the chosen epoch and epoch 0 on the test rows."""
+class MeasureInitialization(sl.Callback):
+    """Measures the network before its first step on test rows, and the time at which training starts."""
+
+    def __init__(self, table: sl.FeatureTable) -> None:
+        self.table = table
+        self.quality = math.nan
+        self.time = math.nan
+
+    def on_start(self, run: Run) -> None:
+        """Measure the initialized network."""
+        self.time = time.perf_counter()
+        rows = run.plan.data.cleaner.transform(self.table.rows).values
+        self.quality = token_quality(run.state.model, torch.from_numpy(rows))
+
+
+def measure_spinlock(case: Case, assignment: str, epochs: int) -> Cell:
+    """Fit a tokenizer and measure it on the test rows."""
+    initialization = MeasureInitialization(case.test_table)
+    settings = rate_settings(case.bits, case.seed, assignment)
     started = time.perf_counter()
-    subject = case(table, bits, seed, assignment)
-    plan = subject.plan
-    run = start(plan)
-    fitted = time.perf_counter()
-    test = torch.from_numpy(subject.test)
-    validator = Validator(test, plan.data.cleaner, plan.config, block=plan.config.val_batch_size)
-    initial = validator(run.state.model)
-    train(run)
-    trained = time.perf_counter()
-    model = run.best_model()
-    found = validator(model)
-    codec = make_codec(model)
-    restored = codec.decode(codec.encode(plan.data.train).indices)
-    rows = plan.data.train
-    cosine = plan.selection.chosen.cosine
+    tokenizer = sl.Tokenizer.fit(case.table, settings, epochs=epochs, callbacks=[initialization])
+    seconds = time.perf_counter() - started
+    metrics = sl.evaluate(tokenizer, case.test_table).metrics
     return {
-        "bits": plan.spec.bits_per_row,
-        "quality": found.quality,
-        "train_quality": float(1 - (rows - restored).square().sum() / rows.square().sum()),
-        "start_quality": initial.quality,
-        "utilization": found.utilization,
-        "topographic": found.topographic_correlation,
-        "orthogonality": cosine,
-        "seconds": trained - started,
-        "rows_per_second": encoding_speed(run.best_model(), test),
+        "bits": metrics["bits_per_sample"],
+        "quality": metrics["reconstruction_quality"],
+        "train_quality": tokenizer.metrics["quality_train"],
+        "initial_quality": initialization.quality,
+        "utilization": metrics["codebook_utilization"],
+        "topographic_correlation": metrics["topographic_correlation"],
+        "max_centroid_cosine": tokenizer.metrics["inter_category_orthogonality"],
+        "seconds": seconds,
+        "rows_per_second": encoding_rate(tokenizer, case.test_table.rows),
         "settings": {
-            "categories": plan.spec.num_categories,
-            "codes": [sizes[0] for sizes in plan.spec.num_codes],
-            "best_epoch": run.state.progress.best_epoch,
-            "prepare_and_start_seconds": fitted - started,
+            "categories": len(tokenizer.categories),
+            "codes": [sizes[0] for sizes in tokenizer.codebook_sizes.values()],
+            "best_epoch": tokenizer.checkpoint.state.progress.best_epoch,
+            "seconds_before_training": initialization.time - started,
         },
     }
 
 
-def encoding_speed(model: Any, rows: torch.Tensor, wanted: int = 20_000) -> float:
-    """Rows per second of encoding some ten thousand rows in memory."""
-    many = rows.repeat(math.ceil(wanted / len(rows)), 1)[:wanted]
-    make_codec(model).encode(many[:2048])
+def encoding_rate(tokenizer: sl.Tokenizer, rows: Rows) -> float:
+    """Return the rows per second of ``Tokenizer.encode`` for rows in memory."""
+    many = np.resize(rows, (ENCODED_ROWS, rows.shape[1]))
+    tokenizer.encode(many[:2048])
     started = time.perf_counter()
-    make_codec(model).encode(many)
-    return wanted / (time.perf_counter() - started)
+    tokenizer.encode(many)
+    return ENCODED_ROWS / (time.perf_counter() - started)
 
 
-def measure_peer(method: str, subject: Case, settings: dict[str, Any] | None) -> tuple[Cell, list[Any]]:
-    """Search where no settings are given, then fit and measure."""
-    import peers  # faiss and vector-quantize-pytorch are installed with the group "peers" only
+def measure_faiss(case: Case, settings: dict[str, Any] | None) -> tuple[Cell, list[Any]]:
+    """Search the settings if they are not given, fit, and measure; return the cell and the trials of the search."""
+    import peer_faiss  # needs the optional group "peers"
 
-    fit, choose, test = subject.train, subject.validation, subject.test
-    log: list[Any] = []
-    if method == "faiss":
-        if settings is None:
-            chosen, log = peers.search_faiss(fit, choose, subject.bits, subject.seed)
-        else:
-            chosen = peers.FaissSettings(**settings)
-        result = peers.run_faiss(fit, choose, test, subject.bits, chosen, subject.seed)
+    trials: list[Any] = []
+    if settings is None:
+        selected, trials = peer_faiss.search_faiss(case.train, case.validation, case.bits, case.seed)
     else:
-        spec = subject.plan.spec
-        codes = [sizes[0] for sizes in spec.num_codes]
-        if settings is None:
-            network, log = peers.search_network(fit, choose, spec.groups, codes, subject.seed)
-        else:
-            network = peers.NetworkSettings(**settings)
-        result = peers.run_network(fit, choose, test, spec.groups, codes, network, subject.seed)
-        chosen = network
-    cell = asdict(result) | {"chosen": asdict(chosen)}
-    if method == "network":
-        cell["orthogonality"] = subject.plan.selection.chosen.cosine
-    return cell, log
+        selected = peer_faiss.FaissSettings(**settings)
+    result = peer_faiss.run_faiss(case.train, case.test, case.bits, selected, case.seed)
+    return asdict(result) | {"selected": asdict(selected)}, trials
 
 
-def bounded(cell: Cell, bound: GaussianReference) -> Cell:
-    """The cell with the bounds at its own bits, and its distance from the held-out one."""
+def measure_network(case: Case, settings: dict[str, Any] | None, epochs: int) -> tuple[Cell, list[Any]]:
+    """Search the settings if they are not given, train, and measure; return the cell and the trials of the search."""
+    import peer_network  # needs the optional group "peers"
+    import peer_training
+
+    groups, codes = case.plan.spec.groups, [sizes[0] for sizes in case.plan.spec.num_codes]
+    rows, trials = (case.train, case.validation), []
+    if settings is None:
+        selected, trials = peer_training.search_network(*rows, groups, codes, case.seed, epochs)
+    else:
+        selected = peer_network.NetworkSettings(**settings)
+    result = peer_training.run_network(*rows, case.test, groups, codes, selected, case.seed, epochs)
+    cosine = case.plan.selection.chosen.cosine
+    return asdict(result) | {"selected": asdict(selected), "max_centroid_cosine": cosine}, trials
+
+
+def measure_cell(method: str, case: Case, searches: dict[str, Any], epochs: int) -> Cell:
+    """Measure one method; a search for the settings of a peer is added to ``searches``."""
+    if method in ("local", "joint"):
+        return measure_spinlock(case, method, epochs)
+    key = f"{method} {case.bits}"
+    settings = searches.get(key, {}).get("selected")
+    cell, trials = measure_faiss(case, settings) if method == "faiss" else measure_network(case, settings, epochs)
+    if trials:
+        searches[key] = {"seed": case.seed, "selected": cell["selected"], "trials": trials}
+    return cell
+
+
+def compare_with_reference(cell: Cell, reference: sl.metrics.GaussianReference) -> Cell:
+    """Add the Gaussian reference at the bits of a cell, on training and test rows, and the gap to the latter."""
     bits = cell["bits"]
     return cell | {
-        "bound_training": bound.training(bits),
-        "bound": bound.held_out(bits),
-        "gap_db": bound.gap_db(cell["quality"], bits),
+        "gaussian_reference_training": reference.training(bits),
+        "gaussian_reference": reference.held_out(bits),
+        "gap_db": reference.gap_db(cell["quality"], bits),
     }
 
 
-def measure(table: Path, output: Path, bits: Iterable[int], seeds: Iterable[int], methods: Iterable[str]) -> None:
-    """Every cell of a table that its result file lacks."""
-    path = output / f"quality_{table.stem}.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"table": table.stem, "cells": []}
-    results["machine"] = described(torch.device("cpu"))
-    done = {(cell["method"], cell["nominal_bits"], cell["seed"]) for cell in results["cells"]}
+def measure(
+    path: Path, output: Path, bits: Iterable[int], seeds: Iterable[int], methods: Iterable[str], epochs: int | None
+) -> None:
+    """Measure every cell of a table that its result file lacks."""
+    target = output / f"quality_{path.stem}.json"
+    results: dict[str, Any] = json.loads(target.read_text()) if target.exists() else {"table": path.stem, "cells": []}
+    results["machine"] = describe_device(torch.device("cpu"))
     searches: dict[str, Any] = results.setdefault("searches", {})
+    done = {(cell["method"], cell["nominal_bits"], cell["seed"]) for cell in results["cells"]}
     for seed in seeds:
         for rate in bits:
-            wanted = [method for method in methods if (method, rate, seed) not in done]
-            if not wanted:
+            missing = [method for method in methods if (method, rate, seed) not in done]
+            if not missing:
                 continue
-            subject = case(table, rate, seed, "local")
-            bound = GaussianReference.from_rows(subject.train, subject.test)
-            results["rows"] = len(subject.train) + len(subject.validation) + len(subject.test)
-            results["columns"] = subject.train.shape[1]
-            results["bounds"] = results.get("bounds", {}) | {
-                f"{seed}": {b: [bound.training(b), bound.held_out(b)] for b in range(20, 421, 20)}
-            }
-            for method in wanted:
-                if method in EPOCHS:
-                    cell = measure_program(table, rate, seed, method)
-                else:
-                    key = f"{method} {rate}"
-                    cell, log = measure_peer(method, subject, searches.get(key, {}).get("chosen"))
-                    if log:
-                        searches[key] = {"seed": seed, "chosen": cell["chosen"], "tried": log}
-                cell = {"method": method, "nominal_bits": rate, "seed": seed} | bounded(cell, bound)
+            case = make_case(path, rate, seed)
+            reference = sl.metrics.GaussianReference.from_rows(case.train, case.test)
+            results["rows"] = len(case.train) + len(case.validation) + len(case.test)
+            results["columns"] = case.train.shape[1]
+            curve = {b: [reference.training(b), reference.held_out(b)] for b in range(20, 421, 20)}
+            results.setdefault("gaussian_reference", {})[str(seed)] = curve
+            for method in missing:
+                cell = measure_cell(method, case, searches, epochs or EPOCHS.get(method, 0))
+                cell = {"method": method, "nominal_bits": rate, "seed": seed} | compare_with_reference(cell, reference)
                 results["cells"].append(cell)
-                path.write_text(json.dumps(results, indent=1) + "\n")
+                target.write_text(json.dumps(results, indent=1) + "\n")
                 print(
-                    f"{table.stem} {rate} bits seed {seed} {method}: quality {cell['quality']:.4f} at "
-                    f"{cell['bits']:.0f} bits, bound {cell['bound']:.4f}, {cell['seconds']:.0f} s",
+                    f"{path.stem}, {rate} bits, seed {seed}, {method}: quality {cell['quality']:.4f} at "
+                    f"{cell['bits']:.0f} bits, Gaussian R(D) {cell['gaussian_reference']:.4f}, {cell['seconds']:.0f} s",
                     file=sys.stderr,
                     flush=True,
                 )
 
 
-def spread(values: list[float], digits: int = 3) -> str:
-    """Mean, and half the range where there are several."""
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return mean if len(values) < 2 else f"{mean} ± {(max(values) - min(values)) / 2:.{digits}f}"
-
-
-def markdown(results: list[dict[str, Any]]) -> str:
-    """A table for each result file: mean over seeds ± half the range."""
-    parts = []
-    for result in results:
-        seeds = sorted({cell["seed"] for cell in result["cells"]})
-        parts.append(
-            f"### {result['table']}: {result['rows']} rows, {result['columns']} columns, seeds "
-            f"{', '.join(map(str, seeds))} ({result['machine']})\n\n"
-            "| bits | method | bits spent | held-out quality | bound | gap (dB) | train quality | utilization |"
-            " topographic | orthogonality | fit (s) | encode (rows/s) |\n"
-            "|---|---|---|---|---|---|---|---|---|---|---|---|"
-        )
-        for bits in sorted({cell["nominal_bits"] for cell in result["cells"]}):
-            for method in METHODS:
-                cells = [c for c in result["cells"] if c["method"] == method and c["nominal_bits"] == bits]
-                if cells:
-                    parts.append(_line(bits, method, cells))
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _line(bits: int, method: str, cells: list[Cell]) -> str:
-    def of(name: str, digits: int = 3) -> str:
-        return spread([cell[name] for cell in cells], digits) if all(name in cell for cell in cells) else "-"
-
-    def mean(name: str) -> str:
-        values = [cell[name] for cell in cells if name in cell]
-        return f"{statistics.mean(values):,.0f}" if values else "-"
-
-    return (
-        f"| {bits} | {NAMES[method]} | {mean('bits')} | {of('quality')} | {of('bound')} | {of('gap_db', 2)} | "
-        f"{of('train_quality')} | {of('utilization')} | {of('topographic')} | {of('orthogonality')} | "
-        f"{mean('seconds')} | {mean('rows_per_second')} |"
-    )
-
-
-def brief(results: list[dict[str, Any]]) -> str:
-    """One line for each table and rate: quality of every method, the bits it spent and its bound where they differ."""
-    lines = ["| table | seeds | bits | bound | joint tokens | local tokens | faiss | ResidualVQ network |"]
-    lines.append("|" + "---|" * 8)
-    for result in results:
-        for bits in sorted({cell["nominal_bits"] for cell in result["cells"]}):
-            of = {
-                method: [c for c in result["cells"] if c["method"] == method and c["nominal_bits"] == bits]
-                for method in METHODS
-            }
-            if not of["joint"]:
-                continue
-            spent, bound = (statistics.mean(cell[name] for cell in of["joint"]) for name in ("bits", "bound"))
-            texts = []
-            for method in METHODS:
-                text = spread([cell["quality"] for cell in of[method]]) if of[method] else "not measured"
-                if of[method] and abs(statistics.mean(cell["bits"] for cell in of[method]) - spent) > 1:
-                    own, its = (statistics.mean(cell[name] for cell in of[method]) for name in ("bits", "bound"))
-                    text += f" ({own:.0f} bits, bound {its:.3f})"
-                texts.append(text)
-            seeds = ", ".join(str(seed) for seed in sorted({cell["seed"] for cell in of["joint"]}))
-            lines.append(f"| {result['table']} | {seeds} | {spent:.0f} | {bound:.3f} | {' | '.join(texts)} |")
-    return "\n".join(lines)
-
-
-def goals(results: list[dict[str, Any]]) -> str:
-    """Joint tokens against what they are meant to reach, from means over seeds."""
-    lines = ["| table | bits | goal | reached by | |", "|---|---|---|---|---|"]
-    for result in results:
-        for bits in sorted({cell["nominal_bits"] for cell in result["cells"]}):
-            of = {
-                method: [c for c in result["cells"] if c["method"] == method and c["nominal_bits"] == bits]
-                for method in METHODS
-            }
-            if of["joint"] and of["faiss"]:
-                goal, surplus = _goal(bits, of["joint"], of["faiss"])
-                verdict = "reached" if surplus >= 0 else "missed"
-                lines.append(f"| {result['table']} | {bits} | {goal} | {surplus:+.4f} | {verdict} |")
-    return "\n".join(lines)
-
-
-def _goal(bits: int, ours: list[Cell], faiss: list[Cell]) -> tuple[str, float]:
-    """Up to 150 bits the bound; at 180 faiss + 0.03 or 0.5 dB of the bound, at 300 1 dB; above 0.99 faiss itself."""
-    quality, bound = (statistics.mean(cell[name] for cell in ours) for name in ("quality", "bound"))
-    peer = statistics.mean(cell["quality"] for cell in faiss)
-    if bits <= 150:
-        return "the bound", quality - bound
-    if peer > 0.99:
-        return "faiss", quality - peer
-    decibel = 0.5 if bits <= 200 else 1.0
-    near = 1 - (1 - bound) * 10 ** (decibel / 10)
-    return f"faiss + 0.03, or within {decibel:g} dB of the bound", max(quality - peer - 0.03, quality - near)
-
-
-def plot(results: list[dict[str, Any]], path: Path) -> None:
-    """Quality over bits, a panel for each table, with the range over seeds."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    columns = min(3, len(results))
-    rows = math.ceil(len(results) / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 3.4 * rows), squeeze=False)
-    colors = {"joint": "#1f4e9c", "local": "#5b9bd5", "faiss": "#d1661b", "network": "#6a9a3b"}
-    marks = {"joint": "o", "local": "s", "faiss": "^", "network": "D"}
-    for axis, result in zip(axes.flat, results, strict=False):
-        bounds = list(result["bounds"].values())
-        rates = [int(rate) for rate in bounds[0]]
-        mean = [statistics.mean(bound[str(rate)][1] for bound in bounds) for rate in rates]
-        axis.plot(rates, mean, color="0.35", linewidth=1, linestyle="--", label="Gaussian bound, held out")
-        for method in METHODS:
-            points: list[tuple[float, float, float, float]] = []
-            for bits in sorted({cell["nominal_bits"] for cell in result["cells"]}):
-                cells = [c for c in result["cells"] if c["method"] == method and c["nominal_bits"] == bits]
-                if cells:
-                    values = [cell["quality"] for cell in cells]
-                    spent = statistics.mean(cell["bits"] for cell in cells)
-                    points.append((spent, statistics.mean(values), min(values), max(values)))
-            if points:
-                x, y, low, high = (np.array(part) for part in zip(*points, strict=True))
-                axis.errorbar(
-                    x,
-                    y,
-                    yerr=[y - low, high - y],
-                    color=colors[method],
-                    marker=marks[method],
-                    markersize=4,
-                    linewidth=1.2,
-                    capsize=2,
-                    label=NAMES[method],
-                )
-        lowest = min(cell["quality"] for cell in result["cells"])
-        axis.set(title=result["table"], xlabel="bits per row", xlim=(90, 330), ylim=(lowest - 0.03, 1.0))
-        axis.grid(color="0.9")
-    for axis in axes.flat[len(results) :]:
-        axis.axis("off")
-    axes[0, 0].set_ylabel("held-out quality")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
-    figure.tight_layout(rect=(0, 0.12 / rows + 0.02, 1, 1))
-    figure.savefig(path, dpi=130)
-
-
 def main() -> None:
-    """Measure tables, or report what was measured."""
+    """Measure tables, or report earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    measuring = commands.add_parser("measure", help="fill a result file for each table")
+    measuring = commands.add_parser("measure", help="write a result file for each table")
     measuring.add_argument("tables", type=Path, nargs="+", help="HDF5 datasets of features")
     measuring.add_argument("--bits", type=int, nargs="+", default=BITS)
     measuring.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     measuring.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    measuring.add_argument("--output", type=Path, required=True, help="folder of the result files")
-    reporting = commands.add_parser("report", help="print tables and verdicts")
+    measuring.add_argument("--epochs", type=int, help=f"epochs of every method (default: {EPOCHS})")
+    measuring.add_argument("--output", type=Path, required=True, help="directory of the result files")
+    reporting = commands.add_parser("report", help="print the tables of result files")
     reporting.add_argument("results", type=Path, nargs="+")
-    reporting.add_argument("--plot", type=Path, help="PNG of the rate-distortion curves")
+    reporting.add_argument("--plot", type=Path, help="PNG of quality over bits")
     arguments = parser.parse_args()
-    if arguments.command == "measure":
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        for table in arguments.tables:
-            measure(table, arguments.output, arguments.bits, arguments.seeds, arguments.methods)
+    if arguments.command == "report":
+        results = [json.loads(path.read_text()) for path in arguments.results]
+        print(quality_report.report(results))
+        if arguments.plot:
+            quality_report.plot(results, arguments.plot)
         return
-    results = [json.loads(path.read_text()) for path in arguments.results]
-    print(f"{brief(results)}\n\n{markdown(results)}\n{goals(results)}")
-    if arguments.plot:
-        plot(results, arguments.plot)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for path in arguments.tables:
+        measure(path, arguments.output, arguments.bits, arguments.seeds, arguments.methods, arguments.epochs)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The three commands on real tables: the four targets, the chosen epoch, and how long it took.
+"""Whole runs on real tables: the four target metrics, the best epoch, and the duration.
 
-Runs ``train-vqvae`` (production.json, unchanged but for input, output and the split seed), ``encode-to-tokens`` and
-``decode-tokens`` as a user would, each in a process of its own, and prints a Markdown table.
+Each run calls ``train-vqvae``, ``encode-to-tokens`` and ``decode-tokens`` in processes of their own, as a user does.
+The configuration is production.json with another input, output and split seed.
 
     poetry run python benchmarks/tables.py path/to/a.h5 path/to/b.h5 --split-seeds 42 1 2 --output results.json
+    poetry run python benchmarks/tables.py --report benchmarks/results/tables_local.json
 """
 
 from __future__ import annotations
@@ -15,36 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from machine import machine
-from program import PRODUCTION, spinlock
-
-
-def measure(dataset: Path, split_seed: int, directory: Path, extra: list[str]) -> dict[str, Any]:
-    """Train, encode and decode one table."""
-    run, tokens, decoded = directory / "run", directory / "tokens.h5", directory / "decoded.h5"
-    settings = ["--set", f"split_seed={split_seed}", *(part for value in extra for part in ("--set", value))]
-    seconds = spinlock("train-vqvae", "--config", PRODUCTION, "--input", dataset, "--output", run, *settings)
-    model = run / "best_model.pt"
-    encoding = spinlock("encode-to-tokens", "--dataset", dataset, "--vqvae-model", model, "--output", tokens)
-    spinlock("decode-tokens", "--tokens", tokens, "--vqvae-model", model, "--output", decoded)
-    content = torch.load(model, weights_only=True)
-    metrics, progress = content["metrics"], content["training_state"]["progress"]
-    history = torch.load(run / "last.pt", weights_only=True)["history"]
-    return {
-        "table": dataset.stem,
-        "split_seed": split_seed,
-        "rows": content["dataset"]["num_operators"] * content["dataset"]["rows_per_operator"],
-        "categories": len(content["group_indices"]),
-        "start_quality": history["val_quality"][0],
-        "best_epoch": progress["best_epoch"],
-        "epochs": len(history["epoch"]) - 1,
-        "seconds": seconds,
-        "encode_seconds": encoding,
-        **{name: metrics[name] for name in METRICS},
-    }
-
+import markdown
+import spinlock as sl
+from command_line import PRODUCTION, run_spinlock
+from machine import describe_machine
 
 METRICS = (
     "reconstruction_quality",
@@ -56,41 +31,85 @@ METRICS = (
     "quality_train",
 )
 
+COLUMNS = (
+    "table (rows)",
+    "split seed",
+    "quality (epoch 0)",
+    "utilization",
+    "max centroid cosine",
+    "topographic correlation",
+    "bits per row",
+    "categories",
+    "best epoch",
+    "training command",
+)
 
-def markdown(results: list[dict[str, Any]]) -> str:
-    """One row for each table and split."""
-    lines = [
-        "| table (rows) | split seed | quality (epoch 0) | utilization | orthogonality | topographic | bits |"
-        " categories | chosen epoch | training |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+
+def measure(dataset: Path, split_seed: int, directory: Path, settings: list[str]) -> dict[str, Any]:
+    """Train, encode and decode one table."""
+    run, tokens, decoded = directory / "run", directory / "tokens.h5", directory / "decoded.h5"
+    options = [part for setting in (f"split_seed={split_seed}", *settings) for part in ("--set", setting)]
+    seconds = run_spinlock("train-vqvae", "--config", PRODUCTION, "--input", dataset, "--output", run, *options)
+    best = run / "best_model.pt"
+    encode_seconds = run_spinlock("encode-to-tokens", "--dataset", dataset, "--vqvae-model", best, "--output", tokens)
+    run_spinlock("decode-tokens", "--tokens", tokens, "--vqvae-model", best, "--output", decoded)
+    checkpoint = sl.Tokenizer.load(run / "last.pt").checkpoint
+    return {
+        "table": dataset.stem,
+        "split_seed": split_seed,
+        "rows": checkpoint.dataset.num_operators * checkpoint.dataset.rows_per_operator,
+        "categories": checkpoint.spec.num_categories,
+        "initial_quality": checkpoint.history.columns["val_quality"][0],
+        "best_epoch": checkpoint.state.progress.best_epoch,
+        "epochs": checkpoint.state.progress.epoch,
+        "seconds": seconds,
+        "encode_seconds": encode_seconds,
+        **{name: checkpoint.metrics[name] for name in METRICS},
+    }
+
+
+def row(result: dict[str, Any]) -> list[str]:
+    """Return the cells of one table and split."""
+    return [
+        f"{result['table']} ({result['rows']})",
+        f"{result['split_seed']}",
+        f"{result['reconstruction_quality']:.3f} ({result['initial_quality']:.3f})",
+        f"{result['codebook_utilization']:.3f}",
+        f"{result['inter_category_orthogonality']:.3f}",
+        f"{result['topographic_correlation']:.3f}",
+        f"{result['bits_per_sample']:.0f}",
+        f"{result['categories']}",
+        f"{result['best_epoch']} of {result['epochs']}",
+        f"{result['seconds']:.0f} s",
     ]
-    for r in results:
-        lines.append(
-            f"| {r['table']} ({r['rows']}) | {r['split_seed']} | {r['reconstruction_quality']:.3f} "
-            f"({r['start_quality']:.3f}) | {r['codebook_utilization']:.3f} | {r['inter_category_orthogonality']:.3f} "
-            f"| {r['topographic_correlation']:.3f} | {r['bits_per_sample']:.0f} | {r['categories']} "
-            f"| {r['best_epoch']} of {r['epochs']} | {r['seconds']:.0f} s |"
-        )
-    return "\n".join(lines)
+
+
+def report(content: dict[str, Any]) -> str:
+    """Return a table with one row for each dataset and split."""
+    return f"{content['machine']}\n\n{markdown.table(COLUMNS, map(row, content['results']))}"
 
 
 def main() -> None:
-    """Measure every table with every split seed."""
+    """Measure every table with every split seed, or print earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", type=Path, nargs="+", help="HDF5 datasets of features")
+    parser.add_argument("tables", type=Path, nargs="*", help="HDF5 datasets of features")
     parser.add_argument("--split-seeds", type=int, nargs="+", default=[42])
-    parser.add_argument("--set", dest="extra", action="append", default=[], help="further KEY=VALUE settings")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="further KEY=VALUE settings")
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
     arguments = parser.parse_args()
-    results = []
+    if arguments.report:
+        print(report(json.loads(arguments.report.read_text())))
+        return
+    content: dict[str, Any] = {"machine": describe_machine(), "results": []}
     for dataset in arguments.tables:
         for seed in arguments.split_seeds:
             with tempfile.TemporaryDirectory() as directory:
-                results.append(measure(dataset, seed, Path(directory), arguments.extra))
-            print(markdown(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+                content["results"].append(measure(dataset, seed, Path(directory), arguments.settings))
+            print(*row(content["results"][-1]), sep=" | ", file=sys.stderr, flush=True)
             if arguments.output:
-                arguments.output.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
-    print(f"{machine()}\n\n{markdown(results)}")
+                arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+    print(report(content))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+"""Commands of Spinlock, each in a process of its own, as a user runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PRODUCTION = Path(__file__).resolve().parents[1] / "configs" / "vqvae" / "production.json"
+"""The production configuration."""
+
+
+def run_spinlock(*arguments: str | Path) -> float:
+    """Run a command and return its duration in seconds, including the start of Python."""
+    started = time.perf_counter()
+    process = subprocess.run(
+        [sys.executable, "-m", "spinlock", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, arguments))} failed:\n{process.stderr[-2000:]}")
+    return time.perf_counter() - started
