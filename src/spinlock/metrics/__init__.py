@@ -1,7 +1,8 @@
-"""Metrics of a tokenizer, each defined once: arrays in, numbers and small records out.
+"""Metrics of a tokenizer. Each is defined once, as a function of arrays that returns numbers or a small dataclass.
 
-The module reads no files and does not depend on the model. The public functions are available as attributes, for
-example ``spinlock.metrics.codebook_use``; they are imported at first use, because SciPy and torch take a second.
+The package reads no files and does not depend on the model. Its functions are attributes, for example
+``spinlock.metrics.codebook_use``. They are imported at first use, because importing SciPy and torch takes about a
+second.
 """
 
 from importlib import import_module

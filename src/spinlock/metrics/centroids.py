@@ -1,7 +1,9 @@
 """Orthogonality of categories: the largest |cos(g_c, g_d)| over pairs of centroids g_c = mean_{j in c} s_j x_j.
 
-s_j is the sign of the loading of column j on the first principal component of its category over the training rows. With
-these signs, columns that vary together with opposite signs do not cancel. On training rows the columns are centered and
+A category c has the columns x_j, and its centroid is their signed mean.
+
+The sign s_j is that of the loading of column j on the first principal component of its category over the training rows.
+With these signs, columns that are anticorrelated do not cancel. On training rows the columns are centered and
 scaled, so the cosine of two centroids is a quadratic form in the correlation matrix R: with the signed memberships a
 and b of two categories, cos = a'R b / sqrt(a'R a  b'R b).
 
@@ -20,7 +22,7 @@ from scipy.linalg.lapack import dsyevr
 Floats = NDArray[np.float64]
 
 BOOTSTRAP_DRAWS = 200
-"""Bootstrap samples of an interval; with 200, its 5th and 95th percentiles vary little."""
+"""Number of bootstrap samples for an interval. With 200 samples the 5th and 95th percentiles vary little."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class BootstrapInterval:
 
 
 def loading_signs(correlation: Floats) -> Floats:
-    """Return the signs of the leading eigenvector of a correlation matrix; zero counts as plus.
+    """Return the signs of the entries of the leading eigenvector of a correlation matrix.
 
-    The sign of the eigenvector itself is chosen so that its largest entry is positive.
+    The eigenvector is oriented so that its entry of largest magnitude is positive. The sign of an entry of zero is 1.
 
     Parameters
     ----------
@@ -55,10 +57,10 @@ def loading_signs(correlation: Floats) -> Floats:
     size = len(correlation)
     if size == 1:
         return np.ones(1)
-    # Called for thousands of small matrices: scipy.linalg.eigh would spend half of the time in checks.
+    # This function is called for thousands of small matrices; scipy.linalg.eigh would spend half of the time in checks.
     _, vectors, _, _, info = dsyevr(correlation, range="I", il=size, iu=size)
     if info:
-        raise np.linalg.LinAlgError(f"dsyevr found no leading eigenvector of a {size} x {size} matrix (info {info})")
+        raise np.linalg.LinAlgError(f"dsyevr did not converge for a {size} x {size} matrix (info {info})")
     vector = vectors[:, 0]
     vector = vector * (1.0 if vector[np.abs(vector).argmax()] >= 0 else -1.0)
     return np.where(vector < -1e-12, -1.0, 1.0)
@@ -77,8 +79,8 @@ def centroid_weights(correlation: Floats, groups: Sequence[NDArray[np.int64]]) -
     Returns
     -------
     numpy.ndarray
-        Weights [C, D]: s_j for the columns of the category, 0 elsewhere. The centroid is ``rows @ weights[c]`` divided
-        by the number of columns, which a cosine does not depend on.
+        Weights [C, D]: s_j for the columns of the category, 0 elsewhere. The centroid of category c is
+        ``rows @ weights[c]`` divided by its number of columns. A cosine does not depend on this factor.
     """
     weights = np.zeros((len(groups), len(correlation)))
     for c, members in enumerate(groups):
@@ -146,7 +148,8 @@ def max_centroid_cosine(correlation: Floats, groups: Sequence[NDArray[np.int64]]
 def held_out_centroid_cosine(rows: Floats, weights: Floats, rng: np.random.Generator) -> BootstrapInterval | None:
     """Return the largest |cos| on held-out rows, with the signs of the training rows, and its bootstrap interval.
 
-    A maximum over many pairs has a sampling noise of about 1 / sqrt(n) and is therefore larger than on training rows.
+    Each cosine has a sampling noise of about 1 / sqrt(n), so the maximum over many pairs is larger than on training
+    rows.
 
     Parameters
     ----------
@@ -155,7 +158,7 @@ def held_out_centroid_cosine(rows: Floats, weights: Floats, rng: np.random.Gener
     weights
         Signed memberships [C, D] of :func:`centroid_weights`, from training rows.
     rng
-        Generator of the :data:`BOOTSTRAP_DRAWS` bootstrap samples of the rows.
+        Generator that draws the :data:`BOOTSTRAP_DRAWS` bootstrap samples of the rows.
 
     Returns
     -------

@@ -1,4 +1,6 @@
-"""Codebook use: fraction of codes used, perplexity, and what evenly used codes would show in the same number of rows.
+"""Codebook use: utilization (fraction of the codes that occur), perplexity and entropy.
+
+The utilization is compared with the value that is expected for the same number of rows if all codes are equally likely.
 
 Letters: ``n`` rows, ``T`` codebooks (token columns), ``K`` codes of a codebook.
 """
@@ -26,11 +28,11 @@ class CodebookUse:
     entropy_bits
         Sum over codebooks of H, in bits per row.
     expected
-        Mean of 1 - (1 - 1/K)^n, the expected utilization of evenly used codes.
+        Mean over codebooks of 1 - (1 - 1/K)^n, the expected utilization if all codes are equally likely.
     limit
-        Mean of min(1, n / K), the largest possible utilization.
+        Mean over codebooks of min(1, n / K), the largest possible utilization.
     per_codebook
-        Fraction of codes used, [T].
+        Fraction of codes used in each codebook, [T].
     """
 
     utilization: float
@@ -43,12 +45,12 @@ class CodebookUse:
 
 
 def codebook_use(tokens: NDArray[np.int64], sizes: NDArray[np.int64]) -> CodebookUse:
-    """Measure how many codes are used, and how evenly.
+    """Compute the utilization, perplexity and entropy of codebooks.
 
     Parameters
     ----------
     tokens
-        Code indices [n, T], column t in 0 ... ``sizes[t]`` - 1.
+        Code indices [n, T]; column t has values from 0 to ``sizes[t]`` - 1.
     sizes
         Number of codes K of each codebook, [T].
 
@@ -77,7 +79,7 @@ def codebook_use(tokens: NDArray[np.int64], sizes: NDArray[np.int64]) -> Codeboo
 
 
 def expected_use(sizes: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
-    """Return 1 - (1 - 1/K)^n, the expected fraction of K evenly used codes that occur in n rows.
+    """Return 1 - (1 - 1/K)^n, the expected fraction of K equally likely codes that occur in n rows.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Gaussian reference R(D): rate and distortion of an ideal code for a Gaussian source with the covariance of the data.
 
 R(t) = sum_i max(0, 1/2 log2(l_i / t)) and D(t) = sum_i min(t, l_i) for covariance eigenvalues l_i and water level t
-(reverse water-filling; Cover and Thomas, Elements of Information Theory, chapter 10). The reference is a yardstick, not
-a bound for the data: of all sources with a given covariance the Gaussian one is the hardest to code, so clustered rows
-can be coded better.
+(reverse water-filling; Cover and Thomas, Elements of Information Theory, chapter 10). Of all sources with a given
+covariance, the Gaussian source is the hardest to code. The reference is therefore not an upper limit of the quality:
+a tokenizer of clustered rows can exceed it.
 
 Letters: ``n``, ``m`` rows, ``D`` columns, ``l`` eigenvalues, ``t`` water level.
 """
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MIN_ROWS_PER_COLUMN = 10
-"""With fewer rows than this for each column, the sample covariance is too noisy and is shrunk."""
+"""With fewer rows per column than this, the sample covariance is too noisy and is shrunk."""
 
 
 @dataclass(frozen=True)
 class WaterFilling:
-    """Water level t, rate in bits and distortion of a Gaussian source; level and distortion are variances."""
+    """Water level t, rate in bits and distortion of a Gaussian source. Level and distortion have units of variance."""
 
     level: float
     bits: float
@@ -38,7 +38,7 @@ def at_level(eigenvalues: Floats, level: float) -> WaterFilling:
     Parameters
     ----------
     eigenvalues
-        Variances [D]; negative values, which result from rounding, count as zero.
+        Variances [D]. Negative values, which result from rounding, are set to zero.
     level
         Water level t > 0.
 
@@ -61,7 +61,7 @@ def water_filling(eigenvalues: Floats, bits: float) -> WaterFilling:
     Parameters
     ----------
     eigenvalues
-        Variances [D]; negative values count as zero.
+        Variances [D]. Negative values are set to zero.
     bits
         Rate R >= 0 in bits per row.
 
@@ -76,7 +76,7 @@ def water_filling(eigenvalues: Floats, bits: float) -> WaterFilling:
     count = np.arange(1, positive.size + 1)
     levels = np.exp2((np.cumsum(np.log2(positive)) - 2.0 * bits) / count)
     valid = np.flatnonzero(levels <= positive)
-    level = float(levels[valid[-1] if valid.size else 0])  # none is valid only if rounding puts t above l_1 at 0 bits
+    level = float(levels[valid[-1] if valid.size else 0])  # at 0 bits rounding may put t above l_1
     return WaterFilling(level, bits, float(np.minimum(spectrum, level).sum()))
 
 
@@ -86,7 +86,7 @@ def gaussian_quality(eigenvalues: Floats, bits: float) -> float:
     Parameters
     ----------
     eigenvalues
-        Variances [D]; negative values count as zero.
+        Variances [D]. Negative values are set to zero.
     bits
         Rate R >= 0 in bits per row.
 
@@ -100,19 +100,19 @@ def gaussian_quality(eigenvalues: Floats, bits: float) -> float:
 
 
 def gaussian_bits(eigenvalues: Floats, quality: float) -> float:
-    """Return the rate at which a Gaussian source keeps a given fraction of its variance, R at D = (1 - q) sum l.
+    """Return the rate R at which the distortion of a Gaussian source is D = (1 - q) sum l.
 
     Parameters
     ----------
     eigenvalues
-        Variances [D]; negative values count as zero.
+        Variances [D]. Negative values are set to zero.
     quality
         Fraction of variance explained q < 1.
 
     Returns
     -------
     float
-        Rate in bits per row.
+        Rate in bits per row; 0 for a source without variance.
     """
     spectrum = np.sort(np.maximum(np.asarray(eigenvalues, dtype=np.float64), 0.0))
     distortion = (1.0 - quality) * float(spectrum.sum())
@@ -135,7 +135,7 @@ class GaussianReference:
     variances
         Mean squares [D] of the held-out rows along its eigenvectors.
     shrunk
-        Whether the covariance was shrunk, because there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column.
+        Whether the covariance was shrunk. It is if there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column.
     """
 
     covariance: Floats
@@ -173,7 +173,7 @@ class GaussianReference:
         return held_out_quality(self.eigenvalues, self.variances, bits)
 
     def gap_db(self, quality: float, bits: float) -> float | None:
-        """Return the distortion relative to the held-out reference, 10 log10((1 - q) / (1 - q_ref)), in decibels.
+        """Return the distortion in decibels relative to the held-out reference, 10 log10((1 - q) / (1 - q_ref)).
 
         Parameters
         ----------
@@ -185,17 +185,17 @@ class GaussianReference:
         Returns
         -------
         float or None
-            Negative where the rows are coded better than the reference; None where a distortion is zero.
+            Negative if the distortion is smaller than that of the reference; None if one of them is zero.
         """
         reference = self.held_out(bits)
         return 10 * math.log10((1 - quality) / (1 - reference)) if quality < 1 and reference < 1 else None
 
 
 def shrunk_covariance(rows: Floats) -> Floats:
-    """Return the covariance (1 - s) S + s m I, with the shrinkage s of least expected squared error.
+    """Return the covariance (1 - s) S + s m I, whose shrinkage s minimizes the expected squared error.
 
-    S is the sample covariance and m the mean variance (Ledoit and Wolf, 2004). The tests compare with scikit-learn,
-    which is not used here, because it takes seconds to import.
+    S is the sample covariance and m the mean variance (Ledoit and Wolf, 2004). scikit-learn has the same estimator, but
+    importing it takes seconds. The tests compare the two.
 
     Parameters
     ----------
@@ -219,10 +219,10 @@ def shrunk_covariance(rows: Floats) -> Floats:
 
 
 def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: float) -> float:
-    """Return the quality of the ideal code for the training covariance on held-out rows.
+    """Return the quality on held-out rows of the ideal code for the training covariance.
 
-    Eigenvectors and water level t are those of the training rows. A component above the level loses the fraction
-    t / l_i of its held-out variance, a component below it loses all of it.
+    Eigenvectors and water level t are those of the training rows. A component with l_i > t loses the fraction t / l_i
+    of its held-out variance; any other component loses all of it.
 
     Parameters
     ----------

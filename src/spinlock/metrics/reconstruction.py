@@ -1,7 +1,7 @@
 """Reconstruction quality: the fraction of variance explained, 1 - sum (x - x^)^2 / sum (x - mean_train)^2.
 
-The rows are in z-scored, clipped units, whatever the normalization of the model. So mean_train is 0, and every column
-has about the same weight.
+The rows are z-scored and clipped, also if the model uses another normalization. Hence mean_train is 0, and all columns
+have about the same weight.
 
 Letters: ``n`` rows, ``D`` columns.
 """
@@ -29,7 +29,7 @@ def reconstruction_quality(rows: NDArray[np.float32], reconstruction: NDArray[np
     Returns
     -------
     float
-        1 for a perfect reconstruction, 0 for the training mean, negative if worse than the mean.
+        1 for a perfect reconstruction, 0 for the training mean, negative for a reconstruction worse than the mean.
     """
     return fraction_explained(*squared_sums(rows, reconstruction))
 
@@ -45,7 +45,7 @@ def fraction_explained(error: Floats, power: Floats) -> float:
     Returns
     -------
     float
-        1 where both sums are zero, minus infinity where only the power is zero.
+        1 if both sums are zero, minus infinity if only the power is zero.
     """
     total_power, total_error = float(power.sum()), float(error.sum())
     if total_power > 0:

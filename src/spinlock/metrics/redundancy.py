@@ -12,8 +12,8 @@ from torch import Tensor
 def latent_redundancy(latents: Tensor) -> Tensor:
     """Return the mean over category pairs c < d of ||Cov(z_c, z_d)||_F^2 / (tr Cov(z_c) tr Cov(z_d)).
 
-    This is the mean squared correlation of the components, weighted by their variances, so that components with
-    little variance hardly count. It is differentiable and serves as a loss term too.
+    This is the mean squared correlation between components, weighted by their variances, so that components of small
+    variance have little weight. The function is differentiable and is also used as a loss.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def latent_redundancy(latents: Tensor) -> Tensor:
     covariance = (flat.t() @ flat) / rows
     blocks = covariance.view(categories, width, categories, width)
     power = blocks.square().sum((1, 3))
-    variance = centered.square().sum((1, 2)) / rows  # the trace of each diagonal block; inductor cannot view a diagonal
+    variance = centered.square().sum((1, 2)) / rows  # trace of each diagonal block; inductor cannot view a diagonal
     squared_correlation = power / torch.outer(variance, variance).clamp(min=1e-12)
     upper = torch.ones_like(squared_correlation).triu(1)
     return (squared_correlation * upper).sum() / upper.sum()

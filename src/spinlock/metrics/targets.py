@@ -14,21 +14,21 @@ TOPOGRAPHIC = 0.85
 """Threshold of the topographic correlation."""
 
 ORTHOGONALITY = 0.25
-"""Threshold of the largest centroid cosine, which has to stay below it."""
+"""Threshold of the largest centroid cosine, which has to be below it."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A metric and the threshold that it has to pass.
+    """A metric with its threshold.
 
     Attributes
     ----------
     metric
         Name of the metric, as in the files of a run.
     value
-        Value of the metric; None where it is not defined.
+        Value of the metric; None if it is not defined.
     threshold
-        Value to pass.
+        Value that the metric has to exceed or to stay below.
     above
         Whether the metric has to be above the threshold (true) or below it (false).
     """
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the value is strictly on the required side; an undefined value misses the target."""
+        """Whether the value is strictly on the required side of the threshold; False for an undefined value."""
         if self.value is None:
             return False
         return self.value > self.threshold if self.above else self.value < self.threshold

@@ -1,8 +1,8 @@
 """Topographic correlation: Pearson r between pairwise distances in feature space and in latent space.
 
-The correlation is over pairs i < j, because the zero diagonal of a full distance matrix raises r (from 0.748 to 0.834
-at 64 rows). Further measures are Spearman's rank correlation of the distances, and trustworthiness and continuity of
-the neighborhoods (Venna and Kaski, 2001).
+The correlation is computed over pairs i < j. The zeros on the diagonal of a full distance matrix would raise r (from
+0.748 to 0.834 for 64 rows). Further measures are Spearman's rank correlation of the distances, and trustworthiness and
+continuity of the neighborhoods (Venna and Kaski, 2001).
 
 Letters: ``n`` rows, ``D`` columns, ``E`` latent dimensions, ``P`` = n (n - 1) / 2 pairs.
 """
@@ -19,7 +19,7 @@ from scipy.spatial.distance import squareform
 Floats = NDArray[np.float64]
 
 MAX_ROWS = 2000
-"""Rows that the measures use; they need all pairs, which are two million for this number."""
+"""Maximum number of rows for the measures, which use all pairs: two million pairs for this number of rows."""
 
 NEIGHBORS = 15
 """Size of the neighborhoods of trustworthiness and continuity."""
@@ -27,7 +27,15 @@ NEIGHBORS = 15
 
 @dataclass(frozen=True)
 class Topography:
-    """How well distances and neighborhoods are preserved; trustworthiness and continuity are None for <= 30 rows."""
+    """Measures of how well distances and neighborhoods are preserved.
+
+    Attributes
+    ----------
+    pearson, spearman
+        Correlations between the pairwise distances, in [-1, 1].
+    trustworthiness, continuity
+        Preservation of the neighborhoods; None with at most 2 :data:`NEIGHBORS` rows.
+    """
 
     pearson: float
     spearman: float
@@ -36,7 +44,9 @@ class Topography:
 
 
 def fixed_rows(count: int) -> NDArray[np.int64]:
-    """Return at most :data:`MAX_ROWS` row positions, always the same, so that the metric does not vary by sampling.
+    """Return the positions of at most :data:`MAX_ROWS` rows.
+
+    The same number of rows always gives the same positions, so that metrics have no sampling noise.
 
     Parameters
     ----------
@@ -63,7 +73,10 @@ def pearson(first: Floats, second: Floats) -> float:
 
 
 def ranks(values: Floats) -> Floats:
-    """Return ranks from 1 to n; equal values get their mean rank. (``scipy.stats`` takes a second to import.)"""
+    """Return ranks from 1 to n; equal values get their mean rank.
+
+    ``scipy.stats.rankdata`` is not used, because importing ``scipy.stats`` takes a second.
+    """
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     mean_rank: Floats = count.cumsum() - (count - 1) / 2
     return mean_rank[inverse]
@@ -97,7 +110,7 @@ def topographic_correlation(features: NDArray[np.floating[Any]], latents: NDArra
     features
         Features [n, D].
     latents
-        Latents [n, E] of the same rows. More than :data:`MAX_ROWS` rows need much memory; see :func:`fixed_rows`.
+        Latents [n, E] of the same rows. The memory is quadratic in n; see :func:`fixed_rows`.
 
     Returns
     -------
@@ -133,11 +146,14 @@ def topographic_measures(features: NDArray[np.floating[Any]], latents: NDArray[n
 
 
 def _trustworthiness(original: Floats, embedded: Floats) -> float:
-    """Return 1 - 2 / (n k (2 n - 3 k - 1)) sum over embedded neighbors of max(0, rank - k), from distances [n, n]."""
+    """Return the trustworthiness 1 - 2 / (n k (2 n - 3 k - 1)) sum max(0, rank - k), from distances [n, n].
+
+    The sum is over the k nearest neighbors of each row in the embedding; rank is their rank in the original space.
+    """
     count = len(original)
-    self_first = original - np.eye(count)  # each row gets rank 0 among its own neighbors, also if others coincide
-    ranks = self_first.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
-    neighbors = embedded + np.diag(np.full(count, np.inf))
-    nearest = neighbors.argsort(1, kind="stable")[:, :NEIGHBORS]
+    shifted = original - np.eye(count)  # each row has rank 0 in its own list, also if other rows are at distance 0
+    ranks = shifted.argsort(1, kind="stable").argsort(1, kind="stable").astype(np.float64)
+    others = embedded + np.diag(np.full(count, np.inf))
+    nearest = others.argsort(1, kind="stable")[:, :NEIGHBORS]
     excess = np.maximum(np.take_along_axis(ranks, nearest, 1) - NEIGHBORS, 0).sum()
     return float(1 - 2 / (count * NEIGHBORS * (2 * count - 3 * NEIGHBORS - 1)) * excess)

@@ -1,7 +1,8 @@
 """The model: per-category encoders, three levels of residual quantization, a shared decoder and category decoders.
 
-``spec`` has the sizes of a model, ``buckets`` the categories that share batched products, ``network`` the layers, and
-``codec`` encoding and decoding with a trained network. The model knows neither files nor the configuration.
+``spec`` defines the sizes of a model, ``buckets`` the grouping of categories for batched matrix products, ``network``
+the layers, and ``codec`` encoding and decoding with a trained network. The package depends neither on files nor on the
+configuration.
 
 Letters in shapes: ``B`` rows, ``D`` kept columns, ``C`` categories, ``M`` columns of the widest category, ``E``
 embedding width, ``L`` levels (three), ``K`` codes of the largest codebook of a level, ``d`` latent width of a level,

@@ -1,8 +1,8 @@
-"""Buckets of categories that share a batched product: min over partitions of sum_b (B + C_b W_b).
+"""Partition of the categories into buckets: each bucket shares batched matrix products.
 
-A batched product pads the C_b categories of bucket b to the widest one, W_b. One width for all categories would
-multiply the work, and one bucket for each category would spend most of the time on launching kernels. The cost B of a
-bucket is expressed in columns.
+The partition minimizes sum_b (F + C_b W_b). Bucket b has C_b categories, which a batched product pads to the width W_b
+of the widest one. F is the fixed cost of a bucket, in columns. A single bucket would waste most of the work on padding,
+and one bucket per category would spend most of the time on launching kernels.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 BUCKET_COST = 50
-"""Cost of a bucket, in columns: on two cores a bucket takes 4 to 5 ms of a step, and a column 0.09 ms."""
+"""Fixed cost of a bucket, in columns. On two cores a bucket takes 4 to 5 ms of a step, and a column 0.09 ms."""
 
 
 def bucket_sizes(widths: Sequence[int]) -> tuple[int, ...]:
-    """Return the number of categories of each bucket, which minimizes the cost of a step.
+    """Return the number of categories of each bucket in the partition of smallest cost.
 
     Parameters
     ----------
     widths
-        Columns of each category [C], in descending order.
+        Number of columns of each category [C], in descending order.
+
+    Returns
+    -------
+    tuple of int
+        Sizes of the buckets, in the order of the categories.
 
     Examples
     --------
@@ -28,7 +33,7 @@ def bucket_sizes(widths: Sequence[int]) -> tuple[int, ...]:
     (2, 2, 6)
     """
     assert list(widths) == sorted(widths, reverse=True), "categories are ordered by size"
-    best: list[tuple[int, tuple[int, ...]]] = [(0, ())]  # cost and sizes for the first categories alone
+    best: list[tuple[int, tuple[int, ...]]] = [(0, ())]  # best[i]: cost and sizes for the first i categories
     for end in range(1, len(widths) + 1):
         options = (
             (best[start][0] + BUCKET_COST + (end - start) * widths[start], (*best[start][1], end - start))
@@ -39,7 +44,12 @@ def bucket_sizes(widths: Sequence[int]) -> tuple[int, ...]:
 
 
 def slices(sizes: Sequence[int]) -> list[slice]:
-    """Return the categories of each bucket.
+    """Return the categories of each bucket as a slice of all categories.
+
+    Parameters
+    ----------
+    sizes
+        Number of categories of each bucket.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Categories and sizes of a model, from which the network of a checkpoint is built before its weights are loaded."""
+"""Specification of a model: its categories and sizes, from which :func:`spinlock.model.build_network` builds it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Literal, get_args
 from spinlock.model.buckets import bucket_sizes, slices
 
 LEVELS = 3
-"""Quantization levels per category, coarse to fine."""
+"""Number of quantization levels of a category, from coarse to fine."""
 
 BEAM_WIDTH = 4
-"""Width of the beam search: a width of 2 costs up to 0.006 of held-out quality, and 8 adds 0.0003 on average."""
+"""Width of the beam search. A width of 2 lowers the held-out quality by up to 0.006; 8 adds 0.0003 on average."""
 
 Groups = tuple[tuple[int, ...], ...]
-"""Positions of the columns of each category."""
+"""Indices of the columns of each category."""
 
 AssignmentName = Literal["local", "joint"]
-"""The way in which tokens are assigned."""
+"""Name of the assignment of tokens."""
 
 
 def ceil4(value: float) -> int:
-    """Round up to a multiple of four, a width that matrix kernels do not pad."""
+    """Round up to a multiple of four, since matrix kernels pad other widths."""
     return 4 * math.ceil(value / 4)
 
 
@@ -37,6 +37,11 @@ def latent_dims(columns: int, embedding_dim: int, ratios: tuple[float, float, fl
         Maximum width of embeddings.
     ratios
         Latent width of each level in units of the embedding width.
+
+    Returns
+    -------
+    tuple of int
+        Latent widths of the three levels.
 
     Examples
     --------
@@ -60,10 +65,10 @@ class ModelSpec:
         Positions of the columns of each category among the D kept columns. Every position from 0 to D - 1 occurs in
         exactly one group, and larger categories come first.
     embedding_dim
-        Maximum width of embeddings. An embedding is not wider than its category's columns, rounded up to a multiple of
-        four, since the levels cannot transmit more.
+        Maximum width of embeddings. An embedding is at most as wide as the number of its category's columns, rounded
+        up to a multiple of four, since the latents of the levels have at most this width.
     hidden_dim
-        Hidden units of each encoder.
+        Number of hidden units of each encoder.
     latent_dims, num_codes
         Latent width and number of codes of each category and level [C][3].
     assignment
@@ -71,9 +76,9 @@ class ModelSpec:
     beam_width
         Number of prefixes of codes that the beam search keeps.
     decoder_dim
-        Hidden units of the shared decoder, or of the refinement of joint codes.
+        Number of hidden units of the shared decoder, or of the refinement of joint codes.
     bucket_sizes
-        Number of categories that share each batched product; empty for the sizes of least cost.
+        Number of categories of each bucket. If it is empty, :func:`spinlock.model.buckets.bucket_sizes` selects them.
     """
 
     category_names: tuple[str, ...]
@@ -93,9 +98,8 @@ class ModelSpec:
         sizes = [len(group) for group in self.groups]
         assert sizes == sorted(sizes, reverse=True), "categories are ordered by size"
         if not self.bucket_sizes:
-            widths = [
-                (size + self._width(size)) // 2 for size in sizes
-            ]  # products are as wide as columns or embeddings
+            # Matrix products have the width of the columns or of the embeddings; the cost uses the mean of both.
+            widths = [(size + self._width(size)) // 2 for size in sizes]
             object.__setattr__(self, "bucket_sizes", bucket_sizes(widths))
         assert sum(self.bucket_sizes) == len(self.groups), "every category is in one bucket"
         assert len(self.category_names) == len(self.groups) == len(self.latent_dims) == len(self.num_codes)
@@ -124,11 +128,11 @@ class ModelSpec:
 
     @property
     def bits_per_row(self) -> float:
-        """Sum of log2 K over all codebooks: the bits of a row's tokens."""
+        """Bits per row: the sum of log2 K over all codebooks."""
         return sum(math.log2(codes) for levels in self.num_codes for codes in levels)
 
     def token_columns(self) -> list[str]:
-        """Return the names of the token columns, ``<category>.L<level>``, category by category."""
+        """Return the names ``<category>.L<level>`` of the token columns, ordered by category."""
         return [f"{name}.L{level}" for name in self.category_names for level in range(LEVELS)]
 
     def state(self) -> dict[str, Any]:
@@ -137,18 +141,18 @@ class ModelSpec:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ModelSpec:
-        """Return the specification that :meth:`state` has converted.
+        """Restore a specification from the result of :meth:`state`.
 
         Raises
         ------
         LookupError, TypeError, ValueError
-            A value is missing, or it is not that of a specification.
+            A value is missing or invalid.
         """
         if state["assignment"] not in get_args(AssignmentName):
             raise ValueError(f"unknown assignment {state['assignment']!r}")
         buckets = tuple(int(size) for size in state["bucket_sizes"])
         if min(buckets) < 1 or sum(buckets) != len(state["groups"]):
-            raise ValueError(f"buckets {buckets} do not hold {len(state['groups'])} categories")
+            raise ValueError(f"bucket_sizes is {buckets}, which does not add up to {len(state['groups'])} categories")
         return cls(
             category_names=tuple(state["category_names"]),
             groups=tuple(tuple(int(i) for i in group) for group in state["groups"]),

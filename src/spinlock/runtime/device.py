@@ -1,4 +1,4 @@
-"""Selection of the device that a configuration names, and asynchronous copies to it."""
+"""Selection of the device from its name in the configuration, and asynchronous copies to it."""
 
 import re
 
@@ -55,5 +55,5 @@ def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) 
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a CPU tensor to ``device``; the copy is asynchronous because the source is pinned."""
+    """Copy a CPU tensor to ``device``; the copy from pinned memory is asynchronous."""
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

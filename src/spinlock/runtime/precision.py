@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def default_precision() -> Iterator[None]:
-    """Compute in float32 by default, without autocast and with products in full float32 precision."""
+    """Set float32 as the default dtype, and compute matrix products as in :func:`full_precision`."""
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -23,7 +23,10 @@ def default_precision() -> Iterator[None]:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Compute matrix products in float32, because TF32, bfloat16 or autocast of the caller would change tokens."""
+    """Compute matrix products in full float32 precision, without TF32, bfloat16 or autocast.
+
+    Lower precision, which the calling program may have enabled, would change tokens.
+    """
     with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False), _float32_products():
         yield
 

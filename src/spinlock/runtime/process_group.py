@@ -1,10 +1,10 @@
 """The process group of a run: one process alone, or W processes started by ``torchrun`` on one or more machines.
 
-Process r of W holds rows r, r + W, r + 2 W, ... of each global batch. A quantity of the global batch is either a sum
-over processes (:meth:`ProcessGroup.all_reduce_sum`) or is computed by every process from the rows of all processes
-(:meth:`ProcessGroup.all_gather`). Both operations are differentiable. Every process computes the same loss, the
-gradient reaches the rows that the process holds, and the sum of the gradients over processes equals the gradient of a
-single process with all rows.
+The shard of process r has the rows r, r + W, r + 2 W, ... of each global batch. A quantity of the global batch is
+either summed over processes (:meth:`ProcessGroup.all_reduce_sum`) or computed by every process from the rows of all
+processes (:meth:`ProcessGroup.all_gather`). Both operations are differentiable. Every process computes the same loss
+and its gradient with respect to the rows of its own shard. The sum of the gradients over processes equals the gradient
+of a single process with all rows.
 
 Letters: ``W`` processes (world size), ``B`` rows of a global batch.
 """
@@ -21,15 +21,15 @@ from torch import Tensor, distributed
 
 from spinlock.errors import RunError
 
-Shared = TypeVar("Shared")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The rank of this process and the collective operations with the other processes.
+    """The rank of this process, and the collective operations with the other processes.
 
-    All processes have to call every method except :meth:`shard` and :meth:`shard_size`, in the same order. With a
-    world size of 1 every method returns its argument without a copy.
+    Every method is collective except :meth:`shard` and :meth:`shard_size`: all processes have to call it, in the same
+    order. With a world size of 1 every method returns its argument without a copy.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ProcessGroup:
     Raises
     ------
     RunError
-        Raised by all collective operations when another process has ended.
+        Every collective method raises it when another process has ended.
     """
 
     rank: int = 0
@@ -63,7 +63,7 @@ class ProcessGroup:
         self.any(False)
 
     def any(self, flag: bool) -> bool:
-        """Return whether ``flag`` is true in any process; the reduction runs on the CPU and does not block a GPU."""
+        """Return whether ``flag`` is true in any process. The reduction uses CPU tensors and does not block a GPU."""
         if self.world_size == 1:
             return flag
         reduced = torch.tensor(int(flag))
@@ -81,22 +81,22 @@ class ProcessGroup:
         return int(reduced)
 
     def shard_size(self, num_rows: int) -> int:
-        """Return how many of the first ``num_rows`` rows of a global batch this process holds."""
+        """Return how many of the first ``num_rows`` rows of a global batch are in the shard of this process."""
         return len(range(self.rank, num_rows, self.world_size))
 
     def shard(self, rows: Tensor, dim: int = 0) -> Tensor:
-        """Return the rows of the global batch that this process holds: every W-th along ``dim``, from ``rank`` on."""
+        """Return this process's shard of a global batch: every W-th row along ``dim``, beginning with row ``rank``."""
         if self.world_size == 1:
             return rows
         return rows[(slice(None),) * dim + (slice(self.rank, None, self.world_size),)]
 
     def all_gather(self, rows: Tensor, global_batch: int, dim: int = 0) -> Tensor:
-        """Gather the rows of all processes in the order of the global batch; differentiable.
+        """Gather the shards of all processes in the order of the global batch.
 
         Parameters
         ----------
         rows
-            The rows of this process along dimension ``dim``.
+            Shard of this process along dimension ``dim``.
         global_batch
             Number of rows of all processes, B.
         dim
@@ -105,7 +105,7 @@ class ProcessGroup:
         Returns
         -------
         Tensor
-            The B rows; the gradient with respect to the rows of this process is passed back.
+            The B rows. The operation is differentiable with respect to the shard of this process.
         """
         if self.world_size == 1:
             return rows
@@ -113,7 +113,7 @@ class ProcessGroup:
         return gathered
 
     def all_reduce_sum(self, value: Tensor) -> Tensor:
-        """Return the sum of ``value`` over processes; the gradient with respect to the summand is the identity."""
+        """Return the sum of ``value`` over processes. The gradient is passed on unchanged to each summand."""
         if self.world_size == 1:
             return value
         total: Tensor = _AllReduceSum.apply(value, self)
@@ -125,9 +125,9 @@ class ProcessGroup:
         Parameters
         ----------
         mean
-            Mean over the rows of this process.
+            Mean over the shard of this process.
         local_batch
-            Number of rows of this process.
+            Number of rows of the shard.
         global_batch
             Number of rows of all processes, B.
 
@@ -142,7 +142,7 @@ class ProcessGroup:
 
     @torch.no_grad()
     def all_reduce_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors in place by their sums over processes, with one collective operation for all tensors."""
+        """Replace tensors in place by their sums over processes, in one collective operation."""
         if self.world_size == 1 or not tensors:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -153,25 +153,25 @@ class ProcessGroup:
 
     @torch.no_grad()
     def broadcast_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors in place by those of rank 0."""
+        """Replace tensors in place by the tensors of rank 0."""
         if self.world_size > 1:
             with self._collective():
                 for tensor in tensors:
                     distributed.broadcast(tensor, 0)
 
-    def broadcast_object(self, value: Shared | None) -> Shared:
-        """Return the object of rank 0; the other processes may pass None."""
+    def broadcast_object(self, value: Value | None) -> Value:
+        """Return the object that rank 0 passes. The other processes may pass None."""
         if self.world_size == 1:
             assert value is not None, "rank 0 has to pass a value"
             return value
         objects: list[Any] = [value]
         with self._collective():
             distributed.broadcast_object_list(objects, 0, device=torch.device("cpu"))
-        received: Shared = objects[0]
+        received: Value = objects[0]
         return received
 
-    def gather_objects(self, value: Shared) -> list[Shared]:
-        """Return the objects of all processes, by rank, on rank 0 and an empty list on the others."""
+    def gather_objects(self, value: Value) -> list[Value]:
+        """Return the objects of all processes in order of rank; return an empty list on every rank except 0."""
         if self.world_size == 1:
             return [value]
         objects: list[Any] | None = [None] * self.world_size if self.is_main else None

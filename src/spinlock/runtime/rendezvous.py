@@ -17,11 +17,11 @@ from spinlock.errors import RunError
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 
 COLLECTIVE_TIMEOUT = timedelta(days=30)
-"""Timeout of a collective operation. It is long, because processes may wait for hours while rank 0 evaluates; when a
-process dies, the others fail at once."""
+"""Timeout of a collective operation. It is long, because the other processes may wait for hours while rank 0 evaluates.
+When a process dies, the others fail at once and do not need the timeout."""
 
 JOIN_TIMEOUT = timedelta(minutes=10)
-"""Timeout of the start. A process that fails before it joins the group is not detected in another way."""
+"""Timeout of the start. Only a timeout detects a process that fails before it joins the group."""
 
 POLL_SECONDS = 0.1
 """Seconds between two checks whether all processes have joined."""
@@ -31,7 +31,7 @@ POLL_SECONDS = 0.1
 def process_group() -> Iterator[ProcessGroup]:
     """Join the process group of ``torchrun`` for a ``with`` block; without ``torchrun``, yield :data:`SINGLE`.
 
-    CPU tensors use Gloo, CUDA tensors NCCL.
+    Collective operations use Gloo for CPU tensors and NCCL for CUDA tensors.
 
     Yields
     ------

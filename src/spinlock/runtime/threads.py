@@ -1,4 +1,4 @@
-"""Parallel work on CPU cores with one thread for each task, so that results do not depend on the number of cores."""
+"""Parallel tasks on a CPU with one thread for each task, so that results do not depend on the number of cores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def available_cores() -> int:
 
 
 def use_one_thread(device: torch.device) -> None:
-    """Limit torch to one thread on a CPU, because sums in several threads depend on the number of cores."""
+    """Limit torch to one thread on a CPU, because the rounding of a parallel sum depends on the number of threads."""
     if device.type == "cpu":
         torch.set_num_threads(1)
 
@@ -40,18 +40,18 @@ def single_threaded(device: torch.device) -> Iterator[None]:
 
 
 def parallel_map(function: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> list[Result]:
-    """Apply ``function`` to each item; on a CPU, several items are processed at the same time.
+    """Apply ``function`` to each item, in parallel on a CPU.
 
     On a CPU there are as many workers as torch has threads, and each worker uses one thread. On another device the
-    items are processed one after another. Gradient mode is thread-local, so ``function`` itself has to use
-    ``torch.no_grad`` if it needs no gradients.
+    items are processed sequentially. Gradient mode is thread-local: ``torch.no_grad`` in the calling thread has no
+    effect on the workers, so ``function`` has to use it itself.
 
     Parameters
     ----------
     function
         Function of one item.
     items
-        Arguments of the calls.
+        Items, each the argument of one call.
     device
         Device on which ``function`` computes.
 
@@ -71,7 +71,7 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item], devi
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items; a second thread computes the next item while the caller uses the current one."""
+    """Yield the items of an iterator; a second thread computes the next item while the caller uses the current one."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(next, items, _END)
         while (item := future.result()) is not _END:

@@ -36,7 +36,7 @@ def snapshot(level: QuantizerLevel) -> list[torch.Tensor]:
 
 
 def test_a_healthy_codebook_is_never_touched() -> None:
-    # Uneven, but nobody below a tenth of the even usage: the percentile alone would throw half of them away.
+    # The usage is uneven, but no code is below a tenth of the mean usage: the percentile alone would reset half of them.
     level = level_with([[2.0, 10.0, 9.0, 11.0, 12.0, 16.0], [10.0, 10.0, 10.0]])
     before, result = snapshot(level), rows_for(level)
     assert reset(level, result, percentile=100.0) == 0
@@ -78,7 +78,7 @@ def test_a_replaced_code_survives_the_next_update() -> None:
 
 
 @pytest.mark.parametrize(("usage", "dead"), [(0.70, 0), (0.68, 1)])
-def test_a_code_below_a_tenth_of_the_even_usage_is_dead(usage: float, dead: int) -> None:
+def test_a_code_below_a_tenth_of_the_mean_usage_is_dead(usage: float, dead: int) -> None:
     # Beside three codes used nine times the limit is 0.1 (27 + x) / 4 = x, that is 2.7 / 3.9 = 0.692.
     level = level_with([[usage, 9.0, 9.0, 9.0]])
     assert reset(level, rows_for(level)) == dead

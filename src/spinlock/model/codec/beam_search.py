@@ -1,8 +1,9 @@
 """Beam search for the codes of one category: minimize sum_l u_l[k_l] + sum over m < l of x_ml[k_m, k_l].
 
 With vectors T_l[k] of the codes and a row y, |y - sum_l T_l[k_l]|^2 - |y|^2 has this form with the unary costs
-u_l[k] = |T_l[k]|^2 - 2 y T_l[k] and the pairwise costs x_ml = 2 T_m T_l'. The code that is best at each level does not
-give the nearest sum of codes. A search that keeps several prefixes of codes nearly does (Babenko and Lempitsky, 2014).
+u_l[k] = |T_l[k]|^2 - 2 y T_l[k] and the pairwise costs x_ml = 2 T_m T_l'. A greedy search, which takes the best code at
+each level, often misses the nearest sum of codes. A beam search, which keeps several prefixes of codes, rarely does
+(Babenko and Lempitsky, 2014).
 
 Letters: ``B`` rows, ``L`` levels, ``K_l`` codes of level l, ``W`` prefixes.
 """
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MAX_ARGMIN_COUNT = 8
-"""Maximum number of smallest costs that are found one after another on a CPU, since NumPy vectorizes argmin."""
+"""Up to this number of smallest costs, a CPU repeats NumPy's vectorized argmin, which is faster than topk."""
 
 VECTOR_LENGTH = 64
 """Rows of costs are padded to a multiple of this length, because NumPy processes the remainder element by element."""
@@ -28,8 +29,8 @@ VECTOR_LENGTH = 64
 class PairwiseCosts:
     """Pairwise costs of the codes of one category.
 
-    ``tables[l]`` [K_0 + ... + K_(l-1), K_l] holds x_ml of all coarser levels m, stacked. ``starts`` [L] is the first
-    row of each level in such a stack.
+    ``tables[l]`` [K_0 + ... + K_(l-1), K_l] stacks x_ml of all coarser levels m. ``starts`` [L] is the first row of
+    each level in this stack.
     """
 
     tables: Sequence[Tensor]
@@ -38,9 +39,10 @@ class PairwiseCosts:
 
 @dataclass(frozen=True)
 class BeamResult:
-    """The best codes [B, L] of each row, their ``cost`` [B], and the ``margin`` [B] of the second best codes.
+    """The best ``codes`` [B, L] of each row and their ``cost`` [B].
 
-    The margin is infinite if there is only one combination of codes.
+    ``margin`` [B] is the cost of the second best codes minus ``cost``. It is infinite if there is only one combination
+    of codes.
     """
 
     codes: Tensor
@@ -49,16 +51,16 @@ class BeamResult:
 
 
 def beam_search(unary: Sequence[Tensor], pairwise: PairwiseCosts, width: int) -> BeamResult:
-    """Search for the codes of least cost; the result of a row does not depend on the other rows.
+    """Search for the codes with the smallest cost. The result of a row does not depend on the other rows.
 
     Parameters
     ----------
     unary
         Unary costs u_l [B, K_l] of each level.
     pairwise
-        Pairwise costs.
+        Pairwise costs from :func:`pairwise_costs`.
     width
-        Number of prefixes that are kept after each level but the last.
+        Number of prefixes of codes that are kept after each level except the last.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     costs
-        Finite costs [B, k]. They are overwritten on a CPU if ``count`` is at most :data:`MAX_ARGMIN_COUNT`; the first
-        one of equal costs then comes first.
+        Finite costs [B, k]. If ``count`` is at most :data:`MAX_ARGMIN_COUNT`, a CPU overwrites them, and equal costs
+        are ordered by position.
     count
         Number of entries.
 

@@ -1,8 +1,8 @@
 """Encode rows to tokens and decode tokens to rows, in blocks of fixed size.
 
-The rounding of a matrix product may depend on its number of rows. Every product here has exactly 1,024 rows, and the
-last block is padded with zeros, so that the tokens of a row depend neither on the other rows nor on the batch size. On
-a CPU each block is processed by one thread, and several blocks are processed at the same time.
+The rounding of a matrix product may depend on its number of rows. Here every product has exactly 1,024 rows, and the
+last block is padded with zeros. The tokens of a row therefore depend neither on the other rows nor on the batch size.
+On a CPU several blocks are processed in parallel, each by one thread.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from spinlock.runtime.precision import full_precision
 from spinlock.runtime.threads import parallel_map
 
 BLOCK = 1024
-"""Rows of a block."""
+"""Number of rows of a block."""
 
 
 @dataclass(frozen=True)
 class EncodedRows:
     """Tokens and errors of n rows.
 
-    ``indices`` [n, C, L] int64 are the tokens, ``error`` [n] is the mean squared reconstruction error in normalized
-    units, and ``near_tie`` [n] is True where another device may assign other tokens.
+    ``indices`` [n, C, L] int64 are the tokens, and ``error`` [n] is the mean squared reconstruction error in normalized
+    units. ``near_tie`` [n] is True if two choices of tokens are nearly equal, so that another device may choose
+    differently.
     """
 
     indices: Tensor
@@ -39,8 +40,8 @@ class EncodedRows:
 class Codec:
     """Encoder and decoder of a network with local assignment.
 
-    The tables are computed once and serve any number of rows, on the device of the network. They do not follow later
-    changes of its weights. Use :func:`make_codec`, which selects the class that belongs to the network.
+    The tables are computed once, on the device of the network, and are not updated when its weights change. Use
+    :func:`make_codec`, which selects the class that matches the network.
     """
 
     @torch.no_grad()
@@ -51,7 +52,7 @@ class Codec:
 
     @torch.no_grad()
     def encode_block(self, rows: Tensor) -> EncodedRows:
-        """Encode at most 1,024 normalized rows [n, D]; the caller has to be inside :func:`full_precision`."""
+        """Encode at most 1,024 normalized rows [n, D]. The caller has to be inside :func:`full_precision`."""
         block = _padded(rows)
         tokens = self._assign(block)
         error = (block - self._reconstruct(tokens.indices)).square().mean(1)
@@ -106,7 +107,7 @@ class Codec:
         return _in_blocks(lambda block: self.model.lookup(block).transpose(0, 1).flatten(1), indices)
 
     def distance_points(self, indices: Tensor, decoded: Tensor) -> Tensor:
-        """Return the points whose pairwise distances the topographic correlation compares with those of the features.
+        """Return the points from whose pairwise distances the topographic correlation is computed.
 
         Parameters
         ----------
@@ -118,7 +119,7 @@ class Codec:
         Returns
         -------
         Tensor
-            The quantized latents [n, C E]; for joint assignment the decoded rows [n, D].
+            The quantized latents [n, C E]. A codec with joint assignment returns the decoded rows [n, D] instead.
         """
         return self.latents(indices)
 

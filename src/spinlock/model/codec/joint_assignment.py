@@ -1,7 +1,7 @@
-"""Joint assignment of the tokens of a row by iterated conditional modes: one category after another.
+"""Joint assignment of the tokens of a row by iterated conditional modes (coordinate descent over categories).
 
-A category takes the codes whose sum is nearest to what the codes of the other categories leave of the row
-(:mod:`spinlock.model.network.joint_codes`).
+The categories are updated in turn. A category takes the codes whose sum is nearest to the residual of the row after the
+codes of all other categories are subtracted (:mod:`spinlock.model.network.joint_codes`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ SWEEPS = 5
 """Maximum number of sweeps over all categories."""
 
 MIN_GAIN = 1e-6
-"""Tokens change only if the cost falls by more than this, so that a tie does not change them in every sweep."""
+"""Minimum decrease of the cost for which tokens change, so that ties do not change them in every sweep."""
 
 
 class JointTables:
-    """Vectors, norms and pairwise costs of the joint codes of each category, computed once.
+    """Precomputed vectors, squared norms and pairwise costs of the joint codes of each category.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class JointTables:
     def assign(
         self, rows: Tensor, initial_tokens: Tensor, *, width: int, sweeps: int = SWEEPS
     ) -> tuple[Tensor, Tensor]:
-        """Improve the tokens of rows, which never raises |x - y|^2.
+        """Improve the tokens of rows. The squared error |x - y|^2 of a row never increases.
 
-        A row is finished after a sweep that does not change it, so that its tokens do not depend on the other rows.
+        A row takes part until a sweep does not change it, so that its tokens do not depend on the other rows.
 
         Parameters
         ----------
@@ -57,7 +57,8 @@ class JointTables:
         Returns
         -------
         tuple of Tensor
-            Tokens [B, C, L], and the smallest margin [B] between the selected codes of a category and the second best.
+            Tokens [B, C, L], and the margin [B] between the best and the second best codes of a category, minimized
+            over categories and sweeps.
         """
         tokens = initial_tokens.clone()
         residual = rows - self.codes.sums(tokens)
@@ -81,5 +82,5 @@ class JointTables:
         return tokens, margin
 
     def _category_sum(self, category: int, codes: Tensor) -> Tensor:
-        """Sum the vectors [B, D] of a category's codes [B, L]."""
+        """Return the sum [B, D] of the vectors of a category's codes [B, L]."""
         return F.embedding_bag(codes + self.pairwise[category].starts, self.vectors[category], mode="sum")

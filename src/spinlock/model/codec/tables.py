@@ -1,10 +1,10 @@
-"""Tables of a trained network: what depends on a code alone is computed once for K codes, not for every row.
+"""Lookup tables of a trained network: quantities that depend only on a code are computed once per code.
 
-The tokens of a category are those whose projected codes T_l[k_l] have the sum nearest to its embedding e, found by beam
-search. Its cost |e - sum_l T_l|^2 - |e|^2 needs products of e with codes and of codes with codes only. The encoder
-e = x A + gelu(x W1 + b1) W2 is multiplied with the codes beforehand. (The forward pass of training takes the nearest
-code level by level instead, whose sum is rarely nearer.) The first layers of the decoder are linear in the quantized
-latents, so that each code adds one row of a table.
+A beam search selects the tokens of a category: those whose projected codes T_l[k_l] have the sum nearest to the
+embedding e. The cost |e - sum_l T_l|^2 - |e|^2 contains only inner products of e with codes and of codes with each
+other, so the encoder e = x A + gelu(x W1 + b1) W2 is multiplied with the codes in advance. (Training instead takes the
+nearest code at each level. The sum of these codes is rarely nearer.) The first layers of the decoder are linear in the
+quantized latents, so that each code adds one row of a table.
 
 Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``K`` codes, ``L`` levels.
 """
@@ -23,12 +23,12 @@ from spinlock.model.network.vqvae import CategoricalVQVAE
 from spinlock.model.spec import LEVELS
 
 NEAR_TIE = 1e-5
-"""Squared distances that differ by less than this fraction of the row's energy are a near tie."""
+"""Two choices are a near tie if their costs differ by at most this fraction of the squared norm of the row."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens [B, C, L], and ``near_tie`` [B]: True where rounding on another device may change them."""
+    """Tokens [B, C, L], and ``near_tie`` [B], which is True if rounding on another device may change them."""
 
     indices: Tensor
     near_tie: Tensor
@@ -54,7 +54,7 @@ class BucketTables:
         self.beam_width = beam_width
         self.padded_sizes = [level_codes.shape[1] for level_codes in codes]
         index, mask, ones = bucket.layout.index, bucket.layout.mask[..., None], bucket.layout.num_columns
-        self.columns = F.pad(index, (0, 1), value=ones)  # padding reads the ones too, with zero weight
+        self.columns = F.pad(index, (0, 1), value=ones)  # padding reads the column of ones, with zero weight
         linear = -2 * torch.bmm(bucket.encoder.linear * mask, transposed)
         self.linear = torch.cat([linear, norms[:, None]], dim=1)
         self.hidden = torch.cat([bucket.encoder.hidden * mask, bucket.encoder.hidden_bias], dim=1)
@@ -80,7 +80,7 @@ class BucketTables:
         Tokens
             Indices [C, B, L] and near ties [B].
         """
-        columns = table[self.columns].transpose(1, 2)  # whole columns are copied faster than cells of each row
+        columns = table[self.columns].transpose(1, 2)  # gathering whole columns is faster than gathering cells
         hidden = F.gelu(torch.bmm(columns, self.hidden))
         costs = torch.bmm(columns, self.linear).baddbmm_(hidden, self.output)
         near_tie = torch.zeros(table.shape[1], dtype=torch.bool, device=table.device)
@@ -95,10 +95,10 @@ class BucketTables:
 
 
 class TokenTables:
-    """Tables of a whole network for local tokens; new ones are needed whenever the weights change.
+    """Tables of a whole network for local tokens. They are not updated when the weights change.
 
-    ``rows`` [S, D + H] has one row for each code of all codebooks: what it adds to the decoded row and to the hidden
-    layer of the decoder.
+    ``rows`` [S, D + H] has one row for each of the S codes of all codebooks: the terms that the code adds to the
+    decoded row and to the hidden layer of the decoder.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class TokenTables:
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tokens:
-        """Assign the local tokens of rows [B, D], each from its own category's columns."""
+        """Assign the local tokens of rows [B, D]. A token depends only on the columns of its own category."""
         table = torch.cat([rows.t(), rows.new_ones(1, len(rows))])
         tie_margin = NEAR_TIE * (self.membership @ table[:-1].square())
         tokens = [bucket.encode(table, tie_margin[bucket.members]) for bucket in self.buckets]

@@ -1,7 +1,7 @@
-"""The network as training sees it.
+"""The layers of the network and its forward pass in training.
 
-``vqvae`` has the whole network, ``bucket`` the parts of the categories that share batched products, ``encoder``,
-``quantizer`` and ``decoder`` their layers, ``joint_codes`` the codes of joint assignment, ``layout`` the columns of
-each category, ``codebook`` operations on padded codebooks, ``gradients`` operations with custom gradients, and
-``dead_codes`` the replacement of unused codes.
+``vqvae`` defines the whole network, and ``bucket`` the categories that share batched matrix products. ``encoder``,
+``quantizer`` and ``decoder`` define the layers, and ``joint_codes`` the codes of joint assignment. ``layout`` maps
+columns to categories. ``codebook`` has operations on padded codebooks, ``gradients`` operations with custom gradients,
+and ``dead_codes`` the reset of unused codes.
 """

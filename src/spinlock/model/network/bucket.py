@@ -1,4 +1,4 @@
-"""Encoder, quantizer and category decoders of the categories of one bucket, which share batched products."""
+"""A bucket: categories whose encoders, quantizers and category decoders share batched matrix products."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class BucketResult:
     Attributes
     ----------
     columns
-        The bucket's columns of the rows [C, B, M], zero in the padding.
+        Columns of the bucket's categories [C, B, M], zero in the padding.
     embeddings
         Embeddings [C, B, E] before quantization.
     latents
         Quantized latents [C, B, E] after each of the L levels, with the straight-through gradient.
     category_reconstructions
-        Predictions [L, C, b, M] of the first b rows of ``columns`` from the tokens of each prefix of the levels.
+        Predictions [L, C, b, M] of the first b rows of ``columns`` by the category decoders; entry l uses the tokens of
+        the first l + 1 levels.
     levels
         Results of each level.
     """
@@ -41,7 +42,19 @@ class BucketResult:
 
 
 class CategoryBucket(nn.Module):
-    """The categories ``members`` of a model."""
+    """Encoders, quantizer and category decoders of the categories ``members`` of a model.
+
+    Parameters
+    ----------
+    spec
+        Categories and sizes of the model.
+    members
+        Categories of this bucket.
+    learned_codes
+        Whether codes are parameters that are trained by gradient descent.
+    generator
+        Source of the initial weights and codes.
+    """
 
     def __init__(self, spec: ModelSpec, members: slice, *, learned_codes: bool, generator: torch.Generator) -> None:
         super().__init__()
@@ -62,9 +75,9 @@ class CategoryBucket(nn.Module):
     def forward(self, table: Tensor, category_rows: int | None = None) -> BucketResult:
         """Encode and quantize rows, and decode the first of them with the category decoders.
 
-        The straight-through gradient of every prefix reaches the embeddings as z^ + (e - stop(e)) T, in the directions
-        that the levels transmit. In the other directions z^ does not depend on e, and a gradient there would move the
-        embeddings without changing any loss.
+        The straight-through estimator of the latent after each level is z^ + (e - stop(e)) T, with T from
+        :meth:`ResidualQuantizer.gradient_passthrough`. In directions that T maps to zero, z^ does not depend on e, and
+        a gradient would move the embeddings without changing any loss.
 
         Parameters
         ----------
@@ -72,6 +85,10 @@ class CategoryBucket(nn.Module):
             Rows column by column [D + 1, B], zeros in the last column.
         category_rows
             Number of rows that the category decoders predict; None for all rows.
+
+        Returns
+        -------
+        BucketResult
         """
         columns = self.layout.gather_columns(table)
         embeddings = self.encoder(columns)

@@ -1,4 +1,4 @@
-"""Padded codebooks [C, K, d] of C categories: which codes exist, and which code is nearest to a point."""
+"""Operations on padded codebooks [C, K, d] of C categories: the mask of the codes, and the search for the nearest."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def code_mask(num_codes: Tensor, width: int | None = None) -> Tensor:
     num_codes
         Number of codes [C] of each category.
     width
-        Width K of the padding; None for the largest number of codes.
+        Padded number of codes K; None for the largest number of codes.
     """
     width = int(num_codes.max()) if width is None else width
     return torch.arange(width, device=num_codes.device)[None] < num_codes[:, None]
 
 
 def code_penalty(codes: Tensor, mask: Tensor) -> Tensor:
-    """Return |e_k|^2 [C, 1, K] of codes [C, K, d], infinite where ``mask`` [C, K] has no code; see :func:`nearest`."""
+    """Return |e_k|^2 [C, 1, K] of codes [C, K, d] for :func:`nearest`, and infinity where ``mask`` [C, K] is False."""
     return codes.square().sum(-1).masked_fill(~mask, torch.inf)[:, None]
 
 
 def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
-    """Return argmin_k |x - e_k|^2 of each point; the first of equally near codes is taken.
+    """Return argmin_k |x - e_k|^2 of each point, the first one of equally near codes.
 
     Parameters
     ----------
@@ -47,5 +47,5 @@ def nearest(points: Tensor, codes: Tensor, penalty: Tensor) -> Tensor:
 
 
 def to_one_hot(indices: Tensor, width: int) -> Tensor:
-    """Return indices [C, n] as float one-hot rows [C, n, K]; ``F.one_hot`` would synchronize with the device."""
+    """Return float one-hot vectors [C, n, K] of indices [C, n]; ``F.one_hot`` would synchronize with the device."""
     return F.embedding(indices, torch.eye(width, device=indices.device))

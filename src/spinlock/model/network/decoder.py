@@ -1,8 +1,8 @@
-"""Decoders: a shared one, x^ = z W + b + gelu(z W1 + b1) W2, and a linear one for each category and level.
+"""The shared decoder x^ = z W + b + gelu(z W1 + b1) W2, and a linear category decoder for each category and level.
 
-The shared decoder reads the quantized latents z of all categories, so that one category helps to predict the columns of
-another. W starts as a ridge regression and W2 at zero. The category decoder (c, l) predicts the columns of category c
-from its own tokens of the first l levels alone.
+The input of the shared decoder is the quantized latents z of all categories, so that one category can help to predict
+the columns of another. The closed-form initialization sets W to a ridge regression; W2 starts at zero. The category
+decoder (c, l) predicts the columns of category c from its tokens of the first l levels alone.
 
 Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``L``
 levels, ``K_l`` codes of level l.
@@ -50,16 +50,16 @@ class SharedDecoder(nn.Module):
 
 
 class CategoryDecoders(nn.Module):
-    """Linear decoders of each category's own columns from each prefix of the levels.
+    """Linear decoders of each category's own columns, one for each number of levels.
 
-    With the one-hot assignments of the levels and the projected codes T_l [C, K_l, E], z W = sum_l one_hot_l (T_l W):
-    the products are with codes instead of rows. All prefixes are one product, in which a code of a finer level than
-    the prefix has weight zero.
+    With one-hot assignments and the projected codes T_l [C, K_l, E], z W = sum_l one_hot_l (T_l W). W is therefore
+    multiplied with K_l codes instead of B rows. One product computes the predictions for all numbers of levels; a code
+    of a finer level has weight zero.
 
     Parameters
     ----------
     num_codes
-        Numbers K_l of codes of the padded codebooks.
+        Number of codes K_l of the padded codebooks of each level.
     mask
         Mask [C, M] that is 0 in the padding of the columns.
     embedding_dim
@@ -69,7 +69,7 @@ class CategoryDecoders(nn.Module):
     """
 
     mask: Tensor
-    nested: Tensor
+    level_mask: Tensor
 
     def __init__(self, num_codes: Sequence[int], mask: Tensor, embedding_dim: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -78,14 +78,22 @@ class CategoryDecoders(nn.Module):
         self.bias = nn.Parameter(torch.zeros(levels, categories, 1, width))
         self.register_buffer("mask", mask[:, None], persistent=False)
         level_of_code = torch.arange(levels).repeat_interleave(torch.tensor(num_codes))
-        self.register_buffer("nested", (level_of_code[:, None] <= torch.arange(levels)).float(), persistent=False)
+        level_mask = (level_of_code[:, None] <= torch.arange(levels)).float()
+        self.register_buffer("level_mask", level_mask, persistent=False)
 
     def weights(self) -> Tensor:
         """Return the weights W of all levels, concatenated [C, E, L M]."""
         return _concatenate_levels(self.linear * self.mask)
 
     def forward(self, levels: Sequence[LevelResult], rows: int) -> Tensor:
-        """Predict the columns of the first ``rows`` rows from each prefix of the levels.
+        """Predict the columns of the first ``rows`` rows from the first 1, ..., L levels.
+
+        Parameters
+        ----------
+        levels
+            Results of the L levels for the batch.
+        rows
+            Number of rows to predict.
 
         Returns
         -------
@@ -97,13 +105,14 @@ class CategoryDecoders(nn.Module):
         contributions = torch.bmm(codes, self.weights())
         contributions = contributions.view(*contributions.shape[:2], len(levels), -1)
         bias = _concatenate_levels(self.bias * self.mask)
-        return torch.baddbmm(bias, one_hot, (contributions * self.nested[..., None]).flatten(2))
+        return torch.baddbmm(bias, one_hot, (contributions * self.level_mask[..., None]).flatten(2))
 
     @torch.no_grad()
     def jacobian(self, gradient_passthrough: Tensor) -> Tensor:
         """Return T W [C, E, L M], the derivative of the predictions with respect to an embedding.
 
-        ``gradient_passthrough`` T [C, E, E] is the part of an embedding that the quantizer transmits.
+        ``gradient_passthrough`` T [C, E, E] is the derivative that the straight-through estimator assumes for the
+        quantized latent.
         """
         return torch.bmm(gradient_passthrough, self.weights())
 

@@ -1,7 +1,7 @@
 """One encoder per category: e_c = x_c A_c + gelu(x_c W1_c + b1_c) W2_c, computed in batched products.
 
 The closed-form initialization sets A_c to the principal axes of the category. W2_c starts at zero, so that the encoder
-is linear before training. It reads only the columns of its own category, which makes tokens local.
+is linear before training. Its input is the columns of its own category only, which makes tokens local.
 
 Letters: ``B`` rows, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width, ``H`` hidden width.
 """

@@ -1,4 +1,4 @@
-"""Operations whose gradient is not that of their forward pass, or is faster than that of automatic differentiation.
+"""Operations with custom gradients: a straight-through estimator, and a table lookup with a faster gradient.
 
 Letters: ``B`` rows, ``C`` categories, ``E`` embedding width, ``K`` codes.
 """
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class _LookupRows(torch.autograd.Function):
-    """Look up rows of tables forward, and multiply with the transposed one-hot rows backward."""
+    """Look up rows of tables in the forward pass; multiply by the transposed one-hot vectors in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
@@ -27,31 +27,31 @@ class _LookupRows(torch.autograd.Function):
 
 
 def lookup_rows(tables: Tensor, indices: Tensor, one_hot: Tensor) -> Tensor:
-    """Return rows [C, B, E] of tables [C, K, E], with a gradient for the tables.
+    """Return rows [C, B, E] of tables [C, K, E], with a gradient with respect to the tables.
 
-    Looking them up is faster than a product with one-hot rows; the gradient is the transpose of that product.
+    A lookup is faster than the equivalent product with one-hot vectors. The gradient is that of the product.
 
     Parameters
     ----------
     tables
         Tables [C, K, E].
     indices
-        Row of each table [C, B].
+        Row indices [C, B].
     one_hot
-        The same rows as one-hot rows [C, B, K].
+        The same indices as one-hot vectors [C, B, K].
     """
     rows: Tensor = _LookupRows.apply(tables, indices, one_hot)
     return rows
 
 
 def detached_rows(tables: Tensor, indices: Tensor) -> Tensor:
-    """Return rows [C, B, E] of tables [C, K, E] by indices [C, B], without a gradient for the tables."""
+    """Return rows [C, B, E] of tables [C, K, E] by indices [C, B], without a gradient."""
     first = tables.shape[1] * torch.arange(len(tables), device=tables.device)[:, None]
     return F.embedding(indices + first, tables.detach().flatten(0, 1))
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Return the value forward, and multiply the gradient with the transposed derivative backward."""
+    """Return the value in the forward pass; multiply the gradient by the transposed derivative in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, embeddings: Tensor, derivative: Tensor) -> Tensor:
@@ -65,16 +65,16 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def straight_through(value: Tensor, embeddings: Tensor, derivative: Tensor) -> Tensor:
-    """Straight-through estimator value + (e - stop(e)) M.
+    """Return the straight-through estimator value + (e - stop(e)) M.
 
     Parameters
     ----------
     value
         Value [C, B, m], which is returned.
     embeddings
-        Embeddings e [C, B, E], which a gradient g of the value reaches as g M^T.
+        Embeddings e [C, B, E]. A gradient g with respect to the result gives them the gradient g M^T.
     derivative
-        Derivative M [C, E, m] that the estimator assumes.
+        Derivative M [C, E, m] of the value with respect to the embeddings that the estimator assumes.
     """
     estimate: Tensor = _StraightThrough.apply(value, embeddings, derivative)
     return estimate

@@ -1,10 +1,10 @@
 """Joint codes: x^ = y + gelu(y W1 + b1) W2 with y = sum over (c, l) of T[c, l][k(c, l)], vectors T over all columns.
 
-The tokens of a row are selected together: one category after another takes the codes whose sum is nearest to what the
-others leave, by beam search over its levels, in a few sweeps (iterated conditional modes; additive quantization:
-Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never raises |x - y|^2. A token then also corrects the
-errors of other categories: the quality is higher, but tokens are not local. The refinement (W1, b1, W2) is trained by
-gradient descent with fixed tokens.
+The tokens of a row are selected together by a few sweeps over the categories. Each category takes the codes whose sum
+is nearest to the residual that remains after the other categories, by beam search over its levels (iterated conditional
+modes; additive quantization: Babenko and Lempitsky, 2014; Martinez et al., 2016). A sweep never increases |x - y|^2. A
+joint token also corrects the errors of other categories. The quality is therefore higher, but tokens are not local. The
+refinement (W1, b1, W2) is trained by gradient descent with fixed tokens.
 
 Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``L`` levels, ``S_l`` codes of all codebooks of l levels.
 """
@@ -22,18 +22,19 @@ from spinlock.model.spec import LEVELS
 
 
 class JointCodes(nn.Module):
-    """The vectors of all codes, codebook after codebook in token order, and the refinement.
+    """The vectors of all codes, ordered by codebook in the order of the tokens, and the refinement.
 
-    Each prefix of the levels has its own vectors, because those for all levels rely on the finer levels.
+    There is one set of vectors for each number of levels, because vectors that were fitted for all levels are not
+    optimal without the finer levels.
 
     Parameters
     ----------
     num_codes
-        Codes of each level [C][3].
+        Number of codes of each category and level [C][3].
     columns
         Number of columns D.
     hidden_dim
-        Hidden units of the refinement.
+        Number of hidden units of the refinement.
     generator
         Source of the initial weights of the refinement. The vectors start at zero.
     """

@@ -1,4 +1,4 @@
-"""Columns of the categories of a bucket as a padded batch: [B, D] -> [C, B, M].
+"""Gathering of the columns of a bucket's categories into a padded batch: [B, D] -> [C, B, M].
 
 Letters: ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E`` embedding width.
 """
@@ -14,23 +14,23 @@ from spinlock.model.spec import Groups
 
 
 def padded_columns(rows: Tensor) -> Tensor:
-    """Return rows [B, D] column by column [D + 1, B], with zeros in the last column for padding.
+    """Return the transpose [D + 1, B] of rows [B, D], with a last column of zeros, which padding reads.
 
-    Whole columns are gathered faster than cells of each row.
+    Gathering contiguous columns is faster than gathering cells of each row.
     """
     return torch.cat([rows.t(), rows.new_zeros(1, len(rows))])
 
 
 def flatten_categories(buckets: Sequence[Tensor]) -> Tensor:
-    """Concatenate latents [C, B, E] of buckets with different C and E to one [B, sum of C E], by category."""
+    """Concatenate latents [C, B, E] of buckets with different C and E to [B, sum of C E], ordered by category."""
     latents = [bucket.transpose(0, 1).flatten(1) for bucket in buckets]
     return torch.cat(latents, dim=1) if len(latents) > 1 else latents[0]
 
 
 class CategoryLayout(nn.Module):
-    """Positions of the columns of some categories.
+    """Indices of the columns of the categories of a bucket.
 
-    Position m of category c reads column ``index[c, m]``. In the padding it reads the column of zeros that
+    Entry m of category c is column ``index[c, m]``. In the padding, ``index`` is that of the column of zeros that
     :func:`padded_columns` appends, and ``mask`` [C, M] is 0.
 
     Parameters

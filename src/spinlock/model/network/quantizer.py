@@ -1,11 +1,11 @@
 """Three levels of vector quantization, with codebooks that follow an exponential moving average.
 
-Level l projects the residual, y_l = r_l P_l, takes the nearest code q_l = argmin_k |y_l - e_k|^2, and leaves
-r_{l+1} = r_l - q_l U_l. The quantized latent is z^ = sum_l q_l U_l (residual quantization: Zeghidour et al., 2021;
-projected codes: Kumar et al., 2023). Codebooks follow the latents that are assigned to them (van den Oord et al., 2017,
-appendix): with decayed counts n and sums S, e = S / n~ holds after every update, where n~ are the Laplace-smoothed
-counts. All categories share one batched product per level. It is computed in float32 without autocast, because lower
-precision would decide near ties differently in training and in encoding.
+Level l projects the residual, y_l = r_l P_l, and takes the nearest code q_l = e_k with k = argmin_k |y_l - e_k|^2. The
+residual of the next level is r_{l+1} = r_l - q_l U_l, and the quantized latent is z^ = sum_l q_l U_l (residual
+quantization: Zeghidour et al., 2021; projected codes: Kumar et al., 2023). Each code is a moving average of the latents
+that are assigned to it (van den Oord et al., 2017, appendix): after every update e = S / n~, with the decayed sums S
+and the Laplace-smoothed decayed counts n~. All categories share one batched product per level. It is computed in
+float32 without autocast, because lower precision would decide near ties differently in training and in encoding.
 
 Letters: ``B`` rows, ``C`` categories, ``E`` embedding width, ``K`` codes, ``d`` latent width of a level.
 """
@@ -22,15 +22,15 @@ from spinlock.model.network.encoder import uniform_weights
 from spinlock.model.network.gradients import detached_rows, lookup_rows
 
 NEVER_RESET = 1 << 40
-"""Age of a code that was never replaced, in steps."""
+"""Age in steps of a code that was never reset."""
 
 LAPLACE_SMOOTHING = 1e-5
-"""Added to the usage of each code before the division, in rows."""
+"""Count that is added to the usage of each code (additive smoothing), in rows."""
 
 
 @dataclass(frozen=True)
 class CodeStatistics:
-    """Number of rows [C, K] that are assigned to each code of a level, and the sums of their latents [C, K, d]."""
+    """Number of rows that are assigned to each code of a level, [C, K], and the sums of their latents, [C, K, d]."""
 
     counts: Tensor
     sums: Tensor
@@ -45,11 +45,11 @@ class LevelResult:
     latents
         Projected residuals y [C, B, d].
     one_hot
-        Assignment as one-hot rows [C, B, K].
+        Assigned codes as one-hot vectors [C, B, K].
     indices
-        Assignment [C, B].
+        Indices of the assigned codes [C, B].
     projected_codes
-        e U [C, K, E].
+        Projected codes e U [C, K, E].
     contribution
         Contribution q U [C, B, E] of the level to the quantized latent.
     """
@@ -69,8 +69,8 @@ class LevelResult:
 class QuantizerLevel(nn.Module):
     """One codebook per category, padded to a common size.
 
-    ``codes`` [C, K, d] are the codebooks. ``counts`` [C, K] and ``sums`` [C, K, d] are decayed statistics in rows per
-    batch. ``age`` [C, K] is the number of optimizer steps since a code was replaced.
+    ``codes`` [C, K, d] are the codebooks. ``counts`` [C, K] and ``sums`` [C, K, d] are exponential moving averages over
+    batches, in rows per batch. ``age`` [C, K] is the number of optimizer steps since a code was reset.
 
     Parameters
     ----------
@@ -123,11 +123,11 @@ class QuantizerLevel(nn.Module):
         return torch.bmm(residual, self.project_in * self.latent_mask)
 
     def projected_codes(self) -> Tensor:
-        """Return e U [C, K, E]: K products instead of B. The codes get no gradient from it."""
+        """Return e U [C, K, E], without a gradient for the codes. Projecting K codes replaces projecting B rows."""
         return torch.bmm(self.codes.detach() * self.latent_mask, self.project_out)
 
     def forward(self, residual: Tensor) -> LevelResult:
-        """Quantize residuals [C, B, E] with the codes as they are."""
+        """Quantize residuals [C, B, E] with the current codes."""
         latents = self.project(residual)
         indices = nearest(latents.detach(), self.codes.detach(), code_penalty(self.codes.detach(), self.mask))
         one_hot = to_one_hot(indices, self.codes.shape[1])
@@ -136,7 +136,7 @@ class QuantizerLevel(nn.Module):
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, counts: Tensor) -> None:
-        """Replace the codebooks by codes [C, K, d] with counts [C, K] in rows per batch; S = n~ e."""
+        """Set the codes [C, K, d] and their counts [C, K] in rows per batch, and the sums to S = n~ e."""
         self.codes.copy_(codes)
         self.counts.copy_(counts * self.mask)
         self.sums.copy_(self.smoothed_counts()[..., None] * codes)
@@ -150,9 +150,9 @@ class QuantizerLevel(nn.Module):
 
     @torch.no_grad()
     def update(self, statistics: CodeStatistics, decay: float) -> None:
-        """Update the moving average, n <- decay n + (1 - decay) counts and S likewise, and set e = S / n~.
+        """Update the moving averages n <- decay n + (1 - decay) counts and S likewise, and set e = S / n~.
 
-        Call it after the batch was quantized with the previous codes.
+        The batch of the statistics has to be quantized with the codes before the update.
         """
         self.age += 1
         self.counts.lerp_(statistics.counts, 1 - decay)
@@ -162,14 +162,14 @@ class QuantizerLevel(nn.Module):
 
     @torch.no_grad()
     def track_usage(self, statistics: CodeStatistics, decay: float) -> None:
-        """Update only the counts, for codes that are trained by gradient descent; S = n~ e stays true."""
+        """Update the counts, for codes that are trained by gradient descent, and set the sums to S = n~ e."""
         self.age += 1
         self.counts.lerp_(statistics.counts, 1 - decay)
         self.sums.copy_(self.smoothed_counts()[..., None] * self.codes)
 
 
 class ResidualQuantizer(nn.Module):
-    """The levels of all categories, applied coarse to fine.
+    """The quantizer levels of all categories, applied from coarse to fine.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class ResidualQuantizer(nn.Module):
         return [level for level in self.levels if isinstance(level, QuantizerLevel)]
 
     def forward(self, embeddings: Tensor) -> list[LevelResult]:
-        """Quantize embeddings [C, B, E] level by level; a residual has no gradient with respect to coarser levels."""
+        """Quantize embeddings [C, B, E] level by level. No gradient flows from a residual to the coarser levels."""
         residual = embeddings.float()
         results: list[LevelResult] = []
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -218,7 +218,7 @@ class ResidualQuantizer(nn.Module):
     def gradient_passthrough(self) -> Tensor:
         """Return T = I - prod_l (I - P_l U_l) [C, E, E].
 
-        With codes of unlimited number, the levels would map an embedding e to e T.
+        If every level had an unlimited number of codes, the quantized latent of an embedding e would be e T.
         """
         levels = self.each_level()
         identity = torch.eye(levels[0].project_in.shape[1], device=levels[0].project_in.device)

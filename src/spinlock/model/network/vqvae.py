@@ -64,19 +64,19 @@ class ForwardResult:
 
 
 class CategoricalVQVAE(nn.Module):
-    """Encoders, quantizers and decoders of all categories; tokens are assigned locally, category by category.
+    """Encoders, quantizers and decoders of all categories, with local assignment: each category has its own tokens.
 
-    Use :func:`build_network`, which selects the class that belongs to the specification.
+    Use :func:`build_network`, which selects the class that matches the specification.
 
     Parameters
     ----------
     spec
         Categories and sizes.
     learned_codes
-        Whether the codebooks are parameters, trained by a codebook loss; they follow an exponential moving average
-        otherwise.
+        Whether the codebooks are parameters that are trained by a codebook loss. Otherwise they are exponential moving
+        averages.
     seed
-        Seed of the generator from which the weights are drawn. The closed-form initialization replaces most of them.
+        Seed of the initial weights. The closed-form initialization replaces most of them.
     """
 
     def __init__(self, spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0) -> None:
@@ -95,7 +95,7 @@ class CategoricalVQVAE(nn.Module):
         self.decoder = SharedDecoder(width, self.spec.decoder_dim, self.spec.num_columns, generator)
 
     def with_joint_codes(self) -> JointVQVAE:
-        """Return a copy of the network with joint codes, which are zero, instead of the decoder's hidden layer."""
+        """Return a copy of the network with joint codes, all zero, instead of the hidden layer of the decoder."""
         learned = self.quantizer_levels()[0].codes.requires_grad
         joint = JointVQVAE(replace(self.spec, assignment="joint"), learned_codes=learned)
         hidden = {f"decoder.{name}" for name in ("hidden", "hidden_bias", "output")}
@@ -119,12 +119,16 @@ class CategoricalVQVAE(nn.Module):
         Parameters
         ----------
         rows
-            Rows [B, D]. Batches are in random order, so that their first rows are random rows.
+            Rows [B, D] in random order, so that the first rows are a random sample.
         dropout_ends
-            Ends of quantizer dropout: the shared decoder reads one level of the rows before the first end, two levels
-            of those before the second, and all levels of the other rows.
+            Two row numbers (a, b) of the quantizer dropout. The shared decoder reads one level of the rows before a,
+            two levels of the rows from a to b - 1, and all levels of the other rows.
         category_rows
             Number of rows that the category decoders predict; None for all rows.
+
+        Returns
+        -------
+        ForwardResult
         """
         table = padded_columns(rows)
         buckets = [bucket(table, category_rows) for bucket in self.each_bucket()]
@@ -135,7 +139,7 @@ class CategoricalVQVAE(nn.Module):
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """Return the local tokens [B, C, L] int64 of rows [B, D], nearest code level by level as in training."""
+        """Return the local tokens [B, C, L] int64 of rows [B, D]; as in training, each level takes the nearest code."""
         result: ForwardResult = self(rows)
         return result.indices
 
@@ -156,9 +160,9 @@ class CategoricalVQVAE(nn.Module):
 
 
 class JointVQVAE(CategoricalVQVAE):
-    """A network whose tokens are assigned jointly: codes with vectors over all columns, see :class:`JointCodes`.
+    """A network with joint assignment: its codes have vectors over all columns, see :class:`JointCodes`.
 
-    The shared decoder has no hidden layer, since the joint codes have a refinement.
+    The shared decoder has no hidden layer, because the refinement of the joint codes replaces it.
     """
 
     joint: JointCodes
@@ -175,15 +179,15 @@ NETWORKS: dict[str, type[CategoricalVQVAE]] = {"local": CategoricalVQVAE, "joint
 
 
 def build_network(spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0) -> CategoricalVQVAE:
-    """Build the network that belongs to the assignment of a specification.
+    """Build the network of a specification, for local or joint assignment.
 
     Parameters
     ----------
     spec
         Categories, sizes and assignment.
     learned_codes
-        Whether the codebooks are parameters, trained by a codebook loss; they follow an exponential moving average
-        otherwise.
+        Whether the codebooks are parameters that are trained by a codebook loss. Otherwise they are exponential moving
+        averages.
     seed
         Seed of the initial weights.
 
@@ -196,14 +200,14 @@ def build_network(spec: ModelSpec, *, learned_codes: bool = False, seed: int = 0
 
 
 def pad_and_concatenate(buckets: Sequence[Tensor], width: int) -> Tensor:
-    """Concatenate tensors [C, B, e] with different C and e to one [C, B, width], padded with zeros."""
+    """Pad tensors [C, B, e] with different C and e to a width with zeros, and concatenate them to [C, B, width]."""
     return torch.cat([F.pad(bucket, (0, width - bucket.shape[-1])) for bucket in buckets])
 
 
 def apply_quantizer_dropout(
     flat_latents: Tensor, prefixes: Sequence[Sequence[Tensor]], ends: tuple[int, int]
 ) -> Tensor:
-    """Replace latents of the first rows by those after one level, and of further rows by those after two levels.
+    """Replace the latents of some rows by the latents after one level or after two levels.
 
     Parameters
     ----------
@@ -212,7 +216,7 @@ def apply_quantizer_dropout(
     prefixes
         Latents [C, B, E] of each bucket after each level.
     ends
-        First row after those with one level, and first row after those with two levels.
+        Two row numbers (a, b). Rows before a get one level, rows from a to b - 1 two levels.
 
     Returns
     -------
