@@ -159,7 +159,7 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         (X, {"epoch": 3}, "did you mean epochs"),
         (X, {"epochs": -1}, "epochs: got -1 from config"),
-        (X[:29], {}, "29 rows in all"),
+        (X[:29], {}, "the table has 29 rows"),
         (X[:, 0], {}, "1 dimensions"),
         (X.astype(str).astype(object) + "x", {}, "text"),
         (X.astype(complex), {}, "complex"),

@@ -128,7 +128,7 @@ def test_a_state_gives_the_same_cleaner_bit_for_bit(x: np.ndarray, method: str) 
     assert np.array_equal(again.transform(x).values, values)
     assert np.array_equal(again.inverse_transform(values), cleaner.inverse_transform(values), equal_nan=True)
     assert np.array_equal(again.z_scores_of_all_columns(x).values, cleaner.z_scores_of_all_columns(x).values)
-    assert (again.names, again.dropped, again.twins) == (cleaner.names, cleaner.dropped, cleaner.twins)
+    assert (again.names, again.dropped, again.duplicates) == (cleaner.names, cleaner.dropped, cleaner.duplicates)
 
 
 def assert_plain(value: object) -> None:
@@ -155,7 +155,7 @@ def test_finite_values_near_the_float32_limit_clean_and_return(rng: np.random.Ge
 
 
 def test_a_table_that_fits_no_model_says_why(rng: np.random.Generator) -> None:
-    with pytest.raises(DataError, match="the training rows hold no finite value"):
+    with pytest.raises(DataError, match="the training rows contain no finite value"):
         fitted(np.full((40, 3), np.nan, np.float32))
     with pytest.raises(DataError, match=r"only 0 of 3 columns can be used \(3 constant\)"):
         fitted(np.ones((40, 3), np.float32))

@@ -43,7 +43,7 @@ def test_identical_columns_are_found_even_at_threshold_one(rng: np.random.Genera
     assert fit(np.stack([a, b, a], axis=1), duplicate_correlation=1.0).kept.tolist() == [0, 1]
 
 
-def test_duplicates_are_restored_from_their_twin(rng: np.random.Generator) -> None:
+def test_duplicates_are_restored_from_their_original(rng: np.random.Generator) -> None:
     a, b = rng.standard_normal((2, 400)).astype(np.float32)
     a[5] = np.nan
     x = np.stack([a, b, a, 1e6 - 2 * b], axis=1)
@@ -57,4 +57,4 @@ def test_many_copies_of_one_column_all_point_to_the_first(rng: np.random.Generat
     a, b = rng.standard_normal((2, 200))
     cleaner = fit(np.column_stack([b, *[a] * 200]))
     assert cleaner.kept.tolist() == [0, 1]
-    assert {twin.original for twin in cleaner.twins} == {1}
+    assert {duplicate.original for duplicate in cleaner.duplicates} == {1}

@@ -45,7 +45,7 @@ def test_groups_far_larger_than_the_fraction_still_leave_both_sides_filled() -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_operators": 29, "rows_per_operator": 1}, "29 rows in all; expected at least 30"),
+        ({"num_operators": 29, "rows_per_operator": 1}, "the table has 29 rows; expected at least 30"),
         ({"num_operators": 40, "rows_per_operator": 1, "validation_fraction": 0.01}, "no validation rows"),
         ({"num_operators": 40, "rows_per_operator": 1, "validation_fraction": 1.0}, "no training rows"),
         (

@@ -130,7 +130,7 @@ class TestFitRows:
         table_at(tmp_path, labels={"family": np.arange(240) // 120})
         data = data_of(config(tmp_path, split_by="labels/family"))
         with pytest.raises(
-            DataError, match=r"the training rows are one group; expected at least two.*split by another"
+            DataError, match=r"the training rows belong to one group; expected at least two.*split by another"
         ):
             sample_fit_rows(data, 1000, 0)
 

@@ -118,7 +118,7 @@ def test_training_rows_of_one_group_only_are_refused_with_the_path_of_the_table(
     path = table_at(tmp_path, labels={"family": np.arange(240) // 120})
     settings = config(tmp_path, split_by="labels/family")
     with pytest.raises(
-        DataError, match=r"the training rows are one group; expected at least two.*split by another"
+        DataError, match=r"the training rows belong to one group; expected at least two.*split by another"
     ) as error:
         plan_of(settings)
     assert str(path) in str(error.value)

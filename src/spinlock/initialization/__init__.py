@@ -1,6 +1,6 @@
-"""The network before the first training step.
+"""Initialization of the network before the first training step.
 
-``closed_form`` fits principal axes, codes and a ridge regression, with ``kmeans`` for the codes. ``network`` copies
-them into a network. ``joint_codes`` fits the codes of joint assignment, and ``neighbor_interpolation`` adds points
-between training rows.
+``closed_form`` fits principal axes, codes (by ``kmeans``) and a ridge regression, and ``network`` copies them into a
+network. ``joint_codes`` fits the codes of joint assignment, and ``neighbor_interpolation`` adds points between training
+rows.
 """

@@ -1,10 +1,11 @@
-"""A tokenizer without gradient descent: principal axes, residual k-means and ridge regression.
+"""Closed-form tokenizer without gradient descent: principal axes, residual k-means and ridge regression.
 
-For each category, x_c V_c are coordinates on its principal axes V_c, and three levels of k-means on the residuals give
-the codes. The decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantized coordinates of all
-categories and W_0 = blockdiag(V_c') decodes each category alone. The ridge regression toward W_0 lets categories help
-each other as far as the rows support it. The result initializes the network, scores partitions of the columns and sizes
-the codebooks. Categories share batched products in the same buckets as in the network.
+The embedding of category c is x_c V_c, its coordinates along the principal axes V_c. Three levels of k-means on the
+residuals give the codes. The decoder is W = W_0 + (Z'Z + lambda n I)^-1 Z'(X - Z W_0), where Z are the quantized
+coordinates of all categories, and W_0 = blockdiag(V_c') decodes each category alone. The ridge penalty on W - W_0
+limits how much one category contributes to the columns of another. The closed-form tokenizer initializes the network.
+It is also fitted to compare partitions of the columns and to select codebook sizes. Categories share batched products
+in the same buckets as in the network.
 
 Letters: ``n`` rows to fit, ``B`` rows, ``D`` columns, ``C`` categories, ``M`` columns of the widest category, ``E``
 embedding width, ``K`` codes, ``d`` latent width of a level.
@@ -25,7 +26,7 @@ from spinlock.model.network.layout import CategoryLayout, flatten_categories
 from spinlock.model.spec import LEVELS, ModelSpec
 
 RIDGE_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Ridge strengths that are tried, in units of n rows times the unit variance of a column."""
+"""Ridge strengths lambda that are tried; lambda is multiplied by the number of rows n, for columns of unit variance."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class FittedLevel:
 
 @dataclass(frozen=True)
 class Basis:
-    """Columns of the categories of a bucket, and their principal axes [C, M, E]."""
+    """Column layout of the categories of a bucket, and their principal axes [C, M, E]."""
 
     layout: CategoryLayout
     axes: Tensor
@@ -67,7 +68,7 @@ class FittedBucket(Basis):
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """A fitted tokenizer: its buckets, and the decoder [C E, D] without a bias, since columns are centered."""
+    """Fitted closed-form tokenizer: its buckets, and a decoder [C E, D] without bias, since columns are centered."""
 
     buckets: list[FittedBucket]
     decoder: Tensor
@@ -78,14 +79,14 @@ class ClosedForm:
 
 
 def quantize_rows(buckets: Sequence[FittedBucket], rows: Tensor, levels: int = LEVELS) -> Tensor:
-    """Return the quantized coordinates [B, C E] of rows [B, D] in all buckets after the first ``levels`` levels."""
+    """Return the quantized coordinates [B, C E] of rows [B, D] after the first ``levels`` levels, for all buckets."""
     return flatten_categories([bucket.quantize(rows, levels) for bucket in buckets])
 
 
 def principal_axes(columns: Tensor, width: int) -> Tensor:
     """Return the leading eigenvectors of each category's covariance.
 
-    The largest entry of an axis is positive, so that every eigensolver gives the same axes.
+    The entry of largest magnitude of an axis is positive, so that the signs do not depend on the eigensolver.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def principal_axes(columns: Tensor, width: int) -> Tensor:
 
 
 def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
-    """Fit the principal axes of every bucket on training rows [n, D]; they do not depend on codebook sizes."""
+    """Fit the principal axes of every bucket on training rows [n, D]. They do not depend on codebook sizes."""
     bases = []
     for members in spec.buckets:
         layout = CategoryLayout(spec.groups[members], spec.num_columns).to(rows.device)
@@ -134,9 +135,13 @@ def fit_buckets(
     bases
         Principal axes of the buckets, from :func:`fit_bases` with the same embedding widths.
     generator
-        Source of the random numbers of the seeding.
+        Random number generator of the k-means seeding.
     iterations
         Maximum number of iterations of k-means.
+
+    Returns
+    -------
+    list of FittedBucket
     """
     return [
         _fit_bucket(rows, basis, spec, members, generator, iterations)
@@ -147,7 +152,7 @@ def fit_buckets(
 def _fit_bucket(
     rows: Tensor, basis: Basis, spec: ModelSpec, members: slice, generator: torch.Generator, iterations: int
 ) -> FittedBucket:
-    """Fit the codes of one bucket along its axes."""
+    """Fit the codes of one bucket to coordinates along its axes."""
     columns, width = basis.layout.gather(rows), basis.axes.shape[-1]
     assert width == spec.embedding_width(members), "the axes were fitted for embeddings of this width"
     residual, levels = torch.bmm(columns, basis.axes), []
@@ -163,7 +168,7 @@ def _fit_bucket(
 
 
 def local_decoder(bases: Sequence[Basis], columns: int) -> Tensor:
-    """Return W_0 [C E, D], which maps the coordinates of each category to its own columns."""
+    """Return the decoder W_0 [C E, D], which maps the coordinates of each category to its own columns only."""
     rows = []
     for basis in bases:
         categories, _, width = basis.axes.shape
@@ -210,7 +215,7 @@ def fit_decoders(latents: Tensor, rows: Tensor, prior: Tensor, strengths: Sequen
 def fit_closed_form(
     rows: Tensor, spec: ModelSpec, *, ridge: float, generator: torch.Generator, iterations: int = 25
 ) -> ClosedForm:
-    """Fit axes, codes and decoder.
+    """Fit the axes, codes and decoder of a closed-form tokenizer.
 
     Parameters
     ----------
@@ -221,9 +226,13 @@ def fit_closed_form(
     ridge
         Ridge strength of the decoder, in units of n.
     generator
-        Source of the random numbers of the seeding, on the CPU.
+        Random number generator of the k-means seeding, on the CPU.
     iterations
         Maximum number of iterations of k-means.
+
+    Returns
+    -------
+    ClosedForm
     """
     buckets = fit_buckets(rows, spec, fit_bases(rows, spec), generator=generator, iterations=iterations)
     prior = local_decoder(buckets, spec.num_columns)

@@ -1,9 +1,10 @@
-"""Fit of joint codes in closed form, which alternates between the tokens of rows and the vectors of all codes.
+"""Closed-form fit of joint codes by alternating optimization of tokens and code vectors.
 
-The vectors T start as projected code times decoder. With the one-hot assignments F [n, S] of all codebooks, a round
-assigns the tokens of each row together and changes the vectors by ridge regression of the residual,
-dT = (F'F + lambda I)^-1 F'(X - F T) (additive quantization: Babenko and Lempitsky, 2014). At the end each prefix of the
-levels gets its own vectors, by one such regression that starts from the vectors for all levels.
+The vectors T start as the projected codes times the decoder matrix. Let F [n, S] be the one-hot assignments of all
+codebooks. Each round first assigns all tokens of a row jointly. It then adds dT = (F'F + lambda I)^-1 F'(X - F T) to
+the vectors, a ridge regression of the residual (additive quantization: Babenko and Lempitsky, 2014). Finally, the
+vectors for the first one and two levels are fitted by one such regression each, which starts from the vectors for all
+levels.
 
 Letters: ``n`` rows, ``D`` columns, ``C`` categories, ``L`` levels, ``S`` codes of all codebooks.
 """
@@ -24,19 +25,19 @@ RIDGE = 60.0
 """Ridge strength lambda, in rows. Held-out quality hardly changes between 30 and 100."""
 
 ROUNDS = 4
-"""Rounds of assignment and regression."""
+"""Number of rounds of assignment and regression."""
 
 BEAM_WIDTH, SWEEPS = 4, 2
-"""Effort of the assignment between rounds, which is less than that of encoding."""
+"""Beam width and maximum number of sweeps of the assignment in a round; encoding uses more sweeps."""
 
 BLOCK = 1024
-"""Rows that are assigned at once."""
+"""Number of rows that are assigned at once."""
 
 
 @torch.no_grad()
 @full_precision()
 def fit_joint_codes(model: JointVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Tensor:
-    """Fit the joint codes of a model, starting from its network.
+    """Fit the joint codes of a model, starting from its local codes and its decoder.
 
     Parameters
     ----------
@@ -68,19 +69,19 @@ def fit_joint_codes(model: JointVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Te
 
 
 def assign_tokens(codes: JointCodes, rows: Tensor, initial_tokens: Tensor) -> Tensor:
-    """Improve the tokens [n, C, L] of rows [n, D] with little effort."""
+    """Improve the tokens [n, C, L] of rows [n, D] by at most :data:`SWEEPS` sweeps."""
     tables = JointTables(codes)
     blocks = zip(torch.split(rows, BLOCK), torch.split(initial_tokens, BLOCK), strict=True)
     return torch.cat([tables.assign(x, start, sweeps=SWEEPS, width=BEAM_WIDTH)[0] for x, start in blocks])
 
 
 def refit_vectors(codes: JointCodes, rows: Tensor, tokens: Tensor, ridge: float = RIDGE) -> None:
-    """Change the vectors of the first l levels by ridge regression of the residual that tokens leave.
+    """Update the vectors for the first l levels by ridge regression of the residual of the tokens.
 
     Parameters
     ----------
     codes
-        Joint codes, whose vectors of the first l levels are changed.
+        Joint codes, whose vectors for the first l levels are updated in place.
     rows
         Training rows [n, D].
     tokens

@@ -1,8 +1,8 @@
-"""k-means for all categories at once: minimize sum_i min_k |x_i - e_k|^2 in each of C independent point sets.
+"""Batched k-means: minimize sum_i min_k |x_i - e_k|^2 in each of C independent point sets, one for each category.
 
-The seeding is greedy k-means++ (Arthur and Vassilvitskii, 2007), followed by Lloyd's algorithm (1982). The point sets
-share batched products, because separate calls for thirty small sets would spend most of the time on launching kernels.
-The tests compare with scikit-learn's ``KMeans``.
+Greedy k-means++ seeding (Arthur and Vassilvitskii, 2007) is followed by Lloyd's algorithm (1982). The point sets share
+batched products, because separate calls for thirty small sets would spend most of the time on launching kernels. The
+tests compare with scikit-learn's ``KMeans``.
 
 Letters: ``C`` point sets, ``n`` points, ``K`` codes, ``d`` dimensions.
 """
@@ -20,15 +20,15 @@ MAX_SEEDING_ROWS = 8192
 """Maximum number of points for the seeding. The iterations use all points."""
 
 INTEGER_SCALE = 2.0**40
-"""Sum of the integer weights of a point set, from which points are drawn. Sums of integers do not depend on order."""
+"""Sum of the integer sampling weights of a point set. Sums of integers do not depend on the order of summation."""
 
 SEEDING_TRIALS = 4
-"""Candidates for each new center, of which the one that lowers the sum of squared distances most is taken."""
+"""Number of candidates for each new center; the one with the smallest sum of squared distances is selected."""
 
 
 @dataclass(frozen=True)
 class KMeansResult:
-    """Codes [C, K, d], zero beyond a category's own number, the assignment [C, n] and the counts [C, K]."""
+    """Codes [C, K, d], zero in the padding, the assignment of the points [C, n], and the counts of the codes [C, K]."""
 
     codes: Tensor
     assignment: Tensor
@@ -45,9 +45,13 @@ def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, ite
     num_codes
         Number of codes [C] of each set.
     generator
-        Source of the random numbers of the seeding, on the CPU.
+        Random number generator of the seeding, on the CPU.
     iterations
         Maximum number of iterations of Lloyd's algorithm.
+
+    Returns
+    -------
+    KMeansResult
     """
     mask = code_mask(num_codes)
     codes = _seed_codes(points, mask, generator)
@@ -65,13 +69,16 @@ def kmeans(points: Tensor, num_codes: Tensor, *, generator: torch.Generator, ite
 
 
 def _seed_codes(points: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw each center from points with probability proportional to the squared distance, and keep the best draw."""
+    """Select the initial centers by greedy k-means++.
+
+    Candidates for a new center are drawn with probability proportional to the squared distance to the nearest center.
+    """
     categories, rows, _ = points.shape
     if rows > MAX_SEEDING_ROWS:
         subset = torch.randperm(rows, generator=generator)[:MAX_SEEDING_ROWS].sort().values
         points = points[:, subset.to(points.device)]
         rows = MAX_SEEDING_ROWS
-    transposed = points.transpose(1, 2).contiguous()  # points last, so that sums and lookups are contiguous
+    transposed = points.transpose(1, 2).contiguous()  # the points are the last dimension, so that sums are contiguous
     norms = transposed.square().sum(1, keepdim=True)
     category = torch.arange(categories, device=points.device)
     first = torch.randint(rows, (categories,), generator=generator).to(points.device)
@@ -92,10 +99,10 @@ def _seed_codes(points: Tensor, mask: Tensor, generator: torch.Generator) -> Ten
 
 
 def _integer_weights(distance: Tensor) -> Tensor:
-    """Scale distances [C, n] to integers of at least one that add up to about 2^40 in each set."""
+    """Scale distances [C, n] to positive integers whose sum is about 2^40 in each set."""
     return (distance * (INTEGER_SCALE / distance.sum(-1, keepdim=True).clamp(min=1e-12))).long().clamp(min=1)
 
 
 def _squared_distances(transposed: Tensor, norms: Tensor, centers: Tensor) -> Tensor:
-    """Return |x_i - c_t|^2 [C, t, n] of points [C, d, n] and centers [C, t, d], clamped at 0 against cancellation."""
+    """Return |x_i - c_t|^2 [C, t, n] of points [C, d, n] and centers [C, t, d]; negative rounding errors become 0."""
     return torch.baddbmm(norms, centers, transposed, alpha=-2.0).add_(centers.square().sum(-1)[..., None]).clamp_(min=0)

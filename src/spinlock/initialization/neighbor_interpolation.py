@@ -1,9 +1,11 @@
-"""Points between training rows: x + u (x' - x), with x' one of the five rows nearest to x and u uniform in (0, 1).
+"""Neighbor interpolation: points x + u (x' - x) between a row x and one of its five nearest rows x'.
 
-Codes are means of few rows and overfit them. With K codes in each of T codebooks, about T K / n of the residual
-variance is fitted away on training rows and is missing on others. Points on the lines between near neighbors (Chawla
-et al., 2002, who enlarge rare classes in this way) are where held-out rows are, and codes that are fitted on them
-overfit less.
+The random number u is uniform in (0, 1).
+Codes are means of few rows and overfit them. With K codes in each of T codebooks, the codes explain about T K / n of
+the residual variance of the training rows by overfitting. Points on the lines between near neighbors resemble held-out
+rows, so codes that are fitted on them overfit less. (SMOTE augments rare classes in the same way: Chawla et al., 2002.)
+
+Letters: ``n`` rows, ``D`` columns.
 """
 
 from __future__ import annotations
@@ -12,21 +14,22 @@ import torch
 from torch import Tensor
 
 NEIGHBORS = 5
+"""Number of nearest rows from which x' is drawn."""
 
 TARGET_ROWS = 16_384
-"""Number of rows at which interpolation aims. A table that has more than half of them is not interpolated."""
+"""Maximum number of rows and interpolated points. A table with more than half as many rows is not interpolated."""
 
 MAX_VERSIONS = 6
-"""Maximum number of versions of the rows, the rows themselves included."""
+"""Maximum number of versions of each row, including the row itself."""
 
 BLOCK = 1024
-"""Rows whose distances to all rows are computed at once."""
+"""Number of rows whose distances to all rows are computed at once."""
 
 
 def interpolate_neighbors(
     rows: Tensor, seed: int, *, target_rows: int = TARGET_ROWS, max_versions: int = MAX_VERSIONS
 ) -> Tensor:
-    """Return the rows and, for each of them, points toward near neighbors.
+    """Return the rows, and for each of them interpolated points between it and near neighbors.
 
     Parameters
     ----------
@@ -35,9 +38,9 @@ def interpolate_neighbors(
     seed
         Seed of the random numbers.
     target_rows
-        Number of rows at which interpolation aims.
+        Maximum number of rows and interpolated points.
     max_versions
-        Maximum number of versions m.
+        Maximum number of versions m of each row.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def interpolate_neighbors(
 
 
 def nearest_rows(rows: Tensor) -> Tensor:
-    """Return the positions [n, 5] of the rows nearest to each row [n, D], itself excluded."""
+    """Return the indices [n, 5] of the nearest other rows of each row [n, D]."""
     squares = rows.square().sum(1)
     positions = []
     for start in range(0, len(rows), BLOCK):

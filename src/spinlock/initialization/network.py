@@ -1,6 +1,6 @@
-"""Initialization of a network: by the closed form, or with random weights.
+"""Initialization of a network from the closed-form tokenizer, or with random weights.
 
-With the closed-form initialization the network before training is a classical optimum, which training has to improve.
+After closed-form initialization the network equals the closed-form tokenizer, and training starts from its quality.
 """
 
 from __future__ import annotations
@@ -17,24 +17,30 @@ from spinlock.model.network.quantizer import QuantizerLevel
 def initialize_closed_form(
     model: CategoricalVQVAE, rows: Tensor, *, ridge: float, rows_per_batch: int, seed: int, iterations: int = 25
 ) -> ClosedForm:
-    """Set encoders to principal axes, codebooks to residual k-means and decoders to ridge regression.
+    """Set encoders to principal axes, codebooks to residual k-means and the shared decoder to a ridge regression.
 
-    The nonlinear branches keep their initial output weights, which are zero.
+    The category decoders are set to the transposed axes. The output weights of the hidden layers stay zero.
 
     Parameters
     ----------
     model
         Network to initialize.
     rows
-        Training rows [n, D] in normalized units, and points between them.
+        Training rows and interpolated points [n, D] in normalized units.
     ridge
         Ridge strength of the decoder, in units of n.
     rows_per_batch
-        Number of rows of a batch, to which the counts of the codes are scaled, as in the moving average.
+        Number of rows of a batch. The counts of the codes are scaled to it, since moving averages are in rows per
+        batch.
     seed
         Seed of k-means.
     iterations
         Maximum number of iterations of k-means.
+
+    Returns
+    -------
+    ClosedForm
+        The fitted tokenizer.
     """
     form = fit_closed_form(
         rows, model.spec, ridge=ridge, generator=torch.Generator().manual_seed(seed), iterations=iterations
@@ -51,7 +57,7 @@ def initialize_closed_form(
 
 @torch.no_grad()
 def initialize_random(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: int, seed: int) -> None:
-    """Set codebooks to latents of random rows, and leave all weights as they were drawn.
+    """Set codebooks to latents of random rows. The weights keep their random values.
 
     Parameters
     ----------
@@ -60,9 +66,9 @@ def initialize_random(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: 
     rows
         Training rows [n, D] in normalized units.
     rows_per_batch
-        Number of rows of a batch, which the codes share evenly.
+        Number of rows of a batch, over which the counts of the codes are evenly distributed.
     seed
-        Seed of the choice of rows.
+        Seed of the random rows.
     """
     generator = torch.Generator().manual_seed(seed)
     for bucket in model.each_bucket():
@@ -77,7 +83,7 @@ def initialize_random(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: 
 
 
 def _set_level(level: QuantizerLevel, fitted: FittedLevel, scale: float) -> None:
-    """Set the projections to the identity on the leading coordinates, and the codes to those of k-means."""
+    """Set the projections to the identity on the leading coordinates, and the codes to the k-means centers."""
     identity = torch.eye(level.project_in.shape[1], level.project_in.shape[2], device=level.project_in.device)
     level.project_in.copy_(identity.expand_as(level.project_in))
     level.project_out.copy_(identity.t().expand_as(level.project_out))

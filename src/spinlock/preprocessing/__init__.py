@@ -1,1 +1,1 @@
-"""From raw feature rows to training data: column statistics, duplicates, cleaning, normalization and split."""
+"""Preparation of training data from raw feature rows: split, column statistics, cleaning and normalization."""

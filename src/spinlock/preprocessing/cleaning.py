@@ -1,12 +1,12 @@
-"""Cleaning of raw feature rows for the model, and its inverse; fitted on training rows.
+"""Cleaning of raw feature rows for the model, and its inverse, both fitted on training rows.
 
     values = normalize(clip(impute(x[:, kept])))
 
 Columns that are mostly missing, near-constant or duplicates of another column are dropped. Remaining NaN and infinite
-cells become the training median, and values are clipped to training percentiles. Statistics are float64. Each row is
-cleaned independently of the others, so results do not depend on the batch size.
+cells are replaced by the training median, and values are clipped to training percentiles. Statistics are float64. Each
+row is cleaned independently of the others, so results do not depend on the batch size.
 
-Letters: ``n`` rows, ``D`` columns of the file, ``U`` kept columns, which the model sees.
+Letters: ``n`` rows, ``D`` columns of the file, ``U`` kept columns, which are the input of the model.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.preprocessing import normalization
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
-from spinlock.preprocessing.duplicates import Twin, correlations, find_twins
+from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
 from spinlock.preprocessing.normalization import Normalizer
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class CleanedRows:
-    """``values`` float32 [n, U], normalized, and the fractions [n] of kept cells that were imputed or clipped."""
+    """Normalized ``values`` float32 [n, U], and the fractions [n] of cells of each row that were imputed or clipped."""
 
     values: Rows
     imputed: Floats
@@ -43,7 +43,7 @@ class CleanedRows:
 
 @dataclass(frozen=True)
 class ZScores:
-    """``values`` float32 [n, D], z-scored and clipped, and the finite cells of varying columns, ``observed`` [n, D]."""
+    """Clipped z-scores ``values`` float32 [n, D], and a mask ``observed`` [n, D] of finite cells of varying columns."""
 
     values: Rows
     observed: NDArray[np.bool_]
@@ -51,7 +51,7 @@ class ZScores:
 
 @dataclass(frozen=True)
 class Cleaner:
-    """A fitted cleaning; see :meth:`fit`, :meth:`transform` and :meth:`inverse_transform`.
+    """Fitted cleaning of raw rows; see :meth:`fit`, :meth:`transform` and :meth:`inverse_transform`.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Cleaner:
     kept
         Positions [U] of the kept columns.
     screening
-        Statistics of all columns, and the reasons against the unusable ones.
-    twins
+        Statistics of all columns, and the reasons why unusable columns are dropped.
+    duplicates
         The duplicate columns.
     normalizer
         Normalization of the kept columns.
@@ -70,7 +70,7 @@ class Cleaner:
     names: tuple[str, ...]
     kept: NDArray[np.int64]
     screening: Screening
-    twins: tuple[Twin, ...]
+    duplicates: tuple[Duplicate, ...]
     normalizer: Normalizer
 
     @classmethod
@@ -99,17 +99,17 @@ class Cleaner:
         usable = np.array([j for j in range(len(names)) if j not in screening.reasons], dtype=np.int64)
         _require_two(len(usable), screening)
         r = correlations(screening.z_scored_blocks(x_train, usable), len(usable))
-        twins = find_twins(r, usable, screening.mean, screening.std, settings.duplicate_correlation, x_train)
-        duplicates = {twin.column for twin in twins}
-        kept = np.array([j for j in usable.tolist() if j not in duplicates], dtype=np.int64)
-        _require_two(len(kept), screening, duplicates=len(twins))
+        duplicates = find_duplicates(r, usable, screening.mean, screening.std, settings.duplicate_correlation, x_train)
+        redundant = {duplicate.column for duplicate in duplicates}
+        kept = np.array([j for j in usable.tolist() if j not in redundant], dtype=np.int64)
+        _require_two(len(kept), screening, num_duplicates=len(duplicates))
         normalizer: Normalizer
         if settings.normalization_method == normalization.Standard.method:
             normalizer = normalization.Standard(screening.mean[kept], screening.std[kept])
         else:
             blocks = screening.clipped_columns(x_train, kept)
             normalizer = normalization.fit(settings.normalization_method, blocks)
-        return cls(tuple(names), kept, screening, tuple(twins), normalizer)
+        return cls(tuple(names), kept, screening, tuple(duplicates), normalizer)
 
     @property
     def kept_names(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class Cleaner:
 
     @property
     def dropped(self) -> dict[str, str]:
-        """Name of each dropped column and the reason as a text, in the order of the file."""
+        """Reason for each dropped column, by its name, in the order of the file."""
         return {name: reason.text for name, reason in self._drop_reasons().items()}
 
     def dropped_by_reason(self) -> dict[DropKind, tuple[str, ...]]:
@@ -137,8 +137,8 @@ class Cleaner:
         Returns
         -------
         dict
-            Names of the dropped columns, in the order of the file, for ``missing``, ``constant`` and ``duplicate``, in
-            this order. Kinds without columns are left out. ``constant`` includes near-constant columns.
+            Names of the dropped columns, in the order of the file, by the keys ``missing``, ``constant`` and
+            ``duplicate``. A kind without columns is absent. ``constant`` includes near-constant columns.
         """
         reasons = self._drop_reasons()
         groups = {kind: tuple(n for n, reason in reasons.items() if reason.kind == kind) for kind in get_args(DropKind)}
@@ -147,8 +147,8 @@ class Cleaner:
     def _drop_reasons(self) -> dict[str, DropReason]:
         """Return the reason for each dropped column, in the order of the file."""
         duplicates = {
-            twin.column: DropReason("duplicate", f"duplicates {self.names[twin.original]} (r = {twin.r:+.6f})")
-            for twin in self.twins
+            each.column: DropReason("duplicate", f"duplicates {self.names[each.original]} (r = {each.r:+.6f})")
+            for each in self.duplicates
         }
         reasons = self.screening.reasons | duplicates
         return {self.names[j]: reasons[j] for j in sorted(reasons)}
@@ -168,27 +168,27 @@ class Cleaner:
         return CleanedRows(values, imputed, clipped)
 
     def inverse_transform(self, values: Rows) -> Rows:
-        """Convert normalized values [n, U] to raw units with all columns, float32 [n, D].
+        """Convert normalized values [n, U] to raw units in all columns, float32 [n, D].
 
-        Near-constant and mostly missing columns get their training median, duplicates the value that follows from
-        their original, and columns without a finite training cell NaN.
+        A near-constant or mostly missing column gets its training median. A duplicate is computed from its original. A
+        column without a finite training cell is NaN.
         """
         raw = np.empty((len(values), len(self.names)))
         raw[:] = self.screening.median
         raw[:, self.kept] = self.normalizer.inverse(values.astype(np.float64))
-        for twin in self.twins:
-            raw[:, twin.column] = twin.offset + twin.slope * raw[:, twin.original]
+        for duplicate in self.duplicates:
+            raw[:, duplicate.column] = duplicate.offset + duplicate.slope * raw[:, duplicate.original]
         return raw.clip(-FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
     def to_z_scores(self, values: Rows) -> Rows:
-        """Convert normalized values [n, U] to z-scored, clipped units; the identity for ``standard``."""
+        """Convert normalized values [n, U] to z-scored, clipped units. For ``standard`` they are the same."""
         if self.normalizer.method == normalization.Standard.method:
             return values
         raw = self.normalizer.inverse(values.astype(np.float64))
         return ((raw - self.mean) / self.std).astype(np.float32)
 
     def z_scores_of_all_columns(self, x: Rows) -> ZScores:
-        """Convert raw rows [n, D] to z-scored, clipped units of all columns, dropped ones included."""
+        """Convert raw rows [n, D] to z-scored, clipped units in all columns, including the dropped ones."""
         raw = x.astype(np.float64)
         finite = np.isfinite(raw)
         varies = self.screening.std > 0
@@ -198,40 +198,40 @@ class Cleaner:
         return ZScores(z.astype(np.float32), finite & varies)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that :meth:`from_state` needs, as str, int, float, list, dict and NumPy arrays."""
+        """Return the input of :meth:`from_state`: nested dictionaries and lists of strings, numbers and arrays."""
         statistics = ("median", "lower", "upper", "mean", "std", "missing")
         return {
             "names": list(self.names),
             "kept": self.kept,
             "columns": {key: getattr(self.screening, key) for key in statistics},
             "reasons": [[column, reason.kind, reason.text] for column, reason in self.screening.reasons.items()],
-            "twins": [asdict(twin) for twin in self.twins],
+            "twins": [asdict(duplicate) for duplicate in self.duplicates],
             "normalizer": self.normalizer.state(),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return a cleaner equal to the one that returned this :meth:`state`."""
+        """Restore a cleaner from the result of :meth:`state`."""
         statistics = {key: np.asarray(value) for key, value in state["columns"].items()}
         reasons = {int(column): DropReason(kind, str(text)) for column, kind, text in state["reasons"]}
         return cls(
             names=tuple(state["names"]),
             kept=np.asarray(state["kept"], dtype=np.int64),
             screening=Screening(**statistics, reasons=reasons),
-            twins=tuple(Twin(**twin) for twin in state["twins"]),
+            duplicates=tuple(Duplicate(**values) for values in state["twins"]),
             normalizer=normalization.from_state(state["normalizer"]),
         )
 
 
-def _require_two(usable: int, screening: Screening, duplicates: int = 0) -> None:
+def _require_two(usable: int, screening: Screening, num_duplicates: int = 0) -> None:
     """Raise a :class:`DataError` unless at least two columns can be used."""
     if usable >= 2:
         return
     if not np.isfinite(screening.median).any():
-        raise DataError("the training rows hold no finite value", expected="a table of numbers")
-    counts = Counter(reason.kind for reason in screening.reasons.values()) + Counter(duplicate=duplicates)
+        raise DataError("the training rows contain no finite value", expected="a table of numbers")
+    counts = Counter(reason.kind for reason in screening.reasons.values()) + Counter(duplicate=num_duplicates)
     dropped = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     raise DataError(
         f"only {usable} of {len(screening.median)} columns can be used ({dropped})",
-        expected="at least two that vary, are mostly present and differ",
+        expected="at least two columns that vary, are mostly finite and are no duplicates",
     )

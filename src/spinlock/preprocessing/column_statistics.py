@@ -1,7 +1,7 @@
-"""Statistics of the columns on training rows, and the columns that cannot be used.
+"""Statistics of the columns on training rows, and the selection of the columns that cannot be used.
 
-A column is dropped if too many of its cells are missing (NaN or infinite), if its most frequent value fills almost all
-rows, where missing cells count as the median, or if only one value is left after clipping. Statistics are computed in
+A column is dropped for one of three reasons: too many of its cells are missing (NaN or infinite); almost all rows have
+the same value, where missing cells count as the median; or it is constant after clipping. Statistics are computed in
 float64 from the sorted finite cells, so values near the float32 limit do not overflow.
 
 Letters: ``n`` rows, ``m`` finite cells of a column, ``D`` columns, ``U`` selected columns.
@@ -19,14 +19,14 @@ Floats = NDArray[np.float64]
 DropKind = Literal["missing", "constant", "duplicate"]
 
 BLOCK_COLUMNS = 32
-"""Number of columns that are converted to float64 at the same time, to limit the memory."""
+"""Number of columns that are converted to float64 at once, to limit the memory."""
 
 BLOCK_ROWS = 8192
-"""Number of rows that are converted to float64 at the same time, to limit the memory."""
+"""Number of rows that are converted to float64 at once, to limit the memory."""
 
 
 class CleaningRules(Protocol):
-    """The thresholds of the cleaning, named as in the configuration."""
+    """Thresholds of the cleaning, named as in the configuration; good values are in parentheses."""
 
     @property
     def max_missing_fraction(self) -> float:
@@ -34,19 +34,19 @@ class CleaningRules(Protocol):
 
     @property
     def max_constant_fraction(self) -> float:
-        """Fraction of rows from which on the most frequent value makes a column near-constant (0.995)."""
+        """Minimum fraction of rows with the same value in a near-constant column (0.995)."""
 
     @property
     def duplicate_correlation(self) -> float:
-        """Absolute correlation from which on two columns are duplicates (0.9999)."""
+        """Minimum absolute correlation of two columns that are duplicates (0.9999)."""
 
     @property
     def clip_lower_percentile(self) -> float:
-        """Values below this training percentile are raised to it (0.1)."""
+        """Training percentile to which smaller values are clipped (0.1)."""
 
     @property
     def clip_upper_percentile(self) -> float:
-        """Values above this training percentile are lowered to it (99.9)."""
+        """Training percentile to which larger values are clipped (99.9)."""
 
     @property
     def normalization_method(self) -> str:
@@ -55,7 +55,7 @@ class CleaningRules(Protocol):
 
 @dataclass(frozen=True)
 class DropReason:
-    """Why a column is dropped: the kind of reason, and a text with the numbers."""
+    """Reason why a column is dropped: its kind, and a text with the numbers."""
 
     kind: DropKind
     text: str
@@ -70,13 +70,13 @@ class Screening:
     median, lower, upper
         Median and clip limits [D] of the finite cells.
     mean, std
-        Mean and standard deviation [D] after clipping: of all rows, with missing cells imputed, for a usable column,
-        and of the finite cells for the others. ``std`` is exactly 0 for a column of one value. All statistics are NaN
+        Mean and standard deviation [D] after clipping. For a usable column they include the imputed cells; for other
+        columns they are those of the finite cells. ``std`` is exactly 0 for a constant column. All statistics are NaN
         for a column without finite cells.
     missing
         Number [D] of missing cells.
     reasons
-        Reason for each unusable column, by its position.
+        Reason for each unusable column, by its index.
     """
 
     median: Floats
@@ -95,7 +95,7 @@ class Screening:
         raw
             Raw values [n, U] of some columns.
         finite
-            Which of these cells are finite, [n, U].
+            Mask [n, U] of the finite cells.
         columns
             Positions [U] of the columns.
 
@@ -124,7 +124,7 @@ class Screening:
 
 
 def screen(x: NDArray[np.float32], rules: CleaningRules) -> Screening:
-    """Compute the statistics of training rows in float64, and find the unusable columns.
+    """Compute the column statistics of training rows in float64, and find the unusable columns.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def _missing_reason(rows: int, finite: int, rules: CleaningRules) -> DropReason 
 
 
 def _near_constant_reason(finite: Floats, median: float, rows: int, rules: CleaningRules) -> DropReason | None:
-    """Return a reason if the most frequent value, after imputation, fills too many rows."""
+    """Return a reason if too many rows have the same value after imputation."""
     missing = rows - len(finite)
     column = finite
     if missing:
@@ -220,7 +220,7 @@ def _near_constant_reason(finite: Floats, median: float, rows: int, rules: Clean
 
 
 def _moments(clipped: Floats, imputed: int, median: float) -> tuple[float, float]:
-    """Return mean and standard deviation (divisor n) of clipped cells and ``imputed`` further cells at the median."""
+    """Return mean and standard deviation (divisor n) of clipped cells and ``imputed`` cells equal to the median."""
     rows = len(clipped) + imputed
     mean = (float(clipped.sum()) + imputed * median) / rows
     squares = float(np.square(clipped - mean).sum()) + imputed * (median - mean) ** 2

@@ -1,6 +1,7 @@
-"""Duplicate columns: |r| >= a threshold over the training rows; the first column in the file is kept.
+"""Duplicate columns: two columns whose correlation r on training rows has |r| >= a threshold.
 
-Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-squares line on training rows.
+The first of them in the file is kept. Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the
+least-squares line on training rows.
 
 Letters: ``n`` rows, ``D`` columns, ``U`` usable columns.
 """
@@ -15,8 +16,11 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Twin:
-    """A duplicate: ``column`` equals offset + slope * ``original`` (two positions), with correlation ``r``."""
+class Duplicate:
+    """A duplicate column: its values are offset + slope * original, with correlation ``r``.
+
+    ``column`` and ``original`` are the indices of the duplicate and of the kept column.
+    """
 
     column: int
     original: int
@@ -48,17 +52,17 @@ def correlations(z_blocks: Iterable[Floats], columns: int) -> Floats:
     return gram / rows
 
 
-def find_twins(
+def find_duplicates(
     r: Floats,
     columns: NDArray[np.int64],
     mean: Floats,
     std: Floats,
     threshold: float,
     x: NDArray[np.float32],
-) -> list[Twin]:
-    """Find the duplicates; each refers to the kept column with which it correlates most.
+) -> list[Duplicate]:
+    """Find the duplicates. The original of a duplicate is the kept column with which it correlates most.
 
-    Columns that are equal in every cell get slope 1 and offset 0 exactly.
+    A column that equals its original in every cell gets exactly slope 1 and offset 0.
 
     Parameters
     ----------
@@ -69,30 +73,32 @@ def find_twins(
     mean, std
         Training mean and standard deviation [D] of all columns.
     threshold
-        Absolute correlation from which on two columns are duplicates.
+        Minimum absolute correlation of two duplicates.
     x
         Raw training rows [n, D].
 
     Returns
     -------
-    list of Twin
+    list of Duplicate
     """
     kept: list[int] = []
-    twins: list[Twin] = []
+    duplicates: list[Duplicate] = []
     for position in range(len(columns)):
         strength = np.abs(r[position, kept])
         if len(kept) and strength.max() >= threshold - 1e-12:
             original = kept[int(strength.argmax())]
             pair = int(columns[position]), int(columns[original])
-            twins.append(_twin(float(r[position, original]), *pair, mean, std, x))
+            duplicates.append(_fit_duplicate(float(r[position, original]), *pair, mean, std, x))
         else:
             kept.append(position)
-    return twins
+    return duplicates
 
 
-def _twin(r: float, column: int, original: int, mean: Floats, std: Floats, x: NDArray[np.float32]) -> Twin:
-    """Return the least-squares line of one column on another."""
+def _fit_duplicate(
+    r: float, column: int, original: int, mean: Floats, std: Floats, x: NDArray[np.float32]
+) -> Duplicate:
+    """Fit the least-squares line of one column on another."""
     if np.array_equal(x[:, column], x[:, original], equal_nan=True):
-        return Twin(column, original, r=1.0, slope=1.0, offset=0.0)
+        return Duplicate(column, original, r=1.0, slope=1.0, offset=0.0)
     slope = r * float(std[column]) / float(std[original])
-    return Twin(column, original, r, slope, float(mean[column]) - slope * float(mean[original]))
+    return Duplicate(column, original, r, slope, float(mean[column]) - slope * float(mean[original]))

@@ -1,4 +1,4 @@
-"""The hold-out: a tenth of the training rows, on which everything is chosen that is chosen by quality."""
+"""Hold-out of a tenth of the training rows, on which categories, codebook sizes and the ridge strength are selected."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ HOLDOUT_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class Holdout:
-    """Sorted positions among the training rows: the rows that are fitted on and those that are held out."""
+    """Sorted indices of training rows: ``fit`` for the rows that are fitted, ``held_out`` for the others."""
 
     fit: NDArray[np.int64]
     held_out: NDArray[np.int64]
 
 
 def split_holdout(units: NDArray[np.int64], seed: int) -> Holdout:
-    """Hold out a tenth of the units of the training rows; the rows of one unit stay on one side.
+    """Hold out the rows of a random tenth of the units, at least of one unit.
 
     Parameters
     ----------
     units
-        The operator or group [n] of each training row.
+        Operator or group [n] of each training row. All rows of a unit are on the same side.
     seed
-        Seed of the choice.
+        Seed of the random selection.
+
+    Returns
+    -------
+    Holdout
     """
     distinct = np.unique(units)
     order = np.random.default_rng([seed, 1]).permutation(distinct)

@@ -1,13 +1,14 @@
-"""Normalization of columns, z = f(x), with its inverse; fitted on clipped training rows in float64.
+"""Normalization of columns, z = f(x), and its inverse, fitted on clipped training rows in float64.
 
 ``standard``
     z = (x - mean) / std.
 ``robust``
-    z = (x - median) / (IQR / 1.349), which is the standard deviation of a Gaussian column and ignores the tails.
+    z = (x - median) / (IQR / 1.349). For a Gaussian column IQR / 1.349 is the standard deviation, but it does not
+    depend on the tails.
 ``rank_gauss``
-    z = Phi^-1(F(x)), standardized, where F is the empirical distribution with mean ranks for equal values. The scores
-    are Gaussian whatever the distribution of x. f is linear between quantile knots, so it is strictly increasing and
-    invertible inside the training range, and constant outside.
+    z = Phi^-1(F(x)), standardized, where F is the empirical distribution function with mean ranks for equal values. z
+    is Gaussian for any continuous distribution of x. f is linear between knots at quantiles, so it is strictly
+    increasing and invertible inside the training range, and constant outside.
 
 Letters: ``n`` rows, ``D`` columns, ``Q`` knots.
 """
@@ -25,15 +26,15 @@ GAUSSIAN_IQR = 1.349
 """Interquartile range of a Gaussian with standard deviation 1."""
 
 MIN_ROBUST_SCALE = 1e-3
-"""Minimum of IQR / 1.349 in standard deviations. A column that is mostly one value has an IQR of about 0, and its
-standard deviation is used instead."""
+"""Minimum of IQR / 1.349 in standard deviations. Below it the standard deviation is used instead, because a column that
+is mostly one value has an IQR of about 0."""
 
 MAX_KNOTS = 1025
-"""Approximate maximum number of knots of a column; the two ends may be added."""
+"""Maximum number of knots of a column, apart from the two ends, which may be added."""
 
 
 class Normalizer(Protocol):
-    """A fitted normalization of D columns; both directions work row by row on float64 arrays [n, D]."""
+    """Fitted normalization of D columns of float64 arrays [n, D]. Each row is converted independently of the others."""
 
     method: ClassVar[str]
 
@@ -44,7 +45,7 @@ class Normalizer(Protocol):
         """Convert normalized units to raw units, [n, D]."""
 
     def state(self) -> dict[str, Any]:
-        """Return arrays and strings from which :func:`from_state` restores an equal normalizer."""
+        """Return the input of :func:`from_state`: a dictionary of arrays and strings."""
 
 
 class _Affine:
@@ -80,12 +81,12 @@ class _Affine:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return a normalizer equal to the one that returned this :meth:`state`."""
+        """Restore a normalizer from the result of :meth:`state`."""
         return cls(np.asarray(state["center"], dtype=np.float64), np.asarray(state["scale"], dtype=np.float64))
 
 
 class Standard(_Affine):
-    """z = (x - mean) / std, with the divisor n in std."""
+    """z = (x - mean) / std, where std has the divisor n."""
 
     method = "standard"
 
@@ -96,7 +97,7 @@ class Standard(_Affine):
 
 
 class Robust(_Affine):
-    """z = (x - median) / (IQR / 1.349), with the standard deviation where the IQR is below MIN_ROBUST_SCALE."""
+    """z = (x - median) / (IQR / 1.349); see :data:`MIN_ROBUST_SCALE` for columns of small IQR."""
 
     method = "robust"
 
@@ -110,12 +111,12 @@ class Robust(_Affine):
 
 
 class RankGauss:
-    """z = Phi^-1(F(x)), standardized and linear between at most about :data:`MAX_KNOTS` knots.
+    """z = Phi^-1(F(x)), standardized, and linear between about :data:`MAX_KNOTS` knots at most.
 
     Parameters
     ----------
     knots, scores
-        Strictly increasing values of each column and their z, [D, Q]; only the first ``counts[d]`` entries of row d
+        Strictly increasing values of each column, and their z, [D, Q]. Only the first ``counts[d]`` entries of row d
         are used.
     counts
         Number of knots of each column, [D].
@@ -135,7 +136,7 @@ class RankGauss:
 
     @classmethod
     def _from_curves(cls, curves: Sequence[tuple[Floats, Floats]]) -> Self:
-        """Pad the knots and scores of each column to one length."""
+        """Create a normalizer from the knots and scores of each column, padded to the same length."""
         width = max(len(values) for values, _ in curves)
         knots, scores = np.zeros((2, len(curves), width))
         for row, (values, z) in enumerate(curves):
@@ -173,7 +174,7 @@ class RankGauss:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return a normalizer equal to the one that returned this :meth:`state`."""
+        """Restore a normalizer from the result of :meth:`state`."""
         return cls(
             np.asarray(state["knots"], dtype=np.float64),
             np.asarray(state["scores"], dtype=np.float64),
@@ -184,7 +185,7 @@ class RankGauss:
 METHODS: dict[str, type[Standard] | type[Robust] | type[RankGauss]] = {
     kind.method: kind for kind in (Standard, Robust, RankGauss)
 }
-"""The classes by the name of their method."""
+"""The normalizer classes by the name of their method."""
 
 
 def fit(method: str, blocks: Iterable[Floats]) -> Normalizer:
@@ -195,7 +196,7 @@ def fit(method: str, blocks: Iterable[Floats]) -> Normalizer:
     method
         A key of :data:`METHODS`.
     blocks
-        Arrays [n, d] of some columns each, with all training rows; no column is constant.
+        Arrays [n, d] that together contain all columns, each with all training rows. No column is constant.
 
     Returns
     -------
@@ -208,12 +209,12 @@ def fit(method: str, blocks: Iterable[Floats]) -> Normalizer:
 
 
 def from_state(state: Mapping[str, Any]) -> Normalizer:
-    """Return a normalizer equal to the one that returned this :meth:`Normalizer.state`."""
+    """Restore a normalizer from the result of :meth:`Normalizer.state`."""
     return METHODS[str(state["method"])].from_state(state)
 
 
 def _normal_scores(column: Floats) -> tuple[Floats, Floats]:
-    """Return knots and scores of one column: its distinct values, or quantiles of them if there are very many."""
+    """Return knots and scores of one column: all distinct values, or a selection if they exceed :data:`MAX_KNOTS`."""
     values, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
     mid_rank = (np.cumsum(counts) - counts / 2) / len(column)
     z = ndtri(mid_rank)

@@ -1,7 +1,7 @@
-"""Split into training rows and validation rows, which pick the checkpoint and report the metrics.
+"""Split into training rows and validation rows. Validation rows select the best epoch and give the reported metrics.
 
 All rows of an operator, and all operators of a group, are on the same side. Otherwise the validation rows would contain
-near-copies of training rows, and validation metrics would be training metrics.
+near-copies of training rows, and the validation metrics would be too good.
 
 Letters: ``N`` operators, ``M`` rows of one operator.
 """
@@ -17,12 +17,12 @@ from spinlock.errors import DataError
 Rows = NDArray[np.int64]
 
 MIN_ROWS = 30
-"""Minimum number of rows; with fewer, neither percentiles nor metrics have a meaning."""
+"""Minimum number of rows; with fewer rows, percentiles and metrics are meaningless."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sorted positions of the rows of both sides, and of the operators that these rows belong to."""
+    """Sorted indices of the training and validation rows, and of the operators to which these rows belong."""
 
     train: Rows
     validation: Rows
@@ -38,10 +38,11 @@ def split_rows(
     seed: int,
     groups: NDArray[Any] | None = None,
 ) -> Split:
-    """Split N operators; validation are the first round(fraction * N) of ``default_rng(seed).permutation(N)``.
+    """Split N operators into training and validation operators.
 
-    With ``groups``, the distinct labels are permuted instead. A group joins the validation side if this brings its size
-    closer to the fraction, and at least one group is on each side.
+    The validation operators are the first round(fraction * N) of ``default_rng(seed).permutation(N)``. With ``groups``,
+    the distinct labels are permuted instead. A group is added to the validation operators if their number comes closer
+    to the fraction. At least one group is on each side.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def split_rows(
     """
     rows = num_operators * rows_per_operator
     if rows < MIN_ROWS:
-        raise DataError(f"{rows} rows in all", expected=f"at least {MIN_ROWS} to split and train on")
+        raise DataError(f"the table has {rows} rows", expected=f"at least {MIN_ROWS} rows for training and validation")
     target = round(validation_fraction * num_operators)
     if groups is None:
         selected = np.random.default_rng(seed).permutation(num_operators)[:target]
@@ -88,19 +89,19 @@ def split_rows(
 
 
 def rows_of(operators: Rows, rows_per_operator: int) -> Rows:
-    """Return the positions of all rows of some operators; with one row each, ``operators`` itself."""
+    """Return the indices of all rows of some operators. If each has one row, this is ``operators`` itself."""
     if rows_per_operator == 1:
         return operators
     return (operators[:, None] * rows_per_operator + np.arange(rows_per_operator)).ravel()
 
 
 def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
-    """Return at most ``limit`` training rows, to which expensive statistics are fitted.
+    """Return a sample of at most ``limit`` training rows, on which expensive statistics are fitted.
 
     Parameters
     ----------
     train_rows
-        Positions of the training rows.
+        Indices of the training rows.
     limit
         Maximum number of rows.
     seed
@@ -118,14 +119,14 @@ def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
 
 
 def _validation_groups(groups: NDArray[Any], num_operators: int, target: int, seed: int) -> Rows:
-    """Return the operators of the groups on the validation side, about ``target`` of them."""
+    """Select groups for validation, and return their operators, about ``target`` of them."""
     if groups.shape != (num_operators,):
         raise DataError(
             f"group labels of shape {groups.shape}",
             expected=f"one label for each of {num_operators} operators",
         )
     if groups.dtype.kind not in "iu":
-        groups = np.unique(groups, return_inverse=True)[1]  # numpy.isin below would not find NaN
+        groups = np.unique(groups, return_inverse=True)[1]  # numpy.isin does not match NaN
     labels, sizes = np.unique(groups, return_counts=True)
     if len(labels) < 2:
         raise DataError("all operators have the same group label", expected="at least two groups to split by")

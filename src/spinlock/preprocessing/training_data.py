@@ -1,6 +1,6 @@
-"""The data that a run trains on: a feature table, cleaned and split.
+"""Training data: a feature table that is split and cleaned.
 
-A table that fits into memory is held there. A larger one stays in its file. Then only a sample of its rows is held, on
+A table that fits into memory is read at once. A larger table is streamed: only a sample of its rows is in memory, on
 which everything is fitted and measured, and the epochs read all training rows from the file.
 
 Letters: ``N`` operators, ``D`` kept columns, ``n`` training rows, ``m`` validation rows.
@@ -27,16 +27,16 @@ from spinlock.runtime.process_group import SINGLE, ProcessGroup
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A cleaned and split feature table.
+    """A feature table that is split and cleaned.
 
     Attributes
     ----------
     table, split, cleaner
         The raw table, its split by operator, and the cleaning that was fitted on training rows.
     groups
-        The label [N] whose values stay on one side of the split, or None.
+        Group label [N] of each operator, by which the table was split, or None.
     train_rows, validation_rows
-        Positions [n] and [m] of the rows that are held: all rows of the split, or a sample of a table in its file.
+        Indices [n] and [m] of the rows in memory: all rows of the split, or a sample of a streamed table.
     train, validation
         These rows [n, D] and [m, D] in normalized units, on the device.
     """
@@ -57,19 +57,19 @@ class TrainingData:
 
     @property
     def limit_mb(self) -> float:
-        """The ``max_table_mb`` with which any machine decides as this one did whether the table is held in memory."""
+        """Value of ``max_table_mb`` for which any machine streams the table if and only if this run does."""
         rows = self.table.rows
         return (rows.limit if isinstance(rows, StoredRows) else rows.nbytes) / 2**20
 
     @property
     def streamed(self) -> bool:
-        """Whether the table stays in its file."""
+        """Whether the table is streamed from its file."""
         return isinstance(self.table.rows, StoredRows)
 
 
 @dataclass(frozen=True)
 class FitRows:
-    """The training rows that statistics, categories and codes are fitted on.
+    """Training rows on which correlations, categories and codes are fitted.
 
     ``rows`` [n, D] are in normalized units. ``units`` [n] is the operator, or the group, of each row.
     """
@@ -81,9 +81,22 @@ class FitRows:
 def read_table(
     settings: DataSettings, device: torch.device | str = "cpu", group: ProcessGroup = SINGLE
 ) -> FeatureTable:
-    """Read the table that the settings name; a table that does not fit into memory stays in its file.
+    """Open the table that the settings name, and read it into memory if it fits.
 
-    All processes of ``group`` decide alike: the table is held only if each of them can hold it.
+    All processes of ``group`` use the smallest of their memory limits, so that all or none of them stream the table.
+
+    Parameters
+    ----------
+    settings
+        Path and name of the table, and the memory limit.
+    device
+        Device of the training data, whose memory also limits the table.
+    group
+        Processes that train together.
+
+    Returns
+    -------
+    FeatureTable
 
     Raises
     ------
@@ -100,7 +113,7 @@ def read_table(
 
 
 def _max_table_bytes(settings: DataSettings, device: torch.device, processes: int) -> int:
-    """The configured limit, or a fraction of the memory of the machine and of the device."""
+    """Return the configured limit, or a fraction of the memory of the machine and of the device."""
     if settings.max_table_mb is not None:
         return int(settings.max_table_mb * 2**20)
     limit = memory_limit(processes)
@@ -118,14 +131,31 @@ def fit_training_data(
     device: torch.device,
     group: ProcessGroup = SINGLE,
 ) -> TrainingData:
-    """Split a table and fit its cleaning on training rows, at most ``data.fit_rows`` of them.
+    """Split a table, and fit its cleaning on at most ``data.fit_rows`` training rows.
 
     The main process fits the cleaning for all processes.
+
+    Parameters
+    ----------
+    table
+        Feature table.
+    data, cleaning
+        Settings of the split and of the cleaning.
+    seed
+        Seed of the sample of training rows.
+    device
+        Device of the training data.
+    group
+        Processes that train together.
+
+    Returns
+    -------
+    TrainingData
 
     Raises
     ------
     DataError
-        Too few rows to split, or too few columns that can be used.
+        There are too few rows to split, or too few usable columns.
     """
     groups = None if data.split_by is None else table.groups(data.split_by)
     split = split_rows(
@@ -135,7 +165,7 @@ def fit_training_data(
         seed=data.split_seed,
         groups=groups,
     )
-    fitted = subsample(split.train, _max_held_rows(table, data.fit_rows), seed)
+    fitted = subsample(split.train, _max_rows_in_memory(table, data.fit_rows), seed)
     cleaner = group.broadcast_object(Cleaner.fit(table.rows[fitted], table.names, cleaning) if group.is_main else None)
     return make_training_data(table, split, cleaner, groups=groups, fit_rows=data.fit_rows, seed=seed, device=device)
 
@@ -150,17 +180,17 @@ def make_training_data(
     seed: int,
     device: torch.device,
 ) -> TrainingData:
-    """Apply a fitted cleaning to both sides of a split; of a table in its file a sample of each side is held."""
+    """Apply a fitted cleaning to both sides of a split, or to a sample of each side of a streamed table."""
     train, validation = split.train, split.validation
     if isinstance(table.rows, StoredRows):
-        limit = _max_held_rows(table, fit_rows)
+        limit = _max_rows_in_memory(table, fit_rows)
         train, validation = subsample(train, limit, seed), subsample(validation, limit, seed)
     rows = [torch.from_numpy(cleaner.transform(table.rows[side]).values).to(device) for side in (train, validation)]
     return TrainingData(table, split, cleaner, groups, train, validation, *rows)
 
 
 def sample_fit_rows(data: TrainingData, limit: int, seed: int) -> FitRows:
-    """At most ``limit`` training rows, in their order.
+    """Return a sample of at most ``limit`` training rows in the order of the table.
 
     Raises
     ------
@@ -173,12 +203,12 @@ def sample_fit_rows(data: TrainingData, limit: int, seed: int) -> FitRows:
         units = np.unique(data.groups[units], return_inverse=True)[1]
     if len(np.unique(units)) < 2:
         raise DataError(
-            "the training rows are one group",
-            expected="at least two, to choose sizes on rows that were not fitted on",
+            "the training rows belong to one group",
+            expected="at least two groups, one of them to select codebook sizes",
             remedy="split by another label",
         )
     return FitRows(data.train[torch.from_numpy(positions).to(data.train.device)], units.astype(np.int64))
 
 
-def _max_held_rows(table: FeatureTable, fit_rows: int) -> int:
+def _max_rows_in_memory(table: FeatureTable, fit_rows: int) -> int:
     return min(fit_rows, table.rows.max_rows) if isinstance(table.rows, StoredRows) else fit_rows
