@@ -168,7 +168,7 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (X, {"feature_type": "per_trajectory"}, "2 dimensions"),
         (X, {"split_by": "labels/family"}, "the table has no label 'family'"),
         (X, {"device": "cuda:77"}, "cuda:77 does not exist"),
-        (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns finds"),
+        (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns gives"),
     ],
 )
 def test_fitting_on_what_does_not_fit(features: Any, config: dict[str, Any], words: str) -> None:

@@ -44,7 +44,7 @@ def test_the_named_range_does_not_count_fixed_categories(rng: np.random.Generato
 def test_max_clusters_fixed_categories_with_columns_left_are_an_error(rng: np.random.Generator) -> None:
     fixed_labels = np.full(24, -1)
     fixed_labels[:12] = np.repeat([0, 1, 2], 4)
-    with pytest.raises(DataError, match=r"max_clusters = 3, but the mapping file gives 3 categories and leaves 12"):
+    with pytest.raises(DataError, match=r"max_clusters = 3, but the mapping file has 3 categories and does not"):
         find_candidates(entangled(rng), replace(LIMITS, max_clusters=3), fixed_labels=fixed_labels)
     candidates = find_candidates(entangled(rng), replace(LIMITS, max_clusters=4), fixed_labels=fixed_labels)
     assert {candidate.num_categories for candidate in candidates} == {4}

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from spinlock.categories.clustering import ward_labels
-from spinlock.categories.moves import MIN_MOVES_FOR_PACE, MoveResult, _Centroids, _improve, _move_gains, decorrelate
+from spinlock.categories.moves import (
+    MIN_MOVES_FOR_EARLY_END,
+    MoveResult,
+    _Centroids,
+    _improve,
+    _move_gains,
+    decorrelate,
+)
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
 from tests.categories.tables import entangled
@@ -141,7 +148,7 @@ def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generato
 def test_a_slow_start_does_not_end_a_short_search(columns: int, seed: int) -> None:
     correlation = entangled(np.random.default_rng(seed), columns=columns, rank=8)
     labels = ward_labels(correlation, 4, "projector")
-    assert moved(correlation, labels, limit=0.235, max_moves=MIN_MOVES_FOR_PACE - 1).cosine <= 0.235
+    assert moved(correlation, labels, limit=0.235, max_moves=MIN_MOVES_FOR_EARLY_END - 1).cosine <= 0.235
 
 
 def test_a_long_search_that_falls_behind_is_given_up(rng: np.random.Generator) -> None:

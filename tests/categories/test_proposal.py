@@ -115,12 +115,12 @@ class TestManual:
         [
             ('{"a": ["nothing"]}', "unknown columns: nothing"),
             ('{"a": [24]}', "unknown columns: 24; expected names or indices 0 to 23"),
-            ('{"a": [0], "b": ["flow_0"]}', r"columns named more than once: flow_0 \(in a and b\)"),
-            ('{"a": []}', r"category 'a' holds \[\]"),
+            ('{"a": [0], "b": ["flow_0"]}', r"columns occur more than once: flow_0 \(in a and b\)"),
+            ('{"a": []}', r"category 'a' is \[\]"),
             ('{"a b": [0]}', "category name 'a b' cannot be used"),
-            ("[1, 2]", "holds a list"),
+            ("[1, 2]", "is a JSON list"),
             ("{", "cannot be read as JSON"),
-            ("{}", "names no category"),
+            ("{}", "contains no category"),
             ('{"a": [0], "a": [1]}', "'a' occurs twice"),
         ],
     )

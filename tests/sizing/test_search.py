@@ -100,7 +100,7 @@ def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
 
 
 def test_factors_of_an_unknown_category_name_the_known_ones() -> None:
-    with pytest.raises(DataError, match="category_factors names z; expected categories of this run: a, b, c"):
+    with pytest.raises(DataError, match="unknown categories: z; expected categories of this run: a, b, c"):
         search(category_factors={"z": factors((4, 4), (4, 4), (4, 4))}).choose(GROUPS, NAMES)
 
 
@@ -204,7 +204,7 @@ def test_given_sizes_take_their_part_of_the_bits() -> None:
 
 def test_too_few_bits_for_the_categories_are_an_error() -> None:
     with pytest.raises(
-        DataError, match=r"max_bits = 5, but 3 categories cost 9 bits .*; raise max_bits, or give fewer"
+        DataError, match=r"max_bits = 5, but 3 categories need at least 9 bits.*; raise max_bits, or set fewer"
     ):
         search(max_bits=5).choose(GROUPS, NAMES)
 

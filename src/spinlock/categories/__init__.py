@@ -1,9 +1,9 @@
-"""Discovery of categories: which columns belong together.
+"""Discovery of categories: partitions of the columns into groups that vary together.
 
-All steps work on the correlation matrix [D, D] of the training rows, and a partition is an array of labels [D]. The
+The input of all steps is the correlation matrix [D, D] of the training rows. A partition is an array of labels [D]. The
 columns are clustered hierarchically, categories are merged, and single columns are moved until the centroids of the
-categories are nearly orthogonal. A score of the caller, such as a cross-validated quality, selects between the
-candidate partitions.
+categories are nearly orthogonal. A score function of the caller, such as the quality on held-out rows, selects one of
+the candidate partitions.
 """
 
 from spinlock.categories.candidates import Candidate

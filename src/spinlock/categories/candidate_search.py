@@ -1,10 +1,11 @@
 """Candidate partitions of the columns, by clustering, merging and moving single columns.
 
-For both distances of :mod:`spinlock.categories.clustering`, the columns are over-segmented by Ward linkage, small
-categories are absorbed, and categories are merged step by step. For a number K of categories on this path, single
-columns are moved until the largest centroid cosine is below the target. The largest K that reaches the target is found
-by bisection and by trying a few larger numbers, because a smaller K does not always reach it when a larger K does; if
-only a few numbers are possible, all are tried. This K and some smaller ones give the candidates.
+The search is done for both distances of :mod:`spinlock.categories.clustering`. Ward linkage first gives more clusters
+than needed. Small clusters are merged into similar ones, and categories are then merged step by step. This merge path
+contains one partition for each number K of categories. For a given K, single columns are moved until the largest
+centroid cosine is below the target. The candidates are the partitions with the largest K that reaches the target and
+with some smaller K. Bisection finds the largest K, and a few larger values are also tried, because reaching the target
+is not strictly monotonic in K. If only few values of K are possible, all are tried.
 
 Letters: ``D`` columns, ``K`` categories of a candidate.
 """
@@ -24,25 +25,25 @@ from spinlock.errors import DataError
 from spinlock.metrics.centroids import max_centroid_cosine
 
 TARGET_MARGIN = 0.94
-"""Moves aim at this fraction of the target, so that the result is clearly below the target."""
+"""Columns are moved until the cosine is below this fraction of the target, so that the result is clearly below it."""
 
 MAX_MOVED_FRACTION = 0.25
-"""Maximum fraction of the columns that are moved; with more moves the clustering would be lost."""
+"""Maximum number of moves as a fraction of the columns, so that the partition stays close to the clustering."""
 
 LOOKAHEAD = 3
-"""Numbers of categories that are tried above the largest one found by bisection."""
+"""Number of values of K that are tried above the result of the bisection."""
 
 MAX_EXHAUSTIVE = 13
-"""With at most this many possible numbers of categories, all are tried."""
+"""Up to this number of possible values of K, all are tried."""
 
 SMALLER_FRACTIONS = (0.8, 0.6, 0.4)
-"""Further candidates, as fractions of the largest number of categories that reaches the target."""
+"""Values of K of further candidates, as fractions of the largest K that reaches the target."""
 
 
 def find_candidates(
     correlation: Floats, limits: DiscoveryLimits, *, fixed_labels: Labels | None = None
 ) -> tuple[Candidate, ...]:
-    """Return candidate partitions, scored by everything except their quality.
+    """Return candidate partitions with all scores except the quality.
 
     Parameters
     ----------
@@ -51,8 +52,8 @@ def find_candidates(
     limits
         Requirements on the partitions.
     fixed_labels
-        Numbers [D] 0 ... F - 1 of categories that must not change, and -1 for the columns to assign. The target
-        applies to fixed and discovered categories together.
+        Label of each column [D]: 0 to F - 1 for the F fixed categories, which must not change, and -1 for the columns
+        to assign. The target applies to fixed and discovered categories together.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def find_candidates(
     Raises
     ------
     DataError
-        The requirements contradict the fixed categories, or the exact number of categories cannot be reached.
+        The requirements contradict the fixed categories, or no partition has the exact number of categories.
     """
     if fixed_labels is None:
         fixed_labels = np.full(len(correlation), -1, dtype=np.int64)
@@ -70,19 +71,19 @@ def find_candidates(
     if num_free == 0 and limits.count is not None:
         raise DataError(
             f"num_categories_auto = {limits.count}, but the mapping file assigns every column",
-            remedy="set num_categories_auto to null, or leave columns out of the mapping file",
+            remedy="set num_categories_auto to null, or remove columns from the mapping file",
         )
     if num_free == 0:
         return (describe_partition(correlation, fixed_labels, ALL_FIXED, num_fixed=num_fixed),)
     if limits.count is None and num_fixed >= limits.max_clusters:
         raise DataError(
-            f"max_clusters = {limits.max_clusters}, but the mapping file gives {num_fixed} categories and leaves "
-            f"{num_free} columns to be assigned",
+            f"max_clusters = {limits.max_clusters}, but the mapping file has {num_fixed} categories and does not "
+            f"assign {num_free} columns",
             expected=f"at least {num_fixed + 1}",
-            remedy="raise max_clusters, or assign every column",
+            remedy="raise max_clusters, or assign every column in the mapping file",
         )
     search = _Search(correlation, limits, fixed_labels, num_fixed)
-    with threadpool_limits(1):  # eigenvectors of thousands of small matrices: threads would only add waiting time
+    with threadpool_limits(1):  # for thousands of small matrices, more threads are slower
         paths = {kind: search.path(kind) for kind in DISTANCES}
         if limits.count is not None:
             return tuple(search.with_exact_number(paths, limits.count))
@@ -90,7 +91,7 @@ def find_candidates(
 
 
 def partition_at(correlation: Floats, count: int, kind: DistanceKind, limits: DiscoveryLimits) -> Candidate:
-    """Return the candidate of one distance with the number of categories that is nearest to ``count``.
+    """Return the candidate for one distance whose number of categories is nearest to ``count``.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def partition_at(correlation: Floats, count: int, kind: DistanceKind, limits: Di
 
 @dataclass(frozen=True)
 class _Search:
-    """A search for candidates with the columns of one correlation matrix [D, D]."""
+    """Search for candidate partitions of the columns of one correlation matrix [D, D]."""
 
     correlation: Floats
     limits: DiscoveryLimits
@@ -122,10 +123,10 @@ class _Search:
     num_fixed: int
 
     def path(self, kind: DistanceKind) -> dict[int, Labels]:
-        """Return the merge path over the columns that are not fixed, by the total number of categories."""
+        """Return the partitions of the merge path by their total number of categories; fixed columns stay."""
         limits, num_fixed = self.limits, self.num_fixed
         free = np.flatnonzero(self.fixed_labels < 0)
-        # With more clusters than columns / min_features nearly every cluster is absorbed, mostly by a single category.
+        # More clusters than columns / min_features would be too small, and most would be merged into a single category.
         count = min(max(limits.max_clusters - num_fixed, limits.count or 0), free.size // limits.min_features)
         labels = self.fixed_labels.copy()
         labels[free] = num_fixed + ward_labels(self.correlation[np.ix_(free, free)], max(1, count), kind)
@@ -133,7 +134,7 @@ class _Search:
         return merge_path(self.correlation, labels, num_fixed)
 
     def candidate(self, labels: Labels, kind: DistanceKind) -> Candidate:
-        """Move single columns to lower the largest centroid cosine, and score the result."""
+        """Move single columns to reduce the largest centroid cosine, and score the result."""
         result = decorrelate(
             self.correlation,
             labels,
@@ -152,7 +153,7 @@ class _Search:
         )
 
     def within_target(self, path: dict[int, Labels], kind: DistanceKind) -> list[Candidate]:
-        """Return the candidate with the largest K below the target and some smaller ones, or all if they are few."""
+        """Return the candidates with the largest K below the target and with smaller K, or all K if there are few."""
         cache: dict[int, Candidate] = {}
 
         def at(count: int) -> Candidate:
@@ -188,7 +189,7 @@ class _Search:
         if not exact:
             low, high = min(min(path) for path in paths.values()), max(max(path) for path in paths.values())
             raise DataError(
-                f"num_categories_auto = {count}, but clustering these columns finds no more than "
+                f"num_categories_auto = {count}, but clustering these columns gives no more than "
                 f"{high - self.num_fixed} categories of at least {self.limits.min_features} columns",
                 expected=f"{low - self.num_fixed} to {high - self.num_fixed}",
                 remedy="lower min_features_per_category or choose another number",

@@ -1,4 +1,4 @@
-"""Candidate partitions: requirements, labels and scores.
+"""Candidate partitions of the columns: requirements, labels and scores.
 
 Letters: ``D`` columns.
 """
@@ -23,13 +23,13 @@ class DiscoveryLimits:
     Attributes
     ----------
     target
-        Value that the largest centroid cosine has to stay below.
+        Upper limit of the largest centroid cosine.
     min_features
         Minimum number of columns of a category.
     max_clusters
         Maximum number of categories.
     count
-        Exact number of categories to discover beside the fixed ones; None to choose it.
+        Exact number of categories to discover in addition to the fixed ones; None to select it automatically.
     """
 
     target: float
@@ -45,7 +45,7 @@ class Candidate:
     Attributes
     ----------
     labels
-        Category numbers [D].
+        Category of each column [D].
     distance
         Distance of the clustering, or :data:`ALL_FIXED`.
     num_categories
@@ -55,15 +55,15 @@ class Candidate:
     cosine
         Largest centroid cosine; 0 for one category.
     adjustable_cosine
-        Largest centroid cosine over pairs of categories that are not both fixed.
+        Largest centroid cosine over the pairs with at most one fixed category.
     moves
-        Number of columns moved.
+        Number of moves of single columns.
     largest_fraction
         Fraction of the columns in the largest category.
     silhouette
-        Mean silhouette with the projector distance.
+        Mean silhouette of the columns, with the projector distance.
     quality
-        Cross-validated quality; None where it was not computed.
+        Quality on held-out rows; None if it was not computed.
     """
 
     labels: Labels
@@ -78,7 +78,7 @@ class Candidate:
     quality: float | None = None
 
     def summary(self) -> dict[str, float | int | str | None]:
-        """Return the rounded scores without the labels, as they are recorded in files."""
+        """Return the rounded scores without the labels, as they are stored in files."""
         return {
             "num_categories": self.num_categories,
             "distance": self.distance,
@@ -100,22 +100,22 @@ def describe_partition(
     merged_cosine: float | None = None,
     moves: int = 0,
 ) -> Candidate:
-    """Score a partition by everything except its quality, and number its categories by size.
+    """Compute all scores of a partition except the quality, and number its categories by size.
 
     Parameters
     ----------
     correlation
         Correlations [D, D].
     labels
-        Category numbers [D].
+        Category of each column [D].
     distance
-        Distance of the clustering, for the record.
+        Distance of the clustering, which is stored with the scores.
     num_fixed
         Number of leading categories that are fixed.
     merged_cosine
-        Largest centroid cosine before moves; None for that of ``labels``.
+        Largest centroid cosine before single columns were moved; None if no column was moved.
     moves
-        Number of columns moved.
+        Number of moves of single columns.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""Ward clustering of the columns, and merging of the categories whose centroids correlate most.
+"""Ward clustering of the columns, and merging of the categories with the most similar centroids.
 
-Ward linkage (Ward, 1963) requires a Euclidean distance. sqrt(2 (1 - r^2)) is one: it is the distance between the
-projectors on two columns. sqrt(2 (1 - |r|)) is a metric that is not Euclidean, but it gives good partitions.
-Discovery tries both. Merging by centroid correlation lowers the orthogonality that the metric measures.
+Ward linkage (Ward, 1963) requires a Euclidean distance. sqrt(2 (1 - r^2)) is Euclidean: it is the Frobenius distance
+between the projectors onto two columns. sqrt(2 (1 - |r|)) is a metric but not Euclidean; it also gives good partitions.
+Discovery tries both. Merging the categories whose centroids have the largest cosine reduces the largest centroid
+cosine, which is the orthogonality metric.
 
 Letters: ``D`` columns, ``C`` categories.
 """
@@ -36,7 +37,7 @@ def feature_distance(correlation: Floats, kind: DistanceKind = "projector") -> F
     correlation
         Correlations [D, D].
     kind
-        Which of the two distances.
+        Name of the distance.
 
     Returns
     -------
@@ -52,16 +53,16 @@ def feature_distance(correlation: Floats, kind: DistanceKind = "projector") -> F
 def mean_silhouette(distance: Floats, labels: Labels) -> float:
     """Return mean_i (b_i - a_i) / max(a_i, b_i), the silhouette of a partition (Rousseeuw, 1987).
 
-    a_i is the mean distance to the other columns of the same category, b_i the mean distance to those of the nearest
-    other category. A column that is alone in its category counts 0. scikit-learn has the same function, but takes a
-    second to import.
+    a_i is the mean distance to the other columns of the same category, and b_i the mean distance to the columns of the
+    nearest other category. The silhouette of a column that is alone in its category is 0. scikit-learn has the same
+    function, but importing it takes a second.
 
     Parameters
     ----------
     distance
         Distances [D, D].
     labels
-        Category numbers [D] of two or more categories.
+        Category of each column [D], with at least two categories.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:
     Returns
     -------
     numpy.ndarray
-        Cluster numbers [D].
+        Cluster of each column [D].
     """
     if len(correlation) < 2 or count < 2:
         return np.zeros(len(correlation), dtype=np.int64)
@@ -105,23 +106,23 @@ def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:
 
 
 def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fixed: int = 0) -> Labels:
-    """Merge each category that is too small into the one with the most similar centroid, the smallest first.
+    """Merge each category that is too small into the category with the most similar centroid, the smallest first.
 
     Parameters
     ----------
     correlation
         Correlations [D, D].
     labels
-        Category numbers [D].
+        Category of each column [D].
     min_features
         Minimum number of columns of a category.
     num_fixed
-        Number of leading categories that are neither merged nor receive columns.
+        Number of leading categories that are fixed: they are not merged and receive no columns.
 
     Returns
     -------
     numpy.ndarray
-        Category numbers [D]. A single category that is not fixed may stay too small.
+        Category of each column [D]. If only one category is not fixed, it may be too small.
     """
     while True:
         sizes = np.bincount(labels)[num_fixed:]
@@ -135,21 +136,21 @@ def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fix
 
 
 def merge_path(correlation: Floats, labels: Labels, num_fixed: int = 0) -> dict[int, Labels]:
-    """Merge the two categories with the most similar centroids until one category is left.
+    """Merge the two categories with the most similar centroids, until one category remains.
 
     Parameters
     ----------
     correlation
         Correlations [D, D].
     labels
-        Category numbers [D] of the initial partition.
+        Category of each column [D] in the initial partition.
     num_fixed
-        Number of leading categories that take no part.
+        Number of leading categories that are fixed and are not merged.
 
     Returns
     -------
     dict
-        All partitions on the way, from the initial one on, by their number of categories.
+        The initial partition and the partition after each merge, by their number of categories.
     """
     weights = centroid_weights(correlation, groups_of(labels))
     path = {len(weights): labels}

@@ -1,7 +1,7 @@
-"""Choice between candidate partitions: among those below the orthogonality target, the one of best quality.
+"""Selection of a candidate partition: the one with the best quality below the orthogonality target.
 
-The quality is cross-validated by the caller, and the silhouette decides between nearly equal qualities. The silhouette
-alone would select two categories, or as many as allowed, on real tables.
+The caller computes the quality on held-out rows. The silhouette decides between nearly equal qualities. On real tables
+the silhouette alone would select either two categories or the maximum number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.partition import Floats, Labels
 
 QUALITY_TIE = 0.002
-"""Qualities that differ by less than this count as equal, because cross-validation is not more exact."""
+"""Qualities that differ by at most this amount are treated as equal, since the estimate on held-out rows is noisy."""
 
 MIN_CATEGORIES = 4
 """Candidates with fewer categories are selected only if no other candidate reaches the target."""
@@ -23,12 +23,12 @@ MAX_CATEGORY_FRACTION = 2 / 3
 """Candidates with a larger category are selected only if no other candidate reaches the target."""
 
 Score = Callable[[Sequence[Labels]], Sequence[float | None]]
-"""A function from partitions to their cross-validated qualities; None excludes a partition."""
+"""Function of partitions that returns their qualities on held-out rows; None excludes a partition."""
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """The chosen candidate, all candidates, and the target for the largest centroid cosine."""
+    """The chosen candidate, all candidates, and the upper limit of the largest centroid cosine."""
 
     chosen: Candidate
     candidates: tuple[Candidate, ...]
@@ -52,9 +52,9 @@ def discover(
     limits
         Requirements on the partition.
     score
-        Cross-validated quality of partitions; called at most once, with the eligible candidates.
+        Quality of partitions on held-out rows. It is called at most once, with the eligible candidates.
     fixed_labels
-        Numbers [D] of categories that must not change, and -1 for the columns to assign.
+        Label of each column [D]: the number of its category if that is fixed, and -1 for the columns to assign.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def discover(
     Raises
     ------
     DataError
-        No partition fulfills the requirements; see :func:`find_candidates`.
+        No partition meets the requirements; see :func:`find_candidates`.
     """
     return choose(find_candidates(correlation, limits, fixed_labels=fixed_labels), limits.target, score)
 
@@ -71,23 +71,24 @@ def discover(
 def choose(candidates: Sequence[Candidate], target: float, score: Score) -> Discovery:
     """Choose the best candidate.
 
-    Eligible are the candidates below the target that have enough categories and none that is too large; if there are
-    none, all candidates below the target; if there are none, only the one with the smallest cosine. Of several
-    eligible ones, the best by quality and, for nearly equal qualities, by silhouette is chosen.
+    The eligible candidates are those below the target with enough categories and without a too large category. If there
+    are none, all candidates below the target are eligible. If there are none either, only the candidate with the
+    smallest cosine is eligible. The eligible candidate with the best quality is chosen; of nearly equal qualities, the
+    one with the largest silhouette.
 
     Parameters
     ----------
     candidates
         At least one candidate.
     target
-        Value that the largest centroid cosine should stay below.
+        Upper limit of the largest centroid cosine.
     score
-        Cross-validated quality of partitions; called only if several candidates are eligible.
+        Quality of partitions on held-out rows. It is called only if several candidates are eligible.
 
     Returns
     -------
     Discovery
-        The candidates contain the computed qualities.
+        Its candidates contain the computed qualities.
     """
     below = [c for c in candidates if c.num_categories > 1 and c.adjustable_cosine < target]
     balanced = [c for c in below if c.num_categories >= MIN_CATEGORIES and c.largest_fraction <= MAX_CATEGORY_FRACTION]

@@ -1,4 +1,4 @@
-"""Category mapping files: JSON {name: [column names or indices]}; keys that begin with ``_`` are comments."""
+"""Category mapping files: JSON objects {name: [column names or indices]}. Keys that begin with ``_`` are comments."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
     Parameters
     ----------
     path
-        JSON file; its columns are names or indices into ``names``.
+        JSON file, in which a column is a name or an index into ``names``.
     names
         Names of the columns of the feature table, [D].
 
     Returns
     -------
     dict
-        Positions in ``names`` of the columns of each category, in the order of the file.
+        Indices into ``names`` of the columns of each category, in the order of the file.
 
     Raises
     ------
     DataError
-        The file is missing or has another form, a column is unknown or repeated, or a category name is not allowed.
+        The file is missing or has another structure, a column is unknown or repeated, or a category name is invalid.
     """
     where = str(path)
     content = _read(path)
@@ -45,7 +45,7 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
             what = f"category name {category!r} cannot be used"
             raise DataError(what, where=where, expected="letters, digits, _ and -", remedy=REMEDY)
         if not isinstance(columns, list) or not columns:
-            what = f"category {category!r} holds {columns!r:.60}"
+            what = f"category {category!r} is {columns!r:.60}"
             raise DataError(what, where=where, expected="a list of column names or indices", remedy=REMEDY)
         members = mapping.setdefault(category, [])
         for column in columns:
@@ -61,7 +61,7 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
         what = f"unknown columns: {listed([str(column) for column in unknown])}"
         raise DataError(what, where=where, expected=f"names or indices 0 to {len(names) - 1}", remedy=REMEDY)
     if repeated:
-        raise DataError(f"columns named more than once: {listed(repeated)}", where=where, remedy=REMEDY)
+        raise DataError(f"columns occur more than once: {listed(repeated)}", where=where, remedy=REMEDY)
     return mapping
 
 
@@ -73,7 +73,7 @@ def save_mapping(groups: Mapping[str, Sequence[str]], comments: Mapping[str, Any
     groups
         Column names of each category.
     comments
-        Further information, stored under keys that begin with ``_``.
+        Further values, which are stored under keys that begin with ``_``.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def save_mapping(groups: Mapping[str, Sequence[str]], comments: Mapping[str, Any
 def _read(path: Path) -> dict[str, Any]:
     """Return the JSON object of a mapping file without its comments."""
     where = str(path)
-    remedy = "give a file that discover-categories wrote, or one of the same form"
+    remedy = "use a file from discover-categories, or one with the same structure"
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except FileNotFoundError:
@@ -96,15 +96,15 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read as JSON ({error})", where=where, remedy=remedy) from None
     if not isinstance(content, dict):
-        raise DataError(f"holds a {type(content).__name__}", where=where, expected="{name: [columns]}", remedy=remedy)
+        raise DataError(f"is a JSON {type(content).__name__}", where=where, expected="{name: [columns]}", remedy=remedy)
     mapping = {key: value for key, value in content.items() if not key.startswith("_")}
     if not mapping:
-        raise DataError("names no category", where=where, expected="{name: [columns]}", remedy=remedy)
+        raise DataError("contains no category", where=where, expected="{name: [columns]}", remedy=remedy)
     return mapping
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a repeated key, of which the JSON parser would silently keep only the last value."""
+    """Raise a :class:`ValueError` for a repeated key, for which the JSON parser would silently keep the last value."""
     content = dict(pairs)
     if len(content) < len(pairs):
         repeated = next(key for key in content if sum(key == other for other, _ in pairs) > 1)
@@ -113,7 +113,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _index(column: Any, position: Mapping[str, int], count: int) -> int | None:
-    """Return the position of a column given by name or index; None if it does not exist."""
+    """Return the index of a column that is given by its name or index; None if it does not exist."""
     if isinstance(column, bool):
         return None
     if isinstance(column, int):

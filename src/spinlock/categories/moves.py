@@ -1,10 +1,11 @@
-"""Move single columns between categories until no two centroids correlate above a limit.
+"""Move single columns between categories until no two centroids have a cosine above a limit.
 
-The penalty is sum over pairs relu(|cos| - limit)^2. With signed sums S_c = sum s_j x_j, moving column j from c to e
-changes S_c by -s_j x_j and S_e by t x_j, where t is the sign of cov(S_e, x_j). So the gain of every possible move
-follows from S_c . x_j and S_c . S_d alone. This estimate keeps all other signs, but a move may change the first
-principal component of a category and with it many signs. Therefore the most promising moves are computed exactly, and
-the first one that lowers the exact penalty is made. The exact penalty decreases with every move.
+The penalty is the sum over pairs of categories of relu(|cos| - limit)^2. With signed sums S_c = sum s_j x_j, a move of
+column j from c to e changes S_c by -s_j x_j and S_e by t x_j, where t is the sign of cov(S_e, x_j). The decrease of the
+penalty (gain) by every possible move therefore follows from the products S_c . x_j and S_c . S_d. This estimate keeps
+all other signs, but a move may change the first principal component of a category, and with it many signs. The exact
+penalty is therefore computed for the moves with the largest estimated gains, and the first move that decreases it is
+accepted.
 
 Letters: ``D`` columns, ``C`` categories, ``n`` columns that may move, ``m`` columns of one category.
 """
@@ -20,26 +21,25 @@ from spinlock.categories.partition import Floats, Labels, groups_of
 from spinlock.metrics.centroids import absolute_cosines, centroid_weights, loading_signs
 
 MAX_EXACT_MOVES = 100
-"""Maximum number of moves that are computed exactly, the most promising first, before the search ends."""
+"""Maximum number of moves, in descending order of the estimated gain, whose exact penalty is computed for one step."""
 
 MIN_GAIN = 1e-9
-"""Minimum decrease of the exact penalty by a move; smaller ones are rounding errors."""
+"""Minimum decrease of the exact penalty by a move; smaller decreases are rounding errors."""
 
 MAX_ELEMENTS = 1 << 15
 """Maximum number of elements of a temporary array, so that it fits the cache."""
 
-MIN_MOVES_FOR_PACE = 40
-"""Searches with fewer allowed moves are never ended early, because they take little time."""
+MIN_MOVES_FOR_EARLY_END = 40
+"""A search with fewer allowed moves is never ended early, because it takes little time."""
 
 PACE_EXPONENT, PACE_SLACK = 3, 0.02
-"""After a fraction f of the allowed moves, a search ends if its penalty is above (1 - f)^PACE_EXPONENT + PACE_SLACK of
-the initial one. On real tables of 279 to 617 columns, no search that reached the limit was ever that slow, and most of
-those that do not reach it end early."""
+"""After a fraction f of the allowed moves, a search ends if penalty / initial penalty > (1 - f)^EXPONENT + SLACK. On
+real tables of 279 to 617 columns, no search that reached the limit was so slow, and most others ended early."""
 
 
 @dataclass(frozen=True)
 class MoveResult:
-    """Labels [D] after the moves, the number of moves, and the largest |cos| over pairs that are not both fixed."""
+    """Labels [D] after the moves, the number of moves, and the largest |cos| over pairs with at most one fixed one."""
 
     labels: Labels
     moves: int
@@ -47,9 +47,9 @@ class MoveResult:
 
 
 class _LoadingSigns:
-    """Loading signs of sets of columns of a correlation matrix [D, D], with a cache.
+    """Cached loading signs of sets of columns of a correlation matrix [D, D].
 
-    Half of the moves that are tried lead to a set of columns that was computed before.
+    Half of the moves that are tried give a category whose signs were computed before.
     """
 
     def __init__(self, correlation: Floats) -> None:
@@ -66,9 +66,10 @@ class _LoadingSigns:
 
 @dataclass(frozen=True)
 class _Centroids:
-    """Labels [D], signed sums [C, D], and their covariances with every column [C, D] and with each other [C, C].
+    """State of the search: the signed sums of all categories and their inner products.
 
-    Cosines between two of the first ``num_fixed`` categories, which no move changes, count as zero.
+    ``weights`` [C, D] define the signed sums of the categories ``labels`` [D]. ``column_covariance`` [C, D] are their
+    products with every column, and ``products`` [C, C] with each other. The first ``num_fixed`` categories are fixed.
     """
 
     signs: _LoadingSigns
@@ -85,7 +86,7 @@ class _Centroids:
         return cls(_LoadingSigns(correlation), labels, weights, covariance, covariance @ weights.T, num_fixed)
 
     def with_move(self, column: int, target: int) -> _Centroids:
-        """Return the centroids after one column was moved, with new signs of the two categories."""
+        """Return the state after a move of one column, with new signs in both categories."""
         changed = [int(self.labels[column]), target]
         labels, weights, column_covariance = self.labels.copy(), self.weights.copy(), self.column_covariance.copy()
         labels[column] = target
@@ -93,7 +94,7 @@ class _Centroids:
             members = np.flatnonzero(labels == category)
             weights[category] = 0.0
             weights[category, members] = self.signs(members)
-            difference = weights[category] - self.weights[category]  # nonzero for a few columns only
+            difference = weights[category] - self.weights[category]  # sparse
             nonzero = np.flatnonzero(difference)
             column_covariance[category] += difference[nonzero] @ self.signs.correlation[nonzero]
         products = self.products.copy()
@@ -112,7 +113,7 @@ class _Centroids:
 
 
 def adjustable_cosines(cosine: Floats, num_fixed: int) -> Floats:
-    """Return the cosines that a change of the categories that are not fixed can lower.
+    """Return the cosines without those between two fixed categories, which no move changes.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def adjustable_cosines(cosine: Floats, num_fixed: int) -> Floats:
     Returns
     -------
     numpy.ndarray
-        The cosines [C, C], with zeros between two fixed categories.
+        The cosines [C, C], with zeros for two fixed categories.
     """
     cosine = cosine.copy()
     cosine[:num_fixed, :num_fixed] = 0.0
@@ -136,7 +137,7 @@ def decorrelate(
 ) -> MoveResult:
     """Move single columns until the largest |cos| of two centroids is at most a limit.
 
-    The search ends earlier after ``max_moves`` moves, if no move that is tried lowers the penalty, or if the penalty
+    The search ends earlier after ``max_moves`` moves, if no move that is tried decreases the penalty, or if the penalty
     decreases too slowly.
 
     Parameters
@@ -144,27 +145,27 @@ def decorrelate(
     correlation
         Correlations [D, D].
     labels
-        Category numbers [D].
+        Category of each column [D].
     limit
-        Largest |cos| to reach.
+        Upper limit of the largest |cos|.
     min_features
         Minimum number of columns of a category.
     max_moves
         Maximum number of moves.
     num_fixed
-        Number of leading categories that neither give nor receive columns. Cosines between two of them do not count.
+        Number of leading categories that are fixed. Cosines between two of them are ignored.
 
     Returns
     -------
     MoveResult
-        The partition on the way with the smallest largest |cos|.
+        The partition with the smallest maximum of |cos| among those after each move.
     """
     state = _Centroids.from_labels(correlation, labels, num_fixed)
     best, moves = MoveResult(labels.copy(), 0, state.max_cosine()), 0
     initial_penalty = state.penalty(limit)
     while best.cosine > limit and moves < max_moves:
         pace = (1 - moves / max_moves) ** PACE_EXPONENT + PACE_SLACK
-        if max_moves >= MIN_MOVES_FOR_PACE and state.penalty(limit) > initial_penalty * pace:
+        if max_moves >= MIN_MOVES_FOR_EARLY_END and state.penalty(limit) > initial_penalty * pace:
             break
         improved = _improve(state, limit, min_features)
         if improved is None:
@@ -176,7 +177,7 @@ def decorrelate(
 
 
 def _improve(state: _Centroids, limit: float, min_features: int) -> _Centroids | None:
-    """Make the first of the most promising moves that lowers the exact penalty; None if there is none."""
+    """Return the state after the first promising move that decreases the exact penalty; None if there is none."""
     columns, gains = _move_gains(state, limit, min_features)
     max_penalty = state.penalty(limit) - MIN_GAIN
     for position in _most_promising(gains).tolist():
@@ -190,7 +191,7 @@ def _improve(state: _Centroids, limit: float, min_features: int) -> _Centroids |
 
 
 def _most_promising(gains: Floats) -> NDArray[np.int64]:
-    """Return the positions of the MAX_EXACT_MOVES largest gains, the largest first and equal ones in order."""
+    """Return the flat indices of the MAX_EXACT_MOVES largest gains in descending order; ties keep their order."""
     losses = -gains.ravel()
     if losses.size > MAX_EXACT_MOVES:
         smallest = np.flatnonzero(losses <= np.partition(losses, MAX_EXACT_MOVES - 1)[MAX_EXACT_MOVES - 1])
@@ -199,9 +200,9 @@ def _most_promising(gains: Floats) -> NDArray[np.int64]:
 
 
 def _move_gains(state: _Centroids, limit: float, min_features: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the columns [n] that may move and the estimated decrease of the penalty by each move [n, C].
+    """Return the columns [n] that may move, and the estimated gain [n, C] of a move to each category.
 
-    Only columns of categories with a cosine above the limit may move. The gain is -inf where a move is not allowed.
+    Only columns of categories with a cosine above the limit may move. The gain of a forbidden move is -inf.
     """
     penalty = _excess(state.cosines(), limit)
     sizes = np.bincount(state.labels, minlength=len(state.weights))
@@ -213,11 +214,11 @@ def _move_gains(state: _Centroids, limit: float, min_features: int) -> tuple[NDA
 
 
 def _block_gains(state: _Centroids, columns: NDArray[np.int64], limit: float, penalty: Floats) -> Floats:
-    """Return the estimated gains [n, C] of the moves of some columns [n]; the temporary arrays are [n, C, C]."""
+    """Return the estimated gains [n, C] of the moves of ``columns`` [n]. Temporary arrays have the shape [n, C, C]."""
     weights, products, squared_norm = state.weights, state.products, np.diag(state.products)
     rows, source = np.arange(columns.size), state.labels[columns]
     sign, covariance = weights[source, columns], state.column_covariance[:, columns].T
-    # Inner products of the source category without the column, and of each target category with it.
+    # Inner products of the source category without the column, and of each target category with the column.
     source_norm = squared_norm[source] - 2 * sign * covariance[rows, source] + 1
     source_products = products[source] - sign[:, None] * covariance
     target_sign = np.where(covariance < 0, -1.0, 1.0)

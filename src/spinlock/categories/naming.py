@@ -1,8 +1,8 @@
 """Readable names of categories, from words that the names of their columns have in common.
 
-A word describes a category by its F1 score 2 p r / (p + r), where p is the fraction of the category's columns that
-contain the word, and r the fraction of the columns with the word that are in the category. The category gets the best
-word, or the best pair of words, as its name; without a good word it is called ``category_<n>``.
+The F1 score of a word for a category is 2 p r / (p + r), where r is the fraction of the category's columns whose name
+contains the word, and p the fraction of the columns with the word that are in the category. The name of a category is
+the word or the pair of words with the largest score, or ``category_<n>`` if no score is large enough.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from itertools import combinations
 from spinlock.categories.partition import Labels, groups_of
 
 MIN_F1 = 0.2
-"""Minimum F1 score of a word that names a category."""
+"""Minimum F1 score of a word that is used as a name."""
 
 MIN_PAIR_GAIN = 1.15
-"""Minimum ratio of the F1 score of a pair of words to that of the best word; otherwise the shorter name is used."""
+"""Minimum ratio of the best F1 score of a pair of words to that of one word; below it the single word is used."""
 
 MAX_PAIRED_WORDS = 12
-"""Number of best words from which pairs are formed."""
+"""Number of words with the largest F1 scores from which pairs are formed."""
 
 
 def name_words(name: str) -> frozenset[str]:
@@ -47,12 +47,12 @@ def name_words(name: str) -> frozenset[str]:
 
 
 def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[str] = ()) -> tuple[str, ...]:
-    """Find a distinct name for each category.
+    """Return a distinct name for each category.
 
     Parameters
     ----------
     labels
-        Category numbers [D].
+        Category of each column [D].
     names
         Names of the columns, [D].
     fixed_names
@@ -77,7 +77,10 @@ def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[
 
 
 def _best_words(members: list[frozenset[str]], columns: list[frozenset[str]]) -> str:
-    """Return the best word or pair of words for the columns ``members``; empty if no word is good enough."""
+    """Return the word or pair of words with the largest F1 score; an empty string if the score is too small.
+
+    ``members`` and ``columns`` are the words of the names of the category's columns and of all columns.
+    """
     words = sorted(set().union(*members))
 
     def f1(candidate: tuple[str, ...]) -> float:

@@ -18,30 +18,30 @@ def groups_of(labels: Labels) -> list[NDArray[np.int64]]:
     Parameters
     ----------
     labels
-        Category numbers [D] in 0 ... C - 1.
+        Category of each column [D], 0 to C - 1.
 
     Returns
     -------
     list of numpy.ndarray
-        C arrays of column positions.
+        C arrays of column indices.
     """
     return [np.flatnonzero(labels == c) for c in range(int(labels.max()) + 1)]
 
 
 def merge_labels(labels: Labels, first: int, second: int) -> Labels:
-    """Merge two categories under the smaller number, and close the gap in the numbering.
+    """Merge two categories under the smaller of their numbers, and renumber the categories without a gap.
 
     Parameters
     ----------
     labels
-        Category numbers [D].
+        Category of each column [D].
     first, second
         Categories to merge.
 
     Returns
     -------
     numpy.ndarray
-        Category numbers [D] in 0 ... C - 2.
+        Category of each column [D], 0 to C - 2.
     """
     low, high = min(first, second), max(first, second)
     merged = np.where(labels == high, low, labels)
@@ -49,19 +49,19 @@ def merge_labels(labels: Labels, first: int, second: int) -> Labels:
 
 
 def order_by_size(labels: Labels, num_fixed: int = 0) -> Labels:
-    """Renumber the categories, the largest first and ties by the first column.
+    """Renumber the categories in descending order of size, and of equal sizes in the order of their first columns.
 
     Parameters
     ----------
     labels
-        Category numbers [D].
+        Category of each column [D].
     num_fixed
         Number of leading categories that keep their numbers.
 
     Returns
     -------
     numpy.ndarray
-        Category numbers [D].
+        New category of each column [D].
     """
     count = int(labels.max()) + 1
     key = [(-int((labels == c).sum()), int(np.argmax(labels == c))) for c in range(count)]

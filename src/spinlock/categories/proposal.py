@@ -1,4 +1,4 @@
-"""Partitions of the columns to select from: discovered, read from a mapping file, or both.
+"""Candidate partitions of the columns that are discovered, read from a mapping file, or both.
 
 Letters: ``D`` kept columns.
 """
@@ -22,9 +22,10 @@ from spinlock.io.names import listed
 
 @dataclass(frozen=True)
 class Categorization:
-    """A chosen partition: names and columns of the categories, larger ones first, and how it was discovered.
+    """A chosen partition of the kept columns.
 
-    ``groups`` holds the positions of the columns of each category among the kept columns.
+    ``names`` and ``groups`` are the names of the categories and the indices of their columns, in descending order of
+    size. ``discovery`` contains the scores of all candidates, and ``notes`` remarks on the mapping file.
     """
 
     names: tuple[str, ...]
@@ -35,7 +36,7 @@ class Categorization:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The partitions to choose from; they do not depend on the rate at which they will be compared."""
+    """Candidate partitions. They do not depend on the rate at which they will be compared."""
 
     candidates: tuple[Candidate, ...]
     target: float
@@ -44,7 +45,7 @@ class Proposal:
     notes: tuple[str, ...]
 
     def choose(self, score: Score) -> Categorization:
-        """Choose the partition with the best cross-validated quality, and name its categories."""
+        """Choose the partition with the best quality on held-out rows, and name its categories."""
         discovery = choose(self.candidates, self.target, score)
         labels = discovery.chosen.labels
         names = name_categories(labels, self.column_names, self.fixed_names)
@@ -55,7 +56,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class _FixedCategories:
-    """The categories of a mapping file: labels [D] (-1 where a column is free), their names, and notes."""
+    """Categories of a mapping file: labels [D] (-1 for columns that it does not assign), names and notes."""
 
     labels: NDArray[np.int64] | None
     names: tuple[str, ...] = ()
@@ -65,7 +66,7 @@ class _FixedCategories:
 def propose(
     settings: CategorySettings, correlation: NDArray[np.float64], kept: Sequence[int], names: Sequence[str]
 ) -> Proposal:
-    """Partitions that assign every kept column to one category.
+    """Return candidate partitions that assign every kept column to one category.
 
     Parameters
     ----------
@@ -74,14 +75,18 @@ def propose(
     correlation
         Correlation matrix [D, D] of the kept columns on training rows.
     kept
-        Positions [D] of the kept columns in ``names``.
+        Indices [D] of the kept columns in ``names``.
     names
         Names of all columns of the file.
+
+    Returns
+    -------
+    Proposal
 
     Raises
     ------
     DataError
-        The mapping file is wrong, or no partition has the number of categories that was asked for.
+        The mapping file is wrong, or no partition has the configured number of categories.
     """
     limits = DiscoveryLimits(
         target=settings.orthogonality_target,
@@ -116,7 +121,7 @@ def _read_fixed(settings: CategorySettings, kept: Sequence[int], names: Sequence
         raise DataError(
             f"{free.size} columns are in no category: {listed([names[kept[j]] for j in free.tolist()])}",
             where=str(path),
-            expected="every column that the cleaning keeps",
+            expected="a category for every column that the cleaning keeps",
             remedy="add them, or set category_assignment to hybrid",
         )
     return _FixedCategories(labels, tuple(fixed_names), tuple(notes))

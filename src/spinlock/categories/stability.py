@@ -1,8 +1,8 @@
-"""Stability of a partition: discover it again on bootstrap samples of the rows, and compare.
+"""Stability of a partition: comparison with the partitions of bootstrap samples of the rows.
 
-The adjusted Rand index (Hubert and Arabie, 1985) compares whole partitions; it is 1 for equal partitions and 0 on
-average for random ones. The agreement of a column is the mean Jaccard index between the columns of its category in the
-partition and in a bootstrap partition.
+The adjusted Rand index (Hubert and Arabie, 1985) compares whole partitions. It is 1 for equal partitions, and its mean
+over random partitions is 0. The agreement of a column is the Jaccard index of the sets of columns in its category, in
+the partition and in a bootstrap partition, averaged over the bootstrap samples.
 
 Letters: ``n`` rows, ``D`` columns.
 """
@@ -37,28 +37,28 @@ def bootstrap_stability(
     draws: int,
     rng: np.random.Generator,
 ) -> Stability:
-    """Compare a partition with those of bootstrap samples, at the same number of categories.
+    """Compare a partition with the partitions of bootstrap samples for the same number of categories.
 
     Parameters
     ----------
     rows
         Z-scored rows [n, D].
     labels
-        Category numbers [D] of the partition.
+        Category of each column [D].
     distance
-        Distance kind of the partition; anything but ``absolute`` is compared by ``projector``.
+        Distance of the clustering that gave the partition. Any value except ``absolute`` selects ``projector``.
     limits
-        Limits that the partition was discovered with.
+        Requirements with which the partition was discovered.
     draws
         Number of bootstrap samples.
     rng
-        Generator of the samples.
+        Generator that draws the samples.
 
     Returns
     -------
     Stability
     """
-    from sklearn.metrics import adjusted_rand_score  # imports scipy.stats, which takes seconds
+    from sklearn.metrics import adjusted_rand_score  # the import takes seconds
 
     count = int(labels.max()) + 1
     kind: DistanceKind = "absolute" if distance == "absolute" else "projector"

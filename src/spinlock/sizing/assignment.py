@@ -1,6 +1,6 @@
-"""Local and joint assignment of tokens: how the codes of each are fitted, tried, compared, trained and described.
+"""Local and joint assignment of tokens: the operations that differ between the two.
 
-With local assignment a token depends on the columns of its own category alone. With joint assignment all tokens of a
+With local assignment a token depends only on the columns of its own category. With joint assignment all tokens of a
 row are selected together (:mod:`spinlock.model.network.joint_codes`).
 """
 
@@ -30,34 +30,42 @@ from spinlock.runtime.threads import parallel_map
 from spinlock.sizing.trials import SizeTrial, Trials
 
 TRIAL_ITERATIONS = 8
-"""Iterations of k-means in a trial."""
+"""Maximum number of k-means iterations in a trial."""
 
 TRIAL_ROUNDS = 2
-"""Rounds of the fit of joint codes in a trial."""
+"""Number of rounds in which a trial fits joint codes."""
 
 TRIAL_RIDGE = RIDGE_GRID[1]
-"""Ridge strength of joint trials. It is not optimized, since joint codes replace the decoder."""
+"""Ridge strength of the decoder in joint trials. It is not optimized, since joint codes replace the decoder."""
 
 MAX_JOINT_CODES = 12_288
-"""Maximum number of joint codes: they are fitted all at once, with memory that grows with the square of the number."""
+"""Maximum number of joint codes. All are fitted at once, with memory quadratic in their number."""
 
 MAX_JOINT_PARTITIONS = 3
-"""Number of partitions on which joint codes are tried, since a joint trial takes longer than a local one."""
+"""Maximum number of partitions on which joint codes are tried, since a joint trial takes longer than a local one."""
 
 COMPARISON_ROUNDS = 2
-"""Rounds of the fit of joint codes with which a local model is compared."""
+"""Number of rounds in which joint codes are fitted for the comparison with a local model."""
 
 MAX_COMPARISON_CODES = 4096
 """Maximum number of codes of a local model for which joint codes are fitted for a comparison."""
 
 
 class Assignment(ABC):
-    """The way in which tokens are assigned.
+    """Interface of the operations that differ between local and joint assignment.
 
-    ``decoder_width`` is the number of hidden units of the decoder over those of an encoder. ``streams_table`` is True
-    if epochs read every training row from the file, and False if they use the rows that are held in memory.
-    ``trains_network`` is True if epochs train the encoders, quantizers and decoders. ``improvement_hint`` is the part
-    of a message about unmet quality that suggests another assignment.
+    Attributes
+    ----------
+    name
+        Value of the configuration key ``assignment``.
+    decoder_width
+        Hidden units of the decoder, as a multiple of those of an encoder.
+    streams_table
+        Whether epochs read all training rows of a streamed table from its file, and not only the rows in memory.
+    trains_network
+        Whether epochs train the encoders, quantizers and decoders.
+    improvement_hint
+        Part of a message about a missed quality target that suggests another assignment.
     """
 
     name: ClassVar[str]
@@ -68,52 +76,52 @@ class Assignment(ABC):
 
     @abstractmethod
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:
-        """Fit what follows the closed-form initialization of the network.
+        """Finish the initialization of a network after its closed-form initialization.
 
         Parameters
         ----------
         model
             Network whose encoders, quantizers and decoders are initialized.
         rows
-            Training rows [n, D] in normalized units, interpolated rows included.
+            Training rows and interpolated points [n, D] in normalized units.
         """
 
     @abstractmethod
     def max_codes(self, cap: int, num_categories: int) -> int:
-        """Return the maximum number of codes of a codebook, of which the rows allow ``cap``."""
+        """Return the maximum number of codes of a codebook, at most ``cap``."""
 
     @abstractmethod
     def try_sizes(self, trials: Trials, spec: ModelSpec) -> SizeTrial:
-        """Fit codes of the sizes of a specification in closed form and measure them on held-out rows."""
+        """Fit the codes of a specification in closed form, and measure their quality on held-out rows."""
 
     @abstractmethod
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
-        """Return the quality of each specification on held-out rows; None for those that are not compared."""
+        """Return the quality of each specification on held-out rows, or None if it is not tried."""
 
     @abstractmethod
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
-        """Return the network with joint tokens with which local tokens of a trained model are compared.
+        """Return a network with joint codes, for a comparison with the local tokens of a trained network.
 
         Parameters
         ----------
         model
             Trained network.
         rows
-            Training rows [n, D] on which joint codes are fitted if the model has none.
+            Training rows [n, D] on which joint codes are fitted if the network has none.
 
         Returns
         -------
         JointVQVAE or None
-            None if the model has too many codes for the comparison.
+            None if the network has too many codes for the comparison.
         """
 
     @abstractmethod
     def training_note(self, reconstruction_weight: float) -> list[str]:
-        """Return lines of the plan on what epochs train; no line if they train all of the network."""
+        """Return messages about the part of the network that epochs train; none if they train all of it."""
 
 
 class LocalAssignment(Assignment):
-    """A token depends on the columns of its category alone; epochs train the whole network."""
+    """A token depends only on the columns of its category. Epochs train the whole network."""
 
     name: ClassVar[str] = "local"
     decoder_width: ClassVar[int] = 2
@@ -122,14 +130,14 @@ class LocalAssignment(Assignment):
     improvement_hint: ClassVar[str] = " or assignment: joint"
 
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:
-        """Do nothing, because the closed form is complete."""
+        """Do nothing: the closed-form initialization is complete."""
 
     def max_codes(self, cap: int, num_categories: int) -> int:
         """Return ``cap``."""
         return cap
 
     def try_sizes(self, trials: Trials, spec: ModelSpec) -> SizeTrial:
-        """Fit the closed form, with the ridge strength that is best on held-out rows."""
+        """Fit the closed-form tokenizer with the ridge strength that is best on held-out rows."""
         generator = torch.Generator().manual_seed(trials.seed)
         rows, bases = trials.fit_rows, trials.bases(spec)
         buckets = fit_buckets(rows, spec, bases, generator=generator, iterations=TRIAL_ITERATIONS)
@@ -145,7 +153,7 @@ class LocalAssignment(Assignment):
         return list(parallel_map(lambda spec: self.try_sizes(trials, spec).quality, specs, trials.device))
 
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
-        """Fit joint codes for a copy of the model, without training them."""
+        """Return a copy of the network with joint codes that are fitted but not trained."""
         if sum(size for sizes in model.spec.num_codes for size in sizes) > MAX_COMPARISON_CODES:
             return None
         joint = model.with_joint_codes()
@@ -154,14 +162,14 @@ class LocalAssignment(Assignment):
         return joint
 
     def training_note(self, reconstruction_weight: float) -> list[str]:
-        """Return no line."""
+        """Return no message."""
         return []
 
 
 class JointAssignment(Assignment):
-    """All tokens of a row are selected together; epochs train only the refinement of the sum of codes.
+    """All tokens of a row are selected together. Epochs train only the refinement of the sums of code vectors.
 
-    The decoder is wider than that of local assignment, because it learns from many more rows, interpolated ones.
+    The decoder is wider than that of local assignment, because interpolated points give it many more training rows.
     """
 
     name: ClassVar[str] = "joint"
@@ -180,7 +188,7 @@ class JointAssignment(Assignment):
         return max(2, min(cap, MAX_JOINT_CODES // (LEVELS * num_categories)))
 
     def try_sizes(self, trials: Trials, spec: ModelSpec) -> SizeTrial:
-        """Fit the closed form and joint codes on rows and points between them; assign held-out rows quickly."""
+        """Fit the closed-form tokenizer and joint codes on rows and interpolated points."""
         rows, held_out = trials.augmented_rows, trials.held_out
         model = JointVQVAE(spec).to(trials.device)
         initialize_closed_form(
@@ -195,36 +203,36 @@ class JointAssignment(Assignment):
         return SizeTrial(spec.num_codes, spec.latent_dims, TRIAL_RIDGE, quality, utilization)
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
-        """Try joint codes on the few specifications that are best with local codes."""
+        """Try joint codes for the few specifications with the best quality with local codes."""
         local = parallel_map(lambda spec: LocalAssignment().try_sizes(trials, spec).quality, specs, trials.device)
         best = sorted(range(len(specs)), key=lambda index: -local[index])[:MAX_JOINT_PARTITIONS]
         return [self.try_sizes(trials, spec).quality if i in best else None for i, spec in enumerate(specs)]
 
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
-        """Return the model itself."""
+        """Return the network itself."""
         assert isinstance(model, JointVQVAE), "build_network builds a network with joint codes"
         return model
 
     def training_note(self, reconstruction_weight: float) -> list[str]:
-        """Say which part is trained, and by which loss."""
+        """Return a message about the part that is trained, and a warning if nothing is trained."""
         lines = [
-            "joint assignment: epochs train the refinement of joint codes by reconstruction_weight alone; other "
-            "losses, EMA and resets belong to local assignment"
+            "joint assignment: epochs train only the refinement of joint codes, by the reconstruction loss; other "
+            "losses, EMA and resets are not used"
         ]
         return lines if reconstruction_weight else [*lines, "reconstruction_weight is 0: nothing is trained"]
 
 
 ASSIGNMENTS: dict[str, Assignment] = {kind.name: kind() for kind in (LocalAssignment, JointAssignment)}
-"""The assignments by the value of the configuration key ``assignment``."""
+"""Assignments by their value of the configuration key ``assignment``."""
 
 
 def assignment_of(name: str) -> Assignment:
-    """Return the assignment of a configuration or of a model specification by its name."""
+    """Return the assignment with this name, which is that of a configuration or of a model specification."""
     return ASSIGNMENTS[name]
 
 
 def _expected_utilization(trials: Trials, buckets: Sequence[FittedBucket]) -> float:
-    """Average the expected use over the codes of each codebook and over codebooks."""
+    """Return the expected utilization on the validation rows, averaged over codebooks."""
     fractions = []
     for level in (level for bucket in buckets for level in bucket.levels):
         use = trials.expected_use(level.counts / level.counts.sum(-1, keepdim=True)) * level.mask

@@ -1,7 +1,7 @@
-"""Allocation of bits to categories: K = 2^(R_c(t) / 3), R_c(t) the Gaussian rate of category c at a common level t.
+"""Allocation of bits to categories by reverse water-filling (:mod:`spinlock.metrics.rate_distortion`).
 
-Reverse water-filling (:mod:`spinlock.metrics.rate_distortion`) over categories: each category gets the bits that bring
-its covariance down to the same water level, in three codebooks of equal size.
+Category c gets three codebooks of K = 2^(R_c(t) / 3) codes, where R_c(t) is the rate of a Gaussian source with the
+covariance of the category at the water level t. The level t is the same for all categories.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from spinlock.metrics.rate_distortion import at_level
 from spinlock.model.spec import LEVELS
 
 MAX_RELATIVE_SIZE = 2.0
-"""Maximum size of a codebook, in units of the size that all codebooks would have with equal bits."""
+"""Maximum size of a codebook, as a multiple of the size for equal bits in all codebooks."""
 
 BISECTIONS = 60
-"""Bisections of the water level, which determine it to the precision of a double."""
+"""Number of bisections of the water level, enough for double precision."""
 
 Triple = tuple[int, int, int]
-"""A size for each level."""
+"""One integer for each of the three levels."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class BitAllocation:
-    """Codebook sizes of categories whose covariances have the eigenvalues ``spectra`` [C][D_c]."""
+    """Allocation for categories whose covariances have the eigenvalues ``spectra`` [C][D_c]."""
 
     spectra: tuple[Floats, ...]
 
     @classmethod
     def of(cls, covariance: Floats, groups: Sequence[Sequence[int]]) -> BitAllocation:
-        """Return the allocation for the covariance [D, D] of all columns and the columns of each category."""
+        """Create the allocation from the covariance [D, D] of all columns and the columns of each category."""
         spectra = (np.linalg.eigvalsh(covariance[np.ix_(group, group)]) for group in groups)
         return cls(tuple(np.asarray(spectrum, dtype=np.float64) for spectrum in spectra))
 
     def sizes(self, bits: float, cap: int) -> list[Triple]:
-        """Return codebook sizes that cost at most ``bits`` per row, unless two codes everywhere cost more.
+        """Return codebook sizes of at most ``bits`` bits per row, or two codes per codebook if these need more.
 
         Parameters
         ----------
         bits
-            Bits per row of all codebooks together.
+            Maximum bits per row of all codebooks together.
         cap
             Maximum size of a codebook.
 

@@ -1,7 +1,7 @@
-"""Search for the fewest bits at which the expected quality reaches its target.
+"""Search for the smallest number of bits at which the expected quality reaches its target.
 
-log(1 - quality) is nearly a linear function of the bits. The next trial is where the line through two trials reaches
-the target, inside the interval that the trials so far leave open.
+log(1 - quality) is nearly a linear function of the bits. The search is a safeguarded secant method: the next trial is
+at the bits at which the line through two trials reaches the target, inside the interval that contains the solution.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BITS_GROWTH = 1.25
 """Ratio between the bits of the first two trials."""
 
 MIN_RELATIVE_STEP = 0.98
-"""Trials whose ratio of bits is closer to one than this are not distinguished."""
+"""Ratio of the bits of two trials above which they are not distinguished, so that the search ends."""
 
 MAX_TRIALS = 7
 """Maximum number of trials of a search."""
@@ -26,17 +26,19 @@ MAX_TRIALS = 7
 
 @dataclass
 class BitSearch:
-    """Trials at different numbers of bits.
+    """Search over the bits per row.
 
     Parameters
     ----------
     try_bits
-        Function that tries the sizes of at most this many bits. Their own bits may be fewer, since numbers of codes
-        are integers.
+        Function that tries codebook sizes for a maximum number of bits. The sizes may have fewer bits, since numbers of
+        codes are integers.
     target_quality
         Quality that the sizes have to reach.
     max_bits
         Upper limit of the bits.
+    trials
+        Finished trials by the maximum number of bits.
     """
 
     try_bits: Callable[[float], SizeTrial]
@@ -45,7 +47,7 @@ class BitSearch:
     trials: dict[float, SizeTrial] = field(default_factory=dict)
 
     def run(self, start: float) -> list[SizeTrial]:
-        """Search from ``start`` bits, and return all trials."""
+        """Start the search at ``start`` bits, and return all trials."""
         bits = min(start, self.max_bits)
         while bits not in self.trials and len(self.trials) < MAX_TRIALS:
             self.trials[bits] = self.try_bits(bits)
@@ -61,7 +63,7 @@ class BitSearch:
         if not missed:
             high = min(reached)
             if len(trials) > 1 and trials[previous].num_codes == trials[latest].num_codes:
-                return high  # codebooks cannot be smaller
+                return high  # the codebooks have their minimum size
             bits = high / BITS_GROWTH if len(trials) == 1 else self._crossing(previous, latest)
             return float(np.clip(bits, high / BITS_GROWTH**3, high * MIN_RELATIVE_STEP))
         low = max(missed)

@@ -1,4 +1,4 @@
-"""Codebook sizes and latent widths that the configuration gives by ``factors`` and ``category_factors``."""
+"""Codebook sizes and latent widths that ``factors`` and ``category_factors`` of the configuration set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from spinlock.model.spec import LEVELS, Groups, latent_dims
 from spinlock.sizing.bit_allocation import Triple
 
 OptionalTriple = tuple[int | None, int | None, int | None]
-"""A size for each level; None if it is chosen automatically."""
+"""A size for each of the three levels; None if it is selected automatically."""
 
 
 def configured_latent_dims(settings: ModelSettings, groups: Groups, names: Sequence[str] = ()) -> list[Triple]:
-    """Return the latent widths [C][3]: those of the configuration, and those that follow from the ratios.
+    """Return the latent widths from the factors of the configuration, or else from its ratios.
 
     Parameters
     ----------
@@ -23,7 +23,12 @@ def configured_latent_dims(settings: ModelSettings, groups: Groups, names: Seque
     groups
         Columns of each category.
     names
-        Names of the categories; empty while they have no names, and then only ``factors`` apply.
+        Names of the categories. If there are no names yet, only ``factors`` apply, and not ``category_factors``.
+
+    Returns
+    -------
+    list of tuple of int
+        Latent widths [C][3].
     """
     dims = []
     for c, group in enumerate(groups):
@@ -39,7 +44,7 @@ def configured_latent_dims(settings: ModelSettings, groups: Groups, names: Seque
 def configured_codes(
     settings: ModelSettings, names: Sequence[str], *, num_rows: int, max_codes: int
 ) -> list[OptionalTriple]:
-    """Return the numbers of codes [C][3] of the configuration.
+    """Return the numbers of codes that the configuration sets.
 
     Parameters
     ----------
@@ -48,9 +53,14 @@ def configured_codes(
     names
         Names of the categories.
     num_rows
-        Number of training rows, which limits a codebook.
+        Number of training rows, the maximum number of codes of a codebook.
     max_codes
-        Recommended maximum, for the error message.
+        Recommended maximum number of codes, for the error message.
+
+    Returns
+    -------
+    list of tuple
+        Numbers of codes [C][3]; None if the configuration does not set them.
 
     Raises
     ------
@@ -60,7 +70,7 @@ def configured_codes(
     unknown = sorted(set(settings.category_factors or {}) - set(names))
     if unknown:
         raise DataError(
-            f"category_factors names {', '.join(unknown)}",
+            f"category_factors contains unknown categories: {', '.join(unknown)}",
             expected=f"categories of this run: {', '.join(names)}",
         )
     configured: list[OptionalTriple] = []
@@ -70,7 +80,7 @@ def configured_codes(
         too_large = [size for size in sizes if size is not None and size > num_rows]
         if too_large:
             raise DataError(
-                f"a codebook of {too_large[0]} codes was asked for with {num_rows} training rows",
+                f"num_codes is {too_large[0]} codes for a table of {num_rows} training rows",
                 expected=f"at most {num_rows}, better at most {max_codes}",
                 remedy="lower num_codes",
             )
@@ -80,11 +90,11 @@ def configured_codes(
 
 
 def fill_sizes(automatic: Triple, configured: OptionalTriple) -> Triple:
-    """Return the configured size of each level, and the automatic one where the configuration gives none."""
+    """Return the size of each level: the configured size if there is one, else the automatic size."""
     first, second, third = (size or default for size, default in zip(configured, automatic, strict=True))
     return first, second, third
 
 
 def _factors(settings: ModelSettings, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
-    """Return the factors of a category, by its name or for all categories."""
+    """Return the factors of a category: its ``category_factors``, or else ``factors``."""
     return (settings.category_factors or {}).get(name, settings.factors)

@@ -1,8 +1,8 @@
-"""Codebook sizes with the fewest bits at which the targets are expected to be met, by trials on held-out training rows.
+"""Search for the codebook sizes with the fewest bits that are expected to meet the targets.
 
-The search starts at the rate that a Gaussian source of the same covariance needs for the target quality. A codebook has
-at most one code for each 20 training rows, because it overfits with fewer rows for each code, and it is smaller if the
-validation rows are too few to use all of its codes.
+Sizes are tried on held-out training rows. The search starts at the rate that a Gaussian source of the same covariance
+needs for the target quality. A codebook has at most one code per 20 training rows, to limit overfitting, and at most
+one per 5 validation rows, so that enough of its codes can occur among them.
 """
 
 from __future__ import annotations
@@ -29,42 +29,44 @@ from spinlock.sizing.trials import SizeTrial, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
-"""A codebook has at most one code for so many training rows, and for so many validation rows."""
+"""Minimum number of training rows and of validation rows per code of a codebook."""
 
 MAX_CODEBOOK_SIZE = 512
+"""Maximum number of codes of a codebook for any number of rows."""
 
 CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
-"""Limits of the codebook size that are tried one after another, until the utilization meets its target."""
+"""Fractions of the maximum codebook size that are tried in this order, until the utilization meets its target."""
 
 UTILIZATION_MARGIN = 0.04
-"""Margin by which the expected utilization has to exceed its target, since validation rows are few.
+"""Margin by which the expected utilization has to exceed its target, because there are few validation rows.
 
-The quality needs no margin: more rows, more rounds and training raise it by more than the trials overestimate it.
+The quality needs no margin: it is overestimated by the trials, but the final model has a higher quality, because it is
+fitted on more rows in more rounds and then trained.
 """
 
 MAX_TARGET_QUALITY = 0.99
-"""Quality from whose Gaussian rate the search starts if the target is 1."""
+"""Maximum target quality for the Gaussian rate, which is infinite for a quality of 1."""
 
 NEAR_LIMIT = 0.9
-"""Sizes that spend more than this fraction of max_bits count as limited by it: the next larger ones may not fit."""
+"""Sizes that use more than this fraction of max_bits are treated as limited by it, since larger sizes may not fit."""
 
 
 def max_codebook_size(rows: int, validation_rows: int) -> int:
-    """Return the maximum number of codes for a number of training rows and of validation rows."""
+    """Return the maximum number of codes of a codebook for these numbers of training and validation rows."""
     return min(MAX_CODEBOOK_SIZE, max(2, min(rows // ROWS_PER_CODE, validation_rows // VALIDATION_ROWS_PER_CODE)))
 
 
 class CodebookSizeSearch:
-    """Comparison of partitions, and choice of codebook sizes.
+    """Comparison of partitions, and search for codebook sizes.
 
     Parameters
     ----------
     rows
         Training rows [n, D] in normalized units.
     holdout
-        Positions of the rows to fit on and of the held-out rows.
+        Indices of the rows to fit on and of the held-out rows.
     settings
-        Assignment, targets, limits and given sizes.
+        Assignment, targets, limits and configured sizes.
     validation_rows
         Number of validation rows, on which the utilization will be measured.
     seed
@@ -85,15 +87,15 @@ class CodebookSizeSearch:
 
     @property
     def cap(self) -> int:
-        """Maximum number of codes that the rows allow."""
+        """Maximum number of codes of a codebook for the numbers of rows."""
         return max_codebook_size(self.num_rows, self.trials.validation_rows)
 
     def rate(self, rate_multiplier: float) -> float:
-        """Return the rate of a Gaussian source times ``rate_multiplier``, at most ``max_bits``, in bits per row."""
+        """Return ``rate_multiplier`` times the rate of a Gaussian source, at most ``max_bits``, in bits per row."""
         return min(self.settings.max_bits or np.inf, rate_multiplier * self.gaussian_rate)
 
     def qualities(self, partitions: Sequence[NDArray[np.int64]], rate_multiplier: float = 1.0) -> list[float | None]:
-        """Return the quality of partitions at :meth:`rate` on held-out rows, the score of category discovery.
+        """Return the quality of partitions on held-out rows at the same rate, by which category discovery selects.
 
         Parameters
         ----------
@@ -105,7 +107,7 @@ class CodebookSizeSearch:
         Returns
         -------
         list of float or None
-            None for partitions that cost more than ``max_bits``, and for those that the assignment does not compare.
+            None for partitions that need more than ``max_bits``, and for those that the assignment does not try.
         """
         specs = [self._comparison_spec(labels, self.rate(rate_multiplier)) for labels in partitions]
         limit = max(LEVELS * min(spec.num_categories for spec in specs), self.settings.max_bits or np.inf)
@@ -115,7 +117,9 @@ class CodebookSizeSearch:
         return [by_index.get(index) for index in range(len(specs))]
 
     def choose(self, groups: Groups, names: Sequence[str]) -> SizeTrial:
-        """Choose the sizes with the fewest bits that are expected to meet the targets, or the best ones.
+        """Return the trial of the sizes with the fewest bits that are expected to meet the targets.
+
+        If no sizes are expected to meet them, return the trial of those that are nearest to the targets.
 
         Parameters
         ----------
@@ -147,7 +151,7 @@ class CodebookSizeSearch:
             while total_bits(sizes := _fill_all(allocation.sizes(allocated, cap), configured)) > bits:
                 if sizes == smallest:
                     break
-                allocated = 0.95 * allocated - 0.1  # configured sizes take a part of the bits
+                allocated = 0.95 * allocated - 0.1  # configured sizes use some of the bits
             return try_sizes(sizes)
 
         if all(size is not None for sizes in configured for size in sizes):
@@ -155,9 +159,9 @@ class CodebookSizeSearch:
         limit = self.settings.max_bits or np.inf
         if min_bits > limit:
             raise DataError(
-                f"max_bits = {limit:g}, but {len(groups)} categories cost {min_bits:.0f} bits with two "
-                "codes in every codebook that is not given",
-                remedy="raise max_bits, or give fewer categories (num_categories_auto) or smaller num_codes",
+                f"max_bits = {limit:g}, but {len(groups)} categories need at least {min_bits:.0f} bits, with two codes "
+                "in every codebook whose size is not configured",
+                remedy="raise max_bits, or set fewer categories (num_categories_auto) or smaller num_codes",
             )
         trials: list[SizeTrial] = []
         start = max(min_bits, self.rate(1.0))
@@ -168,38 +172,38 @@ class CodebookSizeSearch:
             trials += search.run(start)
             reached = [trial.bits for trial in trials if trial.quality >= self.settings.target_quality]
             start = min(reached, default=start)
-            if not reached or any(self.meets(trial) for trial in trials):  # smaller codebooks reach no higher quality
+            if not reached or any(self.meets(trial) for trial in trials):  # smaller codebooks do not raise the quality
                 break
         return self.best(trials)
 
     def best(self, trials: Sequence[SizeTrial]) -> SizeTrial:
-        """Return the trial with the fewest bits that meets both targets, or the one that is nearest to them."""
+        """Return the trial with the fewest bits that meets both targets, or else the trial nearest to them."""
         met = [trial for trial in trials if self.meets(trial)]
         return min(met, key=lambda trial: trial.bits) if met else max(trials, key=self._rank)
 
     def meets(self, trial: SizeTrial) -> bool:
-        """Return whether both targets are expected to be met, margin included."""
+        """Return whether both targets are expected to be met, the utilization with its margin."""
         return self._margin(trial) >= 0
 
     def _margin(self, trial: SizeTrial) -> float:
-        """Return by how much the nearer of the two targets is exceeded; negative if one is missed."""
+        """Return the smaller of the amounts by which both targets are exceeded; negative if one is missed."""
         quality = trial.quality - self.settings.target_quality
         return min(quality, trial.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
     def _rank(self, trial: SizeTrial) -> tuple[int, float]:
-        """Return the number of targets that are met, and the margin of the nearer one."""
+        """Return the number of targets that are met, and the smaller margin."""
         met = (trial.quality > self.settings.target_quality) + (trial.utilization > UTILIZATION)
         return met, self._margin(trial)
 
     def _comparison_spec(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
-        """Return the sizes at which a partition is compared; given sizes of single categories do not apply."""
+        """Return the specification with which a partition is compared, without ``category_factors``."""
         members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
-        groups = tuple(sorted(members, key=len, reverse=True))  # fixed categories come first in labels of any size
+        groups = tuple(sorted(members, key=len, reverse=True))  # labels list fixed categories first, not by size
         cap = self.assignment.max_codes(self.cap, len(groups))
         return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, cap), ())
 
     def _spec(self, groups: Groups, num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
-        """Return the specification of a trial, which trains no hidden layer."""
+        """Return the specification of a trial; the hidden layers have one unit, since a trial does not train them."""
         return ModelSpec(
             category_names=tuple(str(c) for c in range(len(groups))),
             groups=groups,
@@ -212,5 +216,5 @@ class CodebookSizeSearch:
 
 
 def _fill_all(automatic: Sequence[Triple], configured: Sequence[OptionalTriple]) -> list[Triple]:
-    """Return the sizes of all categories: configured ones, and automatic ones elsewhere."""
-    return [fill_sizes(sizes, given) for sizes, given in zip(automatic, configured, strict=True)]
+    """Return the configured sizes of all categories, and automatic sizes where none is configured."""
+    return [fill_sizes(*pair) for pair in zip(automatic, configured, strict=True)]

@@ -1,8 +1,8 @@
-"""Select the categories and their codebook sizes together.
+"""Joint selection of the categories and their codebook sizes.
 
-Partitions of the columns are compared by the quality that their codes reach at the rate of a Gaussian source, and sizes
-are chosen for the best partition. If these sizes are not expected to meet the targets, partitions are compared again at
-a higher rate.
+Partitions of the columns are compared by the quality of their codes on held-out rows, at the rate that a Gaussian
+source needs for the target quality. Codebook sizes are then selected for the best partition. If these sizes are not
+expected to meet the targets, partitions are compared again at twice the rate.
 """
 
 from __future__ import annotations
@@ -23,17 +23,13 @@ from spinlock.sizing.search import CodebookSizeSearch
 from spinlock.sizing.trials import SizeTrial
 
 RATE_MULTIPLIERS = (1.0, 2.0)
-"""Rates at which partitions are compared, in units of the rate of a Gaussian source, until sizes meet the targets."""
+"""Rates at which partitions are compared, in units of the rate of a Gaussian source. The second rate is used if the
+sizes for the first one are not expected to meet the targets."""
 
 
 @dataclass(frozen=True)
 class CandidateSummary:
-    """Scores of one partition of the columns.
-
-    ``merged_cosine`` and ``cosine`` are the largest centroid cosines before and after features were moved between
-    categories. ``adjustable_cosine`` is the largest one among pairs of categories that are not both fixed. ``quality``
-    is the cross-validated quality, and None if it was not computed.
-    """
+    """Scores of one partition of the columns; see :class:`~spinlock.categories.candidates.Candidate`."""
 
     num_categories: int
     distance: str
@@ -47,7 +43,7 @@ class CandidateSummary:
 
     @classmethod
     def of(cls, candidate: Candidate) -> CandidateSummary:
-        """Return the scores of a candidate, without its labels."""
+        """Create the summary of a candidate: its scores without its labels."""
         return cls(
             num_categories=candidate.num_categories,
             distance=candidate.distance,
@@ -61,32 +57,32 @@ class CandidateSummary:
         )
 
     def rounded(self) -> dict[str, float | int | str | None]:
-        """Return the scores by name, with four decimals, for a text file."""
+        """Return the scores by name, rounded to four decimals, for a text file."""
         return {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class SelectionSummary:
-    """The reasons for a selection.
+    """Scores on which a selection is based.
 
-    Parameters
+    Attributes
     ----------
     target
-        Limit of the largest centroid cosine (``orthogonality_target``).
+        Upper limit of the largest centroid cosine (``orthogonality_target``).
     meets_target
         Whether there are at least two categories and their largest centroid cosine is below the target.
     chosen
         Scores of the selected partition.
     candidates
-        Scores of all partitions that were considered.
+        Scores of all candidate partitions.
     ridge
         Strength of the decoder's ridge regression, in units of the number of rows.
     expected_quality
-        Fraction of the variance that the sizes explain on held-out training rows.
+        Fraction of variance explained on held-out training rows in the trial of the sizes.
     expected_utilization
         Expected fraction of codes that occur among the validation rows.
     automatic
-        Whether codebook sizes were chosen automatically; False if the configuration gives all of them.
+        Whether codebook sizes were selected automatically; False if the configuration sets all of them.
     comparison_rate
         Rate at which partitions were compared, in units of the rate of a Gaussian source.
     notes
@@ -113,12 +109,12 @@ class SelectionSummary:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SelectionSummary:
-        """Return the summary that :meth:`to_dict` has converted.
+        """Restore a summary from the result of :meth:`to_dict`.
 
         Raises
         ------
         LookupError, TypeError
-            The values are not those of a summary.
+            A value is missing or unknown.
         """
         return cls(
             **{
@@ -132,18 +128,18 @@ class SelectionSummary:
 
 @dataclass(frozen=True)
 class Selection:
-    """The categories of a model, their codebook sizes, and the reasons for them.
+    """Selected categories of a model and their codebook sizes.
 
-    Parameters
+    Attributes
     ----------
     category_names
-        Names of the C categories, larger categories first.
+        Names of the C categories, in descending order of size.
     groups
-        Positions of the columns of each category among the kept columns.
+        Indices of the columns of each category among the kept columns.
     num_codes, latent_dims
-        Codes and latent width of each level [C][3].
+        Number of codes and latent width of each category and level [C][3].
     summary
-        Scores and expectations.
+        Scores on which the selection is based.
     """
 
     category_names: tuple[str, ...]
@@ -154,7 +150,7 @@ class Selection:
 
     @property
     def bits(self) -> float:
-        """Sum of log2 K over all codebooks: the bits per row."""
+        """Bits per row: the sum of log2 K over all codebooks."""
         return total_bits(self.num_codes)
 
     @property
@@ -169,18 +165,22 @@ class Selection:
 def select(proposal: Proposal, search: CodebookSizeSearch, comparison_rate: float | None = None) -> Selection:
     """Select the partition that is best at the rate of a Gaussian source, and its codebook sizes.
 
-    Where the sizes of that partition are not expected to meet the targets, the partition that is best at twice the rate
-    is tried too, and the better of both is selected.
+    If its sizes are not expected to meet the targets, sizes are also searched for the partition that is best at twice
+    the rate, and the better result of the two is selected.
 
     Parameters
     ----------
     proposal
-        Partitions of the columns.
+        Candidate partitions of the columns.
     search
         Search for codebook sizes on training rows.
     comparison_rate
         The only rate at which partitions are compared, in units of the rate of a Gaussian source; None for the rates
         :data:`RATE_MULTIPLIERS`.
+
+    Returns
+    -------
+    Selection
 
     Raises
     ------
@@ -205,7 +205,7 @@ def select(proposal: Proposal, search: CodebookSizeSearch, comparison_rate: floa
 
 
 def _selection(rate: float, categories: Categorization, trial: SizeTrial) -> Selection:
-    """Combine categories and the trial of their sizes."""
+    """Create the selection of a partition and of the sizes of a trial."""
     discovery = categories.discovery
     summary = SelectionSummary(
         target=discovery.target,

@@ -1,6 +1,6 @@
-"""Rows on which codebook sizes are tried: codes are fitted on one part of the training rows and judged on the other.
+"""Trials of codebook sizes: codes are fitted on one part of the training rows and evaluated on the other part.
 
-Shapes: n rows, D columns, C categories, K codes.
+Letters: ``n`` rows, ``m`` held-out rows, ``D`` columns, ``C`` categories.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from spinlock.sizing.bit_allocation import Triple, total_bits
 
 MAX_FIT_ROWS = 4096
 MAX_HELD_OUT_ROWS = 2048
-"""A trial uses at most so many rows of each part, since a search makes many trials."""
+"""Maximum numbers of rows of both parts in a trial, since a search makes many trials."""
 
 MAX_VERSIONS = 3
-"""Versions of the rows, interpolated ones included, on which a trial of joint codes fits them."""
+"""Maximum number of versions of each row, including the row itself, on which a trial fits joint codes."""
 
 
 @dataclass(frozen=True)
 class SizeTrial:
-    """Codebook sizes and the result that is expected of them on rows that were not fitted.
+    """Codebook sizes, and the metrics of a trial of them.
 
-    Parameters
+    Attributes
     ----------
     num_codes, latent_dims
-        Codes and latent width of each level [C][3].
+        Number of codes and latent width of each category and level [C][3].
     ridge
         Strength of the decoder's ridge regression, in units of the number of rows.
     quality
-        Fraction of the variance that is explained on held-out rows.
+        Fraction of variance explained on held-out rows.
     utilization
         Expected fraction of codes that occur among the validation rows.
     automatic
-        False if the configuration gives all sizes.
+        False if the configuration sets all sizes.
     """
 
     num_codes: tuple[Triple, ...]
@@ -54,19 +54,19 @@ class SizeTrial:
 
     @property
     def bits(self) -> float:
-        """Sum of log2 K over all codebooks."""
+        """Bits per row: the sum of log2 K over all codebooks."""
         return total_bits(self.num_codes)
 
 
 class Trials:
-    """Training rows that are split into rows to fit on and held-out rows, and the metrics of a trial on them.
+    """Rows of a trial, split into rows to fit on and held-out rows, and the metrics of a trial.
 
     Parameters
     ----------
     rows
         Training rows [n, D] in normalized units.
     holdout
-        Positions of both parts. Each part is reduced to a random subset if it is large.
+        Indices of the rows of both parts. A random subset is used of a large part.
     validation_rows
         Number of validation rows, on which the utilization will be measured.
     seed
@@ -84,22 +84,22 @@ class Trials:
 
     @cached_property
     def augmented_rows(self) -> Tensor:
-        """Rows to fit on and points interpolated between them, for joint codes."""
+        """Rows to fit on and interpolated points, for joint codes."""
         return interpolate_neighbors(self.fit_rows, self.seed, max_versions=MAX_VERSIONS).flatten(0, 1)
 
     def bases(self, spec: ModelSpec) -> list[Basis]:
-        """Return the principal axes of the categories; all sizes of the same categories share them."""
+        """Return the principal axes of the categories. They are cached, since they do not depend on codebook sizes."""
         if spec.groups not in self._bases:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
         return self._bases[spec.groups]
 
     def quality(self, reconstruction: Tensor) -> float:
-        """Return the fraction of the held-out rows' variance that a reconstruction [m, D] explains."""
+        """Return the fraction of variance explained of the held-out rows by a reconstruction [m, D]."""
         power = self.held_out.square().sum().clamp(min=1e-12)
         return float(1 - (self.held_out - reconstruction).square().sum() / power)
 
     def expected_use(self, probability: Tensor) -> Tensor:
-        """Return 1 - (1 - p)^n, the probability that a code of probability p occurs among n validation rows."""
+        """Return 1 - (1 - p)^N, the probability that a code of probability p occurs among N validation rows."""
         return 1 - (1 - probability) ** self.validation_rows
 
 
