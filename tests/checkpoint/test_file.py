@@ -99,7 +99,7 @@ class TestContent:
 
 class TestRefused:
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        assert "no such checkpoint; give the best_model.pt or last.pt" in refused(tmp_path / "none.pt")
+        assert "no such checkpoint; use the best_model.pt or last.pt" in refused(tmp_path / "none.pt")
 
     def test_a_directory(self, tmp_path: Path) -> None:
         assert "is a directory" in refused(tmp_path)
@@ -125,7 +125,7 @@ class TestRefused:
     def test_data_that_is_no_checkpoint_of_ours(self, tmp_path: Path, content: object) -> None:
         path = tmp_path / "other.pt"
         torch.save(content, path)
-        assert "is not a checkpoint of this program" in refused(path)
+        assert "is not a Spinlock checkpoint" in refused(path)
 
     @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
     def test_another_version(self, saved: Path, tmp_path: Path, version: object) -> None:
@@ -154,7 +154,7 @@ class TestRefused:
     def test_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
         checkpoint = load_checkpoint(saved)
         weights = checkpoint.weights | {"decoder.bias": torch.zeros(3)}
-        with pytest.raises(CheckpointError, match=r"weights do not fit its own sizes .*decoder\.bias"):
+        with pytest.raises(CheckpointError, match=r"weights do not match model_spec .*decoder\.bias"):
             load_weights(checkpoint.build_model(), weights, saved)
 
 
@@ -177,7 +177,7 @@ class TestMaliciousPickle:
         content = torch.load(saved, weights_only=True) | {"metrics": Touch(tmp_path / "touched")}
         path = tmp_path / "evil.pt"
         torch.save(content, path)
-        assert "holds more than data (an object that would run code was refused)" in refused(path)
+        assert "contains an object that could run code" in refused(path)
         assert not (tmp_path / "touched").exists()
 
     @pytest.mark.parametrize("form", ["bare pickle", "the format before archives"])

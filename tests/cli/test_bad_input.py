@@ -188,11 +188,11 @@ OUTPUTS = {
     for writer, command in WRITERS.items()
     for output, says in UNWRITABLE.items()
 } | {
-    "run there": Case(CONFIG, ("run: holds a run already", "--resume-from", "--overwrite")),
+    "run there": Case(CONFIG, ("run: already contains a run", "--resume-from", "--overwrite")),
     "last.pt there": Case(
         (*TRAIN, "--set", "checkpoint_dir=run"),
         (
-            "run: holds a run already",
+            "run: already contains a run",
             "(last.pt)",
         ),
     ),

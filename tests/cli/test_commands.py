@@ -92,7 +92,7 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(place: Workplace) -> N
     before = place.snapshot()
     result = place.done(*CONFIG, "--dry-run")
     assert place.snapshot() == before
-    assert "holds a run already" in result.stderr
+    assert "already contains a run" in result.stderr
     for words in (
         "embedding_dim: 8",
         "Categories",

@@ -79,7 +79,7 @@ class TestTraining:
         lines = trained_on_faults[1].stderr.splitlines()
         adapted = [line for line in lines if line.startswith("adapted: ")]
         assert adapted == lines[9 : 9 + len(adapted)]
-        assert "adapted: topo_samples 36 instead of 1024: the batch has no more rows" in adapted
+        assert "adapted: topo_samples 36 instead of 1024: a batch has no more rows" in adapted
 
     def test_each_validation_is_one_line(self, trained_on_faults: PrintedRun) -> None:
         place, printed = trained_on_faults

@@ -237,7 +237,7 @@ def test_run_that_was_stopped_twice_goes_on_from_its_last_state(tmp_path: Path, 
     assert place.run(*CONFIG, program=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
     assert place.run(*CONFIG, *best, program=hook(STEP, STEPS, "SIGINT")).returncode == 130
     third = place.run(*CONFIG, *best, program=hook())
-    assert "last.pt of the same run got further" in third.stderr
+    assert "last.pt of the same run is later than" in third.stderr
     assert third.stderr.endswith(f"steps: {EPOCHS * STEPS - 3 * STEPS - 1}\n")
     assert_same_end(place, finished)
 
@@ -264,7 +264,7 @@ def test_run_that_goes_on_elsewhere_takes_its_best_model_along(tmp_path: Path, f
     foreign["model_state_dict"] = {name: torch.zeros_like(x) for name, x in foreign["model_state_dict"].items()}
     torch.save(foreign, tmp_path / "other/best_model.pt")
     before = (tmp_path / "run/best_model.pt").read_bytes()
-    place.attempt(*CONFIG, "--resume-from", "run", "--output", "other").check_refused("other: holds a run already")
+    place.attempt(*CONFIG, "--resume-from", "run", "--output", "other").check_refused("other: already contains a run")
     place.done(*CONFIG, "--resume-from", "run", "--output", "other", "--overwrite")
     assert (tmp_path / "run/best_model.pt").read_bytes() == before
     one, other = (torch.load(tmp_path / run / "best_model.pt", weights_only=True) for run in ("run", "other"))

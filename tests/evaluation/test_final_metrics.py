@@ -216,57 +216,58 @@ class TestAdvice:
         "utilization_train": 0.97,
     }
 
-    def said(self, metric: str, value: float | None, limits: AdviceContext = CONTEXT, **metrics: Any) -> str:
+    def text(self, metric: str, value: float | None, limits: AdviceContext = CONTEXT, **metrics: Any) -> str:
         target = Target(metric, value, 0.5, above=metric != "inter_category_orthogonality")
         text = advice(target, self.METRICS | metrics, limits)
         assert "\n" not in text
         return text
 
     def test_too_few_bits(self) -> None:
-        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
-        assert text.startswith("48 bits per row: even the Gaussian reference is 0.87 there")
-        assert "K is at most 12 for 600 training and 60 validation rows" in text
+        text = self.text("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
+        assert text.startswith("at 48 bits per row even the Gaussian reference is only 0.87")
+        assert "600 training and 60 validation rows allow at most 12 codes" in text
 
     def test_too_few_rows(self) -> None:
-        text = self.said("reconstruction_quality", 0.8, quality_train=0.94)
-        assert "training rows reach 0.94: 600 rows are too few" in text
+        text = self.text("reconstruction_quality", 0.8, quality_train=0.94)
+        assert "quality of the training rows is 0.94: 600 rows are too few" in text
 
     def test_bits_that_are_not_used_well(self) -> None:
-        assert "48 bits per row would allow 0.95; more bits" in self.said("reconstruction_quality", 0.8)
+        assert "reference is 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
 
     def test_bits_that_categories_cannot_share(self) -> None:
         bounds = {"held_out": 0.95, "block": 0.81}
-        text = self.said("reconstruction_quality", 0.8, rate_distortion_quality=bounds)
-        assert "would allow 0.95 over all columns together, but 0.81 category by category. assignment: joint" in text
+        text = self.text("reconstruction_quality", 0.8, rate_distortion_quality=bounds)
+        assert "is 0.95 if all columns are coded together, but 0.81 if each category is coded alone" in text
+        assert "assignment: joint" in text
         joint = Target("reconstruction_quality", 0.8, 0.9, above=True)
         assert "joint" not in advice(
             joint, self.METRICS | {"rate_distortion_quality": bounds}, replace(CONTEXT, joint_possible=False)
         )
 
     def test_codes_that_few_rows_cannot_show(self) -> None:
-        text = self.said("codebook_utilization", 0.6)
-        assert "60 validation rows are expected to show 0.70" in text
+        text = self.text("codebook_utilization", 0.6)
+        assert "60 validation rows are too few: they are expected to use 0.70" in text
         assert "at most 0.90; training rows use 0.97" in text
 
     def test_codes_that_are_used_unevenly(self) -> None:
-        text = self.said("codebook_utilization", 0.6, utilization_expected=0.99)
+        text = self.text("codebook_utilization", 0.6, utilization_expected=0.99)
         assert "codes are used unevenly" in text
-        assert "would show 0.99 in 60 validation rows" in text
+        assert "60 validation rows would use 0.99 of them" in text
 
     def test_categories_that_are_too_alike(self) -> None:
-        text = self.said("inter_category_orthogonality", 0.4)
+        text = self.text("inter_category_orthogonality", 0.4)
         assert "lower orthogonality_target or num_categories_auto" in text
 
     def test_a_partition_that_was_not_found_cannot_be_asked_for(self) -> None:
-        text = self.said("inter_category_orthogonality", 0.4, replace(CONTEXT, meets_target=False))
-        assert text.startswith("no partition below orthogonality_target was found")
+        text = self.text("inter_category_orthogonality", 0.4, replace(CONTEXT, meets_target=False))
+        assert text.startswith("no partition was found below orthogonality_target")
 
     def test_given_categories_change_in_their_file_alone(self) -> None:
         manual = replace(CONTEXT, discovered=False, meets_target=False)
-        assert "mapping file correlate" in self.said("inter_category_orthogonality", 0.4, manual)
-        bits = self.said("reconstruction_quality", 0.8, manual, rate_distortion_quality={"held_out": 0.8, "block": 0.7})
+        assert "mapping file correlate" in self.text("inter_category_orthogonality", 0.4, manual)
+        bits = self.text("reconstruction_quality", 0.8, manual, rate_distortion_quality={"held_out": 0.8, "block": 0.7})
         assert "(a finer mapping file)" in bits
         assert "orthogonality_target" not in bits
 
     def test_distances_that_are_blurred(self) -> None:
-        assert "raise topo_weight" in self.said("topographic_correlation", 0.6)
+        assert "raise topo_weight" in self.text("topographic_correlation", 0.6)

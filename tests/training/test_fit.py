@@ -158,7 +158,7 @@ class TestResume:
         assert run is not None
         last = folder / "out" / "last.pt"
         assert run.notes == (
-            f"{last} of the same run got further than {best}: going on from there",
+            f"{last} of the same run is later than {best} and is used instead",
             f"resuming {last} after epoch 3 and 1 steps of 6",
         )
 

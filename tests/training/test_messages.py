@@ -55,7 +55,7 @@ class TestAdaptations:
         messages = adaptation_messages(met(plan))
         assert messages == [
             "batch size 54 instead of 64: 216 training rows, 4 equal batches",
-            "topo_samples 54 instead of 1024: the batch has no more rows",
+            "topo_samples 54 instead of 1024: a batch has no more rows",
         ]
 
     def test_notes_of_the_selection_come_first(self, plan: Plan) -> None:
@@ -63,17 +63,20 @@ class TestAdaptations:
 
     def test_the_limit_of_automatic_codebooks(self, plan: Plan) -> None:
         automatic = with_selection(met(plan), automatic=True)
-        message = only(adaptation_messages(automatic), "codebooks of at most")
-        assert message == "codebooks of at most 4 codes: 216 training and 24 validation rows, 20 and 5 for each code"
+        message = only(adaptation_messages(automatic), "codebooks have at most")
+        assert message == (
+            "codebooks have at most 4 codes: 216 training rows with at least 20 per code, and 24 validation rows with "
+            "at least 5"
+        )
         assert not any(each.startswith("codebooks") for each in adaptation_messages(met(plan)))
 
     @pytest.mark.parametrize(
-        ("automatic", "codebooks"), [(False, "given codebooks"), (True, "codebooks that the quality needs")]
+        ("automatic", "codes"), [(False, "configured codes"), (True, "codes that the quality requires")]
     )
-    def test_a_utilization_that_cannot_be_shown(self, plan: Plan, automatic: bool, codebooks: str) -> None:
+    def test_a_utilization_that_cannot_be_shown(self, plan: Plan, automatic: bool, codes: str) -> None:
         short = with_selection(met(plan), expected_utilization=0.1234, automatic=automatic)
-        message = only(adaptation_messages(short), "utilization")
-        assert message == f"utilization 0.123 expected: 24 validation rows are too few to show 0.8 of the {codebooks}"
+        message = only(adaptation_messages(short), "expected utilization")
+        assert message == f"expected utilization 0.123: 24 validation rows are too few to use 0.8 of the {codes}"
 
     def test_a_table_in_its_file(self, tmp_path: Path) -> None:
         table_at(tmp_path)
@@ -82,9 +85,9 @@ class TestAdaptations:
             ("joint", "joint codes are fitted and trained on these rows"),
         ):
             settings = config(tmp_path, factors=SIZES, max_table_mb=0.02, fit_rows=100, assignment=assignment)
-            message = only(adaptation_messages(plan_of(settings)), "the table stays")
-            held = "100 training and 24 validation rows are held for fitting and metrics"
-            assert message == f"the table stays in its file (max_table_mb): {held}; {epochs}"
+            message = only(adaptation_messages(plan_of(settings)), "the table is streamed")
+            rows = "100 training and 24 validation rows are in memory for fitting and metrics"
+            assert message == f"the table is streamed from its file (max_table_mb): {rows}; {epochs}"
 
     def test_unmet_expectations_are_among_them(self, plan: Plan) -> None:
         short = with_selection(met(plan), expected_quality=0.5, meets_target=False, cosine=0.4, adjustable_cosine=0.4)
@@ -99,14 +102,14 @@ class TestUnmetQuality:
         assert plan.spectrum is not None
         required = gaussian_bits(plan.spectrum, min(0.999, plan.config.target_quality))
         assert unmet_quality(short) == (
-            f"quality 0.500 expected, below target_quality {plan.config.target_quality:g}, at "
-            f"{plan.spec.bits_per_row:.0f} bits; a Gaussian source of this covariance needs {required:.0f} bits; "
-            "all sizes are given"
+            f"expected quality 0.500 is below target_quality {plan.config.target_quality:g} at "
+            f"{plan.spec.bits_per_row:.0f} bits per row; a Gaussian source of the same covariance needs {required:.0f} "
+            "bits; all codebook sizes are configured"
         )
 
     def test_a_limit_on_the_bits(self, plan: Plan) -> None:
         limited = with_config(with_selection(plan, expected_quality=0.5, automatic=True), max_bits=30.0)
-        assert unmet_quality(limited).endswith(", max_bits allows 30")
+        assert unmet_quality(limited).endswith("; max_bits allows 30")
 
     def test_too_few_rows_for_the_bits(self, plan: Plan) -> None:
         high = with_config(with_selection(plan, expected_quality=0.5, automatic=True), target_quality=0.999)
@@ -115,7 +118,7 @@ class TestUnmetQuality:
     def test_rows_that_larger_codebooks_would_memorize(self, plan: Plan) -> None:
         low = with_config(with_selection(plan, expected_quality=0.1, automatic=True), target_quality=0.2)
         message = unmet_quality(low)
-        assert "larger codebooks would memorize the 216 training rows. More rows" in message
+        assert "larger codebooks overfit the 216 training rows. More rows" in message
         assert message.endswith("would help")
 
 
@@ -125,16 +128,17 @@ class TestUnmetQuality:
         ({"num_categories": 1}, "one category only: the columns are too few or too similar for a second one"),
         (
             {"distance": ALL_FIXED},
-            "largest centroid cosine 0.400 of the given categories is not below orthogonality_target 0.25",
+            "the largest centroid cosine of the categories in the mapping file is 0.400, not below "
+            "orthogonality_target 0.25",
         ),
         (
             {"adjustable_cosine": 0.1},
-            "two given categories have a centroid cosine of 0.400, not below orthogonality_target 0.25; the discovered "
-            "ones are below it",
+            "two categories in the mapping file have a centroid cosine of 0.400, not below orthogonality_target 0.25; "
+            "the other pairs are below it",
         ),
         (
             {"adjustable_cosine": 0.4},
-            "largest centroid cosine 0.400 is not below orthogonality_target 0.25: no partition that was tried is",
+            "no partition was found below orthogonality_target 0.25: the largest centroid cosine is 0.400",
         ),
     ],
     ids=["one category", "all given", "two given", "none"],

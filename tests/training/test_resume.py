@@ -15,7 +15,7 @@ from spinlock.errors import CheckpointError
 from spinlock.runtime import compilation
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training import run as run_module
-from spinlock.training.resume import CHANGEABLE, furthest_checkpoint
+from spinlock.training.resume import CHANGEABLE, latest_checkpoint
 from tests.training.runs import (
     EAGER,
     Recorder,
@@ -82,7 +82,7 @@ class TestResume:
         cut = six(folder, output_dir=str(folder / "cut"))
         interrupted(cut, 14)
         (folder / "cut" / "last.pt").unlink()
-        checkpoint, _ = furthest_checkpoint(folder / "cut")
+        checkpoint, _ = latest_checkpoint(folder / "cut")
         assert checkpoint.path.name == "best_model.pt"
         finish(resumed(checkpoint.path, cut))
         assert_same_result(folder / "out", folder / "cut")
@@ -236,7 +236,7 @@ class TestFurthest:
             finish(fresh(new))
         monkeypatch.setattr(run_module, "write_files", real)
         assert load_checkpoint(folder / "out" / "best_model.pt").to_dict()["provenance"] == old["provenance"]
-        checkpoint, note = furthest_checkpoint(folder / "out")
+        checkpoint, note = latest_checkpoint(folder / "out")
         assert (checkpoint.path.name, note) == ("last.pt", "")
         finish(resumed(checkpoint.path, new))
         trained(six(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
@@ -244,14 +244,14 @@ class TestFurthest:
 
     def test_a_directory_means_its_last_state(self, folder: Path) -> None:
         interrupted(six(folder), 5)
-        assert furthest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
+        assert latest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
 
     def test_a_best_model_means_the_last_state_of_its_run_with_a_note(self, folder: Path) -> None:
         interrupted(six(folder), 5)
-        checkpoint, note = furthest_checkpoint(folder / "out" / "best_model.pt")
+        checkpoint, note = latest_checkpoint(folder / "out" / "best_model.pt")
         assert checkpoint.path == folder / "out" / "last.pt"
-        assert "got further" in note
+        assert "is used instead" in note
 
     def test_a_directory_without_a_checkpoint(self, folder: Path) -> None:
-        with pytest.raises(CheckpointError, match=r"holds neither last\.pt nor best_model\.pt"):
-            furthest_checkpoint(folder)
+        with pytest.raises(CheckpointError, match=r"contains neither last\.pt nor best_model\.pt"):
+            latest_checkpoint(folder)

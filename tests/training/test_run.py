@@ -11,7 +11,7 @@ from spinlock.checkpoint.provenance import environment, versions
 from spinlock.config import dump_config, load_config
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.training import run as run_module
-from spinlock.training.resume import furthest_checkpoint
+from spinlock.training.resume import latest_checkpoint
 from tests.training.runs import CPU, assert_same_result, config, interrupted, six, table_at, trained
 
 
@@ -80,7 +80,7 @@ class TestFiles:
         interrupted(six(folder, checkpoint_dir=str(folder / "state")), 6)
         assert [path.name for path in (folder / "state").iterdir()] == ["last.pt"]
         assert not (folder / "out" / "last.pt").exists()
-        assert furthest_checkpoint(folder / "out")[0].path == folder / "state" / "last.pt"
+        assert latest_checkpoint(folder / "out")[0].path == folder / "state" / "last.pt"
 
     def test_finishing_stores_the_final_metrics_in_both(self, folder: Path) -> None:
         run = trained(config(folder, epochs=2))

@@ -1,1 +1,1 @@
-"""What a run stores: the typed record, its file, its directory and its provenance."""
+"""Storage of a run: the typed record of a checkpoint, its file, the directory of the run and its provenance."""

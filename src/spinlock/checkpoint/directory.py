@@ -1,6 +1,6 @@
-"""The directory of a run: the paths of its files, whether a run may write there, and leftovers of a killed process.
+"""The directory of a run: the paths of its files, the check before writing, and the removal of temporary files.
 
-Nothing here imports torch, so that the command line can refuse a target before it spends seconds on that import.
+This module does not import torch, so that the command line can report a wrong directory without that slow import.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ SIDE_FILES = (STATISTICS, RESOLVED, HISTORY, HISTORY_LINES)
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where a run writes: ``output_dir``, and ``checkpoint_dir`` for last.pt if it is given."""
+    """Directory of the files of a run: ``output_dir``, and ``checkpoint_dir`` for last.pt if it is set."""
 
     output_dir: Path
     checkpoint_dir: Path | None = None
 
     @property
     def best(self) -> Path:
-        """The best model of the run."""
+        """Path of the checkpoint of the best epoch."""
         return self.output_dir / BEST
 
     @property
     def last(self) -> Path:
-        """The last state of the run."""
+        """Path of the checkpoint of the last state."""
         return (self.checkpoint_dir or self.output_dir) / LAST
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that the run writes."""
+        """Paths of all files that the run writes."""
         return (self.best, self.last, *(self.output_dir / name for name in SIDE_FILES))
 
-    def occupant(self, resume_from: Path | None = None) -> Path | None:
-        """A file of another run that stands where this run writes, or None.
+    def conflicting_file(self, resume_from: Path | None = None) -> Path | None:
+        """Return an existing file of another run that this run would overwrite, or None.
 
-        Files beside the checkpoint ``resume_from`` belong to the run that is resumed.
+        Files in the directory of the checkpoint ``resume_from`` belong to the run that is resumed.
         """
         if resume_from is not None:
             home = (resume_from if resume_from.is_dir() else resume_from.parent).resolve()
@@ -55,24 +55,33 @@ class RunDirectory:
         return next((target for target in self.files if target.exists()), None)
 
     def check(self, *, overwrite: bool, input_path: Path, resume_from: Path | None = None) -> None:
-        """Refuse, before any work, a directory that cannot be written or that holds another run.
+        """Check before any work that the run may write its files.
+
+        Parameters
+        ----------
+        overwrite
+            Whether files of another run may be replaced.
+        input_path
+            Path of the dataset, which no file of the run may replace.
+        resume_from
+            Checkpoint or directory of the run that is resumed.
 
         Raises
         ------
         OutputError
-            As said.
+            The directory is not writable, or it contains another run.
         """
         for target in (self.best, self.last):
             check_writable(target, overwrite=True, inputs=[input_path])
-        occupant = None if overwrite else self.occupant(resume_from)
-        if occupant is not None:
+        conflict = None if overwrite else self.conflicting_file(resume_from)
+        if conflict is not None:
             raise OutputError(
-                f"holds a run already, or files of its names ({occupant.name})",
-                where=str(occupant.parent),
-                remedy="pass --resume-from to go on with it, --overwrite to replace it, or another --output",
+                f"already contains a run, or a file with the same name ({conflict.name})",
+                where=str(conflict.parent),
+                remedy="pass --resume-from to continue the run, --overwrite to replace it, or another --output",
             )
 
     def remove_leftovers(self) -> None:
-        """Remove the unfinished files that a killed process left where this run writes."""
+        """Remove temporary files of a killed process from the directories of the run."""
         for directory in {self.best.parent, self.last.parent}:
             remove_temporaries(directory)

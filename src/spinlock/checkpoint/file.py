@@ -1,4 +1,4 @@
-"""Reading and writing checkpoint files. ``torch.load(path, weights_only=True)`` reads them and executes nothing."""
+"""Reading and writing of checkpoint files. ``torch.load(path, weights_only=True)`` reads them without running code."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     path
         ``best_model.pt``, ``last.pt`` or a saved tokenizer.
 
+    Returns
+    -------
+    Checkpoint
+
     Raises
     ------
     CheckpointError
-        No such file, not a checkpoint, truncated, damaged, of another format version, or it holds more than data.
+        The file does not exist, is damaged, is not a checkpoint, has another format version, or contains objects other
+        than data.
     """
     path = Path(path)
     return Checkpoint.from_dict(_read(path), path)
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The bytes of a checkpoint file."""
+    """Return the content of a checkpoint file."""
     buffer = io.BytesIO()
     torch.save(checkpoint.to_dict(), buffer)
     return buffer.getvalue()
@@ -54,7 +59,7 @@ def _read(path: Path) -> Any:
     except FileNotFoundError:
         raise CheckpointError("no such checkpoint", where=where, remedy=REMEDY) from None
     except pickle.UnpicklingError as error:
-        what = "holds more than data (an object that would run code was refused)"
+        what = "contains an object that could run code, which is not loaded"
         raise CheckpointError(what, where=where, remedy=REMEDY) from error
     except Exception as error:
         system = error.strerror if isinstance(error, OSError) else None

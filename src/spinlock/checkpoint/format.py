@@ -1,4 +1,4 @@
-"""The format of a checkpoint file: its version, and the keys that it must have."""
+"""Format of a checkpoint file: its version, its required keys, and the parsing of single values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 KIND = "spinlock-vqvae"
 FORMAT_VERSION = 1
 
-REMEDY = "give the best_model.pt or last.pt of a training run"
+REMEDY = "use the best_model.pt or last.pt of a training run"
 
 REQUIRED = frozenset(
     {
@@ -44,23 +44,30 @@ REQUIRED_STATE = frozenset({"weights", "progress", "best_validation", "compile",
 
 
 def check_format(content: Any, path: Path) -> None:
-    """Refuse what is not a complete checkpoint of this format.
+    """Check that the content of a file is a complete checkpoint of this format.
+
+    Parameters
+    ----------
+    content
+        Content of the file.
+    path
+        Path of the file, for the error message.
 
     Raises
     ------
     CheckpointError
-        As said.
+        The content is not a checkpoint, has another format version, or lacks a required key.
     """
     where = str(path)
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise CheckpointError("is not a checkpoint of this program", where=where, remedy=REMEDY)
+        raise CheckpointError("is not a Spinlock checkpoint", where=where, remedy=REMEDY)
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"has format version {version}",
             where=where,
             expected=f"version {FORMAT_VERSION}",
-            remedy="use the version of the program that wrote it, or train again",
+            remedy="use the version of Spinlock that wrote it, or train again",
         )
     missing = sorted(REQUIRED - content.keys())
     if missing:
@@ -74,25 +81,30 @@ def check_format(content: Any, path: Path) -> None:
 def read_part(
     content: Mapping[str, Any], where: str, key: str, parse: Callable[[Any], Part], *, kind: type = dict
 ) -> Part:
-    """Parse one part of a checkpoint file.
+    """Parse the value of one key of a checkpoint file.
 
     Parameters
     ----------
     content
-        The content of the file.
+        Content of the file.
     where
-        The file, for the error.
+        Path of the file, for the error message.
     key
-        The key of the part.
+        Key of the value.
     parse
-        Function of its stored value.
+        Function that parses the stored value.
     kind
-        Type of its stored value.
+        Type of the stored value.
+
+    Returns
+    -------
+    object
+        Result of ``parse``.
 
     Raises
     ------
     CheckpointError
-        The part is of another type or cannot be parsed.
+        The value has another type or cannot be parsed.
     """
     value = content[key]
     if not isinstance(value, kind):

@@ -1,4 +1,4 @@
-"""How far a run has come, and what its best validation measured."""
+"""Progress of a run, and the result of a validation."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from torch import Tensor
 
 @dataclass
 class Progress:
-    """The counters of a run: everything of its state that is not a tensor or the history.
+    """Counters and sums of a run: its state without tensors and history.
 
     Attributes
     ----------
     planned_steps
-        Optimizer steps that the learning-rate schedule is made for.
+        Total number of optimizer steps of the learning-rate schedule.
     extent
-        Rows of the file that are read at once where the table stays in its file; it fixes the order of the rows.
+        Number of consecutive rows of a streamed table that are read at once, on which the order of the rows depends.
     epoch, step, step_in_epoch
-        Finished epochs, finished optimizer steps, and the finished steps of the epoch in progress.
+        Number of finished epochs, of finished optimizer steps, and of finished steps of the current epoch.
     resets, resets_total
-        Codes that were reset in the epoch in progress, and in all epochs.
+        Number of codes that were reset in the current epoch, and in all epochs before.
     best_epoch, best_score, best_loss
-        The best validation so far: its epoch (-1 for none), its score and its validation loss.
+        Best epoch so far (-1 for none), its score and its validation loss.
     initial_quality
         Reconstruction quality of epoch 0.
     reference_epoch, reference_score
-        The last epoch that improved the score by more than ``early_stopping_min_delta``, and its score.
+        Last epoch that improved the score by more than ``early_stopping_min_delta``, and its score.
     losses
-        Sums of the losses over the finished steps of the epoch in progress.
+        Sums of the losses over the finished steps of the current epoch.
     """
 
     planned_steps: int
@@ -50,15 +50,15 @@ class Progress:
     losses: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, as stored in a checkpoint."""
+        """Return the values as plain numbers, for a checkpoint."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The losses in evaluation mode, their weighted total, and the target metrics on the validation rows.
+    """Losses, their weighted sum ``loss``, and target metrics on the validation rows.
 
-    ``orthogonality`` is the latent redundancy and ``topographic`` is 1 - r, both exact, where training samples them.
+    ``orthogonality`` is the latent redundancy, and ``topographic`` is 1 - r. In training both are random estimates.
     ``errors`` [m] are the mean squared reconstruction errors of the validation rows in ascending order.
     """
 
@@ -75,14 +75,14 @@ class ValidationResult:
     errors: Tensor = field(default_factory=lambda: torch.empty(0), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, float]:
-        """All numbers but the errors of single rows."""
+        """Return all values except ``errors``."""
         return {name: value for name, value in self.__dict__.items() if name != "errors"}
 
     @classmethod
-    def from_dict(cls, figures: Mapping[str, float], errors: Tensor) -> ValidationResult:
-        """Inverse of :meth:`to_dict`."""
-        return cls(**figures, errors=errors)
+    def from_dict(cls, values: Mapping[str, float], errors: Tensor) -> ValidationResult:
+        """Restore a result from the result of :meth:`to_dict` and the errors."""
+        return cls(**values, errors=errors)
 
     def history_values(self) -> dict[str, float]:
-        """The numbers under their names in the history, which begin with ``val_``."""
+        """Return the values by their names in the history, which begin with ``val_``."""
         return {f"val_{name}": value for name, value in self.to_dict().items()}

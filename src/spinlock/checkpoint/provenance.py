@@ -1,4 +1,4 @@
-"""What a result depends on: the dataset, the versions, the device."""
+"""Identity of the dataset, and provenance of a run: software versions, hardware, command line and seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spinlock.io.feature_table import FeatureTable
 
 @dataclass(frozen=True)
 class DatasetIdentity:
-    """Content, column names and shape of a table: two tables with equal identities are the same dataset."""
+    """Hashes of the content and of the column names of a table, and its shape. Equal tables have equal identities."""
 
     sha256: str
     names_sha256: str
@@ -28,7 +28,7 @@ class DatasetIdentity:
 
     @classmethod
     def of(cls, table: FeatureTable) -> DatasetIdentity:
-        """The identity of a table."""
+        """Return the identity of a table."""
         return cls(
             sha256=table.sha256,
             names_sha256=hashlib.sha256("\n".join(table.names).encode()).hexdigest(),
@@ -41,7 +41,7 @@ class DatasetIdentity:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a run was started; it stays when the run is resumed by another command or version."""
+    """How a run was started. It does not change if the run is resumed by another command or version."""
 
     versions: dict[str, str]
     command_line: str
@@ -49,17 +49,17 @@ class Provenance:
     seeds: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as stored in a checkpoint."""
+        """Return the values as plain data, for a checkpoint."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Provenance:
-        """Inverse of :meth:`to_dict`."""
+        """Restore a provenance from the result of :meth:`to_dict`."""
         return cls(dict(values["versions"]), values["command_line"], values["started"], dict(values["seeds"]))
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that a result depends on."""
+    """Return the versions of the software on which a result depends."""
     return {
         "spinlock": __version__,
         "torch": str(torch.__version__),
@@ -69,6 +69,6 @@ def versions() -> dict[str, str]:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, device and threads: where all of them are equal, a resumed run gives the same bits."""
+    """Return versions, device and number of threads. If all are equal, a resumed run is reproducible bit for bit."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return versions() | {"device": device.type, "device_name": name, "threads": torch.get_num_threads()}

@@ -1,8 +1,8 @@
-"""The checkpoint as a typed record, and its form in a file: tensors, numbers, strings, lists and dictionaries only.
+"""The checkpoint as a typed record, and its conversion to a dictionary of tensors and plain data for a file.
 
-No other module knows the keys of the file. The keys are those of the user's document (``model_state_dict``,
-``optimizer_state_dict``, ``group_indices``, ``normalization_stats``, ``feature_names``, ``config``, ``history``,
-``val_loss``, ``metrics``) and what encoding and resuming need beside them.
+Only this module and ``format`` contain the keys of the file. The keys ``model_state_dict``, ``optimizer_state_dict``,
+``group_indices``, ``normalization_stats``, ``feature_names``, ``config``, ``history``, ``val_loss`` and ``metrics`` are
+prescribed by the specification of the project. Encoding and resuming need the other keys.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from spinlock.sizing.selection import SelectionSummary
 
 @dataclass(frozen=True)
 class SavedState:
-    """What training continues from, beside the best model.
+    """State from which training is resumed.
 
-    ``weights`` are the current weights. ``random_state`` is the state of torch's global generator. ``environment``
-    names the software and hardware of the run.
+    ``weights`` are the current weights, ``random_state`` is the state of torch's global generator, and ``environment``
+    describes the software and hardware of the run.
     """
 
     weights: dict[str, Tensor]
@@ -51,7 +51,7 @@ class SavedState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], optimizer: dict[str, Any]) -> SavedState:
-        """The state in ``training_state`` of a checkpoint file."""
+        """Restore the state from ``training_state`` of a checkpoint file."""
         return cls(
             weights=dict(values["weights"]),
             optimizer=optimizer,
@@ -69,23 +69,23 @@ class Checkpoint:
     Attributes
     ----------
     config, requested
-        The resolved configuration, and the keys as they were given.
+        The configuration with all automatic values resolved, and the configuration as it was requested.
     spec, weights
-        The network and its best weights so far.
+        The specification of the network, and the weights of its best epoch so far.
     cleaner, split, dataset
         The fitted cleaning, the split and the identity of the dataset.
     selection
-        How categories and codebook sizes were selected.
+        Scores on which the selection of categories and codebook sizes is based.
     history, metrics
-        The training history; the final metrics, empty while the run is not finished.
+        The training history, and the final metrics, which are empty until the run is finished.
     validation
-        What the best validation measured.
+        Validation result of the best epoch.
     state
-        What training continues from.
+        State from which training is resumed.
     provenance
         How the run was started.
     path
-        The file, for error messages.
+        Path of the file, for error messages.
     """
 
     config: VQVAEConfig
@@ -105,39 +105,39 @@ class Checkpoint:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """All input columns, in the order of the training file."""
+        """Names of all input columns, in the order of the training table."""
         return self.cleaner.names
 
     @property
     def category_columns(self) -> dict[str, list[int]]:
-        """{category: positions of its columns in ``feature_names``}."""
+        """Indices into ``feature_names`` of the columns of each category, by its name."""
         names = zip(self.spec.category_names, self.spec.groups, strict=True)
         return {name: [int(self.cleaner.kept[j]) for j in group] for name, group in names}
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end and the final metrics were measured."""
+        """Whether the run is finished and the final metrics were measured."""
         return "reconstruction_quality" in self.metrics
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What all checkpoints of one run have in common, also after it was resumed by another command or version."""
+        """Values that are equal in all checkpoints of one run, also if it was resumed by another command or version."""
         return self.dataset, self.spec, self.provenance.seeds, self.provenance.started
 
     def build_model(self, device: torch.device | str = "cpu") -> CategoricalVQVAE:
-        """The best model, in evaluation mode on the device.
+        """Return the network with its best weights, in evaluation mode on the device.
 
         Raises
         ------
         CheckpointError
-            The weights do not fit the network that the checkpoint describes.
+            The weights do not match the specification of the network.
         """
         model = build_network(self.spec, learned_codes=not self.config.use_ema)
         load_weights(model, self.weights, self.path)
-        return model.to(device, torch.float32).eval()  # it is built in the default dtype of the calling program
+        return model.to(device, torch.float32).eval()  # the caller may have changed the default dtype
 
     def sha256(self) -> str:
-        """SHA-256 of the model: the sorted names of its state dict, each followed by its little-endian bytes."""
+        """Return the SHA-256 of the best weights: of the sorted names, each followed by the bytes of its tensor."""
         digest = hashlib.sha256()
         for name in sorted(self.weights):
             digest.update(name.encode())
@@ -145,7 +145,7 @@ class Checkpoint:
         return digest.hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of the file, for ``torch.save``."""
+        """Return the content of the file, for ``torch.save``."""
         state = self.state
         content = {
             "kind": KIND,
@@ -181,12 +181,12 @@ class Checkpoint:
 
     @classmethod
     def from_dict(cls, content: Any, path: Path = Path("<memory>")) -> Checkpoint:
-        """Inverse of :meth:`to_dict`.
+        """Restore a checkpoint from the result of :meth:`to_dict`.
 
         Raises
         ------
         CheckpointError
-            The content is not that of a checkpoint, is of another format version, or a part is missing or damaged.
+            The content is not a checkpoint, has another format version, or a value is missing or damaged.
         """
         check_format(content, path)
         where = str(path)
@@ -220,17 +220,17 @@ def load_weights(model: CategoricalVQVAE, weights: Mapping[str, Tensor], path: P
     Raises
     ------
     CheckpointError
-        Names or shapes do not fit the network that the checkpoint describes.
+        Names or shapes do not match those of the network.
     """
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"weights do not fit its own sizes ({first})", where=str(path)) from error
+        raise CheckpointError(f"weights do not match model_spec ({first})", where=str(path)) from error
 
 
 def _split_content(split: Split, rows_per_operator: int) -> dict[str, Any]:
-    """Rows and operators of both sides; one tensor for both where each operator has one row."""
+    """Return the rows and operators of both sides. If each operator has one row, they share the same tensors."""
     rows = {"train": _compact(split.train), "validation": _compact(split.validation)}
     operators = rows
     if rows_per_operator > 1:
@@ -244,6 +244,6 @@ def _split_of(operators: Mapping[str, Tensor], rows_per_operator: int) -> Split:
 
 
 def _compact(positions: NDArray[np.int64]) -> Tensor:
-    """Positions as int32 where they fit. A tensor is stored once, however often it occurs."""
+    """Return indices as an int32 tensor if they fit. ``torch.save`` stores a tensor that occurs twice only once."""
     fits = len(positions) == 0 or positions.max() <= np.iinfo(np.int32).max
     return torch.from_numpy(positions.astype(np.int32 if fits else np.int64))

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the columns of each category, as stored in a checkpoint and beside it."""
+"""Mean and standard deviation of the columns of each category, for checkpoints and ``normalization_stats.npz``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spinlock.preprocessing.cleaning import Cleaner
 
 
 def category_statistics(spec: ModelSpec, cleaner: Cleaner) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """{category: {"mean", "std"}} of the columns of each category, after imputing and clipping."""
+    """Return ``mean`` and ``std`` of the columns of each category by its name, after imputing and clipping."""
     return {
         name: {"mean": cleaner.mean[list(group)], "std": cleaner.std[list(group)]}
         for name, group in zip(spec.category_names, spec.groups, strict=True)
@@ -20,7 +20,7 @@ def category_statistics(spec: ModelSpec, cleaner: Cleaner) -> dict[str, dict[str
 
 
 def statistics_file(spec: ModelSpec, cleaner: Cleaner) -> bytes:
-    """The content of ``normalization_stats.npz``: ``<category>_mean`` and ``<category>_std``, a value per column."""
+    """Return the content of ``normalization_stats.npz``: arrays ``<category>_mean`` and ``<category>_std``."""
     arrays = {
         f"{name}_{key}": values
         for name, statistics in category_statistics(spec, cleaner).items()

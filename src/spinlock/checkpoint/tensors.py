@@ -1,4 +1,4 @@
-"""NumPy arrays and scalars as tensors and plain numbers, which ``torch.load(weights_only=True)`` reads, and back."""
+"""Conversion of NumPy arrays and scalars to tensors and numbers, which ``torch.load(weights_only=True)`` reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def to_tensors(value: Any) -> Any:
-    """Nested dictionaries and lists, with NumPy arrays as tensors and NumPy scalars as plain numbers."""
+    """Convert NumPy arrays to tensors and NumPy scalars to numbers in nested dictionaries and lists."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(np.require(value, requirements=["C", "W"]))  # a 0-d array stays 0-d
     if isinstance(value, np.generic):
@@ -24,7 +24,7 @@ def to_tensors(value: Any) -> Any:
 
 
 def to_arrays(value: Any) -> Any:
-    """Inverse of :func:`to_tensors`."""
+    """Convert tensors to NumPy arrays in nested dictionaries and lists."""
     if isinstance(value, Tensor):
         return value.numpy()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Advice on a missed target: what limits it, and what would improve it."""
+"""Advice on a missed target: the cause, and changes that would improve the metric."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from spinlock.sizing.search import NEAR_LIMIT, max_codebook_size
 
 @dataclass(frozen=True)
 class AdviceContext:
-    """What the advice depends on beside the metrics.
+    """Properties of the run on which the advice depends.
 
     Attributes
     ----------
     train_rows, validation_rows
-        Numbers of rows.
+        Number of training rows and of validation rows.
     joint_possible
         Whether joint assignment is an alternative, because tokens are assigned locally.
     discovered
-        Whether categories were discovered, at least in part, and not read from a mapping file.
+        Whether at least some categories were discovered, and not read from a mapping file.
     meets_target
         Whether the categories meet ``orthogonality_target``.
     max_bits
-        The limit of bits per row, or None.
+        Maximum bits per row, or None.
     """
 
     train_rows: int
@@ -37,16 +37,20 @@ class AdviceContext:
 
 
 def advice(target: Target, metrics: Mapping[str, Any], context: AdviceContext) -> str:
-    """What limits a missed target and what would improve it, in one sentence.
+    """Return the cause of a missed target and changes that would improve the metric, in one line.
 
     Parameters
     ----------
     target
-        A missed target.
+        Missed target.
     metrics
-        The final metrics.
+        Final metrics.
     context
-        Rows and settings of the run.
+        Properties of the run.
+
+    Returns
+    -------
+    str
     """
     if target.metric == "reconstruction_quality":
         return _quality_advice(metrics, context)
@@ -54,7 +58,7 @@ def advice(target: Target, metrics: Mapping[str, Any], context: AdviceContext) -
         return _utilization_advice(metrics, context)
     if target.metric == "inter_category_orthogonality":
         return _orthogonality_advice(target, context)
-    return "raise topo_weight, or the bits per row: coarse codes blur the distances"
+    return "raise topo_weight, or use more bits per row, because coarse codes distort the distances"
 
 
 def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
@@ -62,31 +66,31 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     finer = "a higher orthogonality_target" if context.discovered else "a finer mapping file"
     if context.max_bits is not None and bits > NEAR_LIMIT * context.max_bits:
         return (
-            f"{bits:.0f} bits per row, and max_bits allows {context.max_bits:g}; the Gaussian reference is "
-            f"{reference:.2f}"
+            f"max_bits allows {context.max_bits:g} bits per row, and {bits:.0f} are used; the Gaussian reference is "
+            f"{reference:.2f} at this rate"
         )
     if reference <= QUALITY:
         cap = max_codebook_size(context.train_rows, context.validation_rows)
         return (
-            f"{bits:.0f} bits per row: even the Gaussian reference is {reference:.2f} there. More categories ({finer}) "
-            f"or larger codebooks (K is at most {cap} for {context.train_rows} training and {context.validation_rows} "
-            "validation rows: more rows) would raise it"
+            f"at {bits:.0f} bits per row even the Gaussian reference is only {reference:.2f}. More categories "
+            f"({finer}) or larger codebooks would raise it; {context.train_rows} training and "
+            f"{context.validation_rows} validation rows allow at most {cap} codes in a codebook, more rows allow more"
         )
     if metrics["quality_train"] > QUALITY:
         return (
-            f"the training rows reach {metrics['quality_train']:.2f}: {context.train_rows} rows are too few to "
-            "generalize from; more rows would help, more epochs would not"
+            f"the quality of the training rows is {metrics['quality_train']:.2f}: {context.train_rows} rows are too "
+            "few to generalize; more rows would help, more epochs would not"
         )
     by_category = metrics["rate_distortion_quality"]["block"]
     if context.joint_possible and by_category <= QUALITY:
         return (
-            f"{bits:.0f} bits per row would allow {reference:.2f} over all columns together, but {by_category:.2f} "
-            "category by category. assignment: joint chooses the tokens of a row together; more bits "
-            f"({finer} gives more categories, factors larger codebooks) help too"
+            f"at {bits:.0f} bits per row the Gaussian reference is {reference:.2f} if all columns are coded together, "
+            f"but {by_category:.2f} if each category is coded alone. assignment: joint selects the tokens of a row "
+            f"together; more bits would also help: {finer} gives more categories, and factors set larger codebooks"
         )
     return (
-        f"{bits:.0f} bits per row would allow {reference:.2f}; more bits ({finer} gives more categories, factors "
-        "larger codebooks) help most"
+        f"the Gaussian reference is {reference:.2f} at {bits:.0f} bits per row; more bits would help most: {finer} "
+        "gives more categories, and factors set larger codebooks"
     )
 
 
@@ -94,24 +98,25 @@ def _utilization_advice(metrics: Mapping[str, Any], context: AdviceContext) -> s
     expected, train = metrics["utilization_expected"], metrics["utilization_train"]
     if expected > UTILIZATION:
         return (
-            f"codes are used unevenly: training rows use {train:.2f} of them, and even use would show {expected:.2f} "
-            f"in {context.validation_rows} validation rows. Rare codes represent outliers: smaller num_codes in "
-            "factors, or more rows"
+            f"codes are used unevenly: training rows use {train:.2f} of the codes, and {context.validation_rows} "
+            f"validation rows would use {expected:.2f} of them if all were equally likely. Rare codes represent "
+            "outliers: set a smaller num_codes in factors, or use more rows"
         )
     return (
-        f"{context.validation_rows} validation rows are expected to show {expected:.2f} of evenly used codes, at most "
-        f"{metrics['utilization_limit']:.2f}; training rows use {train:.2f}. More rows, or smaller num_codes in factors"
+        f"{context.validation_rows} validation rows are too few: they are expected to use {expected:.2f} of equally "
+        f"likely codes, and at most {metrics['utilization_limit']:.2f}; training rows use {train:.2f}. Use more rows, "
+        "or set a smaller num_codes in factors"
     )
 
 
 def _orthogonality_advice(target: Target, context: AdviceContext) -> str:
     if target.value is None:
-        return "there is one category only: the columns have no second independent direction; add features"
+        return "there is one category only: the columns are too few or too similar for a second one; add features"
     if not context.discovered:
-        return "two categories of the mapping file correlate: change it; training does not change the categories"
+        return "two categories of the mapping file correlate: change the file; training does not change the categories"
     if not context.meets_target:
         return (
-            "no partition below orthogonality_target was found: fewer categories (num_categories_auto) or a smaller "
-            "min_features_per_category may get there; training does not change the categories"
+            "no partition was found below orthogonality_target: try fewer categories (num_categories_auto) or a "
+            "smaller min_features_per_category; training does not change the categories"
         )
-    return "lower orthogonality_target or num_categories_auto: training does not change the categories"
+    return "lower orthogonality_target or num_categories_auto; training does not change the categories"

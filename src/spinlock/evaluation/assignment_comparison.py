@@ -1,4 +1,4 @@
-"""Local and joint tokens compared at the same bits per row."""
+"""Comparison of local and joint tokens of the same codebook sizes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from spinlock.preprocessing.training_data import TrainingData
 from spinlock.sizing.assignment import assignment_of
 
 MAX_ROWS = 16_384
-"""Maximum number of rows on which joint codes are fitted for this comparison."""
+"""Maximum number of rows on which joint codes are fitted for the comparison."""
 
 
 @dataclass(frozen=True)
 class AssignmentComparison:
-    """Quality of the validation rows with local and with joint tokens, at the same bits per row.
+    """Metrics of local and of joint tokens of the validation rows, at the same bits per row.
 
     Attributes
     ----------
     quality_local, quality_joint
         Fraction of variance explained.
     share_of_equal_tokens
-        Fraction of the joint tokens that equal the local ones.
+        Fraction of the joint tokens that equal the local tokens.
     energy_within_category
-        Mean over joint codes of the fraction of |T|^2 that lies in the columns of the code's own category.
+        Fraction of |T|^2 in the columns of the code's own category, for the vector T of a joint code; mean over codes.
 
-    All but ``quality_local`` are None if a local model has too many codes to fit joint ones.
+    Notes
+    -----
+    All attributes except ``quality_local`` are None if a local model has too many codes for a fit of joint codes.
     """
 
     quality_local: float
@@ -38,13 +40,27 @@ class AssignmentComparison:
     energy_within_category: float | None
 
     def to_dict(self) -> dict[str, float | None]:
-        """The values by their names in the metrics."""
+        """Return the values by their names in the final metrics."""
         return asdict(self)
 
 
 @torch.no_grad()
 def compare_assignments(model: CategoricalVQVAE, data: TrainingData) -> AssignmentComparison:
-    """Compare both assignments; a local model gets joint codes that are fitted on training rows but not trained."""
+    """Compare local and joint tokens on validation rows.
+
+    For a model with local assignment, joint codes are fitted on training rows but not trained.
+
+    Parameters
+    ----------
+    model
+        Trained network.
+    data
+        Its training data.
+
+    Returns
+    -------
+    AssignmentComparison
+    """
     rows = data.validation
     z_scores = torch.from_numpy(data.cleaner.to_z_scores(rows.cpu().numpy()))
 
@@ -69,15 +85,16 @@ def compare_assignments(model: CategoricalVQVAE, data: TrainingData) -> Assignme
 
 
 def _evenly_spaced(count: int) -> Tensor:
-    """At most :data:`MAX_ROWS` positions among ``count`` rows."""
+    """Return at most :data:`MAX_ROWS` evenly spaced indices of ``count`` rows."""
     return torch.linspace(0, count - 1, min(count, MAX_ROWS)).round().long()
 
 
 def _energy_within(model: JointVQVAE) -> float:
+    """Return ``energy_within_category`` of the joint codes of a network."""
     fractions = []
-    for group, books in zip(model.spec.groups, model.joint.codebooks(), strict=True):
-        for book in books:
-            energy = book.double().square()
+    for group, codebooks in zip(model.spec.groups, model.joint.codebooks(), strict=True):
+        for codebook in codebooks:
+            energy = codebook.double().square()
             total = energy.sum(1)
             fractions.append((energy[:, list(group)].sum(1) / total.clamp(min=1e-12))[total > 0])
     return float(torch.cat(fractions).mean())

@@ -1,4 +1,4 @@
-"""The final metrics of a trained model.
+"""Final metrics of a trained model.
 
 Letters: ``n`` training rows, ``m`` validation rows, ``D`` kept columns, ``C`` categories, ``L`` levels.
 """
@@ -38,22 +38,22 @@ Floats = NDArray[np.float64]
 
 @torch.no_grad()
 def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]:
-    """Every metric of a trained model.
+    """Compute all metrics of a trained model.
 
-    Quality, utilization and topography are measured on validation rows, in z-scored and clipped units whatever the
+    Quality, utilization and topography are measured on validation rows, in z-scored and clipped units for every
     normalization.
 
     Parameters
     ----------
     model
-        The network, in evaluation mode.
+        Trained network, in evaluation mode.
     data
-        The training data.
+        Its training data.
 
     Returns
     -------
     dict
-        The metrics by their names in ``metrics`` of a checkpoint.
+        Metrics by their names, as in ``metrics`` of a checkpoint.
     """
     cleaner, spec = data.cleaner, model.spec
     train = cleaner.to_z_scores(data.train.cpu().numpy())
@@ -86,16 +86,17 @@ def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]
 
 
 def _train_quality(codec: Codec, data: TrainingData, train: NDArray[np.float32], tokens: torch.Tensor) -> float:
+    """Return the quality of z-scored training rows [n, D] that are decoded from their tokens."""
     restored = data.cleaner.to_z_scores(codec.decode(tokens).cpu().numpy())
     return fraction_explained(*squared_sums(train, restored))
 
 
 def _quality_all_columns(data: TrainingData, decoded: torch.Tensor) -> float:
-    """Quality over all columns that vary, dropped ones included, in the observed cells of validation rows."""
+    """Return the quality over all columns that vary, including dropped ones, in the finite cells of validation rows."""
     truth = data.cleaner.z_scores_of_all_columns(data.table.rows[data.validation_rows])
     mean, std = data.cleaner.screening.mean, data.cleaner.screening.std
     raw = data.cleaner.inverse_transform(decoded.cpu().numpy()).astype(np.float64)
-    restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped; equals the quality if nothing is dropped
+    restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped
     difference = np.where(truth.observed, truth.values - restored, 0.0)
     power = np.where(truth.observed, truth.values.astype(np.float64), 0.0)
     return fraction_explained(np.square(difference).sum(0), np.square(power).sum(0))
@@ -123,9 +124,9 @@ def _codebooks(
 def _orthogonality(
     train: NDArray[np.float32], validation: NDArray[np.float32], groups: list[NDArray[np.int64]]
 ) -> dict[str, Any]:
-    share = max(len(group) for group in groups) / sum(len(group) for group in groups)
+    largest_fraction = max(len(group) for group in groups) / sum(len(group) for group in groups)
     if len(groups) < 2:
-        return {"inter_category_orthogonality": None, "largest_category_share": share}
+        return {"inter_category_orthogonality": None, "largest_category_share": largest_fraction}
     correlation = correlation_matrix(train.astype(np.float64))
     weights = centroid_weights(correlation, groups)
     cosine = centroid_cosines(correlation, weights)
@@ -136,11 +137,12 @@ def _orthogonality(
         "orthogonality_mean": float(cosine[np.triu_indices(len(groups), 1)].mean()),
         "orthogonality_validation": {"value": held_out.value, "low": held_out.low, "high": held_out.high},
         "orthogonality_noise": 1 / math.sqrt(len(validation)),
-        "largest_category_share": share,
+        "largest_category_share": largest_fraction,
     }
 
 
 def _redundancy(codec: Codec, tokens: torch.Tensor) -> float:
+    """Return the latent redundancy of the rows of :func:`fixed_rows`."""
     latents = codec.latents(tokens[torch.from_numpy(fixed_rows(len(tokens))).to(tokens.device)])
     return float(latent_redundancy(latents.view(len(latents), codec.model.spec.num_categories, -1).transpose(0, 1)))
 
@@ -174,7 +176,7 @@ def _rate(
     num_codes: tuple[tuple[int, int, int], ...],
     quality: float,
 ) -> dict[str, Any]:
-    """Bits per row, and the Gaussian reference at that rate: on training rows, held out, and category by category."""
+    """Return the bits per row, and the Gaussian reference at this rate: on training rows, held out, and by category."""
     reference = GaussianReference.from_rows(train, validation)
     category_error = 0.0
     for group, sizes in zip(groups, num_codes, strict=True):

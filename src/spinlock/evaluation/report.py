@@ -1,4 +1,4 @@
-"""The report of a trained model: its metrics, the four targets, and advice on those that are missed."""
+"""Report of a trained model: its metrics, the four targets, and advice on missed targets."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from spinlock.sizing.assignment import assignment_of
 
 @dataclass(frozen=True)
 class Report:
-    """How good a tokenizer is.
+    """Evaluation of a tokenizer.
 
     Attributes
     ----------
     metrics
-        {name: value}, as in ``metrics`` of a checkpoint.
+        Metrics by name, as in ``metrics`` of a checkpoint.
     targets
         Quality, utilization, orthogonality and topographic correlation with their thresholds.
     advice
-        {metric: what limits it and what would improve it} of the missed targets.
+        For the metric of each missed target, its cause and changes that would improve it.
     rows
-        The rows that were measured: ``validation`` rows of the table that the model was trained on, or ``all`` rows of
-        another table.
+        ``validation`` if the metrics are those of the validation rows of the training table, ``all`` if they are those
+        of all rows of another table.
     """
 
     metrics: dict[str, Any]
@@ -36,7 +36,7 @@ class Report:
 
 
 def targets_of(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Target]:
-    """The four targets with their values in final metrics."""
+    """Return the four targets with their values in final metrics."""
     return evaluate_targets(
         metrics["reconstruction_quality"],
         metrics["codebook_utilization"],
@@ -46,16 +46,20 @@ def targets_of(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Targ
 
 
 def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, rows: str = "validation") -> Report:
-    """Compare final metrics with the targets, and add advice on the missed ones.
+    """Compare final metrics with the targets, and add advice on the missed targets.
 
     Parameters
     ----------
     checkpoint
-        The model.
+        Checkpoint of the model.
     metrics
         Its final metrics.
     rows
-        Which rows were measured.
+        ``validation`` or ``all``; see :class:`Report`.
+
+    Returns
+    -------
+    Report
     """
     context = AdviceContext(
         train_rows=len(checkpoint.split.train),

@@ -1,1 +1,1 @@
-"""From a table to a trained model: preparation, warm start, losses, the loop, checkpoints."""
+"""Training from a feature table to a finished run: plan, initialization, losses, loop, callbacks and resuming."""

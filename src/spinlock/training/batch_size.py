@@ -1,4 +1,4 @@
-"""The batch size that the memory of a device holds, found by trial."""
+"""Search for a batch size that fits into the memory of a device."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ def feasible_batch(
     plan: BatchPlan,
     device: torch.device,
 ) -> int:
-    """The largest of a half, a quarter, ... of the batch whose optimizer step fits into memory; 0 if none fits.
+    """Halve the batch size until an optimizer step fits into memory.
 
-    The weights change, so the run must be over.
+    The trial steps change the weights, so training cannot continue afterward.
 
     Parameters
     ----------
     state, step
-        Model and optimizer, and the step that did not fit.
+        State of the run, and the step that ran out of memory.
     make_batches
-        Makes the batches of a plan.
+        Function that creates the batches of a plan.
     plan
-        The plan whose batch did not fit.
+        Plan whose batches do not fit.
     device
         Device of the model.
+
+    Returns
+    -------
+    int
+        Batch size that fits; 0 if not even one row fits.
     """
     batch = plan.batch // 2
     while batch:

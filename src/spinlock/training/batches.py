@@ -1,13 +1,14 @@
-"""The batches of an epoch: rows in memory, or a table that is read from its file in shuffled extents.
+"""The batches of an epoch, from rows in memory or from a table that is streamed from its file.
 
-A streamed epoch reads the extents of the file in a new random order. A few of them at a time fill a buffer. The
-training rows of the buffer are shuffled and form batches while the next buffer is being read. Every training row occurs
-once in an epoch. The content of a batch depends on (seed, epoch, step) and on the length of an extent. That length
-follows from the chunks of the file when a run begins, and the run keeps it, so that a resumed run sees the same
-batches, also from a copy of the file with other chunks. Each of several processes holds its shard of every batch.
+An extent is a range of consecutive rows of the file. A streamed epoch reads the extents in a new random order. Several
+extents fill a buffer, whose training rows are shuffled and divided into batches while the next buffer is read. Every
+training row occurs once in an epoch, except the few that fill up the last batch. The content of a batch depends only on
+(seed, epoch, step) and on the length of an extent. This length is computed from the chunks of the file when a run
+starts, and is stored with the run. A resumed run therefore has the same batches, also if a copy of the file has other
+chunks. With several processes, each process has its shard of every batch.
 
-Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``n`` training rows, ``A`` augmented copies, ``D``
-columns.
+Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``n`` training rows, ``A`` versions of each row
+(augmentation), ``D`` columns.
 """
 
 from __future__ import annotations
@@ -30,35 +31,37 @@ from spinlock.runtime.threads import prefetch
 from spinlock.training.schedule import BatchPlan, StepDraws
 
 BUFFER_BYTES = 2**23
-"""Bytes of cleaned rows that are shuffled together. While the next buffer is read, up to three times as much is held.
+"""Bytes of a buffer, in which cleaned rows are shuffled together. Up to three buffers are in memory at once.
 
-Where a chunk of the file is larger than an extent, the extent is one chunk, and a buffer holds at least one extent.
+A buffer contains at least one extent, and an extent at least one chunk of the file, also if these are larger.
 """
 
 EXTENTS_PER_BUFFER = 16
-"""Number of extents of the file in a buffer, where the chunks of the file allow it."""
+"""Number of extents in a buffer, if the chunks of the file are small enough."""
 
 MIN_SHARD_ROWS = 4
-"""Fewest rows of a batch that each process needs: every term of the objective uses at least one."""
+"""Minimum number of rows in a shard, so that every loss has at least one row in each process."""
 
 
 class Batches(Protocol):
-    """The batches of a run."""
+    """Interface of the batches of a run."""
 
     def epoch_batches(self, epoch: int, first_step: int) -> Iterator[Tensor]:
-        """This process's shard of each batch of an epoch, from ``first_step`` on."""
+        """Yield this process's shard of each batch of an epoch, beginning with batch number ``first_step``."""
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
-        """The rows [b, D] of a batch."""
+        """Return the rows [b, D] of a shard from :meth:`epoch_batches`."""
 
 
 class InMemoryBatches:
-    """Batches of rows in memory; each row may be replaced by a point between it and a near neighbor.
+    """Batches of rows in memory. A row may be replaced by an interpolated point between it and a near neighbor.
+
+    ``augmented`` [A, n, D] contains the training rows and their interpolated versions.
 
     Parameters
     ----------
     rows
-        Training rows [n, D] in normalized units. ``augmented`` [A, n, D] holds them and their interpolated copies.
+        Training rows [n, D] in normalized units.
     plan
         Number and size of the batches.
     seed
@@ -74,33 +77,33 @@ class InMemoryBatches:
         self.group = group
 
     def epoch_batches(self, epoch: int, first_step: int) -> Iterator[Tensor]:
-        """Positions [b] of the rows of each batch."""
+        """Yield the indices [b] of the rows of each shard."""
         order = self.group.shard(self.plan.order(self.seed, epoch), dim=1)
         return iter(to_device(order, self.augmented.device)[first_step:])
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
-        """The rows [b, D] at positions [b], each in one of its augmented copies."""
+        """Return the rows [b, D] of indices [b], each in a random version."""
         positions = self.augmentation(draws) * self.augmented.shape[1] + batch
         return self.augmented.flatten(0, 1).index_select(0, positions)
 
     def augmentation(self, draws: StepDraws) -> Tensor:
-        """The augmented copy [b] that each row of the shard uses."""
+        """Return the number of the version [b] of each row of the shard."""
         return (self.group.shard(draws.augmentation) * len(self.augmented)).long()
 
 
 class StreamedBatches:
-    """Batches of a table in its file; a batch holds its rows [b, D].
+    """Batches of a streamed table. A batch consists of the rows [b, D] themselves.
 
     Parameters
     ----------
     data
-        The training data.
+        Training data.
     plan
         Number and size of the batches.
     seed
         Seed of the order of extents and rows.
     extent
-        Rows of the file that are read at once; see :func:`extent_rows`.
+        Number of rows of an extent; see :func:`extent_rows`.
     group
         The processes that share each batch.
     """
@@ -117,37 +120,37 @@ class StreamedBatches:
         self.extents_per_buffer = max(1, _buffer_rows(data) // extent)
 
     def epoch_batches(self, epoch: int, first_step: int) -> Iterator[Tensor]:
-        """The rows [b, D] of each batch; the last batch is filled up with the first rows of the epoch."""
+        """Yield the rows [b, D] of each shard. The last batch is filled up with the first rows of the epoch."""
         size, missing = self.plan.batch, self.plan.steps * self.plan.batch - self.plan.rows
-        held = head = torch.empty(0, len(self.data.cleaner.kept))
+        pending = padding = torch.empty(0, len(self.data.cleaner.kept))
         for offset, rows in self._buffers(epoch, first_step * size, with_first=missing > 0):
             if offset == 0:
-                head = rows[torch.arange(missing) % len(rows)]
+                padding = rows[torch.arange(missing) % len(rows)]
             rows = rows[max(0, first_step * size - offset) :]
-            if len(held) and len(held) + len(rows) >= size:
-                rest = size - len(held)
-                yield self._shard(torch.cat([held, rows[:rest]]))
-                held, rows = held[:0], rows[rest:]
-            complete = len(rows) // size * size if len(held) == 0 else 0
+            if len(pending) and len(pending) + len(rows) >= size:
+                needed = size - len(pending)
+                yield self._shard(torch.cat([pending, rows[:needed]]))
+                pending, rows = pending[:0], rows[needed:]
+            complete = len(rows) // size * size if len(pending) == 0 else 0
             for start in range(0, complete, size):
                 yield self._shard(rows[start : start + size].clone())  # a view would keep the whole buffer alive
-            held = torch.cat([held, rows[complete:]])
-            del rows  # free this buffer before the one after the next is read
-        if len(held):
-            yield self._shard(torch.cat([held, head]))
+            pending = torch.cat([pending, rows[complete:]])
+            del rows  # release this buffer before another one is read
+        if len(pending):
+            yield self._shard(torch.cat([pending, padding]))
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
-        """The batch itself."""
+        """Return ``batch``, which consists of rows."""
         return batch
 
     def _shard(self, batch: Tensor) -> Tensor:
         return to_device(self.group.shard(batch), self.data.train.device)
 
     def _buffers(self, epoch: int, skipped: int, *, with_first: bool) -> Iterator[tuple[int, Tensor]]:
-        """(number of its first row, shuffled rows) of each buffer.
+        """Yield the number of the first row and the shuffled rows of each buffer.
 
-        Buffers whose rows are all among the first ``skipped`` rows are not read, except the first one if
-        ``with_first``.
+        Buffers that contain only rows among the first ``skipped`` rows are not read, except that the first buffer is
+        read if ``with_first``.
         """
         rng = np.random.default_rng([self.seed, 3, epoch])
         order = rng.permutation(len(self.extents)).tolist()
@@ -161,7 +164,7 @@ class StreamedBatches:
         yield from prefetch((offset, self._read(extents, seed)) for offset, extents, seed in reads)
 
     def _read(self, extents: list[tuple[int, int]], seed: list[int]) -> Tensor:
-        """The training rows of some extents of the file, cleaned and shuffled."""
+        """Read the training rows of some extents, clean and shuffle them."""
         data = self.data
         rows = torch.empty(sum(end - start for start, end in extents), len(data.cleaner.kept))
         positions = torch.from_numpy(np.random.default_rng(seed).permutation(len(rows)))
@@ -176,30 +179,30 @@ class StreamedBatches:
 def make_batches(
     data: TrainingData, plan: BatchPlan, *, streamed: bool, seed: int, extent: int, group: ProcessGroup = SINGLE
 ) -> Batches:
-    """The batches of a run: from the file of the table if ``streamed``, else from the rows in memory."""
+    """Create the batches of a run: from the file of the table if ``streamed``, else from the rows in memory."""
     if streamed:
         return StreamedBatches(data, plan, seed, extent, group)
     return InMemoryBatches(data.train, plan, seed, group)
 
 
 def check_batch_size(plan: BatchPlan, group: ProcessGroup) -> None:
-    """Refuse batches of which a process would hold too few rows.
+    """Check that the shards of all processes have enough rows.
 
     Raises
     ------
     RunError
-        A batch has fewer than :data:`MIN_SHARD_ROWS` rows for each process.
+        A batch has fewer than :data:`MIN_SHARD_ROWS` rows per process.
     """
     if group.world_size > 1 and plan.batch < MIN_SHARD_ROWS * group.world_size:
         raise RunError(
             f"batches of {plan.batch} rows for {group.world_size} processes",
-            expected=f"at least {MIN_SHARD_ROWS} rows for each",
+            expected=f"at least {MIN_SHARD_ROWS} rows for each process",
             remedy="start fewer processes, or raise --batch-size",
         )
 
 
 def extent_rows(data: TrainingData) -> int:
-    """Rows of the file that are best read at once, in whole chunks; 0 where the table is held in memory."""
+    """Return the number of rows of an extent, a multiple of the chunk length; 0 if the table is in memory."""
     stored = data.table.rows
     return (
         stored.chunk_aligned_rows(max(1, _buffer_rows(data) // EXTENTS_PER_BUFFER))

@@ -1,4 +1,4 @@
-"""Which epoch becomes the best model: the lowest score among those that reconstruct no worse than epoch 0."""
+"""Selection of the best epoch: the lowest score among epochs whose quality is not below that of epoch 0."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from spinlock.training.run import TrainingState
 
 
 def checkpoint_score(validation: ValidationResult, settings: CheckpointSettings) -> float:
-    """loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality), or val_loss alone.
+    """Return the score by which the best epoch is selected and training is stopped early; lower is better.
 
-    Lower is better. The same score stops training early.
+    The score is loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality), or val_loss
+    alone if ``checkpoint_use_composite`` is false.
     """
     if not settings.checkpoint_use_composite:
         return validation.loss
@@ -27,26 +28,31 @@ def keep_if_best(
     score: float,
     settings: CheckpointSettings,
     *,
-    protect_start: bool,
+    require_initial_quality: bool,
 ) -> bool:
-    """Keep the current weights as the best model if they are; returns whether they are.
+    """Copy the current weights to the best weights if the current epoch is the best so far.
 
     Parameters
     ----------
     state
-        The state of the run, just validated.
+        State of the run after the validation.
     validation, score
-        What the validation measured, and its score.
+        Result of the validation, and its score.
     settings
-        For ``early_stopping_min_delta``, the decrease of the score that counts for early stopping.
-    protect_start
-        Whether an epoch with a lower quality than epoch 0 is never the best.
+        Provides ``early_stopping_min_delta``, the minimum decrease of the score that delays early stopping.
+    require_initial_quality
+        Whether an epoch with a lower quality than epoch 0 cannot be the best.
+
+    Returns
+    -------
+    bool
+        Whether the current epoch is the best so far.
     """
     progress = state.progress
     if progress.epoch == 0:
         progress.initial_quality = validation.quality
-    worse_than_start = protect_start and validation.quality < progress.initial_quality
-    if not score < progress.best_score or worse_than_start:
+    below_initial = require_initial_quality and validation.quality < progress.initial_quality
+    if not score < progress.best_score or below_initial:
         return False
     if score < progress.reference_score - settings.early_stopping_min_delta:
         progress.reference_score, progress.reference_epoch = score, progress.epoch

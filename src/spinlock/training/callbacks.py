@@ -1,6 +1,6 @@
-"""Callbacks of a run: a class with empty methods, and the three that the program itself uses.
+"""Callbacks of a run: the base class, and the callbacks for saving, for a time limit and for signals.
 
-Every process of a group calls its own callbacks. Any of them may ask the run to stop: :meth:`Run.stop`.
+Every process of a group calls its own callbacks. Any of them may stop the run by :meth:`Run.stop`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 @dataclass(frozen=True)
 class StepReport:
-    """A finished optimizer step: number ``step`` of ``steps`` in ``epoch``, all counted from 1."""
+    """A finished optimizer step: number ``step`` of ``steps`` in epoch number ``epoch``, both counted from 1."""
 
     epoch: int
     step: int
@@ -38,13 +38,13 @@ class EpochReport:
     Attributes
     ----------
     epoch
-        Its number; epoch 0 is the initialized model.
+        Number of the epoch; epoch 0 is the initialized model.
     record
-        Its values in the training history.
+        Values of the epoch in the training history.
     validation
-        What its validation measured, or None if it was not validated.
+        Result of the validation, or None if the epoch was not validated.
     is_best
-        Whether it is the best epoch so far.
+        Whether this is the best epoch so far.
     """
 
     epoch: int
@@ -54,10 +54,12 @@ class EpochReport:
 
 
 class Callback:
-    """What happens beside training; subclasses override the methods that they need.
+    """Base class of callbacks. All methods are empty; subclasses override those that they need.
 
-    A callback stops the run after the current step with ``run.stop("reason")``.
+    ``run.stop("reason")`` stops the run after the current step.
 
+    Examples
+    --------
     >>> class StopWhenGoodEnough(Callback):
     ...     def on_validation(self, run, report):
     ...         if report.validation.quality > 0.95:
@@ -65,37 +67,37 @@ class Callback:
     """
 
     def on_plan(self, plan: Plan) -> None:
-        """The run is planned: categories, sizes and schedule are known, nothing is trained yet."""
+        """Called when the plan is complete: categories, sizes and schedule are known, and training has not started."""
 
     def on_start(self, run: Run) -> None:
-        """Training begins or resumes."""
+        """Called before training starts or is resumed."""
 
     def on_step(self, run: Run, report: StepReport) -> None:
-        """An optimizer step is finished."""
+        """Called after each optimizer step."""
 
     def on_epoch(self, run: Run, report: EpochReport) -> None:
-        """An epoch is finished, validated or not."""
+        """Called after each epoch, validated or not."""
 
     def on_validation(self, run: Run, report: EpochReport) -> None:
-        """The model was validated; ``report.validation`` is not None. Follows :meth:`on_epoch`."""
+        """Called after :meth:`on_epoch` if the epoch was validated; ``report.validation`` is not None."""
 
     def on_save(self, run: Run, is_best: bool) -> None:
-        """The state is due to be saved; ``is_best`` says that the current epoch is the best so far."""
+        """Called when the state should be saved. ``is_best`` is true if the current epoch is the best so far."""
 
     def on_end(self, run: Run) -> None:
-        """The run ended: it is finished and evaluated, it was stopped, or it failed."""
+        """Called when the run has ended: it was finished and evaluated, it was stopped, or it failed."""
 
 
 class SaveCheckpoints(Callback):
-    """Writes the output directory of the run. The main process writes."""
+    """Writes the files of the run to its output directory, in the main process."""
 
     def on_start(self, run: Run) -> None:
-        """Prepare the directory: remove leftovers, and restore the best model of a resumed run."""
+        """Remove temporary files of a killed process, and restore the best model of a resumed run."""
         if run.group.is_main:
-            run.claim_directory()
+            run.prepare_directory()
 
     def on_save(self, run: Run, is_best: bool) -> None:
-        """Write last.pt and the history, and best_model.pt if the epoch is the best so far."""
+        """Write last.pt and the history, and also best_model.pt if the epoch is the best so far."""
         if run.group.is_main:
             run.save(is_best=is_best)
 
@@ -111,7 +113,7 @@ class StopAfter(Callback):
     Parameters
     ----------
     seconds
-        The limit, counted from the construction of the callback.
+        Time limit in seconds after the construction of the callback.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -119,15 +121,15 @@ class StopAfter(Callback):
         self._deadline = time.monotonic() + seconds
 
     def on_step(self, run: Run, report: StepReport) -> None:
-        """Stop when the deadline has passed."""
+        """Stop the run if the deadline has passed."""
         if time.monotonic() >= self._deadline:
             run.stop(f"the time limit of {self.seconds:g} s is reached")
 
 
 class StopOnSignals(Callback):
-    """Stops the run on SIGINT, SIGTERM and SIGUSR1; a second SIGINT interrupts at once.
+    """Stops the run after a SIGINT, SIGTERM or SIGUSR1. A second SIGINT raises KeyboardInterrupt.
 
-    Signals are handled from the start of training to its end, and in the main thread only.
+    The handlers are installed while the run is training, and only if it is in the main thread.
     """
 
     def __init__(self) -> None:

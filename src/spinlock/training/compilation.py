@@ -1,10 +1,10 @@
-"""Whether compiling the training step is expected to pay. The decision depends on configuration and shapes, not on
-time.
+"""Decision whether torch.compile is expected to make a run faster.
 
-torch.compile costs about a minute. On a CPU most of a step is matrix products, and fusing the other operations saves a
-tenth of it (``benchmarks/speed.py``: 11 to 16 % on two cores), so compiling pays for runs of ten minutes and more. On a
-CUDA device a step of this size takes as long as launching its kernels, and fusing removes about half of the launches;
-this is an estimate that was not measured.
+The decision depends only on the configuration and the shapes, not on measured times. Compiling takes about a minute. On
+a CPU a step consists mostly of matrix products, and fusing the other operations saves a tenth of its time
+(``benchmarks/speed.py``: 11 to 16 % on two cores), so that compiling is worthwhile for runs of at least ten minutes. On
+a CUDA device the time of a step of this size is that of its kernel launches, and fusing removes about half of them.
+The estimate for CUDA was not measured.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from spinlock.runtime.compilation import EAGER_BY_CHOICE, EAGER_IN_GROUP, Compil
 from spinlock.sizing.assignment import assignment_of
 
 COMPILE_SECONDS = 60.0
+"""Assumed time of compiling."""
 
 FUSION_SAVING = 0.1
-"""Fraction of a step's time that compiling saves on a CPU."""
+"""Fraction of the time of a step that compiling saves on a CPU."""
 
 NOMINAL_RATE = 7e10
 """Floating-point operations per second that a step is assumed to reach on a CPU."""
 
 LAUNCHES, LAUNCHES_PER_BUCKET = 180, 225
-"""Counted kernel launches of a step (operations that are not views), without and for each bucket of categories."""
+"""Number of kernel launches of a step: a constant, and a number for each bucket of categories."""
 
 LAUNCH_SECONDS = 6e-6
 FUSED_FRACTION = 0.5
-"""Seconds of one kernel launch, and the fraction of the launches that compiling removes."""
+"""Time of one kernel launch in seconds, and the fraction of the launches that compiling removes."""
 
 
 def step_operations(spec: ModelSpec, batch: int) -> float:
-    """Floating-point operations of one training step on ``batch`` rows: forward, and twice as many backward."""
+    """Return the floating-point operations of a training step on ``batch`` rows, forward and backward."""
     hidden, decoder = spec.hidden_dim, spec.decoder_dim
     total = decoder * spec.num_columns
     for members in spec.buckets:
@@ -48,7 +49,7 @@ def step_operations(spec: ModelSpec, batch: int) -> float:
 
 
 def seconds_saved(spec: ModelSpec, *, batch: int, device: torch.device) -> float:
-    """Seconds that compiling is expected to save in each step on ``batch`` rows."""
+    """Return the seconds that compiling is expected to save in each step on ``batch`` rows."""
     if device.type == "cpu":
         return FUSION_SAVING * step_operations(spec, batch) / NOMINAL_RATE
     launches = LAUNCHES + LAUNCHES_PER_BUCKET * len(spec.buckets)
@@ -58,20 +59,24 @@ def seconds_saved(spec: ModelSpec, *, batch: int, device: torch.device) -> float
 def plan_compilation(
     spec: ModelSpec, *, batch: int, steps: int, device: torch.device, enabled: bool, processes: int = 1
 ) -> CompilePlan:
-    """Compile if the expected saving over all steps exceeds the cost of compiling and a compiler is found.
+    """Decide to compile if the expected saving in all steps exceeds the time of compiling and a compiler exists.
 
     Parameters
     ----------
     spec
-        The network.
+        Specification of the network.
     batch, steps
-        Rows of a step, and number of steps of the run.
+        Number of rows of a batch, and number of steps of the run.
     device
         Device of the run.
     enabled
-        The value of ``use_torch_compile``.
+        Value of ``use_torch_compile``.
     processes
-        Number of processes of the run; several are not compiled.
+        Number of processes of the run. A run of several processes is not compiled.
+
+    Returns
+    -------
+    CompilePlan
     """
     if not enabled:
         return EAGER_BY_CHOICE
@@ -86,5 +91,5 @@ def plan_compilation(
             f"eager: compiling would save about {saved:.0f} s of {steps} steps and cost {COMPILE_SECONDS:.0f} s",
         )
     if not compiler_available():
-        return CompilePlan(False, "eager: torch.compile would pay but no C++ compiler was found (install g++)")
+        return CompilePlan(False, "eager: torch.compile would save time, but no C++ compiler was found (install g++)")
     return CompilePlan(True, f"torch.compile: expected to save about {saved:.0f} s over {steps} steps")

@@ -1,4 +1,4 @@
-"""An estimate of the time and the memory of a run."""
+"""Estimate of the time and the memory of a run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from spinlock.training.plan import Plan
 from spinlock.training.schedule import step_draws
 
 OPTIMIZER_COPIES = 4
-"""Weights, gradients and the two moments of Adam."""
+"""Number of tensors of the size of the weights: weights, gradients and the two moments of Adam."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected seconds of the training loop, and bytes of memory without those of the program itself."""
+    """Expected time of the training loop in seconds, and memory of its tensors in bytes."""
 
     seconds: float
     memory: float
 
 
 def estimate(plan: Plan, device: torch.device) -> Estimate:
-    """Time the gradient of one batch of real rows, after a first one as warm-up, and count the tensors."""
+    """Measure the time of the gradient of one batch after a warm-up, and add up the sizes of the tensors."""
     data, spec, config = plan.data, plan.spec, plan.config
     batch = plan.batch_plan.batch
     model = build_network(spec, learned_codes=not config.use_ema).to(device)

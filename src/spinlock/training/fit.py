@@ -1,4 +1,4 @@
-"""Training from a table to a finished run: plan -> start -> loop -> evaluate."""
+"""Training from a feature table to a finished run: plan, start, training loop, final metrics."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.plan import Plan, make_plan
-from spinlock.training.resume import furthest_checkpoint, resume_run, with_stored_limit
+from spinlock.training.resume import latest_checkpoint, resume_run, with_stored_limit
 from spinlock.training.run import Run, TrainingState
 from spinlock.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The outcome of :func:`fit`: the plan, and the run. A dry run has a run only if it would be resumed."""
+class FitResult:
+    """Result of :func:`fit`: the plan and the run. A dry run has no run, unless it would resume one."""
 
     plan: Plan
     run: Run | None
@@ -50,7 +50,7 @@ def fit(
     dry_run: bool = False,
     command_line: str = "spinlock.training.fit",
     group: ProcessGroup = SINGLE,
-) -> Fit:
+) -> FitResult:
     """Train a tokenizer, or resume the run that ``config.resume_from`` names.
 
     Nothing is written unless :class:`~spinlock.training.callbacks.SaveCheckpoints` is among the callbacks.
@@ -58,30 +58,30 @@ def fit(
     Parameters
     ----------
     config
-        The configuration.
+        Configuration of the run.
     table
-        The feature table. The default is the table that the configuration names.
+        Feature table. The default is the table that the configuration names.
     callbacks
-        Called in this order by every process.
+        Callbacks, which every process calls in this order.
     dry_run
-        Stop after the plan.
+        Whether to return after the plan.
     command_line
-        How the run was started, for its provenance.
+        Command line or function that started the run, for its provenance.
     group
-        The processes that train together; each of them calls this function.
+        Processes that train together. Each of them calls this function.
 
     Returns
     -------
-    Fit
+    FitResult
 
     Raises
     ------
     DataError
         The table cannot be trained on, or the device does not exist.
     CheckpointError
-        The run to resume cannot be read, or differs from the configuration or the table.
+        The checkpoint to resume from cannot be read, or does not match the configuration or the table.
     RunError
-        A loss is no longer finite, the memory of the device is exhausted, or another process ended.
+        A loss or weight is not finite, the memory of the device is exhausted, or another process has ended.
     """
     device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     run: Run | None = None
@@ -94,24 +94,28 @@ def fit(
     for callback in callbacks:
         callback.on_plan(plan)
     if dry_run:
-        return Fit(plan, run)
+        return FitResult(plan, run)
     run = start(plan, command_line=command_line, group=group) if run is None else run
     train(run, callbacks)
-    return Fit(plan, run)
+    return FitResult(plan, run)
 
 
 @default_precision()
 def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: ProcessGroup = SINGLE) -> Run:
-    """Build and initialize the network in the main process, and make the state of epoch 0.
+    """Create the state of epoch 0. The main process initializes the network for all processes.
 
     Parameters
     ----------
     plan
-        The plan of the run.
+        Plan of the run.
     command_line
-        How the run was started, for its provenance.
+        Command line or function that started the run, for its provenance.
     group
-        The processes that train together.
+        Processes that train together.
+
+    Returns
+    -------
+    Run
     """
     config, device = plan.config, plan.data.train.device
     model = build_network(plan.spec, learned_codes=not config.use_ema, seed=config.random_seed).to(device)
@@ -138,17 +142,17 @@ def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: Pro
 
 @default_precision()
 def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
-    """Train a run to its end and measure its final metrics, or train it until it is asked to stop.
+    """Train a run to its end and compute its final metrics, or train it until a callback stops it.
 
     Parameters
     ----------
     run
-        A run from :func:`start` or :func:`~spinlock.training.resume.resume_run`. Its attributes ``end_reason``,
-        ``stopped`` and ``metrics`` tell how it ended.
+        Run from :func:`start` or :func:`~spinlock.training.resume.resume_run`. The function sets its attributes
+        ``end_reason`` and ``metrics``.
     callbacks
-        Called in this order.
+        Callbacks, which are called in this order.
     """
-    with _notifying(run, callbacks):
+    with _started(run, callbacks):
         run.end_reason = Trainer(run, callbacks).train()
         trim_heap()
         if run.group.is_main and not run.stopped:
@@ -158,7 +162,8 @@ def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
 def _resume(
     path: Path, config: VQVAEConfig, table: FeatureTable | None, device: torch.device, group: ProcessGroup
 ) -> Run:
-    checkpoint, note = furthest_checkpoint(path)
+    """Resume the latest checkpoint of the run that ``path`` names."""
+    checkpoint, note = latest_checkpoint(path)
     if table is None:
         table = read_table(with_stored_limit(config, checkpoint), device, group)
     run = resume_run(checkpoint, table, config, device=device, group=group)
@@ -167,8 +172,8 @@ def _resume(
 
 
 @contextmanager
-def _notifying(run: Run, callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Call ``on_start`` of all callbacks, and ``on_end`` of those that were started, also after an error."""
+def _started(run: Run, callbacks: Sequence[Callback]) -> Iterator[None]:
+    """Call ``on_start`` of all callbacks and finally, also after an error, ``on_end`` of those that were started."""
     started: list[Callback] = []
     try:
         for callback in callbacks:

@@ -1,4 +1,4 @@
-"""The configuration and the table of a run that is started from Python."""
+"""Conversion of the arguments of the Python interface to a configuration and a feature table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def training_inputs(
     feature_names: Sequence[str] | None = None,
     groups: Sequence[Any] | NDArray[Any] | None = None,
 ) -> tuple[VQVAEConfig, FeatureTable]:
-    """Merge a configuration with keywords, and read the features.
+    """Merge a configuration with keywords, and create the feature table.
 
     Parameters
     ----------
@@ -31,12 +31,17 @@ def training_inputs(
     feature_names
         Column names [D] of an array.
     groups
-        Labels [N] of an array's operators; operators with the same label stay on one side of the split.
+        Labels [N] of the operators of an array. Operators with the same label are on the same side of the split.
+
+    Returns
+    -------
+    config : VQVAEConfig
+    table : FeatureTable
 
     Raises
     ------
     ConfigError
-        A key is unknown or a value out of range.
+        A key is unknown or a value is out of range.
     DataError
         The features cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a plan says about itself, one line each: adaptations to the table at hand, and the schedule of the run."""
+"""Messages about a plan, each one line: adaptations of the configuration to the table, and the schedule of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spinlock.training.schedule import RESET_FRACTION, resets_due
 
 
 def adaptation_messages(plan: Plan) -> list[str]:
-    """What differs from the configuration, or from the usual sizes, because of the table at hand."""
+    """Return messages about values that the table limits, and about targets that are not expected to be met."""
     data, config, batches, selection = plan.data, plan.config, plan.batch_plan, plan.selection
     rows, validation_rows = len(data.train), len(data.validation)
     messages = [*selection.notes]
@@ -33,20 +33,20 @@ def adaptation_messages(plan: Plan) -> list[str]:
             f"{batches.steps} equal batches"
         )
     if min(config.topo_samples, batches.batch) < config.topo_samples:
-        messages.append(f"topo_samples {batches.batch} instead of {config.topo_samples}: the batch has no more rows")
+        messages.append(f"topo_samples {batches.batch} instead of {config.topo_samples}: a batch has no more rows")
     cap = max_codebook_size(rows, validation_rows)
     if cap < MAX_CODEBOOK_SIZE and selection.automatic:
         messages.append(
-            f"codebooks of at most {cap} codes: {rows} training and {validation_rows} validation rows, "
-            f"{ROWS_PER_CODE} and {VALIDATION_ROWS_PER_CODE} for each code"
+            f"codebooks have at most {cap} codes: {rows} training rows with at least {ROWS_PER_CODE} per code, and "
+            f"{validation_rows} validation rows with at least {VALIDATION_ROWS_PER_CODE}"
         )
     if selection.expected_quality < config.target_quality:
         messages.append(unmet_quality(plan))
     if selection.expected_utilization < UTILIZATION:
-        codebooks = "codebooks that the quality needs" if selection.automatic else "given codebooks"
+        codes = "codes that the quality requires" if selection.automatic else "configured codes"
         messages.append(
-            f"utilization {selection.expected_utilization:.3f} expected: {validation_rows} validation rows are too few "
-            f"to show {UTILIZATION:g} of the {codebooks}"
+            f"expected utilization {selection.expected_utilization:.3f}: {validation_rows} validation rows are too few "
+            f"to use {UTILIZATION:g} of the {codes}"
         )
     if not selection.meets_target:
         messages.append(unmet_orthogonality(plan))
@@ -54,58 +54,58 @@ def adaptation_messages(plan: Plan) -> list[str]:
 
 
 def unmet_quality(plan: Plan) -> str:
-    """What keeps the expected quality of the selected sizes below its target, in bits per row."""
+    """Return a message about the reason why the expected quality is below its target, in bits per row."""
     config, selection, categories = plan.config, plan.selection, plan.spec.num_categories
     cap = max_codebook_size(len(plan.data.train), len(plan.data.validation))
-    assert plan.spectrum is not None, "a new plan knows the spectrum"
+    assert plan.spectrum is not None, "only the plan of a resumed run has no spectrum"
     required = gaussian_bits(plan.spectrum, min(MAX_TARGET_QUALITY, config.target_quality))
     capacity = LEVELS * categories * math.log2(cap)
     bits = plan.spec.bits_per_row
     message = (
-        f"quality {selection.expected_quality:.3f} expected, below target_quality {config.target_quality:g}, at "
-        f"{bits:.0f} bits; a Gaussian source of this covariance needs {required:.0f} bits"
+        f"expected quality {selection.expected_quality:.3f} is below target_quality {config.target_quality:g} at "
+        f"{bits:.0f} bits per row; a Gaussian source of the same covariance needs {required:.0f} bits"
     )
     if not selection.automatic:
-        return f"{message}; all sizes are given"
+        return f"{message}; all codebook sizes are configured"
     if config.max_bits is not None and bits > NEAR_LIMIT * config.max_bits:
-        return f"{message}, max_bits allows {config.max_bits:g}"
+        return f"{message}; max_bits allows {config.max_bits:g}"
     if capacity <= required:
         return (
-            f"{message}, {categories} categories x {LEVELS} codebooks x log2 {cap} hold {capacity:.0f}: more rows, or "
-            "more categories (a higher orthogonality_target), allow more"
+            f"{message}; {categories} categories x {LEVELS} codebooks x log2 {cap} are at most {capacity:.0f} bits: "
+            "more rows, or more categories (a higher orthogonality_target), allow more"
         )
     return (
-        f"{message}, {categories} categories hold up to {capacity:.0f}; no trial was better, because larger codebooks "
-        f"would memorize the {len(plan.data.train)} training rows. More rows{plan.assignment.improvement_hint} would "
-        "help"
+        f"{message}; {categories} categories allow up to {capacity:.0f} bits, but no trial was better, because larger "
+        f"codebooks overfit the {len(plan.data.train)} training rows. More rows{plan.assignment.improvement_hint} "
+        "would help"
     )
 
 
 def unmet_orthogonality(plan: Plan) -> str:
-    """Why the categories miss the orthogonality target."""
+    """Return a message about the reason why the categories miss the orthogonality target."""
     selection, chosen = plan.selection, plan.selection.chosen
     if chosen.num_categories < 2:
         return "one category only: the columns are too few or too similar for a second one"
     if chosen.distance == ALL_FIXED:
         return (
-            f"largest centroid cosine {chosen.cosine:.3f} of the given categories is not below orthogonality_target "
-            f"{selection.target:g}"
+            f"the largest centroid cosine of the categories in the mapping file is {chosen.cosine:.3f}, not below "
+            f"orthogonality_target {selection.target:g}"
         )
     if chosen.adjustable_cosine < selection.target:
         return (
-            f"two given categories have a centroid cosine of {chosen.cosine:.3f}, not below orthogonality_target "
-            f"{selection.target:g}; the discovered ones are below it"
+            f"two categories in the mapping file have a centroid cosine of {chosen.cosine:.3f}, not below "
+            f"orthogonality_target {selection.target:g}; the other pairs are below it"
         )
     return (
-        f"largest centroid cosine {chosen.cosine:.3f} is not below orthogonality_target {selection.target:g}: no "
-        "partition that was tried is"
+        f"no partition was found below orthogonality_target {selection.target:g}: the largest centroid cosine is "
+        f"{chosen.cosine:.3f}"
     )
 
 
 def schedule_messages(plan: Plan) -> list[str]:
-    """What will happen during training, and what never will."""
+    """Return messages about the number of steps, validations and dead-code resets, and about early stopping."""
     config, total = plan.config, plan.total_steps
-    validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # epoch 0, and the last epoch in any case
+    validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # including epoch 0 and the last epoch
     messages = [
         f"{config.epochs} epochs of {plan.batch_plan.steps} steps: {total} optimizer steps",
         f"validation every {config.val_every_n_epochs} epochs: {validations} times",
@@ -123,6 +123,7 @@ def schedule_messages(plan: Plan) -> list[str]:
 
 
 def _reset_message(interval: int, total: int) -> str:
+    """Return a message about the dead-code resets of ``total`` steps."""
     last = int(RESET_FRACTION * total)
     count = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
     if count:
@@ -136,7 +137,7 @@ def _reset_message(interval: int, total: int) -> str:
 
 
 def _streaming_message(plan: Plan) -> str:
-    """How a table that stays in its file is used."""
+    """Return a message about the rows of a streamed table that are in memory, and those that epochs use."""
     data = plan.data
     epochs = (
         f"each epoch reads all {len(data.split.train)} training rows"
@@ -144,6 +145,6 @@ def _streaming_message(plan: Plan) -> str:
         else "joint codes are fitted and trained on these rows"
     )
     return (
-        f"the table stays in its file (max_table_mb): {len(data.train)} training and {len(data.validation)} validation "
-        f"rows are held for fitting and metrics; {epochs}"
+        f"the table is streamed from its file (max_table_mb): {len(data.train)} training and {len(data.validation)} "
+        f"validation rows are in memory for fitting and metrics; {epochs}"
     )

@@ -1,4 +1,4 @@
-"""The optimizer of a run, and the learning rate of each part of the network."""
+"""Optimizer of a run, and the learning-rate factor of each part of the network."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ ENCODER_SCALE = 0.02
 LINEAR_SCALE = 0.1
 HIDDEN_SCALE = 3.0
 CATEGORY_DECODER_SCALE = 1.0
-"""Factors of the learning rate after closed-form initialization: encoders and projections, the linear part of the
-decoder, its hidden layer, and the category decoders."""
+"""Factors of the learning rate after closed-form initialization: of encoders and quantizers, of the linear part of the
+decoder, of its hidden layer, and of the category decoders."""
 
 
 class Adam:
-    """m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - lr m^ / (sqrt(v^) + eps) (Kingma and Ba, 2015), fused.
+    """Adam (Kingma and Ba, 2015): m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - lr m^ / (sqrt(v^) + eps).
 
-    This calls the function behind ``torch.optim.Adam`` and keeps the state of that class. The class itself imports
-    torch's compiler, which takes three to seven seconds of every run.
+    The class calls the fused function of ``torch.optim.Adam`` and has the same state. ``torch.optim.Adam`` itself
+    imports torch's compiler, which takes three to seven seconds.
 
     Parameters
     ----------
     param_groups
-        Dictionaries with ``params`` and ``lr``; ``lr`` may be changed between steps.
+        Dictionaries with ``params`` and ``lr``. ``lr`` may be changed between steps.
     """
 
     def __init__(self, param_groups: list[dict[str, Any]]) -> None:
@@ -70,7 +70,7 @@ class Adam:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """The state in the form of ``torch.optim.Adam``: moments and steps by parameter number, and the groups."""
+        """Return the state in the format of ``torch.optim.Adam``: moments and steps by parameter number, and groups."""
         number = {parameter: index for index, parameter in enumerate(self._parameters())}
         groups = [{**group, "params": [number[each] for each in group["params"]]} for group in self.param_groups]
         return {
@@ -79,7 +79,7 @@ class Adam:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Load moments, steps and learning rates of the same parameters.
+        """Load moments, steps and learning rates.
 
         Raises
         ------
@@ -106,22 +106,26 @@ class Adam:
 
 
 def _initial_state(parameter: Tensor) -> dict[str, Tensor]:
-    """The state of a parameter before its first update."""
+    """Return the state of a parameter before its first update."""
     step = torch.zeros((), device=parameter.device)
     return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
 
 
 def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: bool) -> Adam:
-    """Adam over all parameters that are trained.
+    """Create the optimizer of all parameters that are trained.
 
     Parameters
     ----------
     model
-        The network.
+        Network to train.
     learning_rate
-        The maximum of the schedule.
+        Maximum learning rate of the schedule.
     scaled
-        Whether each part of the network has its own factor of the learning rate, as after closed-form initialization.
+        Whether to use the factors of :func:`learning_rate_scale`, as after closed-form initialization.
+
+    Returns
+    -------
+    Adam
     """
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -133,12 +137,12 @@ def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: boo
 
 
 def learning_rate_scale(name: str) -> float:
-    """The factor of the learning rate of a parameter after closed-form initialization.
+    """Return the factor of the learning rate of a parameter after closed-form initialization.
 
-    Codebooks follow the encoders with a memory of 1 / (1 - decay) steps. Encoders that change faster lose what the
-    initialization found, and what the hidden layer of the decoder learns on tokens that change is lost too. So encoders
-    and projections take small steps, and the hidden layer behind the codes, which starts at zero, takes large ones.
-    Category decoders only measure; slower than the encoders, they would measure encoders of the past.
+    The moving averages of the codebooks follow the encoders with a delay of about 1 / (1 - decay) steps. If encoders
+    change faster, the quality of the initialization is lost, and the tokens change faster than the hidden layer of the
+    decoder learns. Encoders and quantizers therefore have a small learning rate. The hidden layer, whose output weights
+    start at zero, has a large one. Category decoders need the full rate to follow the encoders.
     """
     if ".category_decoders." in name:
         return CATEGORY_DECODER_SCALE

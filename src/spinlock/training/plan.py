@@ -1,7 +1,7 @@
-"""The plan of a run: everything that is decided before the first epoch.
+"""The plan of a run: all decisions before the first epoch.
 
-A table is cleaned and split, categories and codebook sizes are selected, and the network is specified. ``--dry-run``
-stops here, and training goes on from here.
+The table is split and cleaned, categories and codebook sizes are selected, and the network is specified. ``--dry-run``
+prints the plan; training starts from it.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from spinlock.training.compilation import plan_compilation
 from spinlock.training.schedule import BatchPlan
 
 MIN_HIDDEN_DIM, MAX_HIDDEN_DIM = 16, 128
-"""Limits of the hidden width that is chosen automatically."""
+"""Limits of the hidden width that is selected automatically."""
 
 ROWS_PER_HIDDEN_UNIT = 16
-"""Training rows for each hidden unit: few rows support only a narrow hidden layer."""
+"""Number of training rows per hidden unit, to limit overfitting."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What does not change during a run.
+    """Everything that does not change during a run.
 
     Attributes
     ----------
     config
-        The resolved configuration: every automatic value is filled in. It gives the same run again.
+        Configuration with all automatic values resolved; it reproduces the run.
     requested
-        The keys as they were given, with automatic values left open.
+        Configuration as it was requested, in which automatic values are null.
     data
-        The cleaned and split table.
+        Table that is split and cleaned.
     spec
         Categories and sizes of the network.
     selection
-        How categories and codebook sizes were selected, and what is expected of them.
+        Scores on which the selection of categories and codebook sizes is based.
     compile_plan
-        Whether the training step is compiled, and why.
+        Decision whether the training step is compiled, with its reason.
     spectrum
         Eigenvalues [D] of the correlation matrix of the columns; None for a resumed run.
     """
@@ -70,12 +70,12 @@ class Plan:
 
     @property
     def assignment(self) -> Assignment:
-        """Local or joint assignment of tokens."""
+        """Operations of local or joint assignment."""
         return assignment_of(self.spec.assignment)
 
     @property
     def streams_batches(self) -> bool:
-        """Whether the epochs read all training rows from the file of the table."""
+        """Whether epochs stream all training rows from the file of the table."""
         return self.data.streamed and self.assignment.streams_table
 
     @cached_property
@@ -86,38 +86,42 @@ class Plan:
 
     @property
     def total_steps(self) -> int:
-        """Optimizer steps of all epochs."""
+        """Number of optimizer steps of all epochs."""
         return self.config.epochs * self.batch_plan.steps
 
     def fit_rows(self) -> FitRows:
-        """The training rows that the network is initialized with."""
+        """Return the training rows on which the network is initialized."""
         return sample_fit_rows(self.data, self.config.fit_rows, self.config.random_seed)
 
 
 def make_plan(
     table: FeatureTable, config: VQVAEConfig, *, device: torch.device | str = "cpu", group: ProcessGroup = SINGLE
 ) -> Plan:
-    """Clean and split a table, select categories and codebook sizes, and specify the network.
+    """Split and clean a table, select categories and codebook sizes, and specify the network.
 
-    The main process decides for all processes of the group.
+    The main process makes the selection for all processes.
 
     Parameters
     ----------
     table
-        The feature table.
+        Feature table.
     config
-        The configuration; what is null there is chosen here.
+        Configuration. Values that are null are selected automatically.
     device
         Device of the training data.
     group
-        The processes that train together.
+        Processes that train together.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
     DataError
-        Too few rows or usable columns, or a mapping file or factors that do not fit the table.
+        There are too few rows or usable columns, or a mapping file or factors do not match the table.
     RunError
-        A batch has too few rows for each process.
+        A batch has too few rows per process.
     """
     device = torch.device(device)
     with located(table.path):
@@ -147,7 +151,7 @@ def make_plan(
 
 
 def feature_correlation(data: TrainingData, fit_rows: FitRows) -> NDArray[np.float64]:
-    """Correlation matrix [D, D] of the kept columns, z-scored and clipped."""
+    """Return the correlation matrix [D, D] of the kept columns, after imputing and clipping."""
     return correlation_matrix(data.cleaner.to_z_scores(fit_rows.rows.cpu().numpy()).astype(np.float64))
 
 
@@ -165,7 +169,7 @@ def select_categories(
     Parameters
     ----------
     data, fit_rows
-        The training data, and the rows of it that are fitted on.
+        Training data, and the training rows on which codes are fitted.
     correlation
         Correlation matrix [D, D] of :func:`feature_correlation`.
     categories, model
@@ -173,10 +177,14 @@ def select_categories(
     seed
         Seed of the hold-out and of the trials.
 
+    Returns
+    -------
+    Selection
+
     Raises
     ------
     DataError
-        A mapping file or factors do not fit the table.
+        A mapping file or factors do not match the table.
     """
     proposal = propose(categories, correlation, data.cleaner.kept.tolist(), data.table.names)
     holdout = split_holdout(fit_rows.units, seed)
@@ -185,11 +193,12 @@ def select_categories(
 
 
 def automatic_hidden_dim(rows: int) -> int:
-    """n / 16 rounded to a multiple of 8, between 16 and 128, for n training rows."""
+    """Return the hidden width for n training rows: n / 16, rounded to a multiple of 8, between 16 and 128."""
     return min(MAX_HIDDEN_DIM, max(MIN_HIDDEN_DIM, 8 * round(rows / ROWS_PER_HIDDEN_UNIT / 8)))
 
 
 def _specify(settings: ModelSettings, selection: Selection, *, rows: int) -> ModelSpec:
+    """Create the specification of the network for ``rows`` training rows."""
     hidden = settings.hidden_dim or automatic_hidden_dim(rows)
     return ModelSpec(
         category_names=selection.category_names,
@@ -204,7 +213,7 @@ def _specify(settings: ModelSettings, selection: Selection, *, rows: int) -> Mod
 
 
 def _resolve(config: VQVAEConfig, spec: ModelSpec, comparison_rate: float, *, max_table_mb: float) -> VQVAEConfig:
-    """The configuration with everything filled in that was chosen automatically."""
+    """Return the configuration with all automatic values replaced by the selected ones."""
     factors = {
         name: [{"latent_dim": dim, "num_codes": codes} for dim, codes in zip(dims, sizes, strict=True)]
         for name, dims, sizes in zip(spec.category_names, spec.latent_dims, spec.num_codes, strict=True)

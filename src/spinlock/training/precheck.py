@@ -1,4 +1,4 @@
-"""Faults of the inputs of a run that can be found without torch, whose import takes seconds."""
+"""Checks of the inputs of a run that do not need torch, whose import takes seconds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from spinlock.preprocessing.split import split_rows
 
 
 def check_inputs(settings: DataSettings, mapping_file: Path | None = None) -> None:
-    """Check the head of the dataset, the split and the mapping file.
+    """Check the metadata of the dataset, the split and the mapping file.
+
+    Parameters
+    ----------
+    settings
+        Settings of the dataset and of the split.
+    mapping_file
+        Category mapping file, or None.
 
     Raises
     ------
     DataError
-        The dataset has no such table or label, it cannot be split, or the mapping file does not fit its columns.
+        The dataset does not contain the table or label, it cannot be split, or the mapping file does not match it.
     """
     family, feature_type = settings.feature_family, settings.feature_type
     with (

@@ -1,4 +1,4 @@
-"""Resuming a run: which checkpoint got furthest, what may change, and the state to go on from."""
+"""Resuming of a run: selection of the checkpoint, check of dataset and configuration, and restoring of the state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHANGEABLE = frozenset(VQVAEConfig.model_fields) - identity_keys(VQVAEConfig)
 """Keys that a resumed run may change. The dataset is compared by content, not by path."""
 
 UNREPORTED = frozenset({"input_path", "output_dir", "resume_from", "checkpoint_dir", "verbose", "use_torch_compile"})
-"""Changeable keys whose change is not reported: paths, and keys that have their own message."""
+"""Changeable keys whose changes are not reported, because they are paths or have their own message."""
 
 
 def resume_run(
@@ -40,25 +40,25 @@ def resume_run(
     device: torch.device | str = "cpu",
     group: ProcessGroup = SINGLE,
 ) -> Run:
-    """The run of a checkpoint, at the step at which it was saved.
+    """Return the run of a checkpoint, restored at the step at which it was saved.
 
     Parameters
     ----------
     checkpoint
-        A checkpoint of the run.
+        Checkpoint of the run.
     table
-        The table that the run was started with.
+        Feature table with which the run was started.
     config
-        The configuration; keys that do not identify the result may differ from the run's.
+        Configuration. Only the keys :data:`CHANGEABLE` may differ from those of the checkpoint.
     device
         Device of the resumed run.
     group
-        The processes that train together; their number may differ from the run's.
+        Processes that train together. Their number may have changed.
 
     Raises
     ------
     CheckpointError
-        Another dataset, or a configuration or mapping file that differs where it may not.
+        The dataset, the categories of the mapping file, or a key that may not change has changed.
     """
     device = torch.device(device)
     _check_dataset(checkpoint, table)
@@ -86,39 +86,39 @@ def resume_run(
         ),
     )
     state = _restore_state(checkpoint, plan, device)
-    if state.progress.planned_steps == 0:  # the run had no epoch so far: the schedule starts here
+    if state.progress.planned_steps == 0:  # the run had no epochs, so its schedule starts now
         state.progress.planned_steps = plan.total_steps
-    if state.progress.extent == 0:  # the table was held in memory so far
+    if state.progress.extent == 0:  # the table was in memory
         state.progress.extent = group.broadcast_object(extent_rows(data))
     notes = (_position_note(checkpoint, config.epochs), *_environment_notes(checkpoint, device))
     return Run(plan, state, checkpoint.provenance, group, changes=changes, notes=notes)
 
 
-def furthest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
-    """The checkpoint to resume from, and a note if it is not the one that was named.
+def latest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
+    """Read the checkpoint from which a run is resumed.
 
     Parameters
     ----------
     path
-        ``best_model.pt``, ``last.pt`` or a directory that holds one of them.
+        ``best_model.pt``, ``last.pt`` or a directory that contains one of them.
 
     Returns
     -------
-    checkpoint
-        The named checkpoint, or the other one of the same run if that one got further.
-    note
-        One line, or an empty string.
+    checkpoint : Checkpoint
+        The checkpoint at ``path``, or the other one of the same run if that is later.
+    note : str
+        Message that the other checkpoint is used, or an empty string.
 
     Raises
     ------
     CheckpointError
-        A directory without a checkpoint, or a checkpoint that cannot be read.
+        The directory contains no checkpoint, or the checkpoint cannot be read.
     """
     if path.is_dir():
         present = [path / name for name in (LAST, BEST) if (path / name).exists()]
         if not present:
             raise CheckpointError(
-                "holds neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint"
+                "contains neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint"
             )
         path = present[0]
     checkpoint = load_checkpoint(path)
@@ -129,18 +129,18 @@ def furthest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
     same_run = later.identity == checkpoint.identity
     if not same_run or later.state.progress.step <= checkpoint.state.progress.step:
         return checkpoint, ""
-    return later, f"{other} of the same run got further than {path}: going on from there"
+    return later, f"{other} of the same run is later than {path} and is used instead"
 
 
 def with_stored_limit(settings: DataSettings, checkpoint: Checkpoint) -> DataSettings:
-    """The settings with the memory limit of the table that was chosen when the run began."""
+    """Return the settings with the memory limit of the table with which the run was started."""
     if settings.max_table_mb is not None:
         return settings
     return settings.model_copy(update={"max_table_mb": checkpoint.config.max_table_mb})
 
 
 def config_changes(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
-    """{key: (old, new)} where a configuration is neither the requested nor the resolved one of a checkpoint."""
+    """Return {key: (old, new)} of all values that differ from both the requested and the resolved configuration."""
     requested, resolved = checkpoint.requested, checkpoint.config.model_dump(mode="json")
     return {
         key: (requested.get(key), value)
@@ -150,6 +150,7 @@ def config_changes(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tup
 
 
 def _check_dataset(checkpoint: Checkpoint, table: FeatureTable) -> None:
+    """Raise a :class:`CheckpointError` if the run was started with another dataset."""
     if checkpoint.dataset != DatasetIdentity.of(table):
         raise CheckpointError(
             f"was trained on another dataset than {table.path}",
@@ -159,7 +160,7 @@ def _check_dataset(checkpoint: Checkpoint, table: FeatureTable) -> None:
 
 
 def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tuple[Any, Any]]:
-    """The reported changes from the run's configuration; a change of a key that identifies the result is an error."""
+    """Return the changes of the configuration to report. A change of a key that may not change is an error."""
     changes = config_changes(checkpoint, config)
     refused = {key: change for key, change in changes.items() if key not in CHANGEABLE}
     if refused:
@@ -173,7 +174,7 @@ def _check_config(checkpoint: Checkpoint, config: VQVAEConfig) -> dict[str, tupl
 
 
 def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | None) -> None:
-    """Refuse a mapping file whose content no longer gives the categories of the run; its path alone does not tell."""
+    """Raise a :class:`CheckpointError` if the content of the mapping file does not match the categories of the run."""
     if path is None:
         return
     groups = checkpoint.category_columns
@@ -189,6 +190,7 @@ def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | Non
 
 
 def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device) -> TrainingState:
+    """Restore the state of training, and the global random state of torch."""
     config, saved = plan.config, checkpoint.state
     model = build_network(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved.weights, checkpoint.path)
@@ -197,7 +199,7 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device) -> 
     try:
         optimizer.load_state_dict(saved.optimizer)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        what = "optimizer_state_dict does not fit its own weights"
+        what = "optimizer_state_dict does not match the weights"
         raise CheckpointError(what, where=str(checkpoint.path)) from error
     torch.set_rng_state(saved.random_state)
     best = {name: tensor.to(device) for name, tensor in checkpoint.weights.items()}
@@ -205,7 +207,7 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device) -> 
 
 
 def _counterpart(checkpoint: Checkpoint) -> Path:
-    """The last.pt that belongs to a best_model.pt, or the reverse; a killed process may leave either one ahead."""
+    """Return the path of last.pt for a best_model.pt, and the reverse. After a killed process either may be later."""
     path, config = checkpoint.path, checkpoint.config
     if path.name == LAST:
         return (config.output_dir if config.checkpoint_dir else path.parent) / BEST
@@ -223,4 +225,4 @@ def _environment_notes(checkpoint: Checkpoint, device: torch.device) -> tuple[st
     differing = [key for key in current if stored.get(key) != current[key]]
     if not differing:
         return ()
-    return (f"note: {', '.join(differing)} differ from the saved run's; results may differ in the last digits",)
+    return (f"note: {', '.join(differing)} changed since the run was saved; results may differ by rounding errors",)

@@ -1,4 +1,4 @@
-"""A run: its plan, its state, and the files it writes."""
+"""A run: its plan, its state, and the writing of its files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spinlock.training.plan import Plan
 
 @dataclass
 class TrainingState:
-    """What training changes."""
+    """Everything that training changes."""
 
     model: CategoricalVQVAE
     optimizer: Adam
@@ -45,23 +45,23 @@ class Run:
     Attributes
     ----------
     plan
-        What does not change: configuration, data, network specification, selection.
+        Everything that does not change: configuration, data, network specification and selection.
     state
-        What training changes.
+        Everything that training changes.
     provenance
         How the run was started.
     group
-        The processes that train together.
+        Processes that train together.
     metrics
-        The final metrics; empty until the run is finished.
+        Final metrics; empty until the run is finished.
     changes
-        {key: (old, new)} of the configuration of a resumed run.
+        For a resumed run, the changed keys of the configuration: {key: (old, new)}.
     notes
-        What a resumed run reports before it goes on.
+        Messages about the resuming of the run.
     stop_reason
-        Why the run was asked to stop, or None.
+        Reason of the first call of :meth:`stop`, or None.
     end_reason
-        Why the run ended before the configured number of epochs, or None.
+        Reason why the run ended before the configured number of epochs, or None.
     """
 
     plan: Plan
@@ -75,33 +75,27 @@ class Run:
     end_reason: str | None = None
 
     def stop(self, reason: str) -> None:
-        """Ask the run to stop after the current step, with its state saved; the first reason is kept."""
+        """Request the run to save its state and stop after the current step; only the first reason is stored."""
         self.stop_reason = self.stop_reason or reason
 
     @property
     def stopped(self) -> bool:
-        """Whether the run ended because it was asked to stop; it can be resumed."""
+        """Whether the run ended because of :meth:`stop`, so that it can be resumed."""
         return self.end_reason is not None and self.end_reason == self.stop_reason
 
     @property
     def directory(self) -> RunDirectory:
-        """Where the run writes."""
+        """Directory of the files of the run."""
         return RunDirectory(self.plan.config.output_dir, self.plan.config.checkpoint_dir)
 
     def best_model(self) -> CategoricalVQVAE:
-        """The best model so far, in evaluation mode."""
+        """Return the network with the best weights so far, in evaluation mode."""
         model = build_network(self.plan.spec, learned_codes=not self.plan.config.use_ema)
         model.load_state_dict(self.state.best_weights)
         return model.to(self.plan.data.train.device).eval()
 
     def checkpoint(self) -> Checkpoint:
-        """The record of the run as it is now.
-
-        Raises
-        ------
-        AssertionError
-            Epoch 0 is not validated yet.
-        """
+        """Return a checkpoint of the current state; epoch 0 has to be validated before."""
         plan, state, progress = self.plan, self.state, self.state.progress
         assert state.best_validation is not None, "epoch 0 is validated before anything is saved"
         best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
@@ -131,11 +125,11 @@ class Run:
         )
 
     def save(self, *, is_best: bool) -> None:
-        """Write last.pt and the history, and before them best_model.pt if the state is the best so far.
+        """Write best_model.pt if the state is the best so far, then last.pt and the history.
 
-        In this order a kill between two files leaves a pair of checkpoints from which the run ends the same. The first
-        save of a run writes last.pt first: where the run replaces another one, a kill in between must not leave the
-        last.pt of the other run to resume from.
+        With this order, the run can be resumed with the same result if the process is killed between two files. The
+        first save of a run writes last.pt first. Otherwise, if the run replaces another one, a killed process could
+        leave the last.pt of the other run.
         """
         content = to_bytes(self.checkpoint())
         best, last = {self.directory.best: content} if is_best else {}, {self.directory.last: content}
@@ -148,10 +142,10 @@ class Run:
         files = {self.directory.best: to_bytes(best), self.directory.last: to_bytes(self.checkpoint())}
         write_files(files | self._side_files())
 
-    def claim_directory(self) -> None:
-        """Remove the leftovers of a killed process; a resumed run also restores its best model if it is not there.
+    def prepare_directory(self) -> None:
+        """Remove temporary files of a killed process, and write best_model.pt of a resumed run if it is missing.
 
-        It is not there if the run goes on in another directory, or if the process was killed between two files.
+        It is missing if the run is resumed in another directory, or if the process was killed between two files.
         """
         self.directory.remove_leftovers()
         if self.state.progress.best_epoch >= 0 and not self._is_best_of_this_run(self.directory.best):
@@ -168,7 +162,7 @@ class Run:
         return same_epoch and stored.identity == self.checkpoint().identity
 
     def _side_files(self) -> dict[Path, bytes]:
-        """History, normalization statistics and resolved configuration."""
+        """Return the content of the history, the normalization statistics and the resolved configuration."""
         output, history = self.plan.config.output_dir, self.state.history
         return self._constant_files | {
             output / HISTORY: history.to_json(),

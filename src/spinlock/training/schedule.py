@@ -1,7 +1,7 @@
-"""What a step of a run depends on: its batch, its learning rate and its random draws, all functions of its number.
+"""Batch, learning rate and random draws of a step, as functions of the number of the step.
 
-The draws of a step come from a generator that is seeded with (seed, step), the order of an epoch from one that is
-seeded with (seed, epoch). So a resumed run continues exactly where it stopped.
+The generator of the draws is seeded with (seed, step), and that of the order of rows with (seed, epoch). A resumed run
+therefore gives the same result as a run without interruption.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from spinlock.runtime.device import to_device
 from spinlock.training.losses.objective import PROJECTION_DIM
 
 WARM_UP_FRACTION = 0.02
-"""Fraction of the steps in which the learning rate rises from zero."""
+"""Fraction of the steps in which the learning rate increases from zero."""
 
 FINAL_LEARNING_RATE_FRACTION = 0.05
-"""The learning rate ends at this fraction of its maximum."""
+"""Final learning rate as a fraction of its maximum."""
 
 QUANTIZER_DROPOUT_FRACTION = 0.1
-"""Fraction of the rows of a batch that the decoder sees with the first level only, and with the first two only."""
+"""Fraction of the rows of a batch that are decoded from one level, and equal fraction decoded from two levels."""
 
 CATEGORY_DECODER_FRACTION = 0.25
-"""Fraction of the rows of a batch that the category decoders see. All rows would cost a tenth of a step."""
+"""Fraction of the rows of a batch that the category decoders predict. All rows would take a tenth of a step."""
 
 RESET_FRACTION = 0.8
-"""Dead codes are reset in this first fraction of the planned steps only, so that the last codes converge."""
+"""Dead codes are reset only in this fraction of the steps at the start, so that all codes converge afterward."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """An epoch of ``steps`` batches of exactly ``batch`` rows each, the fewest of at most the configured size.
+    """Division of an epoch into the smallest number of equal batches of at most the configured size.
 
-    All batches have one shape, so that nothing is compiled twice. The last batch is filled up with the first rows of
-    the order. ``rows`` is the number of training rows of an epoch.
+    ``rows`` is the number of training rows of an epoch, ``steps`` the number of batches, and ``batch`` the number of
+    rows of each batch. All batches have the same shape, so that the step is compiled once. The last batch is filled up
+    with the first rows of the epoch.
     """
 
     rows: int
@@ -47,22 +48,22 @@ class BatchPlan:
 
     @classmethod
     def of(cls, rows: int, batch_size: int) -> BatchPlan:
-        """The plan for a number of training rows and a configured batch size."""
+        """Create the plan for a number of training rows and a configured batch size."""
         steps = math.ceil(rows / batch_size)
         return cls(rows, steps, math.ceil(rows / steps))
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """Row numbers [steps, batch] of an epoch."""
+        """Return the row indices [steps, batch] of an epoch."""
         order = np.random.default_rng([seed, 3, epoch]).permutation(self.rows)
         return torch.from_numpy(np.resize(order, (self.steps, self.batch)))
 
 
 @dataclass(frozen=True)
 class StepDraws:
-    """The random draws of one step.
+    """Random draws of one step.
 
-    ``projection`` [C, E, 16] is Gaussian, ``augmentation`` [B] is uniform in [0, 1). ``reset_noise`` [L, C, B], uniform
-    too, exists only in steps after which dead codes are reset.
+    ``projection`` [C, E, 16] is Gaussian, and ``augmentation`` [B] is uniform in [0, 1). ``reset_noise`` [L, C, B] is
+    uniform too; it is None unless dead codes are reset after the step.
     """
 
     projection: Tensor
@@ -73,20 +74,24 @@ class StepDraws:
 def step_draws(
     spec: ModelSpec, rows: int, *, seed: int, step: int, device: torch.device, resets: bool = False
 ) -> StepDraws:
-    """Draw for one optimizer step from (seed, step) alone; the host does not wait for the device.
+    """Return the random draws of one step, without synchronization with the device.
 
     Parameters
     ----------
     spec
-        The network.
+        Specification of the network.
     rows
-        Rows B of the batch.
+        Number of rows B of the global batch.
     seed, step
-        What the draws depend on.
+        Seed of the run and number of the step, on which alone the values depend.
     device
-        Where the draws are needed.
+        Device of the draws.
     resets
         Whether dead codes are reset after the step.
+
+    Returns
+    -------
+    StepDraws
     """
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
@@ -98,7 +103,10 @@ def step_draws(
 
 
 def learning_rate(step: int, total: int, maximum: float) -> float:
-    """Linear warm-up, then half a cosine down to a twentieth; steps beyond ``total`` keep the last value."""
+    """Return the learning rate of a step: linear warm-up, then cosine decay to a twentieth of the maximum.
+
+    Steps from ``total`` on have the final value.
+    """
     step = min(step, max(0, total - 1))
     warm_up = max(1, round(WARM_UP_FRACTION * total))
     if step < warm_up:
@@ -109,5 +117,5 @@ def learning_rate(step: int, total: int, maximum: float) -> float:
 
 
 def resets_due(step: int, planned_steps: int, interval: int) -> bool:
-    """Whether dead codes are reset after an optimizer step, counted from 1; an interval of 0 means never."""
+    """Return whether dead codes are reset after step number ``step``, counted from 1; an interval of 0 means never."""
     return interval > 0 and step % interval == 0 and step <= RESET_FRACTION * planned_steps

@@ -1,9 +1,11 @@
-"""One optimizer step for local and for joint assignment: the losses of a batch, and what follows the gradient step.
+"""Losses of a training step, and the updates after the gradient step, for local and for joint assignment.
 
-Local: the whole network is trained by the objective. After the gradient step the codebooks follow their moving average,
-and dead codes are reset. Joint: tokens and code vectors stay as they were fitted, and the refinement of their sums is
-trained to reconstruct; a part of the rows is seen with the coarse levels only. With several processes each holds its
-shard of the batch, and losses and codebooks are those of the whole batch.
+Local assignment trains the whole network. After the gradient step, the moving averages of the codebooks are updated and
+dead codes are reset. Joint assignment trains only the refinement of the sums of code vectors, with fixed tokens and
+vectors. In both cases a fraction of the rows is decoded from the coarse levels only (quantizer dropout). With several
+processes, each process has its shard of the batch, and losses and codebooks are those of the global batch.
+
+Letters: ``b`` rows of a process's shard, ``D`` columns.
 """
 
 from __future__ import annotations
@@ -27,30 +29,30 @@ from spinlock.training.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROP
 
 
 class TrainingStep(Protocol):
-    """One optimizer step without the gradient step itself."""
+    """Interface of a training step without its gradient step."""
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
-        """The losses of the whole batch, of which this process holds ``batch``."""
+        """Return the losses of the global batch. ``batch`` is the shard of this process."""
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """What follows the gradient step; returns the number of codes that were reset, a scalar tensor."""
+        """Update the codebooks after the gradient step. Return the number of codes that were reset, a scalar tensor."""
 
 
 class LocalStep:
-    """Quantize with the current codes, compute the objective, then move codes and reset dead ones.
+    """Training step of local assignment, which trains the whole network.
 
     Parameters
     ----------
     model
-        The network.
+        Network to train.
     batches
-        Where the rows come from.
+        Batches of the run.
     losses, codebooks
         Loss weights and codebook settings.
     compiled
         Whether the forward pass is compiled.
     group
-        The processes that share each batch.
+        Processes that share each batch.
     """
 
     def __init__(
@@ -72,13 +74,13 @@ class LocalStep:
         self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
-        """The objective of the network."""
+        """Return all losses of the network."""
         terms: LossTerms
         terms, self.levels = self.forward(self.batches.rows(batch, draws), draws)
         return terms
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """Update the moving averages, then reset dead codes if the step has noise for it."""
+        """Update the moving averages, then reset dead codes if ``draws`` contains ``reset_noise``."""
         settings, noise = self.codebooks, draws.reset_noise
         num_reset = torch.zeros((), dtype=torch.int64, device=draws.augmentation.device)
         assigned = [result.code_statistics() for result in self.levels]
@@ -100,7 +102,7 @@ class LocalStep:
         return num_reset
 
     def _gathered(self, result: LevelResult, global_batch: int) -> LevelResult:
-        """The latents and one-hot assignments of the whole batch."""
+        """Return a result with the latents and one-hot assignments of the global batch."""
         shards = (result.latents, result.one_hot)
         latents, one_hot = (self.group.all_gather(shard.detach(), global_batch, dim=1) for shard in shards)
         return replace(result, latents=latents, one_hot=one_hot)
@@ -128,20 +130,20 @@ class LocalStep:
 
 
 class JointStep:
-    """Train the refinement x^ = y + W2 gelu(y W1 + b1) of sums y of code vectors, on tokens that stay fixed.
+    """Training step of joint assignment, which trains the refinement x^ = y + gelu(y W1 + b1) W2 with fixed tokens.
 
     Parameters
     ----------
     model
-        The network, whose joint codes are fitted.
+        Network with fitted joint codes.
     batches
-        Rows in memory.
+        Batches of rows in memory.
     losses
-        Only ``reconstruction_weight`` is used.
+        Loss weights, of which only ``reconstruction_weight`` is used.
     codebooks, compiled
-        Not used: no codebook moves, and the step is small.
+        Not used: codebooks do not change, and the step is small.
     group
-        The processes that share each batch.
+        Processes that share each batch.
     """
 
     def __init__(
@@ -165,12 +167,12 @@ class JointStep:
         self.tokens = tokens.view(*batches.augmented.shape[:2], *tokens.shape[1:])
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
-        """The reconstruction error; the other losses belong to the network, which does not change."""
+        """Return the reconstruction loss. All other losses are zero, since their parameters are not trained."""
         global_batch = len(draws.augmentation)
         rows = self.batches.rows(batch, draws)
         tokens = self.tokens[self.batches.augmentation(draws), batch]
-        one, two = dropout_ends(global_batch, self.group)
-        prefixes = [tokens[:one, :, :1], tokens[one:two, :, :2], tokens[two:]]
+        first, second = dropout_ends(global_batch, self.group)
+        prefixes = [tokens[:first, :, :1], tokens[first:second, :, :2], tokens[second:]]
         sums = torch.cat([self.codes.sums(prefix) for prefix in prefixes if len(prefix)])
         mean = (rows - self.codes.refine(sums)).square().mean()
         error = self.group.all_reduce_mean(mean, len(rows), global_batch)
@@ -178,15 +180,18 @@ class JointStep:
         return LossTerms(self.weight * error, error, zero, zero, zero, zero, zero)
 
     def after_update(self, draws: StepDraws) -> Tensor:
-        """Nothing: no codebook moves."""
+        """Return 0: codebooks do not change."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
 
 STEPS: dict[str, type[LocalStep] | type[JointStep]] = {"local": LocalStep, "joint": JointStep}
-"""The step of each kind of assignment."""
+"""Class of the training step for each assignment."""
 
 
 def dropout_ends(global_batch: int, group: ProcessGroup = SINGLE) -> tuple[int, int]:
-    """Quantizer dropout: where, in this process's shard, the rows end that use one level, and those that use two."""
+    """Return the row numbers (a, b) of the quantizer dropout in this process's shard.
+
+    Rows before a are decoded from one level, rows from a to b - 1 from two levels, and all other rows from all levels.
+    """
     rows = int(QUANTIZER_DROPOUT_FRACTION * global_batch)
     return group.shard_size(rows), group.shard_size(2 * rows)

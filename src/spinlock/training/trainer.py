@@ -1,6 +1,6 @@
-"""The training loop: epochs of equal batches, validation, selection of the best epoch, and saving.
+"""The training loop: epochs of equal batches, validation, and selection of the best epoch.
 
-The loop prints nothing and writes nothing; :class:`~spinlock.training.callbacks.Callback` objects do.
+The loop itself neither prints nor writes files; :class:`~spinlock.training.callbacks.Callback` objects do.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ LOSS_NAMES = sorted(LossTerms.__dataclass_fields__)
 
 
 class Trainer:
-    """Trains a run; all processes of its group call :meth:`train` together.
+    """Trainer of a run. All processes of its group call :meth:`train` together.
 
     Parameters
     ----------
     run
-        The run, at the step from which training goes on.
+        Run that is started or resumed.
     callbacks
-        Called in this order.
+        Callbacks, which are called in this order.
     """
 
     def __init__(self, run: Run, callbacks: Sequence[Callback] = ()) -> None:
@@ -50,14 +50,14 @@ class Trainer:
         check_batch_size(self.batch_plan, self.group)
 
     def train(self) -> str | None:
-        """Train to the configured number of epochs.
+        """Train until the configured number of epochs, early stopping, or a request to stop.
 
-        Epoch 0, the initialized model, is validated like any other and may be the best.
+        Epoch 0, the initialized model, is validated like any other epoch and may be the best one.
 
         Returns
         -------
         str or None
-            Why training ended before the configured number of epochs, or None.
+            Reason why training ended before the configured number of epochs, or None.
 
         Raises
         ------
@@ -68,13 +68,13 @@ class Trainer:
             return self._train_epochs()
         except torch.OutOfMemoryError:
             pass
-        # This is outside the handler, whose traceback keeps the tensors of the failed step alive.
+        # Inside the handler, the traceback would keep the tensors of the failed step in memory.
         batch = self.batch_plan.batch // 2
         if self.group.world_size == 1:
             batch = feasible_batch(self.state, self.step, self._make_batches, self.batch_plan, self.device)
         raise RunError(
-            f"the device's memory does not hold a batch of {self.batch_plan.batch} rows",
-            remedy=f"start again with --batch-size {batch}" if batch else "not one row fits: use another device",
+            f"a batch of {self.batch_plan.batch} rows does not fit into the memory of the device",
+            remedy=f"start again with --batch-size {batch}" if batch else "use another device: no batch size fits",
         )
 
     def _train_epochs(self) -> str | None:
@@ -99,7 +99,7 @@ class Trainer:
         return None
 
     def _train_epoch(self, epoch: int) -> bool:
-        """The remaining steps of an epoch; False if the run was asked to stop before its end."""
+        """Make the remaining steps of an epoch. Return False if a request to stop interrupted it."""
         progress, steps = self.state.progress, self.batch_plan.steps
         batches = self.batches.epoch_batches(epoch, progress.step_in_epoch)
         sums: Tensor | None = None
@@ -125,7 +125,7 @@ class Trainer:
         return not interrupted
 
     def _optimize(self, batch: Tensor) -> tuple[LossTerms, Tensor]:
-        """One optimizer step; returns the losses and the number of codes that were reset."""
+        """Make one optimizer step. Return the losses and the number of codes that were reset."""
         config, progress, model = self.config, self.state.progress, self.state.model
         draws = step_draws(
             model.spec,
@@ -146,23 +146,23 @@ class Trainer:
         return terms, self.step.after_update(draws)
 
     def _check_finite(self, epoch: int) -> None:
-        """Stop, and save nothing, if a loss or a weight is no longer finite."""
+        """Raise a :class:`RunError`, without saving, if a loss or a weight is no longer finite."""
         norm = torch.nn.utils.get_total_norm([weight.detach() for weight in self.state.model.parameters()])
         if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(norm)))):
             raise RunError(
                 f"a loss or a weight is no longer finite in epoch {epoch}",
-                remedy="lower learning_rate; the last good state is in last.pt",
+                remedy="lower learning_rate; last.pt contains the last finite state",
             )
 
     def _take_epoch_losses(self) -> dict[str, float]:
-        """Mean losses over the steps of the epoch that ended; the sums start again."""
+        """Return the mean losses of the finished epoch, and reset their sums."""
         progress = self.state.progress
         means = {name: value / self.batch_plan.steps for name, value in progress.losses.items()}
         progress.losses, progress.step_in_epoch = {}, 0
         return means
 
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
-        """Validate if it is due, record the history, keep the best model, save, and call the callbacks."""
+        """Validate if it is due, update the history and the best model, save, and call the callbacks."""
         config, progress = self.config, self.state.progress
         epoch = progress.epoch
         due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
@@ -176,7 +176,7 @@ class Trainer:
         if validation is not None:
             score = checkpoint_score(validation, config)
             record |= validation.history_values() | {"score": score}
-            is_best = keep_if_best(self.state, validation, score, config, protect_start=config.warm_start)
+            is_best = keep_if_best(self.state, validation, score, config, require_initial_quality=config.warm_start)
         self.state.history.append(record)
         save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
         if is_best or save_due or epoch in (0, config.epochs):
@@ -194,7 +194,7 @@ class Trainer:
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
             raise RunError(
-                f"the device's memory does not hold the validation of {self.config.val_batch_size} rows at once",
+                f"validation of {self.config.val_batch_size} rows at once does not fit into the memory of the device",
                 remedy=f"start again with --set val_batch_size={max(1, self.config.val_batch_size // 4)}",
             ) from None
 
@@ -203,7 +203,7 @@ class Trainer:
             callback.on_save(self.run, is_best)
 
     def _stop_requested(self) -> bool:
-        """Whether any process was asked to stop; then all processes stop, for the reason of the first of them."""
+        """Return whether any process was asked to stop. All processes then use the reason of the lowest such rank."""
         group = self.group
         if not group.any(self.run.stop_reason is not None):
             return False
@@ -238,6 +238,6 @@ class Trainer:
             )
         except torch.OutOfMemoryError:
             raise RunError(
-                f"the device's memory does not hold the tokens of {len(self.plan.data.train)} training rows",
+                f"the tokens of {len(self.plan.data.train)} training rows do not fit into the memory of the device",
                 remedy="use assignment: local, or a device with more memory",
             ) from None

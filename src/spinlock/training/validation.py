@@ -1,4 +1,4 @@
-"""Validation: the losses in evaluation mode and the target metrics, on all validation rows."""
+"""Validation: the losses and the target metrics on all validation rows, without quantizer dropout."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from spinlock.training.losses.objective import (
 
 
 class Validator:
-    """Measures a network on fixed rows.
+    """Validation of a network on fixed rows.
 
     Parameters
     ----------
     rows
         Validation rows [m, D] in normalized units.
     cleaner
-        The cleaning that normalized them; quality is measured in z-scored units.
+        Cleaning of the rows, for the conversion to the z-scored units of the quality.
     settings
-        Loss weights of the weighted total.
+        Loss weights.
     block
-        Rows of one forward pass; it changes memory, not results.
+        Number of rows of one forward pass. It determines the memory but not the result.
     """
 
     def __init__(self, rows: Tensor, cleaner: Cleaner, settings: LossSettings, *, block: int) -> None:
@@ -49,7 +49,7 @@ class Validator:
 
     @torch.no_grad()
     def __call__(self, model: CategoricalVQVAE) -> ValidationResult:
-        """Measure the network as it is; nothing of it changes."""
+        """Compute the losses and metrics of a network, which is not changed."""
         reconstruction, informativeness, commitment = self._network_losses(model)
         codec = make_codec(model)
         encoded = codec.encode(self.rows)
@@ -58,7 +58,7 @@ class Validator:
         latents = codec.latents(encoded.indices[fixed])
         by_category = latents.view(len(latents), model.spec.num_categories, -1).transpose(0, 1)
         redundancy = float(latent_redundancy(by_category))
-        if isinstance(codec, JointCodec):  # joint tokens are not decoded by the network's own decoder
+        if isinstance(codec, JointCodec):  # the shared decoder does not decode joint tokens
             reconstruction = float((self.rows - decoded).square().mean())
         points = codec.distance_points(encoded.indices[fixed], decoded[fixed])
         correlation = pearson(self.distances, pair_distances(points.cpu().numpy()))
@@ -89,7 +89,7 @@ class Validator:
         )
 
     def _network_losses(self, model: CategoricalVQVAE) -> tuple[float, float, float]:
-        """Reconstruction, informativeness and commitment of the network's own forward pass."""
+        """Return the reconstruction, informativeness and commitment losses of the forward pass of the network."""
         means = torch.zeros(2, dtype=torch.float64, device=self.rows.device)
         quantization: list[QuantizationError] = []
         for rows in torch.split(self.rows, self.block):
@@ -98,7 +98,7 @@ class Validator:
             means += losses.double() * (len(rows) / len(self.rows))
             quantization.append(quantization_error(model, result, train_codes=False))
         reconstruction, informativeness = means.tolist()
-        # The ratio is taken of the sums over all rows; a mean of the ratios of blocks would depend on their size.
+        # The loss is a ratio of sums over all rows. A mean of the ratios of blocks would depend on the block size.
         error = torch.stack([block.error.double() for block in quantization]).sum(0)
         energy = torch.stack([block.energy.double() for block in quantization]).sum(0)
         return reconstruction, informativeness, float(QuantizationError(error, energy).relative)

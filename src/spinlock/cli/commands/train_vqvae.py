@@ -96,8 +96,8 @@ def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
 
     directory, resumed = RunDirectory(settings.output_dir, settings.checkpoint_dir), settings.resume_from
     directory.check(overwrite=overwrite or dry_run, input_path=settings.input_path, resume_from=resumed)
-    if dry_run and not overwrite and (occupant := directory.occupant(resumed)) is not None:
-        log(f"note: {occupant.parent} holds a run already; training needs --resume-from, --overwrite or --output")
+    if dry_run and not overwrite and (conflict := directory.conflicting_file(resumed)) is not None:
+        log(f"note: {conflict.parent} already contains a run; training needs --resume-from, --overwrite or --output")
     check_dataset(settings.input_path)
     check_inputs(settings, settings.category_mapping_file)
 

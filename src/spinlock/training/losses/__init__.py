@@ -1,1 +1,1 @@
-"""The losses of training: the objective with its five terms, and the topographic term."""
+"""Training losses: the weighted objective with its terms, and the topographic loss."""

@@ -1,20 +1,21 @@
-"""The training objective: five losses without units, so that their weights can be compared.
+"""The training objective: a weighted sum of dimensionless losses, whose weights can therefore be compared.
 
 total = reconstruction_weight * reconstruction + commitment_cost * commitment + orthogonality_weight * orthogonality
-      + informativeness_weight * informativeness + topo_weight * topographic   (+ codebook, without the moving average)
+      + informativeness_weight * informativeness + topo_weight * topographic   (+ codebook, without moving averages)
 
 ===============  =====================================================================================
 reconstruction   mean squared error in normalized units, about 1 - fraction of variance explained
 commitment       |y - stop(q)|^2 / |e|^2, mean over categories and levels; trains the encoders only
 orthogonality    mean squared correlation between random projections of different categories' embeddings
 informativeness  mean squared error of the category decoders on their own columns, mean over (c, l)
-topographic      1 - Pearson r of pairwise distances, features against quantized latents
-codebook         |stop(y) - q|^2 / |e|^2: trains the codes; exists only without the moving average
+topographic      1 - Pearson r between the pairwise distances of rows and of quantized latents
+codebook         |stop(y) - q|^2 / |e|^2; trains the codes if they are not moving averages
 ===============  =====================================================================================
 
-The commitment is averaged over codebooks and divided by the energy of the category's embedding e. A sum over thirty
-codebooks would dominate the reconstruction; in the units of the latents it would depend on their scale; relative to the
-residual of a level it would reward encoders that drop what is difficult to quantize.
+The commitment loss is a mean over codebooks, because a sum over thirty codebooks would dominate the reconstruction
+loss. It is divided by the energy |e|^2 of the category's embedding, so that it does not depend on the scale of the
+latents. Division by the energy of the residual of a level instead would reward encoders that omit directions that are
+difficult to quantize.
 
 Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``C`` categories, ``L`` levels, ``E`` embedding width,
 ``D`` columns.
@@ -37,14 +38,15 @@ from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.losses.topographic import first_rows, topographic_loss
 
 PROJECTION_DIM = 16
-"""Width of the random projections of the orthogonality loss, which are drawn anew for each step."""
+"""Width of the random projections of the orthogonality loss, which are drawn for each step."""
 
 EPSILON = 1e-8
+"""Minimum energy in the denominator of a relative error."""
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The losses of one batch as scalar tensors; ``codebook`` is zero with the moving average."""
+    """Losses of one batch as scalar tensors; ``codebook`` is zero if codes are moving averages."""
 
     total: Tensor
     reconstruction: Tensor
@@ -55,7 +57,7 @@ class LossTerms:
     codebook: Tensor
 
     def named(self) -> dict[str, Tensor]:
-        """{name in the history: loss}."""
+        """Return the losses by their names in the history."""
         return dict(self.__dict__)
 
 
@@ -70,24 +72,29 @@ def objective(
     category_rows: int | None = None,
     group: ProcessGroup = SINGLE,
 ) -> LossTerms:
-    """All losses of one batch.
+    """Compute all losses of one batch.
 
     Parameters
     ----------
     model, result
-        The network and its forward pass of ``rows``.
+        Network, and the result of its forward pass of ``rows``.
     rows
-        Rows [b, D]: the batch, or this process's shard of it.
+        Rows [b, D] of this process's shard of the batch.
     projection
-        Gaussian projections [C, E, 16], drawn anew for each step.
+        Gaussian projections [C, E, 16], drawn for each step.
     settings
-        The weight of each loss.
+        Weight of each loss.
     global_batch
-        Rows B of the whole batch; the default is the number of ``rows``.
+        Number of rows B of the global batch. The default is the number of ``rows``.
     category_rows
-        Rows of the whole batch that the category decoders see; the default is their number in ``result``.
+        Number of rows of the global batch that the category decoders predict. The default is that of ``result``.
     group
-        The processes that share the batch. The losses are those of the whole batch in each of them.
+        Processes that share the batch.
+
+    Returns
+    -------
+    LossTerms
+        Losses of the global batch, equal in all processes.
     """
     global_batch = len(rows) if global_batch is None else global_batch
     own_category_rows = result.buckets[0].category_reconstructions.shape[2]
@@ -117,17 +124,17 @@ def objective(
 
 
 def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
-    """mean (x - x^)^2 over rows and columns [B, D]."""
+    """Return the mean of (x - x^)^2 over rows and columns [B, D]."""
     return F.mse_loss(result.reconstruction, rows)
 
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
-    """mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
+    """Return the mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
     return quantization_error(model, result, train_codes=False).reduced(group).relative
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
-    """mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero where codes follow the moving average."""
+    """Return the mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero if codes are moving averages."""
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
     return quantization_error(model, result, train_codes=True).reduced(group).relative
@@ -135,23 +142,23 @@ def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: Process
 
 @dataclass(frozen=True)
 class QuantizationError:
-    """|y - q|^2 and |e|^2 of each category and level [C L], summed over rows, so that the sums of batches add up."""
+    """Sums over rows of |y - q|^2 and |e|^2 for each category and level [C L]. Sums of several batches can be added."""
 
     error: Tensor
     energy: Tensor
 
     @property
     def relative(self) -> Tensor:
-        """mean over (c, l) of |y - q|^2 / |e|^2."""
+        """Mean over (c, l) of |y - q|^2 / |e|^2."""
         return (self.error / self.energy.clamp(min=EPSILON)).mean()
 
     def reduced(self, group: ProcessGroup) -> QuantizationError:
-        """The sums over the rows of all processes."""
+        """Return the sums over the rows of all processes."""
         return QuantizationError(group.all_reduce_sum(self.error), group.all_reduce_sum(self.energy))
 
 
 def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_codes: bool) -> QuantizationError:
-    """The sums of a forward pass; the gradient reaches the codes, or the latents without ``train_codes``."""
+    """Return the sums of a forward pass. Gradients reach only the codes if ``train_codes``, else only the latents."""
     errors, energies = [], []
     for bucket, output in zip(model.each_bucket(), result.buckets, strict=True):
         energy = squared_norm(output.embeddings.detach())
@@ -166,7 +173,7 @@ def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_
 def orthogonality_loss(
     result: ForwardResult, projection: Tensor, global_batch: int | None = None, group: ProcessGroup = SINGLE
 ) -> Tensor:
-    """Latent redundancy of the embeddings [C, B, E], randomly projected to [C, B, 16]."""
+    """Return the latent redundancy of random projections [C, B, 16] of the embeddings [C, B, E]."""
     embeddings = [bucket.embeddings for bucket in result.buckets]
     projections = torch.split(projection, [len(each) for each in embeddings])
     projected = torch.cat(
@@ -176,7 +183,7 @@ def orthogonality_loss(
 
 
 def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tensor:
-    """mean over (c, l) of the mean squared error of the category decoders on their own columns, for their rows."""
+    """Return the mean over (c, l) of the mean squared errors of the category decoders on their own columns."""
     errors = []
     for bucket, output in zip(model.each_bucket(), result.buckets, strict=True):
         rows = output.category_reconstructions.shape[2]
@@ -186,12 +193,12 @@ def informativeness_loss(model: CategoricalVQVAE, result: ForwardResult) -> Tens
 
 
 class _SquaredNorm(torch.autograd.Function):
-    """|x|^2 in one pass forward and one pass backward."""
+    """|x|^2 over the last two dimensions, with one pass over x in each direction."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        norms: Tensor = torch.linalg.vector_norm(x, dim=-1)  # over both dimensions it would be a slow sequential sum
+        norms: Tensor = torch.linalg.vector_norm(x, dim=-1)  # a norm over both dimensions is a slow sequential sum
         return norms.square().sum(-1)
 
     @staticmethod
@@ -202,6 +209,6 @@ class _SquaredNorm(torch.autograd.Function):
 
 
 def squared_norm(x: Tensor) -> Tensor:
-    """|x|^2 over the last two dimensions."""
+    """Return |x|^2 over the last two dimensions."""
     norm: Tensor = _SquaredNorm.apply(x)
     return norm

@@ -1,4 +1,4 @@
-"""The topographic loss: 1 - Pearson r between pairwise distances of rows and of their quantized latents."""
+"""Topographic loss: 1 - Pearson r between the pairwise distances of rows and those of their quantized latents."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ import torch
 from torch import Tensor
 
 TOPO_BLOCK = 128
-"""Maximum rows of a block of the topographic loss. Eight blocks cost an eighth of one matrix of all pairs."""
+"""Maximum number of rows of a block. Only pairs within a block are used, which takes less time than all pairs."""
 
 EPSILON = 1e-8
-"""Added under square roots, so that their gradients stay finite."""
+"""Constant that is added under square roots, so that their gradients are finite."""
 
 
 def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
-    """1 - Pearson r between pairwise distances of rows [n, D] and of their latents [n, E], within blocks of rows.
+    """Return 1 - Pearson r between the pairwise distances of rows and of their latents, within blocks of rows.
 
-    It is 0 with fewer than 3 rows.
+    Parameters
+    ----------
+    rows
+        Rows [n, D], which get no gradient.
+    latents
+        Quantized latents [n, E] of the rows.
+
+    Returns
+    -------
+    Tensor
+        Loss, a scalar in [0, 2]; 0 with fewer than 3 rows.
     """
     count = rows.shape[0]
     if count < 3:
         return latents.sum() * 0.0
     block = count // -(-count // TOPO_BLOCK)
     blocks = count // block
-    pairs = 1 - torch.eye(block, device=rows.device)  # every pair twice, and no row with itself
+    pairs = 1 - torch.eye(block, device=rows.device)  # each pair occurs twice; a row is not paired with itself
     features, quantized = (
         _centered(_pair_distances(first_rows(points, blocks * block).view(blocks, block, -1)), pairs)
         for points in (rows.detach(), latents)
@@ -34,22 +44,22 @@ def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
 
 
 def first_rows(points: Tensor, count: int) -> Tensor:
-    """The first ``count`` points; all of them without a slice, because the gradient of a slice is a copy."""
+    """Return the first ``count`` points. All points are returned without a slice, whose gradient would be a copy."""
     return points if count == len(points) else points[:count]
 
 
 def _centered(distances: Tensor, pairs: Tensor) -> Tensor:
-    """Distances [k, n, n] minus their mean over ``pairs`` [n, n], and zero outside these pairs."""
+    """Subtract the mean over ``pairs`` [n, n] from distances [k, n, n], and set all other entries to zero."""
     mean = (distances * pairs).sum() / (len(distances) * pairs.sum())
     return (distances - mean) * pairs
 
 
 class _PairDistances(torch.autograd.Function):
-    """d_ij = |x_i - x_j|; its gradient (x_i - x_j) / d_ij is set to zero where d_ij is below 2 sqrt(eps)."""
+    """d_ij = sqrt(|x_i - x_j|^2 + eps), with the gradient (x_i - x_j) / d_ij, or zero if d_ij <= 2 sqrt(eps)."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor) -> Tensor:
-        length = points.square().sum(-1)  # not the diagonal of a Gram matrix: inductor cannot view it
+        length = points.square().sum(-1)  # inductor cannot view the diagonal of a Gram matrix
         lengths = length[:, :, None] + length[:, None]
         squared = torch.baddbmm(lengths, points, points.transpose(1, 2), alpha=-2)
         distances = squared.clamp(min=0).add(EPSILON).sqrt()
@@ -59,12 +69,12 @@ class _PairDistances(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         points, distances = ctx.saved_tensors
-        pull = torch.where(distances > 2 * EPSILON**0.5, gradient / distances, 0.0)
-        pull = pull + pull.transpose(1, 2)
-        return torch.baddbmm(pull.sum(-1, keepdim=True) * points, pull, points, alpha=-1)
+        weights = torch.where(distances > 2 * EPSILON**0.5, gradient / distances, 0.0)
+        weights = weights + weights.transpose(1, 2)
+        return torch.baddbmm(weights.sum(-1, keepdim=True) * points, weights, points, alpha=-1)
 
 
 def _pair_distances(points: Tensor) -> Tensor:
-    """sqrt(|a - b|^2 + eps) between points of the same block, [k, n, d] to [k, n, n], by Gram products."""
+    """Return the distances [k, n, n] between the points [k, n, d] of each block, computed by Gram matrices."""
     distances: Tensor = _PairDistances.apply(points)
     return distances
