@@ -1,4 +1,4 @@
-"""Runs that several processes train together; started by ``torchrun`` with a folder, writes ``rank0.json``, ..."""
+"""Runs that several processes train together. ``torchrun`` starts this program with a folder for ``rank0.json``, ..."""
 
 import json
 import sys
@@ -35,9 +35,9 @@ CASES: dict[str, dict[str, Any]] = {
     "odd batches": {"batch_size": 37, "topo_samples": 30},
     "streamed": {"max_table_mb": 0.02, "batch_size": 37},
     "joint": {"assignment": "joint", "epochs": 20},
-    "cold": {"warm_start": False},
+    "random initialization": {"warm_start": False},
 }
-"""What is trained for 8 epochs of a few steps each, or as many as it says."""
+"""{case: settings}. Each case is trained for 8 epochs of a few steps, unless it sets ``epochs``."""
 
 
 def settings(folder: Path, case: str) -> VQVAEConfig:
@@ -45,18 +45,19 @@ def settings(folder: Path, case: str) -> VQVAEConfig:
     return config(folder, **({"epochs": 8} | CASES[case]))
 
 
-def trained(chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
-    """The first 20 losses, the final quality, the hash of all weights and how many codes were replaced."""
+def train_case(chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
+    """Train a new run and return its :func:`outcome`."""
     plan = make_plan(read_table(chosen), chosen, group=group)
     return outcome(start(replace(plan, compile_plan=EAGER), command_line="test", group=group))
 
 
-def resumed(path: Path, chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
-    """The same of a run that goes on."""
+def resume_case(path: Path, chosen: VQVAEConfig, group: ProcessGroup = SINGLE) -> dict[str, Any]:
+    """Resume a run from a checkpoint and return its :func:`outcome`."""
     return outcome(resume_run(load_checkpoint(path), read_table(chosen), chosen, group=group))
 
 
 def outcome(run: Run) -> dict[str, Any]:
+    """Train a run; its first 20 losses, final quality, hash of all weights and number of replaced codes."""
     losses: list[float] = []
     objective, joint = steps.objective, steps.JointStep.losses
 
@@ -86,12 +87,12 @@ def outcome(run: Run) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """All cases, and a run that one process began."""
+    """Train all cases, and resume a run that one process started."""
     with process_group() as group:
-        found = {case: trained(settings(folder, case), group) for case in CASES}
+        results = {case: train_case(settings(folder, case), group) for case in CASES}
         longer = settings(folder, "seed 0").model_copy(update={"epochs": 12})
-        found["gone on"] = resumed(folder / "begun" / "last.pt", longer, group)
-        (folder / f"rank{group.rank}.json").write_text(json.dumps(found))
+        results["resumed"] = resume_case(folder / "one_process" / "last.pt", longer, group)
+        (folder / f"rank{group.rank}.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

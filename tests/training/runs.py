@@ -1,4 +1,4 @@
-"""Small runs in this process: tables, configurations, a callback that records, and runs that are trained or stopped."""
+"""Small runs in this process: tables, configurations, a recording callback, trained and interrupted runs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -52,12 +52,12 @@ class Recorder(Callback):
 
 
 def stop_at(step: int) -> Recorder:
-    """A recorder that asks the run to stop after so many steps."""
+    """A recorder that stops the run after ``step`` steps."""
     return Recorder(lambda run, count: run.stop("asked") if count == step else None)
 
 
 def curved_table(rows: int = 240, seed: int = 0, noise: float = 0.25) -> NDArray[np.float32]:
-    """x = tanh(U V) and (U V)^2 of four blocks of columns, each with two latents of its own; float32 [rows, 24]."""
+    """Linear, tanh and squared columns of U V in four blocks, each with its own two latents U; float32 [rows, 24]."""
     rng, mixing = np.random.default_rng(seed), np.random.default_rng(99)
     blocks = []
     for _ in range(4):
@@ -80,12 +80,12 @@ def folded_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
 
 
 def column_names(columns: int = 24) -> list[str]:
-    """b0_0 ... b3_5: the block and the column within it."""
+    """b0_x ... b3_w: the block and the column within it."""
     return [f"b{j // 6}_{'xyzuvw'[j % 6]}" for j in range(columns)]
 
 
 def config(folder: Path, **settings: Any) -> VQVAEConfig:
-    """Production values, except those that make a run small, the paths of the folder, and the ``settings``."""
+    """Production values, changed by values of a small run, the paths of the folder, and the ``settings``."""
     small: dict[str, Any] = {
         "input_path": str(folder / "table.h5"),
         "output_dir": str(folder / "out"),
@@ -117,7 +117,7 @@ def fresh(settings: VQVAEConfig, compile_plan: CompilePlan = EAGER) -> Run:
 
 
 def resumed(path: Path, settings: VQVAEConfig) -> Run:
-    """The run of a checkpoint under a configuration."""
+    """The run of a checkpoint, resumed with a configuration."""
     return resume_run(load_checkpoint(path), read_table(settings), settings)
 
 
@@ -134,22 +134,22 @@ def finish(run: Run, *callbacks: Callback) -> Run:
 
 
 def trained(settings: VQVAEConfig) -> Run:
-    """A new run, trained to its end; its files are written."""
+    """A new run that is trained to its end and writes its files."""
     return finish(fresh(settings))
 
 
 def six(folder: Path, **settings: Any) -> VQVAEConfig:
-    """Six epochs of four steps with resets and three validations."""
+    """A configuration of six epochs of four steps with resets and three validations."""
     return config(folder, **({"epochs": 6, "val_every_n_epochs": 2, "dead_code_reset_interval": 5} | settings))
 
 
 def interrupted(settings: VQVAEConfig, after: int) -> Run:
-    """A new run that is asked to stop after so many steps; its files are written."""
+    """A new run that is stopped after ``after`` steps and writes its files."""
     return finish(fresh(settings), stop_at(after))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, value) of everything in nested dictionaries and lists."""
+    """(path, value) of each leaf of nested dictionaries and lists."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{path}/{key}")
@@ -161,7 +161,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def assert_same(first: Any, second: Any) -> None:
-    """Equal bit for bit."""
+    """Nested values are equal bit for bit."""
     one, other = dict(leaves(first)), dict(leaves(second))
     assert one.keys() == other.keys()
     for path, value in one.items():

@@ -10,7 +10,7 @@ GROUPS = (tuple(range(12)), tuple(range(12, 19)), tuple(range(19, 24)))
 
 
 def planted_rows(count: int = 600, seed: int = 0, noise: float = 0.2) -> torch.Tensor:
-    """Z-scored rows [count, 24]: each category of GROUPS has two latents of its own and a share of a common one."""
+    """Z-scored rows [count, 24]: each category of GROUPS has two own latents and depends weakly on a common one."""
     rng = np.random.default_rng(seed)
     mixing = np.random.default_rng(99)
     common, blocks = rng.standard_normal((count, 1)), []

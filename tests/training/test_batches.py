@@ -1,4 +1,4 @@
-"""Batches of tables in memory and in files: every row once, in an order that follows from seed, epoch and step."""
+"""Batches of tables in memory and in files: each row once per epoch, in an order that depends on seed and epoch."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -23,10 +23,10 @@ from spinlock.training.resume import with_stored_limit
 from spinlock.training.schedule import BatchPlan
 from tests.training.runs import CPU, config, curved_table, finish, fresh, loop, resumed, stop_at, table_at
 
-Opened = Callable[..., tuple[TrainingData, StreamedBatches]]
+OpenStream = Callable[..., tuple[TrainingData, StreamedBatches]]
 
 
-def fitted(settings: VQVAEConfig) -> TrainingData:
+def fit_data(settings: VQVAEConfig) -> TrainingData:
     """The training data of the table that the configuration names."""
     return fit_training_data(
         read_table(settings), data=settings, cleaning=settings, seed=settings.random_seed, device=CPU
@@ -34,8 +34,8 @@ def fitted(settings: VQVAEConfig) -> TrainingData:
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """A table of 240 rows in its file, in buffers of 40 rows of 10 stretches, and its feed."""
+def open_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
+    """Opens a table of 240 rows in its file and makes its batches, with buffers of 40 rows from 10 extents."""
     monkeypatch.setattr(batches, "BUFFER_BYTES", 40 * 24 * 4)
     monkeypatch.setattr(batches, "EXTENTS_PER_BUFFER", 10)
 
@@ -43,8 +43,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
         if not (tmp_path / "table.h5").exists():
             table_at(tmp_path, chunks=(2, 24))
         chosen = config(tmp_path, max_table_mb=0.02, **settings)
-        data = fitted(chosen)
-        made = make_batches(
+        data = fit_data(chosen)
+        built = make_batches(
             data,
             BatchPlan.of(len(data.split.train), chosen.batch_size),
             streamed=data.streamed,
@@ -52,8 +52,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
             extent=extent_rows(data),
             group=group,
         )
-        assert isinstance(made, StreamedBatches)
-        return data, made
+        assert isinstance(built, StreamedBatches)
+        return data, built
 
     return make
 
@@ -67,8 +67,10 @@ def sorted_rows(rows: Tensor) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("batch_size", [64, 50, 7, 216, 1])
-def test_every_training_row_comes_once_and_the_last_batch_is_filled_up(opened: Opened, batch_size: int) -> None:
-    data, stream = opened(batch_size=batch_size)
+def test_an_epoch_has_every_training_row_once_and_fills_the_last_batch_with_the_first_rows(
+    open_stream: OpenStream, batch_size: int
+) -> None:
+    data, stream = open_stream(batch_size=batch_size)
     batches = list(stream.epoch_batches(1, 0))
     plan = stream.plan
     assert [len(batch) for batch in batches] == [plan.batch] * plan.steps
@@ -77,8 +79,8 @@ def test_every_training_row_comes_once_and_the_last_batch_is_filled_up(opened: O
     torch.testing.assert_close(rows[plan.rows :], rows[: len(rows) - plan.rows], rtol=0, atol=0)
 
 
-def test_rows_are_mixed_across_the_file_and_anew_in_each_epoch(opened: Opened) -> None:
-    data, stream = opened()
+def test_each_epoch_shuffles_rows_across_the_whole_file(open_stream: OpenStream) -> None:
+    data, stream = open_stream()
     place = {tuple(row): index for index, row in enumerate(all_rows(data, curved_table()).tolist())}
     orders = [
         [place[tuple(row)] for row in torch.cat(list(stream.epoch_batches(epoch, 0))).tolist()] for epoch in (1, 2)
@@ -92,16 +94,18 @@ def test_rows_are_mixed_across_the_file_and_anew_in_each_epoch(opened: Opened) -
 
 
 @pytest.mark.parametrize("batch_size", [64, 7])
-def test_an_epoch_goes_on_at_any_step(opened: Opened, batch_size: int) -> None:
-    _, stream = opened(batch_size=batch_size)
+def test_an_epoch_can_resume_at_any_step(open_stream: OpenStream, batch_size: int) -> None:
+    _, stream = open_stream(batch_size=batch_size)
     whole = list(stream.epoch_batches(3, 0))
     for first in range(len(whole)):
         for expected, found in zip(whole[first:], stream.epoch_batches(3, first), strict=True):
             assert torch.equal(expected, found)
 
 
-def test_what_lies_before_a_step_is_not_read(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, stream = opened(batch_size=54)
+def test_resuming_within_an_epoch_does_not_read_earlier_rows(
+    open_stream: OpenStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, stream = open_stream(batch_size=54)
     read: list[int] = []
     real = StoredRows.__getitem__
 
@@ -114,18 +118,18 @@ def test_what_lies_before_a_step_is_not_read(opened: Opened, monkeypatch: pytest
     assert sum(read) < 100
 
 
-def test_of_several_processes_each_has_its_share(opened: Opened) -> None:
-    whole = list(opened(batch_size=50)[1].epoch_batches(1, 0))
-    shares = [list(opened(ProcessGroup(rank, 3), batch_size=50)[1].epoch_batches(1, 0)) for rank in range(3)]
+def test_each_process_gets_every_nth_row_of_a_batch(open_stream: OpenStream) -> None:
+    whole = list(open_stream(batch_size=50)[1].epoch_batches(1, 0))
+    shares = [list(open_stream(ProcessGroup(rank, 3), batch_size=50)[1].epoch_batches(1, 0)) for rank in range(3)]
     for step, batch in enumerate(whole):
         for rank in range(3):
             assert torch.equal(shares[rank][step], batch[rank::3])
 
 
-def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
+def test_a_table_within_the_memory_limit_is_held_in_memory(tmp_path: Path) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path)
-    data = fitted(chosen)
+    data = fit_data(chosen)
     plan = BatchPlan.of(len(data.split.train), chosen.batch_size)
     held = make_batches(data, plan, streamed=data.streamed, seed=chosen.random_seed, extent=extent_rows(data))
     assert isinstance(held, InMemoryBatches)
@@ -135,8 +139,8 @@ def test_a_table_that_fits_is_held(tmp_path: Path) -> None:
     assert len(list(held.epoch_batches(2, 3))) == 1
 
 
-def test_of_a_table_in_its_file_a_sample_is_held(opened: Opened) -> None:
-    data, stream = opened(validation_fraction=0.5, fit_rows=100)
+def test_a_streamed_table_holds_a_sample_of_rows_in_memory(open_stream: OpenStream) -> None:
+    data, stream = open_stream(validation_fraction=0.5, fit_rows=100)
     assert data.streamed
     assert (len(data.train), len(data.validation)) == (100, 100)
     assert (len(data.split.train), stream.plan.rows) == (120, 120)
@@ -144,16 +148,14 @@ def test_of_a_table_in_its_file_a_sample_is_held(opened: Opened) -> None:
     torch.testing.assert_close(data.validation, torch.from_numpy(expected), rtol=0, atol=0)
 
 
-def test_a_stop_in_the_middle_leaves_nothing_behind(opened: Opened) -> None:
-    _, stream = opened(batch_size=7)
+def test_batches_can_be_closed_within_an_epoch(open_stream: OpenStream) -> None:
+    _, stream = open_stream(batch_size=7)
     batches = stream.epoch_batches(1, 0)
     assert len(list(islice(batches, 3))) == 3
     batches.close()  # type: ignore[attr-defined]
 
 
-def test_a_resumed_run_holds_its_table_as_before_whatever_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_uses_the_stored_memory_limit_on_any_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table_at(tmp_path)
     chosen = config(tmp_path, epochs=1)
     finish(fresh(chosen))
@@ -163,18 +165,18 @@ def test_a_resumed_run_holds_its_table_as_before_whatever_the_machine(
     assert isinstance(read_table(with_stored_limit(chosen, checkpoint)).rows, np.ndarray)
 
 
-def test_a_run_goes_on_exactly_with_a_copy_in_other_chunks(tmp_path: Path) -> None:
+def test_resume_is_exact_with_a_copy_of_the_table_in_other_chunks(tmp_path: Path) -> None:
     table_at(tmp_path, chunks=(5, 24))
     chosen = config(tmp_path, epochs=3, max_table_mb=0.02, batch_size=37)
     whole = loop(fresh(chosen))
     finish(fresh(chosen), stop_at(8))
     (tmp_path / "table.h5").unlink()  # it is open: the run that was stopped reads from it
     table_at(tmp_path, chunks=(77, 3))
-    goes_on = resumed(tmp_path / "out" / "last.pt", chosen)
-    assert goes_on.state.progress.step_in_epoch == 2
-    loop(goes_on)
+    continued = resumed(tmp_path / "out" / "last.pt", chosen)
+    assert continued.state.progress.step_in_epoch == 2
+    loop(continued)
     for name, weights in whole.state.model.state_dict().items():
-        assert torch.equal(goes_on.state.model.state_dict()[name], weights)
+        assert torch.equal(continued.state.model.state_dict()[name], weights)
 
 
 def test_processes_of_one_machine_divide_its_memory() -> None:

@@ -41,42 +41,42 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Calls(Callback):
-    """Writes the name of each call, with what it can see of the run then, into a list that callbacks may share."""
+class CallRecorder(Callback):
+    """Appends the name of each call and some of the state of the run to a list that callbacks can share."""
 
     def __init__(self, calls: list[Any] | None = None, name: str = "") -> None:
         self.calls = [] if calls is None else calls
         self.name = name
 
-    def note(self, *call: Any) -> None:
+    def log_call(self, *call: Any) -> None:
         self.calls.append((self.name, *call) if self.name else call)
 
     def on_plan(self, plan: Plan) -> None:
-        self.note("plan", plan.total_steps)
+        self.log_call("plan", plan.total_steps)
 
     def on_start(self, run: Run) -> None:
-        self.note("start", run.state.progress.step)
+        self.log_call("start", run.state.progress.step)
 
     def on_step(self, run: Run, report: StepReport) -> None:
-        self.note("step", report.epoch, report.step)
+        self.log_call("step", report.epoch, report.step)
 
     def on_epoch(self, run: Run, report: EpochReport) -> None:
-        self.note("epoch", report.epoch)
+        self.log_call("epoch", report.epoch)
 
     def on_validation(self, run: Run, report: EpochReport) -> None:
         assert report.validation is not None
-        self.note("validation", report.epoch)
+        self.log_call("validation", report.epoch)
 
     def on_save(self, run: Run, is_best: bool) -> None:
-        self.note("save", run.state.progress.epoch)
+        self.log_call("save", run.state.progress.epoch)
 
     def on_end(self, run: Run) -> None:
-        self.note("end", bool(run.metrics))
+        self.log_call("end", bool(run.metrics))
 
 
 class TestOrder:
-    def test_each_method_is_called_at_its_moment(self, folder: Path) -> None:
-        seen = Calls()
+    def test_methods_are_called_in_the_order_of_the_run(self, folder: Path) -> None:
+        seen = CallRecorder()
         fit(config(folder, epochs=2, batch_size=108, save_every=1), callbacks=[seen])
         steps = [[("step", epoch, 1), ("step", epoch, 2)] for epoch in (1, 2)]
         assert seen.calls == [
@@ -95,9 +95,9 @@ class TestOrder:
             ("end", True),
         ]
 
-    def test_several_callbacks_are_called_in_their_order(self, folder: Path) -> None:
+    def test_callbacks_are_called_in_the_order_of_the_list(self, folder: Path) -> None:
         calls: list[Any] = []
-        fit(config(folder, epochs=1, batch_size=216), callbacks=[Calls(calls, "a"), Calls(calls, "b")])
+        fit(config(folder, epochs=1, batch_size=216), callbacks=[CallRecorder(calls, "a"), CallRecorder(calls, "b")])
         assert calls == [
             *[("a", "plan", 1), ("b", "plan", 1), ("a", "start", 0), ("b", "start", 0)],
             *[("a", "save", 0), ("b", "save", 0)],
@@ -107,7 +107,7 @@ class TestOrder:
             *[("a", "end", True), ("b", "end", True)],
         ]
 
-    def test_reports_hold_the_record_the_validation_and_the_best(self, folder: Path) -> None:
+    def test_epoch_reports_hold_the_record_the_validation_and_the_best_flag(self, folder: Path) -> None:
         reports: list[EpochReport] = []
 
         class Reports(Callback):
@@ -134,11 +134,11 @@ class TestOrder:
 
 class TestStop:
     @pytest.mark.parametrize("method", ["on_start", "on_step", "on_epoch", "on_validation", "on_save"])
-    def test_any_method_may_stop_the_run(self, folder: Path, method: str) -> None:
+    def test_any_callback_method_can_stop_the_run(self, folder: Path, method: str) -> None:
         def stop(self: Callback, run: Run, *others: Any) -> None:
             run.stop("good enough")
 
-        run, seen = fresh(config(folder, epochs=4)), Calls()
+        run, seen = fresh(config(folder, epochs=4)), CallRecorder()
         train(run, [type("Stops", (Callback,), {method: stop})(), seen])
         assert run.stopped
         assert run.end_reason == run.stop_reason == "good enough"
@@ -146,13 +146,13 @@ class TestStop:
         assert run.metrics == {}
         assert seen.calls[-3:] == [("step", 1, 1), ("save", 0), ("end", False)]
 
-    def test_the_run_stops_after_the_current_step_with_its_state_saved(self, folder: Path) -> None:
+    def test_stop_finishes_the_current_step_and_saves_the_state(self, folder: Path) -> None:
         class AtStep(Callback):
             def on_step(self, run: Run, report: StepReport) -> None:
                 if (report.epoch, report.step) == (2, 3):
                     run.stop("a user's callback")
 
-        seen = Calls()
+        seen = CallRecorder()
         outcome = fit(config(folder, epochs=4), callbacks=[SaveCheckpoints(), AtStep(), seen])
         assert outcome.run is not None
         assert outcome.run.end_reason == "a user's callback"
@@ -160,13 +160,13 @@ class TestStop:
         progress = load_checkpoint(folder / "out" / "last.pt").state.progress
         assert (progress.epoch, progress.step, progress.step_in_epoch) == (1, 7, 3)
 
-    def test_the_first_reason_is_kept(self, folder: Path) -> None:
+    def test_stop_keeps_the_first_reason(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=0))
         run.stop("the user asked")
         run.stop("the disk is full")
         assert run.stop_reason == "the user asked"
 
-    def test_a_run_that_is_done_is_not_stopped(self, folder: Path) -> None:
+    def test_stop_after_the_last_epoch_has_no_effect(self, folder: Path) -> None:
         class AtTheEnd(Callback):
             def on_epoch(self, run: Run, report: EpochReport) -> None:
                 if report.epoch == 1:
@@ -180,7 +180,7 @@ class TestStop:
 
 
 class TestEnd:
-    def test_it_follows_an_error_of_training(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_on_end_is_called_after_a_training_error(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = steps.objective
 
         def infinite(*args: Any, **options: Any) -> LossTerms:
@@ -188,31 +188,37 @@ class TestEnd:
             return replace(terms, total=terms.total * math.inf)
 
         monkeypatch.setattr(steps, "objective", infinite)
-        seen = Calls()
+        seen = CallRecorder()
         with pytest.raises(RunError, match="no longer finite"):
             train(fresh(config(folder, epochs=3)), [seen])
         assert seen.calls[-1] == ("end", False)
 
-    def test_it_follows_an_error_of_a_callback_and_all_others_end_too(self, folder: Path) -> None:
-        class Fails(Calls):
+    def test_on_end_of_all_callbacks_is_called_after_an_error_in_one(self, folder: Path) -> None:
+        class Fails(CallRecorder):
             def on_step(self, run: Run, report: StepReport) -> None:
                 raise ZeroDivisionError
 
         calls: list[Any] = []
         with pytest.raises(ZeroDivisionError):
-            train(fresh(config(folder)), [Calls(calls, "first"), Fails(calls, "second"), Calls(calls, "third")])
+            train(
+                fresh(config(folder)),
+                [CallRecorder(calls, "first"), Fails(calls, "second"), CallRecorder(calls, "third")],
+            )
         assert calls[-2:] == [("second", "end", False), ("third", "end", False)]
         assert calls[-3] == ("first", "end", False)
 
-    def test_after_an_error_at_the_start_those_end_that_were_started(self, folder: Path) -> None:
-        class Fails(Calls):
+    def test_on_end_is_called_only_for_started_callbacks_after_an_error_in_on_start(self, folder: Path) -> None:
+        class Fails(CallRecorder):
             def on_start(self, run: Run) -> None:
                 super().on_start(run)
                 raise ZeroDivisionError
 
         calls: list[Any] = []
         with pytest.raises(ZeroDivisionError):
-            train(fresh(config(folder)), [Calls(calls, "first"), Fails(calls, "second"), Calls(calls, "third")])
+            train(
+                fresh(config(folder)),
+                [CallRecorder(calls, "first"), Fails(calls, "second"), CallRecorder(calls, "third")],
+            )
         assert calls == [
             ("first", "start", 0),
             ("second", "start", 0),
@@ -238,16 +244,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 class TestTimeLimit:
-    def test_it_counts_from_the_construction_and_stops_at_the_first_step_after_it(
-        self, folder: Path, clock: FakeClock
-    ) -> None:
+    def test_stop_after_measures_time_from_its_construction(self, folder: Path, clock: FakeClock) -> None:
         limit, run = StopAfter(60), fresh(config(folder, epochs=0))
         for now, reason in ((1000.0, None), (1059.999, None), (1060.0, "the time limit of 60 s is reached")):
             clock.now = now
             limit.on_step(run, STEP)
             assert run.stop_reason == reason
 
-    def test_it_ends_a_run(self, folder: Path, clock: FakeClock) -> None:
+    def test_stop_after_ends_a_run(self, folder: Path, clock: FakeClock) -> None:
         class Slow(Callback):
             def on_step(self, run: Run, report: StepReport) -> None:
                 clock.now += 10
@@ -258,15 +262,15 @@ class TestTimeLimit:
         assert run.end_reason == "the time limit of 59.5 s is reached"
         assert run.state.progress.step == 6
 
-    def test_a_reason_that_was_given_before_is_kept(self, folder: Path, clock: FakeClock) -> None:
+    def test_stop_after_keeps_an_earlier_reason(self, folder: Path, clock: FakeClock) -> None:
         run = fresh(config(folder, epochs=0))
         run.stop("the user asked")
         StopAfter(0).on_step(run, STEP)
         assert run.stop_reason == "the user asked"
 
 
-def send(number: int) -> None:
-    """A signal to this process, and a moment in which its handler runs."""
+def send_signal(number: int) -> None:
+    """Send a signal to this process and let its handler run."""
     os.kill(os.getpid(), number)
     time.sleep(0)
 
@@ -278,7 +282,7 @@ def run(folder: Path) -> Run:
 
 @pytest.fixture
 def handlers() -> Iterator[list[Any]]:
-    """The handlers before the test, which are restored after it, whatever the test does."""
+    """The signal handlers before the test. They are always restored after the test."""
     handlers = [signal.getsignal(number) for number in STOP_SIGNALS]
     yield handlers
     for number, handler in zip(STOP_SIGNALS, handlers, strict=True):
@@ -287,38 +291,38 @@ def handlers() -> Iterator[list[Any]]:
 
 class TestSignals:
     @pytest.mark.parametrize("number", STOP_SIGNALS, ids=lambda number: signal.Signals(number).name)
-    def test_a_signal_stops_the_run_and_interrupts_nothing(self, run: Run, handlers: list[Any], number: int) -> None:
+    def test_a_signal_requests_a_stop_without_an_exception(self, run: Run, handlers: list[Any], number: int) -> None:
         StopOnSignals().on_start(run)
         assert run.stop_reason is None
-        send(number)
+        send_signal(number)
         assert run.stop_reason == f"{signal.Signals(number).name} was received"
 
-    def test_a_second_sigint_interrupts_at_once(self, run: Run, handlers: list[Any]) -> None:
+    def test_a_second_sigint_raises_keyboard_interrupt(self, run: Run, handlers: list[Any]) -> None:
         StopOnSignals().on_start(run)
-        send(signal.SIGINT)
+        send_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGINT)
+            send_signal(signal.SIGINT)
 
-    def test_other_signals_may_come_again(self, run: Run, handlers: list[Any]) -> None:
+    def test_other_repeated_signals_do_not_raise(self, run: Run, handlers: list[Any]) -> None:
         StopOnSignals().on_start(run)
         for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
-            send(number)
+            send_signal(number)
         assert run.stop_reason == "SIGUSR1 was received"
 
     @pytest.mark.parametrize("first", ["time limit", "SIGTERM"])
-    def test_the_first_sigint_after_another_reason_does_not_interrupt(
+    def test_the_first_sigint_after_another_stop_reason_does_not_raise(
         self, run: Run, handlers: list[Any], first: str
     ) -> None:
         StopOnSignals().on_start(run)
         if first == "SIGTERM":
-            send(signal.SIGTERM)
+            send_signal(signal.SIGTERM)
         else:
             run.stop("the time limit is reached")
         reason = run.stop_reason
-        send(signal.SIGINT)
+        send_signal(signal.SIGINT)
         assert run.stop_reason == reason
         with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGINT)
+            send_signal(signal.SIGINT)
 
     def test_handlers_are_installed_at_the_start_and_restored_at_the_end(self, run: Run, handlers: list[Any]) -> None:
         callback = StopOnSignals()
@@ -341,7 +345,7 @@ class TestSignals:
         class Sends(Callback):
             def on_step(self, run: Run, report: StepReport) -> None:
                 if run.state.progress.step == 6:
-                    send(signal.SIGTERM)
+                    send_signal(signal.SIGTERM)
 
         run = fresh(config(folder, epochs=4))
         train(run, [StopOnSignals(), Sends()])
@@ -349,7 +353,7 @@ class TestSignals:
         assert run.end_reason == "SIGTERM was received"
         assert run.state.progress.step == 6
 
-    def test_in_another_thread_signals_are_left_alone(self, run: Run, handlers: list[Any]) -> None:
+    def test_handlers_are_not_installed_in_another_thread(self, run: Run, handlers: list[Any]) -> None:
         seen = []
 
         def work() -> None:
@@ -365,7 +369,7 @@ class TestSignals:
 
 
 class TestSaveCheckpoints:
-    def test_it_writes_both_checkpoints_with_the_final_metrics(self, folder: Path) -> None:
+    def test_both_checkpoints_hold_the_final_metrics(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2))
         train(run, [SaveCheckpoints()])
         for name in ("best_model.pt", "last.pt"):
@@ -373,7 +377,7 @@ class TestSaveCheckpoints:
             assert stored.finished
             assert stored.metrics["quality_by_level"] == run.metrics["quality_by_level"]
 
-    def test_it_does_not_claim_metrics_of_a_stopped_run(self, folder: Path) -> None:
+    def test_checkpoints_of_a_stopped_run_are_not_marked_as_finished(self, folder: Path) -> None:
         class Stops(Callback):
             def on_step(self, run: Run, report: StepReport) -> None:
                 run.stop("asked")
@@ -392,7 +396,7 @@ class TestSaveCheckpoints:
         callback.on_end(run)
         assert not (folder / "out").exists()
 
-    def test_it_removes_the_leftovers_of_a_killed_process(self, folder: Path) -> None:
+    def test_temporary_files_of_a_killed_process_are_removed(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=0))
         train(run, [SaveCheckpoints()])
         names = sorted(path.name for path in (folder / "out").iterdir())

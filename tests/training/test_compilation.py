@@ -35,40 +35,40 @@ class TestDecision:
         assert plan().compile
         assert "over 100000 steps" in plan().reason
 
-    def test_short_runs_are_not_and_the_reason_says_what_it_would_save(self) -> None:
+    def test_short_runs_are_not_compiled_and_the_reason_gives_the_saving(self) -> None:
         short = plan(planted_spec(), 10)
         assert not short.compile
         assert short.reason == "eager: compiling would save about 0 s of 10 steps and cost 60 s"
 
-    def test_it_does_not_depend_on_clocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_decision_does_not_read_a_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = plan()
         for name in ("time", "perf_counter", "monotonic"):
             monkeypatch.setattr(time, name, lambda: pytest.fail("a clock was read"))
         assert plan() == before
 
-    def test_it_flips_once_where_the_saving_reaches_the_cost(self) -> None:
+    def test_decision_changes_once_as_the_number_of_steps_grows(self) -> None:
         chosen = [plan(steps=steps).compile for steps in range(0, 100_000, 1000)]
         assert chosen == sorted(chosen)
         assert {True, False} == set(chosen)
 
-    def test_on_cuda_launches_count_and_not_operations(self) -> None:
+    def test_decision_on_cuda_depends_on_kernel_launches_not_on_operations(self) -> None:
         assert plan(steps=20_000).compile
         assert not plan(steps=20_000, device="cuda").compile
         assert not plan(planted_spec(), steps=60_000).compile
         assert plan(planted_spec(), steps=60_000, device="cuda").compile
 
-    def test_switched_off(self) -> None:
+    def test_compilation_can_be_switched_off(self) -> None:
         assert plan(enabled=False) == CompilePlan(False, "eager: use_torch_compile is false")
 
 
-def test_no_compiler_means_eager_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_compiler_selects_eager_mode_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    found = plan()
-    assert not found.compile
-    assert "no C++ compiler was found" in found.reason
+    decision = plan()
+    assert not decision.compile
+    assert "no C++ compiler was found" in decision.reason
 
 
-def test_the_compiler_is_the_one_that_torch_would_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiler_available_checks_the_compiler_that_torch_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/clang++" if name == "clang++" else None)
     monkeypatch.delenv("CXX", raising=False)
@@ -86,7 +86,7 @@ def test_operations_grow_with_the_batch_and_the_widths() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not compiler_available(), reason="no C++ compiler")
-def test_a_compiled_run_has_the_losses_and_the_keys_of_an_eager_one(tmp_path: Path) -> None:
+def test_a_compiled_run_has_the_losses_and_state_keys_of_an_eager_run(tmp_path: Path) -> None:
     table_at(tmp_path)
     settings = config(tmp_path, epochs=2, num_categories_auto=2, val_every_n_epochs=1)
     losses, keys = [], []

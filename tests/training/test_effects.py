@@ -1,4 +1,4 @@
-"""Every weight and every key has an effect: on its own metric, and on more than the recorded configuration."""
+"""Each loss weight changes its metric, and each configuration key changes the results of a run."""
 
 import hashlib
 import json
@@ -38,13 +38,13 @@ from tests.training.runs import (
 )
 
 
-def codes(size: int) -> list[dict[str, int]]:
-    """Few enough codes that something is left for training to better."""
+def equal_factors(size: int) -> list[dict[str, int]]:
+    """The same number of codes for each level, so small that training can improve the metrics."""
     return [{"num_codes": size}] * 3
 
 
-FOLDED = {"batch_size": 128, "epochs": 60, "learning_rate": 0.01, "factors": codes(8)}
-CURVED = {"batch_size": 64, "epochs": 300, "learning_rate": 0.01, "factors": codes(6)}
+FOLDED = {"batch_size": 128, "epochs": 60, "learning_rate": 0.01, "factors": equal_factors(8)}
+CURVED = {"batch_size": 64, "epochs": 300, "learning_rate": 0.01, "factors": equal_factors(6)}
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ CURVED = {"batch_size": 64, "epochs": 300, "learning_rate": 0.01, "factors": cod
     ],
     ids=["reconstruction", "commitment", "orthogonality", "informativeness", "topographic"],
 )
-def test_ten_times_the_weight_improves_its_metric_by_a_twentieth(
+def test_ten_times_the_loss_weight_improves_its_metric_by_five_percent(
     tmp_path: Path,
     key: str,
     production: float,
@@ -104,8 +104,8 @@ GOLDEN = [
 ]
 
 
-def test_the_first_twenty_losses_are_those_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that is not meant to change numbers does not; one that is pins new ones."""
+def test_the_first_twenty_losses_equal_the_recorded_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the code that is not numerical reproduces these losses. A numerical change records new ones."""
     losses: list[float] = []
     real = steps.objective
 
@@ -120,14 +120,14 @@ def test_the_first_twenty_losses_are_those_on_record(tmp_path: Path, monkeypatch
     assert losses == pytest.approx(GOLDEN, rel=1e-4)
 
 
-ELSEWHERE = {"verbose", "resume_from", "device"}
-"""Keys that the command line alone acts on, tested there."""
+TESTED_ELSEWHERE = {"verbose", "resume_from", "device"}
+"""Keys that only the command line uses. They are tested there."""
 
 CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
 RESETS = {"dead_code_reset_interval": 2, "factors": CODES, "ema_decay": 0.5, "dead_code_threshold": 60.0}
 MANUAL = {"num_categories_auto": None, "category_assignment": "manual", "category_mapping_file": "halves.json"}
-OPEN = {"num_categories_auto": None}
-EACH = {"val_every_n_epochs": 1}
+AUTOMATIC = {"num_categories_auto": None}
+EACH_EPOCH = {"val_every_n_epochs": 1}
 
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "input_path": ({}, "other.h5"),
@@ -148,16 +148,16 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "category_assignment": (MANUAL | {"category_mapping_file": "half.json"}, "hybrid"),
     "category_mapping_file": (MANUAL, "thirds.json"),
     "num_categories_auto": ({}, 3),
-    "orthogonality_target": (OPEN, 0.05),
-    "min_features_per_category": (OPEN, 6),
-    "max_clusters": (OPEN, 2),
+    "orthogonality_target": (AUTOMATIC, 0.05),
+    "min_features_per_category": (AUTOMATIC, 6),
+    "max_clusters": (AUTOMATIC, 2),
     "embedding_dim": ({}, 12),
     "hidden_dim": ({}, 5),
     "compression_ratios": ({}, "0.5:0.5:0.5"),
     "factors": ({}, [{"latent_dim": 4, "num_codes": 5}] * 3),
     "category_factors": (MANUAL, {"first": [{"latent_dim": 4, "num_codes": 7}] * 3}),
     "assignment": ({}, "joint"),
-    "comparison_rate": (OPEN | {"factors": None}, 0.1),
+    "comparison_rate": (AUTOMATIC | {"factors": None}, 0.1),
     "target_quality": ({"factors": None}, 0.5),
     "max_bits": ({"factors": None}, 12.0),
     "warm_start": ({}, False),
@@ -183,19 +183,22 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "checkpoint_quality_weight": ({}, 2.0),
     "checkpoint_dir": ({}, "states"),
     "save_every": ({"val_every_n_epochs": 3}, 1),
-    "early_stopping_patience": (EACH | {"early_stopping_min_delta": 100.0}, 1),
-    "early_stopping_min_delta": (EACH | {"early_stopping_patience": 1, "warm_start": False}, 0.5),
+    "early_stopping_patience": (EACH_EPOCH | {"early_stopping_min_delta": 100.0}, 1),
+    "early_stopping_min_delta": (EACH_EPOCH | {"early_stopping_patience": 1, "warm_start": False}, 0.5),
     "use_torch_compile": ({}, False),
     "random_seed": ({}, 43),
 }
-"""{key: (settings under which it matters, another value)}; the baseline has the production value, or the settings'."""
+"""{key: (settings under which the key has an effect, another value)}.
+
+The baseline has these settings, and production values for the other keys.
+"""
 
 PATHS = {"input_path", "output_dir", "category_mapping_file", "checkpoint_dir"}
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What a run under some settings leaves, apart from the configuration that it records."""
+    """Trains with some settings and returns the results, without the recorded configuration."""
     folder = tmp_path_factory.mktemp("effects")
     x = curved_table()
     x[np.random.default_rng(1).random(240) < 0.3, 5] = np.nan
@@ -222,20 +225,20 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any
             home = place if key in ("output_dir", "checkpoint_dir") else folder
             settings[key] = str(home / settings[key])
         try:
-            return left_by(config(folder, **settings), place)
+            return run_results(config(folder, **settings), place)
         except SpinlockError as error:
             return {"message": str(error)}
 
     numbers: dict[str, int] = {}
 
-    def of(settings: dict[str, Any]) -> dict[str, Any]:
+    def results_of(settings: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(settings, sort_keys=True)
         return cached(text, numbers.setdefault(text, len(numbers)))
 
-    return of
+    return results_of
 
 
-def left_by(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
+def run_results(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
     plan = plan_of(chosen)
     compile_plan = plan_compilation(plan.spec, batch=64, steps=12, device=CPU, enabled=chosen.use_torch_compile)
     run, recorder, seen = start(replace(plan, compile_plan=EAGER), command_line="test"), Recorder(), set[int]()
@@ -257,26 +260,28 @@ def left_by(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
 
 
 def digest(weights: dict[str, torch.Tensor]) -> str:
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
-        found.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
-    return found.hexdigest()
+        hasher.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return hasher.hexdigest()
 
 
-def test_every_key_has_its_case() -> None:
-    assert CASES.keys() | ELSEWHERE == VQVAEConfig.model_fields.keys()
-    assert not CASES.keys() & ELSEWHERE
-    assert len(ELSEWHERE) <= 4
+def test_every_configuration_key_has_a_case() -> None:
+    assert CASES.keys() | TESTED_ELSEWHERE == VQVAEConfig.model_fields.keys()
+    assert not CASES.keys() & TESTED_ELSEWHERE
+    assert len(TESTED_ELSEWHERE) <= 4
 
 
-def test_the_same_settings_leave_the_same(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def test_equal_settings_give_equal_results(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     first, again = outcome({}), outcome({"epochs": 3})
     assert "message" not in first
     assert first == again
 
 
 @pytest.mark.parametrize("key", CASES)
-def test_every_key_does_something(outcome: Callable[[dict[str, Any]], dict[str, Any]], key: str) -> None:
+def test_every_configuration_key_changes_the_results(
+    outcome: Callable[[dict[str, Any]], dict[str, Any]], key: str
+) -> None:
     settings, value = CASES[key]
     before, after = outcome(settings), outcome(settings | {key: value})
     assert before.keys() >= {"weights"} or key == "category_assignment", before
@@ -284,7 +289,7 @@ def test_every_key_does_something(outcome: Callable[[dict[str, Any]], dict[str, 
     assert before != after
 
 
-def test_a_key_changes_what_it_is_said_to_change(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def test_keys_change_the_documented_parts_of_the_results(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     def changed(key: str) -> set[str]:
         settings, value = CASES[key]
         before, after = outcome(settings), outcome(settings | {key: value})

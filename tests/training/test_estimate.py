@@ -1,4 +1,4 @@
-"""The estimate of a run: seconds in proportion to the steps, and bytes that cover the table and the weights."""
+"""The estimate of a run: seconds are proportional to the steps, bytes include the table and the weights."""
 
 import itertools
 import time
@@ -13,7 +13,9 @@ from spinlock.training.estimate import estimate
 from tests.training.runs import CPU, config, plan_of, table_at
 
 
-def test_the_time_of_the_second_step_times_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimated_seconds_are_the_time_of_the_second_step_times_the_number_of_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table_at(tmp_path)
     plan = plan_of(config(tmp_path, epochs=5))
     readings = itertools.chain([0.0, 100.0], [200.0, 203.0])
@@ -21,7 +23,7 @@ def test_the_time_of_the_second_step_times_the_steps(tmp_path: Path, monkeypatch
     assert estimate(plan, CPU).seconds == 3.0 * 20
 
 
-def test_memory_grows_with_the_table_and_the_network(tmp_path: Path) -> None:
+def test_estimated_memory_grows_with_the_table_and_the_network(tmp_path: Path) -> None:
     table_at(tmp_path)
     plan = plan_of(config(tmp_path))
     memory = estimate(plan, CPU).memory
@@ -31,7 +33,7 @@ def test_memory_grows_with_the_table_and_the_network(tmp_path: Path) -> None:
     assert estimate(wider, CPU).memory > memory + 4 * 3 * 512 * plan.spec.num_categories * plan.batch_plan.batch
 
 
-def test_a_table_in_its_file_needs_buffers_instead_of_itself(tmp_path: Path) -> None:
+def test_estimated_memory_of_a_streamed_table_counts_buffers_instead_of_the_table(tmp_path: Path) -> None:
     table_at(tmp_path)
     held, streamed = (plan_of(config(tmp_path, max_table_mb=limit, hidden_dim=16)) for limit in (None, 0.02))
     assert held.spec == streamed.spec
@@ -39,7 +41,7 @@ def test_a_table_in_its_file_needs_buffers_instead_of_itself(tmp_path: Path) -> 
     assert difference == 3 * BUFFER_BYTES + streamed.data.table.rows.nbytes - held.data.table.rows.nbytes
 
 
-def test_the_random_state_of_the_program_does_not_change(tmp_path: Path) -> None:
+def test_estimate_does_not_change_the_global_random_state(tmp_path: Path) -> None:
     table_at(tmp_path)
     plan = plan_of(config(tmp_path))
     before = torch.get_rng_state()

@@ -39,8 +39,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Plans(Callback):
-    """Keeps the plan, and whether training began."""
+class PlanRecorder(Callback):
+    """Records the plan and whether training started."""
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
@@ -54,7 +54,7 @@ class Plans(Callback):
 
 
 class TestFit:
-    def test_it_trains_what_its_parts_train(self, folder: Path) -> None:
+    def test_fit_gives_the_same_result_as_plan_start_and_train(self, folder: Path) -> None:
         outcome = fit(six(folder), callbacks=[SaveCheckpoints()], command_line="a test")
         trained(six(folder, output_dir=str(folder / "parts")))
         assert outcome.run is not None
@@ -87,7 +87,7 @@ class TestFit:
         assert_same(in_memory.state.best_weights, from_file.state.best_weights)
         assert in_memory.plan.data.table is table
 
-    def test_training_does_not_depend_on_the_precision_of_the_program(self, folder: Path) -> None:
+    def test_training_does_not_depend_on_the_default_dtype_or_autocast(self, folder: Path) -> None:
         expected = fit(six(folder)).run
         run = start(plan_of(six(folder)))
         torch.set_default_dtype(torch.float64)
@@ -100,14 +100,14 @@ class TestFit:
         assert expected is not None
         assert_same(run.state.best_weights, expected.state.best_weights)
 
-    def test_a_device_that_does_not_exist_is_refused_first(self, folder: Path) -> None:
+    def test_a_missing_device_is_refused_before_the_table_is_read(self, folder: Path) -> None:
         with pytest.raises(DataError, match="cuda:77 does not exist"):
             fit(config(folder, device="cuda:77", input_path=str(folder / "nowhere.h5")))
 
 
 class TestDryRun:
-    def test_it_stops_after_the_plan_and_writes_nothing(self, folder: Path) -> None:
-        seen, before = Plans(), sorted(folder.rglob("*"))
+    def test_dry_run_stops_after_the_plan_and_writes_nothing(self, folder: Path) -> None:
+        seen, before = PlanRecorder(), sorted(folder.rglob("*"))
         outcome = fit(config(folder), callbacks=[SaveCheckpoints(), seen], dry_run=True)
         assert outcome.run is None
         assert seen.plans == [outcome.plan]
@@ -115,46 +115,46 @@ class TestDryRun:
         assert outcome.plan.spec == plan_of(config(folder)).spec
         assert sorted(folder.rglob("*")) == before
 
-    def test_its_plan_is_the_one_that_is_trained(self, folder: Path) -> None:
+    def test_training_the_plan_of_a_dry_run_equals_a_normal_run(self, folder: Path) -> None:
         dry = fit(six(folder), dry_run=True)
         run = start(dry.plan)
         train(run, [SaveCheckpoints()])
         trained(six(folder, output_dir=str(folder / "other")))
         assert_same_result(folder / "out", folder / "other")
 
-    def test_of_a_run_to_resume_it_returns_the_run_untrained(self, folder: Path) -> None:
+    def test_dry_run_of_a_resumed_run_returns_the_run_untrained(self, folder: Path) -> None:
         interrupted(six(folder), 13)
         content = {path: path.read_bytes() for path in (folder / "out").iterdir()}
-        outcome = fit(resuming(six(folder), folder / "out"), callbacks=[SaveCheckpoints()], dry_run=True)
+        outcome = fit(with_resume_from(six(folder), folder / "out"), callbacks=[SaveCheckpoints()], dry_run=True)
         assert outcome.run is not None
         assert outcome.run.plan is outcome.plan
         assert outcome.run.state.progress.step == 13
         assert {path: path.read_bytes() for path in (folder / "out").iterdir()} == content
 
 
-def resuming(settings: VQVAEConfig, path: Path) -> VQVAEConfig:
+def with_resume_from(settings: VQVAEConfig, path: Path) -> VQVAEConfig:
     return settings.model_copy(update={"resume_from": path})
 
 
 class TestResume:
-    def test_a_stopped_run_ends_as_one_that_was_not_stopped(self, folder: Path) -> None:
+    def test_a_stopped_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path) -> None:
         fit(six(folder), callbacks=[SaveCheckpoints()])
         cut = six(folder, output_dir=str(folder / "cut"))
         stopped = fit(cut, callbacks=[SaveCheckpoints(), stop_at(13)])
         assert stopped.run is not None
         assert stopped.run.stopped
-        recorder, seen = Recorder(), Plans()
-        outcome = fit(resuming(cut, folder / "cut" / "last.pt"), callbacks=[SaveCheckpoints(), recorder, seen])
+        recorder, seen = Recorder(), PlanRecorder()
+        outcome = fit(with_resume_from(cut, folder / "cut" / "last.pt"), callbacks=[SaveCheckpoints(), recorder, seen])
         assert outcome.run is not None
         assert seen.plans == [outcome.plan]
         assert len(recorder.steps) == 24 - 13
         assert outcome.run.changes == {}
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_the_checkpoint_that_got_further_is_resumed_with_a_note(self, folder: Path) -> None:
+    def test_resume_uses_the_furthest_checkpoint_and_notes_it(self, folder: Path) -> None:
         interrupted(six(folder), 13)
         best = folder / "out" / "best_model.pt"
-        run = fit(resuming(six(folder), best), dry_run=True).run
+        run = fit(with_resume_from(six(folder), best), dry_run=True).run
         assert run is not None
         last = folder / "out" / "last.pt"
         assert run.notes == (
@@ -162,9 +162,9 @@ class TestResume:
             f"resuming {last} after epoch 3 and 1 steps of 6",
         )
 
-    def test_a_table_in_memory_is_compared_with_the_dataset_of_the_run(self, folder: Path) -> None:
+    def test_resume_compares_a_table_in_memory_with_the_dataset_of_the_run(self, folder: Path) -> None:
         interrupted(six(folder), 5)
-        settings = resuming(six(folder), folder / "out")
+        settings = with_resume_from(six(folder), folder / "out")
         x = curved_table()
         same = read_features(x, feature_names=column_names())
         run = fit(settings, same, dry_run=True).run
@@ -174,16 +174,18 @@ class TestResume:
         with pytest.raises(CheckpointError, match="was trained on another dataset than <memory>"):
             fit(settings, read_features(x, feature_names=column_names()))
 
-    def test_its_table_is_held_as_when_the_run_began(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_resume_streams_the_table_if_the_run_streamed_it(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(feature_table, "MEMORY_FRACTION", 1e-9)
             interrupted(six(folder, batch_size=37), 5)
-        run = fit(resuming(six(folder, batch_size=37), folder / "out"), dry_run=True).run
+        run = fit(with_resume_from(six(folder, batch_size=37), folder / "out"), dry_run=True).run
         assert run is not None
         assert run.plan.data.streamed
 
 
-def test_start_initializes_from_the_fit_rows_alone(folder: Path) -> None:
+def test_start_initializes_from_the_fit_rows_only(folder: Path) -> None:
     """The initialized network depends on the fit rows and seeds, and on no other row of the table."""
     plan = plan_of(config(folder, fit_rows=100))
     expected = start(plan).state.model.state_dict()

@@ -1,4 +1,4 @@
-"""Adam's arithmetic, and the scale of the learning rate of each parameter."""
+"""The arithmetic of Adam, and the learning-rate scale of each parameter."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from spinlock.training.optimizer import (
 from tests.model.specs import small_model
 
 
-def test_every_parameter_has_its_scale_of_the_learning_rate() -> None:
+def test_each_parameter_has_its_learning_rate_scale() -> None:
     model = small_model(learned_codes=True)
     scales = {name: learning_rate_scale(name) for name, _ in model.named_parameters()}
     assert scales["buckets.0.encoder.linear"] == scales["buckets.1.quantizer.levels.2.project_in"] == ENCODER_SCALE
@@ -34,8 +34,8 @@ def test_every_parameter_has_its_scale_of_the_learning_rate() -> None:
     assert whole["lr_scale"] == 1.0
 
 
-def descend(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:
-    """Steps of some gradients; the last weight has none, the learning rate of the first group falls."""
+def take_steps(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:
+    """Take steps with random gradients. The last weight has none, and the learning rate of the first group falls."""
     for step in steps:
         optimizer.zero_grad()
         for index, weight in enumerate(weights[:-1]):
@@ -45,17 +45,17 @@ def descend(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter
         optimizer.step()
 
 
-def grouped() -> tuple[list[torch.nn.Parameter], list[dict[str, object]]]:
+def parameter_groups() -> tuple[list[torch.nn.Parameter], list[dict[str, object]]]:
     """Three weights in two groups."""
     weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((3, 2), (4,), (2,))]
     return weights, [{"params": weights[:1], "lr": 0.1}, {"params": weights[1:], "lr": 0.01}]
 
 
-def test_steps_and_state_are_those_of_torch() -> None:
-    (mine, groups), (theirs, other) = grouped(), grouped()
+def test_steps_and_state_equal_torch_adam() -> None:
+    (mine, groups), (theirs, other) = parameter_groups(), parameter_groups()
     own, torchs = Adam(groups), torch.optim.Adam(other, fused=True)
-    descend(own, mine, range(5))
-    descend(torchs, theirs, range(5))
+    take_steps(own, mine, range(5))
+    take_steps(torchs, theirs, range(5))
     assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
     state, expected = own.state_dict(), torchs.state_dict()
     assert state["state"].keys() == expected["state"].keys() == {0, 1}
@@ -65,32 +65,32 @@ def test_steps_and_state_are_those_of_torch() -> None:
     assert [group["params"] for group in state["param_groups"]] == [[0], [1, 2]]
 
 
-def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
-    (mine, groups), (others, other) = grouped(), grouped()
+def test_a_restored_state_continues_exactly() -> None:
+    (mine, groups), (others, other) = parameter_groups(), parameter_groups()
     own, resumed = Adam(groups), Adam(other)
-    descend(own, mine, range(3))
+    take_steps(own, mine, range(3))
     resumed.load_state_dict(own.state_dict())
     with torch.no_grad():
         for weight, now in zip(others, mine, strict=True):
             weight.copy_(now)
-    descend(own, mine, range(3, 6))
-    descend(resumed, others, range(3, 6))
+    take_steps(own, mine, range(3, 6))
+    take_steps(resumed, others, range(3, 6))
     assert all(torch.equal(a, b) for a, b in zip(mine, others, strict=True))
 
 
-def test_moments_stay_where_they_are() -> None:
-    weights, groups = grouped()
+def test_moments_are_updated_in_place() -> None:
+    weights, groups = parameter_groups()
     own = Adam(groups)
-    descend(own, weights, range(1))
+    take_steps(own, weights, range(1))
     before = {parameter: dict(state) for parameter, state in own.state.items()}
-    descend(own, weights, range(1, 3))
+    take_steps(own, weights, range(1, 3))
     assert all(own.state[each][name] is moment for each, state in before.items() for name, moment in state.items())
 
 
 def test_a_state_of_other_parameters_is_refused() -> None:
-    (weights, groups), (_, other) = grouped(), grouped()
+    (weights, groups), (_, other) = parameter_groups(), parameter_groups()
     own = Adam(groups)
-    descend(own, weights, range(1))
+    take_steps(own, weights, range(1))
     fewer, longer = own.state_dict(), own.state_dict()
     fewer["param_groups"] = fewer["param_groups"][:1]
     longer["state"][0]["exp_avg"] = torch.zeros(7)

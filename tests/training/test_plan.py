@@ -1,4 +1,4 @@
-"""The plan of a run: fitted on training rows only, reproducible, and complete in its resolved configuration."""
+"""The plan of a run: it is fitted on training rows only and is reproducible from its resolved configuration."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,8 @@ from tests.tables import write_table
 from tests.training.runs import config, curved_table, plan_of, table_at
 
 
-def planned(folder: Path, x: NDArray[np.float32] | None = None, **settings: Any) -> Plan:
-    """The plan of a table that is written first."""
+def write_and_plan(folder: Path, x: NDArray[np.float32] | None = None, **settings: Any) -> Plan:
+    """Write a table and make its plan."""
     table_at(folder, x)
     return plan_of(config(folder, **settings))
 
@@ -52,28 +52,28 @@ def _statistics(plan: Plan) -> list[NDArray[Any]]:
 
 
 @pytest.mark.parametrize("method", ["standard", "rank_gauss"])
-def test_validation_rows_change_nothing_that_was_fitted(tmp_path: Path, method: str) -> None:
+def test_validation_rows_do_not_influence_the_fit(tmp_path: Path, method: str) -> None:
     x = curved_table()
-    original = planned(tmp_path, x, normalization_method=method)
+    original = write_and_plan(tmp_path, x, normalization_method=method)
     rows = original.data.split.validation
     changed_table = x.copy()
     changed_table[rows] = 1e6 * np.random.default_rng(1).standard_normal((len(rows), x.shape[1]))
     changed_table[rows[0]] = np.nan
-    changed = planned(tmp_path, changed_table, normalization_method=method)
+    changed = write_and_plan(tmp_path, changed_table, normalization_method=method)
     assert np.array_equal(changed.data.split.validation, rows)
     assert_same_fit(original, changed)
     assert not torch.equal(original.data.validation, changed.data.validation)
 
 
-def test_the_same_input_gives_the_same_bits(tmp_path: Path) -> None:
-    first = planned(tmp_path, num_categories_auto=None)
+def test_the_same_input_gives_an_identical_plan(tmp_path: Path) -> None:
+    first = write_and_plan(tmp_path, num_categories_auto=None)
     second = make_plan(first.data.table, config_from_mapping(first.requested, where="requested"))
     assert_same_fit(first, second)
     assert torch.equal(first.data.validation, second.data.validation)
 
 
-def test_the_spectrum_is_that_of_the_correlation_matrix(tmp_path: Path) -> None:
-    plan = planned(tmp_path)
+def test_the_spectrum_has_the_eigenvalues_of_the_correlation_matrix(tmp_path: Path) -> None:
+    plan = write_and_plan(tmp_path)
     z = plan.data.z_scored_train
     expected = np.linalg.eigvalsh(np.corrcoef(z, rowvar=False))
     assert plan.spectrum is not None
@@ -91,13 +91,13 @@ def test_the_automatic_hidden_width_is_a_sixteenth_of_the_rows_in_multiples_of_e
 
 
 def test_a_configured_hidden_width_is_used(tmp_path: Path) -> None:
-    assert planned(tmp_path).spec.hidden_dim == 16
-    assert planned(tmp_path, hidden_dim=5).spec.hidden_dim == 5
+    assert write_and_plan(tmp_path).spec.hidden_dim == 16
+    assert write_and_plan(tmp_path, hidden_dim=5).spec.hidden_dim == 5
 
 
 def test_only_fit_rows_influence_the_selection(tmp_path: Path) -> None:
     x = curved_table()
-    plan = planned(tmp_path, x, fit_rows=100)
+    plan = write_and_plan(tmp_path, x, fit_rows=100)
     assert len(plan.fit_rows().rows) == 100
     assert len(plan.data.train) == 216
     fitted = {tuple(row) for row in plan.fit_rows().rows.tolist()}
@@ -109,7 +109,7 @@ def test_only_fit_rows_influence_the_selection(tmp_path: Path) -> None:
     ]
     changed_table = x.copy()
     changed_table[outside] += 100
-    changed = planned(tmp_path, changed_table, fit_rows=100)
+    changed = write_and_plan(tmp_path, changed_table, fit_rows=100)
     assert torch.equal(changed.fit_rows().rows, plan.fit_rows().rows)
     assert changed.spec == plan.spec
 
@@ -132,14 +132,14 @@ def test_batches_that_are_too_small_for_the_processes_are_refused(tmp_path: Path
 
 
 class LocalGroup(ProcessGroup):
-    """A group of which this process is the main one and the others do nothing."""
+    """The main process of a group whose other processes do nothing."""
 
     def broadcast_object(self, value: Any) -> Any:
         return value
 
 
 def test_the_resolved_configuration_is_complete_and_gives_the_same_run(tmp_path: Path) -> None:
-    first = planned(tmp_path)
+    first = write_and_plan(tmp_path)
     resolved = first.config
     assert resolved.hidden_dim == first.spec.hidden_dim
     assert resolved.category_factors is not None
@@ -154,8 +154,8 @@ def test_the_resolved_configuration_is_complete_and_gives_the_same_run(tmp_path:
     assert load_config(path) == resolved
 
 
-def test_the_requested_keys_keep_automatic_values_open(tmp_path: Path) -> None:
-    plan = planned(tmp_path)
+def test_the_requested_configuration_keeps_automatic_values_unset(tmp_path: Path) -> None:
+    plan = write_and_plan(tmp_path)
     assert plan.requested == config(tmp_path).model_dump(mode="json")
     assert plan.requested["hidden_dim"] is None
     assert plan.requested["category_factors"] is None
@@ -163,8 +163,8 @@ def test_the_requested_keys_keep_automatic_values_open(tmp_path: Path) -> None:
     assert plan.config.max_table_mb == plan.data.limit_mb
 
 
-def test_the_resolved_configuration_has_the_rate_at_which_partitions_were_compared(tmp_path: Path) -> None:
-    """Names of categories alone do not identify them: another rate may give others of the same names."""
+def test_the_resolved_configuration_stores_the_comparison_rate(tmp_path: Path) -> None:
+    """The names of categories do not identify them: another rate can give other categories with the same names."""
     rng = np.random.default_rng(15)
     factors = rng.standard_normal((469, 8)) @ rng.standard_normal((8, 35))
     table = (factors + 0.7 * rng.standard_normal(factors.shape)).astype(np.float32)
@@ -174,8 +174,8 @@ def test_the_resolved_configuration_has_the_rate_at_which_partitions_were_compar
     assert make_plan(first.data.table, first.config).spec == first.spec
 
 
-def test_steps_follow_from_the_batches(tmp_path: Path) -> None:
-    plan = planned(tmp_path, epochs=3, batch_size=100)
+def test_the_plan_has_equal_batches_and_counts_their_steps(tmp_path: Path) -> None:
+    plan = write_and_plan(tmp_path, epochs=3, batch_size=100)
     assert (plan.batch_plan.rows, plan.batch_plan.steps, plan.batch_plan.batch) == (216, 3, 72)
     assert plan.total_steps == 9
     assert plan.compile_plan.reason == "eager: compiling would save about 0 s of 9 steps and cost 60 s"
@@ -185,7 +185,7 @@ def test_steps_follow_from_the_batches(tmp_path: Path) -> None:
 def test_joint_assignment_trains_on_the_held_rows_of_a_table_in_its_file(
     tmp_path: Path, assignment: str, rows: int
 ) -> None:
-    plan = planned(tmp_path, assignment=assignment, max_table_mb=0.02, fit_rows=100)
+    plan = write_and_plan(tmp_path, assignment=assignment, max_table_mb=0.02, fit_rows=100)
     assert plan.data.streamed
     assert plan.assignment.name == assignment
     assert plan.streams_batches == (assignment == "local")

@@ -1,4 +1,4 @@
-"""Two processes train what one trains: the same losses, codebooks and resets, to rounding."""
+"""Two processes give the losses, codebooks and resets of one process, to rounding."""
 
 import json
 import os
@@ -20,17 +20,17 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table, and a run of eight epochs that one process made."""
+    """A table, and a run of eight epochs that one process trained."""
     folder = tmp_path_factory.mktemp("together")
     table_at(folder)
-    settings = group_runs.settings(folder, "seed 0").model_copy(update={"output_dir": folder / "begun"})
+    settings = group_runs.settings(folder, "seed 0").model_copy(update={"output_dir": folder / "one_process"})
     finish(fresh(settings))
     return folder
 
 
 @pytest.fixture(scope="module")
 def ranks(folder: Path) -> list[dict[str, Any]]:
-    """What each of two processes found."""
+    """The results of each of two processes."""
     command = [*TORCHRUN, "-m", "tests.training.group_runs", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -39,32 +39,34 @@ def ranks(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", group_runs.CASES)
-def test_the_first_twenty_losses_are_those_of_one_process(folder: Path, ranks: list[dict[str, Any]], case: str) -> None:
-    alone = group_runs.trained(group_runs.settings(folder, case))
-    assert len(alone["losses"]) == 20
-    assert ranks[0][case]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
-    assert abs(ranks[0][case]["quality"] - alone["quality"]) < 0.005
-    assert ranks[0][case]["resets"] == alone["resets"]
+def test_the_first_twenty_losses_equal_those_of_one_process(
+    folder: Path, ranks: list[dict[str, Any]], case: str
+) -> None:
+    single = group_runs.train_case(group_runs.settings(folder, case))
+    assert len(single["losses"]) == 20
+    assert ranks[0][case]["losses"] == pytest.approx(single["losses"], rel=1e-5)
+    assert abs(ranks[0][case]["quality"] - single["quality"]) < 0.005
+    assert ranks[0][case]["resets"] == single["resets"]
 
 
-@pytest.mark.parametrize("case", [*group_runs.CASES, "gone on"])
+@pytest.mark.parametrize("case", [*group_runs.CASES, "resumed"])
 def test_both_processes_have_the_same_weights(ranks: list[dict[str, Any]], case: str) -> None:
     assert ranks[0][case]["weights"] == ranks[1][case]["weights"]
     assert ranks[0][case]["losses"] == ranks[1][case]["losses"]
 
 
-def test_codes_are_replaced_in_both(ranks: list[dict[str, Any]]) -> None:
+def test_two_processes_replace_dead_codes(ranks: list[dict[str, Any]]) -> None:
     assert ranks[0]["resets"]["resets"] > 0
 
 
-def test_two_processes_go_on_with_a_run_of_one(folder: Path, ranks: list[dict[str, Any]]) -> None:
+def test_two_processes_resume_a_run_of_one_process(folder: Path, ranks: list[dict[str, Any]]) -> None:
     longer = group_runs.settings(folder, "seed 0").model_copy(update={"epochs": 12})
-    alone = group_runs.resumed(folder / "begun" / "last.pt", longer)
-    assert ranks[0]["gone on"]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
-    assert len(alone["losses"]) == 16
+    single = group_runs.resume_case(folder / "one_process" / "last.pt", longer)
+    assert ranks[0]["resumed"]["losses"] == pytest.approx(single["losses"], rel=1e-5)
+    assert len(single["losses"]) == 16
 
 
-def test_batches_too_small_to_share_are_refused(folder: Path) -> None:
+def test_batches_too_small_for_two_processes_are_refused(folder: Path) -> None:
     run = fresh(config(folder, batch_size=7), EAGER)
     run.group = ProcessGroup(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):

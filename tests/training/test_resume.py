@@ -1,4 +1,4 @@
-"""Resuming a run: bit for bit, further than planned, and not when it would be another run."""
+"""Resuming a run: exact continuation, more epochs, and refusal of another configuration or dataset."""
 
 import json
 from dataclasses import asdict
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 class TestResume:
     @pytest.mark.parametrize("after", [12, 13, 15, 16, 21], ids=lambda after: f"{after} steps")
-    def test_an_interrupted_run_ends_as_one_that_was_not(self, folder: Path, after: int) -> None:
+    def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path, after: int) -> None:
         trained(six(folder))
         cut = six(folder, output_dir=str(folder / "cut"))
         stopped = interrupted(cut, after)
@@ -59,7 +59,7 @@ class TestResume:
         [{"use_ema": False}, {"warm_start": False}, {"assignment": "joint"}, {"normalization_method": "rank_gauss"}],
         ids=str,
     )
-    def test_whatever_the_run_is_like(self, folder: Path, settings: dict[str, Any]) -> None:
+    def test_resume_is_exact_for_each_kind_of_run(self, folder: Path, settings: dict[str, Any]) -> None:
         settings |= {"epochs": 3, "val_every_n_epochs": 1}
         trained(six(folder, **settings))
         cut = six(folder, output_dir=str(folder / "cut"), **settings)
@@ -67,7 +67,7 @@ class TestResume:
         finish(resumed(folder / "cut" / "last.pt", cut))
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_twice_interrupted(self, folder: Path) -> None:
+    def test_resume_is_exact_after_two_interruptions(self, folder: Path) -> None:
         trained(six(folder))
         cut = six(folder, output_dir=str(folder / "cut"))
         interrupted(cut, 5)
@@ -77,7 +77,7 @@ class TestResume:
         finish(run)
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_from_the_best_model_alone(self, folder: Path) -> None:
+    def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(self, folder: Path) -> None:
         trained(six(folder))
         cut = six(folder, output_dir=str(folder / "cut"))
         interrupted(cut, 14)
@@ -87,7 +87,7 @@ class TestResume:
         finish(resumed(checkpoint.path, cut))
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_more_epochs_go_on_at_the_last_learning_rate(self, folder: Path) -> None:
+    def test_additional_epochs_keep_the_last_learning_rate(self, folder: Path) -> None:
         trained(six(folder))
         run = resumed(folder / "out" / "last.pt", six(folder, epochs=9))
         assert run.changes == {"epochs": (6, 9)}
@@ -97,27 +97,27 @@ class TestResume:
         assert rates[6] == rates[7] == rates[8] == rates[9]
         assert load_checkpoint(folder / "out" / "last.pt").config.epochs == 9
 
-    def test_a_run_of_no_epochs_that_is_extended_is_the_longer_run(self, folder: Path) -> None:
+    def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path) -> None:
         trained(six(folder))
         trained(six(folder, epochs=0, output_dir=str(folder / "cut")))
         more = six(folder, output_dir=str(folder / "cut"))
         finish(resumed(folder / "cut" / "last.pt", more))
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_a_finished_run_has_nothing_left_to_do(self, folder: Path) -> None:
+    def test_resuming_a_finished_run_takes_no_steps(self, folder: Path) -> None:
         trained(six(folder))
         run, recorder = resumed(folder / "out" / "last.pt", six(folder)), Recorder()
         finish(run, recorder)
         assert run.end_reason is None
         assert recorder.steps == []
 
-    def test_the_resolved_configuration_resumes_as_well_as_the_given_one(self, folder: Path) -> None:
+    def test_the_resolved_and_the_requested_configuration_resume_without_changes(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         written = load_config(folder / "out" / "config.yaml")
         assert resumed(folder / "out" / "last.pt", written).changes == {}
         assert resumed(folder / "out" / "last.pt", six(folder)).changes == {}
 
-    def test_in_another_directory_the_best_model_comes_along(self, folder: Path) -> None:
+    def test_resume_in_another_directory_copies_the_best_model(self, folder: Path) -> None:
         trained(six(folder, learning_rate=1.0))
         other = six(folder, learning_rate=1.0, epochs=7, output_dir=str(folder / "other"))
         run = resumed(folder / "out" / "last.pt", other)
@@ -126,7 +126,7 @@ class TestResume:
         assert best[0]["training_state"]["progress"]["best_epoch"] == 0
         assert_same(best[0]["model_state_dict"], best[1]["model_state_dict"])
 
-    def test_what_may_differ_may_and_is_told(self, folder: Path) -> None:
+    def test_resume_accepts_changeable_keys_and_reports_their_changes(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         settings = six(folder, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
         run = resumed(folder / "out" / "last.pt", settings)
@@ -142,12 +142,12 @@ class TestResume:
         ("key", "value"),
         [("batch_size", 32), ("random_seed", 1), ("use_ema", False), ("embedding_dim", 9), ("hidden_dim", 99)],
     )
-    def test_any_other_difference_is_refused_by_name(self, folder: Path, key: str, value: Any) -> None:
+    def test_resume_refuses_a_change_of_any_other_key_and_names_it(self, folder: Path, key: str, value: Any) -> None:
         interrupted(six(folder), 5)
         with pytest.raises(CheckpointError, match=rf"differs from the run's: {key} \(was .*, is {value!r}\)"):
             resumed(folder / "out" / "last.pt", six(folder, **{key: value}))
 
-    def test_all_refused_differences_are_named(self, folder: Path) -> None:
+    def test_resume_names_all_refused_changes(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         with pytest.raises(CheckpointError) as error:
             resumed(folder / "out" / "last.pt", six(folder, topo_weight=0.0, ema_decay=0.9, epochs=7))
@@ -169,14 +169,14 @@ class TestResume:
         with pytest.raises(CheckpointError, match=f"was trained on another dataset than {path}"):
             resumed(folder / "out" / "last.pt", settings)
 
-    def test_the_same_dataset_elsewhere_is_the_same(self, folder: Path) -> None:
+    def test_resume_accepts_a_moved_dataset(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         (folder / "moved").mkdir()
         (folder / "table.h5").rename(folder / "moved" / "table.h5")
         settings = six(folder, input_path=str(folder / "moved" / "table.h5"))
         assert resumed(folder / "out" / "last.pt", settings).changes == {}
 
-    def test_a_mapping_file_that_has_changed_is_refused(self, folder: Path) -> None:
+    def test_a_changed_mapping_file_is_refused(self, folder: Path) -> None:
         mapping = folder / "map.json"
         halves = {"left": list(range(12)), "right": list(range(12, 24))}
         mapping.write_text(json.dumps(halves))
@@ -189,7 +189,7 @@ class TestResume:
         with pytest.raises(CheckpointError, match=r"the mapping file .* differs from the run's in left, right"):
             resumed(folder / "out" / "last.pt", settings)
 
-    def test_a_compiled_run_may_go_on_eager_and_an_eager_one_stays(self, folder: Path) -> None:
+    def test_a_compiled_run_can_resume_eager_and_an_eager_run_stays_eager(self, folder: Path) -> None:
         trained(six(folder, epochs=0))
         assert resumed(folder / "out" / "last.pt", six(folder)).plan.compile_plan == EAGER
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
@@ -203,7 +203,7 @@ class TestResume:
         )
         assert run.changes == {"epochs": (0, 6)}
 
-    def test_a_stored_plan_to_compile_needs_a_compiler_here(
+    def test_a_stored_compile_plan_becomes_eager_without_a_compiler(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trained(six(folder, epochs=0))
@@ -218,8 +218,8 @@ class TestResume:
         assert "no C++ compiler was found here" in plan.reason
 
 
-class TestFurthest:
-    def test_a_run_that_replaces_another_and_is_killed_in_its_first_save_is_the_one_to_go_on_with(
+class TestFurthestCheckpoint:
+    def test_a_run_killed_while_it_replaces_another_run_is_resumed_instead_of_the_other_run(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trained(six(folder, epochs=1))
@@ -242,16 +242,16 @@ class TestFurthest:
         trained(six(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
         assert_same_result(folder / "out", folder / "whole")
 
-    def test_a_directory_means_its_last_state(self, folder: Path) -> None:
+    def test_a_directory_gives_its_last_checkpoint(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         assert latest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
 
-    def test_a_best_model_means_the_last_state_of_its_run_with_a_note(self, folder: Path) -> None:
+    def test_a_best_model_gives_the_last_checkpoint_of_its_run_with_a_note(self, folder: Path) -> None:
         interrupted(six(folder), 5)
         checkpoint, note = latest_checkpoint(folder / "out" / "best_model.pt")
         assert checkpoint.path == folder / "out" / "last.pt"
         assert "is used instead" in note
 
-    def test_a_directory_without_a_checkpoint(self, folder: Path) -> None:
+    def test_a_directory_without_a_checkpoint_is_refused(self, folder: Path) -> None:
         with pytest.raises(CheckpointError, match=r"contains neither last\.pt nor best_model\.pt"):
             latest_checkpoint(folder)

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class TestFiles:
-    def test_a_run_writes_what_the_document_lists(self, folder: Path) -> None:
+    def test_a_run_writes_the_documented_files(self, folder: Path) -> None:
         run = trained(config(folder, epochs=2))
         out = folder / "out"
         assert {path.name for path in out.iterdir()} == {
@@ -38,7 +38,7 @@ class TestFiles:
         lines = (out / "training_history.jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2]
 
-    def test_statistics_are_those_of_each_categorys_columns(self, folder: Path) -> None:
+    def test_normalization_statistics_match_the_columns_of_each_category(self, folder: Path) -> None:
         run = trained(config(folder, epochs=0))
         data = run.plan.data
         rows = data.table.rows[data.split.train].astype(np.float64)
@@ -50,7 +50,7 @@ class TestFiles:
                 np.testing.assert_allclose(arrays[f"{name}_mean"], clipped.mean(0)[columns], rtol=1e-9)
                 np.testing.assert_allclose(arrays[f"{name}_std"], clipped.std(0)[columns], rtol=1e-9)
 
-    def test_the_configuration_is_complete_and_trains_the_same_model(self, folder: Path) -> None:
+    def test_the_written_configuration_is_complete_and_trains_the_same_model(self, folder: Path) -> None:
         first = trained(config(folder, epochs=2))
         written = load_config(folder / "out" / "config.yaml")
         assert written.hidden_dim == first.plan.spec.hidden_dim
@@ -59,7 +59,7 @@ class TestFiles:
         assert_same_result(folder / "out", folder / "again")
         assert dump_config(load_config(folder / "again" / "config.yaml")) == dump_config(again.plan.config)
 
-    def test_the_best_model_is_renamed_before_the_last_state(
+    def test_the_best_model_is_replaced_before_the_last_checkpoint_except_in_the_first_save(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         orders: list[list[str]] = []
@@ -71,18 +71,18 @@ class TestFiles:
 
         monkeypatch.setattr(run_module, "write_files", write)
         trained(config(folder, epochs=2, val_every_n_epochs=1))
-        assert orders[0][:2] == ["last.pt", "best_model.pt"]  # another run's last.pt is gone first
+        assert orders[0][:2] == ["last.pt", "best_model.pt"]  # replaces the last.pt of another run first
         assert all(order.index("last.pt") == ("best_model.pt" in order) for order in orders[1:])
         assert any("best_model.pt" in order for order in orders[1:])
         assert len(orders) == 4
 
-    def test_the_last_state_has_its_own_directory_when_asked(self, folder: Path) -> None:
+    def test_checkpoint_dir_receives_the_last_checkpoint(self, folder: Path) -> None:
         interrupted(six(folder, checkpoint_dir=str(folder / "state")), 6)
         assert [path.name for path in (folder / "state").iterdir()] == ["last.pt"]
         assert not (folder / "out" / "last.pt").exists()
         assert latest_checkpoint(folder / "out")[0].path == folder / "state" / "last.pt"
 
-    def test_finishing_stores_the_final_metrics_in_both(self, folder: Path) -> None:
+    def test_a_finished_run_stores_the_final_metrics_in_both_checkpoints(self, folder: Path) -> None:
         run = trained(config(folder, epochs=2))
         metrics = final_metrics(run.best_model(), run.plan.data)
         for name in ("best_model.pt", "last.pt"):

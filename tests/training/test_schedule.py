@@ -1,4 +1,4 @@
-"""Batches of one shape that see every row, draws that depend on the step alone, and the learning rate's closed form."""
+"""Equal batches of all rows, random draws that depend only on seed and step, and the learning-rate schedule."""
 
 import math
 
@@ -28,14 +28,14 @@ from tests.training.specs import planted_spec
         (5, 1, 5, 1),
     ],
 )
-def test_the_fewest_equal_batches(rows: int, size: int, steps: int, batch: int) -> None:
+def test_an_epoch_has_the_fewest_equal_batches(rows: int, size: int, steps: int, batch: int) -> None:
     plan = BatchPlan.of(rows, size)
     assert (plan.steps, plan.batch) == (steps, batch)
     assert plan.order(0, 1).shape == (steps, batch)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(100, 1024), (1025, 1024), (7, 3), (301, 64), (10, 9)])
-def test_an_epoch_sees_each_row_and_repeats_only_what_fills_the_last_batch(rows: int, size: int) -> None:
+def test_an_epoch_has_each_row_and_repeats_rows_only_to_fill_the_last_batch(rows: int, size: int) -> None:
     plan = BatchPlan.of(rows, size)
     counts = np.bincount(plan.order(3, 5).flatten().numpy(), minlength=rows)
     assert len(counts) == rows
@@ -43,7 +43,7 @@ def test_an_epoch_sees_each_row_and_repeats_only_what_fills_the_last_batch(rows:
     assert int((counts == 2).sum()) == plan.steps * plan.batch - rows < plan.steps
 
 
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+def test_the_order_of_rows_depends_on_seed_and_epoch() -> None:
     plan = BatchPlan.of(100, 30)
     assert torch.equal(plan.order(1, 2), plan.order(1, 2))
     assert not torch.equal(plan.order(1, 2), plan.order(1, 3))
@@ -60,7 +60,7 @@ def draws(spec: ModelSpec, seed: int, step: int) -> tuple[torch.Tensor, torch.Te
     return drawn.projection, drawn.augmentation, drawn.reset_noise
 
 
-def test_the_draws_are_a_function_of_seed_and_step_alone() -> None:
+def test_random_draws_depend_only_on_seed_and_step() -> None:
     spec = planted_spec()
     first = draws(spec, 1, 7)
     torch.manual_seed(99)
@@ -72,7 +72,7 @@ def test_the_draws_are_a_function_of_seed_and_step_alone() -> None:
         assert not torch.equal(one, other)
 
 
-def test_the_draws_leave_the_global_generator_alone() -> None:
+def test_random_draws_do_not_change_the_global_generator() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -80,7 +80,7 @@ def test_the_draws_leave_the_global_generator_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_shapes_and_distributions_of_the_draws() -> None:
+def test_random_draws_have_their_shapes_and_distributions() -> None:
     projection, version, noise = draws(planted_spec(), 1, 2)
     assert projection.shape == (3, 8, 16)
     assert version.shape == (9,)
@@ -105,11 +105,11 @@ def test_the_learning_rate_rises_linearly_then_falls_as_half_a_cosine(total: int
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 500])
-def test_extra_epochs_hold_the_last_value(total: int) -> None:
+def test_the_learning_rate_is_constant_after_the_planned_steps(total: int) -> None:
     last = learning_rate(total - 1, total, 0.001)
     assert all(learning_rate(step, total, 0.001) == last for step in (total, total + 1, 10 * total))
 
 
 @pytest.mark.parametrize("total", [0, 1, 2, 3, 49, 51])
-def test_every_learning_rate_is_positive_and_at_most_the_highest(total: int) -> None:
+def test_every_learning_rate_is_positive_and_at_most_the_configured_rate(total: int) -> None:
     assert all(0 < learning_rate(step, total, 0.1) <= 0.1 for step in range(total + 3))

@@ -1,4 +1,4 @@
-"""The loop: epochs, the best model, early stopping, resets, and what ends a run."""
+"""The training loop: epochs, the best model, early stopping, resets, and the ends of a run."""
 
 import math
 from dataclasses import replace
@@ -26,8 +26,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None) -> None:
-    """Let the validations of a run report these losses, and qualities (else 0.5), one after the other."""
+def script_validations(
+    monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None
+) -> None:
+    """Let successive validations of a run report these losses and qualities (default 0.5)."""
     results = iter(zip(losses, qualities or [0.5] * len(losses), strict=True))
     real = Validator.__call__
 
@@ -39,7 +41,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: li
 
 
 class TestEpochs:
-    def test_each_epoch_has_its_steps_its_record_and_its_losses(self, folder: Path) -> None:
+    def test_each_epoch_reports_its_steps_and_records_its_losses(self, folder: Path) -> None:
         run, recorder = fresh(config(folder, epochs=3, val_every_n_epochs=2)), Recorder()
         loop(run, recorder)
         assert not run.stopped
@@ -55,7 +57,7 @@ class TestEpochs:
         assert [report.epoch for report in recorder.epochs] == [0, 1, 2, 3]
         assert [report.validation is None for report in recorder.epochs] == [False, True, False, False]
 
-    def test_the_total_is_the_weighted_sum(self, folder: Path) -> None:
+    def test_the_recorded_total_loss_is_the_weighted_sum(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=1))
         loop(run)
         loss = {name.removeprefix("train_"): values[1] for name, values in run.state.history.columns.items()}
@@ -64,7 +66,7 @@ class TestEpochs:
         assert loss["total"] == pytest.approx(weighted, rel=1e-5)
         assert loss["codebook"] == 0
 
-    def test_no_epochs_leave_the_warm_start(self, folder: Path) -> None:
+    def test_zero_epochs_keep_the_closed_form_initialization(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=0))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
         recorder = Recorder()
@@ -76,21 +78,21 @@ class TestEpochs:
             assert torch.equal(tensor, before[name])
 
     @pytest.mark.parametrize(("every", "epochs"), [(None, [0, 2, 4, 5]), (3, [0, 3, 5]), (1, [0, 1, 2, 3, 4, 5])])
-    def test_the_state_is_saved_when_due(
+    def test_the_state_is_saved_at_validations_or_every_save_every_epochs(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, every: int | None, epochs: list[int]
     ) -> None:
-        scripted(monkeypatch, [1.0, 2.0, 3.0, 4.0])
+        script_validations(monkeypatch, [1.0, 2.0, 3.0, 4.0])
         recorder = Recorder()
         loop(fresh(config(folder, epochs=5, save_every=every)), recorder)
         assert [epoch for epoch, _, _ in recorder.saves] == epochs
         assert [best for _, _, best in recorder.saves] == [True] + [False] * (len(epochs) - 1)
 
 
-class TestBest:
-    def test_the_lowest_score_is_the_best_and_its_weights_are_kept(
+class TestBestModel:
+    def test_the_epoch_with_the_lowest_score_is_the_best_and_its_weights_are_kept(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        scripted(monkeypatch, [5.0, 3.0, 4.0])
+        script_validations(monkeypatch, [5.0, 3.0, 4.0])
         run, recorder = fresh(config(folder, epochs=4)), Recorder()
         loop(run, recorder)
         progress = run.state.progress
@@ -102,7 +104,7 @@ class TestBest:
         current = run.state.model.state_dict()
         assert any(not torch.equal(tensor, current[name]) for name, tensor in run.state.best_weights.items())
 
-    def test_it_is_epoch_0_when_training_hurts(self, folder: Path) -> None:
+    def test_epoch_0_is_the_best_if_training_makes_the_model_worse(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
         loop(run)
@@ -110,21 +112,23 @@ class TestBest:
         for name, tensor in run.best_model().state_dict().items():
             assert torch.equal(tensor, before[name])
 
-    def test_an_epoch_that_reconstructs_worse_than_the_warm_start_is_never_chosen(
+    def test_an_epoch_with_a_lower_quality_than_the_initialization_is_never_the_best(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
+        script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
         run = fresh(config(folder, epochs=4))
         loop(run)
         assert run.state.progress.best_epoch == 4
 
-    def test_a_random_start_has_no_such_floor(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        scripted(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
+    def test_after_random_initialization_an_epoch_with_a_lower_quality_can_be_the_best(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
         run = fresh(config(folder, epochs=4, warm_start=False))
         loop(run)
         assert run.state.progress.best_epoch == 2
 
-    def test_the_score_is_the_weighted_sum_or_the_loss_alone(self, folder: Path) -> None:
+    def test_the_checkpoint_score_is_the_weighted_sum_or_only_the_loss(self, folder: Path) -> None:
         result = ValidationResult(2.0, 0, 0, 0, 0, 0.2, 0, quality=0.9, utilization=1, topographic_correlation=0.8)
         assert checkpoint_score(result, config(folder)) == pytest.approx(2.0 + 0.5 * 0.2 + 0.5 * 0.1)
         weights = {"checkpoint_loss_weight": 3.0, "checkpoint_topo_weight": 7.0, "checkpoint_quality_weight": 11.0}
@@ -133,38 +137,40 @@ class TestBest:
 
 
 class TestEarlyStopping:
-    def stopped(self, folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **settings: Any) -> Run:
-        scripted(monkeypatch, losses)
+    def train_with_losses(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **settings: Any
+    ) -> Run:
+        script_validations(monkeypatch, losses)
         run = fresh(config(folder, **({"epochs": 30, "val_every_n_epochs": 1} | settings)))
         return loop(run)
 
-    def test_it_counts_epochs_without_a_better_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        run = self.stopped(folder, monkeypatch, [5, 4, 6, 6, 6, 6, 6], early_stopping_patience=3)
+    def test_patience_counts_epochs_without_a_better_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = self.train_with_losses(folder, monkeypatch, [5, 4, 6, 6, 6, 6, 6], early_stopping_patience=3)
         assert run.state.progress.epoch == 4
         assert run.end_reason == "no better score for 3 epochs (early_stopping_patience)"
         assert run.state.progress.best_epoch == 1
 
-    def test_it_waits_for_a_validation(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_early_stopping_occurs_only_at_a_validation(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = {"early_stopping_patience": 2, "val_every_n_epochs": 5}
-        run = self.stopped(folder, monkeypatch, [5, 4, 6, 6], **settings)
+        run = self.train_with_losses(folder, monkeypatch, [5, 4, 6, 6], **settings)
         assert run.state.progress.epoch == 10
         assert run.state.progress.best_epoch == 5
 
-    def test_a_drop_below_the_least_does_not_count_but_is_the_best(
+    def test_an_improvement_below_min_delta_is_the_best_but_does_not_restart_the_patience(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings = {"early_stopping_patience": 3, "early_stopping_min_delta": 0.5}
-        run = self.stopped(folder, monkeypatch, [5, 4.8, 4.9, 4.7, 1, 1], **settings)
+        run = self.train_with_losses(folder, monkeypatch, [5, 4.8, 4.9, 4.7, 1, 1], **settings)
         assert run.state.progress.epoch == 3
         assert run.state.progress.best_epoch == 3
 
-    def test_small_drops_add_up(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_small_improvements_add_up_to_min_delta(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = {"early_stopping_patience": 3, "early_stopping_min_delta": 0.5}
-        run = self.stopped(folder, monkeypatch, [5, 4.7, 4.4, 4.4, 4.4, 4.4, 4.4], **settings)
+        run = self.train_with_losses(folder, monkeypatch, [5, 4.7, 4.4, 4.4, 4.4, 4.4, 4.4], **settings)
         assert run.state.progress.epoch == 5
 
-    def test_it_watches_the_score_that_picks_the_best(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        scripted(monkeypatch, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], [0.1, 0.4, 0.7, 0.9, 0.95, 0.96])
+    def test_early_stopping_uses_the_checkpoint_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        script_validations(monkeypatch, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], [0.1, 0.4, 0.7, 0.9, 0.95, 0.96])
         run = fresh(config(folder, epochs=5, val_every_n_epochs=1, early_stopping_patience=1))
         loop(run)
         assert run.end_reason == "no better score for 1 epochs (early_stopping_patience)"
@@ -172,9 +178,9 @@ class TestEarlyStopping:
 
 
 class TestEnds:
-    def test_a_loss_that_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_loss_that_is_not_finite_is_an_error(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = fresh(config(folder, epochs=4))
-        self.poison(monkeypatch, after=6, value=math.nan)
+        self.scale_loss(monkeypatch, after=6, value=math.nan)
         recorder = Recorder()
         with pytest.raises(RunError, match="no longer finite in epoch 2; lower learning_rate") as error:
             loop(run, recorder)
@@ -182,24 +188,26 @@ class TestEnds:
         assert recorder.saves == [(0, 0, True)]
 
     @staticmethod
-    def poison(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
+    def scale_loss(monkeypatch: pytest.MonkeyPatch, after: int, value: float) -> None:
         real, calls = steps.objective, []
 
-        def poisoned(*args: Any, **options: Any) -> Any:
+        def scaled(*args: Any, **options: Any) -> Any:
             calls.append(1)
             terms = real(*args, **options)
             return replace(terms, total=terms.total * value) if len(calls) > after else terms
 
-        monkeypatch.setattr(steps, "objective", poisoned)
+        monkeypatch.setattr(steps, "objective", scaled)
 
-    def test_a_stop_never_saves_what_is_not_finite(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_stop_does_not_save_a_state_that_is_not_finite(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
-        self.poison(monkeypatch, after=4, value=math.inf)
+        self.scale_loss(monkeypatch, after=4, value=math.inf)
         with pytest.raises(RunError, match="no longer finite in epoch 2"):
             loop(run, recorder)
         assert recorder.saves == [(0, 0, True)]
 
-    def test_memory_that_runs_out_is_one_line_with_a_batch_size_that_fits(
+    def test_an_out_of_memory_error_suggests_a_batch_size_that_fits(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = steps.objective
@@ -215,21 +223,21 @@ class TestEnds:
         expected = "a batch of 54 rows does not fit into the memory of the device; start again with --batch-size 13"
         assert str(error.value) == expected
 
-    def test_nothing_fits_and_a_validation_that_does_not_are_said_so(
+    def test_an_out_of_memory_error_of_one_row_or_of_validation_has_its_own_message(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def full(*args: Any, **kwargs: Any) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
         monkeypatch.setattr(steps, "objective", full)
-        with pytest.raises(RunError, match="a batch of 54 rows does not fit .*; use another device"):
+        with pytest.raises(RunError, match=r"a batch of 54 rows does not fit .*; use another device"):
             loop(fresh(config(folder)))
         run = fresh(config(folder, val_batch_size=16))
         monkeypatch.setattr(Validator, "__call__", full)
-        with pytest.raises(RunError, match="validation of 16 rows .*; start again with --set val_batch_size=4"):
+        with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with --set val_batch_size=4"):
             loop(run)
 
-    def test_a_stop_in_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
+    def test_a_stop_within_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
         run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
         loop(run, recorder)
         assert run.stopped
@@ -245,7 +253,7 @@ class TestEnds:
         assert recorder.saves[-1] == (2, 0, False)
         assert len(run.state.history) == 3
 
-    def test_a_stop_in_the_last_step_ends_a_run_that_is_done(self, folder: Path) -> None:
+    def test_a_stop_in_the_last_step_has_no_effect(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2))
         loop(run, stop_at(8))
         assert run.end_reason is None
@@ -253,13 +261,13 @@ class TestEnds:
 
 
 class TestResets:
-    def test_due_on_multiples_of_the_interval_in_the_first_four_fifths(self) -> None:
+    def test_resets_are_due_at_multiples_of_the_interval_in_the_first_four_fifths(self) -> None:
         assert [step for step in range(1, 101) if resets_due(step, 100, 25)] == [25, 50, 75]
         assert [step for step in range(1, 101) if resets_due(step, 100, 40)] == [40, 80]
         assert not any(resets_due(step, 100, 0) for step in range(1, 101))
         assert not any(resets_due(step, 100, 10) for step in range(81, 500))
 
-    def test_they_come_after_the_moving_average_of_the_same_step(
+    def test_resets_follow_the_moving_average_of_the_same_step(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[tuple[int, str]] = []
@@ -284,7 +292,7 @@ class TestResets:
         assert [call for call in calls if call[1] == "reset"] == [(7, "reset")] * levels + [(14, "reset")] * levels
         assert [kind for step, kind in calls if step == 7] == ["update", "reset"] * levels
 
-    def test_replaced_codes_are_counted_and_stay_where_they_were_put(self, folder: Path) -> None:
+    def test_replaced_codes_are_counted_and_consistent_with_the_moving_sums(self, folder: Path) -> None:
         factors = [{"latent_dim": 4, "num_codes": 24}] * 3
         settings = {"factors": factors, "ema_decay": 0.5, "dead_code_threshold": 50.0, "dead_code_reset_interval": 4}
         run = fresh(config(folder, epochs=5, **settings))
@@ -298,7 +306,7 @@ class TestResets:
 
 
 class TestStep:
-    def test_rows_are_quantized_with_the_old_codes_and_then_the_codes_move(
+    def test_codes_are_updated_after_the_rows_are_quantized(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = fresh(config(folder, epochs=1, batch_size=1024, ema_decay=0.9))
@@ -328,7 +336,7 @@ class TestStep:
         )
         assert (level.age == NEVER_RESET + 1).all()
 
-    def test_without_the_moving_average_codes_follow_their_gradient(self, folder: Path) -> None:
+    def test_codes_without_a_moving_average_are_trained_by_gradient(self, folder: Path) -> None:
         run = fresh(config(folder, epochs=2, use_ema=False))
         before = [level.codes.clone() for level in run.state.model.quantizer_levels()]
         loop(run)
@@ -340,7 +348,7 @@ class TestStep:
             assert (level.codes - codes).abs().max() < 8 * 0.0007
             torch.testing.assert_close(level.sums, level.smoothed_counts()[..., None] * level.codes)
 
-    def test_a_step_depends_on_its_number_and_not_on_global_randomness(self, folder: Path) -> None:
+    def test_steps_do_not_depend_on_the_global_random_state(self, folder: Path) -> None:
         weights = []
         for seed in (0, 1):
             torch.manual_seed(seed)
@@ -350,18 +358,18 @@ class TestStep:
         for name, tensor in weights[0].items():
             assert torch.equal(tensor, weights[1][name])
 
-    def test_the_learning_rate_of_each_step_is_set(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_each_step_sets_its_learning_rate(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = fresh(config(folder, epochs=2, learning_rate=0.01))
         rates: list[list[float]] = []
 
-        def note(run: Run, step: int) -> None:
+        def record_rates(run: Run, step: int) -> None:
             rates.append([group["lr"] / group["lr_scale"] for group in run.state.optimizer.param_groups])
 
-        loop(run, Recorder(note))
+        loop(run, Recorder(record_rates))
         assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 4 for step in range(8)]
 
 
-def test_a_history_that_is_there_is_gone_on_with(folder: Path) -> None:
+def test_training_appends_to_an_existing_history(folder: Path) -> None:
     run = fresh(config(folder, epochs=1))
     run.state.history = History({"epoch": [0]})
     loop(run)

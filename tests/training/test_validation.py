@@ -1,4 +1,4 @@
-"""Validation against an independent computation; the model is unchanged by it, and the block size does not matter."""
+"""Validation against an independent computation. It does not change the model or depend on the block size."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -32,10 +32,11 @@ def gelu(x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + erf(x / np.sqrt(2)))
 
 
-def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
-    """Every category and level in a plain loop, from the state dict, in float64.
+def reference_validation(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
+    """Validation with loops over categories and levels, from the state dict, in float64.
 
-    Losses are of the network's own pass, level by level; quality, use and distances of the tokens that are exported.
+    Losses use the forward pass of the network, level by level. Quality, utilization and distances use the encoded
+    tokens.
     """
     tokens = make_codec(model).encode(torch.from_numpy(rows.astype(np.float32))).indices.numpy()
     weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
@@ -64,7 +65,7 @@ def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
             greedy.append(z)
             latents.append(exported)
     flat = np.concatenate(latents, axis=1)
-    passed, restored = (by_decoder(weights, np.concatenate(parts, axis=1)) for parts in (greedy, latents))
+    passed, restored = (reference_decoder(weights, np.concatenate(parts, axis=1)) for parts in (greedy, latents))
     shares = []
     for c in range(len(latents)):
         for other in range(c):
@@ -82,18 +83,18 @@ def by_hand(model: CategoricalVQVAE, rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def by_decoder(weights: dict[str, np.ndarray], latents: np.ndarray) -> np.ndarray:
+def reference_decoder(weights: dict[str, np.ndarray], latents: np.ndarray) -> np.ndarray:
     hidden = gelu(latents @ weights["decoder.hidden"] + weights["decoder.hidden_bias"])
     return latents @ weights["decoder.linear"] + weights["decoder.bias"] + hidden @ weights["decoder.output"]
 
 
-def test_every_number_agrees_with_a_plain_loop(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+def test_every_value_equals_the_reference_implementation(subject: tuple[Validator, CategoricalVQVAE]) -> None:
     validator, model = subject
-    found = asdict(validator(model))
-    expected = by_hand(model, validator.rows.double().numpy())
+    result = asdict(validator(model))
+    expected = reference_validation(model, validator.rows.double().numpy())
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-4), name
-    assert found["topographic"] == pytest.approx(1 - expected["topographic_correlation"], rel=1e-4)
+        assert result[name] == pytest.approx(value, rel=1e-4), name
+    assert result["topographic"] == pytest.approx(1 - expected["topographic_correlation"], rel=1e-4)
     total = (
         1.0 * expected["reconstruction"]
         + 0.5 * expected["commitment"]
@@ -101,11 +102,11 @@ def test_every_number_agrees_with_a_plain_loop(subject: tuple[Validator, Categor
         + 0.1 * expected["informativeness"]
         + 0.45 * (1 - expected["topographic_correlation"])
     )
-    assert found["loss"] == pytest.approx(total, rel=1e-4)
-    assert found["codebook"] == 0.0
+    assert result["loss"] == pytest.approx(total, rel=1e-4)
+    assert result["codebook"] == 0.0
 
 
-def test_the_model_is_as_it_was(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+def test_validation_does_not_change_the_model(subject: tuple[Validator, CategoricalVQVAE]) -> None:
     validator, model = subject
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     first, second = validator(model), validator(model)
@@ -116,16 +117,14 @@ def test_the_model_is_as_it_was(subject: tuple[Validator, CategoricalVQVAE]) -> 
 
 
 @pytest.mark.parametrize("block", [1, 7, 89, 5000])
-def test_the_size_of_a_block_changes_memory_and_nothing_else(
-    subject: tuple[Validator, CategoricalVQVAE], block: int
-) -> None:
+def test_the_block_size_does_not_change_the_values(subject: tuple[Validator, CategoricalVQVAE], block: int) -> None:
     validator, model = subject
     other = Validator(validator.rows, validator.cleaner, validator.settings, block=block)
     for name, value in asdict(other(model)).items():
         assert value == pytest.approx(getattr(validator(model), name), rel=1e-5), name
 
 
-def test_a_block_is_what_the_model_gets_at_once(
+def test_the_model_receives_one_block_at_a_time(
     subject: tuple[Validator, CategoricalVQVAE], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     validator, model = subject
@@ -136,15 +135,17 @@ def test_a_block_is_what_the_model_gets_at_once(
     assert seen == [40, 40, 10]
 
 
-def test_codebooks_that_are_learned_have_a_loss(tmp_path: Path) -> None:
+def test_learned_codebooks_have_a_codebook_loss(tmp_path: Path) -> None:
     validator, model = validator_and_model(tmp_path, use_ema=False)
-    found = validator(model)
-    assert found.codebook == pytest.approx(found.commitment)
-    weighted = found.reconstruction + 0.5 * found.commitment + 0.1 * found.orthogonality + 0.1 * found.informativeness
-    assert found.loss == pytest.approx(weighted + 0.45 * found.topographic + found.codebook)
+    result = validator(model)
+    assert result.codebook == pytest.approx(result.commitment)
+    weighted = (
+        result.reconstruction + 0.5 * result.commitment + 0.1 * result.orthogonality + 0.1 * result.informativeness
+    )
+    assert result.loss == pytest.approx(weighted + 0.45 * result.topographic + result.codebook)
 
 
-def test_quality_is_in_standard_units_whatever_the_normalization(tmp_path: Path) -> None:
+def test_quality_is_in_z_scored_units_for_any_normalization(tmp_path: Path) -> None:
     validator, model = validator_and_model(tmp_path, normalization_method="robust")
     with torch.no_grad():
         decoded = make_codec(model).decode(make_codec(model).encode(validator.rows).indices)
@@ -155,23 +156,23 @@ def test_quality_is_in_standard_units_whatever_the_normalization(tmp_path: Path)
     assert validator(model).quality == pytest.approx(expected, rel=1e-5)
 
 
-def test_joint_tokens_are_judged_by_what_they_decode_to(tmp_path: Path) -> None:
+def test_quality_of_joint_tokens_uses_the_joint_decoder(tmp_path: Path) -> None:
     validator, model = validator_and_model(tmp_path, assignment="joint")
-    found = validator(model)
+    result = validator(model)
     with torch.no_grad():
         local = model(validator.rows).reconstruction
     rows = validator.rows
-    assert found.quality > 1 - ((rows - local) ** 2).sum().item() / (rows**2).sum().item()
+    assert result.quality > 1 - ((rows - local) ** 2).sum().item() / (rows**2).sum().item()
 
 
-def test_results_have_their_names_in_the_history() -> None:
+def test_history_values_have_the_names_of_the_history() -> None:
     names = ValidationResult(*range(10)).history_values()
     assert names["val_loss"] == 0
     assert names["val_topographic_correlation"] == 9
     assert len(names) == 10
 
 
-def test_the_rows_of_the_topographic_correlation_are_fixed(subject: tuple[Validator, CategoricalVQVAE]) -> None:
+def test_the_topographic_correlation_uses_fixed_rows(subject: tuple[Validator, CategoricalVQVAE]) -> None:
     validator, _ = subject
     assert validator.fixed.tolist() == list(range(90))
     many = Validator(validator.rows.repeat(30, 1), validator.cleaner, validator.settings, block=1024)

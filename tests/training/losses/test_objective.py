@@ -1,4 +1,4 @@
-"""Each loss against its definition, and whom its gradient reaches."""
+"""Each loss against its definition, and the parameters that its gradient reaches."""
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ def projection(model: CategoricalVQVAE, width: int = 16) -> torch.Tensor:
     return torch.randn(spec.num_categories, spec.embedding_dim, width, generator=seeded(7))
 
 
-def reached(loss: torch.Tensor, model: CategoricalVQVAE) -> set[str]:
-    """The last names of the parameters that a loss moves."""
+def parameters_with_gradient(loss: torch.Tensor, model: CategoricalVQVAE) -> set[str]:
+    """Short names of the parameters that receive a gradient from a loss."""
     model.zero_grad()
     torch.autograd.backward(loss)
     moved = [name for name, value in model.named_parameters() if value.grad is not None and value.grad.any()]
@@ -39,25 +39,25 @@ def reached(loss: torch.Tensor, model: CategoricalVQVAE) -> set[str]:
 
 
 class TestCommitment:
-    """Commitment trains encoders, the codebook loss codes: swapped, they train the wrong one."""
+    """The commitment loss trains the encoders. The codebook loss trains the codes."""
 
     @pytest.mark.parametrize("learned", [False, True])
     def test_commitment_reaches_encoders_and_projections_only(self, learned: bool) -> None:
         model = small_model(learned_codes=learned, branches=True)
-        moved = reached(commitment_loss(model, model(random_rows())), model)
+        moved = parameters_with_gradient(commitment_loss(model, model(random_rows())), model)
         assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output", "project_in"}
 
     def test_codebook_loss_reaches_codes_only(self) -> None:
         model = small_model(learned_codes=True, branches=True)
-        assert reached(codebook_loss(model, model(random_rows())), model) == {"codes"}
+        assert parameters_with_gradient(codebook_loss(model, model(random_rows())), model) == {"codes"}
 
-    def test_codebook_loss_does_not_exist_with_the_moving_average(self) -> None:
+    def test_codebook_loss_is_zero_with_the_moving_average(self) -> None:
         model = small_model()
         loss = codebook_loss(model, model(random_rows()))
         assert loss.item() == 0.0
         assert not loss.requires_grad
 
-    def test_both_are_the_mean_relative_error_over_categories_and_levels(self) -> None:
+    def test_commitment_and_codebook_losses_are_the_mean_relative_error_over_categories_and_levels(self) -> None:
         model = small_model(learned_codes=True)
         result = model(random_rows())
         shares = []
@@ -71,7 +71,7 @@ class TestCommitment:
         assert commitment_loss(model, result).item() == pytest.approx(np.mean(shares), rel=1e-5)
         assert codebook_loss(model, result).item() == pytest.approx(np.mean(shares), rel=1e-5)
 
-    def test_more_categories_do_not_make_it_larger(self) -> None:
+    def test_commitment_loss_does_not_grow_with_the_number_of_categories(self) -> None:
         one = build_network(ModelSpec(("a",), ((0, 1, 2),), 4, 5, ((4, 4, 4),), ((3, 4, 5),)), seed=1)
         groups = tuple((3 * c, 3 * c + 1, 3 * c + 2) for c in range(6))
         spec = ModelSpec(tuple("abcdef"), groups, 4, 5, ((4, 4, 4),) * 6, ((3, 4, 5),) * 6)
@@ -89,7 +89,7 @@ class TestCommitment:
         expected = commitment_loss(one, one(rows))
         torch.testing.assert_close(commitment_loss(six, six(rows.repeat(1, 6))), expected)
 
-    def test_the_scale_of_the_latents_does_not_matter(self) -> None:
+    def test_commitment_loss_does_not_depend_on_the_scale_of_the_latents(self) -> None:
         model, rows = small_model(), random_rows()
         expected = commitment_loss(model, model(rows)).item()
         with torch.no_grad():
@@ -97,7 +97,7 @@ class TestCommitment:
                 level.codes.mul_(100.0)
         assert commitment_loss(model, model(100 * rows)).item() == pytest.approx(expected, rel=1e-4)
 
-    def test_latents_that_vanish_give_a_finite_loss(self) -> None:
+    def test_commitment_loss_of_zero_latents_is_finite(self) -> None:
         model = small_model()
         with torch.no_grad():
             for level in model.quantizer_levels():
@@ -106,7 +106,7 @@ class TestCommitment:
 
 
 class TestReconstruction:
-    """The shared decoder's and the partial decoders' errors."""
+    """Errors of the shared decoder and of the category decoders."""
 
     def test_reconstruction_is_the_mean_squared_error(self) -> None:
         model, rows = small_model(branches=True), random_rows()
@@ -114,13 +114,13 @@ class TestReconstruction:
         expected = ((rows - result.reconstruction).detach().numpy() ** 2).mean()
         assert reconstruction_loss(rows, result).item() == pytest.approx(expected)
 
-    def test_it_reaches_the_encoders_through_the_quantizer(self) -> None:
+    def test_reconstruction_loss_reaches_the_encoders_through_the_quantizer(self) -> None:
         model, rows = small_model(branches=True), random_rows()
-        moved = reached(reconstruction_loss(rows, model(rows)), model)
+        moved = parameters_with_gradient(reconstruction_loss(rows, model(rows)), model)
         assert {"encoder.linear", "linear", "output", "project_out"} <= moved
         assert "codes" not in moved
 
-    def test_informativeness_counts_each_category_alike_and_no_padding(self) -> None:
+    def test_informativeness_weights_categories_equally_and_ignores_padding(self) -> None:
         model, rows = small_model(branches=True), random_rows()
         result = model(rows)
         errors = []
@@ -132,24 +132,24 @@ class TestReconstruction:
 
 
 class TestOrthogonality:
-    """Between different categories' embeddings, with a gradient."""
+    """Redundancy between the embeddings of different categories, with a gradient."""
 
-    def test_it_is_the_redundancy_of_the_projected_embeddings(self) -> None:
+    def test_orthogonality_loss_is_the_redundancy_of_the_projected_embeddings(self) -> None:
         model = small_model()
         result, draw = model(random_rows()), projection(small_model())
         expected = latent_redundancy(torch.stack([e @ p for e, p in zip(result.embeddings, draw, strict=True)]))
         torch.testing.assert_close(orthogonality_loss(result, draw), expected)
 
-    def test_it_reaches_the_encoders_and_nothing_else(self) -> None:
+    def test_orthogonality_loss_reaches_the_encoders_only(self) -> None:
         model = small_model(branches=True)
         loss = orthogonality_loss(model(random_rows()), projection(model))
         assert loss.item() > 0
-        moved = reached(loss, model)
+        moved = parameters_with_gradient(loss, model)
         assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output"}
 
-    def test_following_its_gradient_lowers_it(self) -> None:
+    def test_gradient_descent_lowers_the_orthogonality_loss(self) -> None:
         model, rows = small_model(), random_rows(200)
-        rows = rows + 2 * rows[:, :1]  # everything hangs together
+        rows = rows + 2 * rows[:, :1]  # all columns are correlated
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         losses = []
         for _ in range(20):
@@ -160,8 +160,8 @@ class TestOrthogonality:
             optimizer.step()
         assert losses[-1] < 0.7 * losses[0]
 
-    def test_it_acts_between_categories_and_not_within_one(self) -> None:
-        # Components of one category that are copies of each other cost nothing while the categories are independent.
+    def test_orthogonality_loss_acts_between_categories_only(self) -> None:
+        # Equal components within a category have no cost if the categories are independent.
         independent = torch.randn(2, 4000, 1, generator=seeded()).expand(2, 4000, 6)
         shared = independent[:1].expand(2, 4000, 6)
         model = small_model()
@@ -177,7 +177,7 @@ class TestOrthogonality:
         assert losses[1] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_squared_norm_and_its_gradient() -> None:
+def test_squared_norm_and_its_gradient_are_exact() -> None:
     x = torch.randn(2, 3, 4, 5, generator=seeded(), dtype=torch.float64, requires_grad=True)
     torch.testing.assert_close(squared_norm(x), x.square().sum((-2, -1)))
     assert torch.autograd.gradcheck(squared_norm, x)
@@ -185,19 +185,19 @@ def test_squared_norm_and_its_gradient() -> None:
 
 
 class TestTopographic:
-    """1 - Pearson r of pairwise distances, upper triangle only."""
+    """1 - Pearson r of the distances of all pairs of rows."""
 
     def latents(self, rows: torch.Tensor) -> torch.Tensor:
         return torch.randn(len(rows), 12, generator=seeded(2)) + rows[:, :12]
 
     @pytest.mark.parametrize("count", [3, 60, TOPO_BLOCK])
-    def test_one_block_is_one_minus_the_correlation(self, count: int) -> None:
+    def test_topographic_loss_of_one_block_is_one_minus_the_correlation(self, count: int) -> None:
         rows = random_rows(count)
         latents = self.latents(rows)
         expected = 1 - np.corrcoef(pdist(rows.double().numpy()), pdist(latents.double().numpy()))[0, 1]
         assert topographic_loss(rows, latents).item() == pytest.approx(expected, abs=1e-4)
 
-    def test_several_blocks_compare_pairs_within_them(self) -> None:
+    def test_topographic_loss_of_several_blocks_compares_pairs_within_each_block(self) -> None:
         rows = random_rows(2 * TOPO_BLOCK + 30)
         latents = self.latents(rows)
         block = len(rows) // 3
@@ -206,11 +206,11 @@ class TestTopographic:
         far = np.concatenate([pdist(latents[half].double().numpy()) for half in halves])
         assert topographic_loss(rows, latents).item() == pytest.approx(1 - np.corrcoef(near, far)[0, 1], abs=1e-4)
 
-    def test_a_faithful_map_costs_nothing(self) -> None:
+    def test_topographic_loss_of_a_scaled_copy_is_zero(self) -> None:
         rows = random_rows(50)
         assert topographic_loss(rows, 3 * rows).item() == pytest.approx(0.0, abs=1e-5)
 
-    def test_identical_rows_have_a_finite_gradient(self) -> None:
+    def test_two_equal_latents_have_a_finite_gradient(self) -> None:
         latents = torch.randn(20, 6, generator=seeded())
         latents[1] = latents[0]
         latents.requires_grad_()
@@ -219,7 +219,7 @@ class TestTopographic:
         assert latents.grad.isfinite().all()
         assert latents.grad.any()
 
-    def test_latents_in_one_point_have_a_finite_gradient(self) -> None:
+    def test_all_equal_latents_have_a_finite_gradient(self) -> None:
         latents = torch.ones(20, 6, requires_grad=True)
         loss = topographic_loss(random_rows(20), latents)
         torch.autograd.backward(loss)
@@ -227,7 +227,7 @@ class TestTopographic:
         assert latents.grad is not None
         assert latents.grad.isfinite().all()
 
-    def test_the_gradient_is_that_of_the_definition(self) -> None:
+    def test_the_gradient_equals_that_of_the_definition(self) -> None:
         rows, latents = random_rows(12), self.latents(random_rows(12))
         (gradient,) = torch.autograd.grad(topographic_loss(rows, latents.requires_grad_()), latents)
         exact = latents.detach().double().requires_grad_()
@@ -236,7 +236,7 @@ class TestTopographic:
         (expected,) = torch.autograd.grad(1 - correlation, exact)
         torch.testing.assert_close(gradient.double(), expected, rtol=1e-3, atol=1e-5)
 
-    def test_the_gradient_is_that_of_differences_over_several_blocks(self) -> None:
+    def test_the_gradient_over_several_blocks_equals_finite_differences(self) -> None:
         rows = random_rows(2 * TOPO_BLOCK + 9).double()
         latents = self.latents(rows.float()).double()[:, :2].requires_grad_()
         (gradient,) = torch.autograd.grad(topographic_loss(rows, latents), latents)
@@ -247,7 +247,7 @@ class TestTopographic:
             assert gradient[row, column].item() == pytest.approx((higher - lower).item() / 2e-5, rel=1e-4, abs=1e-9)
             step.zero_()
 
-    def test_two_rows_have_no_correlation(self) -> None:
+    def test_topographic_loss_of_two_rows_is_zero(self) -> None:
         latents = torch.randn(2, 6, generator=seeded(), requires_grad=True)
         loss = topographic_loss(random_rows(2), latents)
         torch.autograd.backward(loss)
@@ -257,7 +257,7 @@ class TestTopographic:
 
 
 class TestTotal:
-    """The weighted sum, every weight counting."""
+    """The total is the weighted sum of all losses."""
 
     weights = LossSettings(
         reconstruction_weight=0.7,
@@ -290,7 +290,7 @@ class TestTotal:
         first.pop("total"), second.pop("total")
         assert first == second
 
-    def test_every_loss_of_zero_weight_leaves_the_total_without_it(self) -> None:
+    def test_total_is_zero_if_all_weights_are_zero(self) -> None:
         none = LossSettings(**dict.fromkeys(LossSettings.model_fields, 0.0) | {"topo_samples": 1024})
         assert self.terms(none, learned=False)["total"] == 0.0
 
@@ -300,7 +300,7 @@ class TestTotal:
         terms = objective(model, rows, result, projection(model), LossSettings(topo_samples=10))
         torch.testing.assert_close(terms.topographic, topographic_loss(rows[:10], result.flat_latents[:10]))
 
-    def test_every_parameter_but_the_codes_is_trained(self) -> None:
+    def test_every_parameter_except_the_codes_has_a_gradient(self) -> None:
         model, rows = small_model(branches=True), random_rows()
         torch.autograd.backward(objective(model, rows, model(rows), projection(model), LossSettings()).total)
         without = {name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()}
