@@ -1,4 +1,4 @@
-"""Checkpoints load as data alone, and what is no checkpoint is refused in one line."""
+"""Checkpoints load as plain data. An invalid file is rejected with a message of one line."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out" / "best_model.pt"
 
 
-def refused(path: Path) -> str:
+def load_error(path: Path) -> str:
     with pytest.raises(CheckpointError) as error:
         load_checkpoint(path)
     assert str(path) in str(error.value)
@@ -48,7 +48,7 @@ def refused(path: Path) -> str:
     return str(error.value)
 
 
-def changed(saved: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+def save_changed(saved: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     content = torch.load(saved, weights_only=True)
     change(content)
     path = folder / "changed.pt"
@@ -57,12 +57,12 @@ def changed(saved: Path, folder: Path, change: Callable[[dict[str, Any]], object
 
 
 class TestContent:
-    def test_it_holds_the_nine_keys_of_the_document_as_data(self, saved: Path) -> None:
+    def test_a_checkpoint_holds_the_nine_documented_keys_as_plain_data(self, saved: Path) -> None:
         content = torch.load(saved, weights_only=True)
         assert content.keys() >= DOCUMENTED
         assert DOCUMENTED <= REQUIRED <= content.keys()
 
-    def test_the_keys_mean_what_the_document_says(self, saved: Path) -> None:
+    def test_the_keys_have_their_documented_content(self, saved: Path) -> None:
         content = torch.load(saved, weights_only=True)
         names = content["feature_names"]
         assert len(names) == 24
@@ -78,7 +78,7 @@ class TestContent:
         assert content["val_loss"] == content["training_state"]["best_validation"]["loss"]
         assert content["config"]["embedding_dim"] == 8
 
-    def test_it_alone_rebuilds_the_model(self, saved: Path) -> None:
+    def test_load_checkpoint_rebuilds_the_model_without_other_files(self, saved: Path) -> None:
         checkpoint = load_checkpoint(saved)
         model = checkpoint.build_model()
         assert not model.training
@@ -89,7 +89,7 @@ class TestContent:
         assert checkpoint.config.embedding_dim == 8
         assert checkpoint.spec.num_categories == 4
 
-    def test_what_is_written_reads_back(self, saved: Path) -> None:
+    def test_to_bytes_and_load_are_a_round_trip(self, saved: Path) -> None:
         content = torch.load(saved, weights_only=True)
         again = torch.load(io.BytesIO(to_bytes(load_checkpoint(saved))), weights_only=True)
         assert again.keys() == content.keys()
@@ -97,69 +97,69 @@ class TestContent:
             assert torch.equal(again["model_state_dict"][name], tensor)
 
 
-class TestRefused:
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        assert "no such checkpoint; use the best_model.pt or last.pt" in refused(tmp_path / "none.pt")
+class TestInvalidFiles:
+    def test_load_rejects_a_missing_file(self, tmp_path: Path) -> None:
+        assert "no such checkpoint; use the best_model.pt or last.pt" in load_error(tmp_path / "none.pt")
 
-    def test_a_directory(self, tmp_path: Path) -> None:
-        assert "is a directory" in refused(tmp_path)
+    def test_load_rejects_a_directory(self, tmp_path: Path) -> None:
+        assert "is a directory" in load_error(tmp_path)
 
     @pytest.mark.parametrize("share", [0.0, 0.0001, 0.01, 0.3, 0.7, 0.99, 0.9999])
-    def test_a_truncated_file(self, saved: Path, tmp_path: Path, share: float) -> None:
+    def test_load_rejects_a_truncated_file(self, saved: Path, tmp_path: Path, share: float) -> None:
         data = saved.read_bytes()
         path = tmp_path / "cut.pt"
         path.write_bytes(data[: int(share * len(data))])
-        message = refused(path)
+        message = load_error(path)
         assert "truncated" in message or "not a checkpoint" in message
         assert "run code" not in message
 
     @pytest.mark.parametrize("data", [b"hello", b"epochs: 4\n" * 100, bytes(range(256)) * 8, b"PK\x03\x04 no archive"])
-    def test_a_file_of_something_else(self, tmp_path: Path, data: bytes) -> None:
+    def test_load_rejects_a_file_of_another_kind(self, tmp_path: Path, data: bytes) -> None:
         path = tmp_path / "other.pt"
         path.write_bytes(data)
-        message = refused(path)
+        message = load_error(path)
         assert "not a checkpoint" in message
         assert "run code" not in message
 
     @pytest.mark.parametrize("content", [[1, 2], 5, {}, {"kind": "another program"}, torch.zeros(3)])
-    def test_data_that_is_no_checkpoint_of_ours(self, tmp_path: Path, content: object) -> None:
+    def test_load_rejects_data_of_another_program(self, tmp_path: Path, content: object) -> None:
         path = tmp_path / "other.pt"
         torch.save(content, path)
-        assert "is not a Spinlock checkpoint" in refused(path)
+        assert "is not a Spinlock checkpoint" in load_error(path)
 
     @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
-    def test_another_version(self, saved: Path, tmp_path: Path, version: object) -> None:
-        message = refused(changed(saved, tmp_path, lambda content: content.update(format_version=version)))
+    def test_load_rejects_another_format_version(self, saved: Path, tmp_path: Path, version: object) -> None:
+        message = load_error(save_changed(saved, tmp_path, lambda content: content.update(format_version=version)))
         assert f"has format version {version}; expected version {FORMAT_VERSION}" in message
 
     @pytest.mark.parametrize("key", sorted(REQUIRED))
     def test_a_missing_key_is_named(self, saved: Path, tmp_path: Path, key: str) -> None:
-        assert f"lacks {key};" in refused(changed(saved, tmp_path, lambda content: content.pop(key)))
+        assert f"lacks {key};" in load_error(save_changed(saved, tmp_path, lambda content: content.pop(key)))
 
     def test_all_missing_keys_are_named(self, tmp_path: Path) -> None:
         path = tmp_path / "empty.pt"
         torch.save({"kind": KIND, "format_version": FORMAT_VERSION}, path)
-        assert all(key in refused(path) for key in REQUIRED)
+        assert all(key in load_error(path) for key in REQUIRED)
 
     @pytest.mark.parametrize(
         "change",
         [{"assignment": "both"}, {"bucket_sizes": [99]}, {"bucket_sizes": [0, 3]}, {"bucket_sizes": []}],
         ids=str,
     )
-    def test_a_spec_that_describes_no_model(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
-        path = changed(saved, tmp_path, lambda content: content["model_spec"].update(change))
+    def test_load_rejects_an_invalid_model_spec(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
+        path = save_changed(saved, tmp_path, lambda content: content["model_spec"].update(change))
         with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
             load_checkpoint(path).build_model()
 
-    def test_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
+    def test_load_rejects_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
         checkpoint = load_checkpoint(saved)
         weights = checkpoint.weights | {"decoder.bias": torch.zeros(3)}
         with pytest.raises(CheckpointError, match=r"weights do not match model_spec .*decoder\.bias"):
             load_weights(checkpoint.build_model(), weights, saved)
 
 
-class Touch:
-    """Pickled, it creates a file when it is loaded by anything that executes pickles."""
+class FileCreator:
+    """An object whose unpickling creates a file, if the loader executes pickled code."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -169,30 +169,30 @@ class Touch:
 
 
 class TestMaliciousPickle:
-    def test_the_trap_works(self, tmp_path: Path) -> None:
-        os.close(pickle.loads(pickle.dumps(Touch(tmp_path / "touched"))))
+    def test_plain_unpickling_executes_the_code(self, tmp_path: Path) -> None:
+        os.close(pickle.loads(pickle.dumps(FileCreator(tmp_path / "touched"))))
         assert (tmp_path / "touched").exists()
 
-    def test_it_is_never_executed(self, saved: Path, tmp_path: Path) -> None:
-        content = torch.load(saved, weights_only=True) | {"metrics": Touch(tmp_path / "touched")}
+    def test_load_rejects_pickled_code_without_executing_it(self, saved: Path, tmp_path: Path) -> None:
+        content = torch.load(saved, weights_only=True) | {"metrics": FileCreator(tmp_path / "touched")}
         path = tmp_path / "evil.pt"
         torch.save(content, path)
-        assert "contains an object that could run code" in refused(path)
+        assert "contains an object that could run code" in load_error(path)
         assert not (tmp_path / "touched").exists()
 
-    @pytest.mark.parametrize("form", ["bare pickle", "the format before archives"])
-    def test_nor_in_an_older_form(self, tmp_path: Path, form: str) -> None:
-        path, evil = tmp_path / "evil.pt", {"kind": KIND, "metrics": Touch(tmp_path / "touched")}
+    @pytest.mark.parametrize("form", ["bare pickle", "format before zip archives"])
+    def test_load_does_not_execute_code_in_older_file_formats(self, tmp_path: Path, form: str) -> None:
+        path, evil = tmp_path / "evil.pt", {"kind": KIND, "metrics": FileCreator(tmp_path / "touched")}
         if form == "bare pickle":
             path.write_bytes(pickle.dumps(evil, protocol=2))
         else:
             torch.save(evil, path, _use_new_zipfile_serialization=False)
-        refused(path)
+        load_error(path)
         assert not (tmp_path / "touched").exists()
 
 
 class TestTensorsAndArrays:
-    def test_arrays_come_back_with_their_type_and_shape(self) -> None:
+    def test_arrays_keep_their_type_and_shape_in_a_round_trip(self) -> None:
         arrays = {
             "f8": np.linspace(0, 1, 6).reshape(2, 3),
             "f4": np.ones((2, 0), dtype=np.float32),
@@ -209,13 +209,13 @@ class TestTensorsAndArrays:
             np.testing.assert_array_equal(back[name], array)
             assert back[name].shape == array.shape
 
-    def test_scalars_become_plain_numbers_and_the_rest_stays(self) -> None:
+    def test_numpy_scalars_become_python_numbers_and_other_values_are_unchanged(self) -> None:
         value = {"a": np.float64(0.1), "b": [np.int64(3), (np.bool_(True), None)], "c": "text", "d": 1.5}
         plain = to_tensors(value)
         assert plain == {"a": 0.1, "b": [3, [True, None]], "c": "text", "d": 1.5}
         assert [type(plain["a"]), type(plain["b"][0]), type(plain["b"][1][0])] == [float, int, bool]
 
-    def test_nested_values_come_back(self) -> None:
+    def test_nested_values_survive_a_round_trip(self) -> None:
         value = {"a": [{"b": np.arange(3)}, "x"], "c": {"d": np.zeros(2)}}
         back = to_arrays(to_tensors(value))
         np.testing.assert_array_equal(back["a"][0]["b"], np.arange(3))

@@ -1,4 +1,4 @@
-"""Columns of equal length, whatever an epoch has to say, as JSON and as lines."""
+"""The history of a run: columns of equal length, written as JSON and as JSON lines."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from spinlock.checkpoint.history import History
 
 
-def test_a_metric_that_appears_late_or_not_always_is_filled_with_none() -> None:
+def test_missing_values_of_a_metric_are_none() -> None:
     history = History()
     history.append({"epoch": 0, "loss": 1.0})
     history.append({"epoch": 1, "val_loss": 2.0})
@@ -24,7 +24,7 @@ def test_a_number_that_is_not_finite_is_stored_as_none(value: float) -> None:
     assert json.loads(history.to_json()) == {"loss": [None]}
 
 
-def test_both_files_hold_the_same_epochs() -> None:
+def test_json_and_jsonl_hold_the_same_epochs() -> None:
     history = History()
     history.append({"epoch": 0, "b": 0.1})
     history.append({"epoch": 1, "a": 1e-30, "b": 2})
@@ -34,19 +34,19 @@ def test_both_files_hold_the_same_epochs() -> None:
     assert lines == list(history.records()) == [{"a": None, "b": 0.1, "epoch": 0}, {"a": 1e-30, "b": 2, "epoch": 1}]
 
 
-def test_metrics_are_written_in_one_order() -> None:
+def test_metrics_are_written_in_alphabetical_order() -> None:
     history = History()
     history.append({"z": 1, "a": 2, "m": 3})
     assert list(json.loads(history.to_json())) == list(history.columns) == ["a", "m", "z"]
 
 
-def test_an_empty_history() -> None:
+def test_an_empty_history_can_be_written() -> None:
     assert len(History()) == 0
     assert json.loads(History().to_json()) == {}
     assert History().to_jsonl() == b""
 
 
-def test_a_history_keeps_its_own_lists() -> None:
+def test_append_does_not_change_the_columns_passed_to_the_constructor() -> None:
     columns: dict[str, list[float | int | None]] = {"epoch": [0]}
     history = History(columns)
     history.append({"epoch": 1})
