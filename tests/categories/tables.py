@@ -6,7 +6,7 @@ from tests.tables import low_rank_table
 
 
 def planted_rows(rng: np.random.Generator, sizes: tuple[int, ...], rows: int = 600, noise: float = 0.3) -> np.ndarray:
-    """Rows [n, D] of blocks that each follow one latent of their own, up to sign and noise."""
+    """Rows [n, D] of blocks. The columns of a block are one latent, up to sign and noise."""
     blocks = []
     for size in sizes:
         latent = rng.standard_normal((rows, 1))
@@ -19,13 +19,13 @@ def planted_labels(sizes: tuple[int, ...]) -> np.ndarray:
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
-def entangled(rng: np.random.Generator, columns: int = 24, rank: int = 5, noise: float = 0.6) -> np.ndarray:
-    """A correlation matrix [D, D] in which everything hangs together: moves are needed for orthogonal centroids."""
+def correlated_table(rng: np.random.Generator, columns: int = 24, rank: int = 5, noise: float = 0.6) -> np.ndarray:
+    """A correlation matrix [D, D] of correlated columns. Orthogonal centroids need moves of columns."""
     return np.corrcoef(low_rank_table(rng, 500, columns, rank, noise).astype(np.float64).T)
 
 
 def assert_sound(labels: np.ndarray, columns: int, minimum: int = 3) -> None:
-    """Every column in exactly one category, numbers without a gap, none too small."""
+    """Every column is in one category, numbers have no gap, and no category is too small."""
     assert labels.shape == (columns,)
     sizes = np.bincount(labels)
     assert sizes.min() >= min(minimum, columns)

@@ -1,4 +1,4 @@
-"""Mapping files: a round trip, and one message for each fault."""
+"""Mapping files: a round trip, and a message for each fault."""
 
 import json
 from pathlib import Path
@@ -12,21 +12,21 @@ from spinlock.errors import DataError
 NAMES = ["ux_mean", "ux_rms", "p_mean", "p_rms", "7"]
 
 
-def written(tmp_path: Path, content: Any) -> Path:
+def write_mapping(tmp_path: Path, content: Any) -> Path:
     path = tmp_path / "mapping.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+def test_save_and_load_are_a_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "mapping.json"
     path.write_bytes(save_mapping({"velocity": ["ux_rms", "ux_mean"], "p": ["p_rms"]}, {"target": 0.25}))
     assert load_mapping(path, NAMES) == {"velocity": [1, 0], "p": [3]}
     assert json.loads(path.read_text(encoding="utf-8"))["_target"] == 0.25
 
 
-def test_columns_are_names_or_indices(tmp_path: Path) -> None:
-    path = written(tmp_path, {"_comment": "free text", "a": [0, "p_mean"], "b": ["7", 3]})
+def test_columns_can_be_names_or_indices(tmp_path: Path) -> None:
+    path = write_mapping(tmp_path, {"_comment": "free text", "a": [0, "p_mean"], "b": ["7", 3]})
     assert load_mapping(path, NAMES) == {"a": [0, 2], "b": [4, 3]}
 
 
@@ -49,19 +49,19 @@ def test_columns_are_names_or_indices(tmp_path: Path) -> None:
         ({"a": [0, 0]}, r"more than once: ux_mean \(in a and a\)"),
     ],
 )
-def test_each_fault_is_one_message(tmp_path: Path, content: Any, message: str) -> None:
+def test_each_fault_of_a_mapping_has_a_message_of_one_line(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        load_mapping(written(tmp_path, content), NAMES)
+        load_mapping(write_mapping(tmp_path, content), NAMES)
     assert "\n" not in str(caught.value)
     assert "mapping.json" in str(caught.value)
 
 
-def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_that_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.json: no such mapping file; .*discover-categories"):
         load_mapping(tmp_path / "none.json", NAMES)
 
 
-def test_a_folder_or_binary_file_is_no_mapping(tmp_path: Path) -> None:
+def test_a_folder_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as JSON"):
         load_mapping(tmp_path, NAMES)
     path = tmp_path / "binary.json"

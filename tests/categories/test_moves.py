@@ -1,4 +1,4 @@
-"""Moves of single columns: every gain against brute force, and the result against the exact metric."""
+"""Moves of single columns: gains against brute force, and results against the exact metric."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ from spinlock.categories.moves import (
 )
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
-from tests.categories.tables import entangled
+from tests.categories.tables import correlated_table
 
 LIMIT = 0.2
 
 
 def penalty(correlation: np.ndarray, weights: np.ndarray) -> float:
-    """sum over pairs of relu(|cos| - limit)^2."""
+    """Sum over pairs of relu(|cos| - limit)^2."""
     cosine = centroid_cosines(correlation, weights)
     return float(np.square(np.maximum(cosine[np.triu_indices(len(cosine), 1)] - LIMIT, 0)).sum())
 
@@ -28,10 +28,10 @@ def penalty(correlation: np.ndarray, weights: np.ndarray) -> float:
 def brute_force_gains(
     correlation: np.ndarray, labels: np.ndarray, minimum: int, fixed: int
 ) -> dict[tuple[int, int], float]:
-    """What every allowed move would gain, each by computing all cosines anew."""
+    """{(column, target): gain} of every allowed move. All cosines are recomputed for each move."""
     weights = centroid_weights(correlation, groups_of(labels))
     start, cosine = penalty(correlation, weights), centroid_cosines(correlation, weights)
-    found = {}
+    gains = {}
     for column, source in enumerate(labels):
         in_conflict = (cosine[source] > LIMIT).any()
         if source < fixed or (labels == source).sum() <= minimum or not in_conflict:
@@ -41,14 +41,14 @@ def brute_force_gains(
                 moved = weights.copy()
                 moved[source, column] = 0.0
                 moved[target, column] = -1.0 if weights[target] @ correlation[:, column] < 0 else 1.0
-                found[column, target] = start - penalty(correlation, moved)
-    return found
+                gains[column, target] = start - penalty(correlation, moved)
+    return gains
 
 
 @pytest.mark.parametrize("fixed", [0, 1])
 @pytest.mark.parametrize("seed", range(8))
-def test_every_gain_is_that_of_brute_force(seed: int, fixed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
+def test_every_gain_equals_brute_force(seed: int, fixed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=14, rank=4)
     labels = ward_labels(correlation, 4, "projector")
     expected = brute_force_gains(correlation, labels, 2, fixed)
     columns, gains = _move_gains(_Centroids.from_labels(correlation, labels, fixed), LIMIT, 2)
@@ -59,15 +59,15 @@ def test_every_gain_is_that_of_brute_force(seed: int, fixed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_moved_column_leaves_the_centroids_of_the_new_partition(seed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed), columns=14, rank=4)
+def test_centroids_after_a_move_equal_those_of_the_new_partition(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=14, rank=4)
     here = _Centroids.from_labels(correlation, np.arange(14) % 4)
     for column, target in ((0, 1), (5, 3), (0, 2), (13, 0)):
         here = here.with_move(column, target)
-        anew = _Centroids.from_labels(correlation, here.labels)
+        recomputed = _Centroids.from_labels(correlation, here.labels)
         assert here.labels[column] == target
         for name in ("weights", "column_covariance", "products"):
-            np.testing.assert_allclose(getattr(here, name), getattr(anew, name), atol=1e-10, err_msg=name)
+            np.testing.assert_allclose(getattr(here, name), getattr(recomputed, name), atol=1e-10, err_msg=name)
 
 
 def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> MoveResult:
@@ -76,18 +76,18 @@ def moved(correlation: np.ndarray, labels: np.ndarray, **changes: float) -> Move
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_reported_cosine_is_the_exact_one_and_never_worse(seed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed))
+def test_the_reported_cosine_is_exact_and_not_above_the_initial_one(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed))
     labels = ward_labels(correlation, 5, "projector")
     result = moved(correlation, labels, min_features=2)
     assert result.cosine == pytest.approx(max_centroid_cosine(correlation, groups_of(result.labels)), abs=1e-12)
     assert result.cosine <= max_centroid_cosine(correlation, groups_of(labels))
 
 
-def test_moves_bring_a_table_under_the_limit() -> None:
+def test_moves_reduce_the_cosine_below_the_limit() -> None:
     improved = 0
     for seed in range(10):
-        correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
+        correlation = correlated_table(np.random.default_rng(seed), columns=40, rank=8)
         labels = ward_labels(correlation, 4, "projector")
         result = moved(correlation, labels, limit=0.3, max_moves=20)
         improved += result.moves > 0 and result.cosine <= 0.3
@@ -95,9 +95,9 @@ def test_moves_bring_a_table_under_the_limit() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
-    # With signs kept while columns move, and taken afresh only now and then, the penalty jumped up again.
-    correlation = entangled(np.random.default_rng(seed), columns=40, rank=8)
+def test_each_move_lowers_the_exact_penalty(seed: int) -> None:
+    # The signs of the weights must be updated at each move. With outdated signs the exact penalty increases.
+    correlation = correlated_table(np.random.default_rng(seed), columns=40, rank=8)
     here = _Centroids.from_labels(correlation, ward_labels(correlation, 5, "absolute"))
     penalties = [here.penalty(LIMIT)]
     while (further := _improve(here, LIMIT, 2)) is not None and len(penalties) < 15:
@@ -110,8 +110,8 @@ def test_more_moves_never_raise_the_exact_penalty(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_no_category_falls_below_the_minimum(seed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
+def test_no_category_becomes_smaller_than_the_minimum(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=30, rank=7)
     labels = np.repeat(np.arange(6), 5)
     result = moved(correlation, labels, min_features=4, max_moves=30)
     assert result.moves <= 30
@@ -119,16 +119,16 @@ def test_no_category_falls_below_the_minimum(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_given_categories_neither_give_nor_take(seed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed), columns=30, rank=7)
+def test_fixed_categories_do_not_change(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=30, rank=7)
     labels = np.repeat(np.arange(6), 5)
     result = moved(correlation, labels, num_fixed=2, min_features=2, max_moves=30)
     np.testing.assert_array_equal(labels < 2, result.labels < 2)
     np.testing.assert_array_equal(labels[:10], result.labels[:10])
 
 
-def test_a_partition_under_the_limit_stays_as_it_is(rng: np.random.Generator) -> None:
-    correlation = entangled(rng)
+def test_a_partition_below_the_limit_does_not_change(rng: np.random.Generator) -> None:
+    correlation = correlated_table(rng)
     labels = ward_labels(correlation, 5, "projector")
     before = labels.copy()
     result = moved(correlation, labels, limit=1.0)
@@ -136,8 +136,8 @@ def test_a_partition_under_the_limit_stays_as_it_is(rng: np.random.Generator) ->
     assert result.moves == 0
 
 
-def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generator) -> None:
-    correlation = entangled(rng)
+def test_zero_moves_or_one_category_change_nothing(rng: np.random.Generator) -> None:
+    correlation = correlated_table(rng)
     labels = ward_labels(correlation, 5, "projector")
     np.testing.assert_array_equal(moved(correlation, labels, max_moves=0).labels, labels)
     single = moved(correlation, np.zeros(24, dtype=np.int64))
@@ -145,20 +145,20 @@ def test_no_moves_allowed_or_one_category_change_nothing(rng: np.random.Generato
 
 
 @pytest.mark.parametrize(("columns", "seed"), [(24, 11), (40, 4)])
-def test_a_slow_start_does_not_end_a_short_search(columns: int, seed: int) -> None:
-    correlation = entangled(np.random.default_rng(seed), columns=columns, rank=8)
+def test_a_short_search_is_not_ended_early_by_slow_progress(columns: int, seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=columns, rank=8)
     labels = ward_labels(correlation, 4, "projector")
     assert moved(correlation, labels, limit=0.235, max_moves=MIN_MOVES_FOR_EARLY_END - 1).cosine <= 0.235
 
 
-def test_a_long_search_that_falls_behind_is_given_up(rng: np.random.Generator) -> None:
-    correlation = entangled(rng, columns=200, rank=3, noise=0.05)
+def test_a_long_search_with_slow_progress_is_ended_early(rng: np.random.Generator) -> None:
+    correlation = correlated_table(rng, columns=200, rank=3, noise=0.05)
     labels = ward_labels(correlation, 12, "projector")
     assert moved(correlation, labels, limit=0.05, max_moves=120).moves < 60
 
 
-def test_what_given_categories_have_in_common_does_not_count(rng: np.random.Generator) -> None:
-    correlation = entangled(rng, columns=40, rank=8)
+def test_cosines_between_fixed_categories_are_ignored(rng: np.random.Generator) -> None:
+    correlation = correlated_table(rng, columns=40, rank=8)
     labels = ward_labels(correlation, 5, "projector")
     here = _Centroids.from_labels(correlation, labels, 2)
     cosine = centroid_cosines(correlation, centroid_weights(correlation, groups_of(labels)))

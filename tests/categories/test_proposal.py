@@ -1,4 +1,4 @@
-"""Categories discovered, given, or some of each; every kept column is in exactly one."""
+"""Automatic, manual and hybrid categories. Every kept column is in exactly one category."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ NAMES = tuple(f"{group}_{j}" for group, size in (("flow", 12), ("heat", 7), ("sp
 
 
 def correlation(columns: list[int]) -> NDArray[np.float64]:
-    """0.7 within a planted group and 0.05 between two."""
+    """A correlation matrix with 0.7 within a planted group and 0.05 between groups."""
     owner = np.repeat([0, 1, 2], [len(group) for group in GROUPS])[columns]
     return np.where(owner[:, None] == owner, 0.7, 0.05) + 0.3 * np.eye(len(columns))
 
@@ -27,7 +27,7 @@ def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
     return [0.5] * len(partitions)
 
 
-def categorized(kept: list[int] | None = None, **settings: Any) -> Categorization:
+def choose_categories(kept: list[int] | None = None, **settings: Any) -> Categorization:
     kept = list(range(24)) if kept is None else kept
     rules = CategorySettings.model_validate(settings)
     return propose(rules, correlation(kept), kept, NAMES).choose(flat_score)
@@ -39,76 +39,76 @@ def mapping_file(folder: Path, mapping: dict[str, Any]) -> Path:
     return path
 
 
-def assert_partition(found: Categorization, columns: int = 24) -> None:
-    assert sorted(j for group in found.groups for j in group) == list(range(columns))
-    sizes = [len(group) for group in found.groups]
+def assert_partition(categories: Categorization, columns: int = 24) -> None:
+    assert sorted(j for group in categories.groups for j in group) == list(range(columns))
+    sizes = [len(group) for group in categories.groups]
     assert sizes == sorted(sizes, reverse=True)
-    assert len(set(found.names)) == len(found.groups)
+    assert len(set(categories.names)) == len(categories.groups)
 
 
-class TestAuto:
-    def test_planted_groups_are_found_and_named(self) -> None:
-        found = categorized(num_categories_auto=3, orthogonality_target=0.9)
-        assert found.groups == GROUPS
-        assert found.names == ("flow", "heat", "spin")
-        assert found.notes == ()
+class TestAutomatic:
+    def test_planted_groups_are_discovered_and_named(self) -> None:
+        categories = choose_categories(num_categories_auto=3, orthogonality_target=0.9)
+        assert categories.groups == GROUPS
+        assert categories.names == ("flow", "heat", "spin")
+        assert categories.notes == ()
 
-    def test_every_column_is_in_one_category_largest_first(self) -> None:
-        assert_partition(categorized())
+    def test_every_column_is_in_one_category_and_the_largest_is_first(self) -> None:
+        assert_partition(choose_categories())
 
-    def test_columns_that_the_cleaning_dropped_are_positions_no_more(self) -> None:
+    def test_groups_index_the_kept_columns_only(self) -> None:
         kept = [j for j in range(24) if j not in (0, 13)]
-        found = categorized(kept, num_categories_auto=3, orthogonality_target=0.9)
-        assert_partition(found, 22)
-        assert found.names == ("flow", "heat", "spin")
-        assert [len(group) for group in found.groups] == [11, 6, 5]
+        categories = choose_categories(kept, num_categories_auto=3, orthogonality_target=0.9)
+        assert_partition(categories, 22)
+        assert categories.names == ("flow", "heat", "spin")
+        assert [len(group) for group in categories.groups] == [11, 6, 5]
 
-    def test_more_categories_than_can_be_made_are_an_error(self) -> None:
+    def test_more_categories_than_possible_are_an_error(self) -> None:
         with pytest.raises(DataError, match="20"):
-            categorized(num_categories_auto=20)
+            choose_categories(num_categories_auto=20)
 
 
 class TestManual:
-    def test_the_file_decides_by_names_and_by_indices(self, tmp_path: Path) -> None:
+    def test_the_file_assigns_columns_by_names_and_indices(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"odd": [1, 3, 5], "rest": [NAMES[j] for j in range(24) if j not in (1, 3, 5)]})
-        found = categorized(category_assignment="manual", category_mapping_file=path)
-        assert found.names == ("rest", "odd")
-        assert found.groups[1] == (1, 3, 5)
-        assert_partition(found)
+        categories = choose_categories(category_assignment="manual", category_mapping_file=path)
+        assert categories.names == ("rest", "odd")
+        assert categories.groups[1] == (1, 3, 5)
+        assert_partition(categories)
 
-    def test_columns_in_no_category_are_named(self, tmp_path: Path) -> None:
+    def test_many_columns_without_a_category_are_named_in_part(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"some": list(range(17))})
         with pytest.raises(
             DataError, match=r"7 columns are in no category: heat_5, heat_6, spin_0,.* and 2 more"
         ) as error:
-            categorized(category_assignment="manual", category_mapping_file=path)
+            choose_categories(category_assignment="manual", category_mapping_file=path)
         assert "set category_assignment to hybrid" in str(error.value)
         assert str(path) in str(error.value)
 
-    def test_a_few_columns_in_no_category_are_all_named(self, tmp_path: Path) -> None:
+    def test_a_few_columns_without_a_category_are_all_named(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"some": list(range(22))})
         with pytest.raises(DataError, match="2 columns are in no category: spin_3, spin_4;"):
-            categorized(category_assignment="manual", category_mapping_file=path)
+            choose_categories(category_assignment="manual", category_mapping_file=path)
 
-    def test_dropped_columns_are_noted_and_taken_out(self, tmp_path: Path) -> None:
+    def test_dropped_columns_are_removed_with_a_note(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"flow": list(range(12)), "other": list(range(12, 24))})
         kept = [j for j in range(24) if j not in (2, 3)]
-        found = categorized(kept, category_assignment="manual", category_mapping_file=path)
-        assert found.names == ("other", "flow")
-        assert found.groups == (tuple(range(10, 22)), tuple(range(10)))
-        assert found.notes == ("category flow: 2 of 12 columns were dropped by the cleaning",)
+        categories = choose_categories(kept, category_assignment="manual", category_mapping_file=path)
+        assert categories.names == ("other", "flow")
+        assert categories.groups == (tuple(range(10, 22)), tuple(range(10)))
+        assert categories.notes == ("category flow: 2 of 12 columns were dropped by the cleaning",)
 
-    def test_a_category_that_was_dropped_whole_is_noted_and_gone(self, tmp_path: Path) -> None:
+    def test_a_category_whose_columns_are_all_dropped_is_removed_with_a_note(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"gone": [0, 1], "stays": list(range(2, 24))})
-        found = categorized(list(range(2, 24)), category_assignment="manual", category_mapping_file=path)
-        assert found.names == ("stays",)
-        assert found.notes == ("category gone: 2 of 2 columns were dropped by the cleaning",)
-        assert_partition(found, 22)
+        categories = choose_categories(list(range(2, 24)), category_assignment="manual", category_mapping_file=path)
+        assert categories.names == ("stays",)
+        assert categories.notes == ("category gone: 2 of 2 columns were dropped by the cleaning",)
+        assert_partition(categories, 22)
 
     def test_dropped_columns_need_no_category(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"all": list(range(1, 24))})
-        found = categorized(list(range(1, 24)), category_assignment="manual", category_mapping_file=path)
-        assert found.notes == ()
+        categories = choose_categories(list(range(1, 24)), category_assignment="manual", category_mapping_file=path)
+        assert categories.notes == ()
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -124,43 +124,45 @@ class TestManual:
             ('{"a": [0], "a": [1]}', "'a' occurs twice"),
         ],
     )
-    def test_a_fault_of_the_file_is_one_line_that_names_it(self, tmp_path: Path, content: str, message: str) -> None:
+    def test_a_fault_of_the_file_is_an_error_of_one_line_that_names_the_file(
+        self, tmp_path: Path, content: str, message: str
+    ) -> None:
         path = tmp_path / "categories.json"
         path.write_text(content)
         with pytest.raises(DataError, match=message) as error:
-            categorized(category_assignment="manual", category_mapping_file=path)
+            choose_categories(category_assignment="manual", category_mapping_file=path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
-    def test_a_missing_file(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such mapping file"):
-            categorized(category_assignment="manual", category_mapping_file=tmp_path / "none.json")
+            choose_categories(category_assignment="manual", category_mapping_file=tmp_path / "none.json")
 
 
 class TestHybrid:
-    def test_given_categories_stay_and_the_rest_is_discovered(self, tmp_path: Path) -> None:
+    def test_fixed_categories_are_kept_and_the_others_are_discovered(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"mine": [0, 1, 12, 13]})
-        found = categorized(
+        categories = choose_categories(
             category_assignment="hybrid",
             category_mapping_file=path,
             num_categories_auto=3,
             orthogonality_target=0.99,
         )
-        assert_partition(found)
-        groups = dict(zip(found.names, found.groups, strict=True))
+        assert_partition(categories)
+        groups = dict(zip(categories.names, categories.groups, strict=True))
         assert groups["mine"] == (0, 1, 12, 13)
         assert len(groups) == 4
 
-    def test_a_file_that_gives_everything_leaves_nothing_to_discover(self, tmp_path: Path) -> None:
+    def test_a_file_with_all_columns_gives_all_categories(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"a": list(range(20)), "b": list(range(20, 24))})
-        found = categorized(category_assignment="hybrid", category_mapping_file=path)
-        assert found.names == ("a", "b")
-        assert found.groups == (tuple(range(20)), tuple(range(20, 24)))
+        categories = choose_categories(category_assignment="hybrid", category_mapping_file=path)
+        assert categories.names == ("a", "b")
+        assert categories.groups == (tuple(range(20)), tuple(range(20, 24)))
 
-    def test_a_discovered_category_never_takes_a_given_name(self, tmp_path: Path) -> None:
+    def test_a_discovered_category_does_not_take_the_name_of_a_fixed_one(self, tmp_path: Path) -> None:
         path = mapping_file(tmp_path, {"flow": [12, 13, 14]})
-        found = categorized(
+        categories = choose_categories(
             category_assignment="hybrid", category_mapping_file=path, num_categories_auto=2, orthogonality_target=0.99
         )
-        assert_partition(found)
-        assert dict(zip(found.names, found.groups, strict=True))["flow"] == (12, 13, 14)
+        assert_partition(categories)
+        assert dict(zip(categories.names, categories.groups, strict=True))["flow"] == (12, 13, 14)

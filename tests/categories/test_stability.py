@@ -1,4 +1,4 @@
-"""Bootstrap stability: certain where blocks are planted, by chance where there is nothing."""
+"""Bootstrap stability: one for planted blocks, at the level of chance for noise."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.categories.tables import planted_labels, planted_rows
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
 
 
-def test_planted_blocks_are_found_in_every_bootstrap(rng: np.random.Generator) -> None:
+def test_planted_blocks_are_recovered_in_every_bootstrap(rng: np.random.Generator) -> None:
     sizes = (4, 5, 6)
     rows = planted_rows(rng, sizes)
     stability = bootstrap_stability(rows, planted_labels(sizes), "projector", LIMITS, draws=4, rng=rng)
@@ -25,11 +25,11 @@ def test_a_partition_of_noise_is_not_stable(rng: np.random.Generator) -> None:
     assert stability.column_agreement.max() < 0.9
 
 
-def test_a_column_in_the_wrong_block_agrees_least(rng: np.random.Generator) -> None:
+def test_a_column_in_the_wrong_block_has_the_lowest_agreement(rng: np.random.Generator) -> None:
     sizes = (4, 5, 6)
     labels = planted_labels(sizes)
     labels[0] = 2
     stability = bootstrap_stability(planted_rows(rng, sizes), labels, "projector", LIMITS, draws=3, rng=rng)
     assert stability.column_agreement.argmin() == 0
-    # In the bootstraps it sits with three others, here with six: they share only itself.
+    # Its category has three other columns in the bootstraps and six here. Only the column itself is in both.
     assert stability.column_agreement[0] == pytest.approx(1 / 10)
