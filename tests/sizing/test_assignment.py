@@ -34,7 +34,7 @@ def trials(rows: int = 900) -> Trials:
     return Trials(planted_rows(rows), split_holdout(np.arange(rows), 0), validation_rows=120, seed=0)
 
 
-def test_names_select_the_types() -> None:
+def test_assignment_of_returns_the_type_of_a_name() -> None:
     assert isinstance(assignment_of("local"), LocalAssignment)
     assert isinstance(assignment_of("joint"), JointAssignment)
 
@@ -47,8 +47,8 @@ def test_a_trial_predicts_the_quality_of_the_initialized_network(assignment: Ass
     initialize_closed_form(model, rows, ridge=trial.ridge, rows_per_batch=64, seed=0)
     assignment.initialize(model, rows)
     codec = make_codec(model)
-    left = (held_out - codec.decode(codec.encode(held_out).indices)).square().sum()
-    assert trial.quality == pytest.approx(1 - float(left / held_out.square().sum()), abs=0.04)
+    residual = (held_out - codec.decode(codec.encode(held_out).indices)).square().sum()
+    assert trial.quality == pytest.approx(1 - float(residual / held_out.square().sum()), abs=0.04)
 
 
 def test_initialization_fits_only_joint_codes(assignment: Assignment) -> None:
@@ -68,14 +68,14 @@ def test_all_partitions_are_compared_locally_and_only_the_best_jointly() -> None
     assert [quality is None for quality in joint] == [True, True, False, False, False]
 
 
-def test_joint_codes_are_limited_in_number() -> None:
+def test_the_number_of_joint_codes_is_limited() -> None:
     assert LocalAssignment().max_codes(500, 100) == 500
     assert JointAssignment().max_codes(500, 100) == MAX_JOINT_CODES // 300
     assert JointAssignment().max_codes(30, 10) == 30
     assert JointAssignment().max_codes(30, 10**6) == 2
 
 
-def test_local_tokens_are_compared_with_joint_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_joint_network_is_made_for_local_assignment_unless_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, model = planted_rows(400), build_network(SPECS["local"], seed=1)
     joint = LocalAssignment().joint_network(model, rows)
     assert joint is not None
@@ -85,7 +85,7 @@ def test_local_tokens_are_compared_with_joint_ones(monkeypatch: pytest.MonkeyPat
     assert LocalAssignment().joint_network(model, rows) is None
 
 
-def test_the_plan_explains_what_joint_assignment_trains() -> None:
+def test_training_note_explains_what_joint_assignment_trains() -> None:
     assert LocalAssignment().training_note(0.0) == []
     assert len(JointAssignment().training_note(1.0)) == 1
     assert JointAssignment().training_note(0.0)[-1] == "reconstruction_weight is 0: nothing is trained"

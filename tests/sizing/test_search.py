@@ -1,4 +1,4 @@
-"""Codebook sizes: limits, given factors, and expectations that hold on rows not seen."""
+"""Codebook sizes: limits, fixed factors, and expected metrics against unseen rows."""
 
 import math
 
@@ -37,17 +37,17 @@ def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **setti
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])
-def test_a_code_has_twenty_rows(rows: int, cap: int) -> None:
+def test_a_code_has_at_least_twenty_training_rows(rows: int, cap: int) -> None:
     assert search(torch.zeros(rows, 24), validation_rows=10_000).cap == cap
     assert ROWS_PER_CODE == 20
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(9, 2), (120, 24), (300, 60), (301, 60)])
-def test_a_code_has_five_validation_rows(rows: int, cap: int) -> None:
+def test_a_code_has_at_least_five_validation_rows(rows: int, cap: int) -> None:
     assert search(torch.zeros(1200, 24), validation_rows=rows).cap == cap
 
 
-def test_sizes_lie_between_two_and_the_cap() -> None:
+def test_sizes_are_between_two_and_the_cap() -> None:
     sizes = search().choose(GROUPS, NAMES)
     assert len(sizes.num_codes) == len(sizes.latent_dims) == 3
     assert all(2 <= size <= 24 for triple in sizes.num_codes for size in triple)
@@ -55,31 +55,31 @@ def test_sizes_lie_between_two_and_the_cap() -> None:
     assert sizes.bits == pytest.approx(sum(math.log2(size) for triple in sizes.num_codes for size in triple))
 
 
-def test_a_category_with_less_to_say_gets_fewer_codes() -> None:
+def test_a_category_with_less_information_has_fewer_codes() -> None:
     rows = planted_rows(3000)
-    rows[:, 19:24] = rows[:, [19]] + 0.02 * rows[:, 19:24]  # the last category is all but one number
+    rows[:, 19:24] = rows[:, [19]] + 0.02 * rows[:, 19:24]  # the columns of the last category are nearly equal
     sizes = search(rows, validation_rows=2000).choose(GROUPS, NAMES)
     assert sizes.num_codes[2][0] < sizes.num_codes[0][0]
 
 
-def test_few_validation_rows_ask_for_small_codebooks() -> None:
+def test_few_validation_rows_lead_to_small_codebooks() -> None:
     many, few = (search(planted_rows(3000), validation_rows=n).choose(GROUPS, NAMES) for n in (3000, 6))
     assert few.bits < many.bits
     assert few.num_codes < many.num_codes
 
 
-def test_latent_widths_follow_the_ratios() -> None:
+def test_latent_widths_follow_the_compression_ratios() -> None:
     sizes = search(compression_ratios="0.25:0.5:1").choose(GROUPS, NAMES)
     assert sizes.latent_dims == tuple(latent_dims(len(group), 12, (0.25, 0.5, 1.0)) for group in GROUPS)
 
 
-def test_given_factors_are_taken_as_they_are() -> None:
+def test_fixed_factors_are_not_changed() -> None:
     sizes = search(factors=factors((5, 7), (6, 9), (7, 11))).choose(GROUPS, NAMES)
     assert sizes.num_codes == ((7, 9, 11),) * 3
     assert sizes.latent_dims == ((5, 6, 7),) * 3
 
 
-def test_what_is_not_given_is_worked_out() -> None:
+def test_missing_factors_are_computed() -> None:
     automatic = search().choose(GROUPS, NAMES)
     sizes = search(factors=factors((None, 7), (6, None), (None, None))).choose(GROUPS, NAMES)
     assert all(triple[0] == 7 for triple in sizes.num_codes)
@@ -88,8 +88,8 @@ def test_what_is_not_given_is_worked_out() -> None:
         assert dims == (own[0], 6, own[2])
 
 
-@pytest.mark.parametrize("codes", [None, 9], ids=["some sizes automatic", "all sizes given"])
-def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
+@pytest.mark.parametrize("codes", [None, 9], ids=["some sizes automatic", "all sizes fixed"])
+def test_category_factors_replace_the_factors_of_one_category_only(codes: int | None) -> None:
     settings = {"factors": factors((None, codes), (None, codes), (None, codes))} if codes else {}
     own = factors((3, 3), (4, 4), (5, 5))
     sizes = search(category_factors={"b": own}, **settings).choose(GROUPS, NAMES)
@@ -99,7 +99,7 @@ def test_factors_of_one_category_win_for_it_alone(codes: int | None) -> None:
     assert sizes.num_codes[0] != (3, 4, 5)
 
 
-def test_factors_of_an_unknown_category_name_the_known_ones() -> None:
+def test_factors_of_an_unknown_category_are_an_error_that_names_the_categories() -> None:
     with pytest.raises(DataError, match="unknown categories: z; expected categories of this run: a, b, c"):
         search(category_factors={"z": factors((4, 4), (4, 4), (4, 4))}).choose(GROUPS, NAMES)
 
@@ -109,21 +109,21 @@ def test_more_codes_than_rows_are_an_error() -> None:
         search(factors=factors((4, 1201), (4, 4), (4, 4))).choose(GROUPS, NAMES)
 
 
-def test_partitions_are_scored_in_whatever_order_their_categories_come() -> None:
+def test_the_score_of_a_partition_does_not_depend_on_the_order_of_categories() -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
-    subject = search()
-    first, second = subject.qualities([labels, 2 - labels])
+    size_search = search()
+    first, second = size_search.qualities([labels, 2 - labels])
     assert first == pytest.approx(second, abs=1e-6)
 
 
-def test_the_planted_partition_scores_better_than_a_random_one(rng: np.random.Generator) -> None:
+def test_the_planted_partition_has_a_higher_score_than_a_random_one(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
-    subject = search()
-    planted, random = subject.qualities([labels, rng.permutation(labels)])
+    size_search = search()
+    planted, random = size_search.qualities([labels, rng.permutation(labels)])
     assert planted > random + 0.02
 
 
-def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generator) -> None:
+def test_joint_codes_are_tried_on_the_best_partitions_only(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, 2], [len(group) for group in GROUPS])
     others = [rng.permutation(labels) for _ in range(MAX_JOINT_PARTITIONS + 1)]
     local = search().qualities([*others, labels])
@@ -133,33 +133,33 @@ def test_joint_codes_are_tried_on_the_few_best_partitions(rng: np.random.Generat
     assert joint[int(np.argmin(local))] is None
 
 
-def fitted(sizes: SizeTrial, rows: torch.Tensor) -> CategoricalVQVAE:
+def initialized_model(sizes: SizeTrial, rows: torch.Tensor) -> CategoricalVQVAE:
     spec = ModelSpec(NAMES, GROUPS, 12, 4, sizes.latent_dims, sizes.num_codes)
     model = build_network(spec)
     initialize_closed_form(model, rows, ridge=sizes.ridge, rows_per_batch=len(rows), seed=0)
     return model
 
 
-def test_what_was_expected_is_found_on_rows_not_seen() -> None:
+def test_expected_quality_and_utilization_hold_on_unseen_rows() -> None:
     table = planted_rows(1320)
     rows, held_out = table[:1200], table[1200:]
     sizes = search(rows).choose(GROUPS, NAMES)
-    model = fitted(sizes, rows)
-    found = 1 - (held_out - model(held_out).reconstruction).square().sum() / held_out.square().sum()
-    assert sizes.quality == pytest.approx(found.item(), abs=0.03)
+    model = initialized_model(sizes, rows)
+    quality = 1 - (held_out - model(held_out).reconstruction).square().sum() / held_out.square().sum()
+    assert sizes.quality == pytest.approx(quality.item(), abs=0.03)
     use = codebook_use(model.encode(held_out).flatten(1).numpy(), np.array(sizes.num_codes).ravel())
     assert sizes.utilization == pytest.approx(use.utilization, abs=0.05)
 
 
-def test_the_choice_repeats_exactly() -> None:
+def test_the_choice_is_reproducible() -> None:
     assert search().choose(GROUPS, NAMES) == search().choose(GROUPS, NAMES)
 
 
 @pytest.mark.parametrize("assignment", ["local", "joint"])
-class TestSteering:
-    """Target and limit of the bits, for both assignments."""
+class TestTargetAndLimit:
+    """Target quality and limit of the bits, for both assignments."""
 
-    def test_a_higher_target_costs_more_bits(self, assignment: str) -> None:
+    def test_a_higher_target_quality_needs_more_bits(self, assignment: str) -> None:
         low, high = (
             search(assignment=assignment, target_quality=target, validation_rows=3000).choose(GROUPS, NAMES)
             for target in (0.6, 0.85)
@@ -168,11 +168,11 @@ class TestSteering:
         assert high.quality >= 0.85
         assert low.bits < 0.8 * high.bits
 
-    def test_no_fewer_bits_would_do(self, assignment: str) -> None:
-        subject = search(assignment=assignment, target_quality=0.8, validation_rows=3000)
-        chosen = subject.choose(GROUPS, NAMES)
-        assert subject.meets(chosen)
-        fewer = BitAllocation.of(subject.covariance, GROUPS).sizes(0.85 * chosen.bits, subject.cap)
+    def test_fewer_bits_miss_the_target_quality(self, assignment: str) -> None:
+        size_search = search(assignment=assignment, target_quality=0.8, validation_rows=3000)
+        chosen = size_search.choose(GROUPS, NAMES)
+        assert size_search.meets(chosen)
+        fewer = BitAllocation.of(size_search.covariance, GROUPS).sizes(0.85 * chosen.bits, size_search.cap)
         settings = {"assignment": assignment, "target_quality": 0.8, "validation_rows": 3000}
         own = {
             name: tuple(LevelFactors(num_codes=size) for size in sizes)
@@ -183,18 +183,18 @@ class TestSteering:
         )
 
     @pytest.mark.parametrize("limit", [12.0, 17.5])
-    def test_the_limit_of_bits_is_kept_and_used(self, assignment: str, limit: float) -> None:
+    def test_sizes_stay_below_max_bits_and_use_most_of_them(self, assignment: str, limit: float) -> None:
         sizes = search(assignment=assignment, target_quality=1.0, max_bits=limit).choose(GROUPS, NAMES)
         assert 0.7 * limit <= sizes.bits <= limit
 
-    def test_a_target_of_one_asks_for_all_that_the_use_allows(self, assignment: str) -> None:
-        most = search(assignment=assignment, target_quality=1.0, validation_rows=3000).choose(GROUPS, NAMES)
+    def test_a_target_quality_of_one_selects_larger_codebooks(self, assignment: str) -> None:
+        highest = search(assignment=assignment, target_quality=1.0, validation_rows=3000).choose(GROUPS, NAMES)
         usual = search(assignment=assignment, validation_rows=3000).choose(GROUPS, NAMES)
-        assert most.quality > usual.quality
-        assert most.bits > usual.bits
+        assert highest.quality > usual.quality
+        assert highest.bits > usual.bits
 
 
-def test_given_sizes_take_their_part_of_the_bits() -> None:
+def test_fixed_sizes_count_in_max_bits() -> None:
     sizes = search(max_bits=30, target_quality=1.0, factors=factors((None, 16), (None, None), (None, None)))
     chosen = sizes.choose(GROUPS, NAMES)
     assert all(triple[0] == 16 for triple in chosen.num_codes)
@@ -209,7 +209,7 @@ def test_too_few_bits_for_the_categories_are_an_error() -> None:
         search(max_bits=5).choose(GROUPS, NAMES)
 
 
-def test_partitions_that_cost_too_much_are_out_of_the_running() -> None:
+def test_partitions_that_need_more_than_max_bits_have_no_score() -> None:
     few, many = (np.arange(24) % count for count in (3, 6))
     scores = search(max_bits=10).qualities([few, many])
     assert scores[0] is not None
@@ -217,5 +217,5 @@ def test_partitions_that_cost_too_much_are_out_of_the_running() -> None:
     assert None not in search().qualities([few, many])
 
 
-def test_all_sizes_given_are_nothing_chosen() -> None:
+def test_fixed_sizes_are_not_automatic() -> None:
     assert not search(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic

@@ -20,7 +20,7 @@ from tests.training.specs import planted_rows
 
 
 def correlated_rows() -> torch.Tensor:
-    """Rows [469, 35] of eight common factors and noise, for which one rate is not enough."""
+    """Rows [469, 35] of eight common factors and noise. The first comparison rate misses the targets for them."""
     rng = np.random.default_rng(15)
     factors = rng.standard_normal((469, 8)) @ rng.standard_normal((8, 35))
     table = factors + 0.7 * rng.standard_normal(factors.shape)
@@ -58,13 +58,13 @@ def test_labels_and_groups_are_the_same_partition(selection: Selection) -> None:
     assert groups == [tuple(sorted(group)) for group in selection.groups]
 
 
-def test_sizes_that_meet_the_targets_need_no_higher_rate(selection: Selection) -> None:
+def test_the_first_rate_is_used_if_it_meets_the_targets(selection: Selection) -> None:
     assert selection.summary.comparison_rate == 1.0
     assert selection.summary.automatic
     assert select(*proposal_and_search(planted_rows(1200)), comparison_rate=1.0) == selection
 
 
-def test_a_higher_rate_is_tried_where_the_targets_are_missed() -> None:
+def test_a_higher_rate_is_used_if_the_first_misses_the_targets() -> None:
     rows = correlated_rows()
     chosen = select(*proposal_and_search(rows, target_quality=0.95))
     first = select(*proposal_and_search(rows, target_quality=0.95), comparison_rate=1.0)
@@ -73,8 +73,8 @@ def test_a_higher_rate_is_tried_where_the_targets_are_missed() -> None:
     assert chosen.summary.expected_quality > first.summary.expected_quality
 
 
-def test_a_partition_without_a_named_category_is_not_selected() -> None:
-    """Factors belong to the categories of the higher rate, whose partition is selected although it is the second."""
+def test_the_selected_partition_has_all_categories_of_category_factors() -> None:
+    """Only the partition of the higher rate has the named category. It is selected although its rate is the second."""
     rows = correlated_rows()
     free = select(*proposal_and_search(rows, target_quality=0.95))
     first = select(*proposal_and_search(rows, target_quality=0.95), comparison_rate=1.0)
@@ -85,7 +85,7 @@ def test_a_partition_without_a_named_category_is_not_selected() -> None:
     assert chosen.num_codes[chosen.category_names.index(name)] == (4, 4, 4)
 
 
-def test_the_summary_survives_a_text_file(selection: Selection) -> None:
+def test_the_summary_survives_a_json_round_trip(selection: Selection) -> None:
     summary = replace(selection.summary, notes=("category a: 1 of 3 columns were dropped by the cleaning",))
     assert SelectionSummary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
 
