@@ -1,4 +1,4 @@
-"""The tokenizer as a Python object: NumPy, torch and pandas in, tokens and features out."""
+"""The class ``Tokenizer``: input from NumPy, torch and pandas, tokens and decoded features."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 import spinlock
 from spinlock import Tokenizer
 from spinlock.errors import CheckpointError, ConfigError, DataError, OutputError
-from tests.cli.workplace import NAMES, SMALL, small_table
+from tests.cli.workspace import NAMES, SMALL, small_table
 
 X = small_table()
 CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
@@ -23,13 +23,13 @@ def fitted() -> Tokenizer:
     return Tokenizer.fit(X, CONFIG, feature_names=NAMES)
 
 
-def test_spinlock_exports_it_and_nothing_that_is_not_there() -> None:
+def test_spinlock_exports_the_tokenizer_and_refuses_unknown_names() -> None:
     assert spinlock.Tokenizer is Tokenizer
     with pytest.raises(AttributeError, match="has no attribute 'Encoder'"):
         _ = spinlock.Encoder  # type: ignore[attr-defined]
 
 
-def test_round_trip(fitted: Tokenizer) -> None:
+def test_encode_and_decode_reconstruct_the_rows(fitted: Tokenizer) -> None:
     tokens = fitted.encode(X)
     assert tokens.shape == (80, 9)
     assert tokens.dtype == np.int64
@@ -44,7 +44,7 @@ def test_round_trip(fitted: Tokenizer) -> None:
     assert quality > 0.7
 
 
-def test_a_fit_does_not_see_the_precision_of_the_calling_program(fitted: Tokenizer) -> None:
+def test_fit_does_not_depend_on_the_default_dtype_or_autocast(fitted: Tokenizer) -> None:
     torch.set_default_dtype(torch.float64)
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -65,7 +65,7 @@ def test_fewer_levels_decode_worse(fitted: Tokenizer) -> None:
     assert errors[0] > errors[1] > errors[2]
 
 
-def test_categories_and_sizes(fitted: Tokenizer) -> None:
+def test_categories_and_codebook_sizes_are_those_of_the_model(fitted: Tokenizer) -> None:
     assert fitted.feature_names == tuple(NAMES)
     assert len(fitted.categories) == 3
     assert sorted(name for columns in fitted.categories.values() for name in columns) == sorted(NAMES)
@@ -84,35 +84,35 @@ def test_categories_and_sizes(fitted: Tokenizer) -> None:
     ],
     ids=["torch", "torch float64", "float64", "lists", "pandas", "pandas reordered"],
 )
-def test_tokens_of_any_kind_of_table_are_the_same(fitted: Tokenizer, given: Any) -> None:
+def test_encode_gives_the_same_tokens_for_any_kind_of_table(fitted: Tokenizer, given: Any) -> None:
     np.testing.assert_array_equal(fitted.encode(given), fitted.encode(X))
 
 
-def test_half_precision_and_missing_cells(fitted: Tokenizer) -> None:
+def test_encode_accepts_half_precision_and_missing_cells(fitted: Tokenizer) -> None:
     short = torch.from_numpy(X).bfloat16()
     np.testing.assert_array_equal(fitted.encode(short), fitted.encode(short.float().numpy()))
-    holes = X.copy()
-    holes[3, 4] = np.nan
-    frame = pandas.DataFrame(holes, columns=NAMES).convert_dtypes()
+    incomplete = X.copy()
+    incomplete[3, 4] = np.nan
+    frame = pandas.DataFrame(incomplete, columns=NAMES).convert_dtypes()
     assert frame.isna().sum().sum() == 1
-    np.testing.assert_array_equal(fitted.encode(frame), fitted.encode(holes))
+    np.testing.assert_array_equal(fitted.encode(frame), fitted.encode(incomplete))
 
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.asarray, list], ids=["torch", "numpy", "lists"])
-def test_tokens_of_any_kind_decode_the_same(fitted: Tokenizer, kind: Any) -> None:
+def test_decode_gives_the_same_features_for_any_kind_of_tokens(fitted: Tokenizer, kind: Any) -> None:
     tokens = fitted.encode(X)
     given = tokens.tolist() if kind is list else kind(tokens)
     np.testing.assert_array_equal(fitted.decode(given), fitted.decode(tokens))
 
 
-def test_a_row_alone_and_no_row(fitted: Tokenizer) -> None:
+def test_a_single_row_and_an_empty_table_can_be_encoded(fitted: Tokenizer) -> None:
     np.testing.assert_array_equal(fitted.encode(X[5:6]), fitted.encode(X)[5:6])
     assert fitted.encode(X[:0]).shape == (0, 9)
     assert fitted.decode(fitted.encode(X[:0])).shape == (0, 12)
 
 
 @pytest.mark.parametrize("given", [torch.from_numpy(X), pandas.DataFrame(X, columns=NAMES)], ids=["torch", "pandas"])
-def test_fitting_any_kind_of_table_is_the_same(fitted: Tokenizer, given: Any) -> None:
+def test_fit_gives_the_same_model_for_any_kind_of_table(fitted: Tokenizer, given: Any) -> None:
     other = Tokenizer.fit(given, CONFIG, feature_names=None if hasattr(given, "columns") else np.array(NAMES))
     assert other.feature_names == tuple(NAMES)
     assert other.sha256() == fitted.sha256()
@@ -171,13 +171,13 @@ def test_fitting_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (X, {"num_categories_auto": 9}, "num_categories_auto = 9, but clustering these columns gives"),
     ],
 )
-def test_fitting_on_what_does_not_fit(features: Any, config: dict[str, Any], words: str) -> None:
+def test_fit_refuses_invalid_features_and_configurations(features: Any, config: dict[str, Any], words: str) -> None:
     with pytest.raises((DataError, ConfigError), match=words):
         Tokenizer.fit(features, CONFIG | config)
 
 
 @pytest.mark.parametrize("names", [NAMES[:5], ["same"] * 12])
-def test_names_that_do_not_fit(names: list[str]) -> None:
+def test_fit_refuses_missing_or_repeated_names(names: list[str]) -> None:
     with pytest.raises(DataError, match="distinct feature names for 12 columns"):
         Tokenizer.fit(X, CONFIG, feature_names=names)
 
@@ -191,7 +191,7 @@ def test_names_that_do_not_fit(names: list[str]) -> None:
         ([["a"] * 12], "text"),
     ],
 )
-def test_encoding_what_does_not_fit(fitted: Tokenizer, features: Any, words: str) -> None:
+def test_encode_refuses_tables_with_other_columns(fitted: Tokenizer, features: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         fitted.encode(features)
 
@@ -201,24 +201,24 @@ def test_encoding_what_does_not_fit(fitted: Tokenizer, features: Any, words: str
     [
         (lambda tokens: tokens[:, :4], r"shape \[80, 4\]; expected \[N, 9\]"),
         (lambda tokens: tokens[0], r"shape \[9\]"),
-        (lambda tokens: tokens + np.eye(80, 9, dtype=int) * 50, r"\.L0 holds 5\d; expected 0 to 3"),
-        (lambda tokens: tokens - np.eye(80, 9, dtype=int) * 50, r"\.L0 holds -\d+; expected 0 to 3"),
+        (lambda tokens: tokens + np.eye(80, 9, dtype=int) * 50, r"\.L0 contains 5\d; expected 0 to 3"),
+        (lambda tokens: tokens - np.eye(80, 9, dtype=int) * 50, r"\.L0 contains -\d+; expected 0 to 3"),
         (lambda tokens: tokens + 0.5, "expected integers"),
         (lambda tokens: tokens.astype(str), "expected integers"),
     ],
 )
-def test_decoding_what_does_not_fit(fitted: Tokenizer, change: Any, words: str) -> None:
+def test_decode_refuses_invalid_tokens(fitted: Tokenizer, change: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         fitted.decode(change(fitted.encode(X)))
 
 
 @pytest.mark.parametrize("levels", [0, 4])
-def test_levels_that_are_not_there(fitted: Tokenizer, levels: int) -> None:
+def test_decode_refuses_levels_out_of_range(fitted: Tokenizer, levels: int) -> None:
     with pytest.raises(DataError, match=f"levels is {levels}; expected 1 to 3"):
         fitted.decode(fitted.encode(X), levels)
 
 
-def test_files_that_do_not_fit(fitted: Tokenizer, tmp_path: Path) -> None:
+def test_load_and_save_refuse_invalid_paths_and_devices(fitted: Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         Tokenizer.load(tmp_path / "nowhere.pt")
     (tmp_path / "file").write_text("")
@@ -229,7 +229,7 @@ def test_files_that_do_not_fit(fitted: Tokenizer, tmp_path: Path) -> None:
         Tokenizer.load(tmp_path / "tokenizer.pt", device="cuda:77")
 
 
-def test_tokens_are_those_of_the_weights_as_they_are(fitted: Tokenizer, tmp_path: Path) -> None:
+def test_encode_uses_the_current_weights_of_the_model(fitted: Tokenizer, tmp_path: Path) -> None:
     fitted.save(tmp_path / "a.pt")
     changed, fresh = Tokenizer.load(tmp_path / "a.pt"), Tokenizer.load(tmp_path / "a.pt")
     before = changed.encode(X)

@@ -1,6 +1,6 @@
 """Spinlock: a tokenizer for the behavior of dynamical operators.
 
-The names below are imported when they are first used, so that ``import spinlock`` is instant.
+The names in ``__all__`` are imported when they are first used, so that ``import spinlock`` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m spinlock``."""
+"""Entry point of ``python -m spinlock``."""
 
 from spinlock.cli.main import run
 

@@ -28,20 +28,20 @@ from spinlock.training.plan import feature_correlation, select_categories
 
 @dataclass(frozen=True)
 class Categories:
-    """The categories of a table's features, and how they were found.
+    """The discovered categories of a table, their scores and their stability.
 
     Attributes
     ----------
     columns
         {category: names of its columns}, larger categories first.
     dropped
-        {column: reason} of the columns that the cleaning drops.
+        {column: reason} of the columns that cleaning dropped.
     summary
-        Scores of the chosen partition and of every candidate, the target, and the expected quality.
+        Scores of the chosen partition and of all candidates, the orthogonality target, and the expected quality.
     stability
-        Adjusted Rand index and agreement over bootstrap samples, or None.
+        Adjusted Rand index and agreement over bootstrap samples, or None if it was not measured.
     path
-        The table.
+        Path of the table, or ``<memory>``.
     """
 
     columns: dict[str, tuple[str, ...]]
@@ -52,12 +52,12 @@ class Categories:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the categories."""
+        """Names of the categories."""
         return tuple(self.columns)
 
     @property
     def agreement(self) -> dict[str, float] | None:
-        """{category: mean agreement of its columns over bootstrap samples}, from 0 to 1; None without stability."""
+        """{category: mean agreement of its columns over bootstrap samples, 0 to 1}; None if ``stability`` is None."""
         if self.stability is None:
             return None
         sizes = [len(columns) for columns in self.columns.values()]
@@ -65,7 +65,14 @@ class Categories:
         return {name: float(values.mean()) for name, values in zip(self.columns, by_category, strict=True)}
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write a mapping file, which ``category_mapping_file`` reads; scores and stability are comments in it.
+        """Write a mapping file for ``category_mapping_file``; it contains scores and stability as comments.
+
+        Parameters
+        ----------
+        path
+            JSON file to write.
+        overwrite
+            Whether an existing file is replaced.
 
         Raises
         ------
@@ -91,7 +98,7 @@ class Categories:
         write_files({Path(path): save_mapping(self.columns, comments)})
 
     def _column_agreement(self) -> NDArray[np.float64]:
-        """Agreement of every column, category after category."""
+        """Agreement of each column, in the order of ``columns``."""
         assert self.stability is not None, "the stability was measured"
         return self.stability.column_agreement
 
@@ -104,7 +111,7 @@ def discover_categories(
     stability: int = 0,
     **keywords: Unpack[ConfigKeywords],
 ) -> Categories:
-    """Find which features of a table belong together.
+    """Group the features of a table into categories of correlated features, without training.
 
     Parameters
     ----------
@@ -112,9 +119,9 @@ def discover_categories(
         A table of :func:`spinlock.read_features`, the path of a dataset, an array or a data frame. The default is the
         table that the configuration names.
     config
-        A configuration, or its keys. Keys that are not given have their production values.
+        A configuration, or a mapping with some of its keys. The other keys have their production values.
     stability
-        Number of bootstrap samples of the rows on which the categories are discovered again; 0 for none.
+        Number of bootstrap samples of the rows on which the categories are discovered again.
     **keywords
         Keys of the configuration; they override ``config``.
 
@@ -125,7 +132,7 @@ def discover_categories(
     Raises
     ------
     DataError
-        The table cannot be used, or bootstrap samples were asked for and a mapping file is given.
+        The table is not suitable, or ``stability`` is above 0 and a mapping file is given.
     """
     if table is None and isinstance(config, VQVAEConfig):
         settings, table = config, read_table(config)
@@ -150,20 +157,21 @@ def discover_categories(
 
 
 def _check_stability(draws: int, settings: CategorySettings) -> None:
+    """Raise an error if the number of bootstrap samples is negative, or if they cannot be used."""
     if draws < 0:
         raise DataError(f"stability is {draws}", expected="0 or more")
     if draws and settings.category_mapping_file is not None:
         raise DataError(
             f"stability with category_assignment {settings.category_assignment}",
-            expected="auto: bootstrap samples are partitioned without a mapping file",
-            remedy="leave stability out",
+            expected="category_assignment auto, because the discovery on bootstrap samples uses no mapping file",
+            remedy="set stability to 0",
         )
 
 
 def _measure_stability(
     data: TrainingData, selection: Selection, settings: CategorySettings, draws: int, seed: int
 ) -> Stability:
-    """The stability, with the agreement of the columns in the order of the categories."""
+    """Measure the stability, with the agreement of the columns in the order of the categories."""
     limits = DiscoveryLimits(settings.orthogonality_target, settings.min_features_per_category, settings.max_clusters)
     measured = bootstrap_stability(
         data.z_scored_train,

@@ -1,7 +1,7 @@
-"""Errors of the input, the configuration, the output or the run, each with a message of one line.
+"""Errors in the input, the configuration, the output or a run. Each has a message of one line.
 
 A message says what is wrong, where, what was expected, and the remedy. The command line prints the message of a
-:class:`SpinlockError` and exits with code 1. Any other exception is a defect of the program and keeps its traceback.
+:class:`SpinlockError` and exits with code 1. Any other exception is a bug of the program.
 """
 
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 
 class SpinlockError(Exception):
-    """Base class of all errors that are not defects of the program.
+    """Base class of all errors that are not bugs of the program.
 
     Parameters
     ----------
     what
-        What is wrong, with the value or object that was found.
+        What is wrong, with the invalid value.
     where
         File, key or column.
     expected
-        What would have been correct.
+        What would be correct.
     remedy
         How to correct it.
     """
@@ -35,7 +35,7 @@ class SpinlockError(Exception):
 
 
 class ConfigError(SpinlockError):
-    """A configuration file, a flag or a ``--set`` value is wrong.
+    """A configuration file, an option or a ``--set`` value is wrong.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class RunError(SpinlockError):
 
 @contextmanager
 def located(where: object) -> Iterator[None]:
-    """Add a place to each :class:`DataError` without one that is raised in a ``with`` block."""
+    """Add a place to a :class:`DataError` that is raised in a ``with`` block and has no place yet."""
     try:
         yield
     except DataError as error:

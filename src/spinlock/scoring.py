@@ -21,16 +21,16 @@ from spinlock.tokenizer import Tokenizer
 def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
     """Measure a tokenizer on a table.
 
-    Of the table that it was trained on, validation rows are measured as at the end of training. Of any other table all
-    rows are measured; they also take the place of the training rows in the metrics that need them.
+    On the table on which the tokenizer was trained, the validation rows are measured, as at the end of training. On any
+    other table, all rows are measured, and all rows are used for the metrics that need training rows.
 
     Parameters
     ----------
     tokenizer
         The tokenizer.
     table
-        A table of :func:`spinlock.read_features`, the path of a dataset or a data frame, whose columns match by name;
-        or an array or tensor with the columns of ``tokenizer.feature_names``.
+        A table of :func:`spinlock.read_features`, the path of a dataset, or a data frame, whose columns are matched by
+        name; or an array or tensor with the columns ``tokenizer.feature_names``.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
         rows = np.asarray(table.rows[positions][:, columns])
         table = replace(table, rows=rows, names=checkpoint.feature_names)
         operators = np.arange(table.num_operators)
-        rows_of_all = rows_of(operators, table.rows_per_operator)
-        split = Split(rows_of_all, rows_of_all, operators, operators)
+        all_rows = rows_of(operators, table.rows_per_operator)
+        split = Split(all_rows, all_rows, operators, operators)
     data = make_training_data(
         table,
         split,

@@ -37,9 +37,9 @@ class Tokenizer:
     Parameters
     ----------
     checkpoint
-        The trained model.
+        The checkpoint of the trained model.
     device
-        Where it runs: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+        Device of the computation: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Self:
-        """Load ``best_model.pt``, ``last.pt`` or a saved tokenizer.
+        """Load ``best_model.pt`` or ``last.pt`` of a run, or a tokenizer that :meth:`save` wrote.
 
         Raises
         ------
@@ -87,16 +87,17 @@ class Tokenizer:
             A table of :func:`spinlock.read_features`; or the path of a dataset; or an array or tensor [N, D] or
             [N, M, D], or a data frame [N, D]. A 3-D array needs ``feature_type``.
         config
-            A configuration, or its keys. Keys that are not given have their production values.
+            A configuration, or a mapping with some of its keys. The other keys have their production values.
         feature_names
             Column names [D] of an array.
         groups
-            Labels [N] of an array's operators. Operators with the same label stay on one side of the split.
+            Labels [N] of the operators of an array. Operators with the same label are either all training or all
+            validation operators.
         callbacks
-            Called at each step, validation and save; each may stop the run.
+            Called at each step, validation and save; a callback can stop the run.
         save
-            Write checkpoints, history and statistics to ``output_dir`` while training. A run that was stopped can be
-            resumed from there. By default nothing is written.
+            Whether checkpoints, history and statistics are written to ``output_dir`` during training, so that a stopped
+            run can be resumed. By default nothing is written.
         **keywords
             Keys of the configuration; they override ``config``.
 
@@ -108,20 +109,20 @@ class Tokenizer:
         Raises
         ------
         ConfigError
-            A key is unknown or a value out of range.
+            A key is unknown, or a value is out of range.
         DataError
-            The features cannot be trained on.
+            The features are not suitable for training.
         CheckpointError
-            The run to resume differs from the features or the configuration.
+            The run to resume has other features or another configuration.
         OutputError
             ``output_dir`` cannot be written.
         """
         settings, table = training_inputs(features, config, keywords, feature_names=feature_names, groups=groups)
-        own = [SaveCheckpoints()] if save else []
-        outcome = fit(settings, table, [*own, *callbacks], command_line="Tokenizer.fit")
-        assert outcome.run is not None, "only a dry run has no run"
-        checkpoint = replace(outcome.run.checkpoint(), path=Path("<fitted>"))
-        return cls(checkpoint, outcome.plan.data.train.device)
+        saving = [SaveCheckpoints()] if save else []
+        result = fit(settings, table, [*saving, *callbacks], command_line="Tokenizer.fit")
+        assert result.run is not None, "only a dry run has no run"
+        checkpoint = replace(result.run.checkpoint(), path=Path("<fitted>"))
+        return cls(checkpoint, result.plan.data.train.device)
 
     def save(self, path: Path | str) -> None:
         """Write the tokenizer as a checkpoint.
@@ -135,23 +136,23 @@ class Tokenizer:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The D input columns, in the order that :meth:`encode` expects of an array."""
+        """Names of the D input columns, in the order that :meth:`encode` expects for an array."""
         return self.checkpoint.feature_names
 
     @property
     def categories(self) -> dict[str, tuple[str, ...]]:
-        """{category: its columns}, in the order of the tokens."""
+        """{category: names of its columns}, in the order of the tokens."""
         columns = self.checkpoint.category_columns
         return {name: tuple(self.feature_names[j] for j in members) for name, members in columns.items()}
 
     @property
     def codebook_sizes(self) -> dict[str, tuple[int, int, int]]:
-        """{category: number of codes of its three levels}, in the order of the tokens."""
+        """{category: numbers of codes of its three levels}, in the order of the tokens."""
         return dict(zip(self.model.spec.category_names, self.model.spec.num_codes, strict=True))
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The final metrics of the training run; empty if it was stopped."""
+        """Final metrics of the training run; empty if the run was stopped."""
         return self.checkpoint.metrics
 
     def encode(self, features: Any) -> NDArray[np.int64]:
@@ -160,7 +161,7 @@ class Tokenizer:
         Parameters
         ----------
         features
-            An array or tensor [N, D] or [N, M, D], or a data frame, whose columns match by name.
+            An array or tensor [N, D] or [N, M, D], or a data frame, whose columns are matched by name.
 
         Returns
         -------
@@ -170,7 +171,7 @@ class Tokenizer:
         Raises
         ------
         DataError
-            A column is missing, or an array has another number of columns.
+            A column of the data frame is missing, or the array has a wrong number of columns.
         """
         values, names = feature_values(features)
         if names is not None:
@@ -184,16 +185,15 @@ class Tokenizer:
         return tokens.reshape(*values.shape[:-1], tokens.shape[-1])
 
     def encode_block(self, rows: NDArray[np.float32]) -> EncodedBlock:
-        """Tokens of raw rows [n, D], with reconstruction errors and fractions of mended cells."""
+        """Return tokens, reconstruction errors, and fractions of clipped and imputed cells of raw rows [n, D]."""
         return self._codec.encode(rows)
 
     def encode_file(
         self, dataset: Path | str, output: Path | str, *, batch_size: int = 8192, overwrite: bool = False
     ) -> EncodingSummary:
-        """Encode a dataset into a token file; memory does not grow with the dataset.
+        """Encode a dataset to a token file. The rows are streamed, so that memory does not grow with the dataset.
 
-        Tokens do not depend on ``batch_size``, the number of rows that are read at a time. Parameters and errors are
-        those of :func:`spinlock.encoding.encode_file`.
+        The parameters and errors are those of :func:`spinlock.encoding.encode_file`.
         """
         summary = encode_file(self._codec, Path(dataset), Path(output), batch_size=batch_size, overwrite=overwrite)
         assert summary is not None, "a single process is the main process"
@@ -207,7 +207,7 @@ class Tokenizer:
         tokens
             Integers [N, 3C] or [N, M, 3C].
         levels
-            How many levels of each category are used, 1 to 3.
+            Number of levels of each category to use, 1 to 3.
 
         Returns
         -------
@@ -217,7 +217,8 @@ class Tokenizer:
         Raises
         ------
         DataError
-            No integers, another number of columns, a token beyond its codebook, or ``levels`` is not 1 to 3.
+            The tokens are not integers, the number of columns is wrong, a token is outside its codebook, or ``levels``
+            is not 1 to 3.
         """
         if levels not in range(1, LEVELS + 1):
             raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
@@ -231,17 +232,17 @@ class Tokenizer:
     ) -> int:
         """Decode a token file into a dataset of features in raw units; returns the number of rows.
 
-        Parameters and errors are those of :func:`spinlock.encoding.decode_file`.
+        The parameters and errors are those of :func:`spinlock.encoding.decode_file`.
         """
         return decode_file(self._codec, Path(tokens), Path(output), levels=levels, overwrite=overwrite)
 
     def sha256(self) -> str:
-        """SHA-256 of the model: the sorted names of its state dict, each followed by its little-endian bytes."""
+        """Return the SHA-256 of the sorted names of the state dict, each followed by its little-endian values."""
         return self.checkpoint.sha256()
 
     @property
     def _codec(self) -> RowCodec:
-        """The codec of the model as it is now; it is made again when a weight has changed."""
+        """The codec of the current model; it is created again after a weight has changed."""
         weights = self.model.state_dict().values()
         version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
         if self._cached is None or self._cached[0] != version:

@@ -1,4 +1,4 @@
-"""A small trained model with tables for it."""
+"""A small trained model, and tables for it."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import torch
 
 from spinlock import Tokenizer
 from spinlock.encoding import RowCodec
-from tests.cli.workplace import NAMES, SMALL, small_table
+from tests.cli.workspace import NAMES, SMALL, small_table
 
 TRAINING, OTHER = small_table(160)[:80], small_table(160)[80:]
-"""Rows [80, 12] that the model is trained on, and rows that continue the table."""
+"""Training rows [80, 12] of the model, and other rows [80, 12] of the same distribution."""
 
 
 def saved_model(folder: Path, assignment: str = "local") -> Path:
@@ -28,7 +28,7 @@ def codec_of(path: Path) -> RowCodec:
 
 
 def with_faults(rows: np.ndarray) -> np.ndarray:
-    """Rows with three missing cells in the first row and two far too large cells in the second."""
+    """The rows with three missing cells in the first row and two very large cells in the second."""
     faulty = rows.copy()
     faulty[0, [1, 5, 9]] = [np.nan, np.inf, -np.inf]
     faulty[1, [0, 7]] = 1e6

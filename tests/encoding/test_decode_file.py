@@ -1,4 +1,4 @@
-"""A token file becomes a dataset of features again, from any prefix of the levels."""
+"""Decoding of token files to feature tables, from one, two or three levels."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 from spinlock.encoding import RowCodec, decode_file, encode_file
 from spinlock.errors import DataError, OutputError
 from spinlock.io.feature_table import read_features
-from tests.cli.workplace import NAMES
+from tests.cli.workspace import NAMES
 from tests.encoding.models import OTHER, codec_of, saved_model
 from tests.tables import write_table
 
@@ -27,7 +27,7 @@ def tokens(codec: RowCodec, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
-def test_the_decoded_dataset_is_a_feature_table(codec: RowCodec, tokens: Path, tmp_path: Path, levels: int) -> None:
+def test_the_decoded_file_is_a_feature_table(codec: RowCodec, tokens: Path, tmp_path: Path, levels: int) -> None:
     finished: list[int] = []
     count = decode_file(codec, tokens, tmp_path / "decoded.h5", levels=levels, advance=finished.append)
     assert count == sum(finished) == 80
@@ -41,7 +41,7 @@ def test_the_decoded_dataset_is_a_feature_table(codec: RowCodec, tokens: Path, t
         assert file.attrs["model_sha256"] == codec.checkpoint.sha256()
 
 
-def test_decoded_features_encode_to_tokens_that_decode_to_them(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
+def test_decoded_features_are_encoded_to_nearly_the_same_tokens(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
     decode_file(codec, tokens, tmp_path / "decoded.h5")
     encode_file(codec, tmp_path / "decoded.h5", tmp_path / "again.h5")
     with h5py.File(tokens) as one, h5py.File(tmp_path / "again.h5") as other:
@@ -63,7 +63,7 @@ def test_tokens_of_another_model_are_refused(codec: RowCodec, tokens: Path, tmp_
     assert not (tmp_path / "decoded.h5").exists()
 
 
-def test_what_is_no_token_file_and_an_existing_output_are_refused(
+def test_a_file_without_tokens_and_an_existing_output_are_refused(
     codec: RowCodec, tokens: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"data\.h5: is not a token file"):

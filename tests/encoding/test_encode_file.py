@@ -1,4 +1,4 @@
-"""A dataset becomes a token file: the same tokens as in memory, the same annotations, and an honest summary."""
+"""Encoding of datasets to token files: tokens, annotations and the summary."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 from spinlock.encoding import RowCodec, encode_file
 from spinlock.errors import DataError, OutputError
 from spinlock.io.tokens import TokenFile
-from tests.cli.workplace import NAMES
+from tests.cli.workspace import NAMES
 from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model, with_faults
 from tests.tables import write_table
 
@@ -25,7 +25,9 @@ def tokens_in(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 80, 8192])
-def test_tokens_are_those_of_the_rows_for_any_batch(codec: RowCodec, tmp_path: Path, batch_size: int) -> None:
+def test_tokens_of_a_file_equal_tokens_in_memory_for_any_batch_size(
+    codec: RowCodec, tmp_path: Path, batch_size: int
+) -> None:
     dataset = write_table(tmp_path / "data.h5", OTHER, NAMES)
     finished: list[int] = []
     encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=batch_size, advance=finished.append)
@@ -34,7 +36,7 @@ def test_tokens_are_those_of_the_rows_for_any_batch(codec: RowCodec, tmp_path: P
     assert len(finished) == -(-80 // batch_size)
 
 
-def test_the_file_holds_what_is_known_of_each_row(codec: RowCodec, tmp_path: Path) -> None:
+def test_the_file_and_the_summary_hold_the_metrics_of_the_rows(codec: RowCodec, tmp_path: Path) -> None:
     rows = with_faults(OTHER)
     dataset = write_table(tmp_path / "data.h5", rows, NAMES, labels={"solver": np.arange(80) % 4})
     summary = encode_file(codec, dataset, tmp_path / "tokens.h5", batch_size=30)
@@ -64,7 +66,9 @@ def test_the_file_holds_what_is_known_of_each_row(codec: RowCodec, tmp_path: Pat
     assert summary.seconds > 0
 
 
-def test_the_split_is_that_of_the_training_table_and_new_elsewhere(codec: RowCodec, tmp_path: Path) -> None:
+def test_the_split_is_stored_for_the_training_table_and_is_new_for_other_tables(
+    codec: RowCodec, tmp_path: Path
+) -> None:
     for rows, sides in ((TRAINING, {"train": 72, "validation": 8}), (OTHER, {"new": 80})):
         dataset = write_table(tmp_path / "data.h5", rows, NAMES)
         encode_file(codec, dataset, tmp_path / "tokens.h5", overwrite=True)
@@ -76,7 +80,7 @@ def test_the_split_is_that_of_the_training_table_and_new_elsewhere(codec: RowCod
                 np.testing.assert_array_equal(held_out, codec.checkpoint.split.validation_operators)
 
 
-def test_columns_match_by_name(codec: RowCodec, tmp_path: Path, rng: np.random.Generator) -> None:
+def test_columns_are_matched_by_name(codec: RowCodec, tmp_path: Path, rng: np.random.Generator) -> None:
     order = rng.permutation(14)
     wide = np.column_stack([OTHER, rng.standard_normal((80, 2))])[:, order].astype(np.float32)
     dataset = write_table(tmp_path / "data.h5", wide, [[*NAMES, "extra", "more"][j] for j in order])
@@ -86,7 +90,7 @@ def test_columns_match_by_name(codec: RowCodec, tmp_path: Path, rng: np.random.G
     np.testing.assert_array_equal(tokens_in(tmp_path / "tokens.h5"), codec.encode(OTHER).indices)
 
 
-def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(codec: RowCodec, tmp_path: Path) -> None:
+def test_invalid_input_is_refused_and_leaves_no_file(codec: RowCodec, tmp_path: Path) -> None:
     good = write_table(tmp_path / "good.h5", OTHER, NAMES)
     narrow = write_table(tmp_path / "narrow.h5", OTHER[:, :10], NAMES[:10])
     before = sorted(tmp_path.iterdir())
@@ -100,7 +104,7 @@ def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(codec: RowCodec, t
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_existing_file_stays_unless_it_may_be_replaced(codec: RowCodec, tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_by_a_complete_run_with_overwrite(codec: RowCodec, tmp_path: Path) -> None:
     dataset, output = write_table(tmp_path / "data.h5", OTHER, NAMES), tmp_path / "tokens.h5"
     output.write_text("mine")
     with pytest.raises(OutputError, match=r"tokens\.h5: exists already"):

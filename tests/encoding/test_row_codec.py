@@ -1,4 +1,4 @@
-"""Tokens of raw rows, how far each row can be trusted, and the check of tokens that come from outside."""
+"""Tokens of raw rows, the error of each row, and the check of tokens of a user."""
 
 from dataclasses import fields
 from typing import Any
@@ -33,7 +33,7 @@ def test_the_error_is_that_of_the_decoded_row_in_normalized_units(codec: RowCode
     block, cleaner = codec.encode(OTHER), codec.checkpoint.cleaner
     decoded = codec.decode(block.indices.reshape(80, 3, 3))
     expected = np.square(cleaner.transform(OTHER).values - cleaner.transform(decoded).values).mean(1)
-    assert np.isclose(block.error, expected, rtol=1e-4).mean() > 0.9  # other decoded rows are clipped here
+    assert np.isclose(block.error, expected, rtol=1e-4).mean() > 0.9  # the remaining decoded rows are clipped here
 
 
 def test_the_percentile_is_the_rank_among_the_validation_errors(codec: RowCodec) -> None:
@@ -53,7 +53,7 @@ def test_missing_and_clipped_cells_are_counted(codec: RowCodec) -> None:
     assert np.isfinite(block.error).all()
 
 
-def test_rows_are_encoded_one_by_one(codec: RowCodec) -> None:
+def test_the_tokens_of_a_row_do_not_depend_on_the_other_rows(codec: RowCodec) -> None:
     whole, rows = codec.encode(OTHER), np.arange(80)[::-1]
     np.testing.assert_array_equal(codec.encode(OTHER[rows]).indices, whole.indices[rows])
     np.testing.assert_array_equal(codec.encode(OTHER[7:8]).indices, whole.indices[7:8])
@@ -61,7 +61,7 @@ def test_rows_are_encoded_one_by_one(codec: RowCodec) -> None:
     np.testing.assert_array_equal(codec.encode(many).indices, np.tile(whole.indices, (BLOCK // 80 + 2, 1)))
 
 
-def test_no_row_gives_no_tokens(codec: RowCodec) -> None:
+def test_an_empty_table_has_no_tokens(codec: RowCodec) -> None:
     assert codec.encode(OTHER[:0]).indices.shape == (0, 9)
     assert codec.decode(np.zeros((0, 3, 3), dtype=np.int64)).shape == (0, 12)
 
@@ -87,10 +87,10 @@ def test_tokens_of_any_integer_type_are_accepted(codec: RowCodec, kind: Any) -> 
         (np.zeros((2, 9)), "tokens are of type float64; expected integers"),
         (np.zeros((2, 8), dtype=int), r"tokens have shape \[2, 8\]; expected \[N, 9\]"),
         (np.zeros(9, dtype=int), r"tokens have shape \[9\]"),
-        (np.eye(9, dtype=int)[[1]] * 3, r"token column \w+\.L1 holds 3; expected 0 to 2"),
-        (-np.eye(9, dtype=int)[[5]], r"token column \w+\.L2 holds -1; expected 0 to 1"),
+        (np.eye(9, dtype=int)[[1]] * 3, r"token column \w+\.L1 contains 3; expected 0 to 2"),
+        (-np.eye(9, dtype=int)[[5]], r"token column \w+\.L2 contains -1; expected 0 to 1"),
     ],
 )
-def test_tokens_that_do_not_fit_are_refused(codec: RowCodec, tokens: Any, words: str) -> None:
+def test_tokens_of_wrong_type_shape_or_range_are_refused(codec: RowCodec, tokens: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         check_tokens(tokens, codec.checkpoint.spec)

@@ -1,1 +1,1 @@
-"""Files of every format version that the program ever wrote, and tests that it still reads them."""
+"""Frozen files of every released format version, and tests that the library reads them."""

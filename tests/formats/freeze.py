@@ -1,4 +1,4 @@
-"""Write the frozen files of a format: ``python -m tests.formats.freeze`` after a new format version was introduced."""
+"""Write the frozen files of a new format version: ``python -m tests.formats.freeze``."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SMALL = {
 
 
 def faulty_rows() -> np.ndarray:
-    """Rows [80, 14]: three blocks of rank 1, a constant column, a duplicate, two missing cells and an extreme one."""
+    """Rows [80, 14]: three blocks of rank 1, a constant and a duplicate column, two missing cells, one extreme cell."""
     random = np.random.default_rng(0)
     x = np.concatenate([low_rank_table(random, 80, 4, 1, noise=0.5) for _ in range(3)], axis=1)
     x = np.column_stack([x, np.full(80, 2.0), 3 * x[:, 0]]).astype(np.float32)
@@ -33,7 +33,7 @@ def faulty_rows() -> np.ndarray:
 
 
 def main() -> None:
-    """Write a dataset; of each assignment a checkpoint with its results; and the token file of the local one."""
+    """Write a dataset, a checkpoint and its results for each assignment, and the token file of local assignment."""
     names = [f"{'abc'[j // 4]}_{j}" for j in range(12)] + ["steady", "double"]
     write_table(FEATURES, faulty_rows(), names, labels={"solver": np.arange(80) % 4})
     rows = read_features(FEATURES).rows

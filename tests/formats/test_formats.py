@@ -1,4 +1,4 @@
-"""Files of format 1 give what they gave when ``freeze`` wrote them; damaged ones are refused in one line."""
+"""Frozen files of format 1 give the values that were stored with them. Damaged files are refused."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def rows() -> np.ndarray:
     return np.asarray(read_features(FEATURES).rows)
 
 
-def test_every_frozen_file_is_tested_and_they_are_small() -> None:
+def test_every_frozen_file_is_tested_and_all_files_are_small() -> None:
     assert {path.stem.removeprefix("checkpoint_") for path in HERE.glob("*.pt")} == set(FROZEN)
     assert [path.name for path in HERE.glob("tokens*.h5")] == ["tokens_v1.h5"]
     assert sum(path.stat().st_size for path in HERE.iterdir() if path.is_file()) < MAX_BYTES
@@ -37,10 +37,10 @@ def test_every_frozen_file_is_tested_and_they_are_small() -> None:
 
 @pytest.mark.parametrize("stem", FROZEN)
 class TestCheckpoint:
-    def test_it_encodes_and_decodes_to_the_frozen_values(self, stem: str) -> None:
+    def test_a_frozen_checkpoint_encodes_and_decodes_to_the_frozen_values(self, stem: str) -> None:
         tokenizer, expected = Tokenizer.load(checkpoint_path(stem)), np.load(HERE / f"expected_{stem}.npz")
         block = tokenizer.encode_block(rows())
-        clear = ~block.near_tie  # other processors may round a near tie to another code
+        clear = ~block.near_tie  # another processor can select the other code of a near tie
         assert clear.mean() > 0.9
         assert len(np.unique(block.indices, axis=0)) > 20
         np.testing.assert_array_equal(block.indices[clear], expected["tokens"][clear])
@@ -50,7 +50,7 @@ class TestCheckpoint:
         prefix = tokenizer.decode(tokens[:8], levels=1)
         np.testing.assert_allclose(prefix, expected["decoded_level_1"], rtol=1e-5, atol=1e-5)
 
-    def test_it_holds_the_run(self, stem: str) -> None:
+    def test_a_frozen_checkpoint_holds_its_run(self, stem: str) -> None:
         checkpoint = load_checkpoint(checkpoint_path(stem))
         assert checkpoint.finished
         assert checkpoint.cleaner.dropped.keys() == {"steady", "double"}
@@ -60,14 +60,14 @@ class TestCheckpoint:
         assert checkpoint.state.progress.epoch == 3
         assert (len(checkpoint.split.train), len(checkpoint.split.validation)) == (72, 8)
 
-    def test_its_metrics_are_measured_again(self, stem: str) -> None:
+    def test_evaluation_of_a_frozen_checkpoint_reproduces_its_metrics(self, stem: str) -> None:
         tokenizer = Tokenizer.load(checkpoint_path(stem))
         report = evaluate(tokenizer, FEATURES)
         assert report.rows == "validation"
         for target in report.targets:
             assert target.value == pytest.approx(tokenizer.metrics[target.metric], rel=1e-4)
 
-    def test_its_run_can_be_resumed(self, stem: str) -> None:
+    def test_the_run_of_a_frozen_checkpoint_can_be_resumed(self, stem: str) -> None:
         config = load_checkpoint(checkpoint_path(stem)).requested | {"epochs": 5, "resume_from": checkpoint_path(stem)}
         resumed = Tokenizer.fit(FEATURES, config)
         assert resumed.checkpoint.history.columns["epoch"] == [0, 1, 2, 3, 4, 5]
@@ -75,11 +75,13 @@ class TestCheckpoint:
 
     @pytest.mark.parametrize("damage", [3, "words", [], None], ids=str)
     @pytest.mark.parametrize("key", sorted(REQUIRED))
-    def test_a_damaged_part_is_refused_in_one_line(self, stem: str, key: str, damage: Any, tmp_path: Path) -> None:
+    def test_a_damaged_part_of_a_checkpoint_is_an_error_of_one_line(
+        self, stem: str, key: str, damage: Any, tmp_path: Path
+    ) -> None:
         content = torch.load(checkpoint_path(stem), weights_only=True) | {key: damage}
         path = tmp_path / "damaged.pt"
         torch.save(content, path)
-        if key in UNREAD:
+        if key in DERIVED_PARTS:
             Tokenizer.load(path)
             return
         with pytest.raises(CheckpointError) as error:
@@ -89,12 +91,12 @@ class TestCheckpoint:
         assert "\n" not in str(error.value)
 
 
-UNREAD = {"group_indices", "normalization_stats", "feature_names", "dropped_features", "val_loss", "split"}
-"""Parts for other programs: what they hold follows from the other parts, so that they are not read."""
+DERIVED_PARTS = {"group_indices", "normalization_stats", "feature_names", "dropped_features", "val_loss", "split"}
+"""Parts for other programs. They follow from other parts, so ``load`` does not read them."""
 
 
 class TestTokenFile:
-    def test_it_is_read_and_belongs_to_its_checkpoint(self) -> None:
+    def test_a_frozen_token_file_is_read_and_belongs_to_its_checkpoint(self) -> None:
         expected = np.load(HERE / "expected_local_v1.npz")
         checkpoint = load_checkpoint(checkpoint_path("local_v1"))
         with TokenFile.open(HERE / "tokens_v1.h5") as source:
@@ -108,7 +110,7 @@ class TestTokenFile:
         with h5py.File(HERE / "tokens_v1.h5") as file:
             np.testing.assert_array_equal(file["labels/solver"][()], np.arange(80) % 4)
 
-    def test_it_decodes_to_the_frozen_values(self, tmp_path: Path) -> None:
+    def test_a_frozen_token_file_is_decoded_to_the_frozen_values(self, tmp_path: Path) -> None:
         tokenizer, expected = Tokenizer.load(checkpoint_path("local_v1")), np.load(HERE / "expected_local_v1.npz")
         tokenizer.decode_file(HERE / "tokens_v1.h5", tmp_path / "decoded.h5")
         decoded = read_features(tmp_path / "decoded.h5")
@@ -121,11 +123,11 @@ class TestTokenFile:
             (lambda file: file.attrs.modify("format_version", 2), "token format version 2; expected version 1"),
             (lambda file: file.attrs.modify("format", "other"), "is not a token file"),
             (lambda file: file.__delitem__("tokens/level"), "the lists beside /tokens/indices"),
-            (lambda file: file.__delitem__("tokens/indices"), "/tokens/indices holds no integers"),
+            (lambda file: file.__delitem__("tokens/indices"), "/tokens/indices contains no integers"),
             (lambda file: file["tokens/indices"].__setitem__((3, 2), 7), "row 3 is 7"),
         ],
     )
-    def test_a_damaged_file_is_refused_in_one_line(self, change: Any, words: str, tmp_path: Path) -> None:
+    def test_a_damaged_token_file_is_an_error_of_one_line(self, change: Any, words: str, tmp_path: Path) -> None:
         path = tmp_path / "damaged.h5"
         shutil.copy(HERE / "tokens_v1.h5", path)
         with h5py.File(path, "r+") as file:
@@ -140,7 +142,7 @@ class TestTokenFile:
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("name", ["checkpoint_local_v1.pt", "tokens_v1.h5", "features.h5"])
-def test_a_truncated_file_is_refused_in_one_line(name: str, kept: float, tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_of_one_line(name: str, kept: float, tmp_path: Path) -> None:
     data = (HERE / name).read_bytes()
     path = tmp_path / name
     path.write_bytes(data[: int(kept * len(data))])

@@ -1,4 +1,4 @@
-"""Small files of rollouts, in our layout and in that of The Well."""
+"""Small files of rollouts, in the layout of Spinlock and in that of The Well."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def write_own(path: Path, fields: NDArray[np.float32], channels: list[int] | None = None) -> None:
-    """/outputs/fields, and labels and channel counts beside it."""
+    """Write /outputs/fields, a label, and optional channel counts."""
     with h5py.File(path, "w") as file:
         file["outputs/fields"] = fields
         file["labels/kind"] = [f"k{index % 2}" for index in range(len(fields))]
@@ -17,7 +17,7 @@ def write_own(path: Path, fields: NDArray[np.float32], channels: list[int] | Non
 
 
 def write_well(path: Path, *, trajectories: int = 3, frames: int = 6, grid: tuple[int, ...] = (24, 20)) -> None:
-    """A file as The Well describes it: a scalar, a vector, a symmetric tensor, and fields that do not change."""
+    """Write a file in the format of The Well: a scalar, a vector, a symmetric tensor, and a constant field."""
     rng = np.random.default_rng(0)
     axes = ["x", "y"][: len(grid)]
     shape = (trajectories, frames, *grid)

@@ -17,12 +17,12 @@ def table() -> np.ndarray:
     return np.zeros((50, 4), np.float32)
 
 
-def test_a_label_of_lists_is_refused(tmp_path: Path, table: np.ndarray) -> None:
+def test_a_label_with_lists_is_refused(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "t.h5", table)
     with h5py.File(path, "a") as file:
         lists = file.create_dataset("labels/lists", (len(table),), dtype=h5py.vlen_dtype(np.int64))
         lists[0] = [1, 2]
-    with open_features(path) as source, pytest.raises(DataError, match=r"/labels/lists holds object"):
+    with open_features(path) as source, pytest.raises(DataError, match=r"/labels/lists has type object"):
         source.read_label("lists")
 
 
@@ -53,7 +53,7 @@ def test_labels_are_read_by_name(tmp_path: Path, table: np.ndarray) -> None:
     ],
     ids=["text", "numbers", "missing", "one"],
 )
-def test_groups_are_numbered_as_their_labels_sort(
+def test_groups_are_numbered_in_the_sorted_order_of_their_labels(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch, values: Any, block_labels: int
 ) -> None:
     monkeypatch.setattr("spinlock.io.annotations.BLOCK_LABELS", block_labels)
@@ -62,7 +62,7 @@ def test_groups_are_numbered_as_their_labels_sort(
         assert source.read_groups("labels/kind").tolist() == expected.tolist()
 
 
-def test_annotations_are_carried_over_with_their_attributes(tmp_path: Path, table: np.ndarray) -> None:
+def test_annotations_are_copied_with_their_attributes(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table, labels={"kind": np.arange(50)})
     with h5py.File(path, "a") as file:
         file["parameters/params"] = np.ones((50, 2))

@@ -9,7 +9,7 @@ from spinlock.io import atomic as files
 from spinlock.io.atomic import check_writable, replacing, write_files
 
 
-def everything(folder: Path) -> list[str]:
+def all_paths(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
@@ -19,9 +19,9 @@ def one_line(caught: pytest.ExceptionInfo[OutputError]) -> str:
     return message
 
 
-def test_all_files_appear_with_their_folders(tmp_path: Path) -> None:
+def test_write_files_creates_files_and_their_folders(tmp_path: Path) -> None:
     write_files({tmp_path / "a" / "b" / "one": b"1", tmp_path / "two": b"2"})
-    assert everything(tmp_path) == ["a", "a/b", "a/b/one", "two"]
+    assert all_paths(tmp_path) == ["a", "a/b", "a/b/one", "two"]
     assert (tmp_path / "two").read_bytes() == b"2"
 
 
@@ -31,9 +31,7 @@ def test_new_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "one").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_failure_before_the_renaming_leaves_every_target_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_before_the_renaming_changes_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "one").write_bytes(b"old")
     writes = []
 
@@ -47,11 +45,11 @@ def test_a_failure_before_the_renaming_leaves_every_target_as_it_was(
     with pytest.raises(OutputError) as caught:
         write_files({tmp_path / "one": b"new", tmp_path / "sub" / "two": b"new"})
     assert f"{tmp_path / 'sub' / 'two'}: cannot be written: no space is left" in one_line(caught)
-    assert everything(tmp_path) == ["one"]
+    assert all_paths(tmp_path) == ["one"]
     assert (tmp_path / "one").read_bytes() == b"old"
 
 
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(path: Path, data: bytes) -> None:
         path.write_bytes(data)
         raise KeyboardInterrupt
@@ -59,18 +57,18 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "_write_synced", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_files({tmp_path / "sub" / "one": b"1"})
-    assert everything(tmp_path) == []
+    assert all_paths(tmp_path) == []
 
 
 @pytest.mark.parametrize("below", ["file/x", "file/sub/x"])
-def test_a_path_below_a_regular_file(tmp_path: Path, below: str) -> None:
+def test_a_path_below_a_regular_file_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_bytes(b"")
-    for attempt in (
+    for operation in (
         lambda path: write_files({path: b""}),
         lambda path: check_writable(path, overwrite=True),
     ):
         with pytest.raises(OutputError) as caught:
-            attempt(tmp_path / below)
+            operation(tmp_path / below)
         assert "a part of its path is a file, not a directory" in one_line(caught)
 
 
@@ -85,20 +83,20 @@ def test_directories_and_devices_are_not_replaced(tmp_path: Path) -> None:
         write_files({tmp_path / "one": b"1", tmp_path / "folder": b""})
     with pytest.raises(OutputError, match="is not a regular file"):
         write_files({Path("/dev/null"): b""})
-    assert everything(tmp_path) == ["folder"]
+    assert all_paths(tmp_path) == ["folder"]
 
 
-def test_names_at_the_limit_of_the_file_system(tmp_path: Path) -> None:
+def test_names_longer_than_the_limit_of_the_file_system_are_refused(tmp_path: Path) -> None:
     write_files({tmp_path / ("x" * 255): b"1"})
-    for attempt in (
+    for operation in (
         lambda path: write_files({path: b""}),
         lambda path: check_writable(path, overwrite=False),
     ):
         with pytest.raises(OutputError, match="the name is too long; choose a shorter one"):
-            attempt(tmp_path / ("x" * 256))
+            operation(tmp_path / ("x" * 256))
 
 
-def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("disk/real")
@@ -118,23 +116,23 @@ def test_replacing_renames_on_success_only(tmp_path: Path) -> None:
     for failure in (ZeroDivisionError(), KeyboardInterrupt()):
         with pytest.raises(type(failure)):
             write_half_and_raise(target, failure)
-        assert everything(tmp_path) == []
+        assert all_paths(tmp_path) == []
     with replacing(target) as temporary:
         assert temporary.parent == target.parent
         temporary.write_bytes(b"whole")
         assert not target.exists()
-    assert everything(tmp_path) == ["new", "new/out"]
+    assert all_paths(tmp_path) == ["new", "new/out"]
     assert target.read_bytes() == b"whole"
 
 
-def test_replacing_turns_a_full_disk_into_one_line_and_lets_other_errors_pass(tmp_path: Path) -> None:
+def test_replacing_reports_a_full_disk_and_passes_other_errors_on(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="out: cannot be written: no space is left on the device"):
         write_half_and_raise(tmp_path / "out", OSError(errno.ENOSPC, "full"))
     with pytest.raises(FileNotFoundError, match="elsewhere"):
         write_half_and_raise(tmp_path / "out", FileNotFoundError(errno.ENOENT, "absent", "elsewhere"))
     with pytest.raises(PermissionError, match="elsewhere"):
         write_half_and_raise(tmp_path / "out", PermissionError(errno.EACCES, "closed", "elsewhere"))
-    assert everything(tmp_path) == []
+    assert all_paths(tmp_path) == []
 
 
 def test_existing_targets_need_overwrite(tmp_path: Path) -> None:
@@ -144,20 +142,20 @@ def test_existing_targets_need_overwrite(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="out: exists already; pass --overwrite to replace it"):
         check_writable(target, overwrite=False)
     check_writable(target, overwrite=True)
-    assert everything(tmp_path) == ["out"]
+    assert all_paths(tmp_path) == ["out"]
 
 
-def test_an_input_is_never_the_target_under_whatever_name(tmp_path: Path) -> None:
-    given = tmp_path / "in.h5"
-    given.write_bytes(b"")
-    (tmp_path / "link").symlink_to(given)
-    (tmp_path / "hard").hardlink_to(given)
+def test_an_input_is_not_overwritten_under_any_of_its_names(tmp_path: Path) -> None:
+    source = tmp_path / "in.h5"
+    source.write_bytes(b"")
+    (tmp_path / "link").symlink_to(source)
+    (tmp_path / "hard").hardlink_to(source)
     for name in ("in.h5", "link", "hard", "../" + tmp_path.name + "/in.h5"):
         with pytest.raises(OutputError, match="is also the input; choose another output"):
-            check_writable(tmp_path / name, overwrite=True, inputs=[tmp_path / "absent", given])
+            check_writable(tmp_path / name, overwrite=True, inputs=[tmp_path / "absent", source])
 
 
-def test_folders_that_take_no_files(tmp_path: Path) -> None:
+def test_folders_without_write_permission_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         check_writable("/proc/spinlock/out", overwrite=False)
     assert "/proc/spinlock/out: cannot be written" in one_line(caught)

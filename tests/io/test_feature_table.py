@@ -25,7 +25,7 @@ class TestArrays:
         [X, X.astype(np.float64), np.asfortranarray(X), X.tolist(), torch.from_numpy(X), pandas.DataFrame(X)],
         ids=["float32", "float64", "column-major", "lists", "tensor", "frame"],
     )
-    def test_every_kind_of_table_is_the_same_table(self, source: Any) -> None:
+    def test_every_kind_of_array_gives_the_same_table(self, source: Any) -> None:
         table = read_features(source, feature_names=NAMES)
         np.testing.assert_array_equal(table.rows, X)
         assert np.asarray(table.rows).dtype == np.float32
@@ -34,12 +34,12 @@ class TestArrays:
         assert table.names == tuple(NAMES)
         assert table.sha256 == read_features(X).sha256
 
-    def test_names_are_numbers_or_those_of_the_frame(self) -> None:
+    def test_names_are_numbered_or_come_from_the_data_frame(self) -> None:
         assert read_features(X).names == tuple(f"feature_{j}" for j in range(5))
         assert read_features(pandas.DataFrame(X, columns=NAMES)).names == tuple(NAMES)
 
     @pytest.mark.parametrize("names", [NAMES[:4], ["a"] * 5])
-    def test_names_that_do_not_fit_are_refused(self, names: list[str]) -> None:
+    def test_names_of_wrong_number_or_repeated_names_are_refused(self, names: list[str]) -> None:
         with pytest.raises(DataError, match="distinct feature names for 5 columns; expected one for each column"):
             read_features(X, feature_names=names)
 
@@ -53,7 +53,7 @@ class TestArrays:
     @pytest.mark.parametrize(
         ("source", "feature_type"), [(X, "per_trajectory"), (X.reshape(4, 3, 5), "aggregated")], ids=["2-D", "3-D"]
     )
-    def test_another_feature_type_than_its_dimensions_is_refused(self, source: Any, feature_type: str) -> None:
+    def test_a_feature_type_of_other_dimensions_is_refused(self, source: Any, feature_type: str) -> None:
         with pytest.raises(DataError, match=rf"have {source.ndim} dimensions and feature_type is {feature_type}"):
             read_features(source, feature_type=feature_type)
 
@@ -62,29 +62,29 @@ class TestArrays:
         [(X[0], "1 dimensions"), (X.astype(complex), "complex numbers"), ([["x"] * 5], "text")],
         ids=["1-D", "complex", "text"],
     )
-    def test_what_is_no_table_of_numbers_is_refused(self, source: Any, words: str) -> None:
+    def test_a_source_that_is_not_a_table_of_real_numbers_is_refused(self, source: Any, words: str) -> None:
         with pytest.raises(DataError, match=words):
             read_features(source)
 
-    def test_values_beyond_float32_become_infinite_and_missing_cells_nan(self) -> None:
+    def test_values_beyond_float32_become_infinite_and_missing_cells_become_nan(self) -> None:
         values, names = feature_values(pandas.DataFrame({"a": [1e300, None], "b": [1.0, 2.0]}).convert_dtypes())
         np.testing.assert_array_equal(values, np.array([[np.inf, 1], [np.nan, 2]], dtype=np.float32))
         assert names == ["a", "b"]
 
-    def test_half_precision(self) -> None:
+    def test_half_precision_becomes_float32(self) -> None:
         short = torch.from_numpy(X).bfloat16()
         np.testing.assert_array_equal(read_features(short).rows, short.float().numpy())
 
 
 class TestLabels:
-    def test_labels_of_an_array(self) -> None:
+    def test_labels_of_an_array_are_available_as_groups(self) -> None:
         labels = np.arange(12) % 3
         table = read_features(X, labels={"family": labels.tolist()})
         for name in ("family", "labels/family"):
             np.testing.assert_array_equal(table.groups(name), labels)
 
     @pytest.mark.parametrize("labels", [[0] * 11, np.zeros((12, 2))], ids=["too few", "2-D"])
-    def test_labels_that_do_not_fit_are_refused(self, labels: Any) -> None:
+    def test_labels_of_wrong_shape_are_refused(self, labels: Any) -> None:
         with pytest.raises(DataError, match=r"label 'family' has shape .*; expected \[12\], one value for each"):
             read_features(X, labels={"family": labels})
 
@@ -92,12 +92,12 @@ class TestLabels:
         table = read_features(X.reshape(4, 3, 5), labels={"family": list("aabb")})
         assert table.groups("family").tolist() == list("aabb")
 
-    def test_a_missing_label_is_refused_with_those_that_exist(self) -> None:
+    def test_a_missing_label_is_an_error_that_names_the_existing_labels(self) -> None:
         table = read_features(X, labels={"family": [0] * 12})
         with pytest.raises(DataError, match="the table has no label 'nothing'; expected one of its labels: family"):
             table.groups("labels/nothing")
 
-    def test_labels_of_a_file_are_read_when_they_are_needed(self, tmp_path: Path) -> None:
+    def test_labels_of_a_file_are_available_by_name(self, tmp_path: Path) -> None:
         labels = [f"family {i % 3}" for i in range(12)]
         path = write_table(tmp_path / "table.h5", X, NAMES, labels={"family": labels, "number": np.arange(12)})
         table = read_features(path)
@@ -113,14 +113,14 @@ class TestLabels:
 
 class TestFiles:
     @pytest.mark.parametrize("feature_type", [None, "aggregated"])
-    def test_a_file_is_the_same_table_as_its_array(self, tmp_path: Path, feature_type: str | None) -> None:
+    def test_a_file_gives_the_same_table_as_its_array(self, tmp_path: Path, feature_type: str | None) -> None:
         path = write_table(tmp_path / "table.h5", X, NAMES)
         table = read_features(str(path), feature_type=feature_type)
         np.testing.assert_array_equal(table.rows, X)
         assert (table.path, table.names) == (str(path), tuple(NAMES))
         assert table.sha256 == read_features(X).sha256
 
-    def test_another_family_and_type(self, tmp_path: Path) -> None:
+    def test_another_family_and_feature_type_can_be_read(self, tmp_path: Path) -> None:
         path = write_table(tmp_path / "table.h5", X.reshape(4, 3, 5), family="second", feature_type="per_trajectory")
         table = read_features(path, family="second", feature_type="per_trajectory")
         assert (table.num_operators, table.rows_per_operator) == (4, 3)

@@ -9,14 +9,14 @@ from tests.tables import write_table
 
 
 @pytest.mark.parametrize(("shape", "feature_type"), [((50,), "aggregated"), ((10, 5), "per_timestep")])
-def test_decoded_features_are_a_dataset_again(
+def test_written_features_can_be_read_as_a_dataset(
     tmp_path: Path, rng: np.random.Generator, shape: tuple[int, ...], feature_type: str
 ) -> None:
     x = rng.standard_normal((50, 3)).astype(np.float32)
     x[4, 1] = np.nan
-    given = write_table(tmp_path / "a.h5", np.zeros((shape[0], 2)), labels={"kind": np.arange(shape[0])})
+    original = write_table(tmp_path / "a.h5", np.zeros((shape[0], 2)), labels={"kind": np.arange(shape[0])})
     with (
-        open_features(given) as source,
+        open_features(original) as source,
         FeatureWriter(
             tmp_path / "out.h5",
             ["a", "b", "ö"],

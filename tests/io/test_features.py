@@ -19,7 +19,7 @@ def table(rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal((50, 4)).astype(np.float32)
 
 
-def fault(path: Path, **options: str) -> str:
+def open_error(path: Path, **options: str) -> str:
     with pytest.raises(DataError) as caught:
         open_features(path, **options)
     message = str(caught.value)
@@ -28,7 +28,7 @@ def fault(path: Path, **options: str) -> str:
     return message
 
 
-def test_an_aggregated_table_reads_as_it_was_written(tmp_path: Path, table: np.ndarray) -> None:
+def test_an_aggregated_table_survives_a_round_trip(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table, names=["a", "b", "c", "größe"])
     with open_features(path) as source:
         assert source.names == ("a", "b", "c", "größe")
@@ -43,7 +43,7 @@ def test_an_aggregated_table_reads_as_it_was_written(tmp_path: Path, table: np.n
 
 
 @pytest.mark.parametrize("feature_type", ["per_trajectory", "per_timestep"])
-def test_three_dimensional_tables_read_as_flattened_rows(
+def test_three_dimensional_tables_are_read_as_flattened_rows(
     tmp_path: Path, rng: np.random.Generator, feature_type: str
 ) -> None:
     x = rng.standard_normal((6, 5, 3)).astype(np.float32)
@@ -68,7 +68,7 @@ def test_blocks_and_hash_do_not_depend_on_chunking(
         assert source.sha256() == hashlib.sha256(table.astype("<f4").tobytes()).hexdigest()
 
 
-def test_blocks_keep_to_the_byte_budget_when_chunks_are_tall(
+def test_blocks_stay_within_the_byte_budget_for_tall_chunks(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dataset, "MAX_READ_BYTES", 4 * 4 * 10)
@@ -77,7 +77,7 @@ def test_blocks_keep_to_the_byte_budget_when_chunks_are_tall(
         assert np.array_equal(np.concatenate([rows for _, rows in source.blocks(8)]), table)
 
 
-def test_memory_of_streaming_does_not_grow_with_the_table(tmp_path: Path) -> None:
+def test_peak_memory_of_streaming_does_not_grow_with_the_table(tmp_path: Path) -> None:
     peaks = []
     for rows in (20_000, 80_000):
         path = write_table(tmp_path / f"{rows}.h5", np.zeros((rows, 20), np.float32), chunks=(1000, 20))
@@ -90,7 +90,7 @@ def test_memory_of_streaming_does_not_grow_with_the_table(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("dtype", ["f8", ">f4", "f2", "i8", "u1", "?"])
-def test_real_numbers_of_any_kind_become_float32(tmp_path: Path, dtype: str) -> None:
+def test_real_numbers_of_any_type_become_float32(tmp_path: Path, dtype: str) -> None:
     x = np.array([[0, 1], [1, 1]]).astype(dtype)
     with open_features(write_table(tmp_path / "a.h5", x)) as source:
         read = source.read_all()
@@ -98,7 +98,7 @@ def test_real_numbers_of_any_kind_become_float32(tmp_path: Path, dtype: str) -> 
     assert np.array_equal(read, [[0, 1], [1, 1]])
 
 
-def test_what_float32_cannot_hold_becomes_infinite_without_a_warning(tmp_path: Path) -> None:
+def test_values_beyond_float32_become_infinite_without_a_warning(tmp_path: Path) -> None:
     x = np.array([[1e300, -1e300, 1e-300, np.nan, 3e38]])
     with open_features(write_table(tmp_path / "a.h5", x)) as source:
         assert np.array_equal(
@@ -108,7 +108,7 @@ def test_what_float32_cannot_hold_becomes_infinite_without_a_warning(tmp_path: P
 
 @pytest.mark.parametrize("names_as", ["dataset", "attribute", "table_attribute"])
 @pytest.mark.parametrize("names", [["x", "y", "z", "ü"], [b"x", b"y", b"z", "ü".encode()]])
-def test_names_are_found_wherever_they_are_stored(
+def test_names_are_read_from_a_dataset_or_an_attribute(
     tmp_path: Path, table: np.ndarray, names: list, names_as: str
 ) -> None:
     with open_features(write_table(tmp_path / "a.h5", table, names=names, names_as=names_as)) as source:
@@ -121,47 +121,47 @@ def test_columns_without_names_are_numbered(tmp_path: Path, table: np.ndarray) -
 
 
 @pytest.mark.parametrize("names_as", ["dataset", "attribute"])
-def test_faulty_names(tmp_path: Path, table: np.ndarray, names_as: str) -> None:
-    def written(names: list) -> Path:
+def test_repeated_missing_or_undecodable_names_are_refused(tmp_path: Path, table: np.ndarray, names_as: str) -> None:
+    def write_names(names: list) -> Path:
         return write_table(tmp_path / "a.h5", table, names=names, names_as=names_as)
 
-    assert "column names repeat: b, a" in fault(written(["b", "a", "b", "a"]))
-    assert "3 feature_names; expected one for each of 4 columns" in fault(written(["a", "b", "c"]))
-    assert "feature_names[1] is not UTF-8" in fault(written([b"a", b"\xff\xfe", b"c", b"d"]))
+    assert "column names repeat: b, a" in open_error(write_names(["b", "a", "b", "a"]))
+    assert "3 feature_names; expected one for each of 4 columns" in open_error(write_names(["a", "b", "c"]))
+    assert "feature_names[1] is not UTF-8" in open_error(write_names([b"a", b"\xff\xfe", b"c", b"d"]))
 
 
-def test_names_that_are_no_text_or_no_dataset(tmp_path: Path, table: np.ndarray) -> None:
+def test_names_that_are_not_a_dataset_of_text_are_refused(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     with h5py.File(path, "a") as file:
         file["features/sdf/aggregated/feature_names"] = np.arange(4)
-    assert "feature_names[0] is 0; expected text" in fault(path)
+    assert "feature_names[0] is 0; expected text" in open_error(path)
     with h5py.File(path, "a") as file:
         del file["features/sdf/aggregated/feature_names"]
         file.create_group("features/sdf/aggregated/feature_names")
-    assert "feature_names is a group" in fault(path)
+    assert "feature_names is a group" in open_error(path)
 
 
-def test_names_of_variable_length_that_are_not_utf8(tmp_path: Path, table: np.ndarray) -> None:
+def test_names_of_variable_length_that_are_not_utf8_are_refused(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     with h5py.File(path, "a") as file:
         group = file["features/sdf/aggregated"]
         group.create_dataset("feature_names", data=[b"a", b"\xff", b"c", b"d"], dtype=h5py.string_dtype())
-    assert "feature_names[1] is not UTF-8" in fault(path)
+    assert "feature_names[1] is not UTF-8" in open_error(path)
 
 
-def test_files_that_cannot_be_opened(tmp_path: Path, table: np.ndarray) -> None:
-    assert "no such file" in fault(tmp_path / "absent.h5")
-    assert "is a directory" in fault(tmp_path)
+def test_files_that_cannot_be_opened_are_refused(tmp_path: Path, table: np.ndarray) -> None:
+    assert "no such file" in open_error(tmp_path / "absent.h5")
+    assert "is a directory" in open_error(tmp_path)
     (tmp_path / "text.h5").write_text("hello")
     (tmp_path / "empty.h5").write_bytes(b"")
-    assert "is not an HDF5 file" in fault(tmp_path / "text.h5")
-    assert "is not an HDF5 file" in fault(tmp_path / "empty.h5")
+    assert "is not an HDF5 file" in open_error(tmp_path / "text.h5")
+    assert "is not an HDF5 file" in open_error(tmp_path / "empty.h5")
     whole = write_table(tmp_path / "whole.h5", table).read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    assert "truncated" in fault(tmp_path / "cut.h5")
+    assert "truncated" in open_error(tmp_path / "cut.h5")
 
 
-def test_damaged_chunks_are_one_line(tmp_path: Path, table: np.ndarray) -> None:
+def test_damaged_chunks_are_a_read_error(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table, chunks=(50, 4), compression="gzip")
     with h5py.File(path, "r") as file:
         chunk = file["features/sdf/aggregated/features"].id.get_chunk_info(0)
@@ -172,7 +172,7 @@ def test_damaged_chunks_are_one_line(tmp_path: Path, table: np.ndarray) -> None:
         source.read_all()
 
 
-def test_a_file_that_another_process_writes_is_locked(tmp_path: Path, table: np.ndarray) -> None:
+def test_a_file_that_another_process_writes_is_refused_as_locked(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     hold = f"import h5py; f = h5py.File({str(path)!r}, 'a'); print('held', flush=True); input()"
     with subprocess.Popen(
@@ -180,23 +180,23 @@ def test_a_file_that_another_process_writes_is_locked(tmp_path: Path, table: np.
     ) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "held\n"
-        message = fault(path)
+        message = open_error(path)
         writer.communicate("\n")
-    assert "locked by a process that writes it" in message
+    assert "locked by another process that writes it" in message
 
 
-def test_absent_groups_name_what_is_there(tmp_path: Path, table: np.ndarray) -> None:
+def test_a_missing_group_is_an_error_that_names_the_existing_groups(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
-    message = fault(path, family="nope")
+    message = open_error(path, family="nope")
     assert "no group /features/nope; expected one of the existing groups: sdf; set feature_family" in message
-    message = fault(path, feature_type="per_timestep")
+    message = open_error(path, feature_type="per_timestep")
     assert "no group /features/sdf/per_timestep; expected one of the existing groups: aggregated" in message
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["other"] = 1
-    assert "no group /features; expected /features/<family>/<type>" in fault(tmp_path / "b.h5")
+    assert "no group /features; expected /features/<family>/<type>" in open_error(tmp_path / "b.h5")
     with h5py.File(path, "a") as file:
         file.move("features/sdf/aggregated/features", "features/sdf/aggregated/values")
-    assert "no dataset 'features'; expected one beside the existing objects: values" in fault(path)
+    assert "no dataset 'features'; expected a dataset of this name; the group contains values" in open_error(path)
 
 
 @pytest.mark.parametrize(
@@ -208,18 +208,20 @@ def test_absent_groups_name_what_is_there(tmp_path: Path, table: np.ndarray) -> 
         (np.zeros((0, 4)), "aggregated", "shape (0, 4) has no rows"),
         (np.zeros((4, 0)), "aggregated", "shape (4, 0) has no columns"),
         (np.zeros((3, 0, 4)), "per_trajectory", "has no rows"),
-        (np.zeros((3, 4), complex), "aggregated", "holds complex numbers; expected real numbers"),
-        (np.array([[b"a", b"b"]]), "aggregated", "holds text; expected real numbers"),
-        (np.zeros((3, 4), [("a", "f4")]), "aggregated", "holds compound records; expected real numbers"),
+        (np.zeros((3, 4), complex), "aggregated", "contains complex numbers; expected real numbers"),
+        (np.array([[b"a", b"b"]]), "aggregated", "contains text; expected real numbers"),
+        (np.zeros((3, 4), [("a", "f4")]), "aggregated", "contains compound records; expected real numbers"),
         (h5py.Empty("f4"), "aggregated", "shape None; expected [N, D]"),
     ],
 )
-def test_tables_that_are_no_tables(tmp_path: Path, x: np.ndarray, feature_type: str, message: str) -> None:
+def test_datasets_of_wrong_shape_or_type_are_refused(
+    tmp_path: Path, x: np.ndarray, feature_type: str, message: str
+) -> None:
     path = write_table(tmp_path / "a.h5", x, feature_type=feature_type)
-    assert message in fault(path, feature_type=feature_type)
+    assert message in open_error(path, feature_type=feature_type)
 
 
-def test_the_input_is_left_as_it_was(tmp_path: Path, table: np.ndarray) -> None:
+def test_reading_does_not_change_the_file(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     before = path.read_bytes()
     path.chmod(0o444)

@@ -49,7 +49,7 @@ except OutputError as error:
         (100_000, "groups"),
     ],
 )
-def test_a_limit_on_file_size_is_one_line_and_leaves_nothing(tmp_path: Path, limit: int, kind: str) -> None:
+def test_a_limit_on_file_size_is_an_error_of_one_line_and_leaves_no_file(tmp_path: Path, limit: int, kind: str) -> None:
     target = tmp_path / "sub" / "out.h5"
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(limit), kind, str(target)],
@@ -66,7 +66,7 @@ def test_a_limit_on_file_size_is_one_line_and_leaves_nothing(tmp_path: Path, lim
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_written_reads_back_and_overwrites_only_when_asked(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_written_data_can_be_read_and_is_overwritten_on_request_only(tmp_path: Path, rng: np.random.Generator) -> None:
     x = rng.random((5000, 30))
     path = tmp_path / "out.h5"
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_what_is_written_reads_back_and_overwrites_only_when_asked(tmp_path: Pat
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), ZeroDivisionError()])
-def test_a_failure_in_the_block_passes_through_and_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
+def test_an_error_in_the_with_block_is_raised_and_leaves_no_file(tmp_path: Path, failure: BaseException) -> None:
     def write() -> None:
         with writing_hdf5(tmp_path / "out.h5") as file:
             file["x"] = np.zeros(10_000)
@@ -101,7 +101,7 @@ def test_a_failure_in_the_block_passes_through_and_leaves_nothing(tmp_path: Path
     ("failure", "raised"),
     [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(errno.EIO, "I/O error"), OutputError)],
 )
-def test_a_failure_inside_closing_is_raised_after_it(
+def test_an_error_while_closing_is_raised_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException]
 ) -> None:
     real = os.pwrite

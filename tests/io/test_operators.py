@@ -1,4 +1,4 @@
-"""Datasets of operators, written by blocks."""
+"""Datasets of operators that are written in blocks."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from spinlock.io.rollouts import open_rollouts
 TABLES = {"aggregated": (["a", "b"], ()), "per_trajectory": (["c"], (3,))}
 
 
-def test_tables_annotations_and_fields_read_back(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_tables_annotations_and_fields_survive_a_round_trip(tmp_path: Path, rng: np.random.Generator) -> None:
     aggregated = rng.standard_normal((5, 2)).astype(np.float32)
     per_trajectory = rng.standard_normal((5, 3, 1)).astype(np.float32)
     fields = rng.standard_normal((3, 4, 1, 6, 8)).astype(np.float32)
@@ -38,7 +38,7 @@ def test_tables_annotations_and_fields_read_back(tmp_path: Path, rng: np.random.
         assert stored["labels/family"].attrs["description"] == "a letter"
 
 
-def test_tables_of_different_length_are_refused(tmp_path: Path) -> None:
+def test_blocks_of_different_lengths_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="do not fit"),
         OperatorFile(tmp_path / "out.h5", 5, TABLES) as file,

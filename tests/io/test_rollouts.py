@@ -1,4 +1,4 @@
-"""Rollouts of both layouts, read as [M, T, C, H, W], and what is refused."""
+"""Rollouts in the layout of Spinlock, read as [M, T, C, H, W], and refused files."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.io.rollout_files import write_own
 FIELDS = np.random.default_rng(0).normal(size=(4, 3, 5, 2, 16, 18)).astype(np.float32)
 
 
-def test_our_layout_is_read_as_it_is(tmp_path: Path) -> None:
+def test_rollouts_of_the_spinlock_layout_are_read_unchanged(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS, channels=[2, 1, 2, 1])
     with open_rollouts(tmp_path / "a.h5") as source:
         assert (source.num_operators, source.realizations, source.frames, source.grid) == (4, 3, 5, (16, 18))
@@ -33,12 +33,14 @@ def test_one_dimensional_fields_get_a_height_of_one(tmp_path: Path) -> None:
     ("name", "values", "words"),
     [
         ("outputs/fields", np.zeros((2, 3)), "expected [N, M, T, C, H, W] or [N, M, T, C, W]"),
-        ("outputs/fields", np.zeros((0, 1, 2, 1, 16)), "none empty"),
+        ("outputs/fields", np.zeros((0, 1, 2, 1, 16)), "not empty"),
         ("outputs/fields", np.zeros((1, 1, 2, 1, 16), complex), "expected real numbers"),
-        ("something", np.zeros(3), "holds no rollouts; it has something; expected /outputs/fields"),
+        ("something", np.zeros(3), "contains no rollouts, but something; expected /outputs/fields"),
     ],
 )
-def test_broken_files_of_ours_say_so(name: str, values: np.ndarray, words: str, tmp_path: Path) -> None:
+def test_invalid_files_of_the_spinlock_layout_are_refused(
+    name: str, values: np.ndarray, words: str, tmp_path: Path
+) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file[name] = values
     with pytest.raises(DataError) as caught:
@@ -46,7 +48,7 @@ def test_broken_files_of_ours_say_so(name: str, values: np.ndarray, words: str, 
     assert words in str(caught.value)
 
 
-def test_channel_counts_have_to_fit(tmp_path: Path) -> None:
+def test_channel_counts_above_the_stored_channels_are_refused(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS, channels=[2, 1, 3, 1])
     with pytest.raises(DataError, match="channels"):
         open_rollouts(tmp_path / "a.h5")

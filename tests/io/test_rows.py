@@ -5,7 +5,7 @@ from spinlock.io.rows import hyperslabs, read_rows, write_rows
 
 
 @pytest.mark.parametrize("per_operator", [1, 3, 7])
-def test_any_range_of_rows_is_the_slice_of_the_flattened_array(per_operator: int) -> None:
+def test_read_rows_equals_a_slice_of_the_flattened_array(per_operator: int) -> None:
     nested = np.arange(5 * per_operator * 2).reshape(5, per_operator, 2)
     flat = nested.reshape(-1, 2)
     for start in range(len(flat) + 1):
@@ -15,7 +15,7 @@ def test_any_range_of_rows_is_the_slice_of_the_flattened_array(per_operator: int
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 35])
-def test_rows_written_block_by_block_read_back(size: int) -> None:
+def test_rows_written_in_blocks_survive_a_round_trip(size: int) -> None:
     flat = np.arange(35 * 2).reshape(35, 2)
     nested = np.zeros((5, 7, 2), dtype=int)
     for start in range(0, 35, size):

@@ -14,5 +14,5 @@ def test_columns_are_in_the_order_of_categories_and_levels() -> None:
 
 
 @pytest.mark.parametrize(("largest", "dtype"), [(2, "u1"), (256, "u1"), (257, "u2"), (65536, "u2"), (65537, "u4")])
-def test_the_smallest_unsigned_type(largest: int, dtype: str) -> None:
+def test_index_dtype_is_the_smallest_unsigned_type(largest: int, dtype: str) -> None:
     assert index_dtype([2, largest]) == np.dtype(dtype)

@@ -7,7 +7,7 @@ import pytest
 from spinlock.errors import DataError, OutputError
 from spinlock.io import token_writer
 from spinlock.io.features import open_features
-from spinlock.io.token_layout import ROW_QUALITIES, SIDES, TokenColumns
+from spinlock.io.token_layout import ROW_QUALITIES, SPLIT_NAMES, TokenColumns
 from spinlock.io.token_writer import TokenWriter
 from spinlock.io.tokens import TokenFile
 from tests.tables import write_table
@@ -18,7 +18,7 @@ COLUMNS = TokenColumns.from_codebook_sizes({"shape": (8, 4, 2), "speed": (300, 1
 def write_tokens(
     path: Path, indices: np.ndarray, block: int = 64, sides: np.ndarray | None = None, **options: object
 ) -> dict[str, np.ndarray]:
-    """Write ``indices`` [N, 6] or [N, M, 6] in blocks; returns the four values of each row."""
+    """Write ``indices`` [N, 6] or [N, M, 6] in blocks, and return the four values of each row."""
     flat = indices.reshape(-1, indices.shape[-1])
     qualities = {name: np.arange(len(flat)) + index / 8 for index, name in enumerate(ROW_QUALITIES)}
     with TokenWriter(path, COLUMNS, indices.shape[:-1], **options) as writer:
@@ -37,7 +37,9 @@ def indices(request: pytest.FixtureRequest, rng: np.random.Generator) -> np.ndar
 
 
 @pytest.mark.parametrize("block", [1, 64, 1000])
-def test_tokens_keep_their_shape_values_and_meaning(tmp_path: Path, indices: np.ndarray, block: int) -> None:
+def test_tokens_survive_a_round_trip_with_shape_columns_and_attributes(
+    tmp_path: Path, indices: np.ndarray, block: int
+) -> None:
     path = tmp_path / "tokens.h5"
     qualities = write_tokens(path, indices, block, attributes={"assignment": "local", "model_sha256": "ab"})
     with TokenFile.open(path) as tokens:
@@ -63,7 +65,7 @@ def test_tokens_keep_their_shape_values_and_meaning(tmp_path: Path, indices: np.
         assert {"created", "program_version"} <= set(tokens.attributes)
 
 
-def test_the_layout_is_compressed_and_as_small_as_it_can_be(tmp_path: Path, indices: np.ndarray) -> None:
+def test_stored_tokens_are_compressed_and_of_the_smallest_type(tmp_path: Path, indices: np.ndarray) -> None:
     write_tokens(tmp_path / "tokens.h5", indices)
     with h5py.File(tmp_path / "tokens.h5") as file:
         stored = file["tokens/indices"]
@@ -72,13 +74,13 @@ def test_the_layout_is_compressed_and_as_small_as_it_can_be(tmp_path: Path, indi
         assert file["tokens/columns"].asstr()[0] == "shape.L0"
 
 
-def test_split_and_annotations_are_carried(
+def test_split_and_annotations_survive_a_round_trip(
     tmp_path: Path, indices: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operators = indices.shape[0]
     table = write_table(tmp_path / "a.h5", np.zeros((operators, 2)), labels={"kind": np.arange(operators)})
     split = np.array(["train"] * (operators - 2) + ["validation", "new"])
-    sides = np.array([SIDES.index(side) for side in split], dtype=np.int8)
+    sides = np.array([SPLIT_NAMES.index(side) for side in split], dtype=np.int8)
     monkeypatch.setattr(token_writer, "BLOCK_TEXTS", 7)
     with open_features(table) as source:
         write_tokens(tmp_path / "tokens.h5", indices, sides=sides, annotations=source)
@@ -88,28 +90,28 @@ def test_split_and_annotations_are_carried(
         assert np.array_equal(target["labels/kind"], np.arange(operators))
 
 
-def test_an_unfinished_or_wrong_stream_leaves_no_file(tmp_path: Path, indices: np.ndarray) -> None:
+def test_an_incomplete_or_invalid_stream_of_rows_leaves_no_file(tmp_path: Path, indices: np.ndarray) -> None:
     block = {name: np.zeros(1) for name in ROW_QUALITIES}
     first = indices.reshape(-1, 6)[:1]
 
-    def written(rows: np.ndarray, times: int) -> None:
+    def write_repeatedly(rows: np.ndarray, times: int) -> None:
         with TokenWriter(tmp_path / "tokens.h5", COLUMNS, (2,)) as writer:
             for _ in range(times):
                 writer.write(rows, **block)
 
     with pytest.raises(ValueError, match="1 rows written of"):
-        written(first, 1)
+        write_repeatedly(first, 1)
     with pytest.raises(ValueError, match="do not fit"):
-        written(first, 3)
+        write_repeatedly(first, 3)
     with pytest.raises(ValueError, match="outside its codebook"):
-        written(np.full((1, 6), 2), 2)
+        write_repeatedly(np.full((1, 6), 2), 2)
     assert list(tmp_path.iterdir()) == []
-    written(first, 2)
+    write_repeatedly(first, 2)
     with pytest.raises(OutputError, match="exists already"):
-        written(first, 2)
+        write_repeatedly(first, 2)
 
 
-def fault(path: Path) -> str:
+def open_error(path: Path) -> str:
     with pytest.raises(DataError) as caught, TokenFile.open(path) as tokens:
         tokens.read(0, tokens.num_rows)
     message = str(caught.value)
@@ -118,13 +120,13 @@ def fault(path: Path) -> str:
     return message
 
 
-def test_files_that_are_no_token_files(tmp_path: Path) -> None:
-    assert "no such file" in fault(tmp_path / "absent.h5")
+def test_files_that_are_not_token_files_are_refused(tmp_path: Path) -> None:
+    assert "no such file" in open_error(tmp_path / "absent.h5")
     table = write_table(tmp_path / "a.h5", np.zeros((3, 2)))
-    assert "is not a token file; expected an output of encode-to-tokens" in fault(table)
+    assert "is not a token file; expected an output of encode-to-tokens" in open_error(table)
 
 
-def test_damaged_token_files(tmp_path: Path, indices: np.ndarray) -> None:
+def test_damaged_token_files_are_refused(tmp_path: Path, indices: np.ndarray) -> None:
     path = tmp_path / "tokens.h5"
 
     def damaged(name: str, values: object) -> str:
@@ -137,7 +139,7 @@ def test_damaged_token_files(tmp_path: Path, indices: np.ndarray) -> None:
                 del file[name]
                 if values is not None:
                     file[name] = values
-        return fault(path)
+        return open_error(path)
 
     wrong = indices.copy()
     wrong.reshape(-1, 6)[3, 1] = 4
@@ -148,6 +150,6 @@ def test_damaged_token_files(tmp_path: Path, indices: np.ndarray) -> None:
     assert "token format version 2; expected version 1" in damaged("@format_version", 2)
     assert "the lists beside /tokens/indices are missing" in damaged("tokens/level", None)
     assert "differ in length" in damaged("tokens/level", [0, 1])
-    assert "/tokens/indices holds no integers" in damaged("tokens/indices", np.zeros((3, 6)))
+    assert "/tokens/indices contains no integers" in damaged("tokens/indices", np.zeros((3, 6)))
     assert "/tokens/indices has shape (3, 5)" in damaged("tokens/indices", np.zeros((3, 5), int))
-    assert "/tokens/indices holds no integers" in damaged("tokens/indices", None)
+    assert "/tokens/indices contains no integers" in damaged("tokens/indices", None)

@@ -1,4 +1,4 @@
-"""Rollouts in the layout of The Well, read as [M, T, C, H, W], and broken files."""
+"""Rollouts in the layout of The Well, read as [M, T, C, H, W], and invalid files."""
 
 import warnings
 from pathlib import Path
@@ -12,11 +12,13 @@ from spinlock.io.rollouts import open_rollouts
 from tests.io.rollout_files import write_well
 
 
-def test_a_file_of_the_well_becomes_channels(tmp_path: Path) -> None:
+def test_fields_of_the_well_become_channels(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
     with open_rollouts(tmp_path / "w.h5") as source, h5py.File(tmp_path / "w.h5") as file:
         assert (source.num_operators, source.realizations, source.frames, source.grid) == (3, 1, 6, (24, 20))
-        assert source.channels(0) == 1 + 2 + 3  # the mask does not change; of a symmetric tensor each part counts once
+        assert (
+            source.channels(0) == 1 + 2 + 3
+        )  # constant mask excluded; equal components of the symmetric tensor count once
         runs = source.runs(1)
         np.testing.assert_array_equal(runs[0, :, 0], file["t0_fields/density"][1])
         np.testing.assert_array_equal(runs[0, :, 1], file["t1_fields/velocity"][1, ..., 0])
@@ -24,14 +26,14 @@ def test_a_file_of_the_well_becomes_channels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(runs[0, :, 4], file["t2_fields/stress"][1, ..., 0, 1])
 
 
-def test_one_dimension_of_the_well(tmp_path: Path) -> None:
+def test_one_dimensional_fields_of_the_well_get_a_height_of_one(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5", grid=(32,))
     with open_rollouts(tmp_path / "w.h5") as source:
         assert source.grid == (1, 32)
         assert source.runs(0).shape == (1, 6, 2, 1, 32)
 
 
-def test_an_axis_that_is_stored_once_is_spread_out(tmp_path: Path) -> None:
+def test_an_axis_that_is_stored_once_is_repeated(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "r+") as file:
         thin = np.arange(3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)
@@ -42,7 +44,7 @@ def test_an_axis_that_is_stored_once_is_spread_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(source.runs(2)[0, :, 1], np.repeat(thin[2, :, :, None], 20, 2))
 
 
-def test_the_well_package_opens_the_same_file(tmp_path: Path) -> None:
+def test_the_well_package_reads_the_same_values(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         datasets = pytest.importorskip("the_well.data.datasets")
@@ -57,7 +59,7 @@ def test_the_well_package_opens_the_same_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(frames[..., :3], ours[..., :3], rtol=1e-6)
 
 
-def test_attributes_may_be_bytes_and_arrays(tmp_path: Path) -> None:
+def test_attributes_can_be_bytes_and_arrays(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
     with open_rollouts(tmp_path / "w.h5") as source:
         expected = source.runs(1)
@@ -70,7 +72,7 @@ def test_attributes_may_be_bytes_and_arrays(tmp_path: Path) -> None:
         np.testing.assert_array_equal(source.runs(1), expected)
 
 
-def _spoil(path: Path, change: str) -> None:
+def _damage(path: Path, change: str) -> None:
     with h5py.File(path, "r+") as file:
         if change == "no trajectories":
             del file.attrs["n_trajectories"]
@@ -105,17 +107,17 @@ def _spoil(path: Path, change: str) -> None:
         ("no dimensions", "no group dimensions"),
         ("three dimensions", "has 3 spatial dimensions; expected 1 or 2"),
         ("missing field", "/t1_fields names a field 'velocity' that does not exist"),
-        ("frozen", "has no field that changes in time"),
-        ("axes", "expected 4 axes by its own attributes"),
+        ("frozen", "has no time-dependent field"),
+        ("axes", "expected 4 axes, as its attributes state"),
         ("count", "3 trajectories; expected 7"),
         ("text count", "attribute n_trajectories is 'three'; expected an integer of at least 1"),
-        ("complex", "t0_fields/density: holds no real numbers"),
-        ("group", "t0_fields/density: holds no real numbers"),
+        ("complex", "t0_fields/density: contains no real numbers"),
+        ("group", "t0_fields/density: contains no real numbers"),
     ],
 )
-def test_broken_files_of_the_well_say_what_is_missing(change: str, words: str, tmp_path: Path) -> None:
+def test_invalid_files_of_the_well_are_an_error_that_names_the_fault(change: str, words: str, tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
-    _spoil(tmp_path / "w.h5", change)
+    _damage(tmp_path / "w.h5", change)
     with pytest.raises(DataError) as caught:
         open_rollouts(tmp_path / "w.h5")
     assert words in str(caught.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spinlock.errors import DataError
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 
 REMEDY = "correct the mapping file"
 
@@ -58,10 +58,10 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
                 category_of[index] = category
                 members.append(index)
     if unknown:
-        what = f"unknown columns: {listed([str(column) for column in unknown])}"
+        what = f"unknown columns: {join_names([str(column) for column in unknown])}"
         raise DataError(what, where=where, expected=f"names or indices 0 to {len(names) - 1}", remedy=REMEDY)
     if repeated:
-        raise DataError(f"columns occur more than once: {listed(repeated)}", where=where, remedy=REMEDY)
+        raise DataError(f"columns occur more than once: {join_names(repeated)}", where=where, remedy=REMEDY)
     return mapping
 
 

@@ -17,7 +17,7 @@ from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.discovery import Score, choose
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _read_fixed(settings: CategorySettings, kept: Sequence[int], names: Sequence
     free = np.flatnonzero(labels < 0)
     if not settings.discovers_categories and free.size:
         raise DataError(
-            f"{free.size} columns are in no category: {listed([names[kept[j]] for j in free.tolist()])}",
+            f"{free.size} columns are in no category: {join_names([names[kept[j]] for j in free.tolist()])}",
             where=str(path),
             expected="a category for every column that the cleaning keeps",
             remedy="add them, or set category_assignment to hybrid",

@@ -1,4 +1,4 @@
-"""Encoding and decoding with a trained model: blocks of rows, and whole files, which are streamed."""
+"""Encoding and decoding of rows and of files with a trained model. Files are streamed."""
 
 from spinlock.encoding.decode_file import decode_file
 from spinlock.encoding.encode_file import EncodingSummary, encode_file

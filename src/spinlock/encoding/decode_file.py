@@ -1,4 +1,4 @@
-"""A token file to a dataset of features in raw units; the rows are streamed."""
+"""Decoding of a token file to a dataset of features in raw units. The rows are streamed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ_ROWS = 8192
 
 
 def decode_file(
-    model: RowCodec,
+    codec: RowCodec,
     tokens: Path,
     output: Path,
     *,
@@ -30,18 +30,18 @@ def decode_file(
 
     Parameters
     ----------
-    model
+    codec
         The model that encoded the tokens.
     tokens
         Token file.
     output
         Dataset to write.
     levels
-        How many levels of each category are used, 1 to 3.
+        Number of levels of each category to use, 1 to 3.
     overwrite
-        Replace an existing output.
+        Whether an existing output is replaced.
     advance
-        Called after each block.
+        Called after each block with its number of rows.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def decode_file(
     """
     if levels not in range(1, LEVELS + 1):
         raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
-    checkpoint = model.checkpoint
+    checkpoint = codec.checkpoint
     with TokenFile.open(tokens) as source:
         sha256 = _check_model(source, checkpoint, tokens)
         writer = FeatureWriter(
@@ -73,19 +73,19 @@ def decode_file(
         with writer:
             for _, block in source.blocks(READ_ROWS):
                 triples = block.reshape(len(block), -1, LEVELS)[..., :levels].copy()
-                writer.write(model.decode(triples))
+                writer.write(codec.decode(triples))
                 advance(len(block))
         return source.num_rows
 
 
 def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
-    """The SHA-256 of the model, if it encoded the token file."""
+    """Return the SHA-256 of the model, after checking that this model encoded the token file."""
     sha256 = checkpoint.sha256()
     if source.attributes.get("model_sha256") != sha256:
         raise DataError(
             "was encoded with another model",
             where=str(path),
             expected=f"tokens of {checkpoint.path}",
-            remedy="pass the checkpoint that encoded it, or encode again",
+            remedy="pass the checkpoint with which it was encoded, or encode again",
         )
     return sha256

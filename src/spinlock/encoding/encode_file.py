@@ -1,4 +1,4 @@
-"""A dataset of features to a token file. The rows are streamed, so that memory does not grow with the file.
+"""Encoding of a dataset of features to a token file. The rows are streamed, so that memory does not grow with the file.
 
 Letters: ``N`` operators, ``n`` rows of a block, ``C`` categories.
 """
@@ -22,37 +22,37 @@ from spinlock.errors import DataError, located
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.names import match_columns
 from spinlock.io.row_file import Attribute
-from spinlock.io.token_layout import SIDES, TokenColumns
+from spinlock.io.token_layout import SPLIT_NAMES, TokenColumns
 from spinlock.io.token_writer import TokenWriter
 from spinlock.model import LEVELS
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.threads import prefetch
 
 READ_ROWS = 8192
-"""Rows that are read at a time by default."""
+"""Default number of rows that are read at a time."""
 
 Advance = Callable[[int], None]
-"""Called with the number of rows that were finished since the last call."""
+"""Function of the number of rows that were encoded since its last call."""
 
 
 @dataclass(frozen=True)
 class EncodingSummary:
-    """What :func:`encode_file` did.
+    """The result of :func:`encode_file`.
 
     Attributes
     ----------
     rows, tokens_per_row
-        Rows of the file, and tokens of each row (3C).
+        Number of rows, and of tokens of each row (3C).
     mean_error
         Mean squared reconstruction error in normalized units.
     imputed_cells, clipped_cells
         Numbers of cells.
     extra_columns
-        Columns of the file that the model does not know; they are ignored.
+        Number of columns of the dataset that the model does not use.
     near_tie_rows
-        Rows for which another device may choose another code.
+        Number of rows for which another device can choose another code, because two codes are almost equally near.
     seconds
-        Duration.
+        Duration in seconds.
     """
 
     rows: int
@@ -66,7 +66,7 @@ class EncodingSummary:
 
 
 def encode_file(
-    model: RowCodec,
+    codec: RowCodec,
     dataset: Path,
     output: Path,
     *,
@@ -79,25 +79,25 @@ def encode_file(
 
     Parameters
     ----------
-    model
+    codec
         The trained model.
     dataset
-        HDF5 dataset; its columns match by name.
+        HDF5 dataset. Its columns are matched by name.
     output
         Token file to write; it appears when it is complete.
     batch_size
-        Rows that are read at a time; tokens do not depend on it.
+        Number of rows that are read at a time; tokens do not depend on it.
     overwrite
-        Replace an existing output.
+        Whether an existing output is replaced.
     group
-        Processes that encode together; each encodes its share of the blocks, and the main process writes.
+        Process group. Each process encodes a part of the blocks, and the main process writes the file.
     advance
-        Called after each block.
+        Called in the main process after each block.
 
     Returns
     -------
     EncodingSummary or None
-        None in every process but the main one.
+        None in all processes except the main process.
 
     Raises
     ------
@@ -108,20 +108,20 @@ def encode_file(
     """
     if batch_size < 1:
         raise DataError(f"batch_size is {batch_size}", expected="at least 1")
-    trained_on = model.checkpoint.dataset
+    trained_on = codec.checkpoint.dataset
     with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
-        blocks = _encoded_blocks(source, model, batch_size, group)
+        blocks = _encoded_blocks(source, codec, batch_size, group)
         if group.is_main:
-            return _write_tokens(source, model, blocks, output, overwrite=overwrite, advance=advance)
-        deque(blocks, maxlen=0)  # the main process receives what this process encodes
+            return _write_tokens(source, codec, blocks, output, overwrite=overwrite, advance=advance)
+        deque(blocks, maxlen=0)  # runs the loop, which sends the tokens to the main process
         return None
 
 
 def _encoded_blocks(
-    source: FeatureSource, model: RowCodec, batch_size: int, group: ProcessGroup
+    source: FeatureSource, codec: RowCodec, batch_size: int, group: ProcessGroup
 ) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
-    """Raw rows and tokens, block by block, in the main process; each process encodes its share of the blocks."""
-    names = model.checkpoint.feature_names
+    """Encode the blocks of this process, and yield the raw rows and tokens of all blocks in the main process."""
+    names = codec.checkpoint.feature_names
     with located(source.path):
         columns = match_columns(source.names, names)
     in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
@@ -131,7 +131,7 @@ def _encoded_blocks(
     for number, rows in enumerate(prefetch(_read_blocks(source, batch_size, group))):
         pending.append(rows)
         if len(rows) and number % group.world_size == group.rank:
-            encoded = model.encode(rows if in_order else rows[:, columns])
+            encoded = codec.encode(rows if in_order else rows[:, columns])
         if number % group.world_size == group.world_size - 1 or number == last:
             yield from (
                 (raw, block)
@@ -142,7 +142,7 @@ def _encoded_blocks(
 
 
 def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[NDArray[np.float32]]:
-    """All blocks of rows in the main process, which also hashes them; in others the blocks of others are empty."""
+    """Yield all blocks of rows. Except in the main process, blocks of other processes are empty and not read."""
     if group.is_main:
         yield from (rows for _, rows in source.blocks(size))
         return
@@ -153,14 +153,15 @@ def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Itera
 
 def _write_tokens(
     source: FeatureSource,
-    model: RowCodec,
+    codec: RowCodec,
     blocks: Iterator[tuple[NDArray[np.float32], EncodedBlock]],
     output: Path,
     *,
     overwrite: bool,
     advance: Advance,
 ) -> EncodingSummary:
-    checkpoint, spec = model.checkpoint, model.checkpoint.spec
+    """Write the token file from blocks of raw rows and tokens; the raw rows are hashed."""
+    checkpoint, spec = codec.checkpoint, codec.checkpoint.spec
     extra_columns = len(source.names) - len(checkpoint.feature_names)
     digest, started = hashlib.sha256(), time.perf_counter()
     imputed = clipped = errors = 0.0
@@ -188,7 +189,7 @@ def _write_tokens(
             errors += float(block.error.sum())
             near_ties += int(block.near_tie.sum())
             advance(len(rows))
-        writer.write_split(_sides(source.num_operators, digest.hexdigest(), checkpoint))
+        writer.write_split(_split_roles(source.num_operators, digest.hexdigest(), checkpoint))
         kept = len(checkpoint.cleaner.kept)
         summary = EncodingSummary(
             rows=source.num_rows,
@@ -211,11 +212,14 @@ def _write_tokens(
     return summary
 
 
-def _sides(operators: int, sha256: str, checkpoint: Checkpoint) -> NDArray[np.int8]:
-    """The side of the split of each operator [N], if the dataset is the one that the model was trained on."""
+def _split_roles(operators: int, sha256: str, checkpoint: Checkpoint) -> NDArray[np.int8]:
+    """Return the role of each operator, [N], as an index into SPLIT_NAMES.
+
+    All operators are new unless the dataset is the one on which the model was trained.
+    """
     trained_on, split = checkpoint.dataset, checkpoint.split
-    sides = np.full(operators, SIDES.index("new"), dtype=np.int8)
+    roles = np.full(operators, SPLIT_NAMES.index("new"), dtype=np.int8)
     if (operators, sha256) == (trained_on.num_operators, trained_on.sha256):
-        sides[split.train_operators] = SIDES.index("train")
-        sides[split.validation_operators] = SIDES.index("validation")
-    return sides
+        roles[split.train_operators] = SPLIT_NAMES.index("train")
+        roles[split.validation_operators] = SPLIT_NAMES.index("validation")
+    return roles

@@ -1,4 +1,4 @@
-"""A trained model for raw rows: cleaning and encoding, decoding and restoring raw units.
+"""Encoding of raw rows (cleaning, then the codec), and decoding to raw units.
 
 Letters: ``n`` rows, ``D`` input columns, ``C`` categories, ``L`` levels.
 """
@@ -22,7 +22,7 @@ from spinlock.runtime.threads import parallel_map
 
 @dataclass(frozen=True)
 class EncodedBlock:
-    """The tokens of n rows, and how far each row can be trusted.
+    """The tokens of n rows, and the quality of the reconstruction of each row.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class EncodedBlock:
     percentile
         Percentage [n] of the validation rows with a smaller error.
     clipped, imputed
-        Fractions [n] of the row's cells that were clipped or imputed.
+        Fractions [n] of the cells of a row that were clipped or imputed; dropped columns do not count.
     near_tie
-        Whether another device may choose another code [n].
+        Whether two codes are almost equally near, so that another device can choose the other one, [n].
     """
 
     indices: NDArray[np.int64]
@@ -48,7 +48,17 @@ class EncodedBlock:
 
 @dataclass(frozen=True)
 class RowCodec:
-    """A trained model for raw rows: its checkpoint, which knows the cleaning, and the codec of its network."""
+    """A trained model for raw rows.
+
+    Parameters
+    ----------
+    checkpoint
+        The checkpoint, which also contains the cleaning.
+    codec
+        The codec of the network, for cleaned rows.
+    device
+        Device of the codec.
+    """
 
     checkpoint: Checkpoint
     codec: Codec
@@ -56,11 +66,11 @@ class RowCodec:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, device: torch.device) -> RowCodec:
-        """The best model of a checkpoint on a device."""
+        """Create the codec of the best model of a checkpoint on a device."""
         return cls(checkpoint, make_codec(checkpoint.build_model(device)), device)
 
     def encode(self, rows: NDArray[np.float32]) -> EncodedBlock:
-        """Tokens of raw rows [n, D] with errors and fractions of mended cells."""
+        """Encode raw rows [n, D], with their errors and their fractions of clipped and imputed cells."""
         errors = self.checkpoint.validation.errors.numpy()
 
         def encode(block: NDArray[np.float32]) -> EncodedBlock:
@@ -84,18 +94,30 @@ class RowCodec:
         return EncodedBlock(**columns)
 
     def decode(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Raw rows [n, D] of tokens [n, C, l], any prefix of the levels."""
+        """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
         decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
         return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())
 
 
 def check_tokens(tokens: Any, spec: ModelSpec) -> NDArray[np.int64]:
-    """Tokens [N, 3C] or [N, M, 3C] as int64, if they are tokens of a network with these sizes.
+    """Convert tokens to int64 after a check.
+
+    Parameters
+    ----------
+    tokens
+        Integers [N, 3C] or [N, M, 3C], an array or a tensor.
+    spec
+        Sizes of the network.
+
+    Returns
+    -------
+    ndarray
+        int64, with the shape of ``tokens``.
 
     Raises
     ------
     DataError
-        No integers, another number of columns, or a token beyond its codebook.
+        The tokens are not integers, the number of columns is wrong, or a token is outside its codebook.
     """
     indices = np.asarray(tokens.cpu() if isinstance(tokens, torch.Tensor) else tokens)
     if indices.dtype.kind not in "iu":
@@ -109,5 +131,5 @@ def check_tokens(tokens: Any, spec: ModelSpec) -> NDArray[np.int64]:
     if len(outside):
         row, column = outside[0].tolist()
         name = spec.token_columns()[column]
-        raise DataError(f"token column {name} holds {flat[row, column]}", expected=f"0 to {sizes[column] - 1}")
+        raise DataError(f"token column {name} contains {flat[row, column]}", expected=f"0 to {sizes[column] - 1}")
     return indices

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.hdf5 import reading
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 
 BLOCK_LABELS = 1 << 13
-"""Number of labels that are read at the same time; as text, a label takes far more memory than its letters."""
+"""Number of labels that are read at the same time, because a Python string needs much more memory than its letters."""
 
 ANNOTATION_GROUPS = ("parameters", "labels", "metadata")
 
@@ -59,7 +59,7 @@ def copy_annotations(source: Any, target: Any) -> None:
 
 
 def label_names(file: Any, num_operators: int) -> tuple[str, ...]:
-    """Return the names of the datasets under /labels that hold one value for each of N operators."""
+    """Return the names of the datasets under /labels that have one value for each of N operators."""
     return tuple(name for name, dataset in _datasets(file).items() if dataset.shape == (num_operators,))
 
 
@@ -85,7 +85,7 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
     Raises
     ------
     DataError
-        There is no such label, or it does not hold one text or number for each operator.
+        The label does not exist, or it is not one text or number for each operator.
     """
     return _values(_label(file, name, num_operators, where))
 
@@ -93,7 +93,7 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
 def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
     """Read a label as group numbers: the rank of each value among the distinct values.
 
-    The label is read in blocks, because the text of millions of labels would take more memory than the rows.
+    The label is read in blocks, because the text of millions of labels would need more memory than the features.
 
     Parameters
     ----------
@@ -128,13 +128,13 @@ def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDAr
 
 
 def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
-    """Return the dataset of a label, after checking that it holds one text or number for each operator."""
+    """Return the dataset of a label, after checking that it has one text or number for each operator."""
     name = name.removeprefix("/").removeprefix("labels/")
     dataset = _datasets(file).get(name)
     if dataset is None:
         existing = label_names(file, num_operators)
         raise DataError(
-            f"no label /labels/{name}", where=where, expected=f"one of the existing labels: {listed(existing, 8)}"
+            f"no label /labels/{name}", where=where, expected=f"one of the existing labels: {join_names(existing, 8)}"
         )
     if dataset.shape != (num_operators,):
         raise DataError(
@@ -143,7 +143,7 @@ def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
             expected=f"({num_operators},), one for each operator",
         )
     if not h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind not in "biuf":
-        raise DataError(f"/labels/{name} holds {dataset.dtype}", where=where, expected="text or numbers")
+        raise DataError(f"/labels/{name} has type {dataset.dtype}", where=where, expected="text or numbers")
     return dataset
 
 

@@ -11,19 +11,24 @@ from spinlock.errors import DataError
 
 
 def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
-    """The values of an array, tensor or data frame as float32, and the column names of a data frame.
+    """Return the values of an array, tensor or data frame as float32, and the column names of a data frame.
+
+    Parameters
+    ----------
+    features
+        An array or tensor [N, D] or [N, M, D], or a data frame [N, D].
 
     Returns
     -------
     values
-        float32 [N, D] or [N, M, D]. A value that float32 cannot hold becomes infinite.
+        float32 [N, D] or [N, M, D]. Values outside the range of float32 become infinite.
     names
-        Column names [D], or None.
+        Column names [D] of a data frame, else None.
 
     Raises
     ------
     DataError
-        Text, complex numbers, or another number of dimensions.
+        The features are text or complex numbers, or do not have two or three dimensions.
     """
     names = [str(name) for name in features.columns] if hasattr(features, "columns") else None
     if hasattr(features, "detach"):  # a torch tensor; torch itself is not imported here
@@ -34,10 +39,10 @@ def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None
             if hasattr(features, "iloc"):  # a pandas frame, whose missing cells may be pandas.NA
                 features = features.to_numpy(dtype=np.float32, na_value=np.nan)
             if np.iscomplexobj(features):
-                raise DataError("features hold complex numbers", expected="real numbers")
+                raise DataError("features are complex numbers", expected="real numbers")
             values = np.asarray(features).astype(np.float32)
     except (TypeError, ValueError):
-        raise DataError("features hold text", expected="numbers") from None
+        raise DataError("features contain text", expected="numbers") from None
     if values.ndim not in (2, 3):
         raise DataError(f"features have {values.ndim} dimensions", expected="[N, D] or [N, M, D]")
     return values, names

@@ -1,8 +1,8 @@
 """Atomic writing: files are written beside their target, synced, and then renamed to the target.
 
-A failure, for example Ctrl-C, removes the temporary files and the directories that were created for them, and leaves
-the target unchanged. Only a killed process leaves a ``.spinlock-*.tmp`` file behind, beside the last complete target.
-If the target is a symbolic link, the link stays and the file that it points to is replaced.
+After a failure or Ctrl-C the temporary files, and the directories that were created for them, are removed, and the
+target is unchanged. Only a killed process leaves a ``.spinlock-*.tmp`` file beside the target. If the target is a
+symbolic link, the link remains and the file to which it points is replaced.
 """
 
 import errno
@@ -24,17 +24,17 @@ WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or none: all temporary files are complete on disk before the first one is renamed.
+    """Write several files. All temporary files are complete on disk before the first one is renamed.
 
     Parameters
     ----------
     contents
-        Content of each file; the files are renamed in this order.
+        {path: content}; the files are renamed in this order.
 
     Raises
     ------
     OutputError
-        A file could not be written; no temporary file is left.
+        A file could not be written; all temporary files are removed.
     """
     created_directories: list[Path] = []
     pending: dict[Path, Path] = {}
@@ -78,7 +78,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The directory, the file or the renaming failed, or a write in the block failed.
+        The directory or file could not be created, written or renamed.
     """
     created_directories: list[Path] = []
     temporary: Path | None = None
@@ -103,7 +103,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path | str] = ()) -> None:
-    """Check early that :func:`replacing` can and may replace a file; nothing is left behind.
+    """Check that :func:`replacing` will be able to write a file, before the work starts; nothing is written.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
     Raises
     ------
     OutputError
-        The target exists and ``overwrite`` is false, it is one of the inputs or not a regular file, or its directory
-        does not allow a new file.
+        The target exists and ``overwrite`` is false, it is one of the inputs, it is not a regular file, or no file can
+        be created in its directory.
     """
     path = Path(path)
     try:
@@ -136,7 +136,7 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
 
 
 def remove_temporaries(directory: Path) -> None:
-    """Remove the temporary files that a killed process left in a directory; files that cannot be removed stay."""
+    """Remove the temporary files of killed processes from a directory; errors are ignored."""
     with suppress(OSError):
         for path in directory.iterdir():
             if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
@@ -152,7 +152,7 @@ def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -
 
 
 def _resolved(path: Path | str) -> Path:
-    """Return the absolute path with links followed; directories and devices cannot be replaced."""
+    """Return the absolute path with links resolved, or raise an error if it is a directory or a device."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
@@ -162,7 +162,10 @@ def _resolved(path: Path | str) -> Path:
 
 
 def _temporary_path(target: Path) -> Path:
-    """Return a new path in the directory of ``target``; the name is short, since that of the target may be maximal."""
+    """Return a new path in the directory of ``target``.
+
+    The name does not contain that of the target, which can have the maximum length already.
+    """
     return target.parent / f".spinlock-{secrets.token_hex(6)}.tmp"
 
 
@@ -197,20 +200,20 @@ def _sync(path: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a renaming durable, on file systems that can sync directories."""
+    """Wait until a renaming is on disk, if the file system can sync directories."""
     with suppress(OSError):
         _sync(directory)
 
 
 def _probe(directory: Path) -> None:
-    """Create and remove an empty file, because permission bits are not sufficient for root and some file systems."""
+    """Create and remove an empty file, because permission bits are not reliable for root and on some file systems."""
     path = _temporary_path(directory / "probe")
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     path.unlink()
 
 
 def _clean_up(temporaries: Iterable[Path], created_directories: list[Path]) -> None:
-    """Remove temporary files and those of the created directories that are empty."""
+    """Remove the temporary files, and each created directory if it is empty."""
     for temporary in temporaries:
         with suppress(OSError):
             temporary.unlink()

@@ -1,4 +1,4 @@
-"""A feature table from a file, an array or a data frame, in memory or read from its file on demand.
+"""A feature table from a file, an array or a data frame. Large tables stay in their file and are read on demand.
 
 Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), ``D`` columns.
 """
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.arrays import feature_values
 from spinlock.io.features import AGGREGATED, FeatureSource, open_features
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 from spinlock.io.stored_rows import StoredRows
 
 MEMORY_FRACTION = 0.2
-"""Fraction of the machine's memory that a table may take: raw and cleaned rows are held side by side."""
+"""Maximum size of a table in memory, as a fraction of the machine's memory. Cleaning needs a second table."""
 
 FALLBACK_MEMORY = 2**33
-"""Assumed bytes of memory where the operating system does not report them."""
+"""Assumed memory of the machine, in bytes, if the operating system does not report it."""
 
 
 class FileLabels(Mapping[str, NDArray[Any]]):
-    """The labels [N] under /labels of a file, each read when it is asked for."""
+    """The labels [N] under /labels of a file; a label is read when it is accessed."""
 
     def __init__(self, source: FeatureSource) -> None:
         self._path, self._family, self._feature_type = source.path, source.family, source.feature_type
@@ -48,7 +48,7 @@ class FileLabels(Mapping[str, NDArray[Any]]):
         return len(self._names)
 
     def numbers(self, name: str) -> NDArray[np.int32]:
-        """The label [N] as the rank of each value among the distinct ones; memory does not grow with the text."""
+        """Return the rank of each value of a label among its distinct values, [N]; the text is not kept in memory."""
         with self._open() as source:
             return source.read_groups(name)
 
@@ -58,22 +58,22 @@ class FileLabels(Mapping[str, NDArray[Any]]):
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """A feature table: raw float32 rows [N * M, D], the names of its columns, and what is known of its operators.
+    """A feature table: raw float32 rows [N * M, D], the names of its columns, and labels of its operators.
 
     Attributes
     ----------
     path
         The file, or ``<memory>``.
     family, feature_type
-        The group /features/<family>/<feature_type> that the table has in a file.
+        The table is /features/<family>/<feature_type>/features in a file.
     names
         Column names [D].
     num_operators, rows_per_operator
         N and M.
     sha256
-        SHA-256 of the rows in order, as little-endian float32.
+        SHA-256 of the rows, in order, as little-endian float32.
     rows
-        An array [N * M, D], or a reader of the file that is indexed like one.
+        An array [N * M, D], or an object that reads the file and is indexed like an array.
     labels
         {name: values [N]}.
     """
@@ -89,7 +89,7 @@ class FeatureTable:
     labels: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def groups(self, label: str) -> NDArray[Any]:
-        """The values [N], or their numbers, of a label that a split keeps on one side.
+        """Return the group of each operator, [N]: the values of a label, or their numbers for a table in a file.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class FeatureTable:
         if name not in self.labels:
             raise DataError(
                 f"the table has no label {name!r}",
-                expected=f"one of its labels: {listed(list(self.labels))}",
+                expected=f"one of its labels: {join_names(list(self.labels))}",
                 remedy="pass it in labels, or split by another label",
             )
         return np.asarray(self.labels[name])
@@ -129,15 +129,14 @@ def read_features(
     source
         Path of an HDF5 file; or an array or tensor [N, D] or [N, M, D]; or a data frame [N, D].
     family, feature_type
-        The group /features/<family>/<feature_type> of the file. The default type is ``aggregated``, and
+        The table is /features/<family>/<feature_type>/features in a file. The default type is ``aggregated``, or
         ``per_trajectory`` for a 3-D array.
     feature_names
-        Column names [D] of an array. The default is the names of a data frame, else feature_0, feature_1, ...
+        Column names [D] of an array. By default they are those of a data frame, or else feature_0, feature_1, ...
     labels
-        {name: values [N]} of an array's operators. A file has its own under /labels.
+        {name: values [N]} of the operators of an array. Those of a file are under /labels.
     max_bytes
-        Rows that need more than this stay in their file and are read when they are needed. The default is a fifth of
-        the machine's memory.
+        A table of more bytes stays in its file and is read on demand. The default is a fifth of the machine's memory.
 
     Returns
     -------
@@ -146,7 +145,7 @@ def read_features(
     Raises
     ------
     DataError
-        The file, its group or its content cannot be used, or the array is not a table of real numbers.
+        The file cannot be read or has no such table, or the array is not a table of real numbers.
     """
     if isinstance(source, str | os.PathLike):
         limit = memory_limit() if max_bytes is None else max_bytes
@@ -174,7 +173,7 @@ def read_features(
 
 
 def memory_limit(processes: int = 1) -> int:
-    """Bytes that the rows of a table may take by default, where ``processes`` processes share the machine."""
+    """Return the default maximum size in bytes of a table in memory, if ``processes`` processes run on the machine."""
     known = hasattr(os, "sysconf")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else FALLBACK_MEMORY
     return int(MEMORY_FRACTION * (memory // processes))

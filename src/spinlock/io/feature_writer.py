@@ -1,4 +1,4 @@
-"""Writing of decoded features in the dataset layout, so that every reader of datasets can read them.
+"""Writing of a feature table in the layout of a dataset.
 
 Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block, ``D`` columns.
 """
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.io.names import KEY
+from spinlock.io.names import FEATURE_NAMES
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
 
 
 class FeatureWriter(RowFile):
-    """A new file with the table /features/<family>/<feature_type>/features, filled block by block.
+    """A new file with the table /features/<family>/<feature_type>/features, which is written block by block.
 
     It is a context manager; the file appears at its path when all rows are written.
 
@@ -27,7 +27,7 @@ class FeatureWriter(RowFile):
     shape
         (N,) or (N, M).
     family, feature_type
-        Place of the table.
+        The table is /features/<family>/<feature_type>/features.
     attributes
         Attributes of the file.
     annotations
@@ -53,15 +53,20 @@ class FeatureWriter(RowFile):
         self._group = f"features/{family}/{feature_type}"
 
     def _create_datasets(self) -> None:
-        self._file.create_group(self._group)[KEY] = utf8_array(self._names)
+        self._file.create_group(self._group)[FEATURE_NAMES] = utf8_array(self._names)
         self._create(f"{self._group}/features", (len(self._names),), np.float32, compressed=True)
 
     def write(self, values: NDArray[np.float32]) -> None:
-        """Write the next n rows, [n, D] in raw units.
+        """Write the next n rows.
+
+        Parameters
+        ----------
+        values
+            Features [n, D] in raw units.
 
         Raises
         ------
         ValueError
-            There are more rows than the file holds.
+            There are more rows than ``shape`` allows.
         """
         self._append({f"{self._group}/features": values})

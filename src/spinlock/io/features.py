@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.annotations import AnnotatedFile, label_names, read_groups, read_label
 from spinlock.io.hdf5 import open_hdf5, reading
-from spinlock.io.names import column_names, listed
+from spinlock.io.names import column_names, join_names
 from spinlock.io.rows import read_rows
 
 AGGREGATED = "aggregated"
 
 BLOCK_ROWS = 8192
-"""Number of rows of one read when scattered rows are read."""
+"""Number of rows that are read together when scattered rows are read."""
 
 HASH_ROWS = 4096
 """Number of rows that are hashed at the same time."""
 
 MAX_READ_BYTES = 128 * 2**20
-"""Maximum size of one read, whatever the chunks of the file are."""
+"""Maximum bytes of one read, for every chunk size of the file."""
 
 
 def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = AGGREGATED) -> "FeatureSource":
@@ -38,7 +38,7 @@ def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = 
     path
         HDF5 file.
     family, feature_type
-        Place of the table.
+        The table is /features/<family>/<feature_type>/features.
 
     Returns
     -------
@@ -131,7 +131,7 @@ class FeatureSource(AnnotatedFile):
             buffer = buffer[stop - start :]
 
     def rows_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read scattered rows; parts of the file without such rows are skipped.
+        """Read scattered rows; parts of the file without these rows are skipped.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class FeatureSource(AnnotatedFile):
         return values
 
     def chunk_aligned_rows(self, size: int) -> int:
-        """Return a number of rows for one read: whole chunks, about ``size`` rows, at most :data:`MAX_READ_BYTES`."""
+        """Return a number of rows for one read: about ``size``, in whole chunks, at most :data:`MAX_READ_BYTES`."""
         chunk = int(self._table.chunks[0] if self._table.chunks else 1) * self.rows_per_operator
         max_rows = max(1, MAX_READ_BYTES // (self.shape[-1] * max(4, int(self._table.dtype.itemsize))))
         if chunk > max_rows:
@@ -174,7 +174,7 @@ class FeatureSource(AnnotatedFile):
         return self._sha256
 
     def labels(self) -> tuple[str, ...]:
-        """Return the names under /labels that hold one value for each operator."""
+        """Return the names under /labels that have one value for each operator."""
         with reading(self.path):
             return label_names(self._file, self.num_operators)
 
@@ -195,13 +195,11 @@ def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:
     for name, key in (("features", ""), (family, "feature_family"), (feature_type, "feature_type")):
         if node.get(name, getclass=True) is not h5py.Group:
             existing = [child for child in node if node.get(child, getclass=True) is h5py.Group]
-            known = existing and key
-            raise DataError(
-                f"no group {node.name.rstrip('/')}/{name}",
-                where=str(path),
-                expected=f"one of the existing groups: {listed(existing)}" if known else "/features/<family>/<type>",
-                remedy=f"set {key}" if known else "",
-            )
+            expected, remedy = "/features/<family>/<type>", ""
+            if existing and key:
+                expected, remedy = f"one of the existing groups: {join_names(existing)}", f"set {key}"
+            what = f"no group {node.name.rstrip('/')}/{name}"
+            raise DataError(what, where=str(path), expected=expected, remedy=remedy)
         node = node[name]
     return node
 
@@ -211,7 +209,9 @@ def _table(group: Any, feature_type: str, path: Path) -> Any:
     where = f"{path}:{group.name}"
     if group.get("features", getclass=True) is not h5py.Dataset:
         raise DataError(
-            "no dataset 'features'", where=where, expected=f"one beside the existing objects: {listed(list(group))}"
+            "no dataset 'features'",
+            where=where,
+            expected=f"a dataset of this name; the group contains {join_names(list(group))}",
         )
     table = group["features"]
     where = f"{where}/features"
@@ -221,14 +221,14 @@ def _table(group: Any, feature_type: str, path: Path) -> Any:
     if shape is None or len(shape) != expected.count(",") + 1:
         raise DataError(f"shape {shape}", where=where, expected=f"{expected} for {feature_type}")
     if table.dtype.kind not in "fiub":
-        raise DataError(f"holds {_type_name(table.dtype)}", where=where, expected="real numbers")
+        raise DataError(f"contains {_type_name(table.dtype)}", where=where, expected="real numbers")
     if 0 in shape:
         raise DataError(f"shape {shape} has no {'columns' if shape[-1] == 0 else 'rows'}", where=where)
     return table
 
 
 def _type_name(dtype: np.dtype[Any]) -> str:
-    """Return a name of a dtype for users, such as text instead of object."""
+    """Return the name of a dtype in error messages, for example ``text`` instead of ``object``."""
     if dtype.kind in "OS":
         return "text" if h5py.check_string_dtype(dtype) else "objects"
     return {"V": "compound records", "c": "complex numbers"}.get(dtype.kind, str(dtype))

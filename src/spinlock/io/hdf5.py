@@ -1,8 +1,8 @@
-"""HDF5 files whose failures are errors of one line: opening a file to read, and writing a file atomically.
+"""Opening HDF5 files to read, and writing them atomically, with error messages of one line.
 
-HDF5 does not handle a full disk well: it tries to flush again when the file is closed and once more at the exit of the
-process, prints its error stack each time, and may crash. Therefore files are written through :class:`_Sink`, which
-raises the first failure once and ignores all writes after it. The file then closes without errors and is discarded.
+HDF5 does not handle a full disk well: it tries to flush again when the file is closed and once more when the process
+exits, it prints its error stack each time, and it can crash. Therefore files are written through :class:`_Sink`, which
+raises the first failure once and ignores all later writes. HDF5 then closes the file without errors, and it is removed.
 """
 
 import errno
@@ -51,12 +51,12 @@ def open_hdf5(path: Path) -> Any:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Convert errors of h5py that damaged content of ``path`` causes in a ``with`` block to a :class:`DataError`."""
+    """Convert errors of h5py in a ``with`` block, which damaged content of ``path`` causes, to a :class:`DataError`."""
     try:
         yield
     except (OSError, RuntimeError, KeyError) as error:
         raise DataError(
-            f"cannot be read: {_summary(error)}", where=str(path), remedy="copy or make it again"
+            f"cannot be read: {_summary(error)}", where=str(path), remedy="copy it again, or create it again"
         ) from error
 
 
@@ -64,7 +64,7 @@ def reading(path: Path) -> Iterator[None]:
 def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
     """Write a new HDF5 file, which appears at ``path`` at the end of the ``with`` block.
 
-    If the block fails, nothing is left of the file.
+    If the block fails, the file is removed.
 
     Parameters
     ----------
@@ -80,8 +80,7 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
     Raises
     ------
     OutputError
-        The file exists and ``overwrite`` is false, or it cannot be written. There is one error and no output of HDF5
-        itself, whatever the disk does.
+        The file exists and ``overwrite`` is false, or it cannot be written. HDF5 itself prints nothing.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
@@ -106,11 +105,11 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
 
 
 class _Sink:
-    """The file object behind an HDF5 file that is being written.
+    """The Python file object to which HDF5 writes.
 
-    The first failure is stored in ``failure``. It is raised through HDF5 while the file is in use, and not raised while
-    ``closing`` is true. After a failure all writes are ignored, and content that was not written reads as zeros, so
-    HDF5 does not notice. An interrupt (Ctrl-C) while HDF5 closes the file is stored in the same way.
+    The first failure is stored in ``failure``. It is also raised, except while ``closing`` is true. After a failure all
+    writes are ignored, and content that was not written is read as zeros, so that HDF5 sees no further errors. An
+    interrupt (Ctrl-C) while HDF5 closes the file is stored in the same way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -154,7 +153,7 @@ class _Sink:
         return size
 
     def flush(self) -> None:
-        """Do nothing: writes are not buffered here, and the file is synced before it is renamed."""
+        """Do nothing, because writes are not buffered here and the file is synced before it is renamed."""
 
     def close(self) -> None:
         with suppress(OSError):
@@ -166,7 +165,7 @@ class _Sink:
             written += os.pwrite(self._file, view[written:], self._position + written)
 
     def _attempt(self, action: Any, *arguments: Any) -> None:
-        """Perform an action unless an earlier one failed; store a failure."""
+        """Call a function unless an earlier call failed, and store a failure."""
         if self.failure is not None:
             return
         try:
@@ -178,21 +177,21 @@ class _Sink:
 
 
 def _open_error(error: OSError, where: str) -> DataError:
-    """Convert an error of h5py on opening a file."""
+    """Convert an error of h5py while it opens a file."""
     message = str(error)
     if error.errno == errno.EAGAIN:
         return DataError(
-            "is locked by a process that writes it", where=where, remedy="wait until that process has finished"
+            "is locked by another process that writes it", where=where, remedy="wait until this process has finished"
         )
     if "truncated file" in message:
-        return DataError("is truncated: the file ends too early", where=where, remedy="copy or make it again")
+        return DataError("is truncated", where=where, remedy="copy it again, or create it again")
     if "signature not found" in message:
         return DataError("is not an HDF5 file", where=where, expected="an HDF5 file")
     return DataError(f"cannot be opened: {_summary(error)}", where=where)
 
 
 def _summary(error: BaseException) -> str:
-    """Return the message of the operating system, or the first line of that of HDF5."""
+    """Return the message of the operating system, or else the first line of the message of HDF5."""
     number = getattr(error, "errno", None)
     if number:
         return os.strerror(number)

@@ -1,4 +1,4 @@
-"""Names of columns: reading them from a file, matching them, and listing them in messages.
+"""Names of columns: read them from a file, match them, and join them for messages.
 
 Letters: ``D`` columns.
 """
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 
-KEY = "feature_names"
+FEATURE_NAMES = "feature_names"
 """Name of the dataset or attribute that holds the column names."""
 
 
-def listed(names: Sequence[str], limit: int = 5) -> str:
-    """Join names to one line for a message, such as ``a, b, c, d, e and 12 more``.
+def join_names(names: Sequence[str], limit: int = 5) -> str:
+    """Join names for a message, for example ``a, b, c, d, e and 12 more``.
 
     Parameters
     ----------
     names
-        Names; those that cannot be printed are shown as Python literals.
+        Names. Names with unprintable characters are shown as Python literals.
     limit
-        Number of names that are shown.
+        Maximum number of names that are shown.
 
     Returns
     -------
@@ -54,13 +54,13 @@ def match_columns(dataset_names: Sequence[str], expected_names: Sequence[str]) -
     Raises
     ------
     DataError
-        Expected columns are missing; the message names them.
+        Expected columns are missing; the message contains their names.
     """
     position = {name: index for index, name in enumerate(dataset_names)}
     missing = [name for name in expected_names if name not in position]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(expected_names)} columns are missing: {listed(missing)}",
+            f"{len(missing)} of {len(expected_names)} columns are missing: {join_names(missing)}",
             expected="every column that the model was trained on, by name",
         )
     return np.array([position[name] for name in expected_names], dtype=np.int64)
@@ -69,8 +69,8 @@ def match_columns(dataset_names: Sequence[str], expected_names: Sequence[str]) -
 def column_names(group: Any, table: Any, *, where: str) -> tuple[str, ...]:
     """Read the names of a table's columns.
 
-    They are ``feature_names``, a dataset or attribute of the group or an attribute of the table. Without any of these
-    the columns are called feature_0, feature_1, ...
+    The names are ``feature_names``: a dataset or an attribute of the group, or an attribute of the table. If there is
+    none of these, the names are feature_0, feature_1, ...
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def column_names(group: Any, table: Any, *, where: str) -> tuple[str, ...]:
     table
         HDF5 dataset [..., D].
     where
-        Place of the table, for error messages.
+        File and group of the table, for error messages.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def column_names(group: Any, table: Any, *, where: str) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        The names repeat, are not UTF-8 text, or are not D names.
+        A name occurs twice or is not UTF-8 text, or the number of names is not D.
     """
     columns = int(table.shape[-1])
     stored = _stored_names(group, table, where)
@@ -97,28 +97,28 @@ def column_names(group: Any, table: Any, *, where: str) -> tuple[str, ...]:
         return tuple(f"feature_{index}" for index in range(columns))
     names = tuple(_decoded(value, index, where) for index, value in enumerate(np.ravel(stored).tolist()))
     if len(names) != columns:
-        raise DataError(f"{len(names)} {KEY}", where=where, expected=f"one for each of {columns} columns")
+        raise DataError(f"{len(names)} {FEATURE_NAMES}", where=where, expected=f"one for each of {columns} columns")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataError(f"column names repeat: {listed(repeated)}", where=where, expected="each name once")
+        raise DataError(f"column names repeat: {join_names(repeated)}", where=where, expected="each name once")
     return names
 
 
 def _stored_names(group: Any, table: Any, where: str) -> NDArray[Any] | None:
-    """Return the names as they are stored; None if the file has none."""
-    if KEY in group:
-        dataset = group[KEY]
+    """Return the stored names, or None if the file has no names."""
+    if FEATURE_NAMES in group:
+        dataset = group[FEATURE_NAMES]
         if not isinstance(dataset, h5py.Dataset):
-            raise DataError(f"{KEY} is a group", where=where, expected="a list of text")
+            raise DataError(f"{FEATURE_NAMES} is a group", where=where, expected="a list of text")
         return np.asarray(dataset[()])
     for attributes in (group.attrs, table.attrs):
-        if KEY in attributes:
-            return np.asarray(attributes[KEY])
+        if FEATURE_NAMES in attributes:
+            return np.asarray(attributes[FEATURE_NAMES])
     return None
 
 
 def _decoded(value: Any, index: int, where: str) -> str:
-    """Return one name as str; h5py returns text that is not UTF-8 as bytes or with lone surrogates."""
+    """Return one name as str, after a check: h5py returns invalid UTF-8 as bytes or with lone surrogates."""
     try:
         if isinstance(value, bytes):
             return value.decode("utf-8")
@@ -126,5 +126,5 @@ def _decoded(value: Any, index: int, where: str) -> str:
             value.encode("utf-8")
             return value
     except UnicodeError:
-        raise DataError(f"{KEY}[{index}] is not UTF-8: {value!r}", where=where) from None
-    raise DataError(f"{KEY}[{index}] is {value!r}", where=where, expected="text")
+        raise DataError(f"{FEATURE_NAMES}[{index}] is not UTF-8: {value!r}", where=where) from None
+    raise DataError(f"{FEATURE_NAMES}[{index}] is {value!r}", where=where, expected="text")

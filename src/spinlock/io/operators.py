@@ -1,4 +1,4 @@
-"""Writing of datasets of operators: three feature tables, annotations of each operator, and optionally raw fields.
+"""Writing of datasets of operators: feature tables, annotations of each operator, and optionally the raw fields.
 
 Letters: ``N`` operators, ``n`` operators of a block, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W``
 points, ``D`` columns of a table.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.io.names import KEY
+from spinlock.io.names import FEATURE_NAMES
 from spinlock.io.row_file import CHUNK_BYTES, AnnotationSource, Attribute, RowFile, utf8_array
 
 FAMILY = "sdf"
@@ -22,7 +22,7 @@ FIELDS = "outputs/fields"
 
 
 class OperatorFile(RowFile):
-    """A new dataset file of N operators, filled by consecutive blocks of operators; a context manager.
+    """A new dataset file of N operators, which is written in consecutive blocks of operators; a context manager.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class OperatorFile(RowFile):
     def _create_datasets(self) -> None:
         for feature_type, (names, inner) in self._tables.items():
             group = f"features/{FAMILY}/{feature_type}"
-            self._file.create_group(group)[KEY] = utf8_array(names)
+            self._file.create_group(group)[FEATURE_NAMES] = utf8_array(names)
             self._create(f"{group}/features", (*inner, len(names)), np.float32, compressed=True)
 
     def write(self, values: Mapping[str, NDArray[np.float32]]) -> None:
@@ -71,12 +71,22 @@ class OperatorFile(RowFile):
         Raises
         ------
         ValueError
-            The tables differ in n, or there are more operators than the file holds.
+            The tables differ in n, or there are more than N operators.
         """
         self._append({f"features/{FAMILY}/{feature_type}/features": block for feature_type, block in values.items()})
 
     def write_dataset(self, name: str, values: Any, **attributes: Attribute) -> None:
-        """Write a small dataset beside the features, such as ``labels/family`` [N]; strings become UTF-8 text."""
+        """Write a small dataset, such as ``labels/family`` [N].
+
+        Parameters
+        ----------
+        name
+            Path of the dataset in the file.
+        values
+            Numbers or strings; strings are stored as UTF-8 text.
+        **attributes
+            Attributes of the dataset.
+        """
         array = np.asarray(values)
         self._file[name] = utf8_array(array.tolist()) if array.dtype.kind == "U" else array
         for key, value in attributes.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 from spinlock.errors import OutputError
 
 MESSAGES = {
-    errno.ENOSPC: ("no space is left on the device", "free some, or choose another output"),
+    errno.ENOSPC: ("no space is left on the device", "free some space, or choose another output"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another output"),
     errno.EFBIG: (
         "the file grows beyond the allowed size",
@@ -20,7 +20,7 @@ MESSAGES = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.EIO: ("the device failed while writing", "check the disk"),
 }
-"""Meaning of a system error for an output file, and the remedy."""
+"""{system error: (message, remedy)} for an output file."""
 
 
 def output_error(error: BaseException, path: Path | str) -> OutputError:
@@ -29,7 +29,7 @@ def output_error(error: BaseException, path: Path | str) -> OutputError:
     Parameters
     ----------
     error
-        The error; for an unknown one, the message is its own.
+        The error. If it is not one of :data:`MESSAGES`, its own message is used.
     path
         The file.
 

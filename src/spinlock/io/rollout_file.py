@@ -1,4 +1,4 @@
-"""The common interface of files of rollouts.
+"""The base class of readers of rollouts.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
@@ -20,7 +20,7 @@ class Rollouts(AnnotatedFile):
     Attributes
     ----------
     layout
-        Name of the layout.
+        Name of the file layout.
     num_operators
         Number of operators N.
     realizations
@@ -49,7 +49,7 @@ class Rollouts(AnnotatedFile):
         operator
             Position of the operator.
         scale
-            Factor of all values.
+            Factor by which all values are multiplied.
 
         Returns
         -------

@@ -1,7 +1,7 @@
-"""Rollouts that were simulated elsewhere, in the layout of Spinlock or of The Well; 1-D and 2-D fields.
+"""Files of rollouts of 1-D or 2-D fields, in the layout of Spinlock or of The Well.
 
-The layout of Spinlock is /outputs/fields [N, M, T, C, H, W], or [N, M, T, C, W] in one dimension, and
-/metadata/channels [N], the number of channels of each operator. The layout of The Well is that of
+The layout of Spinlock is /outputs/fields [N, M, T, C, H, W], or [N, M, T, C, W] in one dimension. The optional dataset
+/metadata/channels [N] is the number of channels of each operator. The layout of The Well is described in
 :mod:`spinlock.io.well_rollouts`.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.hdf5 import open_hdf5, reading
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 from spinlock.io.operators import FIELDS
 from spinlock.io.rollout_file import Fields, Rollouts
 from spinlock.io.well_rollouts import WELL_GROUPS, WellRollouts
@@ -40,7 +40,7 @@ def open_rollouts(path: Path | str) -> Rollouts:
     Raises
     ------
     DataError
-        The file cannot be opened, or holds no rollouts of 1-D or 2-D fields.
+        The file cannot be opened, or contains no rollouts of 1-D or 2-D fields.
     """
     path = Path(path)
     file = open_hdf5(path)
@@ -51,7 +51,7 @@ def open_rollouts(path: Path | str) -> Rollouts:
             if any(group in file for group in WELL_GROUPS):
                 return WellRollouts(path, file)
             raise DataError(
-                f"holds no rollouts; it has {listed(sorted(file))}",
+                f"contains no rollouts, but {join_names(sorted(file))}",
                 where=str(path),
                 expected=f"/{FIELDS} [N, M, T, C, H, W], or The Well's groups {', '.join(WELL_GROUPS)}",
             )
@@ -71,9 +71,9 @@ class SpinlockRollouts(Rollouts):
         shape = self._fields.shape if isinstance(self._fields, h5py.Dataset) else None
         where = f"{path}:/{FIELDS}"
         if shape is None or len(shape) not in (5, 6) or 0 in shape:
-            raise DataError(f"shape {shape}", where=where, expected="[N, M, T, C, H, W] or [N, M, T, C, W], none empty")
+            raise DataError(f"shape {shape}", where=where, expected="[N, M, T, C, H, W] or [N, M, T, C, W], not empty")
         if self._fields.dtype.kind not in "fiu":
-            raise DataError(f"holds {self._fields.dtype}", where=where, expected="real numbers")
+            raise DataError(f"has type {self._fields.dtype}", where=where, expected="real numbers")
         self.num_operators, self.realizations, self.frames = shape[:3]
         self.grid = (shape[4], shape[5]) if len(shape) == 6 else (1, shape[4])
         self._channels = _channel_counts(file, shape[0], shape[3], str(path))

@@ -1,4 +1,4 @@
-"""Result files that are written block by block in row order, and that appear when all rows are written.
+"""Output files that are written block by block in the order of the rows, and that appear when all rows are written.
 
 Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block.
 """
@@ -19,7 +19,7 @@ from spinlock.io.hdf5 import writing_hdf5
 from spinlock.io.rows import write_rows
 
 CHUNK_BYTES = 2**18
-"""Uncompressed size of a chunk. It is small compared with HDF5's chunk cache, so blocks may end inside a chunk."""
+"""Uncompressed bytes of a chunk. Chunks fit in the chunk cache of HDF5, so that blocks can end inside a chunk."""
 
 Attribute = str | int | float
 
@@ -32,7 +32,7 @@ class AnnotationSource(Protocol):
 
 
 class RowFile:
-    """A new HDF5 file with datasets [N, ...] or [N, M, ...] that are filled by consecutive blocks of rows.
+    """A new HDF5 file with datasets [N, ...] or [N, M, ...] that are written in consecutive blocks of rows.
 
     It is a context manager: on success the file is renamed to its path, and on a failure it is removed. Subclasses
     create the datasets in ``_create_datasets`` and pass each block to ``_append``.
@@ -124,19 +124,19 @@ class RowFile:
 
 
 def chunk_shape(shape: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
-    """Return chunks of about :data:`CHUNK_BYTES`, with whole operators where these fit.
+    """Return the shape of chunks of about :data:`CHUNK_BYTES`; small operators are not divided.
 
     Parameters
     ----------
     shape
         (N,) or (N, M).
     row_bytes
-        Size of one row.
+        Bytes of one row.
 
     Returns
     -------
     tuple of int
-        As many entries as ``shape``.
+        Chunk size along each axis of ``shape``.
     """
     rows = max(1, CHUNK_BYTES // row_bytes)
     inner = tuple(min(size, rows) for size in shape[1:])
@@ -144,7 +144,7 @@ def chunk_shape(shape: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
 
 
 def utf8_array(values: Sequence[str]) -> NDArray[Any]:
-    """Return strings as an array that h5py stores as UTF-8 text of variable length."""
+    """Return strings as an array that h5py stores as variable-length UTF-8 text."""
     return np.array(list(values), dtype=h5py.string_dtype())
 
 

@@ -1,4 +1,4 @@
-"""Flattened rows: datasets [N, D] and [N, M, D] are read and written as one list of N * M rows in file order.
+"""Flattened rows: a dataset [N, D] or [N, M, D] is read and written as a sequence of N or N * M rows in file order.
 
 Letters: ``N`` operators, ``M`` rows of one operator (realizations or time steps), ``D`` columns, ``n`` rows of a block.
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def hyperslabs(start: int, stop: int, per_operator: int) -> Iterator[tuple[slice, slice, int]]:
-    """Cover the flattened rows [start, stop) with at most three boxes; complete operators are in one box.
+    """Divide the flattened rows [start, stop) into at most three boxes, of which one contains all whole operators.
 
     Parameters
     ----------

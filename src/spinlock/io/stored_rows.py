@@ -1,4 +1,4 @@
-"""Rows of a table that is too large for memory; they are indexed like an array and read from the file on demand.
+"""Rows of a table that does not fit in memory; they are indexed like an array and read from the file on demand.
 
 Letters: ``N`` rows of the table, ``n`` rows of a block, ``D`` columns.
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spinlock.io.features import open_features
 
 MIN_HELD_ROWS = 100
-"""Minimum of :attr:`StoredRows.max_rows`, because statistics of fewer rows have no meaning."""
+"""Minimum of :attr:`StoredRows.max_rows`, because statistics of fewer rows are not useful."""
 
 
 class StoredRows:
@@ -22,9 +22,9 @@ class StoredRows:
     path
         HDF5 file.
     family, feature_type
-        Place of the table, as for :func:`spinlock.io.features.open_features`.
+        The table is /features/<family>/<feature_type>/features.
     limit
-        Bytes of rows that may be held in memory at the same time.
+        Maximum bytes of rows in memory.
 
     Raises
     ------
@@ -46,14 +46,14 @@ class StoredRows:
 
     @property
     def max_rows(self) -> int:
-        """Number of rows that the limit allows in memory, at least :data:`MIN_HELD_ROWS`."""
+        """Maximum number of rows in memory, at least :data:`MIN_HELD_ROWS`."""
         return max(MIN_HELD_ROWS, self.limit // self.row_bytes)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of rows that the object itself holds in memory: none."""
+        """Bytes of rows in memory, 0, as for an array."""
         return 0
 
     def chunk_aligned_rows(self, size: int) -> int:
-        """Return a number of rows, about ``size``, that is best read at once: whole chunks of the file."""
+        """Return a number of rows for one read: about ``size``, in whole chunks of the file."""
         return self._source.chunk_aligned_rows(size)

@@ -1,7 +1,8 @@
 """Layout of a token file: format, columns and values of each row.
 
-/tokens/indices [N, 3C] or [N, M, 3C] holds the code of each codebook for each row, with columns in the order cat0.L0,
-cat0.L1, cat0.L2, cat1.L0, ... Beside it are, for each row, measures of how well the model knows it.
+/tokens/indices [N, 3C] or [N, M, 3C] is the index of the code of each codebook for each row. The order of the columns
+is cat0.L0, cat0.L1, cat0.L2, cat1.L0, ... The other datasets under /tokens describe the columns, or the quality of the
+reconstruction of each row.
 
 Letters: ``N`` operators, ``M`` rows of one operator, ``C`` categories, ``K`` codes of a codebook.
 """
@@ -16,15 +17,16 @@ FORMAT = "spinlock-tokens"
 FORMAT_VERSION = 1
 
 ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "imputed_share")
-"""Measures of each row, [N] or [N, M]."""
+"""Quality of each row, [N] or [N, M]: the reconstruction error, its percentile among the validation rows, and the
+fractions of clipped and of imputed cells."""
 
-SIDES = ("new", "train", "validation")
-"""Whether an operator was not in the model's table, was trained on, or was held out for validation."""
+SPLIT_NAMES = ("new", "train", "validation")
+"""Role of an operator: not part of the table on which the model was trained, training, or validation."""
 
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """The 3C columns: the category, the level and the codebook size K of each."""
+    """The category, the level and the codebook size K of each of the 3C columns."""
 
     category: tuple[str, ...]
     level: tuple[int, ...]
@@ -32,7 +34,7 @@ class TokenColumns:
 
     @classmethod
     def from_codebook_sizes(cls, sizes: Mapping[str, Sequence[int]]) -> Self:
-        """Return the columns for the codebook sizes (K of levels 0, 1, 2) of each category."""
+        """Return the columns for {category: codebook sizes K of levels 0, 1 and 2}."""
         columns = [(name, level, int(k)) for name, levels in sizes.items() for level, k in enumerate(levels)]
         return cls(*(tuple(values) for values in zip(*columns, strict=True)))
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
-from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, ROW_QUALITIES, SIDES, TokenColumns, index_dtype
+from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, ROW_QUALITIES, SPLIT_NAMES, TokenColumns, index_dtype
 
 BLOCK_TEXTS = 65_536
-"""Number of texts that are written at the same time; in memory, a text takes far more than its letters."""
+"""Number of strings that are written at the same time, because a Python string needs more memory than its letters."""
 
 
 class TokenWriter(RowFile):
-    """A new token file, filled block by block; a context manager.
+    """A new token file, which is written block by block; a context manager.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class TokenWriter(RowFile):
     shape
         (N,) or (N, M).
     attributes
-        Attributes of the file, beside the format.
+        Attributes of the file in addition to the format.
     annotations
         Open file whose annotations are copied.
     overwrite
@@ -63,17 +63,17 @@ class TokenWriter(RowFile):
         for quality in ROW_QUALITIES:
             self._create(f"tokens/{quality}", (), np.float32)
 
-    def write_split(self, sides: NDArray[np.int8]) -> None:
-        """Write the side of each operator in the model's split.
+    def write_split(self, roles: NDArray[np.int8]) -> None:
+        """Write the role of each operator in the split of the model.
 
         Parameters
         ----------
-        sides
-            Positions [N] in :data:`spinlock.io.token_layout.SIDES`.
+        roles
+            Indices [N] into :data:`spinlock.io.token_layout.SPLIT_NAMES`.
         """
-        for start in range(0, len(sides), BLOCK_TEXTS):
-            block = sides[start : start + BLOCK_TEXTS]
-            self._file["split"][start : start + len(block)] = utf8_array([SIDES[side] for side in block.tolist()])
+        for start in range(0, len(roles), BLOCK_TEXTS):
+            names = [SPLIT_NAMES[role] for role in roles[start : start + BLOCK_TEXTS].tolist()]
+            self._file["split"][start : start + len(names)] = utf8_array(names)
 
     def write(
         self,
@@ -95,12 +95,12 @@ class TokenWriter(RowFile):
         error_percentile
             Percentile [n] of this error among the validation rows.
         clipped_share, imputed_share
-            Fractions [n] of the kept cells that were clipped or imputed.
+            Fractions [n] of the cells of a row that were clipped or imputed; dropped columns do not count.
 
         Raises
         ------
         ValueError
-            An index is outside its codebook, or there are more rows than the file holds.
+            An index is outside its codebook, or there are more rows than ``shape`` allows.
         """
         if indices.size and ((indices < 0) | (indices >= np.asarray(self._columns.codebook_size))).any():
             raise ValueError("a token index is outside its codebook")

@@ -88,7 +88,7 @@ class TokenFile(AnnotatedFile):
 
     @property
     def indices(self) -> NDArray[np.int64]:
-        """All tokens, int64 [N, 3C] or [N, M, 3C], after a check."""
+        """All tokens, int64 [N, 3C] or [N, M, 3C]; errors are those of :meth:`read`."""
         return self.read(0, self.num_rows).reshape(*self.shape, len(self.columns))
 
     @property
@@ -118,7 +118,7 @@ class TokenFile(AnnotatedFile):
         Raises
         ------
         DataError
-            An index is outside its codebook; the message names the first one.
+            An index is outside its codebook; the message names its row and column.
         """
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         with reading(self.path):
@@ -135,13 +135,21 @@ class TokenFile(AnnotatedFile):
         return indices
 
     def blocks(self, size: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield the position of the first row and the tokens [n, 3C] of consecutive blocks of ``size`` rows."""
+        """Iterate over consecutive blocks of ``size`` rows; the last one can be shorter.
+
+        Yields
+        ------
+        start : int
+            Position of the first row.
+        tokens : numpy.ndarray
+            int64 [n, 3C].
+        """
         for start in range(0, self.num_rows, size):
             yield start, self.read(start, start + size)
 
 
 def _check_format(attributes: dict[str, Any], path: Path) -> None:
-    """Raise a :class:`DataError` unless the attributes are those of a token file of this format version."""
+    """Raise a :class:`DataError` if the attributes are not those of a token file of this format version."""
     if attributes.get("format") != FORMAT:
         raise DataError("is not a token file", where=str(path), expected="an output of encode-to-tokens")
     if attributes.get("format_version") != FORMAT_VERSION:
@@ -154,7 +162,7 @@ def _check_format(attributes: dict[str, Any], path: Path) -> None:
 
 
 def _columns(file: Any, path: Path) -> TokenColumns:
-    """Read the lists that describe the token columns."""
+    """Read the description of the token columns."""
     try:
         tokens = file["tokens"]
         columns = TokenColumns(
@@ -174,7 +182,7 @@ def _indices(file: Any, columns: int, path: Path) -> Any:
     """Return the dataset of the tokens, after a check of its type and shape."""
     indices = file.get("tokens/indices")
     if not isinstance(indices, h5py.Dataset) or indices.dtype.kind not in "iu":
-        raise DataError("/tokens/indices holds no integers", where=str(path))
+        raise DataError("/tokens/indices contains no integers", where=str(path))
     if indices.ndim not in (2, 3) or indices.shape[-1] != columns:
         raise DataError(
             f"/tokens/indices has shape {indices.shape}",

@@ -1,7 +1,7 @@
 """Rollouts in the layout of The Well (Ohana et al., 2024).
 
-Each trajectory is an operator with one realization. Its channels are the components of all fields under t0_fields,
-t1_fields and t2_fields (tensors of order 0, 1 and 2) that change in time.
+Each trajectory is read as an operator with one realization. Its channels are the components of all time-dependent
+fields under t0_fields, t1_fields and t2_fields (tensors of order 0, 1 and 2).
 
 Letters: ``T`` frames, ``C`` channels, ``c`` components of one field, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
-from spinlock.io.names import listed
+from spinlock.io.names import join_names
 from spinlock.io.rollout_file import Rollouts
 
 WELL_GROUPS = ("t0_fields", "t1_fields", "t2_fields")
 
 
 class WellRollouts(Rollouts):
-    """The fields of a file of The Well that change in time, with all components as channels."""
+    """The time-dependent fields of a file of The Well, with all components as channels."""
 
     layout = "The Well"
 
@@ -31,7 +31,7 @@ class WellRollouts(Rollouts):
         where = str(path)
         if "n_trajectories" not in file.attrs or "dimensions" not in file:
             missing = "attribute n_trajectories" if "n_trajectories" not in file.attrs else "group dimensions"
-            raise DataError(f"has fields of The Well but no {missing}", where=where, expected="a complete file of it")
+            raise DataError(f"has no {missing}", where=where, expected="a complete file of The Well")
         axes = len(np.atleast_1d(file["dimensions"].attrs.get("spatial_dims", [])))
         if axes not in (1, 2):
             raise DataError(f"has {axes} spatial dimensions", where=where, expected="1 or 2")
@@ -46,14 +46,14 @@ class WellRollouts(Rollouts):
         self._fields = list(self._time_varying(where))
         if not self._fields:
             raise DataError(
-                "has no field that changes in time",
+                "has no time-dependent field",
                 where=where,
-                expected=f"one named by field_names under {listed(WELL_GROUPS)}",
+                expected=f"one named by field_names under {join_names(WELL_GROUPS)}",
             )
         self.frames, self.grid, self._num_channels = self._check_shapes(where)
 
     def channels(self, operator: int) -> int:
-        """Return the number of components of all fields, which is the same for all operators."""
+        """Return the number of components of all fields together; it is the same for all operators."""
         return self._num_channels
 
     def _time_varying(self, where: str) -> Iterator[tuple[Any, int]]:
@@ -64,12 +64,12 @@ class WellRollouts(Rollouts):
                 if dataset is None:
                     raise DataError(f"/{group} names a field {name!r} that does not exist", where=where)
                 if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
-                    raise DataError("holds no real numbers", where=f"{where}:/{group}/{name}", expected="a field")
+                    raise DataError("contains no real numbers", where=f"{where}:/{group}/{name}", expected="a field")
                 if bool(dataset.attrs.get("time_varying", True)):
                     yield dataset, order
 
     def _check_shapes(self, where: str) -> tuple[int, tuple[int, int], int]:
-        """Return frames, grid and channels, after checking that all fields agree."""
+        """Return the numbers of frames, grid points and channels, after checking that the fields are consistent."""
         shapes, channels = set(), 0
         for dataset, order in self._fields:
             per_sample = self._varies_by_sample(dataset)
@@ -78,7 +78,7 @@ class WellRollouts(Rollouts):
                 raise DataError(
                     f"shape {dataset.shape}",
                     where=f"{where}:{dataset.name}",
-                    expected=f"{expected} axes by its own attributes, none empty",
+                    expected=f"{expected} axes, as its attributes state, not empty",
                 )
             first_frame = self._trajectory(dataset, order, 0, num_frames=1)
             shapes.add((dataset.shape[int(per_sample)], first_frame.shape[2:]))
@@ -91,7 +91,9 @@ class WellRollouts(Rollouts):
                 )
         if len(shapes) > 1:
             raise DataError(
-                f"its fields differ in frames or grid: {sorted(shapes)}", where=where, expected="one of each"
+                f"the fields differ in the number of frames or in the grid: {sorted(shapes)}",
+                where=where,
+                expected="the same for all fields",
             )
         frames, grid = shapes.pop()
         return frames, grid if self._axes == 2 else (1, grid[0]), channels
@@ -102,7 +104,7 @@ class WellRollouts(Rollouts):
         return values.reshape(1, *values.shape[:2], *self.grid)
 
     def _trajectory(self, dataset: Any, order: int, operator: int, num_frames: int | None = None) -> NDArray[Any]:
-        """Read one trajectory of one field, [c, T, x] or [c, T, x, y]; with ``num_frames`` only the first frames."""
+        """Read one trajectory of one field, or its first ``num_frames`` frames, [c, T, x] or [c, T, x, y]."""
         frames = slice(0, num_frames)
         values = np.asarray(dataset[operator, frames] if self._varies_by_sample(dataset) else dataset[frames])
         axis_names = _texts(self._file["dimensions"].attrs["spatial_dims"])
@@ -122,14 +124,14 @@ class WellRollouts(Rollouts):
         return np.moveaxis(values[..., rows, columns], -1, 0)
 
     def _varies_by_sample(self, dataset: Any) -> bool:
-        """Return whether the first axis of a field is that of the trajectories."""
+        """Return whether a field has an axis of trajectories."""
         return bool(dataset.attrs.get("sample_varying", True))
 
     def _varies_by_axis(self, dataset: Any) -> list[bool]:
-        """Return for each spatial axis whether a field has it."""
+        """Return for each spatial dimension whether a field has an axis for it."""
         return [bool(value) for value in np.atleast_1d(dataset.attrs.get("dim_varying", [True] * self._axes))]
 
 
 def _texts(values: Any) -> list[str]:
-    """Return names from an attribute, which may be stored as text of variable length or as bytes."""
+    """Return the names in an attribute, which can be stored as variable-length text or as bytes."""
     return [value.decode() if isinstance(value, bytes) else str(value) for value in np.atleast_1d(values).tolist()]
