@@ -12,7 +12,7 @@ from spinlock.config.ranges import Range
 from spinlock.errors import ConfigError
 
 FOLDER = Path(__file__).parents[2] / "configs" / "datasets"
-BAD = [
+WRONG_VALUES = [
     ("burgers_viscosity: [0.3, 0.03]", "burgers_viscosity: got [0.3, 0.03] from the file, expected [low, high]"),
     ("burgers_viscosity: [0, 1]", "two numbers above 0 and at most 1e6, with low <= high"),
     ("burgers_viscosity: [-1, 1]", "two numbers above 0 and at most 1e6, with low <= high"),
@@ -25,7 +25,7 @@ BAD = [
     ("families: [wave, wave]", "a value is repeated"),
     ("families: []", "without families every operator is neural"),
     ("initial_conditions: [noise]", "expected one of power_law"),
-    ("initial_conditions: []", "expected a list of one of power_law"),
+    ("initial_conditions: []", "expected a list of one or more items, each item one of power_law"),
     ("neural_kernels: [4]", "expected one of 3, 5, 7"),
     ("grid_size: 8", "grid_size: got 8 from the file, expected an integer of at least 16"),
     ("grid_size: 16", "a grid of 16 points allows initial wave numbers of at most 4"),
@@ -34,14 +34,14 @@ BAD = [
         "burger_viscosity: [0.1, 1]",
         "burger_viscosity: got an unknown key from the file, did you mean burgers_viscosity?",
     ),
-    ("zzz: 1", "no key is like it; configs/datasets/benchmark_4k.yaml lists all"),
+    ("zzz: 1", "there is no similar key; configs/datasets/benchmark_4k.yaml lists all keys"),
     ("num_samples: 0", "at least 1"),
     ("num_samples: 1.5", "expected an integer"),
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), BAD, ids=[text for text, _ in BAD])
-def test_a_wrong_value_is_reported_in_one_line(text: str, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "words"), WRONG_VALUES, ids=[text for text, _ in WRONG_VALUES])
+def test_a_wrong_value_is_an_error_of_one_line(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_dataset_config(tmp_path / "bad.yaml")
@@ -49,7 +49,7 @@ def test_a_wrong_value_is_reported_in_one_line(text: str, words: str, tmp_path: 
     assert "\n" not in str(caught.value)
 
 
-def test_flags_win_over_set_and_set_over_the_file(tmp_path: Path) -> None:
+def test_flags_override_set_and_set_overrides_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("num_samples: 5\nrandom_seed: 1\n")
     set_values = ["num_samples=6", "random_seed=2", "wave_speed=[1, 2]"]
     config = load_dataset_config(tmp_path / "a.yaml", overrides={"num_samples": 7}, set_values=set_values)
@@ -57,7 +57,7 @@ def test_flags_win_over_set_and_set_over_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["quickstart", "benchmark_4k", "benchmark_50k", "test_4k_phase1_phase2"])
-def test_shipped_files_load_and_survive_writing(name: str, tmp_path: Path) -> None:
+def test_shipped_files_survive_a_round_trip(name: str, tmp_path: Path) -> None:
     config = load_dataset_config(FOLDER / f"{name}.yaml")
     (tmp_path / "again.yaml").write_text(dump_config(config))
     assert load_dataset_config(tmp_path / "again.yaml") == config

@@ -1,4 +1,4 @@
-"""Files, ``--set`` and flags: who wins, and how everything that is wrong is said at once."""
+"""Files, ``--set`` and flags: their precedence, and the messages for invalid values."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 from spinlock.config import VQVAEConfig, config_from_mapping, load_config
 from spinlock.errors import ConfigError
 
-NO_LIKE = "and no key is like it; configs/vqvae/default.yaml lists all"
+NO_SIMILAR_KEY = "there is no similar key; configs/vqvae/default.yaml lists all keys"
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write_file(tmp_path: Path):
     def writer(content: str | bytes, name: str = "run.yaml") -> Path:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -30,25 +30,27 @@ def problems(path: Path, **arguments: object) -> list[str]:
     return caught.value.problems
 
 
-def test_a_file_sets_its_keys_and_leaves_the_others(write):
-    assert load_config(write("epochs: 3")) == VQVAEConfig(epochs=3)
-    assert load_config(str(write("{}", "run.json"))) == VQVAEConfig()
+def test_a_file_sets_its_keys_and_other_keys_keep_their_defaults(write_file):
+    assert load_config(write_file("epochs: 3")) == VQVAEConfig(epochs=3)
+    assert load_config(str(write_file("{}", "run.json"))) == VQVAEConfig()
 
 
 @pytest.mark.parametrize("name", ["run.json", "run.yaml", "run.yml", "run", "run.txt"])
-def test_json_content_under_any_name(write, name: str):
-    assert load_config(write('\ufeff{"epochs": 3}', name)).epochs == 3
+def test_json_content_is_read_from_a_file_of_any_name(write_file, name: str):
+    assert load_config(write_file('\ufeff{"epochs": 3}', name)).epochs == 3
 
 
-def test_a_flag_wins_over_set_and_set_over_the_file(write):
-    path = write("epochs: 1\nbatch_size: 1\ntopo_weight: 1")
+def test_flags_override_set_and_set_overrides_the_file(write_file):
+    path = write_file("epochs: 1\nbatch_size: 1\ntopo_weight: 1")
     config = load_config(path, overrides={"epochs": 3}, set_values=["epochs=2", "batch_size=2"])
     assert (config.epochs, config.batch_size, config.topo_weight) == (3, 2, 1.0)
 
 
-def test_an_override_counts_when_it_is_zero_or_false_and_not_when_it_is_none(write):
+def test_overrides_apply_if_they_are_zero_or_false_but_not_if_they_are_none(write_file):
     overrides = {"epochs": 0, "use_torch_compile": False, "verbose": None, "learning_rate": None}
-    config = load_config(write("verbose: false"), overrides=overrides, set_values=["topo_weight=0", "use_ema=false"])
+    config = load_config(
+        write_file("verbose: false"), overrides=overrides, set_values=["topo_weight=0", "use_ema=false"]
+    )
     assert config == VQVAEConfig(epochs=0, use_torch_compile=False, verbose=False, topo_weight=0.0, use_ema=False)
 
 
@@ -65,20 +67,20 @@ def test_an_override_counts_when_it_is_zero_or_false_and_not_when_it_is_none(wri
         ("split_by=labels/family", "split_by", "labels/family"),
     ],
 )
-def test_set_reads_its_value_as_yaml(write, assignment: str, key: str, value: object):
-    assert getattr(load_config(write("hidden_dim: 9"), set_values=[assignment]), key) == value
+def test_set_parses_its_value_as_yaml(write_file, assignment: str, key: str, value: object):
+    assert getattr(load_config(write_file("hidden_dim: 9"), set_values=[assignment]), key) == value
 
 
-def test_set_takes_nested_values_and_its_last_one_counts(write):
+def test_set_accepts_nested_values_and_the_last_value_applies(write_file):
     assignment = "factors=[{num_codes: 8}, {num_codes: 8, latent_dim: 4}, {_why: auto}]"
-    config = load_config(write("{}"), set_values=["epochs=1", assignment, "epochs=2"])
+    config = load_config(write_file("{}"), set_values=["epochs=1", assignment, "epochs=2"])
     assert config.factors is not None
     assert [level.num_codes for level in config.factors] == [8, 8, None]
     assert config.epochs == 2
 
 
-def test_comment_keys_are_ignored_in_the_file(write):
-    path = write(json.dumps({"_why": "a", "factors": [{"_": 1}, {}, {}], "$schema": "schema.json"}), "run.json")
+def test_comment_keys_are_ignored_in_the_file(write_file):
+    path = write_file(json.dumps({"_why": "a", "factors": [{"_": 1}, {}, {}], "$schema": "schema.json"}), "run.json")
     assert load_config(path).factors is not None
 
 
@@ -87,11 +89,11 @@ def test_comment_keys_are_ignored_in_the_file(write):
     [
         ("", "run.yaml", "it is empty"),
         (" \n\n", "run.json", "it is empty"),
-        ("# nothing\n", "run.yaml", "nothing but comments"),
-        ("- epochs: 3", "run.yaml", "it holds a list at its top level"),
-        ("[1]", "run.json", "it holds a list at its top level"),
-        ("epochs", "run.yaml", "it holds a str at its top level"),
-        ("3", "run.json", "it holds a int at its top level"),
+        ("# nothing\n", "run.yaml", "it contains only comments"),
+        ("- epochs: 3", "run.yaml", "it contains a value of type list"),
+        ("[1]", "run.json", "it contains a value of type list"),
+        ("epochs", "run.yaml", "it contains a value of type str"),
+        ("3", "run.json", "it contains a value of type int"),
         ('{"epochs": 3', "run.json", "broken JSON in line 1"),
         ("epochs: [", "run.yaml", "broken YAML"),
         ('{"epochs": 3, "epochs": 4}', "run.json", "the key epochs is given twice"),
@@ -101,26 +103,28 @@ def test_comment_keys_are_ignored_in_the_file(write):
         (b"\x89HDF\r\n\x1a\n", "run.h5", "it is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_one_clear_line(write, content: str | bytes, name: str, message: str):
-    (problem,) = problems(write(content, name))
+def test_a_file_that_is_not_a_configuration_is_an_error_of_one_line(
+    write_file, content: str | bytes, name: str, message: str
+):
+    (problem,) = problems(write_file(content, name))
     assert message in problem
 
 
-def test_a_missing_file_and_a_directory(tmp_path: Path):
+def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path):
     assert "there is no such file" in problems(tmp_path / "none.yaml")[0]
     assert "it is a directory" in problems(tmp_path)[0]
 
 
-def test_an_unreadable_file(write, monkeypatch: pytest.MonkeyPatch):
+def test_an_unreadable_file_is_an_error(write_file, monkeypatch: pytest.MonkeyPatch):
     def refuse(self: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    path = write("epochs: 3")
+    path = write_file("epochs: 3")
     monkeypatch.setattr(Path, "read_bytes", refuse)
     assert problems(path) == ["it cannot be read: Permission denied"]
 
 
-def test_a_path_that_no_file_can_have():
+def test_a_path_with_a_null_character_is_an_error():
     assert "it cannot be read" in problems(Path("a\0b"))[0]
 
 
@@ -149,11 +153,11 @@ def test_a_path_that_no_file_can_have():
         ("Batch-Size: 5", "Batch-Size: got an unknown key from the file, did you mean batch_size?"),
         (
             "zzz: 5",
-            f"zzz: got an unknown key from the file, {NO_LIKE}",
+            f"zzz: got an unknown key from the file, {NO_SIMILAR_KEY}",
         ),
         (
             "3: 5",
-            f"3: got an unknown key from the file, {NO_LIKE}",
+            f"3: got an unknown key from the file, {NO_SIMILAR_KEY}",
         ),
         (
             "factors: [{}, {num_codes: 0}, {}]",
@@ -187,12 +191,12 @@ def test_a_path_that_no_file_can_have():
         ),
     ],
 )
-def test_a_problem_says_key_got_origin_and_expected(write, content: str, line: str):
-    assert problems(write(content)) == [line]
+def test_a_problem_names_key_value_origin_and_expected_value(write_file, content: str, line: str):
+    assert problems(write_file(content)) == [line]
 
 
-def test_long_values_are_cut_short(write):
-    (problem,) = problems(write(f"epochs: {list(range(1000))}"))
+def test_long_values_are_shortened_in_messages(write_file):
+    (problem,) = problems(write_file(f"epochs: {list(range(1000))}"))
     assert len(problem) < 160
 
 
@@ -206,38 +210,38 @@ def test_long_values_are_cut_short(write):
         ("use_torch_compile", "--no-torch-compile"),
     ],
 )
-def test_a_flag_is_named_as_it_is_typed(write, key: str, flag: str):
-    (problem,) = problems(write(f"{key}: [2]"), overrides={key: [1]})
+def test_a_problem_names_the_flag_as_the_user_types_it(write_file, key: str, flag: str):
+    (problem,) = problems(write_file(f"{key}: [2]"), overrides={key: [1]})
     assert problem.startswith(f"{key}: got [1] from {flag}, expected ")
 
 
 @pytest.mark.parametrize(
     ("assignment", "line"),
     [
-        ("epochs", "--set epochs: got no key and '=', expected KEY=VALUE, such as epochs=100"),
-        ("=3", "--set =3: got no key and '=', expected KEY=VALUE, such as epochs=100"),
+        ("epochs", "--set epochs: expected KEY=VALUE, for example epochs=100"),
+        ("=3", "--set =3: expected KEY=VALUE, for example epochs=100"),
         ("epoch=3", "epoch: got an unknown key from --set, did you mean epochs?"),
         (
             "_note=3",
-            f"_note: got an unknown key from --set, {NO_LIKE}",
+            f"_note: got an unknown key from --set, {NO_SIMILAR_KEY}",
         ),
         ("epochs=-3", "epochs: got -3 from --set, expected an integer of at least 0 (epochs)"),
     ],
 )
-def test_a_faulty_set(write, assignment: str, line: str):
-    assert problems(write("{}"), set_values=[assignment]) == [line]
+def test_an_invalid_set_argument_is_an_error(write_file, assignment: str, line: str):
+    assert problems(write_file("{}"), set_values=[assignment]) == [line]
 
 
-def test_a_set_value_that_is_no_yaml(write):
-    (problem,) = problems(write("{}"), set_values=["factors=["])
+def test_a_set_value_that_is_not_yaml_is_an_error(write_file):
+    (problem,) = problems(write_file("{}"), set_values=["factors=["])
     assert problem.startswith("factors: got [ from --set, expected a YAML value; broken YAML")
 
 
-def test_everything_is_reported_at_once_with_its_origin(write):
-    path = write(
+def test_all_problems_are_reported_together_with_their_origins(write_file):
+    path = write_file(
         'epoch: 3\nbatch_size: "5"\nmax_clusters: 0\ncategory_assignment: manual\nclip_lower_percentile: 99.95\n'
     )
-    found = problems(
+    reported = problems(
         path,
         overrides={"learning_rate": 0, "device": "tpu"},
         set_values=["nothing", "topo_wait=1", "num_categories_auto=60", "ema_decay=1"],
@@ -253,19 +257,19 @@ def test_everything_is_reported_at_once_with_its_origin(write):
         'category_assignment = "manual" from the file, category_mapping_file = null by default: ',
         'category_assignment = "manual" from the file, num_categories_auto = 60 from --set: ',
         "clip_lower_percentile = 99.95 from the file, clip_upper_percentile = 99.9 by default: ",
-        "--set nothing: got no key",
+        "--set nothing: expected KEY=VALUE",
     ]
-    unmatched = [start for start in starts if not any(problem.startswith(start) for problem in found)]
+    unmatched = [start for start in starts if not any(problem.startswith(start) for problem in reported)]
     assert not unmatched
-    # A value that is wrong in itself (max_clusters) takes no part in a contradiction.
-    assert len(found) == len(starts)
+    # A value that is invalid itself (max_clusters) is not checked for contradictions.
+    assert len(reported) == len(starts)
 
 
-def test_a_faulty_value_of_the_file_is_mended_by_an_override(write):
-    assert load_config(write("epochs: none"), overrides={"epochs": 3}).epochs == 3
+def test_an_override_replaces_an_invalid_value_of_the_file(write_file):
+    assert load_config(write_file("epochs: none"), overrides={"epochs": 3}).epochs == 3
 
 
-def test_values_that_are_read_already_are_checked_alike():
+def test_config_from_mapping_checks_its_values():
     assert config_from_mapping(VQVAEConfig(epochs=3).model_dump(mode="json"), where="a.pt") == VQVAEConfig(epochs=3)
     with pytest.raises(ConfigError, match=r"^a\.pt: 2 problems\n"):
         config_from_mapping({"epochs": -1, "epoch": 3}, where="a.pt")

@@ -56,7 +56,7 @@ def test_floats_are_finite(key: str, value: float):
         build(**{key: value})
 
 
-def test_an_integer_is_a_float_where_a_float_belongs():
+def test_an_integer_is_converted_for_a_float_key():
     weight = build(topo_weight=1).topo_weight
     assert weight == 1.0
     assert isinstance(weight, float)
@@ -103,7 +103,7 @@ def test_an_integer_is_a_float_where_a_float_belongs():
         ("random_seed", [0, 2**32 - 1], [-1, 2**32]),
     ],
 )
-def test_ranges(key: str, good: list[object], bad: list[object]):
+def test_values_are_accepted_only_within_their_ranges(key: str, good: list[object], bad: list[object]):
     for value in good:
         assert getattr(build(**{key: value}), key) == value
     for value in bad:
@@ -112,34 +112,34 @@ def test_ranges(key: str, good: list[object], bad: list[object]):
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:12"])
-def test_devices(device: str):
+def test_device_names_are_accepted(device: str):
     assert build(device=device).device == device
 
 
 @pytest.mark.parametrize("device", ["", "gpu", "CPU", "cuda:", "cuda:-1", "cuda:01", "cuda:x", "cpu\n", "mps"])
-def test_no_devices(device: str):
+def test_other_device_names_are_refused(device: str):
     with pytest.raises(ValidationError):
         build(device=device)
 
 
 @pytest.mark.parametrize("label", ["labels/family", "labels/two words"])
-def test_split_by_names_a_label(label: str):
+def test_split_by_accepts_a_label(label: str):
     assert DataSettings(split_by=label).split_by == label
 
 
 @pytest.mark.parametrize("label", ["", "family", "labels/", "/labels/family", "labels/a/b", "params/family"])
-def test_split_by_is_nothing_else(label: str):
+def test_split_by_refuses_other_paths(label: str):
     with pytest.raises(ValidationError):
         DataSettings(split_by=label)
 
 
 @pytest.mark.parametrize("family", ["", "a/b", " ", "a b"])
-def test_a_feature_family_is_one_group(family: str):
+def test_a_feature_family_that_is_not_one_group_is_refused(family: str):
     with pytest.raises(ValidationError):
         DataSettings(feature_family=family)
 
 
-def test_paths_are_paths_and_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch):
+def test_paths_become_path_objects_and_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/somebody")
     settings = build(input_path="data/a.h5", output_dir="~/out", checkpoint_dir=Path("x"), resume_from="~odd/name")
     assert settings.input_path == Path("data/a.h5")
@@ -149,13 +149,13 @@ def test_paths_are_paths_and_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("path", ["", "  ", "a\0b", "a\nb", "a\udcff"])
-def test_paths_that_no_file_has(path: str):
+def test_invalid_paths_are_refused(path: str):
     with pytest.raises(ValidationError):
         build(input_path=path)
 
 
 @pytest.mark.parametrize(
-    ("given", "ratios", "text"),
+    ("ratios_argument", "ratios", "text"),
     [
         ("0.5:1:1.5", (0.5, 1.0, 1.5), "0.5:1:1.5"),
         ("0.50 : 1.0 : 1.5", (0.5, 1.0, 1.5), "0.5:1:1.5"),
@@ -164,15 +164,17 @@ def test_paths_that_no_file_has(path: str):
         ("1e-3:1:1000", (0.001, 1.0, 1000.0), "0.001:1:1000"),
     ],
 )
-def test_ratios_have_one_spelling(given: object, ratios: tuple[float, float, float], text: str):
-    settings = ModelSettings.model_validate({"compression_ratios": given})
+def test_compression_ratios_are_normalized_to_one_form(
+    ratios_argument: object, ratios: tuple[float, float, float], text: str
+):
+    settings = ModelSettings.model_validate({"compression_ratios": ratios_argument})
     assert settings.ratios == ratios
     assert settings.compression_ratios == text
     assert settings.level_count == 3
 
 
 @pytest.mark.parametrize(
-    "given",
+    "ratios_argument",
     [
         *("", "1:2", "1:2:3:4", "1:2:x", "0:1:1", "-1:1:1", "nan:1:1", "inf:1:1", "1:1:1001", "1::2"),
         [1, 2],
@@ -186,12 +188,12 @@ def test_ratios_have_one_spelling(given: object, ratios: tuple[float, float, flo
         *(None, 5, 0.5, {"a": 1}),
     ],
 )
-def test_ratios_that_are_none(given: object):
+def test_invalid_compression_ratios_are_refused(ratios_argument: object):
     with pytest.raises(ValidationError):
-        ModelSettings.model_validate({"compression_ratios": given})
+        ModelSettings.model_validate({"compression_ratios": ratios_argument})
 
 
-def test_factors_are_three_levels_and_null_is_auto():
+def test_factors_have_three_levels_and_null_is_automatic():
     levels = [{"latent_dim": 8, "num_codes": 16}, {"num_codes": None}, {}]
     settings = ModelSettings.model_validate({"factors": levels, "category_factors": {"spectral": levels}})
     assert settings.factors == (LevelFactors(latent_dim=8, num_codes=16), LevelFactors(), LevelFactors())
@@ -214,7 +216,7 @@ def test_factors_are_three_levels_and_null_is_auto():
         [{}, {}, {"latent_dim": -1}],
     ],
 )
-def test_factors_that_are_none(levels: object):
+def test_invalid_factors_are_refused(levels: object):
     with pytest.raises(ValidationError):
         ModelSettings.model_validate({"factors": levels})
     with pytest.raises(ValidationError):
@@ -230,7 +232,7 @@ def test_factors_that_are_none(levels: object):
         {"category_assignment": "hybrid", "category_mapping_file": MAPPING, "num_categories_auto": 4},
     ],
 )
-def test_category_settings_that_agree(values: dict[str, object]):
+def test_consistent_category_settings_are_accepted(values: dict[str, object]):
     CategorySettings.model_validate(values)
 
 
@@ -248,7 +250,7 @@ def test_category_settings_that_agree(values: dict[str, object]):
         ({"num_categories_auto": 8, "max_clusters": 7}, "num_categories_auto has to be at most max_clusters"),
     ],
 )
-def test_category_settings_that_contradict(values: dict[str, object], reason: str):
+def test_contradictory_category_settings_are_refused(values: dict[str, object], reason: str):
     with pytest.raises(ValidationError, match=reason):
         CategorySettings.model_validate(values)
     with pytest.raises(ValidationError, match=reason):
@@ -256,7 +258,7 @@ def test_category_settings_that_contradict(values: dict[str, object], reason: st
 
 
 @pytest.mark.parametrize(("lower", "upper"), [(50.0, 50.0), (60.0, 40.0)])
-def test_clipping_percentiles_are_in_order(lower: float, upper: float):
+def test_clipping_percentiles_must_be_in_order(lower: float, upper: float):
     with pytest.raises(ValidationError, match="clip_lower_percentile has to be below"):
         CleaningSettings(clip_lower_percentile=lower, clip_upper_percentile=upper)
 

@@ -1,4 +1,4 @@
-"""The files under configs/vqvae load and equal the defaults; the README keeps the commands it promises."""
+"""The files in configs/vqvae are valid and equal the defaults. The README has the documented commands."""
 
 import json
 import re
@@ -69,11 +69,11 @@ def test_default_yaml_has_every_key_in_order_and_a_comment_above_each_group():
         assert line == "" or above != "" or line.startswith("#"), f"no comment above {line}"
 
 
-def test_default_yaml_means_the_same_to_a_yaml_1_1_reader():
+def test_default_yaml_has_the_same_values_for_a_yaml_1_1_reader():
     assert VQVAEConfig.model_validate(yaml.safe_load((FOLDER / "default.yaml").read_text())) == VQVAEConfig()
 
 
-def test_production_json_has_the_key_parameters_and_a_few_more():
+def test_production_json_has_the_key_parameters_and_four_more_keys():
     values = json.loads((FOLDER / "production.json").read_text())
     assert KEY_PARAMETERS.items() <= values.items()
     assert values.keys() - KEY_PARAMETERS.keys() == {
@@ -85,13 +85,13 @@ def test_production_json_has_the_key_parameters_and_a_few_more():
 
 
 @pytest.mark.parametrize("suffix", [".json", ".yaml"])
-def test_exactly_the_key_parameters_are_a_configuration(tmp_path: Path, suffix: str):
+def test_a_file_of_the_key_parameters_gives_the_defaults(tmp_path: Path, suffix: str):
     path = tmp_path / f"key_parameters{suffix}"
     path.write_text(json.dumps(KEY_PARAMETERS) if suffix == ".json" else yaml.safe_dump(KEY_PARAMETERS))
     assert load_config(path) == VQVAEConfig()
 
 
-def test_key_parameters_as_the_document_writes_them(tmp_path: Path):
+def test_key_parameters_in_the_documented_form_give_the_defaults(tmp_path: Path):
     path = tmp_path / "plain.yaml"
     path.write_text("\n".join(f"{key}: {json.dumps(value)}" for key, value in KEY_PARAMETERS.items()))
     assert load_config(path) == VQVAEConfig()
@@ -109,7 +109,7 @@ def test_the_readme_has_every_command():
     assert "cp configs/vqvae/production.json configs/vqvae/my_experiment.json" in lines
 
 
-def test_the_readme_names_keys_that_exist_and_the_values_they_have():
+def test_the_readme_states_the_defaults_of_existing_keys():
     text = (FOLDER / "README.md").read_text()
     defaults = VQVAEConfig().model_dump()
     stated = re.findall(r"^- `(\w+): ([^`]+)`", text.split("## Usage")[0], flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""JSON and YAML text: scalars as in YAML 1.2, comments, duplicates, and text that is neither."""
+"""JSON and YAML text: scalars as in YAML 1.2, comments, duplicate keys, and invalid text."""
 
 import math
 
@@ -40,28 +40,28 @@ from spinlock.config.text import ConfigTextError, parse_text, parse_value
         ("[1, {a: 2}]", [1, {"a": 2}]),
     ],
 )
-def test_yaml_scalars(text: str, value: object):
+def test_yaml_scalars_are_parsed_as_in_yaml_1_2(text: str, value: object):
     parsed = parse_value(text)
     assert parsed == value
     assert type(parsed) is type(value)
 
 
-def test_nan_is_read_as_such():
+def test_nan_is_parsed():
     assert math.isnan(parse_value(".nan"))  # type: ignore[arg-type]
 
 
-def test_comment_keys_are_dropped_at_every_depth():
+def test_comment_keys_are_ignored_at_every_depth():
     text = '{"_note": 1, "$schema": "s", "a": [{"_x": 2, "b": 3}], "_note": 4}'
     for suffix in (".json", ".yaml"):
         assert parse_text(text, suffix=suffix) == {"a": [{"b": 3}]}
 
 
 @pytest.mark.parametrize("suffix", ["", ".yaml", ".yml", ".conf", ".YAML"])
-def test_json_is_read_under_any_name(suffix: str):
+def test_json_is_read_with_any_suffix(suffix: str):
     assert parse_text('{\n\t"a": 1e2\n}', suffix=suffix) == {"a": 100.0}
 
 
-def test_yaml_flow_that_is_no_json_is_read_as_yaml():
+def test_yaml_flow_syntax_is_read_as_yaml():
     assert parse_text("{a: 1}", suffix=".yaml") == {"a": 1}
 
 
@@ -95,7 +95,7 @@ def test_yaml_anchors_and_merges_work():
         ("{[1]: 2}", ".yaml", "broken YAML"),
     ],
 )
-def test_faulty_text_is_one_line(text: str, suffix: str, message: str):
+def test_invalid_text_is_an_error_of_one_line(text: str, suffix: str, message: str):
     with pytest.raises(ConfigTextError) as caught:
         parse_text(text, suffix=suffix)
     assert message in str(caught.value)
@@ -122,7 +122,7 @@ AWKWARD = VQVAEConfig.model_validate(
 
 
 @pytest.mark.parametrize("config", [VQVAEConfig(), AWKWARD], ids=["default", "awkward"])
-def test_a_dump_reads_back_as_the_same_configuration_in_order(config: VQVAEConfig):
+def test_dump_and_parse_are_a_round_trip_that_keeps_the_order(config: VQVAEConfig):
     text = dump_config(config)
     values = parse_text(text, suffix=".yaml")
     assert isinstance(values, dict)
@@ -130,5 +130,5 @@ def test_a_dump_reads_back_as_the_same_configuration_in_order(config: VQVAEConfi
     assert VQVAEConfig.model_validate(values) == config
 
 
-def test_a_dump_means_the_same_to_a_yaml_1_1_reader():
+def test_a_dump_has_the_same_values_for_a_yaml_1_1_reader():
     assert VQVAEConfig.model_validate(yaml.safe_load(dump_config(AWKWARD))) == AWKWARD

@@ -1,4 +1,4 @@
-"""The whole configuration: its keys, their order, their production values and their schema."""
+"""The complete configuration: keys, order, production values and schema."""
 
 import subprocess
 import sys
@@ -89,18 +89,18 @@ CHANGEABLE = {
     *("epochs", "learning_rate", "early_stopping_patience", "early_stopping_min_delta", "save_every"),
     *("use_torch_compile", "device", "verbose"),
 }
-"""Keys that a resumed run may change: they do not identify the tokenizer."""
+"""Keys that a resumed run may change. They do not identify the tokenizer."""
 
 
 def test_every_default_is_the_production_value_and_the_order_is_frozen():
     assert list(VQVAEConfig().model_dump().items()) == list(PRODUCTION.items())
 
 
-def test_the_defaults_pass_their_own_checks():
+def test_the_defaults_are_valid():
     assert VQVAEConfig.model_validate(VQVAEConfig().model_dump()) == VQVAEConfig()
 
 
-def test_an_instance_is_every_section_and_no_key_is_in_two():
+def test_a_configuration_is_an_instance_of_every_section_and_no_key_is_in_two_sections():
     whole = VQVAEConfig()
     assert all(isinstance(whole, section) for section in SECTIONS)
     keys = [key for section in SECTIONS for key in section.model_fields]
@@ -121,7 +121,7 @@ def test_every_key_has_a_description_that_is_a_sentence(model: type[Section]):
         ("dead_code_threshold", "percentile"),
     ],
 )
-def test_units_travel_in_the_schema(key: str, unit: str):
+def test_the_schema_contains_units(key: str, unit: str):
     assert config_schema()["properties"][key]["unit"] == unit
 
 
@@ -129,7 +129,7 @@ def test_the_keys_that_identify_a_tokenizer_are_frozen():
     assert identity_keys(VQVAEConfig) == PRODUCTION.keys() - CHANGEABLE
 
 
-def test_frozen():
+def test_a_configuration_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         VQVAEConfig().epochs = 3  # type: ignore[misc]
 
@@ -143,8 +143,8 @@ def test_schema_covers_every_key_and_allows_comments_only():
     assert {"type": "array"}.items() <= schema["properties"]["compression_ratios"]["anyOf"][1].items()
 
 
-def test_importing_the_configuration_imports_no_heavy_package():
+def test_importing_the_configuration_imports_no_numeric_library():
     heavy = {"torch", "h5py", "numpy", "sklearn", "scipy"}
     program = f"import sys, spinlock.config; print(sorted({heavy!r} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,6 +1,7 @@
 """The configurations of a training run and of a dataset: flat, frozen and strict objects, and their files.
 
-Code takes the section that it needs. :class:`VQVAEConfig` and :class:`DatasetConfig` inherit from all their sections.
+:class:`VQVAEConfig` and :class:`DatasetConfig` inherit from all their sections. A function takes the section that it
+needs.
 """
 
 from spinlock.config.data import CleaningSettings, DataSettings

@@ -1,4 +1,4 @@
-"""Settings of the input table, its split into training and validation rows, and its cleaning."""
+"""Settings of the feature table, its split into training and validation rows, and its cleaning."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,29 +14,29 @@ class DataSettings(Section):
 
     input_path: FilePath = setting(
         Path("datasets/test_4k_phase1_phase2.h5"),
-        "HDF5 dataset of features to train on. It is opened read-only.",
+        "HDF5 dataset of features for training. It is opened read-only.",
         identity=False,
     )
     output_dir: FilePath = setting(
         Path("checkpoints/vqvae/production_4k"),
-        "Directory that receives the best model, its normalization statistics, the history and config.yaml.",
+        "Directory for the best model, its normalization statistics, the history and config.yaml.",
         identity=False,
     )
     feature_family: str = setting(
         "sdf",
-        "Name of the group under /features of the dataset that holds the table.",
+        "Name of the group under /features of the dataset that contains the table.",
         expected="the name of one HDF5 group, without a slash",
         pattern=r"^[^/\s]+$",
     )
     feature_type: Literal["aggregated", "per_trajectory", "per_timestep"] = setting(
         "aggregated",
         "Kind of table: one row for each operator, for each realization, or for each time step. "
-        "All rows of an operator are on the same side of the split.",
+        "All rows of an operator are in the same part of the split (training or validation).",
     )
     validation_fraction: float = setting(
         0.1,
-        "Fraction of the operators that form the validation set. The best epoch is chosen and the metrics are "
-        "measured on these operators; nothing is fitted on them.",
+        "Fraction of the operators in the validation set. The best epoch is selected and the metrics are measured on "
+        "the validation set; nothing is fitted to it.",
         unit="fraction of operators",
         gt=0,
         lt=1,
@@ -44,29 +44,29 @@ class DataSettings(Section):
     split_seed: int = setting(42, "Seed of the random split into training and validation operators.", ge=0, le=MAX_SEED)
     split_by: str | None = setting(
         None,
-        "Label (labels/<name>) that defines groups of operators: all operators of a group are on the same side of the "
-        "split. null splits operators independently.",
+        "Label (labels/<name>) that defines groups of operators. All operators of a group are in the same part of the "
+        "split. null: operators are split independently.",
         expected='"labels/<name>", a dataset of labels in the input, or null',
         pattern=r"^labels/[^/\s][^/]*$",
     )
     fit_rows: int = setting(
         200_000,
-        "Maximum number of training rows on which quantiles, categories and k-means are fitted. "
-        "A larger table is sampled with a fixed seed.",
+        "Maximum number of training rows to which quantiles, categories and k-means are fitted. From a larger table "
+        "this number of rows is sampled with a fixed seed.",
         unit="rows",
         ge=100,
     )
     max_table_mb: float | None = setting(
         None,
-        "Maximum size of a table, in 32-bit numbers, that is held in memory. Of a larger table only a sample is held, "
-        "and each epoch reads the rows from the file. null: a fifth of the memory of the machine and of the device.",
+        "Maximum size of the float32 table in memory. For a larger table, only a sample of its rows is in memory, and "
+        "each epoch reads the rows from the file. null: a fifth of the memory of the machine and of the device.",
         unit="MB",
         gt=0,
     )
 
 
 class CleaningSettings(Section):
-    """Which columns are dropped, where values are clipped, and how columns are scaled; fitted on training rows."""
+    """Dropping of columns, clipping of values and scaling of columns. All statistics are those of training rows."""
 
     max_missing_fraction: float = setting(
         0.5,
@@ -77,25 +77,29 @@ class CleaningSettings(Section):
     )
     max_constant_fraction: float = setting(
         0.995,
-        "Columns whose most common value occurs in this fraction of the rows or more are dropped. "
-        "1 drops constant columns only.",
+        "Columns whose most common value occurs in at least this fraction of the rows are dropped. "
+        "1: only constant columns are dropped.",
         unit="fraction of training rows",
         gt=0,
         le=1,
     )
     duplicate_correlation: float = setting(
         0.9999,
-        "Columns whose absolute Pearson correlation with an earlier column reaches this value are dropped.",
+        "Columns whose absolute Pearson correlation with an earlier column is at least this value are dropped.",
         unit="|Pearson r|",
         gt=0,
         le=1,
     )
     clip_lower_percentile: float = setting(
-        0.1, "Values below this percentile of their column are replaced by it.", unit="percentile", ge=0, le=100
+        0.1,
+        "Values below this percentile of their column are replaced by the percentile.",
+        unit="percentile",
+        ge=0,
+        le=100,
     )
     clip_upper_percentile: float = setting(
         99.9,
-        "Values above this percentile of their column are replaced by it.",
+        "Values above this percentile of their column are replaced by the percentile.",
         unit="percentile",
         ge=0,
         le=100,
@@ -103,7 +107,7 @@ class CleaningSettings(Section):
     normalization_method: Literal["standard", "robust", "rank_gauss"] = setting(
         "standard",
         "Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by "
-        "mapping ranks to a Gaussian (rank_gauss).",
+        "mapping ranks to a Gaussian distribution (rank_gauss).",
     )
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -12,7 +12,7 @@ from spinlock.config.schema import file_schema
 from spinlock.config.section import Conflict, Section, setting
 
 MIN_GRID = 16
-"""Minimum number of grid points; with fewer, some spectral bands contain no wave number."""
+"""Minimum number of grid points along each side; with fewer, some bands of the spectral features contain no mode."""
 
 FamilyName = Literal[
     "advection_diffusion",
@@ -41,7 +41,7 @@ class SamplingSettings(Section):
 
     num_samples: int = setting(
         4096,
-        "Number of operators; a dataset with fewer operators and the same seed is the beginning of a larger one.",
+        "Number of operators. With the same seed, a smaller dataset is the beginning of a larger one.",
         unit="operators",
         ge=1,
         le=10_000_000,
@@ -51,22 +51,22 @@ class SamplingSettings(Section):
     )
     families: Annotated[tuple[FamilyName, ...], _choices] = setting(
         get_args(FamilyName),
-        "PDE families; the operators that are not neural are divided equally among them.",
+        "PDE families. All operators that are not neural are divided equally among the families.",
     )
 
 
 class NeuralSettings(Section):
-    """Random convolutional networks O; the next state is O(u), u + dt O(u) or w u + (1 - w) O(u), plus noise."""
+    """Random convolutional networks O. The next state is O(u), u + dt O(u) or w u + (1 - w) O(u), plus noise."""
 
     neural_fraction: float = setting(
         0.15,
-        "Fraction of neural operators; a neural operator costs about ten times as much as a PDE operator.",
+        "Fraction of neural operators. A neural operator takes about ten times as long as a PDE operator.",
         unit="fraction of operators",
         ge=0,
         le=1,
     )
     neural_policies: Annotated[tuple[Policy, ...], _choices] = setting(
-        get_args(Policy), "Update policies; the neural operators are divided equally among them.", min_length=1
+        get_args(Policy), "Update policies. The neural operators are divided equally among the policies.", min_length=1
     )
     neural_depths: Annotated[tuple[Depth, ...], _choices] = setting(
         (2, 3, 4, 5), "Possible numbers of convolutions.", unit="layers", min_length=1
@@ -78,33 +78,38 @@ class NeuralSettings(Section):
         (3, 5, 7), "Possible kernel sizes.", unit="grid points", min_length=1
     )
     neural_gain: LogRange = setting(
-        log(0.5, 4.0), "Factor before the nonlinearity; below 1 nearly linear, above 1 strongly nonlinear."
+        log(0.5, 4.0),
+        "Factor before the nonlinearity. Networks are nearly linear below 1 and strongly nonlinear above 1.",
     )
-    neural_step: LogRange = setting(log(0.05, 0.5), "Step dt of the residual policy.")
-    neural_weight: FractionRange = setting(Range(0.1, 0.9), "Weight w of the present state in the convex policy.")
+    neural_step: LogRange = setting(log(0.05, 0.5), "Step dt of the residual policy, u + dt O(u).")
+    neural_weight: FractionRange = setting(
+        Range(0.1, 0.9), "Weight w of the current state in the convex policy, w u + (1 - w) O(u)."
+    )
     neural_noise: PositiveRange = setting(
         Range(0.0, 0.05), "Standard deviation of the noise that is added in each step."
     )
 
 
 class InitialSettings(Section):
-    """Initial conditions: random fields with mean zero, whose standard deviation is the amplitude."""
+    """Initial conditions: random fields with mean zero. Their standard deviation is the amplitude."""
 
     initial_conditions: Annotated[tuple[InitialCondition, ...], _choices] = setting(
         get_args(InitialCondition),
-        "Possible kinds of initial fields.",
+        "Possible kinds of initial conditions.",
         min_length=1,
     )
     initial_amplitude: LogRange = setting(
         log(0.5, 2.0),
-        "Standard deviation of the random fields. Each family then maps them to its own range of states: it bounds, "
-        "smooths or scales them, so that the standard deviation of the states can be smaller.",
+        "Standard deviation of the random fields. Each family then limits, smooths or scales the fields to its range "
+        "of states, so that the standard deviation of the initial states can be smaller.",
     )
-    initial_wavenumber: LogRange = setting(log(2.0, 5.0), "Characteristic wave number.", unit="cycles per domain")
+    initial_wavenumber: LogRange = setting(
+        log(2.0, 5.0), "Characteristic wave number of the initial fields.", unit="cycles per domain"
+    )
 
 
 class OperatorSettings(FamilyRanges, InitialSettings, NeuralSettings, SamplingSettings):
-    """Everything that the sample of operators depends on."""
+    """All settings on which the sample of operators depends."""
 
 
 class RolloutSettings(Section):
@@ -113,19 +118,27 @@ class RolloutSettings(Section):
     grid_size: int = setting(
         64, "Grid points along each side of the periodic square.", unit="points", ge=MIN_GRID, le=1024
     )
-    num_steps: int = setting(64, "Frames from which the features are computed.", unit="frames", ge=1, le=100_000)
-    warmup_steps: int = setting(8, "Steps from the initial condition to the first of these frames.", unit="steps", ge=0)
+    num_steps: int = setting(
+        64, "Number of frames from which the features are computed.", unit="frames", ge=1, le=100_000
+    )
+    warmup_steps: int = setting(8, "Number of steps from the initial condition to the first frame.", unit="steps", ge=0)
     num_realizations: int = setting(
-        3, "Runs of each operator, which differ in initial condition and noise.", unit="runs", ge=1, le=1000
+        3,
+        "Number of runs of each operator. They differ in the initial condition and the noise.",
+        unit="runs",
+        ge=1,
+        le=1000,
     )
     blow_up_bound: float = setting(
         1e4,
-        "Bound on |u|; a run that exceeds it is marked, and its last good frame is repeated.",
+        "Bound on |u|. A run that exceeds it is marked as diverged, and it repeats its last valid frame.",
         unit="|u|",
         gt=1,
         le=1e6,
     )
-    store_trajectories: bool = setting(False, "Also store the frames, as /outputs/fields [N, M, T, C, H, W].")
+    store_trajectories: bool = setting(
+        False, "Whether the frames are also stored, as /outputs/fields [N, M, T, C, H, W]."
+    )
 
 
 class GenerationRuntime(Section):
@@ -133,21 +146,23 @@ class GenerationRuntime(Section):
 
     batch_size: int | None = setting(
         None,
-        "Operators computed at the same time, in blocks with one core each; null = one block for each core.",
+        "Number of operators that are computed at the same time, in blocks that use one core each. null: one block for "
+        "each core.",
         unit="operators",
         ge=1,
         identity=False,
     )
     device: str = setting(
         "auto",
-        "Device of the computation; auto = the first CUDA device, else the CPU.",
+        "Device of the computation. auto: the first CUDA device, or the CPU if there is none.",
         expected="auto, cpu, cuda or cuda:N",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?)$",
         identity=False,
     )
 
 
-# pydantic collects fields from the last base class to the first, so the keys have the reverse order of the bases:
+# pydantic collects fields from the last base class to the first, so that the order of the keys is that of the bases
+# from the last one to the first:
 # sampling, rollout, neural operators, initial conditions, families, runtime.
 class DatasetConfig(GenerationRuntime, OperatorSettings, RolloutSettings, SamplingSettings):
     """All settings of ``generate``. The defaults are those of ``benchmark_4k``."""
@@ -155,7 +170,7 @@ class DatasetConfig(GenerationRuntime, OperatorSettings, RolloutSettings, Sampli
     listing: ClassVar[str] = "configs/datasets/benchmark_4k.yaml"
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Report missing operators, repeated values, and initial wave numbers that the grid cannot represent."""
+        """Yield conflicts for missing operators, repeated values, and wave numbers that the grid cannot represent."""
         if not self.families and self.neural_fraction < 1:
             yield Conflict(
                 ("families", "neural_fraction"), "without families every operator is neural: set neural_fraction to 1"

@@ -1,4 +1,4 @@
-"""A configuration as YAML, with the meaning, unit and limits of every key as a comment."""
+"""Generation of a YAML file of a configuration, with the meaning, unit and limits of each key as a comment."""
 
 import textwrap
 
@@ -10,7 +10,7 @@ WIDTH = 120
 
 
 def list_keys(config: Section) -> str:
-    """Return YAML of every key of ``config``, each below a comment with its description and its allowed values."""
+    """Return YAML of ``config``; a comment above each key gives its description and its allowed values."""
     properties = type(config).model_json_schema()["properties"]
     lines: list[str] = []
     for line in dump_config(config).splitlines():

@@ -1,4 +1,4 @@
-"""Load a configuration from a file, ``--set`` values and flags; all problems are reported at once."""
+"""Loading of a configuration from a file, ``--set`` values and options. All problems are reported together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,21 +16,25 @@ _FLAGS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile"
 def load_config(
     path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
 ) -> VQVAEConfig:
-    """Load a configuration of ``train-vqvae``: a flag overrides ``--set``, and ``--set`` overrides the file.
+    """Load a configuration of ``train-vqvae``. An option overrides ``--set``, and ``--set`` overrides the file.
 
     Parameters
     ----------
     path
         JSON or YAML file.
     overrides
-        {key: value} of the dedicated flags. None means that a flag is not given; 0 and false are values.
+        {key: value} of command-line options. None means that an option is not given.
     set_values
-        Texts ``KEY=VALUE``, whose value is YAML. The last one of a key counts.
+        Texts ``KEY=VALUE`` with a value in YAML. If a key is given twice, the last value is used.
+
+    Returns
+    -------
+    VQVAEConfig
 
     Raises
     ------
     ConfigError
-        One error with every problem.
+        A key or a value is wrong; the error lists all problems.
     """
     return _load(VQVAEConfig, path, overrides, set_values)
 
@@ -38,17 +42,28 @@ def load_config(
 def load_dataset_config(
     path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
 ) -> DatasetConfig:
-    """Load a configuration of ``generate``; parameters and errors are those of :func:`load_config`."""
+    """Load a configuration of ``generate``. The parameters and errors are those of :func:`load_config`."""
     return _load(DatasetConfig, path, overrides, set_values)
 
 
 def resolve_dataset_config(config: str | Path | DatasetConfig, overrides: Mapping[str, object]) -> DatasetConfig:
-    """Load a configuration of ``generate`` from a file or an object, with keyword arguments that override it.
+    """Load a configuration of ``generate`` for a function call.
+
+    Parameters
+    ----------
+    config
+        Path of a JSON or YAML file, or a configuration.
+    overrides
+        {key: value} of keyword arguments, which override ``config``.
+
+    Returns
+    -------
+    DatasetConfig
 
     Raises
     ------
     ConfigError
-        One error with every problem.
+        A key or a value is wrong; the error lists all problems.
     """
     if isinstance(config, DatasetConfig):
         given = [Given(key, value, "the configuration") for key, value in dict(config).items()]
@@ -71,12 +86,23 @@ def _load(
 
 
 def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAEConfig:
-    """Validate values that are in memory, such as those of a checkpoint; ``where`` names their origin in errors.
+    """Create a configuration of ``train-vqvae`` from a mapping, for example from that of a checkpoint.
+
+    Parameters
+    ----------
+    values
+        {key: value}.
+    where
+        Origin of the values, for error messages.
+
+    Returns
+    -------
+    VQVAEConfig
 
     Raises
     ------
     ConfigError
-        One error with every problem.
+        A key or a value is wrong; the error lists all problems.
     """
     return _resolve(VQVAEConfig, [Given(key, value, where) for key, value in values.items()], [], where=where)
 
@@ -112,8 +138,8 @@ def _read_mapping(path: Path) -> dict[object, object]:
     except ConfigTextError as error:
         raise ConfigError([str(error)], where=where) from None
     if not isinstance(values, dict):
-        found = "nothing but comments" if values is None else f"a {type(values).__name__}"
-        raise ConfigError([f"it holds {found} at its top level; expected a mapping of keys to values"], where=where)
+        content = "only comments" if values is None else f"a value of type {type(values).__name__}"
+        raise ConfigError([f"it contains {content}; expected a mapping of keys to values"], where=where)
     return values
 
 
@@ -123,7 +149,7 @@ def _parse_set_values(set_values: Sequence[str]) -> tuple[list[Given], list[str]
     for text in set_values:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            problems.append(f"--set {text}: got no key and '=', expected KEY=VALUE, such as epochs=100")
+            problems.append(f"--set {text}: expected KEY=VALUE, for example epochs=100")
             continue
         try:
             given.append(Given(key.strip(), parse_value(value), "--set"))

@@ -1,4 +1,4 @@
-"""Settings of the categories, the widths of the network and the sizes of its codebooks."""
+"""Settings of the categories, of the widths of the network and of the codebook sizes."""
 
 import math
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from spinlock.config.section import Conflict, FilePath, Section, setting
 
 LEVEL_COUNT = 3
-"""Quantization levels of each category, coarse to fine. A token file has three columns for each category."""
+"""Number of quantization levels of each category, coarse to fine; a token file has as many columns per category."""
 
 MAX_RATIO = 1000.0
+"""Maximum latent width of a level, in units of embedding_dim."""
 
 
 class CategorySettings(Section):
@@ -19,8 +20,8 @@ class CategorySettings(Section):
 
     category_assignment: Literal["auto", "manual", "hybrid"] = setting(
         "auto",
-        "How categories are found: auto discovers all of them, manual reads all of them from a mapping file, and "
-        "hybrid reads some and discovers the others.",
+        "How categories are defined. auto: all categories are discovered. manual: all categories are read from a "
+        "mapping file. hybrid: some categories are read from a mapping file, and the others are discovered.",
     )
     category_mapping_file: FilePath | None = setting(
         None,
@@ -28,14 +29,14 @@ class CategorySettings(Section):
     )
     num_categories_auto: int | None = setting(
         None,
-        "Number of discovered categories. null chooses it by cross-validated quality.",
+        "Number of discovered categories. null: it is selected by cross-validated quality.",
         unit="categories",
         ge=1,
     )
     orthogonality_target: float = setting(
         0.25,
-        "Upper limit of the absolute cosine between the centroids of any two categories. "
-        "A lower limit leads to fewer categories.",
+        "Upper limit of the absolute cosine between the centroids of any two categories. With a lower limit there are "
+        "fewer categories.",
         unit="|cosine|",
         gt=0,
         le=1,
@@ -43,18 +44,21 @@ class CategorySettings(Section):
     comparison_rate: float | None = setting(
         None,
         "Rate at which partitions are compared, in units of the rate that a Gaussian source needs for target_quality. "
-        "null compares at 1, and also at 2 if the resulting codebook sizes are not expected to meet the targets.",
+        "null: partitions are compared at 1, and also at 2 if the resulting codebook sizes are not expected to meet "
+        "the targets.",
         gt=0,
     )
     min_features_per_category: int = setting(
         3,
-        "Minimum number of columns of a category. A smaller category is merged into the nearest one; "
-        "its columns are kept.",
+        "Minimum number of columns of a category. A smaller category is merged with the nearest one.",
         unit="columns",
         ge=1,
     )
     max_clusters: int = setting(
-        50, "Maximum number of categories. Discovery starts with this number and merges them.", unit="categories", ge=1
+        50,
+        "Maximum number of categories. Discovery starts with this number of categories and merges some of them.",
+        unit="categories",
+        ge=1,
     )
 
     @property
@@ -63,7 +67,7 @@ class CategorySettings(Section):
         return self.category_assignment != "manual"
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield a conflict if a mapping file or a number of categories is missing, or is given and not used."""
+        """Yield a conflict if a mapping file is missing, or if a mapping file or a number of categories is not used."""
         mode, mapping, count = self.category_assignment, self.category_mapping_file, self.num_categories_auto
         if mode != "auto" and mapping is None:
             reason = f"category_assignment {mode} needs a category_mapping_file"
@@ -84,11 +88,9 @@ class LevelFactors(Section):
     """Sizes of one level of a category; null means automatic."""
 
     latent_dim: int | None = setting(
-        None, "Width of the level's latents. null: from compression_ratios.", unit="dims", ge=1
+        None, "Width of the latents of the level. null: it follows from compression_ratios.", unit="dims", ge=1
     )
-    num_codes: int | None = setting(
-        None, "Number of codes in the level's codebook. null: automatic.", unit="codes", ge=1
-    )
+    num_codes: int | None = setting(None, "Number of codes of the level. null: automatic.", unit="codes", ge=1)
 
 
 LevelTriple = Annotated[tuple[LevelFactors, LevelFactors, LevelFactors], Field(strict=False)]
@@ -96,7 +98,7 @@ LevelTriple = Annotated[tuple[LevelFactors, LevelFactors, LevelFactors], Field(s
 
 
 def _to_ratio_text(value: object) -> str:
-    """Bring "0.50:1:1.5" and [0.5, 1, 1.5] to one spelling, so that equal ratios compare as equal."""
+    """Return the same text for "0.50:1:1.5" and [0.5, 1, 1.5], so that equal ratios are equal values."""
     parts = value.split(":") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or len(parts) != LEVEL_COUNT:
         raise ValueError("there are three ratios")
@@ -139,22 +141,22 @@ class ModelSettings(Section):
 
     embedding_dim: int = setting(
         126,
-        "Maximum width of a category's embedding. It is not wider than the number of columns of the category, rounded "
-        "up to a multiple of 4.",
+        "Maximum width of the embedding of a category. The width is at most the number of columns of the category, "
+        "rounded up to a multiple of 4.",
         unit="dims",
         ge=1,
     )
     hidden_dim: int | None = setting(
         None,
-        "Width of the hidden layer of each encoder. The decoder's hidden layer is 2 times as wide, and 4 times with "
-        "joint tokens. null: automatic, 16 to 128 by the number of training rows.",
+        "Width of the hidden layer of each encoder. The hidden layer of the decoder is 2 times as wide, or 4 times as "
+        "wide with joint tokens. null: automatic, 16 to 128, depending on the number of training rows.",
         unit="dims",
         ge=1,
     )
     compression_ratios: RatioText = setting(
         "0.5:1:1.5",
         "Latent width of each level in units of embedding_dim, coarse to fine. Each width is rounded up to a multiple "
-        "of 4 and is not larger than the number of columns of the category, rounded up likewise.",
+        "of 4, and it is at most the number of columns of the category, rounded up to a multiple of 4.",
         expected='three positive numbers, coarse to fine, as "a:b:c" or as a list',
     )
     factors: LevelTriple | None = setting(
@@ -164,18 +166,18 @@ class ModelSettings(Section):
     )
     category_factors: dict[str, LevelTriple] | None = setting(
         None,
-        "Latent width and codebook size of each level for single categories, by name. It overrides factors.",
+        "Latent width and codebook size of each level of individual categories, by name. It overrides factors.",
         expected=f"a mapping from a category's name to {_THREE_LEVELS}; or null",
     )
     assignment: Literal["local", "joint"] = setting(
         "local",
-        "How tokens are assigned. local: a token depends on the columns of its own category only. "
-        "joint: all tokens of a row are chosen together, which gives a higher quality at the same bits.",
+        "How tokens are assigned. local: a token depends only on the columns of its own category. "
+        "joint: all tokens of a row are selected together, which gives a higher quality at the same number of bits.",
     )
     target_quality: float = setting(
         0.9,
-        "Reconstruction quality on held-out rows that the automatic codebook sizes should reach with the fewest bits. "
-        "1 uses all bits that max_bits allows.",
+        "Reconstruction quality on held-out rows that the automatic codebook sizes should reach with as few bits as "
+        "possible. 1: all bits that max_bits allows are used.",
         unit="fraction of variance",
         gt=0,
         le=1,

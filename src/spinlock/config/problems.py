@@ -1,4 +1,4 @@
-"""Problems of a configuration, one line each: the key, the value and its origin, and what was expected."""
+"""Descriptions of the problems of a configuration: the key, the value, its origin, and the expected value."""
 
 import difflib
 import json
@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 from spinlock.config.section import Conflict, Section, SectionT
 
 _LONGEST_VALUE = 60
+"""Maximum number of characters of a value in a message."""
+
 _SHAPE_ERRORS = ("missing", "too_short", "too_long", "tuple_type")
 _TYPE_NAMES = {
     "integer": "an integer",
@@ -27,7 +29,7 @@ _Loc = tuple[int | str, ...]
 
 @dataclass(frozen=True)
 class Given:
-    """A key with its value and the origin of the value: "the file", "--set" or the flag."""
+    """A key with its value and the origin of the value, for example "the file", "--set" or an option."""
 
     key: str
     value: object
@@ -35,33 +37,47 @@ class Given:
 
 
 def unknown_key(model: type[Section], given: Given) -> str:
-    """Return the line for a key that ``model`` does not have, with the most similar key that it has."""
+    """Return the message for a key that ``model`` does not have, with the most similar key of ``model``."""
     hint = _nearest(given.key, list(model.model_fields), model)
     return f"{given.key}: got an unknown key from {given.origin}, {hint}"
 
 
 def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[SectionT | None, list[str]]:
-    """Build the configuration, or return all its problems; every key of ``given`` is a key of ``model``."""
+    """Build a configuration, or describe all its problems.
+
+    Parameters
+    ----------
+    model
+        Class of the configuration.
+    given
+        {key: value and origin}; all keys are keys of ``model``.
+
+    Returns
+    -------
+    config
+        The configuration, or None if there are problems.
+    problems
+        One line for each problem.
+    """
     try:
         return model.model_validate({key: item.value for key, item in given.items()}), []
     except ValidationError as error:
         errors = error.errors()
     wrong = {str(fault["loc"][0]) for fault in errors if fault["loc"]}
-    inside = {
-        fault["loc"][:-1] for fault in errors
-    }  # an invalid entry makes its list invalid too, which needs no line of its own
+    # An invalid entry also makes its list invalid; only the entry is reported.
+    inside = {fault["loc"][:-1] for fault in errors}
     lines = [_field_line(model, fault, given) for fault in errors if fault["loc"] and fault["loc"] not in inside]
     lines += [_conflict_line(model, conflict, given) for conflict in _conflicts(model, given, wrong)]
     return None, list(dict.fromkeys(lines))
 
 
 def _conflicts(model: type[Section], given: Mapping[str, Given], wrong: set[str]) -> list[Conflict]:
-    """Return the contradictions between valid values; the keys in ``wrong`` are left out."""
+    """Return the conflicts between valid values, without those of the keys in ``wrong``."""
     try:
         model.model_validate({key: item.value for key, item in given.items() if key not in wrong})
     except ValidationError as error:
-        found = [conflict for fault in error.errors() for conflict in fault["ctx"]["conflicts"]]
-        return [conflict for conflict in found if not wrong.intersection(conflict.keys)]
+        conflicts = [conflict for fault in error.errors() for conflict in fault["ctx"]["conflicts"]]
+        return [conflict for conflict in conflicts if not wrong.intersection(conflict.keys)]
     return []
 
 
@@ -95,11 +111,11 @@ def _nearest(key: str, known: list[str], model: type[Section]) -> str:
     close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return f"and no key is like it; {model.listing} lists all"
+    return f"there is no similar key; {model.listing} lists all keys"
 
 
 def _spell(loc: _Loc) -> str:
-    """("factors", 0, "num_codes") -> factors[0].num_codes."""
+    """Return the name of a nested value, for example ``factors[0].num_codes``."""
     return str(loc[0]) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:])
 
 
@@ -124,7 +140,7 @@ def _node_at(model: type[Section], loc: _Loc) -> dict[str, Any]:
 
 
 def describe(node: Mapping[str, Any]) -> str:
-    """Describe in words what a part of the JSON schema allows: "an integer of at least 1 (epochs)"."""
+    """Describe the values that a part of the JSON schema allows, for example "an integer of at least 1 (epochs)"."""
     if "errorMessage" in node:
         return str(node["errorMessage"])
     if "enum" in node:
@@ -137,7 +153,7 @@ def describe(node: Mapping[str, Any]) -> str:
     if node.get("properties"):
         return "a mapping with " + ", ".join(node["properties"])
     if node.get("type") == "array" and "items" in node:
-        return f"a list of {describe(node['items'])}{' (at least one)' if node.get('minItems') else ''}"
+        return f"a list{' of one or more items' if node.get('minItems') else ''}, each item {describe(node['items'])}"
     limits = [
         f"{words} {node[name]}"
         for name, words in (

@@ -1,6 +1,6 @@
 """Ranges [low, high] of sampled values, uniform in the value or in its logarithm.
 
-This module defines which ranges a configuration file may contain; :mod:`spinlock.operators.sampling` draws from them.
+This module defines the valid ranges of a configuration file; :mod:`spinlock.operators.sampling` draws values from them.
 """
 
 import math
@@ -15,7 +15,7 @@ Scale = Literal["linear", "log"]
 
 @dataclass(frozen=True)
 class Range:
-    """Values from ``low`` to ``high``; a range with equal ends is a fixed value."""
+    """Values from ``low`` to ``high``. A range with ``low`` = ``high`` is a fixed value."""
 
     low: float
     high: float
@@ -32,11 +32,11 @@ def log(low: float, high: float) -> Range:
 
 
 MAX_END = 1e6
-"""Maximum absolute value of an end of a range; larger fields have no precision in float32."""
+"""Maximum absolute value of the limits of a range."""
 
 
 def _read(value: object, scale: Scale, minimum: float, maximum: float = MAX_END) -> Range:
-    """Read a range from a list of two numbers within the limits."""
+    """Return a range from a list of two numbers; raise a ValueError if they are not within the limits."""
     ends = (value.low, value.high) if isinstance(value, Range) else value
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise ValueError("a range has to be a list of two numbers")
@@ -49,7 +49,7 @@ def _read(value: object, scale: Scale, minimum: float, maximum: float = MAX_END)
 
 
 def _schema(limits_text: str, scale: Scale, **limits: float) -> WithJsonSchema:
-    """The JSON schema of a range."""
+    """Return the JSON schema of a range."""
     return WithJsonSchema(
         {
             "type": "array",
@@ -70,7 +70,7 @@ LinearRange = Annotated[
     _as_list,
     _schema("from -1e6 to 1e6, ", "linear", minimum=-MAX_END, maximum=MAX_END),
 ]
-"""Uniform range of numbers of either sign."""
+"""Uniform range of positive or negative numbers."""
 
 PositiveRange = Annotated[
     InstanceOf[Range],
@@ -78,7 +78,7 @@ PositiveRange = Annotated[
     _as_list,
     _schema("from 0 to 1e6, ", "linear", minimum=0, maximum=MAX_END),
 ]
-"""Uniform range of numbers that are not negative."""
+"""Uniform range of numbers of at least 0."""
 
 FractionRange = Annotated[
     InstanceOf[Range],

@@ -1,4 +1,4 @@
-"""Settings of the choice of the best epoch, of checkpoints, early stopping, device and randomness."""
+"""Settings of the selection of the best epoch, checkpoints, early stopping, the device and the random seed."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,13 @@ _SCORE_KEYS = (
 class CheckpointSettings(Section):
     """composite = loss_weight * val_loss + topo_weight * (1 - topographic) + quality_weight * (1 - quality).
 
-    Lower is better. The best epoch has the lowest score, and early stopping watches the same score.
+    The best epoch has the lowest score. Early stopping uses the same score.
     """
 
     checkpoint_use_composite: bool = setting(
         True,
         "Whether epochs are compared by a composite score of validation loss, topographic correlation and quality. "
-        "false compares them by validation loss only.",
+        "false: they are compared by the validation loss.",
     )
     checkpoint_loss_weight: float = setting(1.0, "Weight of the validation loss in the composite score.", ge=0)
     checkpoint_topo_weight: float = setting(0.5, "Weight of 1 - topographic correlation in the composite score.", ge=0)
@@ -44,15 +44,15 @@ class CheckpointSettings(Section):
     )
     early_stopping_patience: int = setting(
         250,
-        "Number of epochs without a better score after which training stops. "
-        "If it is not smaller than epochs, training never stops early.",
+        "Number of epochs without a better score after which training stops. If it is at least as large as epochs, "
+        "training never stops early.",
         unit="epochs",
         ge=1,
         identity=False,
     )
     early_stopping_min_delta: float = setting(
         0.001,
-        "Minimum decrease of the score that early stopping counts as an improvement.",
+        "Minimum decrease of the score that counts as an improvement for early stopping.",
         unit="score, absolute",
         ge=0,
         identity=False,

@@ -1,4 +1,4 @@
-"""The JSON schema of a configuration file, for editors."""
+"""The JSON schema of a configuration file, which editors use."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def file_schema(model: type[Section], title: str) -> dict[str, Any]:
-    """The schema of a file that holds the keys of ``model``; keys that begin with ``_`` are comments."""
+    """Return the JSON schema of a file with the keys of ``model``; keys that begin with ``_`` are comments."""
     schema = model.model_json_schema()
     schema.pop("description")
     for table in (schema, *schema.get("$defs", {}).values()):

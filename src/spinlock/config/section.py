@@ -1,4 +1,4 @@
-"""The base of all configuration sections: strict, frozen, and checked for contradictions between values."""
+"""The base class of all configuration sections, which are frozen, strictly typed and checked for conflicts."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -20,30 +20,33 @@ from pydantic_core import PydanticCustomError
 
 @dataclass(frozen=True)
 class Conflict:
-    """Values that are valid one by one and contradict each other: their keys, and the reason."""
+    """The keys of values that contradict each other, although each value is valid, and the reason."""
 
     keys: tuple[str, ...]
     reason: str
 
 
 class Section(BaseModel):
-    """A frozen group of settings. Types are strict: "5" is not an integer, 1 is not true. Unknown keys are errors."""
+    """A frozen group of settings.
+
+    Types are strict: "5" is not an integer, and 1 is not true. Unknown keys are errors.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     listing: ClassVar[str] = "the JSON schema"
-    """The file that lists and explains every key."""
+    """File that describes all keys, for error messages."""
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield every contradiction between the values; a subclass yields its own and then those of its parents."""
+        """Yield all conflicts between the values; a subclass also yields those of its base classes."""
         yield from ()
 
     @model_validator(mode="after")
     def _reject_conflicts(self) -> "Section":
-        found = list(self.conflicts())
-        if found:
-            reasons = "; ".join(conflict.reason for conflict in found)
-            raise PydanticCustomError("conflict", "{reasons}", {"reasons": reasons, "conflicts": found})
+        conflicts = list(self.conflicts())
+        if conflicts:
+            reasons = "; ".join(conflict.reason for conflict in conflicts)
+            raise PydanticCustomError("conflict", "{reasons}", {"reasons": reasons, "conflicts": conflicts})
         return self
 
 
@@ -66,17 +69,17 @@ def setting(
     default
         The production value.
     description
-        What the key does, in one sentence.
+        Meaning of the key, in one or more sentences.
     unit
         Unit of the value.
     expected
-        Describes a valid value where type and limits do not. It is stored in the JSON schema as ``errorMessage``,
-        which editors show too.
+        Description of a valid value, if type and limits do not describe it. It is ``errorMessage`` in the JSON schema,
+        which editors show.
     identity
-        Whether the key identifies the result. A key that only says where and how a run executes (paths, device,
-        duration, verbosity) does not, so a resumed run may change it.
+        Whether the result depends on the key. Keys for which it is false (paths, device, duration, verbosity) can
+        change when a run is resumed.
     **limits
-        Limits in the terms of pydantic: ``ge``, ``lt``, ...
+        Limits, named as in pydantic: ``ge``, ``lt``, ...
     """
     extra: dict[str, JsonValue] = {
         key: text for key, text in (("unit", unit), ("errorMessage", expected)) if text is not None
@@ -87,7 +90,7 @@ def setting(
 
 
 def identity_keys(model: type[Section]) -> frozenset[str]:
-    """The keys of ``model`` that identify its result: all that are not declared with ``identity=False``."""
+    """Return the keys on which the result depends: all that are not declared with ``identity=False``."""
     return frozenset(
         key
         for key, field in model.model_fields.items()
@@ -109,4 +112,4 @@ FilePath = Annotated[
     BeforeValidator(_to_path),
     WithJsonSchema({"type": "string", "minLength": 1, "errorMessage": "a path"}),
 ]
-"""A path as the user wrote it, relative to the working directory; a leading ``~/`` is the home directory."""
+"""A path, relative to the working directory. A leading ``~/`` is replaced by the home directory."""

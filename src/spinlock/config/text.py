@@ -1,7 +1,7 @@
-"""Parse JSON and YAML text, and write YAML.
+"""Parsing of JSON and YAML, and writing of YAML.
 
 PyYAML implements YAML 1.1, where ``1e-3`` is a string, ``1:30:00`` is a number of seconds, ``010`` is 8 and ``no`` is
-false. Configurations use the scalars of YAML 1.2 (its core schema). A key that is given twice is an error.
+false. Configurations use the scalars of YAML 1.2 (core schema). A key that is given twice is an error.
 """
 
 import json
@@ -29,11 +29,11 @@ _CORE_SCALARS = {
 
 
 class ConfigTextError(ValueError):
-    """The text is neither JSON nor YAML, or gives a key twice; the message is one line."""
+    """The text is not valid JSON or YAML, or it contains a key twice. The message is one line."""
 
 
 class _Loader(yaml.SafeLoader):
-    """A YAML loader with the scalars of YAML 1.2, which refuses a key that is given twice."""
+    """A YAML loader with the scalars of YAML 1.2, which raises an error if a key is given twice."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own name and type)
 
@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """A YAML dumper that quotes every string which YAML 1.1 or YAML 1.2 would read as another type."""
+    """A YAML dumper that quotes each string that YAML 1.1 or YAML 1.2 would read as another type."""
 
 
 for _name, (_pattern, _starts) in _CORE_SCALARS.items():
@@ -69,12 +69,20 @@ _Loader.add_constructor(_TAG + "float", _Loader.construct_float)
 
 
 def is_comment(key: object) -> bool:
-    """Whether a key is a comment: it begins with ``_``, or it is ``$schema``, which editors use."""
+    """Return whether a key is a comment: it begins with ``_``, or it is ``$schema``, which editors use."""
     return isinstance(key, str) and (key.startswith("_") or key == "$schema")
 
 
 def parse_text(text: str, *, suffix: str) -> object:
-    """Parse a whole file: ``.json`` as JSON; other files as JSON if they are valid JSON, else as YAML."""
+    """Parse the text of a file.
+
+    A ``.json`` file is parsed as JSON. Any other file is parsed as JSON if it is valid JSON, else as YAML.
+
+    Raises
+    ------
+    ConfigTextError
+        The text is not valid, or contains a key twice.
+    """
     try:
         if suffix.lower() == ".json":
             return _without_comments(_parse_json(text))
@@ -91,7 +99,7 @@ def parse_text(text: str, *, suffix: str) -> object:
 
 
 def parse_value(text: str) -> object:
-    """Parse one YAML document, which may be a single number or word, such as the value of ``--set``."""
+    """Parse one YAML document, for example the value of ``--set``; errors are those of :func:`parse_text`."""
     try:
         return _without_comments(yaml.load(text, _Loader))
     except ConfigTextError:
@@ -107,7 +115,7 @@ def parse_value(text: str) -> object:
 
 
 def dump_config(config: Section) -> str:
-    """Return YAML of every key in the order of declaration; loading it gives the same configuration."""
+    """Return YAML of all keys, in the order of their declaration; loading it returns the same configuration."""
     values = config.model_dump(mode="json")
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
 

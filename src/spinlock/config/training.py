@@ -8,7 +8,7 @@ class OptimizationSettings(Section):
 
     epochs: int = setting(
         410,
-        "Number of passes over the training rows. 0 keeps the initialized network as it is.",
+        "Number of passes over the training rows. 0: the network is not trained after its initialization.",
         unit="epochs",
         ge=0,
         identity=False,
@@ -16,7 +16,7 @@ class OptimizationSettings(Section):
     batch_size: int = setting(1024, "Maximum number of training rows in an optimizer step.", unit="rows", ge=1)
     val_batch_size: int = setting(
         1024,
-        "Number of validation rows that are evaluated together. It changes the use of memory, but not the metrics.",
+        "Number of validation rows that are evaluated together. The metrics do not depend on it.",
         unit="rows",
         ge=1,
     )
@@ -25,7 +25,7 @@ class OptimizationSettings(Section):
     )
     val_every_n_epochs: int = setting(
         5,
-        "Number of epochs between two validations. Only a validated epoch can become the best model.",
+        "Number of epochs between two validations. Only a validated epoch can become the best epoch.",
         unit="epochs",
         ge=1,
     )
@@ -63,44 +63,44 @@ class LossSettings(Section):
     )
     topo_samples: int = setting(
         1024,
-        "Number of rows of a batch whose distances the topographic loss compares. "
-        "If it is larger than the batch, all rows are compared.",
+        "Number of rows of a batch whose pairwise distances are used in the topographic loss. "
+        "If it is larger than the batch, all rows are used.",
         unit="rows",
         ge=3,
     )
 
 
 class CodebookSettings(Section):
-    """How codes are updated, and when unused codes are replaced."""
+    """Update of the codes, and replacement of dead codes."""
 
     use_ema: bool = setting(
         True,
-        "Whether codes follow an exponential moving average of their latents. false trains them by a codebook loss.",
+        "Whether codes are exponential moving averages of their latents. false: they are trained by a codebook loss.",
     )
     ema_decay: float = setting(
         0.995,
-        "Decay of the exponential moving average in each step. A higher value makes codes change more slowly.",
+        "Decay of the exponential moving average in each step. With a higher value codes change more slowly.",
         ge=0,
         lt=1,
     )
     dead_code_reset_interval: int = setting(
         10000,
-        "Number of optimizer steps between two replacements of dead codes. 0: never. There are none in the last fifth "
-        "of the planned steps.",
+        "Number of optimizer steps between two replacements of dead codes. 0: dead codes are never replaced. They are "
+        "also not replaced in the last fifth of the planned steps.",
         unit="optimizer steps",
         ge=0,
     )
     dead_code_threshold: float = setting(
         10.0,
-        "A code is dead if its usage is at or below this percentile of its codebook and below a tenth of even usage. "
-        "A lower percentile replaces fewer codes.",
+        "A code is dead if its usage is at most this percentile of the usage in its codebook, and below a tenth of the "
+        "mean usage. With a lower percentile fewer codes are replaced.",
         unit="percentile",
         ge=0,
         le=100,
     )
     dead_code_max_reset_fraction: float = setting(
         0.5,
-        "Maximum fraction of a codebook that is replaced at once.",
+        "Maximum fraction of the codes of a codebook that are replaced at the same time.",
         unit="fraction of codes",
         ge=0,
         le=1,

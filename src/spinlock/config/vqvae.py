@@ -1,4 +1,4 @@
-"""The whole configuration: every section in one flat object, and its JSON schema."""
+"""The configuration of a training run, which combines all sections in one flat object, and its JSON schema."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from spinlock.config.schema import file_schema
 from spinlock.config.training import CodebookSettings, LossSettings, OptimizationSettings
 
 
-# pydantic collects fields from the last base to the first, so the order of the keys is this list read from below.
+# pydantic collects fields from the last base class to the first, so that the order of the keys is from last to first.
 class VQVAEConfig(
     RuntimeSettings,
     CheckpointSettings,
@@ -21,14 +21,14 @@ class VQVAEConfig(
     CleaningSettings,
     DataSettings,
 ):
-    """All keys of a training run; the defaults are the production values.
+    """All keys of a training run. The defaults are the production values.
 
-    The class inherits from each section, so that an object can be passed to code that needs one section.
+    The class inherits from all sections, so that an object can be passed to a function that needs one section.
     """
 
     listing: ClassVar[str] = "configs/vqvae/default.yaml"
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, for editors; keys that begin with ``_`` are comments."""
+    """Return the JSON schema of a configuration file; keys that begin with ``_`` are comments."""
     return file_schema(VQVAEConfig, "Spinlock: training of a VQ-VAE tokenizer")
