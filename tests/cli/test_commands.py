@@ -1,4 +1,4 @@
-"""The commands as users run them: what they print, what they write, and what does not depend on how they are run."""
+"""The commands in processes, as users run them: their output, their files, and the invariance of tokens."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.cli.workplace import COLUMNS, NAMES, ROWS, Workplace, small_table
+from tests.cli.workspace import COLUMNS, NAMES, ROWS, Workspace, small_table
 from tests.tables import write_table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,43 +27,45 @@ def tokens(path: Path) -> NDArray[Any]:
         return np.asarray(file["tokens/indices"][()])
 
 
-def encoded(place: Workplace, dataset: str, *arguments: str) -> NDArray[Any]:
+def encode(workspace: Workspace, dataset: str, *arguments: str) -> NDArray[Any]:
     output = ("--output", "new.h5", "--overwrite")
-    place.done("encode-to-tokens", "--dataset", dataset, *MODEL, *output, *arguments)
-    return tokens(place.path / "new.h5")
+    workspace.run_checked("encode-to-tokens", "--dataset", dataset, *MODEL, *output, *arguments)
+    return tokens(workspace.path / "new.h5")
 
 
 @pytest.mark.parametrize("size", [1, 7, 1024])
-def test_tokens_do_not_depend_on_the_batch(place: Workplace, size: int) -> None:
-    found = encoded(place, "table.h5", "--batch-size", str(size))
-    assert found.shape == (ROWS, 9)
-    np.testing.assert_array_equal(found, tokens(place.path / "tokens.h5"))
+def test_tokens_do_not_depend_on_the_batch_size(workspace: Workspace, size: int) -> None:
+    result = encode(workspace, "table.h5", "--batch-size", str(size))
+    assert result.shape == (ROWS, 9)
+    np.testing.assert_array_equal(result, tokens(workspace.path / "tokens.h5"))
 
 
-def test_tokens_do_not_depend_on_the_other_rows(place: Workplace) -> None:
-    expected = tokens(place.path / "tokens.h5")
+def test_tokens_do_not_depend_on_the_other_rows(workspace: Workspace) -> None:
+    expected = tokens(workspace.path / "tokens.h5")
     assert len(np.unique(expected, axis=0)) > ROWS / 4
-    np.testing.assert_array_equal(encoded(place, place.table(X[17:18], NAMES)), expected[17:18])
+    np.testing.assert_array_equal(encode(workspace, workspace.table(X[17:18], NAMES)), expected[17:18])
 
 
-def test_columns_match_by_name_and_extra_ones_are_ignored(place: Workplace, rng: np.random.Generator) -> None:
+def test_columns_are_matched_by_name_and_extra_columns_are_ignored(
+    workspace: Workspace, rng: np.random.Generator
+) -> None:
     order = rng.permutation(COLUMNS + 2)
     wide = np.concatenate([X, rng.standard_normal((ROWS, 2))], axis=1)[:, order]
     names = [[*NAMES, "extra", "more"][j] for j in order]
-    found = encoded(place, place.table(wide, names))
-    np.testing.assert_array_equal(found, tokens(place.path / "tokens.h5"))
-    with h5py.File(place.path / "new.h5", "r") as file:
+    result = encode(workspace, workspace.table(wide, names))
+    np.testing.assert_array_equal(result, tokens(workspace.path / "tokens.h5"))
+    with h5py.File(workspace.path / "new.h5", "r") as file:
         assert file.attrs["extra_columns"] == 2
 
 
-def test_more_levels_decode_better(place: Workplace) -> None:
+def test_more_levels_decode_better(workspace: Workspace) -> None:
     errors = []
     for levels in ("1", "2", "3"):
-        result = place.done(
+        result = workspace.run_checked(
             "decode-tokens", "--tokens", "tokens.h5", *MODEL, "--output", f"{levels}.h5", "--levels", levels
         )
         assert f"from {levels} of 3 levels" in result.stdout
-        with h5py.File(place.path / f"{levels}.h5", "r") as file:
+        with h5py.File(workspace.path / f"{levels}.h5", "r") as file:
             group = file["features/sdf/aggregated"]
             assert group["feature_names"].asstr()[()].tolist() == NAMES
             assert group["features"].dtype == np.float32
@@ -72,26 +74,26 @@ def test_more_levels_decode_better(place: Workplace) -> None:
 
 
 def test_realizations_keep_their_shape(tmp_path: Path) -> None:
-    place = Workplace.make(tmp_path, feature_type="per_trajectory", num_categories_auto=2, epochs=0)
+    workspace = Workspace.make(tmp_path, feature_type="per_trajectory", num_categories_auto=2, epochs=0)
     write_table(tmp_path / "table.h5", X[:78].reshape(26, 3, COLUMNS), NAMES, feature_type="per_trajectory")
-    place.done(*CONFIG)
-    assert encoded(place, "table.h5").shape == (26, 3, 6)
-    place.done("decode-tokens", "--tokens", "new.h5", *MODEL, "--output", "decoded.h5")
+    workspace.run_checked(*CONFIG)
+    assert encode(workspace, "table.h5").shape == (26, 3, 6)
+    workspace.run_checked("decode-tokens", "--tokens", "new.h5", *MODEL, "--output", "decoded.h5")
     with h5py.File(tmp_path / "decoded.h5", "r") as file:
         decoded = file["features/sdf/per_trajectory/features"][()]
     assert decoded.shape == (26, 3, COLUMNS)
     assert np.corrcoef(decoded.ravel(), X[:78].ravel())[0, 1] > 0.7
-    single = place.table(X[:5].reshape(5, 1, COLUMNS), NAMES, feature_type="per_trajectory")
-    assert encoded(place, single).shape == (5, 1, 6)
+    single = workspace.table(X[:5].reshape(5, 1, COLUMNS), NAMES, feature_type="per_trajectory")
+    assert encode(workspace, single).shape == (5, 1, 6)
     sides = torch.load(tmp_path / "run/best_model.pt", weights_only=True)["split"]
     operators = [set((sides[side] // 3).tolist()) for side in ("train", "validation")]
     assert operators[0].isdisjoint(operators[1])
 
 
-def test_dry_run_prints_the_whole_plan_and_writes_nothing(place: Workplace) -> None:
-    before = place.snapshot()
-    result = place.done(*CONFIG, "--dry-run")
-    assert place.snapshot() == before
+def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) -> None:
+    before = workspace.snapshot()
+    result = workspace.run_checked(*CONFIG, "--dry-run")
+    assert workspace.snapshot() == before
     assert "already contains a run" in result.stderr
     for words in (
         "embedding_dim: 8",
@@ -112,16 +114,16 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(place: Workplace) -> N
         assert words in result.stdout, words
 
 
-def test_dry_run_of_a_bad_input_or_a_resumed_run(place: Workplace) -> None:
-    before = place.snapshot()
-    place.attempt(*CONFIG, "--dry-run", "--input", "nowhere.h5").check_refused("nowhere.h5", "no such file")
-    resumed = place.done(*CONFIG, "--dry-run", "--resume-from", "run", "--epochs", "3")
+def test_dry_run_refuses_bad_input_and_describes_a_resumed_run(workspace: Workspace) -> None:
+    before = workspace.snapshot()
+    workspace.attempt(*CONFIG, "--dry-run", "--input", "nowhere.h5").check_refused("nowhere.h5", "no such file")
+    resumed = workspace.run_checked(*CONFIG, "--dry-run", "--resume-from", "run", "--epochs", "3")
     assert "after epoch 1: 2 epochs remain" in resumed.stdout
-    assert place.snapshot() == before
+    assert workspace.snapshot() == before
 
 
-def test_files_of_a_run(place: Workplace) -> None:
-    run = place.path / "run"
+def test_a_run_writes_the_documented_files(workspace: Workspace) -> None:
+    run = workspace.path / "run"
     assert {path.name for path in run.iterdir()} == {
         "best_model.pt",
         "last.pt",
@@ -141,18 +143,20 @@ def test_files_of_a_run(place: Workplace) -> None:
     assert content["feature_names"] == NAMES
 
 
-def test_resolved_configuration_gives_the_same_run_again(place: Workplace) -> None:
-    place.done("train-vqvae", "--config", "run/config.yaml", "--output", "again")
-    one, other = (torch.load(place.path / run / "best_model.pt", weights_only=True) for run in ("run", "again"))
+def test_the_resolved_configuration_reproduces_the_run(workspace: Workspace) -> None:
+    workspace.run_checked("train-vqvae", "--config", "run/config.yaml", "--output", "again")
+    one, other = (torch.load(workspace.path / run / "best_model.pt", weights_only=True) for run in ("run", "again"))
     assert one["group_indices"] == other["group_indices"]
     for name, weights in one["model_state_dict"].items():
         assert torch.equal(weights, other["model_state_dict"][name]), name
 
 
-def test_discovered_categories_as_a_mapping_file(place: Workplace) -> None:
-    found = place.done("discover-categories", "--config", "config.json", "--output", "map.json", "--stability", "3")
-    assert "adjusted Rand index over 3 bootstrap samples" in found.stdout
-    mapping = json.loads((place.path / "map.json").read_text())
+def test_discovered_categories_can_be_used_as_a_mapping_file(workspace: Workspace) -> None:
+    result = workspace.run_checked(
+        "discover-categories", "--config", "config.json", "--output", "map.json", "--stability", "3"
+    )
+    assert "adjusted Rand index over 3 bootstrap samples" in result.stdout
+    mapping = json.loads((workspace.path / "map.json").read_text())
     assert len(mapping["_stability"]["adjusted_rand"]) == 3
     assert set(mapping["_stability"]["column_agreement"]) == set(NAMES)
     named = {name: columns for name, columns in mapping.items() if not name.startswith("_")}
@@ -160,26 +164,28 @@ def test_discovered_categories_as_a_mapping_file(place: Workplace) -> None:
 
     mapped = ("--set", "category_mapping_file=map.json", "--set", "num_categories_auto=null")
     slow = ("--epochs", "3", "--set", "val_every_n_epochs=2")
-    place.done(*CONFIG, *mapped, *slow, "--set", "category_assignment=manual", "--output", "manual")
-    assert categories(place, "manual") == named
-    check_history(place.path / "manual")
+    workspace.run_checked(*CONFIG, *mapped, *slow, "--set", "category_assignment=manual", "--output", "manual")
+    assert categories(workspace, "manual") == named
+    check_history(workspace.path / "manual")
 
-    given = next(iter(named))
-    place.text("map.json", {"mine": named[given]})
-    place.done(*CONFIG, *mapped, "--set", "category_assignment=hybrid", "--output", "hybrid", "--epochs", "0")
-    hybrid = categories(place, "hybrid")
-    assert hybrid["mine"] == named[given]
+    fixed = next(iter(named))
+    workspace.text("map.json", {"mine": named[fixed]})
+    workspace.run_checked(
+        *CONFIG, *mapped, "--set", "category_assignment=hybrid", "--output", "hybrid", "--epochs", "0"
+    )
+    hybrid = categories(workspace, "hybrid")
+    assert hybrid["mine"] == named[fixed]
     assert len(hybrid) > 1
     assert sorted(column for columns in hybrid.values() for column in columns) == sorted(NAMES)
 
 
-def categories(place: Workplace, run: str) -> dict[str, list[str]]:
-    content = torch.load(place.path / run / "best_model.pt", weights_only=True)
+def categories(workspace: Workspace, run: str) -> dict[str, list[str]]:
+    content = torch.load(workspace.path / run / "best_model.pt", weights_only=True)
     return {name: [NAMES[j] for j in columns] for name, columns in content["group_indices"].items()}
 
 
 def check_history(run: Path) -> None:
-    """Three epochs, validated at 0, 2 and 3: null in between, and the same in both files."""
+    """Check the two history files of a run of three epochs that is validated at epochs 0, 2 and 3."""
     history = json.loads((run / "training_history.json").read_text())
     assert history["epoch"] == [0, 1, 2, 3]
     assert [value is None for value in history["val_quality"]] == [False, True, False, False]
@@ -188,65 +194,65 @@ def check_history(run: Path) -> None:
     assert lines == [{name: values[epoch] for name, values in history.items()} for epoch in range(4)]
 
 
-def test_inspect(place: Workplace) -> None:
-    dataset = place.done("inspect", "table.h5").stdout
+def test_inspect_describes_datasets_checkpoints_and_token_files(workspace: Workspace) -> None:
+    dataset = workspace.run_checked("inspect", "table.h5").stdout
     assert f"dataset sdf/aggregated [{ROWS}, {COLUMNS}]" in dataset
     assert "no constant, duplicate or mostly missing columns" in dataset
-    model = place.done("inspect", "run/last.pt").stdout
+    model = workspace.run_checked("inspect", "run/last.pt").stdout
     for words in ("format 1:", "trained to epoch 1 of 1", "reconstruction_quality", "train-vqvae --config config.json"):
         assert words in model
-    found = place.done("inspect", "tokens.h5").stdout
-    assert "split: 72 train, 8 validation" in found
-    row = place.done("inspect", "tokens.h5", "--row", "3").stdout.splitlines()
-    assert [int(line.split()[1]) for line in row[2:]] == tokens(place.path / "tokens.h5")[3].tolist()
+    result = workspace.run_checked("inspect", "tokens.h5").stdout
+    assert "split: 72 train, 8 validation" in result
+    row = workspace.run_checked("inspect", "tokens.h5", "--row", "3").stdout.splitlines()
+    assert [int(line.split()[1]) for line in row[2:]] == tokens(workspace.path / "tokens.h5")[3].tolist()
 
 
-def test_targets_of_a_run(place: Workplace) -> None:
-    table = place.done("inspect", "run/best_model.pt", "--targets").stdout.splitlines()
+def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace) -> None:
+    table = workspace.run_checked("inspect", "run/best_model.pt", "--targets").stdout.splitlines()
     assert [line.split()[0] for line in table[1:5]] == [
         "reconstruction_quality",
         "codebook_utilization",
         "inter_category_orthogonality",
         "topographic_correlation",
     ]
-    content = torch.load(place.path / "run" / "best_model.pt", weights_only=True)
+    content = torch.load(workspace.path / "run" / "best_model.pt", weights_only=True)
     del content["metrics"]["reconstruction_quality"]
-    torch.save(content, place.path / "half.pt")
-    result = place.run("inspect", "half.pt", "--targets")
+    torch.save(content, workspace.path / "half.pt")
+    result = workspace.run("inspect", "half.pt", "--targets")
     assert result.returncode == 1
-    assert "half.pt: its training is not finished" in result.stderr
-    assert "training is not finished" in place.done("inspect", "half.pt").stdout
+    assert "half.pt: the training run is not finished" in result.stderr
+    assert "training is not finished" in workspace.run_checked("inspect", "half.pt").stdout
 
 
-def test_inspect_names_faulty_columns(place: Workplace) -> None:
+def test_inspect_names_faulty_columns(workspace: Workspace) -> None:
     x = X.copy()
     x[:, 1], x[:, 2], x[5, 4], x[:50, 5] = 3, x[:, 3], np.nan, np.inf
-    found = place.done("inspect", place.table(x, NAMES)).stdout
-    assert "missing cells: 51 in 2 columns, 50 rows" in found
+    result = workspace.run_checked("inspect", workspace.table(x, NAMES)).stdout
+    assert "missing cells: 51 in 2 columns, 50 rows" in result
     for name, reason in ((NAMES[1], "constant"), (NAMES[3], NAMES[2]), (NAMES[5], "missing")):
-        assert re.search(rf"^{name} .*{reason}", found, re.MULTILINE), (name, found)
+        assert re.search(rf"^{name} .*{reason}", result, re.MULTILINE), (name, result)
 
 
-def test_values_near_the_limit_of_float32(place: Workplace) -> None:
+def test_training_handles_values_near_the_limit_of_float32(workspace: Workspace) -> None:
     x = X * (3e38 / np.abs(X).max())
-    place.done(*CONFIG, "--input", place.table(x.astype(np.float32), NAMES), "--output", "large")
+    workspace.run_checked(*CONFIG, "--input", workspace.table(x.astype(np.float32), NAMES), "--output", "large")
     one, other = (
-        torch.load(place.path / run / "best_model.pt", weights_only=True)["metrics"]["reconstruction_quality"]
+        torch.load(workspace.path / run / "best_model.pt", weights_only=True)["metrics"]["reconstruction_quality"]
         for run in ("run", "large")
     )
     assert other == pytest.approx(one, abs=0.05)
 
 
 def documented_commands() -> list[list[str]]:
-    """The commands of the README's bash blocks, in order, each as its arguments."""
+    """The arguments of each command in the bash blocks of the README, in order."""
     text = (REPOSITORY / "configs/vqvae/README.md").read_text()
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [command for line in lines if (command := shlex.split(line, comments=True))]
 
 
-def test_commands_of_the_document(tmp_path: Path) -> None:
-    place = Workplace.make(tmp_path)
+def test_the_documented_commands_succeed(tmp_path: Path) -> None:
+    workspace = Workspace.make(tmp_path)
     shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
     (tmp_path / "datasets").mkdir()
     for name in ("test_4k_phase1_phase2", "benchmark_50k"):
@@ -263,7 +269,7 @@ def test_commands_of_the_document(tmp_path: Path) -> None:
             arguments += [part for setting in short for part in ("--set", setting)]
             if not {"--output", "--resume-from", "--dry-run"} & set(arguments) and number:
                 arguments += ["--output", f"checkpoints/{number}"]
-        place.done(*arguments)
+        workspace.run_checked(*arguments)
         ran.append(arguments[0])
     assert ran == ["train-vqvae"] * 6 + ["encode-to-tokens"]
     assert (tmp_path / "datasets/test_4k_tokens.h5").exists()

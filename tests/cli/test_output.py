@@ -1,4 +1,4 @@
-"""What the commands print: the plan and the progress to stderr, results to stdout, and nothing else with --quiet."""
+"""Output of the commands: plan and progress on stderr, results on stdout, only results with --quiet."""
 
 import fcntl
 import os
@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 
 from spinlock.config import dump_config
-from tests.cli.workplace import NAMES, ROWS, Workplace, small_table
-from tests.generation.settings import small
+from tests.cli.workspace import NAMES, ROWS, Workspace, small_table
+from tests.generation.settings import small_config
 
 CONFIG = ("train-vqvae", "--config", "config.json")
 OVERWRITE = (*CONFIG, "--overwrite")
 MODEL = ("--vqvae-model", "run/best_model.pt")
 
-PrintedRun = tuple[Workplace, subprocess.CompletedProcess[str]]
+PrintedRun = tuple[Workspace, subprocess.CompletedProcess[str]]
 
 DROPPED = {
     "steady": "constant: 3",
@@ -33,7 +33,7 @@ DROPPED = {
     "mirror": "duplicates a_1 (r = -1.000000)",
     "rare": "missing in 93.1% of the training rows",
 }
-"""{column that the cleaning drops: reason that is printed}."""
+"""{dropped column: printed reason}."""
 
 
 def faulty_table() -> tuple[np.ndarray, list[str]]:
@@ -46,10 +46,10 @@ def faulty_table() -> tuple[np.ndarray, list[str]]:
 
 @pytest.fixture(scope="module")
 def trained_on_faults(tmp_path_factory: pytest.TempPathFactory) -> PrintedRun:
-    """A run on a table with faulty columns, validated at epochs 0, 2 and 3, and what it printed."""
-    place = Workplace.make(tmp_path_factory.mktemp("faults"), input_path="other.h5", epochs=3, val_every_n_epochs=2)
-    place.table(*faulty_table())
-    return place, place.done(*CONFIG)
+    """A run on a table with faulty columns, validated at epochs 0, 2 and 3, and its output."""
+    workspace = Workspace.make(tmp_path_factory.mktemp("faults"), input_path="other.h5", epochs=3, val_every_n_epochs=2)
+    workspace.table(*faulty_table())
+    return workspace, workspace.run_checked(*CONFIG)
 
 
 class TestTraining:
@@ -71,7 +71,7 @@ class TestTraining:
         assert plan["training"] == "3 epochs of 2 steps of 36 rows"
         assert plan["compiler"].startswith("eager: ")
 
-    def test_dropped_columns_are_summed_up_in_one_line(self, trained_on_faults: PrintedRun) -> None:
+    def test_dropped_columns_are_summarized_in_one_line(self, trained_on_faults: PrintedRun) -> None:
         lines = [line for line in trained_on_faults[1].stderr.splitlines() if "dropped" in line]
         assert lines == ["dropped     5 of 17 columns: 1 missing, 2 constant, 2 duplicate (rare, steady, flat, ...)"]
 
@@ -82,10 +82,10 @@ class TestTraining:
         assert "adapted: topo_samples 36 instead of 1024: a batch has no more rows" in adapted
 
     def test_each_validation_is_one_line(self, trained_on_faults: PrintedRun) -> None:
-        place, printed = trained_on_faults
+        workspace, printed = trained_on_faults
         lines = [line for line in printed.stderr.splitlines() if line.startswith("epoch ")]
         assert [line.partition(":")[0] for line in lines] == ["epoch 0", "epoch 2", "epoch 3"]
-        records = [record for record in place.history() if record["val_quality"] is not None]
+        records = [record for record in workspace.history() if record["val_quality"] is not None]
         for line, record in zip(lines, records, strict=True):
             assert f"quality {record['val_quality']:.3f} utilization {record['val_utilization']:.3f}" in line
             assert f"topographic {record['val_topographic_correlation']:.3f}" in line
@@ -107,24 +107,24 @@ class TestTraining:
         assert lines[-1].startswith("next: spinlock encode-to-tokens ")
 
     def test_the_next_command_works_when_it_is_pasted(self, trained_on_faults: PrintedRun) -> None:
-        place, printed = trained_on_faults
+        workspace, printed = trained_on_faults
         command = shlex.split(printed.stdout.splitlines()[-1].removeprefix("next: "))
         assert command[0] == "spinlock"
-        place.done(*command[1:])
-        with h5py.File(place.path / "other_tokens.h5") as file:
+        workspace.run_checked(*command[1:])
+        with h5py.File(workspace.path / "other_tokens.h5") as file:
             assert file["tokens/indices"].shape == (ROWS, 9)
 
-    def test_paths_with_spaces_are_quoted_in_the_next_command(self, tmp_path: Path, trained: Workplace) -> None:
-        place = Workplace.make(tmp_path, epochs=0)
+    def test_paths_with_spaces_are_quoted_in_the_next_command(self, tmp_path: Path, trained: Workspace) -> None:
+        workspace = Workspace.make(tmp_path, epochs=0)
         shutil.copy(trained.path / "table.h5", tmp_path / "my table.h5")
-        printed = place.done(*CONFIG, "--input", "my table.h5", "--output", "a run")
+        printed = workspace.run_checked(*CONFIG, "--input", "my table.h5", "--output", "a run")
         command = shlex.split(printed.stdout.splitlines()[-1].removeprefix("next: "))
-        place.done(*command[1:])
+        workspace.run_checked(*command[1:])
         assert (tmp_path / "my table_tokens.h5").exists()
 
     def test_quiet_prints_the_same_result_and_nothing_else(self, trained_on_faults: PrintedRun) -> None:
-        place, printed = trained_on_faults
-        quiet = place.done(*OVERWRITE, "--quiet")
+        workspace, printed = trained_on_faults
+        quiet = workspace.run_checked(*OVERWRITE, "--quiet")
         assert quiet.stderr == ""
         assert quiet.stdout == printed.stdout
 
@@ -132,8 +132,8 @@ class TestTraining:
     def test_verbose_also_prints_each_dropped_column_and_the_schedule(
         self, trained_on_faults: PrintedRun, option: tuple[str, ...]
     ) -> None:
-        place, printed = trained_on_faults
-        verbose = place.done(*OVERWRITE, *option)
+        workspace, printed = trained_on_faults
+        verbose = workspace.run_checked(*OVERWRITE, *option)
         lines = verbose.stderr.splitlines()
         for name, reason in DROPPED.items():
             assert f"dropped {name}: {reason}" in lines
@@ -144,20 +144,22 @@ class TestTraining:
         assert verbose.stdout == printed.stdout
 
 
-def on_terminal(place: Workplace, width: int, *arguments: str) -> str:
-    """What a command prints on a terminal of this width, without escape sequences."""
+def on_terminal(workspace: Workspace, width: int, *arguments: str) -> str:
+    """The output of a command on a terminal of this width, without escape sequences."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    environment = place.environment | {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color"}
+    environment = workspace.environment | {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color"}
     environment = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     command = [sys.executable, "-m", "spinlock", *arguments]
-    with subprocess.Popen(command, cwd=place.path, env=environment, stdin=side, stdout=side, stderr=side) as process:
+    with subprocess.Popen(
+        command, cwd=workspace.path, env=environment, stdin=side, stdout=side, stderr=side
+    ) as process:
         os.close(side)
         pieces = []
         while True:
             try:
                 piece = os.read(main, 4096)
-            except OSError:  # the other end is closed
+            except OSError:  # the process has closed the terminal
                 break
             if not piece:
                 break
@@ -169,11 +171,11 @@ def on_terminal(place: Workplace, width: int, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_on_a_terminal_the_plan_is_wrapped_and_the_next_command_is_not(
+def test_on_a_terminal_the_plan_is_wrapped_but_the_next_command_is_not(
     trained_on_faults: PrintedRun, width: int
 ) -> None:
-    place, printed = trained_on_faults
-    lines = on_terminal(place, width, *OVERWRITE).splitlines()
+    workspace, printed = trained_on_faults
+    lines = on_terminal(workspace, width, *OVERWRITE).splitlines()
     commands = [line for line in lines if line.startswith("next: ")]
     assert commands == [printed.stdout.splitlines()[-1]]
     plan = lines[next(index for index, line in enumerate(lines) if line.startswith("table ")) :]
@@ -187,30 +189,38 @@ def test_on_a_terminal_the_plan_is_wrapped_and_the_next_command_is_not(
 
 
 class TestQuiet:
-    def test_the_commands_on_tokens_print_results_only(self, place: Workplace) -> None:
+    def test_the_commands_on_tokens_print_results_only(self, workspace: Workspace) -> None:
         for command, words in (
-            (("encode-to-tokens", "--dataset", "table.h5", *MODEL), "80 rows to 9 tokens each: new.h5"),
-            (("decode-tokens", "--tokens", "tokens.h5", *MODEL), "80 rows of 12 features from 3 of 3 levels: new.h5"),
+            (
+                ("encode-to-tokens", "--dataset", "table.h5", *MODEL),
+                "encoded 80 rows as 9 tokens each; written: new.h5",
+            ),
+            (
+                ("decode-tokens", "--tokens", "tokens.h5", *MODEL),
+                "decoded 80 rows of 12 features from 3 of 3 levels; written: new.h5",
+            ),
             (("discover-categories", "--config", "config.json"), "written: new.h5"),
         ):
-            result = place.done(*command, "--output", "new.h5", "--quiet", "--overwrite")
+            result = workspace.run_checked(*command, "--output", "new.h5", "--quiet", "--overwrite")
             assert result.stderr == "", command
             assert words in result.stdout.splitlines(), command
 
     def test_generation_and_extraction_print_results_only(self, tmp_path: Path) -> None:
-        place = Workplace(tmp_path)
-        place.text("small.yaml", dump_config(small(num_samples=6, store_trajectories=True)))
-        loud = place.done("generate", "--config", "small.yaml", "--output", "data.h5")
-        quiet = place.done("generate", "--config", "small.yaml", "--output", "data.h5", "--quiet", "--overwrite")
+        workspace = Workspace(tmp_path)
+        workspace.text("small.yaml", dump_config(small_config(num_samples=6, store_trajectories=True)))
+        loud = workspace.run_checked("generate", "--config", "small.yaml", "--output", "data.h5")
+        quiet = workspace.run_checked(
+            "generate", "--config", "small.yaml", "--output", "data.h5", "--quiet", "--overwrite"
+        )
         assert loud.stderr
         assert quiet.stderr == ""
-        assert "6 operators, 6 of them in" in quiet.stdout
+        assert "generated 6 operators, 6 of them in this run" in quiet.stdout
         extract = ("extract-features", "--rollouts", "data.h5", "--output", "features.h5")
-        loud, quiet = place.done(*extract), place.done(*extract, "--quiet", "--overwrite")
+        loud, quiet = workspace.run_checked(*extract), workspace.run_checked(*extract, "--quiet", "--overwrite")
         assert loud.stderr
         assert quiet.stderr == ""
         assert quiet.stdout == loud.stdout
-        assert re.fullmatch(r"6 operators, .*: features\.h5\n", quiet.stdout)
+        assert re.fullmatch(r"extracted the features of 6 operators; .* written: features\.h5\n", quiet.stdout)
 
-    def test_errors_are_printed(self, place: Workplace) -> None:
-        place.attempt(*CONFIG, "--quiet", "--output", "new", "--input", "nowhere.h5").check_refused("no such file")
+    def test_errors_are_printed(self, workspace: Workspace) -> None:
+        workspace.attempt(*CONFIG, "--quiet", "--output", "new", "--input", "nowhere.h5").check_refused("no such file")

@@ -1,4 +1,4 @@
-"""Missing datasets that a shipped configuration can generate."""
+"""The error for a missing dataset that a configuration in ``configs/datasets`` can generate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RECIPES = Path("configs/datasets")
 
 
 def check_dataset(path: Path) -> None:
-    """Refuse a missing dataset for which a configuration ``configs/datasets/<name>.yaml`` is shipped.
+    """Raise an error if a dataset does not exist and ``configs/datasets/<name>.yaml`` generates it.
 
     Raises
     ------

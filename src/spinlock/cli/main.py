@@ -37,8 +37,8 @@ app = typer.Typer(
 class _Command(TyperCommand):
     """A command whose help ends with an example.
 
-    The example stands below ``\\f`` in the docstring. It is printed in one line on a terminal of any width, so that it
-    can be pasted.
+    The example follows ``\\f`` in the docstring. It is printed in one line for every width of the terminal, so that it
+    can be copied.
     """
 
     def __init__(self, name: str, **settings: Any) -> None:
@@ -83,7 +83,10 @@ def main(
 
 
 def run() -> None:
-    """Run the command line. Exit codes: 0 success, 1 wrong input, value or run, 2 usage, 130 interrupted."""
+    """Run the command line.
+
+    The exit code is 0 after success, 1 after an error, 2 for wrong usage, and 130 after an interruption.
+    """
     for name in ("SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
@@ -94,7 +97,7 @@ def run() -> None:
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # else the interpreter reports a failed flush at exit
+        )  # otherwise Python prints an error at exit, when it flushes stdout
         sys.exit(1)
     except Exception as error:
         if _Settings.debug:
@@ -104,18 +107,19 @@ def run() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the command as Ctrl-C does, so that no unfinished file is left."""
+    """Interrupt the command as Ctrl-C does, so that unfinished files are removed."""
     raise KeyboardInterrupt
 
 
 def _one_line(error: Exception) -> str:
+    """Return the message of an error in one line."""
     if isinstance(error, SpinlockError):
         return str(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
-        return "out of memory; use fewer rows, a smaller batch, or a machine with more"
-    if type(error).__name__ == "OutOfMemoryError":  # the class of torch, whose import takes seconds
-        return "out of the device's memory; use --device cpu, fewer fit_rows, or a device with more"
+        return "out of memory; use fewer rows, a smaller batch size, or a machine with more memory"
+    if type(error).__name__ == "OutOfMemoryError":  # the class is in torch, whose import takes seconds
+        return "the device is out of memory; use --device cpu, a smaller fit_rows, or a device with more memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     first = (str(error).splitlines() or [""])[0]
-    return f"a defect of the program ({type(error).__name__}: {first}); --debug shows where"
+    return f"internal error: {type(error).__name__}: {first}; spinlock --debug shows the traceback"

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options of several commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Model = Annotated[Path, typer.Option("--vqvae-model", help="Checkpoint of a trai
 Output = Annotated[Path, typer.Option("--output", help="File to write.", metavar="H5")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.", callback=_apply_quiet)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.", callback=_apply_quiet)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Override a configuration key; the value is read as YAML.", metavar="KEY=VALUE"),

@@ -1,4 +1,7 @@
-"""The terminal: results go to stdout, log lines and progress to stderr; bars on a terminal, plain lines elsewhere."""
+"""Output to the terminal: results to stdout, log lines and progress to stderr.
+
+Progress is a bar if stderr is a terminal, else plain lines.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 INTERRUPTED = 130
+"""Exit code of an interrupted command."""
 
 PLAIN_WIDTH = 10_000
-"""Width of a line in a file or a pipe, so that nothing is wrapped there."""
+"""Width of a line in a file or a pipe, which is so large that no line is wrapped."""
 
 
 class _Output:
@@ -34,20 +38,20 @@ def is_quiet() -> bool:
 
 
 def stdout() -> Console:
-    """The console for results; a file or a pipe gets whole lines."""
+    """Return the console for results; lines are not wrapped in a file or a pipe."""
     plain = not sys.stdout.isatty()
     width = PLAIN_WIDTH if plain else None
     return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
 
 
 def log(text: str) -> None:
-    """Print one line about the work in progress to stderr."""
+    """Print one log line to stderr."""
     if not _Output.quiet:
         print(text, file=sys.stderr, flush=True)
 
 
 def log_paragraph(text: str) -> None:
-    """Print one line to stderr, wrapped at words on a terminal; for text that nobody pastes."""
+    """Print one log line to stderr, wrapped between words on a terminal; not for commands, which are copied."""
     if _Output.quiet or not is_terminal():
         log(text)
     else:
@@ -55,7 +59,7 @@ def log_paragraph(text: str) -> None:
 
 
 def log_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Print aligned lines ``name  text`` to stderr; on a terminal long texts are wrapped beside their name."""
+    """Print aligned lines ``name  text`` to stderr; on a terminal a long text is wrapped within its column."""
     if _Output.quiet:
         return
     if not is_terminal():
@@ -77,8 +81,8 @@ def is_terminal() -> bool:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Show a spinner while something takes seconds, or print one plain line."""
+def spinner(what: str) -> Iterator[None]:
+    """Show a spinner during a ``with`` block, or print one plain line if stderr is not a terminal."""
     if not is_terminal() or _Output.quiet:
         log(f"{what} ...")
         yield
@@ -89,7 +93,7 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def main_process_only(is_main: bool) -> Iterator[None]:
-    """Let only the main process of a group print; errors are printed by each process."""
+    """Discard the output of a ``with`` block unless this is the main process; errors are raised in all processes."""
     if is_main:
         yield
         return
@@ -98,7 +102,7 @@ def main_process_only(is_main: bool) -> Iterator[None]:
 
 
 def program() -> list[str]:
-    """The words that start this program: alone, or by torchrun on one or several machines."""
+    """Return the command that starts this program, with ``torchrun`` if there are several processes."""
     world_size, local_world_size = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if world_size == 1:
         return ["spinlock"]
@@ -107,12 +111,12 @@ def program() -> list[str]:
 
 
 def command_line() -> str:
-    """The command line of this process."""
+    """Return the command line of this process."""
     return shlex.join([*program(), *sys.argv[1:]])
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
-    """A plain table; every column but the first is right-aligned."""
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
+    """Return a plain table; every column but the first is right-aligned."""
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, show_edge=False, title_style="bold")
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
@@ -121,8 +125,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | No
     return grid
 
 
-def duration(seconds: float) -> str:
-    """Seconds as ``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as ``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
     total = round(seconds)
     if total < 60:
         return f"{total} s"
@@ -131,8 +135,8 @@ def duration(seconds: float) -> str:
     return f"{total // 3600} h {total % 3600 // 60} min"
 
 
-def size(count: float) -> str:
-    """Bytes as ``80 kB``, ``12 MB`` or ``1.5 GB``."""
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as ``80 kB``, ``12 MB`` or ``1.5 GB``."""
     if count < 1e6:
         return f"{count / 1e3:.0f} kB"
     return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

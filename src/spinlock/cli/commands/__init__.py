@@ -1,1 +1,1 @@
-"""One file for each command: it parses, calls the library and prints."""
+"""The commands, one in each file. A command parses its arguments, calls the library and prints the result."""

@@ -1,4 +1,4 @@
-"""``decode-tokens``: tokens back to named features."""
+"""The command ``decode-tokens``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def decode_tokens(
     tokens: Annotated[Path, typer.Option("--tokens", help="Token file of encode-to-tokens.", metavar="H5")],
     vqvae_model: Model,
     output: Output,
-    levels: Annotated[int, typer.Option("--levels", help="How many levels of each category to use, 1 to 3.")] = 3,
+    levels: Annotated[int, typer.Option("--levels", help="Number of levels of each category to use, 1 to 3.")] = 3,
     device: Device = "auto",
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn tokens back into features, in raw units, from any prefix of the levels.
+    """Decode tokens to features in raw units, from all levels or from the coarser levels only.
 
     \f
     spinlock decode-tokens --tokens datasets/quickstart_tokens.h5 --vqvae-model runs/quickstart/best_model.pt --output
@@ -42,7 +42,8 @@ def decode_tokens(
     from spinlock.runtime.device import choose_device
 
     checkpoint = load_checkpoint(vqvae_model)
-    model = RowCodec.of(checkpoint, choose_device(device))
+    codec = RowCodec.of(checkpoint, choose_device(device))
     with progress("decoding", rows) as advance:
-        decode_file(model, tokens, output, levels=levels, overwrite=overwrite, advance=advance)
-    stdout().print(f"{rows} rows of {len(checkpoint.feature_names)} features from {levels} of 3 levels: {output}")
+        decode_file(codec, tokens, output, levels=levels, overwrite=overwrite, advance=advance)
+    features = len(checkpoint.feature_names)
+    stdout().print(f"decoded {rows} rows of {features} features from {levels} of 3 levels; written: {output}")

@@ -1,4 +1,4 @@
-"""``discover-categories``: which features belong together, without training."""
+"""The command ``discover-categories``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ def discover_categories(
     output: Annotated[Path, typer.Option("--output", help="Mapping file to write.", metavar="JSON")],
     input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
     stability: Annotated[
-        int, typer.Option("--stability", help="Number of bootstrap samples on which to discover the categories again.")
+        int, typer.Option("--stability", help="Number of bootstrap samples on which discovery is repeated.")
     ] = 0,
     set_values: Set = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the categories of a dataset's features and write them as a mapping file.
+    """Group the features of a dataset into categories, and write a mapping file.
 
-    The file works as category_mapping_file; scores over K and stability are comments in it.
+    The mapping file is a valid category_mapping_file. It also contains the scores of all candidate partitions and the
+    stability, as comments.
 
     \f
     spinlock discover-categories --config configs/vqvae/production.json --input datasets/quickstart.h5 --output
     categories.json --stability 20
     """
     from spinlock.cli.dataset_recipes import check_dataset
-    from spinlock.cli.terminal import working
+    from spinlock.cli.terminal import spinner
     from spinlock.config import load_config
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
@@ -46,7 +47,7 @@ def discover_categories(
     from spinlock.cli.views.categories import print_categories
     from spinlock.discovery import discover_categories as discover
 
-    with working("discovering categories"):
+    with spinner("discovering categories"):
         categories = discover(config=settings, stability=stability)
     categories.save(output, overwrite=overwrite)
     print_categories(categories, output)

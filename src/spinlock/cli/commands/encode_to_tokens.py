@@ -1,4 +1,4 @@
-"""``encode-to-tokens``: features to tokens, streamed."""
+"""The command ``encode-to-tokens``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def encode_to_tokens(
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn the features of a dataset into tokens.
+    """Encode the features of a dataset as tokens.
 
-    Under torchrun the processes share the rows.
+    Under torchrun each process encodes a part of the rows.
 
     \f
     spinlock encode-to-tokens --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
@@ -50,21 +50,21 @@ def encode_to_tokens(
     with process_group() as group, main_process_only(group.is_main):
         chosen = choose_device(device, local_rank=group.local_rank, local_world_size=group.local_world_size)
         checkpoint = load_checkpoint(vqvae_model)
-        model = RowCodec.of(checkpoint, chosen)
+        codec = RowCodec.of(checkpoint, chosen)
         trained_on = checkpoint.dataset
         with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
             rows = source.num_rows
         with progress("encoding", rows) as advance:
             summary = encode_file(
-                model, dataset, output, batch_size=batch_size, overwrite=overwrite, group=group, advance=advance
+                codec, dataset, output, batch_size=batch_size, overwrite=overwrite, group=group, advance=advance
             )
         if summary is None:
             return
         console = stdout()
-        console.print(f"{summary.rows} rows to {summary.tokens_per_row} tokens each: {output}")
+        console.print(f"encoded {summary.rows} rows as {summary.tokens_per_row} tokens each; written: {output}")
         console.print(
             f"mean reconstruction error {summary.mean_error:.4f} (normalized units), imputed cells "
             f"{summary.imputed_cells}, clipped cells {summary.clipped_cells}, extra columns ignored "
-            f"{summary.extra_columns}, rows with a near tie {summary.near_tie_rows}"
+            f"{summary.extra_columns}, rows with a near tie between codes {summary.near_tie_rows}"
         )
         console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")

@@ -1,4 +1,4 @@
-"""``extract-features``: features of rollouts that another program simulated."""
+"""The command ``extract-features``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from spinlock.cli.options import Device, Output, Overwrite, Quiet
 def extract_features(
     rollouts: Annotated[Path, typer.Option("--rollouts", help="HDF5 file with the fields.", metavar="H5")],
     output: Output,
-    scale: Annotated[float, typer.Option("--scale", help="Factor that is applied to the fields first.")] = 1.0,
+    scale: Annotated[float, typer.Option("--scale", help="Factor by which the fields are multiplied first.")] = 1.0,
     hold_diverged: Annotated[
         bool,
-        typer.Option("--hold-diverged", help="Repeat the last good frame of runs that are no longer finite."),
+        typer.Option("--hold-diverged", help="Accept diverged runs; they repeat their last valid frame."),
     ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -26,13 +26,13 @@ def extract_features(
 ) -> None:
     """Extract the features of rollouts and write them as a dataset.
 
-    The file has /outputs/fields (operators, realizations, frames, channels, grid), or is a file of The Well. Fields are
-    1-D or 2-D. The features are those of generate without the sensitivity group, which needs the operator itself.
+    The file contains /outputs/fields (operators, realizations, frames, channels, grid), or is a file of The Well.
+    Fields are 1-D or 2-D. The features are those of generate without the sensitivity group, which needs probe runs.
 
     \f
     spinlock extract-features --rollouts my_rollouts.h5 --output datasets/my_features.h5
     """
-    from spinlock.cli.terminal import log, size, stdout
+    from spinlock.cli.terminal import format_bytes, log, stdout
     from spinlock.cli.views.progress import progress
     from spinlock.io.rollouts import open_rollouts
 
@@ -57,5 +57,6 @@ def extract_features(
             advance=advance,
         )
     if result.num_held:
-        stdout().print(f"{result.num_held} runs diverged and repeat their last good frame (marked in /metadata/held)")
-    stdout().print(f"{result.num_operators} operators, {size(output.stat().st_size)}: {output}")
+        stdout().print(f"{result.num_held} runs diverged and repeat their last valid frame (see /metadata/held)")
+    written = f"{format_bytes(output.stat().st_size)} written: {output}"
+    stdout().print(f"extracted the features of {result.num_operators} operators; {written}")

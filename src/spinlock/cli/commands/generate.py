@@ -1,4 +1,4 @@
-"""``generate``: sample operators and write a dataset of their features."""
+"""The command ``generate``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def generate(
         int | None,
         typer.Option(
             "--batch-size",
-            help="Operators computed at the same time, in blocks of 16 (64 on a GPU); the data do not depend on it.",
+            help="Operators computed at the same time, in blocks of 16 (64 on a GPU). The data do not depend on it.",
         ),
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
@@ -31,7 +31,7 @@ def generate(
 ) -> None:
     """Sample operators, roll them out, and write their behavioral features as a dataset.
 
-    Under torchrun the processes share the work, and the main process writes the dataset.
+    Under torchrun each process computes a part of the operators, and the main process writes the dataset.
 
     \f
     spinlock generate --config configs/datasets/quickstart.yaml --output datasets/quickstart.h5
@@ -70,7 +70,7 @@ def generate(
 
 
 def _log_interruption() -> None:
-    """Print how to resume this run."""
+    """Log the command that resumes this run."""
     from spinlock.cli.terminal import log, program
 
     log("interrupted; the finished blocks are kept")

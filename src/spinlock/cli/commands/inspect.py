@@ -1,4 +1,4 @@
-"""``inspect``: what a dataset, a checkpoint or a token file holds."""
+"""The command ``inspect``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def inspect(
     feature_type: Annotated[
         str | None, typer.Option("--feature-type", help="aggregated, per_trajectory or per_timestep.")
     ] = None,
-    targets: Annotated[
-        bool, typer.Option("--targets", help="Show only the table of the four targets of a checkpoint.")
-    ] = False,
+    targets: Annotated[bool, typer.Option("--targets", help="Show only the four targets of a checkpoint.")] = False,
 ) -> None:
-    """Show what a file holds: shapes, names, unusable columns, categories, metrics, provenance.
+    """Show the content of a dataset, a token file or a checkpoint.
+
+    It prints shapes, names, unusable columns, categories, metrics and the origin of the file.
 
     \f
     spinlock inspect datasets/quickstart.h5 --row 17
@@ -33,13 +33,13 @@ def inspect(
         raise DataError("no such file", where=str(path))
     if path.is_file() and not h5py.is_hdf5(path):
         if row is not None:
-            raise DataError("a checkpoint has no rows", where=str(path), remedy="leave --row out")
+            raise DataError("a checkpoint has no rows", where=str(path), remedy="omit --row")
         from spinlock.cli.views.checkpoint import print_checkpoint, print_targets
 
         (print_targets if targets else print_checkpoint)(path)
         return
     if targets:
-        raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="leave --targets out")
+        raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="omit --targets")
     with open_hdf5(path) as file:
         has_tokens, has_features = "tokens" in file, "features" in file
     if has_tokens:
@@ -51,4 +51,4 @@ def inspect(
 
         print_dataset(path, family, feature_type, row)
     else:
-        raise DataError("holds neither features nor tokens", where=str(path), expected="a dataset or a token file")
+        raise DataError("contains neither features nor tokens", where=str(path), expected="a dataset or a token file")

@@ -1,4 +1,4 @@
-"""``train-vqvae``: train the tokenizer, resume a run, or print the plan of a run."""
+"""The command ``train-vqvae``: train a tokenizer, resume a run, or print the plan of a run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def train_vqvae(
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
     no_torch_compile: Annotated[bool, typer.Option("--no-torch-compile", help="Never compile the network.")] = False,
     max_time: Annotated[
-        float | None, typer.Option("--max-time", help="Stop after this many minutes, saved and resumable.")
+        float | None, typer.Option("--max-time", help="Save the run and stop after this number of minutes.")
     ] = None,
     set_values: Set = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything up to the first epoch and write nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan of the run, without training and without writing files.")
     ] = False,
     verbose: Annotated[
         bool,
@@ -47,7 +47,7 @@ def train_vqvae(
     quiet: Quiet = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output directory.")] = False,
 ) -> None:
-    """Train the tokenizer on a table of features.
+    """Train a tokenizer on a table of features.
 
     \f
     spinlock train-vqvae --config configs/vqvae/production.json --input datasets/quickstart.h5 --output runs/quickstart
@@ -80,7 +80,7 @@ def train_vqvae(
 
 
 def _check_max_time(minutes: float | None) -> None:
-    """Refuse a time that is not positive."""
+    """Raise an error if the time is not positive."""
     from spinlock.errors import ConfigError
 
     if minutes is not None and not 0 < minutes < float("inf"):
@@ -88,7 +88,7 @@ def _check_max_time(minutes: float | None) -> None:
 
 
 def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
-    """Find faults of directory and input before seconds go into importing torch."""
+    """Check the output directory and the input before torch is imported, which takes seconds."""
     from spinlock.checkpoint.directory import RunDirectory
     from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.cli.terminal import log
@@ -103,8 +103,8 @@ def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
 
 
 def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *, dry_run: bool) -> None:
-    """Train for at most ``max_time`` minutes, and print the result."""
-    from spinlock.cli.terminal import command_line, duration, log
+    """Train and print the result, or print the plan if ``dry_run`` is true; ``max_time`` is in minutes."""
+    from spinlock.cli.terminal import command_line, format_duration, log
     from spinlock.cli.views.plan import print_dry_run, print_resumed_dry_run
     from spinlock.cli.views.result import print_result
     from spinlock.cli.views.training import TrainingView
@@ -133,13 +133,13 @@ def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *
         raise typer.Exit(130)
     if run.end_reason is not None:
         log(f"stopped after epoch {epoch}: {run.end_reason}")
-    log(f"training took {duration(view.seconds)}")
+    log(f"training took {format_duration(view.seconds)}")
     if group.is_main:
         print_result(run)
 
 
 def _resume_command(run: Run) -> str:
-    """The command line of this run, resumed from its last.pt."""
+    """Return the command line that resumes this run from its last.pt."""
     from spinlock.cli.terminal import program
 
     kept = []

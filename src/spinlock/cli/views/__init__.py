@@ -1,1 +1,1 @@
-"""What the commands print: plans, progress, results."""
+"""Printing of plans, progress and results."""

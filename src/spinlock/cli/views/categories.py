@@ -1,23 +1,23 @@
-"""The categories that were discovered."""
+"""Printing of discovered categories."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from spinlock.cli.terminal import stdout, table
+from spinlock.cli.terminal import stdout, text_table
 from spinlock.discovery import Categories
 
 
 def print_categories(categories: Categories, output: Path) -> None:
-    """Print each category with examples of its columns, the scores and the stability to stdout."""
+    """Print each category with some of its columns, the scores of the partition, and the stability."""
     console, summary, agreement = stdout(), categories.summary, categories.agreement
     rows = [
         (name, str(len(columns)), *([] if agreement is None else [f"{agreement[name]:.2f}"]), _examples(columns))
         for name, columns in categories.columns.items()
     ]
-    heads = ("category", "columns", *([] if agreement is None else ["agreement"]), "for example")
-    console.print(table(heads, rows))
+    headings = ("category", "columns", *([] if agreement is None else ["agreement"]), "for example")
+    console.print(text_table(headings, rows))
     count = sum(len(columns) for columns in categories.columns.values())
     console.print(
         f"{len(categories.columns)} categories of {count} columns ({len(categories.dropped)} dropped); largest "

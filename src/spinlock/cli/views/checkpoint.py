@@ -1,4 +1,4 @@
-"""What a checkpoint holds, as ``inspect`` prints it."""
+"""The output of ``inspect`` for a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.format import FORMAT_VERSION
-from spinlock.cli.terminal import stdout, table
+from spinlock.cli.terminal import stdout, text_table
 from spinlock.cli.views.dropped import print_dropped
 from spinlock.cli.views.targets import target_table
 from spinlock.errors import DataError
@@ -27,14 +27,14 @@ def print_checkpoint(path: Path) -> None:
             spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
         )
     ]
-    console.print(table(("category", "columns", "latent dims", "codes"), rows))
+    console.print(text_table(("category", "columns", "latent dims", "codes"), rows))
     if checkpoint.finished:
         console.print(target_table(targets_of(checkpoint.metrics)))
     else:
-        console.print("training is not finished: the targets are measured at its end")
+        console.print("training is not finished: the targets are measured at the end of training")
     print_dropped(console, checkpoint.cleaner.dropped)
     scalars = [(name, f"{value:.4f}") for name, value in checkpoint.metrics.items() if isinstance(value, float)]
-    console.print(table(("metric", "value"), scalars))
+    console.print(text_table(("metric", "value"), scalars))
     dataset, provenance = checkpoint.dataset, checkpoint.provenance
     console.print(
         f"dataset: {dataset.num_operators} operators, {len(checkpoint.feature_names)} columns, "
@@ -50,14 +50,14 @@ def print_targets(path: Path) -> None:
     Raises
     ------
     DataError
-        The training is not finished.
+        The training run is not finished.
     """
     checkpoint = load_checkpoint(path)
     if not checkpoint.finished:
         raise DataError(
-            "its training is not finished",
+            "the training run is not finished",
             where=str(path),
             expected="a finished run",
-            remedy="go on with train-vqvae --resume-from",
+            remedy="continue it with train-vqvae --resume-from",
         )
     stdout().print(target_table(targets_of(checkpoint.metrics)))

@@ -1,4 +1,4 @@
-"""What a dataset holds, as ``inspect`` prints it."""
+"""The output of ``inspect`` for a dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from spinlock.cli.terminal import stdout, table
+from spinlock.cli.terminal import stdout, text_table
 from spinlock.cli.views.dropped import print_dropped
 from spinlock.config import CleaningSettings
 from spinlock.errors import DataError
@@ -18,7 +18,7 @@ from spinlock.io.hdf5 import open_hdf5
 from spinlock.preprocessing.cleaning import Cleaner
 
 MAX_VALUES = 24
-"""Number of different values of a label up to which each of them is counted."""
+"""The counts of the values of a label are printed if it has at most this number of distinct values."""
 
 
 def print_dataset(path: Path, family: str, feature_type: str | None, row: int | None) -> None:
@@ -37,7 +37,7 @@ def print_dataset(path: Path, family: str, feature_type: str | None, row: int | 
             check_row(row, source.num_rows, path)
             values = source.read(row, row + 1)[0].tolist()
             rows = [(name, f"{value:.6g}") for name, value in zip(source.names, values, strict=True)]
-            console.print(table(("feature", "value"), rows))
+            console.print(text_table(("feature", "value"), rows))
             return
         for name in source.labels():
             console.print(f"labels/{name}: {_value_counts(source.read_label(name))}", markup=False)
@@ -49,7 +49,7 @@ def print_dataset(path: Path, family: str, feature_type: str | None, row: int | 
 
 
 def check_row(row: int, count: int, path: Path) -> None:
-    """Refuse a row that a file does not have.
+    """Raise an error if a file does not have a row.
 
     Raises
     ------
@@ -67,16 +67,16 @@ def print_attributes(console: Console, attributes: dict[str, Any]) -> None:
 
 
 def _value_counts(values: NDArray[Any]) -> str:
-    """How often each value occurs, most frequent first; of many different values only their number."""
+    """Return the count of each value, most frequent first, or only the number of distinct values if there are many."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) > MAX_VALUES:
-        return f"{len(distinct)} values"
+        return f"{len(distinct)} distinct values"
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{distinct[index]} {counts[index]}" for index in order)
 
 
 def _print_columns(console: Console, rows: NDArray[np.float32], names: tuple[str, ...]) -> None:
-    """Print the missing cells, and the columns that the cleaning would drop from the whole table."""
+    """Print the number of missing cells, and the columns that cleaning would drop if all rows were training rows."""
     missing = ~np.isfinite(rows)
     console.print(
         f"missing cells: {int(missing.sum())} in {int(missing.any(0).sum())} columns, {int(missing.any(1).sum())} rows"

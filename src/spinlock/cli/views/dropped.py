@@ -1,11 +1,11 @@
-"""The columns that the cleaning drops: a summary in one line, or all of them."""
+"""The dropped columns: a summary in one line, or all of them with their reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from spinlock.cli.terminal import table
+from spinlock.cli.terminal import text_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from spinlock.preprocessing.column_statistics import DropKind
 
 MAX_NAMES = 3
-"""Names of dropped columns that the summary shows."""
+"""Maximum number of names of dropped columns in the summary."""
 
 
 def dropped_summary(by_reason: Mapping[DropKind, tuple[str, ...]], columns: int) -> str:
-    """``41 of 279 columns: 17 constant, 24 duplicate (AB, CD, EF, ...)``, or ``none``."""
+    """Return for example ``41 of 279 columns: 17 constant, 24 duplicate (AB, CD, EF, ...)``."""
     names = [name for members in by_reason.values() for name in members]
     if not names:
         return f"none of {columns} columns"
@@ -31,4 +31,4 @@ def print_dropped(console: Console, dropped: Mapping[str, str]) -> None:
     if not dropped:
         console.print("no constant, duplicate or mostly missing columns")
         return
-    console.print(table(("dropped column", "reason"), list(dropped.items())))
+    console.print(text_table(("dropped column", "reason"), list(dropped.items())))

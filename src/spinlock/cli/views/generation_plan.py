@@ -1,10 +1,10 @@
-"""The plan of a generation as text: configuration, kinds of operators, balance of the sample, time, memory and disk."""
+"""Printing of the plan of a generation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinlock.cli.terminal import duration, size, stdout, table, working
+from spinlock.cli.terminal import format_bytes, format_duration, spinner, stdout, text_table
 
 if TYPE_CHECKING:
     from spinlock.generation.plan import GenerationPlan
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: GenerationPlan) -> None:
-    """Print what a generation would compute, and an estimate of what it needs."""
+    """Print configuration, kinds of operators, parameter distribution, and estimates of time, memory and disk space."""
     from spinlock.features.extract import feature_names
     from spinlock.operators.balance import balance
 
     console = stdout()
     if plan.is_complete:
-        console.print(f"complete already: {plan.output}")
+        console.print(f"the dataset is complete already: {plan.output}")
         return
     console.print(plan.configuration.rstrip())
     operators = plan.design.operators
@@ -27,8 +27,8 @@ def print_plan(plan: GenerationPlan) -> None:
         (stratum.name, str(len(operators.members(number))), ", ".join(_specific_parameters(stratum)))
         for number, stratum in enumerate(operators.strata)
     ]
-    console.print(table(("operators", "count", "parameters"), rows))
-    console.print("all operators also have amplitude, wavenumber and condition of the initial fields")
+    console.print(text_table(("operators", "count", "parameters"), rows))
+    console.print("parameters of all operators: amplitude, wavenumber and condition of the initial fields")
     sample = balance(operators)
     if sample is not None:
         console.print(describe_balance(sample))
@@ -37,24 +37,25 @@ def print_plan(plan: GenerationPlan) -> None:
         f"features: {len(names.aggregated)} aggregated, {len(names.per_trajectory)} per trajectory, "
         f"{len(names.per_timestep)} per timestep"
     )
-    with working("timing a few steps of each family"):
+    with spinner("timing a few steps of each family"):
         estimate = plan.estimate()
     console.print(
         f"{len(plan.blocks)} blocks, {plan.workers} at the same time on {plan.device}: about "
-        f"{duration(estimate.seconds)}, {size(estimate.memory)} of memory, at most {size(estimate.disk)} of disk"
+        f"{format_duration(estimate.seconds)}, {format_bytes(estimate.memory)} of memory, at most "
+        f"{format_bytes(estimate.disk)} of disk space"
     )
 
 
 def describe_balance(balance: Balance) -> str:
-    """Return one line about how evenly the parameters are sampled."""
+    """Return one line that describes how evenly the parameters are sampled."""
     return (
-        f"sample: centered discrepancy at most {balance.discrepancy:.2g} ({balance.discrepancy_stratum}; independent "
-        f"points would have {balance.random_discrepancy:.2g}), largest |correlation| {balance.correlation:.2f} "
+        f"sample: centered discrepancy at most {balance.discrepancy:.2g} ({balance.discrepancy_stratum}; expected for "
+        f"independent points {balance.random_discrepancy:.2g}), largest |correlation| {balance.correlation:.2f} "
         f"({balance.correlation_pair})"
     )
 
 
 def _specific_parameters(stratum: Stratum) -> list[str]:
-    """The parameters of one kind of operator without those of the initial fields, and without the family's name."""
+    """Return the names of the parameters of one kind of operator, except those of the initial fields."""
     names = [parameter.name.partition(".") for parameter in stratum.parameters]
     return [name for group, _, name in names if group != "initial"]

@@ -1,4 +1,7 @@
-"""Progress and result of a generation: a bar with rate and remaining time, or plain lines without a terminal."""
+"""Printing of the progress and the result of a generation.
+
+Progress is a bar with rate and remaining time, or plain lines if stderr is not a terminal.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from spinlock.cli.terminal import duration, is_quiet, is_terminal, log, size, stdout
+from spinlock.cli.terminal import format_bytes, format_duration, is_quiet, is_terminal, log, stdout
 from spinlock.cli.views.generation_plan import describe_balance
 from spinlock.cli.views.progress import PLAIN_SECONDS
 from spinlock.generation.callbacks import GenerationCallback
@@ -38,7 +41,7 @@ class GenerationProgress(GenerationCallback):
         self._started = time.monotonic()
         self._prefix = "" if group.world_size == 1 else f"process {group.rank} of {group.world_size}: "
         if finished:
-            log(f"{self._prefix}resuming: {self._finished} of {self._total} operators are finished")
+            log(f"{self._prefix}resuming: {self._finished} of {self._total} operators are computed already")
         if is_terminal() and not is_quiet():
             columns = (TextColumn("generating"), BarColumn(), TextColumn("{task.description}"))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
@@ -55,12 +58,12 @@ class GenerationProgress(GenerationCallback):
             log(f"{self._prefix}generating: {self._status()}")
 
     def on_wait(self) -> None:
-        """Print that this process waits for the others."""
+        """Log that this process waits for the others."""
         self._stop()
-        log(f"{self._prefix}done, waiting for the other processes")
+        log(f"{self._prefix}finished, waiting for the other processes")
 
     def on_merge(self) -> None:
-        """Print that the dataset is written."""
+        """Log that the dataset is being written."""
         self._stop()
         log("writing the dataset ...")
 
@@ -68,29 +71,30 @@ class GenerationProgress(GenerationCallback):
         """Print the result."""
         console = stdout()
         if result.was_complete:
-            console.print(f"complete already: {result.output}")
+            console.print(f"the dataset was complete already: {result.output}")
             return
         if result.balance is not None:
             console.print(describe_balance(result.balance))
         console.print(
-            f"{result.num_diverged} of {result.num_operators} operators had a run that left the bound "
-            f"{result.blow_up_bound:g} (marked in /metadata/blow_up)"
+            f"{result.num_diverged} of {result.num_operators} operators have a run in which |u| exceeded "
+            f"{result.blow_up_bound:g} (see /metadata/blow_up)"
         )
         all_computed = result.num_computed == result.num_operators
         rate = f" ({result.num_computed / result.seconds:.1f} operators/s)" if all_computed else ""
         console.print(
-            f"{result.num_operators} operators, {result.num_computed} of them in {duration(result.seconds)}{rate}, "
-            f"{size(result.output.stat().st_size)}: {result.output}"
+            f"generated {result.num_operators} operators, {result.num_computed} of them in this run in "
+            f"{format_duration(result.seconds)}{rate}; {format_bytes(result.output.stat().st_size)} written: "
+            f"{result.output}"
         )
 
     def _status(self) -> str:
-        """Finished operators, rate and remaining time."""
+        """Return the number of finished operators, the rate and the remaining time."""
         num_computed = self._finished - self._finished_before
         seconds = time.monotonic() - self._started
         status = f"{self._finished}/{self._total} operators"
         if not num_computed or seconds <= 0:
             return status
-        remaining = duration((self._total - self._finished) * seconds / num_computed)
+        remaining = format_duration((self._total - self._finished) * seconds / num_computed)
         return f"{status}, {num_computed / seconds:.1f} operators/s, {remaining} left"
 
     def _stop(self) -> None:

@@ -1,10 +1,10 @@
-"""The plan of a training run: a few aligned lines before training, and everything with ``--dry-run``."""
+"""Printing of the plan of a training run: a few aligned lines before training, or the whole plan with ``--dry-run``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spinlock.cli.terminal import duration, log, log_fields, log_paragraph, size, stdout, table
+from spinlock.cli.terminal import format_bytes, format_duration, log, log_fields, log_paragraph, stdout, text_table
 from spinlock.cli.views.dropped import dropped_summary
 from spinlock.config import dump_config
 from spinlock.metrics.rate_distortion import gaussian_quality
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def log_plan(plan: Plan, *, verbose: bool) -> None:
-    """Print what the run will do to stderr."""
+    """Log the main parts of the plan."""
     data, spec, selection, batches = plan.data, plan.spec, plan.selection, plan.batch_plan
     table = data.table
     log_fields(
@@ -52,7 +52,7 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
 
 
 def print_dry_run(plan: Plan, device: torch.device) -> None:
-    """Print configuration, categories, sizes, prediction, schedule, time and memory of a new run to stdout."""
+    """Print the whole plan of a new run: configuration, categories, sizes, expected metrics, schedule, time, memory."""
     console, spec, selection = stdout(), plan.spec, plan.selection
     console.print(dump_config(plan.config), markup=False)
     rows = [
@@ -61,13 +61,13 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
             spec.category_names, spec.groups, spec.latent_dims, spec.num_codes, strict=True
         )
     ]
-    console.print(table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
+    console.print(text_table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
     parameters = sum(parameter.numel() for parameter in build_network(spec).parameters())
-    assert plan.spectrum is not None, "a new plan knows the spectrum"
+    assert plan.spectrum is not None, "the plan of a new run has a spectrum"
     reference = gaussian_quality(plan.spectrum, spec.bits_per_row)
     console.print(f"parameters: {parameters}")
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
-    start = "before training" if plan.config.warm_start else "of closed-form initialization, which is off"
+    start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"
     console.print(
         f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
         f"{selection.expected_utilization:.3f}; Gaussian reference R(D) at these bits: {reference:.3f}"
@@ -77,15 +77,16 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     console.print(plan.compile_plan.reason)
     expected = estimate(plan, device)
     console.print(
-        f"estimate: {duration(expected.seconds)} of training on {device}, {size(expected.memory)} of memory "
-        "beside the program itself"
+        f"estimate: {format_duration(expected.seconds)} of training on {device}, {format_bytes(expected.memory)} of "
+        "memory in addition to the program itself"
     )
     console.print("dry run: nothing was written")
 
 
 def print_resumed_dry_run(plan: Plan, epoch: int) -> None:
-    """Print the configuration of a resumed run and what remains to be done to stdout."""
+    """Print the configuration of a resumed run and the number of remaining epochs."""
     console = stdout()
     console.print(dump_config(plan.config), markup=False)
     remaining = max(0, plan.config.epochs - epoch)
-    console.print(f"would go on after epoch {epoch}: {remaining} epochs remain; dry run: nothing was written")
+    console.print(f"training would continue after epoch {epoch}: {remaining} epochs remain")
+    console.print("dry run: nothing was written")

@@ -1,4 +1,4 @@
-"""A progress bar over rows or operators; plain lines if stderr is no terminal."""
+"""A progress bar over rows or operators, or plain lines if stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,22 @@ PLAIN_SECONDS = 10.0
 
 @contextmanager
 def progress(title: str, total: int, unit: str = "rows") -> Iterator[Callable[[int], None]]:
-    """Yield a function that is called with the number of units that were finished since its last call."""
+    """Show progress during a ``with`` block.
+
+    Parameters
+    ----------
+    title
+        What is done, for example ``encoding``.
+    total
+        Number of units.
+    unit
+        Name of the units.
+
+    Yields
+    ------
+    callable
+        Function of the number of units that were finished since its last call.
+    """
     if is_terminal() and not is_quiet():
         columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit))
         with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:

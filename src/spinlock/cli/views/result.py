@@ -1,4 +1,4 @@
-"""The end of a training run: the chosen epoch, the four targets, advice on missed ones, and the next command."""
+"""Printing of the result of a training run: best epoch, the four targets, advice on missed targets, next command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def print_result(run: Run) -> None:
     """Print the outcome of a finished run to stdout."""
     console, metrics, spec = stdout(), run.metrics, run.plan.spec
     report = make_report(run.checkpoint(), metrics)
-    console.print(_chosen_epoch(run))
+    console.print(_best_epoch(run))
     console.print(target_table(report.targets))
     for metric, text in report.advice.items():
         console.print(f"{metric}: {text}.")
@@ -32,39 +32,40 @@ def print_result(run: Run) -> None:
     for level in range(1, len(levels)):
         if levels[level] < levels[level - 1]:
             console.print(
-                f"level {level + 1} adds nothing on the validation rows ({levels[level - 1]:.3f} to "
-                f"{levels[level]:.3f}): too few rows or too heavy tails for so many codes"
+                f"level {level + 1} reduces the quality of the validation rows from {levels[level - 1]:.3f} to "
+                f"{levels[level]:.3f}: too many codes for the number of training rows, or columns with heavy tails"
             )
     if metrics["quality_joint"] is not None:
         console.print(_assignment_comparison(metrics, spec.assignment))
     console.print(f"written: {run.plan.config.output_dir}")
-    console.print(f"next: {next_command(run)}", soft_wrap=True)  # a wrapped command cannot be pasted
+    console.print(f"next: {next_command(run)}", soft_wrap=True)  # a wrapped command cannot be copied
 
 
 def next_command(run: Run) -> str:
-    """The command that encodes the dataset of a finished run."""
+    """Return the command that encodes the dataset of a finished run."""
     dataset = Path(run.plan.config.input_path)
     output = dataset.with_name(f"{dataset.stem}_tokens.h5")
     command = ["spinlock", "encode-to-tokens", "--dataset", str(dataset)]
     return shlex.join([*command, "--vqvae-model", str(run.directory.best), "--output", str(output)])
 
 
-def _chosen_epoch(run: Run) -> str:
+def _best_epoch(run: Run) -> str:
+    """Return one line about the epoch that was selected as the best one."""
     progress, chosen = run.state.progress, run.metrics["reconstruction_quality"]
     qualities = [value for value in run.state.history.columns["val_quality"] if value is not None]
     initial = qualities[0]
     if progress.best_epoch == 0 and progress.epoch > 0:
         return (
-            f"epoch 0 of {progress.epoch} was chosen (quality {initial:.4f}): training did not improve the score that "
-            f"chooses; the best quality of an epoch was {max(qualities[1:], default=initial):.4f}"
+            f"epoch 0 of {progress.epoch} was selected (quality {initial:.4f}): training did not improve the score; "
+            f"the best quality of the other epochs was {max(qualities[1:], default=initial):.4f}"
         )
     return (
-        f"epoch {progress.best_epoch} of {progress.epoch} was chosen (quality {chosen:.4f}; {initial:.4f} at epoch 0)"
+        f"epoch {progress.best_epoch} of {progress.epoch} was selected (quality {chosen:.4f}; {initial:.4f} at epoch 0)"
     )
 
 
 def _assignment_comparison(metrics: Mapping[str, Any], assignment: str) -> str:
-    """The quality of both kinds of tokens at the same bits, and how local the joint ones are."""
+    """Return the quality of both kinds of tokens at the same number of bits, and the locality of the joint tokens."""
     qualities = (
         f"{kind} tokens {metrics[f'quality_{kind}']:.3f}{'' if kind == assignment else ' (not trained)'}"
         for kind in ("local", "joint")

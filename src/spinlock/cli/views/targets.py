@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from spinlock.cli.terminal import table
+from spinlock.cli.terminal import text_table
 from spinlock.metrics.targets import Target
 
 
 def target_table(targets: Sequence[Target]) -> Table:
-    """The value of each target, its threshold, and whether it is met."""
+    """Return a table with the value and the threshold of each target, and whether it is met."""
     rows = [
         (
             target.metric,
@@ -21,4 +21,4 @@ def target_table(targets: Sequence[Target]) -> Table:
         )
         for target in targets
     ]
-    return table(("target", "value", "threshold", ""), rows)
+    return text_table(("target", "value", "threshold", ""), rows)

@@ -1,4 +1,4 @@
-"""What a token file holds, as ``inspect`` prints it."""
+"""The output of ``inspect`` for a token file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from spinlock.cli.terminal import stdout, table
+from spinlock.cli.terminal import stdout, text_table
 from spinlock.cli.views.dataset import check_row, print_attributes
 from spinlock.io.tokens import TokenFile
 
 READ_ROWS = 8192
+"""Rows that are read at a time."""
 
 
 def print_tokens(path: Path, row: int | None) -> None:
-    """Print split, errors, use of each codebook and attributes of a token file, or the tokens of one row."""
+    """Print split, errors, codebook usage and attributes of a token file, or the tokens of one row."""
     console = stdout()
     with TokenFile.open(path) as source:
         console.print(f"tokens {list(source.shape)}, {len(set(source.category))} categories")
@@ -26,7 +27,7 @@ def print_tokens(path: Path, row: int | None) -> None:
                 (name, str(code), str(size))
                 for name, code, size in zip(names, codes, source.codebook_size, strict=True)
             ]
-            console.print(table(("token", "code", "of"), rows))
+            console.print(text_table(("token", "code", "of"), rows))
             return
         sides, counts = np.unique(source.split, return_counts=True)
         console.print("split: " + ", ".join(f"{count} {side}" for side, count in zip(sides, counts, strict=True)))
@@ -40,5 +41,5 @@ def print_tokens(path: Path, row: int | None) -> None:
             (name, str(size), f"{len(codes_used) / size:.2f}")
             for name, size, codes_used in zip(names, source.codebook_size, used, strict=True)
         ]
-        console.print(table(("token column", "codes", "used"), rows))
+        console.print(text_table(("token column", "codes", "used"), rows))
         print_attributes(console, source.attributes)

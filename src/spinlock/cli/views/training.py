@@ -1,4 +1,4 @@
-"""Training on the terminal: the plan, a bar with losses and targets, or one plain line for each validation."""
+"""Progress of training: the plan, then a bar with losses and target metrics, or one plain line for each validation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LOSSES = {
     "informativeness": "inf",
     "topographic": "topo",
 }
-"""Losses of the progress bar and their short names."""
+"""{loss: short name in the progress bar}."""
 
 
 class TrainingView(Callback):
-    """Shows a run on stderr.
+    """Shows the progress of a run on stderr.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class TrainingView(Callback):
             log(f"{what} ...")
 
     def close(self) -> None:
-        """Remove spinner and bar; a second call does nothing."""
+        """Remove the spinner and the bar; it can be called more than once."""
         if self._status is not None:
             self._status.stop()
             self._status = None
@@ -69,7 +69,7 @@ class TrainingView(Callback):
             log_plan(plan, verbose=self.verbose)
 
     def on_start(self, run: Run) -> None:
-        """Print what a resumed run reports, and start the bar."""
+        """Log the notes and the changed settings of a resumed run, and start the bar."""
         for note in run.notes:
             log(note)
         for key, (old, new) in run.changes.items():
@@ -83,7 +83,7 @@ class TrainingView(Callback):
             self._bar.start()
 
     def on_step(self, run: Run, report: StepReport) -> None:
-        """Move the bar within the epoch."""
+        """Advance the bar within the epoch."""
         if self._bar is not None:
             self._bar.update(self._task, completed=report.epoch - 1 + report.step / report.steps)
 
@@ -94,7 +94,7 @@ class TrainingView(Callback):
             self._bar.update(self._task, completed=report.epoch)
 
     def on_validation(self, run: Run, report: EpochReport) -> None:
-        """Show the target metrics; without a bar, print one line."""
+        """Show the target metrics in the bar, or log one line."""
         assert report.validation is not None, "the epoch was validated"
         cosine = run.plan.selection.chosen.cosine
         if self._bar is not None:
@@ -133,13 +133,13 @@ class _TrainingProgress(Progress):
 
 
 def losses_line(record: Record) -> str:
-    """``rec 0.0912 com 0.1203 ...``, without losses that the assignment does not train; empty for epoch 0."""
+    """Return the losses, for example ``rec 0.0912 com 0.1203 ...``, without unused losses; empty for epoch 0."""
     values = ((short, record.get(f"train_{name}")) for name, short in LOSSES.items())
     return " ".join(f"{short} {value:.4f}" for short, value in values if value)
 
 
 def targets_text(validation: ValidationResult, cosine: float) -> Text:
-    """The four target metrics, green where the target is met and red where it is missed."""
+    """Return the four target metrics, in green if the target is met and in red if it is missed."""
     text = Text()
     for name, value, threshold, above in (
         ("quality", validation.quality, QUALITY, True),
