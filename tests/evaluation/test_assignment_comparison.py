@@ -1,4 +1,4 @@
-"""Both assignments compared, and how local joint tokens are, against plain NumPy."""
+"""Comparison of local and joint assignment, and locality of joint tokens, against NumPy."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from spinlock.training.run import Run
 from tests.training.runs import config, curved_table, table_at, trained
 
 
-def run_of(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
+def run_with_assignment(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
     table_at(folder, curved_table(300))
     run = trained(config(folder, validation_fraction=0.3, epochs=2, assignment=assignment))
     return run, final_metrics(run.best_model(), run.plan.data)
@@ -23,33 +23,36 @@ def run_of(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Any]]:
-    return run_of(tmp_path_factory.mktemp("joint"), "joint")
+    return run_with_assignment(tmp_path_factory.mktemp("joint"), "joint")
 
 
 @pytest.mark.parametrize("assignment", ["local", "joint"])
-def test_the_run_s_own_tokens_have_the_run_s_quality(tmp_path: Path, assignment: str) -> None:
-    _, metrics = run_of(tmp_path, assignment)
+def test_quality_of_the_assignment_of_the_run_is_its_reconstruction_quality(tmp_path: Path, assignment: str) -> None:
+    _, metrics = run_with_assignment(tmp_path, assignment)
     assert metrics[f"quality_{assignment}"] == pytest.approx(metrics["reconstruction_quality"], rel=1e-5)
 
 
-def test_joint_tokens_are_better_at_the_same_bits(joint: tuple[Run, dict[str, Any]]) -> None:
+def test_joint_tokens_have_a_higher_quality_at_the_same_bits(joint: tuple[Run, dict[str, Any]]) -> None:
     metrics = joint[1]
     assert metrics["quality_joint"] > metrics["quality_local"] + 0.005
 
 
-def test_each_level_of_joint_tokens_adds_to_the_quality(joint: tuple[Run, dict[str, Any]]) -> None:
+def test_each_level_of_joint_tokens_increases_the_quality(joint: tuple[Run, dict[str, Any]]) -> None:
     levels = joint[1]["quality_by_level"]
     assert levels == sorted(levels)
     assert levels[0] > 0.3
     assert levels[2] > levels[0] + 0.05
 
 
-def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> None:
+def test_locality_metrics_equal_a_direct_computation(joint: tuple[Run, dict[str, Any]]) -> None:
     run, metrics = joint
     model, rows = run.best_model(), run.plan.data.validation
     assert isinstance(model, JointVQVAE)
-    own, together = make_codec(model).encode_local(rows).numpy(), make_codec(model).encode(rows).indices.numpy()
-    assert metrics["share_of_equal_tokens"] == pytest.approx((own == together).mean())
+    local_tokens, joint_tokens = (
+        make_codec(model).encode_local(rows).numpy(),
+        make_codec(model).encode(rows).indices.numpy(),
+    )
+    assert metrics["share_of_equal_tokens"] == pytest.approx((local_tokens == joint_tokens).mean())
     assert 0.1 < metrics["share_of_equal_tokens"] < 0.99
     shares, vectors, start = [], model.joint.vectors().double().numpy(), 0
     for group, sizes in zip(model.spec.groups, model.spec.num_codes, strict=True):
@@ -59,8 +62,8 @@ def test_locality_is_what_a_count_finds(joint: tuple[Run, dict[str, Any]]) -> No
     assert metrics["energy_within_category"] == pytest.approx(np.mean(shares), rel=1e-6)
 
 
-def test_comparing_leaves_a_local_model_as_it_was(tmp_path: Path) -> None:
-    run, _ = run_of(tmp_path, "local")
+def test_compare_assignments_does_not_change_a_local_model(tmp_path: Path) -> None:
+    run, _ = run_with_assignment(tmp_path, "local")
     model = run.best_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     first, second = compare_assignments(model, run.plan.data), compare_assignments(model, run.plan.data)

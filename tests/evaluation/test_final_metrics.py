@@ -1,4 +1,4 @@
-"""The final metrics against plain NumPy, and the advice that goes with a missed target."""
+"""The final metrics against NumPy, and the advice for a missed target."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ from tests.training.runs import config, curved_table, table_at, trained
 CONTEXT = AdviceContext(train_rows=600, validation_rows=60, joint_possible=True, discovered=True, meets_target=True)
 
 
-def run_on(folder: Path, **settings: Any) -> Run:
+def run_with_settings(folder: Path, **settings: Any) -> Run:
     x = curved_table(300)
     table = np.concatenate([x, np.full((300, 1), 7.0), 2 * x[:, :1] + 1], axis=1).astype(np.float32)
     table[:3, 24] = 8.0
@@ -34,7 +34,7 @@ def run_on(folder: Path, **settings: Any) -> Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_on(tmp_path_factory.mktemp("report"))
+    return run_with_settings(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def metrics(run: Run) -> dict[str, Any]:
     return final_metrics(run.best_model(), run.plan.data)
 
 
-def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+def decoded_prefixes(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Validation rows [n, D], their reconstruction from one, two and three levels, and tokens [n, C, 3]."""
     model, rows = run.best_model(), run.plan.data.validation
     with torch.no_grad():
@@ -51,34 +51,34 @@ def parts(run: Run) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     return rows.double().numpy(), restored, tokens.numpy()
 
 
-def explained(rows: np.ndarray, restored: np.ndarray) -> float:
+def explained_variance(rows: np.ndarray, restored: np.ndarray) -> float:
     return float(1 - ((rows - restored) ** 2).sum() / (rows**2).sum())
 
 
-def test_quality_is_the_variance_explained_and_rises_with_the_levels(run: Run, metrics: dict[str, Any]) -> None:
-    rows, restored, _ = parts(run)
-    expected = [explained(rows, prefix) for prefix in restored]
+def test_quality_is_the_explained_variance_and_increases_with_the_levels(run: Run, metrics: dict[str, Any]) -> None:
+    rows, restored, _ = decoded_prefixes(run)
+    expected = [explained_variance(rows, prefix) for prefix in restored]
     assert metrics["quality_by_level"] == pytest.approx(expected, rel=1e-5)
     assert metrics["reconstruction_quality"] == pytest.approx(expected[2], rel=1e-5)
     assert expected == sorted(expected)
 
 
-def test_quality_by_category_and_by_feature(run: Run, metrics: dict[str, Any]) -> None:
-    rows, restored, _ = parts(run)
+def test_quality_of_each_category_and_of_each_feature(run: Run, metrics: dict[str, Any]) -> None:
+    rows, restored, _ = decoded_prefixes(run)
     spec = run.plan.spec
     for name, group in zip(spec.category_names, spec.groups, strict=True):
-        expected = explained(rows[:, list(group)], restored[2][:, list(group)])
+        expected = explained_variance(rows[:, list(group)], restored[2][:, list(group)])
         assert metrics["quality_by_category"][name] == pytest.approx(expected, rel=1e-4)
-    single = [explained(rows[:, j], restored[2][:, j]) for j in range(rows.shape[1])]
+    single = [explained_variance(rows[:, j], restored[2][:, j]) for j in range(rows.shape[1])]
     assert list(metrics["quality_by_feature"]) == list(run.plan.data.cleaner.kept_names)
     assert list(metrics["quality_by_feature"].values()) == pytest.approx(single, rel=1e-4, abs=1e-5)
     assert metrics["quality_macro"] == pytest.approx(np.mean(single), rel=1e-4)
 
 
-def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str, Any]) -> None:
+def test_quality_of_all_columns_includes_dropped_columns(run: Run, metrics: dict[str, Any]) -> None:
     data = run.plan.data
     assert set(data.cleaner.dropped) == {"b4_x", "b4_y"}
-    rows, restored, _ = parts(run)
+    rows, restored, _ = decoded_prefixes(run)
     constant = data.table.rows[data.split.validation, 24].astype(np.float64)
     training = data.table.rows[data.split.train, 24].astype(np.float64)
     limits = np.percentile(training, [0.1, 99.9])
@@ -90,8 +90,8 @@ def test_dropped_columns_count_in_the_quality_of_all(run: Run, metrics: dict[str
     assert metrics["quality_all_columns"] == pytest.approx(1 - lost / power, rel=1e-3)
 
 
-def test_utilization_and_entropy(run: Run, metrics: dict[str, Any]) -> None:
-    _, _, tokens = parts(run)
+def test_utilization_and_entropy_of_the_codebooks(run: Run, metrics: dict[str, Any]) -> None:
+    _, _, tokens = decoded_prefixes(run)
     sizes = np.array(run.plan.spec.num_codes).ravel()
     columns = tokens.reshape(len(tokens), -1).T
     used = [len(set(column.tolist())) / size for column, size in zip(columns, sizes, strict=True)]
@@ -129,7 +129,7 @@ def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_row
 
 
 def test_topography_compares_features_with_quantized_latents(run: Run, metrics: dict[str, Any]) -> None:
-    rows, _, tokens = parts(run)
+    rows, _, tokens = decoded_prefixes(run)
     model = run.best_model()
     with torch.no_grad():
         latents = model.lookup(torch.from_numpy(tokens)).transpose(0, 1).flatten(1).double().numpy()
@@ -143,7 +143,9 @@ def test_topography_compares_features_with_quantized_latents(run: Run, metrics: 
     assert 0.5 < metrics["topographic_continuity"] <= 1
 
 
-def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, metrics: dict[str, Any]) -> None:
+def test_the_gaussian_reference_is_reverse_water_filling_on_a_shrunk_covariance(
+    run: Run, metrics: dict[str, Any]
+) -> None:
     rows, bits = run.plan.data.train.double().numpy(), metrics["bits_per_sample"]
     assert metrics["rate_distortion_quality"]["ledoit_wolf"] == (len(rows) < 240)
     covariance = LedoitWolf(assume_centered=True).fit(rows).covariance_
@@ -153,17 +155,17 @@ def test_the_bound_is_reverse_water_filling_on_a_shrunk_covariance(run: Run, met
         level = math.sqrt(low * high)
         needed = 0.5 * np.log2(np.maximum(values, level) / level).sum()
         low, high = (low, level) if needed < bits else (level, high)
-    bound = metrics["rate_distortion_quality"]
-    assert bound["training"] == pytest.approx(1 - np.minimum(values, level).sum() / values.sum(), rel=1e-6)
+    gaussian = metrics["rate_distortion_quality"]
+    assert gaussian["training"] == pytest.approx(1 - np.minimum(values, level).sum() / values.sum(), rel=1e-6)
     variance = ((run.plan.data.validation.double().numpy() @ vectors) ** 2).mean(0)
     held_out = 1 - (np.minimum(1, level / values) * variance).sum() / variance.sum()
-    assert bound["held_out"] == pytest.approx(held_out, rel=1e-6)
-    assert bound["block"] < bound["training"]
+    assert gaussian["held_out"] == pytest.approx(held_out, rel=1e-6)
+    assert gaussian["block"] < gaussian["training"]
     gap = 10 * math.log10((1 - metrics["reconstruction_quality"]) / (1 - held_out))
     assert metrics["gap_db"] == pytest.approx(gap, rel=1e-5)
 
 
-def test_many_rows_need_no_shrinking_and_with_nothing_dropped_all_columns_are_the_kept_ones(tmp_path: Path) -> None:
+def test_a_table_with_many_rows_and_without_dropped_columns_needs_no_corrections(tmp_path: Path) -> None:
     table_at(tmp_path, curved_table(300))
     run = trained(config(tmp_path, epochs=0))
     metrics = final_metrics(run.best_model(), run.plan.data)
@@ -171,14 +173,14 @@ def test_many_rows_need_no_shrinking_and_with_nothing_dropped_all_columns_are_th
     assert not metrics["rate_distortion_quality"]["ledoit_wolf"]
 
 
-def test_redundancy_is_that_of_the_validation(run: Run, metrics: dict[str, Any]) -> None:
+def test_latent_redundancy_equals_the_validation_loss(run: Run, metrics: dict[str, Any]) -> None:
     data = run.plan.data
     expected = Validator(data.validation, data.cleaner, run.plan.config, block=64)(run.best_model()).orthogonality
     assert metrics["latent_redundancy"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_one_category_has_no_orthogonality(tmp_path: Path) -> None:
-    run = run_on(tmp_path, num_categories_auto=1)
+    run = run_with_settings(tmp_path, num_categories_auto=1)
     metrics = final_metrics(run.best_model(), run.plan.data)
     assert metrics["inter_category_orthogonality"] is None
     assert metrics["largest_category_share"] == 1.0
@@ -188,11 +190,11 @@ def test_one_category_has_no_orthogonality(tmp_path: Path) -> None:
     assert "one category only" in advice(target, metrics, CONTEXT)
 
 
-def test_joint_tokens_are_reported_as_they_decode(tmp_path: Path) -> None:
-    run = run_on(tmp_path, assignment="joint")
+def test_quality_of_joint_tokens_uses_the_joint_decoder(tmp_path: Path) -> None:
+    run = run_with_settings(tmp_path, assignment="joint")
     metrics = final_metrics(run.best_model(), run.plan.data)
-    rows, restored, _ = parts(run)
-    assert metrics["reconstruction_quality"] > explained(rows, restored[2])
+    rows, restored, _ = decoded_prefixes(run)
+    assert metrics["reconstruction_quality"] > explained_variance(rows, restored[2])
 
 
 def test_the_targets_are_the_four_documented_ones(metrics: dict[str, Any]) -> None:
@@ -222,52 +224,52 @@ class TestAdvice:
         assert "\n" not in text
         return text
 
-    def test_too_few_bits(self) -> None:
+    def test_advice_for_too_few_bits(self) -> None:
         text = self.text("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
         assert text.startswith("at 48 bits per row even the Gaussian reference is only 0.87")
         assert "600 training and 60 validation rows allow at most 12 codes" in text
 
-    def test_too_few_rows(self) -> None:
+    def test_advice_for_too_few_rows(self) -> None:
         text = self.text("reconstruction_quality", 0.8, quality_train=0.94)
         assert "quality of the training rows is 0.94: 600 rows are too few" in text
 
-    def test_bits_that_are_not_used_well(self) -> None:
+    def test_advice_for_a_quality_below_the_gaussian_reference(self) -> None:
         assert "reference is 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
 
-    def test_bits_that_categories_cannot_share(self) -> None:
-        bounds = {"held_out": 0.95, "block": 0.81}
-        text = self.text("reconstruction_quality", 0.8, rate_distortion_quality=bounds)
+    def test_advice_for_correlations_between_categories_is_joint_assignment(self) -> None:
+        references = {"held_out": 0.95, "block": 0.81}
+        text = self.text("reconstruction_quality", 0.8, rate_distortion_quality=references)
         assert "is 0.95 if all columns are coded together, but 0.81 if each category is coded alone" in text
         assert "assignment: joint" in text
         joint = Target("reconstruction_quality", 0.8, 0.9, above=True)
         assert "joint" not in advice(
-            joint, self.METRICS | {"rate_distortion_quality": bounds}, replace(CONTEXT, joint_possible=False)
+            joint, self.METRICS | {"rate_distortion_quality": references}, replace(CONTEXT, joint_possible=False)
         )
 
-    def test_codes_that_few_rows_cannot_show(self) -> None:
+    def test_advice_for_utilization_limited_by_few_validation_rows(self) -> None:
         text = self.text("codebook_utilization", 0.6)
         assert "60 validation rows are too few: they are expected to use 0.70" in text
         assert "at most 0.90; training rows use 0.97" in text
 
-    def test_codes_that_are_used_unevenly(self) -> None:
+    def test_advice_for_unevenly_used_codes(self) -> None:
         text = self.text("codebook_utilization", 0.6, utilization_expected=0.99)
         assert "codes are used unevenly" in text
         assert "60 validation rows would use 0.99 of them" in text
 
-    def test_categories_that_are_too_alike(self) -> None:
+    def test_advice_for_correlated_categories(self) -> None:
         text = self.text("inter_category_orthogonality", 0.4)
         assert "lower orthogonality_target or num_categories_auto" in text
 
-    def test_a_partition_that_was_not_found_cannot_be_asked_for(self) -> None:
+    def test_advice_if_no_partition_is_below_the_orthogonality_target(self) -> None:
         text = self.text("inter_category_orthogonality", 0.4, replace(CONTEXT, meets_target=False))
         assert text.startswith("no partition was found below orthogonality_target")
 
-    def test_given_categories_change_in_their_file_alone(self) -> None:
+    def test_advice_for_fixed_categories_names_the_mapping_file(self) -> None:
         manual = replace(CONTEXT, discovered=False, meets_target=False)
         assert "mapping file correlate" in self.text("inter_category_orthogonality", 0.4, manual)
         bits = self.text("reconstruction_quality", 0.8, manual, rate_distortion_quality={"held_out": 0.8, "block": 0.7})
         assert "(a finer mapping file)" in bits
         assert "orthogonality_target" not in bits
 
-    def test_distances_that_are_blurred(self) -> None:
+    def test_advice_for_a_low_topographic_correlation(self) -> None:
         assert "raise topo_weight" in self.text("topographic_correlation", 0.6)
