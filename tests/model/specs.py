@@ -15,13 +15,13 @@ LATENT_DIMS = ((4, 8, 8), (4, 8, 8), (4, 4, 4), (4, 4, 4))
 
 
 def small_spec() -> ModelSpec:
-    """Embeddings of width 6, narrower than the widest latent."""
+    """The sizes of the small model. Its embeddings have width 6, narrower than the widest latent."""
     names, buckets = ("a", "b", "c", "d"), (1, 3)
     return ModelSpec(names, GROUPS, 6, 10, LATENT_DIMS, NUM_CODES, decoder_dim=10, bucket_sizes=buckets)
 
 
 def small_model(*, learned_codes: bool = False, branches: bool = False) -> CategoricalVQVAE:
-    """A model of :func:`small_spec`; with ``branches`` the parts that start at zero get weights too."""
+    """A model of :func:`small_spec`; with ``branches``, parts that are initially zero get random weights."""
     model = build_network(small_spec(), learned_codes=learned_codes, seed=3)
     if branches:
         generator = torch.Generator().manual_seed(4)
@@ -38,7 +38,7 @@ def random_rows(count: int = 50, seed: int = 0) -> torch.Tensor:
 
 
 def each_category(model: CategoricalVQVAE) -> Iterator[tuple[int, CategoryBucket, int]]:
-    """Number of each category, its bucket, and its place there."""
+    """(number of the category, its bucket, its position in the bucket) of each category."""
     for block in model.each_bucket():
         for place, category in enumerate(range(model.spec.num_categories)[block.members]):
             yield category, block, place

@@ -11,7 +11,7 @@ from spinlock.model.codec.beam_search import beam_search, cost_of_codes, pairwis
 SIZES = (5, 3, 4)
 
 
-def case(rows: int = 60) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+def random_case(rows: int = 60) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     generator = torch.Generator().manual_seed(0)
     vectors = [torch.randn(size, 6, generator=generator, dtype=torch.float64) for size in SIZES]
     y = 1.5 * torch.randn(rows, 6, generator=generator, dtype=torch.float64)
@@ -28,8 +28,8 @@ def triples() -> list[tuple[int, ...]]:
     return list(product(*map(range, SIZES)))
 
 
-def test_a_beam_as_wide_as_all_prefixes_finds_the_nearest_sum() -> None:
-    y, vectors, unary = case()
+def test_a_beam_with_all_prefixes_finds_the_nearest_sum() -> None:
+    y, vectors, unary = random_case()
     result = beam_search(unary, pairwise_costs(vectors), width=15)
     costs = brute_force(y, vectors)
     two = costs.topk(2, largest=False)
@@ -38,18 +38,18 @@ def test_a_beam_as_wide_as_all_prefixes_finds_the_nearest_sum() -> None:
     torch.testing.assert_close(result.margin, two.values[:, 1] - two.values[:, 0])
 
 
-def test_width_one_takes_the_nearest_code_level_by_level() -> None:
-    y, vectors, unary = case()
-    left, expected = y, []
+def test_a_beam_of_width_one_selects_the_nearest_code_of_each_level() -> None:
+    y, vectors, unary = random_case()
+    residual, expected = y, []
     for book in vectors:
-        nearest = torch.cdist(left, book).argmin(1)
+        nearest = torch.cdist(residual, book).argmin(1)
         expected.append(nearest)
-        left = left - book[nearest]
+        residual = residual - book[nearest]
     assert torch.equal(beam_search(unary, pairwise_costs(vectors), width=1).codes, torch.stack(expected, dim=1))
 
 
-def test_a_wider_beam_costs_less_on_average_and_eight_is_nearly_exact() -> None:
-    y, vectors, unary = case(500)
+def test_the_mean_cost_falls_with_the_width_and_is_nearly_minimal_for_width_eight() -> None:
+    y, vectors, unary = random_case(500)
     best = brute_force(y, vectors).min(1).values
     excess = [
         float((beam_search(unary, pairwise_costs(vectors), width=width).cost - best).mean()) for width in (1, 2, 4, 8)
@@ -60,8 +60,8 @@ def test_a_wider_beam_costs_less_on_average_and_eight_is_nearly_exact() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 4])
-def test_the_cost_is_that_of_the_codes(width: int) -> None:
-    _, vectors, unary = case()
+def test_the_returned_cost_is_the_cost_of_the_returned_codes(width: int) -> None:
+    _, vectors, unary = random_case()
     pairwise = pairwise_costs(vectors)
     result = beam_search(unary, pairwise, width)
     torch.testing.assert_close(cost_of_codes(result.codes, unary, pairwise), result.cost)
@@ -69,16 +69,16 @@ def test_the_cost_is_that_of_the_codes(width: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 30])
 @pytest.mark.parametrize("entries", [3, 30, 256])
-def test_the_smallest_are_those_of_sorting(entries: int, count: int) -> None:
+def test_smallest_equals_the_first_entries_after_sorting(entries: int, count: int) -> None:
     costs = torch.randn(50, entries, generator=torch.Generator().manual_seed(1))
     count = min(count, entries)
-    values, places = smallest(costs.clone(), count)
+    values, positions = smallest(costs.clone(), count)
     torch.testing.assert_close(values, costs.sort(1).values[:, :count])
-    torch.testing.assert_close(costs.gather(1, places), values)
+    torch.testing.assert_close(costs.gather(1, positions), values)
 
 
 @pytest.mark.parametrize("width", [1, 8])
-def test_the_margin_is_that_of_the_second_best_codes(width: int) -> None:
+def test_the_margin_is_the_additional_cost_of_the_second_best_codes(width: int) -> None:
     unary = [torch.tensor([[0.0, 7.5, 8.0]]), torch.tensor([[1.0, 6.0]]), torch.tensor([[2.0, 9.0]])]
     pairwise = pairwise_costs([torch.zeros(3, 1), torch.zeros(2, 1), torch.zeros(2, 1)])
     expected = 7.0 if width == 1 else 5.0  # a width of 1 only sees other codes of the last level
@@ -91,13 +91,13 @@ def test_a_single_combination_has_an_infinite_margin() -> None:
     assert result.margin.isinf().all()
 
 
-def test_the_first_of_equals_comes_first() -> None:
-    values, places = smallest(torch.tensor([[2.0, 1.0, 2.0, 1.0, 1.0]]), 4)
-    assert (values.tolist(), places.tolist()) == ([[1.0, 1.0, 1.0, 2.0]], [[1, 3, 4, 0]])
+def test_smallest_returns_equal_entries_in_their_order() -> None:
+    values, positions = smallest(torch.tensor([[2.0, 1.0, 2.0, 1.0, 1.0]]), 4)
+    assert (values.tolist(), positions.tolist()) == ([[1.0, 1.0, 1.0, 2.0]], [[1, 3, 4, 0]])
 
 
-def test_a_search_does_not_change_its_costs() -> None:
-    _, vectors, unary = case()
+def test_beam_search_does_not_change_its_input() -> None:
+    _, vectors, unary = random_case()
     before = [costs.clone() for costs in unary]
     beam_search(unary, pairwise_costs(vectors), 4)
     assert all(torch.equal(*pair) for pair in zip(unary, before, strict=True))

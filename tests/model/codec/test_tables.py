@@ -1,4 +1,4 @@
-"""The table form of a model against the network's own pass."""
+"""The table form of a model against the forward pass of the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spinlock.model.codec.tables import TokenTables
 from tests.model.specs import each_category, random_rows, small_model
 
 
-def with_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVAE:
+def with_beam_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVAE:
     other = build_network(replace(model.spec, beam_width=beam_width))
     other.load_state_dict(model.state_dict())
     return other
@@ -26,8 +26,8 @@ def distances(model: CategoricalVQVAE, rows: Tensor, tokens: Tensor) -> Tensor:
     return (model(rows).embeddings - summed).square().sum(-1).t()
 
 
-def test_a_beam_of_all_prefixes_finds_the_nearest_sum_of_projected_codes_but_for_near_ties() -> None:
-    model, rows = with_width(small_model(branches=True), 10_000), random_rows(400)
+def test_a_beam_with_all_prefixes_finds_the_nearest_sum_of_projected_codes_except_near_ties() -> None:
+    model, rows = with_beam_width(small_model(branches=True), 10_000), random_rows(400)
     tokens, embeddings = TokenTables(model).encode(rows), model(rows).embeddings
     differing = torch.zeros(len(rows), dtype=torch.bool)
     for c, sizes in enumerate(model.spec.num_codes):
@@ -40,8 +40,8 @@ def test_a_beam_of_all_prefixes_finds_the_nearest_sum_of_projected_codes_but_for
     assert tokens.near_tie.float().mean() < 0.05
 
 
-def test_a_beam_of_one_takes_the_best_code_level_by_level() -> None:
-    model, rows = with_width(small_model(branches=True), 1), random_rows(400)
+def test_a_beam_of_width_one_selects_the_nearest_code_of_each_level() -> None:
+    model, rows = with_beam_width(small_model(branches=True), 1), random_rows(400)
     tokens = TokenTables(model).encode(rows).indices
     for c, bucket, i in each_category(model):
         residual = model(rows).embeddings[c]
@@ -52,18 +52,18 @@ def test_a_beam_of_one_takes_the_best_code_level_by_level() -> None:
             residual = residual - codes[tokens[:, c, level_number]]
 
 
-def test_a_beam_finds_codes_that_are_nearer() -> None:
+def test_beam_search_finds_nearer_codes_than_the_greedy_search() -> None:
     model, rows = small_model(branches=True), random_rows(400)
     wide = distances(model, rows, TokenTables(model).encode(rows).indices)
     greedy = distances(model, rows, model.encode(rows))
     assert wide.mean() < greedy.mean()
     assert (wide <= greedy + 1e-4).float().mean() > 0.99
-    every = distances(model, rows, TokenTables(with_width(model, 10_000)).encode(rows).indices)
+    every = distances(model, rows, TokenTables(with_beam_width(model, 10_000)).encode(rows).indices)
     assert (every <= greedy + 1e-4).all()
     assert wide.mean() < every.mean() + 0.01 * (greedy.mean() - every.mean())
 
 
-def test_every_prefix_decodes_as_in_the_network() -> None:
+def test_every_prefix_is_decoded_as_by_the_network() -> None:
     model, rows = small_model(branches=True), random_rows(50)
     tokens = model.encode(rows)
     for levels in (1, 2, 3):
@@ -82,15 +82,15 @@ def test_two_equal_codes_are_a_near_tie() -> None:
     assert (tokens.near_tie >= affected).all()
 
 
-def joint_of(local: CategoricalVQVAE, rows: Tensor) -> JointVQVAE:
+def fit_joint_model(local: CategoricalVQVAE, rows: Tensor) -> JointVQVAE:
     joint = local.with_joint_codes()
     fit_joint_codes(joint, rows)
     return joint
 
 
-def test_joint_tokens_reconstruct_better_and_local_ones_remain_available() -> None:
+def test_joint_tokens_reconstruct_better_and_local_tokens_remain_available() -> None:
     local, rows = small_model(), random_rows(600)
-    joint = joint_of(local, rows)
+    joint = fit_joint_model(local, rows)
     plain, codec = make_codec(local), make_codec(joint)
     errors = [(rows - c.decode(c.encode(rows).indices)).square().mean() for c in (plain, codec)]
     assert errors[1] < 0.9 * errors[0]
@@ -99,10 +99,10 @@ def test_joint_tokens_reconstruct_better_and_local_ones_remain_available() -> No
     torch.testing.assert_close(codec.decode_local(tokens), plain.decode(tokens))
 
 
-def test_joint_tokens_of_a_row_do_not_depend_on_the_others() -> None:
+def test_joint_tokens_of_a_row_do_not_depend_on_the_other_rows() -> None:
     rows = random_rows(300)
-    codec = make_codec(joint_of(small_model(), rows))
+    codec = make_codec(fit_joint_model(small_model(), rows))
     together = codec.encode(rows)
-    alone = torch.cat([codec.encode(row[None]).indices for row in rows[:50]])
-    differing = (alone != together.indices[:50]).flatten(1).any(1)
+    single = torch.cat([codec.encode(row[None]).indices for row in rows[:50]])
+    differing = (single != together.indices[:50]).flatten(1).any(1)
     assert not (differing & ~together.near_tie[:50]).any()

@@ -1,4 +1,4 @@
-"""Batched encoders and decoders against one plain module per category."""
+"""Batched encoders and decoders against a separate computation for each category."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_batched_encoders_equal_one_per_category() -> None:
+def test_batched_encoders_equal_an_encoder_for_each_category() -> None:
     model, rows = small_model(branches=True), random_rows()
     for c, block, i in each_category(model):
         embeddings = block.encoder(block.layout.gather(rows))
@@ -20,13 +20,13 @@ def test_batched_encoders_equal_one_per_category() -> None:
         torch.testing.assert_close(embeddings[i], own @ weights.linear[i, :width] + hidden @ weights.output[i])
 
 
-def test_an_encoder_starts_linear() -> None:
+def test_an_encoder_is_linear_at_initialization() -> None:
     block = small_model().each_bucket()[0]
     columns = block.layout.gather(random_rows())
     torch.testing.assert_close(block.encoder(2 * columns), 2 * torch.bmm(columns, block.encoder.linear))
 
 
-def test_the_shared_decoder_reads_every_category() -> None:
+def test_the_shared_decoder_equals_its_formula_and_reads_every_category() -> None:
     weights = small_model(branches=True).decoder
     flat = torch.randn(8, 24, generator=seeded(), requires_grad=True)
     hidden = F.gelu(flat @ weights.hidden + weights.hidden_bias)
@@ -37,7 +37,9 @@ def test_the_shared_decoder_reads_every_category() -> None:
 
 
 @pytest.mark.parametrize("rows", [50, 7])
-def test_category_decoders_equal_one_per_category_and_level_and_are_zero_in_the_padding(rows: int) -> None:
+def test_category_decoders_equal_a_linear_map_for_each_category_and_level_and_are_zero_in_the_padding(
+    rows: int,
+) -> None:
     model = small_model(branches=True)
     result = model(random_rows(), category_rows=rows)
     for c, block, i in each_category(model):
@@ -52,7 +54,7 @@ def test_category_decoders_equal_one_per_category_and_level_and_are_zero_in_the_
             assert not columns[i, :, width:].any()
 
 
-def test_partial_decoders_pass_on_the_gradient_of_their_latents() -> None:
+def test_the_gradient_of_category_decoders_equals_automatic_differentiation() -> None:
     model = small_model(branches=True)
     result = model(random_rows(), category_rows=7)
     for block, done in zip(model.each_bucket(), result.buckets, strict=True):
@@ -62,15 +64,15 @@ def test_partial_decoders_pass_on_the_gradient_of_their_latents() -> None:
             linear, bias = block.category_decoders.linear[level], block.category_decoders.bias[level]
             plain = (torch.baddbmm(bias, done.latents[level], linear) * block.category_decoders.mask)[:, :7]
             options = {"retain_graph": True, "allow_unused": True}
-            for got, wanted in zip(
+            for actual, expected in zip(
                 torch.autograd.grad((columns * weights).sum(), [*inputs, block.category_decoders.linear], **options),
                 torch.autograd.grad((plain * weights).sum(), [*inputs, block.category_decoders.linear], **options),
                 strict=True,
             ):
-                assert got is not None
-                torch.testing.assert_close(got, torch.zeros_like(got) if wanted is None else wanted)
+                assert actual is not None
+                torch.testing.assert_close(actual, torch.zeros_like(actual) if expected is None else expected)
 
 
-def test_weights_come_from_the_seed() -> None:
+def test_equal_seeds_give_equal_weights() -> None:
     first, second = small_model().state_dict(), small_model().state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)

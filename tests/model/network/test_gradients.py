@@ -10,7 +10,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_rows_that_are_looked_up_and_their_gradient() -> None:
+def test_lookup_rows_and_its_gradient() -> None:
     tables = torch.randn(2, 5, 3, generator=seeded(), dtype=torch.float64, requires_grad=True)
     indices = torch.randint(5, (2, 7), generator=seeded())
     one_hot = to_one_hot(indices, 5).double()
@@ -20,7 +20,7 @@ def test_rows_that_are_looked_up_and_their_gradient() -> None:
     assert torch.autograd.gradcheck(lambda each: lookup_rows(each, indices, one_hot), tables)
 
 
-def test_the_straight_through_estimator_returns_its_value_and_the_assumed_gradient() -> None:
+def test_the_straight_through_estimator_returns_the_value_and_the_given_derivative() -> None:
     value = torch.randn(2, 7, 4, generator=seeded(), requires_grad=True)
     embeddings = torch.randn(2, 7, 3, generator=seeded(1), requires_grad=True)
     derivative, weights = torch.randn(2, 3, 4, generator=seeded(2)), torch.randn(2, 7, 4, generator=seeded(3))

@@ -1,4 +1,4 @@
-"""Columns to padded blocks."""
+"""Columns of the categories as padded arrays."""
 
 import torch
 
@@ -6,7 +6,7 @@ from spinlock.model.network.layout import CategoryLayout
 from tests.model.specs import COLUMNS, GROUPS, random_rows
 
 
-def test_each_block_holds_its_own_columns_and_zeros() -> None:
+def test_each_category_has_its_columns_and_zero_padding() -> None:
     layout, rows = CategoryLayout(GROUPS, COLUMNS), random_rows()
     blocks = layout.gather(rows)
     assert blocks.shape == (4, 50, 40)
@@ -16,14 +16,14 @@ def test_each_block_holds_its_own_columns_and_zeros() -> None:
         assert layout.mask[c].tolist() == [1.0] * len(group) + [0.0] * (40 - len(group))
 
 
-def test_the_index_leads_every_column_back() -> None:
+def test_the_index_restores_every_column() -> None:
     layout, rows = CategoryLayout(GROUPS, COLUMNS), random_rows()
-    back = torch.zeros(50, COLUMNS + 1)
-    back[:, layout.index.flatten()] = layout.gather(rows).transpose(0, 1).flatten(1)
-    torch.testing.assert_close(back[:, :COLUMNS], rows, rtol=0, atol=0)
+    restored = torch.zeros(50, COLUMNS + 1)
+    restored[:, layout.index.flatten()] = layout.gather(rows).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(restored[:, :COLUMNS], rows, rtol=0, atol=0)
 
 
-def test_some_categories_alone_may_be_gathered() -> None:
+def test_a_subset_of_the_categories_can_be_gathered() -> None:
     layout, rows = CategoryLayout(GROUPS[1:], COLUMNS), random_rows()
     torch.testing.assert_close(layout.gather(rows), CategoryLayout(GROUPS, COLUMNS).gather(rows)[1:, :, :5])
 

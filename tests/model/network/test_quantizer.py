@@ -18,8 +18,8 @@ def level_of(num_codes: tuple[int, ...] = (5, 3), dims: tuple[int, ...] = (4, 2)
     return QuantizerLevel(dims, num_codes, 4, learned_codes=False, generator=seeded())
 
 
-def filled(level: QuantizerLevel) -> QuantizerLevel:
-    """The level with codes and counts of a table of rows."""
+def with_random_codes(level: QuantizerLevel) -> QuantizerLevel:
+    """The level with random codes and counts."""
     codes = torch.randn(level.codes.shape, generator=seeded(1)) * level.mask[..., None] * level.latent_mask
     level.set_codes(codes, 10 * torch.rand(level.counts.shape, generator=seeded(2)) + 1)
     return level
@@ -30,7 +30,7 @@ def residuals(rows: int = 40, seed: int = 3) -> torch.Tensor:
 
 
 def assert_consistent(level: QuantizerLevel) -> None:
-    """e = S / n~, with n~ written out from the counts."""
+    """e = S / n~, where n~ are the smoothed counts."""
     for c in range(len(level.counts)):
         counts = level.counts[c][level.mask[c]].double()
         smoothed = (counts + 1e-5) / (counts.sum() + len(counts) * 1e-5) * counts.sum()
@@ -41,45 +41,45 @@ def assert_consistent(level: QuantizerLevel) -> None:
 
 
 class TestMovingAverage:
-    """Counts n, sums S and codes e agree at all times."""
+    """Counts n, sums S and codes e are always consistent."""
 
-    def test_from_the_start(self) -> None:
+    def test_moving_averages_are_consistent_at_initialization(self) -> None:
         assert_consistent(level_of())
 
-    def test_after_the_codes_are_set(self) -> None:
-        level = filled(level_of())
+    def test_moving_averages_are_consistent_after_the_codes_are_set(self) -> None:
+        level = with_random_codes(level_of())
         assert_consistent(level)
         assert (level.age == NEVER_RESET).all(), "no code was ever replaced"
 
     @pytest.mark.parametrize("steps", [1, 50])
-    def test_after_updates(self, steps: int) -> None:
-        level = filled(level_of())
+    def test_moving_averages_are_consistent_after_updates(self, steps: int) -> None:
+        level = with_random_codes(level_of())
         for step in range(steps):
             level.update(level(residuals(seed=step)).code_statistics(), DECAY)
         assert_consistent(level)
 
-    def test_an_update_by_hand(self) -> None:
-        level = filled(level_of())
+    def test_an_update_equals_its_formula(self) -> None:
+        level = with_random_codes(level_of())
         counts, sums = level.counts.clone(), level.sums.clone()
         result = level(residuals())
         level.update(result.code_statistics(), DECAY)
         for c in range(2):
             for k in range(level.num_codes[c]):
-                mine = result.latents[c][result.indices[c] == k]
-                torch.testing.assert_close(level.counts[c, k], DECAY * counts[c, k] + (1 - DECAY) * len(mine))
-                torch.testing.assert_close(level.sums[c, k], DECAY * sums[c, k] + (1 - DECAY) * mine.sum(0))
+                assigned = result.latents[c][result.indices[c] == k]
+                torch.testing.assert_close(level.counts[c, k], DECAY * counts[c, k] + (1 - DECAY) * len(assigned))
+                torch.testing.assert_close(level.sums[c, k], DECAY * sums[c, k] + (1 - DECAY) * assigned.sum(0))
 
     def test_smoothing_is_not_written_back(self) -> None:
-        # Without any rows the counts only decay; smoothing that accumulates would lift those of unused codes.
-        level = filled(level_of())
+        # Without rows the counts only decay. Accumulated smoothing would increase the counts of unused codes.
+        level = with_random_codes(level_of())
         before = level.counts.clone()
         result = level(residuals(rows=0))
         for _ in range(200):
             level.update(result.code_statistics(), 0.99)
         torch.testing.assert_close(level.counts, before * 0.99**200, rtol=1e-4, atol=0)
 
-    def test_the_codes_move_toward_their_rows(self) -> None:
-        level = filled(level_of())
+    def test_the_codes_converge_to_the_means_of_their_rows(self) -> None:
+        level = with_random_codes(level_of())
         rows = residuals(400)
         errors = []
         for _ in range(60):
@@ -89,17 +89,17 @@ class TestMovingAverage:
         assert errors[-1] < 0.9 * errors[0]
         result = level(rows)
         for k in range(3):
-            mine = result.latents[1][result.indices[1] == k]
-            torch.testing.assert_close(level.codes[1, k], mine.mean(0), rtol=0.05, atol=0.05)
+            assigned = result.latents[1][result.indices[1] == k]
+            torch.testing.assert_close(level.codes[1, k], assigned.mean(0), rtol=0.05, atol=0.05)
 
-    def test_counts_settle_at_the_rows_per_batch(self) -> None:
-        level, rows = filled(level_of()), residuals(100)
+    def test_the_sum_of_counts_converges_to_the_rows_of_a_batch(self) -> None:
+        level, rows = with_random_codes(level_of()), residuals(100)
         for _ in range(200):
             level.update(level(rows).code_statistics(), DECAY)
         torch.testing.assert_close(level.counts.sum(-1), torch.full((2,), 100.0))
 
-    def test_a_code_that_nobody_uses_stays_where_it_is(self) -> None:
-        level = filled(level_of())
+    def test_an_unused_code_does_not_move(self) -> None:
+        level = with_random_codes(level_of())
         with torch.no_grad():
             level.codes[0, 0] = 50.0
             level.sums.copy_(level.smoothed_counts()[..., None] * level.codes)
@@ -117,10 +117,10 @@ class TestMovingAverage:
 
 
 class TestLevel:
-    """The nearest code, among those that exist."""
+    """A level selects the nearest code of each category."""
 
-    def test_rows_are_quantized_with_the_codes_as_they_were(self) -> None:
-        level, rows = filled(level_of()), residuals()
+    def test_rows_are_quantized_with_the_codes_before_the_update(self) -> None:
+        level, rows = with_random_codes(level_of()), residuals()
         codes = level.codes.clone()
         result = level(rows)
         level.update(result.code_statistics(), 0.0)
@@ -131,20 +131,20 @@ class TestLevel:
             assert torch.equal(result.indices[c], nearest)
             torch.testing.assert_close(result.contribution[c], (used @ level.project_out[c])[nearest])
 
-    def test_no_code_beyond_a_categorys_own_is_ever_chosen(self) -> None:
-        # The padding holds zeros, the nearest of all to these rows.
-        level = filled(level_of(num_codes=(9, 2)))
+    def test_padding_codes_of_a_category_are_never_selected(self) -> None:
+        # The padding codes are zero and would be the nearest to these rows.
+        level = with_random_codes(level_of(num_codes=(9, 2)))
         result = level(1e-3 * residuals(500))
         assert result.indices[1].max() <= 1
         assert not result.one_hot[1, :, 2:].any()
 
-    def test_latents_beyond_a_categorys_own_width_are_zero(self) -> None:
-        level = filled(level_of())
+    def test_latents_beyond_the_width_of_a_category_are_zero(self) -> None:
+        level = with_random_codes(level_of())
         assert not level(residuals()).latents[1, :, 2:].any()
 
 
 class TestResidualLevels:
-    """Levels are nested: each quantizes what the coarser ones left."""
+    """Each level quantizes the residual of the coarser levels."""
 
     @pytest.fixture
     def quantizer(self) -> ResidualQuantizer:
@@ -154,7 +154,7 @@ class TestResidualLevels:
     def embeddings(self) -> torch.Tensor:
         return torch.randn(3, 30, 6, generator=seeded(5))
 
-    def test_it_equals_a_plain_loop_over_categories_and_levels(
+    def test_the_quantizer_equals_a_loop_over_categories_and_levels(
         self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
     ) -> None:
         results = quantizer(embeddings)
@@ -162,18 +162,18 @@ class TestResidualLevels:
             residual = embeddings[c].double().numpy()
             for level_number, level in enumerate(quantizer.each_level()):
                 width, size = LATENT_DIMS[c + 1][level_number], NUM_CODES[c + 1][level_number]
-                down = level.project_in[c, :, :width].detach().double().numpy()
-                up = level.project_out[c, :width].detach().double().numpy()
+                project_in = level.project_in[c, :, :width].detach().double().numpy()
+                project_out = level.project_out[c, :width].detach().double().numpy()
                 codes = level.codes[c, :size, :width].double().numpy()
                 indices = []
                 for row in residual:
-                    indices.append(int(np.argmin([((row @ down - code) ** 2).sum() for code in codes])))
-                residual = residual - codes[indices] @ up
+                    indices.append(int(np.argmin([((row @ project_in - code) ** 2).sum() for code in codes])))
+                residual = residual - codes[indices] @ project_out
                 assert results[level_number].indices[c].tolist() == indices
-                left = embeddings[c] - sum(result.contribution[c] for result in results[: level_number + 1])
-                np.testing.assert_allclose(left.detach().numpy(), residual, atol=1e-4)
+                remaining = embeddings[c] - sum(result.contribution[c] for result in results[: level_number + 1])
+                np.testing.assert_allclose(remaining.detach().numpy(), residual, atol=1e-4)
 
-    def test_looking_tokens_up_gives_the_quantized_latents_of_every_prefix(
+    def test_lookup_gives_the_quantized_latents_of_every_prefix(
         self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
     ) -> None:
         results = quantizer(embeddings)
@@ -182,7 +182,7 @@ class TestResidualLevels:
             expected = torch.stack([result.contribution for result in results[:count]]).sum(0)
             torch.testing.assert_close(quantizer.lookup(tokens[..., :count]), expected)
 
-    def test_a_finer_level_sends_no_gradient_into_the_coarser(
+    def test_a_finer_level_sends_no_gradient_to_the_coarser_ones(
         self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
     ) -> None:
         results = quantizer(embeddings.requires_grad_())
@@ -192,7 +192,9 @@ class TestResidualLevels:
         )
         assert gradients == (None, None)
 
-    def test_autocast_does_not_reach_the_search(self, quantizer: ResidualQuantizer, embeddings: torch.Tensor) -> None:
+    def test_autocast_does_not_change_the_nearest_codes(
+        self, quantizer: ResidualQuantizer, embeddings: torch.Tensor
+    ) -> None:
         expected = quantizer(embeddings)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             results = quantizer(embeddings)

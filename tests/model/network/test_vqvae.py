@@ -1,4 +1,4 @@
-"""The whole network: tokens to rows and back, prefixes, gradients, and what a token depends on."""
+"""The network: tokens and reconstruction, prefixes of the levels, gradients, locality of the tokens."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def model() -> CategoricalVQVAE:
     return small_model(branches=True)
 
 
-def test_decoding_the_tokens_of_a_pass_gives_its_reconstruction(model: CategoricalVQVAE) -> None:
+def test_decoding_the_tokens_of_a_forward_pass_gives_its_reconstruction(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
     torch.testing.assert_close(model.decode(result.indices), result.reconstruction)
     torch.testing.assert_close(model.lookup(result.indices), result.latents)
@@ -33,13 +33,13 @@ def test_tokens_stay_within_their_codebooks(model: CategoricalVQVAE) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_any_prefix_of_the_levels_decodes_as_the_pass_did(model: CategoricalVQVAE, count: int) -> None:
+def test_every_prefix_of_the_levels_is_decoded_as_in_the_forward_pass(model: CategoricalVQVAE, count: int) -> None:
     result = model(random_rows())
     prefix = [block.latents[count - 1] for block in result.buckets]
     torch.testing.assert_close(model.decode(result.indices[..., :count]), model.decoder(flatten_categories(prefix)))
 
 
-def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -> None:
+def test_the_forward_pass_decodes_the_first_rows_from_fewer_levels(model: CategoricalVQVAE) -> None:
     result = model(random_rows(), dropout_ends=(7, 14))
     tokens = result.indices
     expected = torch.cat(
@@ -48,7 +48,7 @@ def test_the_first_rows_are_decoded_from_fewer_levels(model: CategoricalVQVAE) -
     torch.testing.assert_close(result.reconstruction, expected)
 
 
-def test_quantizer_dropout_shortens_the_first_rows() -> None:
+def test_quantizer_dropout_gives_the_first_rows_fewer_levels() -> None:
     prefixes = [[torch.full((2, 5, 2), float(level)), torch.full((1, 5, 3), level + 0.5)] for level in (1, 2, 3)]
     flat = flatten_categories(prefixes[2])
     assert flat[0].tolist() == [3, 3, 3, 3, 3.5, 3.5, 3.5]
@@ -58,7 +58,7 @@ def test_quantizer_dropout_shortens_the_first_rows() -> None:
     assert seen[:, -1].tolist() == [1.5, 1.5, 2.5, 2.5, 3.5]
 
 
-def test_category_decoders_read_their_own_prefix(model: CategoricalVQVAE) -> None:
+def test_category_decoders_read_the_prefix_of_their_level(model: CategoricalVQVAE) -> None:
     result = model(random_rows())
     for c, block, i in each_category(model):
         done = result.buckets[model.each_bucket().index(block)]
@@ -70,7 +70,9 @@ def test_category_decoders_read_their_own_prefix(model: CategoricalVQVAE) -> Non
             torch.testing.assert_close(done.category_reconstructions[level][i, :, :width], own[:, :width])
 
 
-def test_gradients_pass_straight_through_in_the_directions_that_the_levels_transmit(model: CategoricalVQVAE) -> None:
+def test_straight_through_gradients_equal_the_projection_on_the_directions_of_the_levels(
+    model: CategoricalVQVAE,
+) -> None:
     result = model(random_rows())
     for block, done in zip(model.each_bucket(), result.buckets, strict=True):
         for prefix in done.latents:
@@ -83,7 +85,7 @@ def test_gradients_pass_straight_through_in_the_directions_that_the_levels_trans
                 torch.testing.assert_close(gradient, (torch.eye(6) - lost)[:, 0].expand(50, -1))
 
 
-def test_a_direction_that_no_level_sees_gets_no_gradient() -> None:
+def test_a_direction_that_no_level_reads_has_no_gradient() -> None:
     model = small_model()
     with torch.no_grad():
         for level in model.quantizer_levels():
@@ -96,7 +98,7 @@ def test_a_direction_that_no_level_sees_gets_no_gradient() -> None:
         assert gradient[..., :5].any()
 
 
-def test_a_token_depends_on_its_own_categorys_columns_alone(model: CategoricalVQVAE) -> None:
+def test_a_token_depends_only_on_the_columns_of_its_category(model: CategoricalVQVAE) -> None:
     rows = random_rows(200)
     tokens = model.encode(rows)
     for c, group in enumerate(GROUPS):
@@ -106,7 +108,7 @@ def test_a_token_depends_on_its_own_categorys_columns_alone(model: CategoricalVQ
         assert different.tolist() == [other == c for other in range(len(GROUPS))]
 
 
-def test_a_rows_tokens_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) -> None:
+def test_the_tokens_of_a_row_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) -> None:
     rows = random_rows(100)
     tokens = model.encode(rows)
     others = torch.cat([rows[:50], 100 * random_rows(50, seed=8)])
@@ -116,7 +118,7 @@ def test_a_rows_tokens_do_not_depend_on_the_other_rows(model: CategoricalVQVAE) 
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, BLOCK, BLOCK + 1])
-def test_fixed_blocks_encode_a_row_identically_in_any_batch(model: CategoricalVQVAE, count: int) -> None:
+def test_the_codec_encodes_a_row_identically_in_any_batch(model: CategoricalVQVAE, count: int) -> None:
     rows = random_rows(2 * BLOCK)
     whole, part = make_codec(model).encode(rows), make_codec(model).encode(rows[:count])
     assert torch.equal(part.indices, whole.indices[:count])
@@ -125,7 +127,7 @@ def test_fixed_blocks_encode_a_row_identically_in_any_batch(model: CategoricalVQ
     assert part.indices.shape == (count, 4, 3)
 
 
-def test_errors_and_latents_in_blocks_are_those_of_the_pass(model: CategoricalVQVAE) -> None:
+def test_errors_and_latents_of_the_codec_equal_those_of_the_network(model: CategoricalVQVAE) -> None:
     rows = random_rows(40)
     encoded = make_codec(model).encode(rows)
     torch.testing.assert_close(encoded.error, (rows - model.decode(encoded.indices)).square().mean(1))
@@ -153,9 +155,9 @@ def test_results_follow_the_order_of_the_categories(model: CategoricalVQVAE) -> 
         assert done.one_hot.shape[-1] == level.codes.shape[1]
 
 
-def test_codes_are_learned_only_when_asked() -> None:
-    followed, learned = small_model(), small_model(learned_codes=True)
-    assert not any(level.codes.requires_grad for level in followed.quantizer_levels())
+def test_codes_have_a_gradient_only_with_learned_codes() -> None:
+    averaged, learned = small_model(), small_model(learned_codes=True)
+    assert not any(level.codes.requires_grad for level in averaged.quantizer_levels())
     assert all(level.codes.requires_grad for level in learned.quantizer_levels())
 
 
@@ -171,5 +173,5 @@ def test_the_assignment_selects_the_class_of_the_network() -> None:
         CategoricalVQVAE(joint.spec)
 
 
-def test_every_column_is_decoded(model: CategoricalVQVAE) -> None:
+def test_the_reconstruction_has_every_column(model: CategoricalVQVAE) -> None:
     assert model(random_rows()).reconstruction.shape == (50, COLUMNS)
