@@ -1,4 +1,4 @@
-"""The closed form against scikit-learn's PCA and Ridge, and its levels on planted tables."""
+"""The closed-form initialization against PCA and Ridge of scikit-learn, and its levels on planted tables."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def quality(rows: torch.Tensor, reconstruction: torch.Tensor) -> float:
     return float(1 - (rows - reconstruction).square().sum() / rows.square().sum())
 
 
-def test_axes_are_those_of_pca_up_to_sign() -> None:
+def test_principal_axes_equal_those_of_scikit_learn_up_to_sign() -> None:
     rows = planted_rows()
     axes = principal_axes(CategoryLayout(GROUPS, 24).gather(rows), 4)
     assert axes.shape == (3, 12, 4)
@@ -35,7 +35,7 @@ def test_axes_are_those_of_pca_up_to_sign() -> None:
         assert not axes[c, len(group) :].any()
 
 
-def test_axes_have_a_definite_sign() -> None:
+def test_the_largest_component_of_an_axis_is_positive() -> None:
     axes = principal_axes(CategoryLayout(GROUPS, 24).gather(planted_rows()), 4)
     peaks = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     assert (peaks > 0).all()
@@ -51,7 +51,7 @@ def test_axes_beyond_the_rank_of_a_category_are_zero() -> None:
 
 
 @pytest.mark.parametrize("strength", [0.003, 0.3])
-def test_decoder_is_ridge_regression_toward_its_prior(strength: float) -> None:
+def test_the_decoder_is_ridge_regression_toward_its_prior(strength: float) -> None:
     rows, latents = planted_rows(200), torch.randn(200, 6, generator=seeded())
     base = torch.randn(6, 24, generator=seeded(1))
     (decoder,) = fit_decoders(latents, rows, base, (strength,))
@@ -60,7 +60,7 @@ def test_decoder_is_ridge_regression_toward_its_prior(strength: float) -> None:
     np.testing.assert_allclose((decoder - base).numpy(), correction, atol=1e-5)
 
 
-def test_latents_that_are_always_zero_keep_the_prior_decoder() -> None:
+def test_zero_latents_keep_the_prior_decoder() -> None:
     rows, latents = planted_rows(200), torch.randn(200, 6, generator=seeded())
     latents[:, 2] = 0.0
     base = torch.randn(6, 24, generator=seeded(1))
@@ -69,7 +69,7 @@ def test_latents_that_are_always_zero_keep_the_prior_decoder() -> None:
         assert not torch.allclose(decoder[0], base[0])
 
 
-def test_a_strong_ridge_leaves_each_category_to_itself() -> None:
+def test_a_strong_ridge_gives_the_local_decoder() -> None:
     rows, spec = planted_rows(), planted_spec()
     form = fit_closed_form(rows, spec, ridge=1e9, generator=seeded())
     base = local_decoder(form.buckets, 24)
@@ -83,11 +83,11 @@ def test_local_decoder_inverts_the_axes() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(embedding_dim=12), ridge=0.01, generator=seeded())
     coordinates = [torch.bmm(bucket.layout.gather(rows), bucket.axes) for bucket in form.buckets]
-    back = flatten_categories(coordinates) @ local_decoder(form.buckets, 24)
-    torch.testing.assert_close(back, rows, rtol=0, atol=1e-5)
+    restored = flatten_categories(coordinates) @ local_decoder(form.buckets, 24)
+    torch.testing.assert_close(restored, rows, rtol=0, atol=1e-5)
 
 
-def test_wide_and_narrow_categories_in_several_buckets_decode_alike() -> None:
+def test_local_decoder_inverts_the_axes_of_several_buckets() -> None:
     rng = np.random.default_rng(0)
     rows = torch.from_numpy(rng.standard_normal((150, 44))).float()
     groups = (tuple(range(0, 40)), tuple(range(40, 44)))
@@ -96,11 +96,11 @@ def test_wide_and_narrow_categories_in_several_buckets_decode_alike() -> None:
     form = fit_closed_form(rows, wide, ridge=0.01, generator=seeded())
     assert len(form.buckets) == 2
     coordinates = [torch.bmm(bucket.layout.gather(rows), bucket.axes) for bucket in form.buckets]
-    back = flatten_categories(coordinates) @ local_decoder(form.buckets, 44)
-    torch.testing.assert_close(back, rows, rtol=0, atol=1e-4)
+    restored = flatten_categories(coordinates) @ local_decoder(form.buckets, 44)
+    torch.testing.assert_close(restored, rows, rtol=0, atol=1e-4)
 
 
-def test_quality_rises_with_the_levels_on_rows_it_has_not_seen() -> None:
+def test_quality_of_unseen_rows_increases_with_the_levels() -> None:
     table = planted_rows(1600)
     rows, held_out = table[:1200], table[1200:]
     form = fit_closed_form(rows, planted_spec(num_codes=(20, 20, 20)), ridge=0.01, generator=seeded())
@@ -130,14 +130,14 @@ def test_levels_are_residual_k_means_with_means_of_their_rows() -> None:
         before = after
 
 
-def test_narrow_levels_code_the_leading_coordinates_only() -> None:
+def test_narrow_levels_quantize_the_leading_coordinates_only() -> None:
     form = fit_closed_form(planted_rows(), planted_spec(), ridge=0.01, generator=seeded())
     prefixes = [form.buckets[0].quantize(planted_rows(), levels) for levels in (1, 2)]
     assert not prefixes[0][..., 4:].any()
     assert prefixes[1][..., 4:].any()
 
 
-def test_categories_help_each_other_through_the_ridge() -> None:
+def test_the_ridge_decoder_has_a_higher_quality_than_the_local_decoder() -> None:
     rows = planted_rows()
     form = fit_closed_form(rows, planted_spec(), ridge=0.003, generator=seeded())
     latents = form.quantize(rows)

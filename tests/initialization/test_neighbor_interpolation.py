@@ -1,4 +1,4 @@
-"""Points between near neighbors."""
+"""Interpolation between nearest neighbors."""
 
 import numpy as np
 import torch
@@ -11,34 +11,34 @@ def rows(count: int = 300) -> torch.Tensor:
     return torch.randn(count, 4, generator=torch.Generator().manual_seed(0))
 
 
-def test_the_neighbors_are_those_of_scikit_learn() -> None:
+def test_nearest_rows_equal_those_of_scikit_learn() -> None:
     x = rows(1500)
-    found = NearestNeighbors(n_neighbors=NEIGHBORS + 1).fit(x.numpy()).kneighbors(x.numpy())[1][:, 1:]
-    assert np.array_equal(np.sort(nearest_rows(x).numpy()), np.sort(found))
+    expected = NearestNeighbors(n_neighbors=NEIGHBORS + 1).fit(x.numpy()).kneighbors(x.numpy())[1][:, 1:]
+    assert np.array_equal(np.sort(nearest_rows(x).numpy()), np.sort(expected))
 
 
-def test_the_rows_come_first_and_the_others_lie_between_neighbors() -> None:
+def test_the_first_version_has_the_rows_and_the_others_lie_between_neighbors() -> None:
     x = rows()
-    made, near = interpolate_neighbors(x, 0), nearest_rows(x)
-    assert made.shape == (6, 300, 4)
-    assert torch.equal(made[0], x)
-    for version in made[1:]:
+    augmented, near = interpolate_neighbors(x, 0), nearest_rows(x)
+    assert augmented.shape == (6, 300, 4)
+    assert torch.equal(augmented[0], x)
+    for version in augmented[1:]:
         line = x[near] - x[:, None]
-        share = ((version[:, None] - x[:, None]) * line).sum(-1) / line.square().sum(-1)
-        away = (version[:, None] - x[:, None] - share[..., None] * line).norm(dim=-1)
-        best = away.argmin(1)
-        assert (away.min(1).values < 1e-5).all()
-        fraction = share[torch.arange(300), best]
+        fraction_on_line = ((version[:, None] - x[:, None]) * line).sum(-1) / line.square().sum(-1)
+        distance_from_line = (version[:, None] - x[:, None] - fraction_on_line[..., None] * line).norm(dim=-1)
+        best = distance_from_line.argmin(1)
+        assert (distance_from_line.min(1).values < 1e-5).all()
+        fraction = fraction_on_line[torch.arange(300), best]
         assert ((fraction >= 0) & (fraction <= 1)).all()
-    assert not torch.equal(made[1], made[2])
+    assert not torch.equal(augmented[1], augmented[2])
 
 
-def test_large_tables_and_tiny_ones_stay_as_they_are() -> None:
+def test_large_tables_and_tiny_tables_are_not_augmented() -> None:
     assert interpolate_neighbors(rows(), 0, target_rows=599).shape == (1, 300, 4)
     assert interpolate_neighbors(rows(), 0, target_rows=600).shape == (2, 300, 4)
     assert interpolate_neighbors(rows(5), 0).shape == (1, 5, 4)
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_interpolated_rows() -> None:
     assert torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 3))
     assert not torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 4))

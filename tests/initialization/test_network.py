@@ -22,7 +22,7 @@ def test_the_network_reproduces_the_closed_form(embedding_dim: int) -> None:
         torch.testing.assert_close(latents.transpose(0, 1).flatten(1), prefixes[level], rtol=0, atol=1e-4)
 
 
-def test_category_decoders_start_as_the_categorys_own_axes() -> None:
+def test_category_decoders_are_initialized_with_the_axes_of_the_category() -> None:
     model = build_network(planted_spec(), seed=1)
     form = initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     result = model(planted_rows(50, seed=5))
@@ -31,7 +31,7 @@ def test_category_decoders_start_as_the_categorys_own_axes() -> None:
         torch.testing.assert_close(result.buckets[0].category_reconstructions[level], expected)
 
 
-def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
+def test_counts_sum_to_the_rows_per_batch_and_are_consistent_with_the_codes() -> None:
     model = build_network(planted_spec(), seed=1)
     initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=0)
     for level in model.quantizer_levels():
@@ -39,7 +39,7 @@ def test_counts_are_rows_per_batch_and_agree_with_the_codes() -> None:
         assert_consistent(level)
 
 
-def test_the_next_update_leaves_converged_codes_in_place() -> None:
+def test_the_next_update_does_not_move_converged_codes() -> None:
     rows, model = planted_rows(), build_network(planted_spec(), seed=1)
     initialize_closed_form(model, rows, ridge=0.01, rows_per_batch=len(rows), seed=0)
     before = [level.codes.clone() for level in model.quantizer_levels()]
@@ -49,7 +49,7 @@ def test_the_next_update_leaves_converged_codes_in_place() -> None:
         torch.testing.assert_close(level.codes, codes, rtol=0, atol=0.01)
 
 
-def test_the_seed_decides_the_start() -> None:
+def test_the_seed_determines_the_initialization() -> None:
     def tokens(seed: int) -> torch.Tensor:
         model = build_network(planted_spec(), seed=1)
         initialize_closed_form(model, planted_rows(), ridge=0.01, rows_per_batch=64, seed=seed)
@@ -61,14 +61,14 @@ def test_the_seed_decides_the_start() -> None:
 
 def test_random_initialization_keeps_the_weights_and_differs_from_the_closed_form() -> None:
     rows, model = planted_rows(), build_network(planted_spec(), seed=1)
-    drawn = {name: value.clone() for name, value in model.named_parameters() if not name.endswith("codes")}
+    before = {name: value.clone() for name, value in model.named_parameters() if not name.endswith("codes")}
     initialize_random(model, rows, rows_per_batch=64, seed=0)
     for name, value in model.named_parameters():
         if not name.endswith("codes"):
-            assert torch.equal(value, drawn[name])
-    warm = build_network(planted_spec(), seed=1)
-    initialize_closed_form(warm, rows, ridge=0.01, rows_per_batch=64, seed=0)
-    errors = [(rows - m(rows).reconstruction).square().mean().item() for m in (model, warm)]
+            assert torch.equal(value, before[name])
+    closed_form = build_network(planted_spec(), seed=1)
+    initialize_closed_form(closed_form, rows, ridge=0.01, rows_per_batch=64, seed=0)
+    errors = [(rows - m(rows).reconstruction).square().mean().item() for m in (model, closed_form)]
     assert errors[1] < 0.3 < 0.9 < errors[0]
 
 
@@ -85,7 +85,7 @@ def test_random_codes_are_latents_of_different_rows() -> None:
         torch.testing.assert_close(level.counts.sum(-1), torch.full((3,), 20.0))
 
 
-def test_random_initialization_with_more_codes_than_rows() -> None:
+def test_random_initialization_with_more_codes_than_rows_is_finite() -> None:
     model = build_network(planted_spec(num_codes=(12, 4, 4)), seed=1)
     initialize_random(model, planted_rows(5), rows_per_batch=5, seed=0)
     assert all(level.codes.isfinite().all() for level in model.quantizer_levels())
