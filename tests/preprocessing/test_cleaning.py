@@ -13,7 +13,7 @@ NAMES = ("plain", "half", "empty", "constant", "copy", "skewed", "rare")
 
 @pytest.fixture
 def x(rng: np.random.Generator) -> np.ndarray:
-    """Training rows [600, 7] with one column of each kind, NaN and inf among them."""
+    """Training rows [600, 7] with one column of each kind, some cells NaN or infinite."""
     plain, skewed = rng.standard_normal(600), rng.exponential(size=600)
     half = rng.standard_normal(600)
     half[:400] = np.nan
@@ -30,7 +30,7 @@ def cleaner(x: np.ndarray) -> Cleaner:
     return Cleaner.fit(x, NAMES, Rules())
 
 
-def fitted(x: np.ndarray, **rules: object) -> Cleaner:
+def fit_cleaner(x: np.ndarray, **rules: object) -> Cleaner:
     return Cleaner.fit(x, [f"c{j}" for j in range(x.shape[1])], Rules(**rules))
 
 
@@ -51,8 +51,8 @@ def test_dropped_columns_are_grouped_by_the_kind_of_reason(cleaner: Cleaner, x: 
     assert groups == {"missing": ("half", "empty"), "constant": ("constant", "rare"), "duplicate": ("copy",)}
     assert list(groups) == ["missing", "constant", "duplicate"]
     assert Cleaner.from_state(cleaner.state()).dropped_by_reason() == groups
-    assert fitted(x[:, [0, 4, 5]]).dropped_by_reason() == {"duplicate": ("c1",)}
-    assert fitted(x[:, [0, 5]]).dropped_by_reason() == {}
+    assert fit_cleaner(x[:, [0, 4, 5]]).dropped_by_reason() == {"duplicate": ("c1",)}
+    assert fit_cleaner(x[:, [0, 5]]).dropped_by_reason() == {}
 
 
 def test_values_are_imputed_clipped_and_scaled(cleaner: Cleaner, x: np.ndarray) -> None:
@@ -79,20 +79,20 @@ def test_imputed_and_clipped_cells_are_counted_in_each_row(cleaner: Cleaner) -> 
 
 
 def test_inverse_transform_undoes_transform_and_fills_every_column(cleaner: Cleaner, x: np.ndarray) -> None:
-    back = cleaner.inverse_transform(cleaner.transform(x).values)
+    restored = cleaner.inverse_transform(cleaner.transform(x).values)
     inside = (x[:, 0] > cleaner.screening.lower[0]) & (x[:, 0] < cleaner.screening.upper[0])
-    np.testing.assert_allclose(back[inside, 0], x[inside, 0], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(back[inside, 4], x[inside, 4], rtol=1e-5, atol=1e-5)
-    assert np.isnan(back[:, 2]).all()
-    assert (back[:, 3] == 4).all()
-    assert (back[:, 6] == 0).all()
-    np.testing.assert_allclose(back[:, 1], np.nanmedian(x[:, 1]))
-    np.testing.assert_allclose(back[10, 5], np.median(x[np.isfinite(x[:, 5]), 5]), rtol=1e-6)
+    np.testing.assert_allclose(restored[inside, 0], x[inside, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(restored[inside, 4], x[inside, 4], rtol=1e-5, atol=1e-5)
+    assert np.isnan(restored[:, 2]).all()
+    assert (restored[:, 3] == 4).all()
+    assert (restored[:, 6] == 0).all()
+    np.testing.assert_allclose(restored[:, 1], np.nanmedian(x[:, 1]))
+    np.testing.assert_allclose(restored[10, 5], np.median(x[np.isfinite(x[:, 5]), 5]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_results_do_not_depend_on_the_batch(x: np.ndarray, method: str) -> None:
-    cleaner = fitted(x, normalization_method=method)
+def test_results_do_not_depend_on_the_batch_size(x: np.ndarray, method: str) -> None:
+    cleaner = fit_cleaner(x, normalization_method=method)
     whole = cleaner.transform(x)
     for size in (1, 7, 256):
         parts = [cleaner.transform(x[start : start + size]) for start in range(0, len(x), size)]
@@ -102,13 +102,13 @@ def test_results_do_not_depend_on_the_batch(x: np.ndarray, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_to_z_scores_gives_the_same_for_any_method(x: np.ndarray, method: str) -> None:
-    cleaner = fitted(x, normalization_method=method)
-    expected = fitted(x).transform(x).values
+def test_to_z_scores_is_the_same_for_any_normalization(x: np.ndarray, method: str) -> None:
+    cleaner = fit_cleaner(x, normalization_method=method)
+    expected = fit_cleaner(x).transform(x).values
     np.testing.assert_allclose(cleaner.to_z_scores(cleaner.transform(x).values), expected, atol=2e-5)
 
 
-def test_z_scores_of_all_columns_mark_the_cells_that_were_not_observed(cleaner: Cleaner, x: np.ndarray) -> None:
+def test_z_scores_of_all_columns_mark_unobserved_cells(cleaner: Cleaner, x: np.ndarray) -> None:
     standardized = cleaner.z_scores_of_all_columns(x)
     np.testing.assert_allclose(standardized.values[:, cleaner.kept], cleaner.transform(x).values, atol=1e-6)
     assert np.array_equal(standardized.observed[:, 1], np.isfinite(x[:, 1]))
@@ -119,8 +119,8 @@ def test_z_scores_of_all_columns_mark_the_cells_that_were_not_observed(cleaner: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_state_gives_the_same_cleaner_bit_for_bit(x: np.ndarray, method: str) -> None:
-    cleaner = fitted(x, normalization_method=method)
+def test_the_state_reproduces_the_cleaner_exactly(x: np.ndarray, method: str) -> None:
+    cleaner = fit_cleaner(x, normalization_method=method)
     state = cleaner.state()
     assert_plain(state)
     again = Cleaner.from_state(state)
@@ -145,27 +145,27 @@ def assert_plain(value: object) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_finite_values_near_the_float32_limit_clean_and_return(rng: np.random.Generator, method: str) -> None:
+def test_finite_values_near_the_float32_limit_survive_a_round_trip(rng: np.random.Generator, method: str) -> None:
     x = rng.uniform(-3.4e38, 3.4e38, (200, 4)).astype(np.float32)
-    cleaner = fitted(x, normalization_method=method, clip_lower_percentile=0.0, clip_upper_percentile=100.0)
+    cleaner = fit_cleaner(x, normalization_method=method, clip_lower_percentile=0.0, clip_upper_percentile=100.0)
     values = cleaner.transform(x).values
     assert np.isfinite(values).all()
     np.testing.assert_allclose(cleaner.inverse_transform(values), x, rtol=1e-4, atol=1e33)
     assert np.isfinite(cleaner.inverse_transform(values * 10)).all()
 
 
-def test_a_table_that_fits_no_model_says_why(rng: np.random.Generator) -> None:
+def test_an_unusable_table_is_an_error_that_names_the_reason(rng: np.random.Generator) -> None:
     with pytest.raises(DataError, match="the training rows contain no finite value"):
-        fitted(np.full((40, 3), np.nan, np.float32))
+        fit_cleaner(np.full((40, 3), np.nan, np.float32))
     with pytest.raises(DataError, match=r"only 0 of 3 columns can be used \(3 constant\)"):
-        fitted(np.ones((40, 3), np.float32))
+        fit_cleaner(np.ones((40, 3), np.float32))
     a = rng.standard_normal(40).astype(np.float32)
     with pytest.raises(DataError, match=r"only 1 of 3 columns can be used \(1 constant, 1 duplicate\)"):
-        fitted(np.stack([a, a, np.ones_like(a)], axis=1))
+        fit_cleaner(np.stack([a, a, np.ones_like(a)], axis=1))
 
 
 def test_rows_are_cleaned_in_blocks_that_fit_the_cache(rng: np.random.Generator) -> None:
-    cleaner = fitted(low_rank_table(rng, 1024, 30, 5))
+    cleaner = fit_cleaner(low_rank_table(rng, 1024, 30, 5))
     blocks: list[int] = []
     transform = cleaner.normalizer.transform
 

@@ -9,7 +9,7 @@ def fit(x: np.ndarray, **rules: float) -> Cleaner:
     return Cleaner.fit(x.astype(np.float32), [f"c{j}" for j in range(x.shape[1])], Rules(**rules))
 
 
-def test_correlations_are_pearsons_however_the_rows_are_blocked(rng: np.random.Generator) -> None:
+def test_correlations_equal_pearson_for_any_blocks_of_rows(rng: np.random.Generator) -> None:
     x = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 6))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     r = correlations([z[:7], z[7:250], z[250:]], 6)
@@ -27,7 +27,7 @@ def test_the_first_of_several_copies_is_kept(rng: np.random.Generator) -> None:
     }
 
 
-def test_the_threshold_divides(rng: np.random.Generator) -> None:
+def test_columns_above_the_threshold_are_duplicates(rng: np.random.Generator) -> None:
     a, noise = rng.standard_normal((2, 5000))
     noise -= a * (a @ noise) / (a @ a)
     noise *= np.linalg.norm(a) / np.linalg.norm(noise)
@@ -38,7 +38,7 @@ def test_the_threshold_divides(rng: np.random.Generator) -> None:
         assert len(fit(x, duplicate_correlation=0.99).dropped) == 1
 
 
-def test_identical_columns_are_found_even_at_threshold_one(rng: np.random.Generator) -> None:
+def test_identical_columns_are_duplicates_at_a_threshold_of_one(rng: np.random.Generator) -> None:
     a, b = rng.standard_normal((2, 1001)) * 1e30
     assert fit(np.stack([a, b, a], axis=1), duplicate_correlation=1.0).kept.tolist() == [0, 1]
 
@@ -48,12 +48,12 @@ def test_duplicates_are_restored_from_their_original(rng: np.random.Generator) -
     a[5] = np.nan
     x = np.stack([a, b, a, 1e6 - 2 * b], axis=1)
     cleaner = fit(x)
-    back = cleaner.inverse_transform(cleaner.transform(x).values)
-    assert np.array_equal(back[:, 2], back[:, 0])
-    np.testing.assert_allclose(back[:, 3], 1e6 - 2 * back[:, 1].astype(np.float64), rtol=1e-6)
+    restored = cleaner.inverse_transform(cleaner.transform(x).values)
+    assert np.array_equal(restored[:, 2], restored[:, 0])
+    np.testing.assert_allclose(restored[:, 3], 1e6 - 2 * restored[:, 1].astype(np.float64), rtol=1e-6)
 
 
-def test_many_copies_of_one_column_all_point_to_the_first(rng: np.random.Generator) -> None:
+def test_all_copies_of_a_column_refer_to_the_first(rng: np.random.Generator) -> None:
     a, b = rng.standard_normal((2, 200))
     cleaner = fit(np.column_stack([b, *[a] * 200]))
     assert cleaner.kept.tolist() == [0, 1]

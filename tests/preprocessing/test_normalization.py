@@ -21,7 +21,7 @@ def x(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_undoes_itself_and_survives_its_state(method: str, x: np.ndarray) -> None:
+def test_every_method_has_an_inverse_and_is_reproduced_from_its_state(method: str, x: np.ndarray) -> None:
     fitted = METHODS[method].fit(x)
     z = fitted.transform(x)
     np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-9, atol=1e-9)
@@ -31,7 +31,7 @@ def test_every_method_undoes_itself_and_survives_its_state(method: str, x: np.nd
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_strictly_increasing_per_column(method: str, x: np.ndarray) -> None:
+def test_every_method_is_strictly_increasing_in_each_column(method: str, x: np.ndarray) -> None:
     z = METHODS[method].fit(x).transform(x)
     for column in range(x.shape[1]):
         order = np.argsort(x[:, column], kind="stable")
@@ -40,7 +40,7 @@ def test_every_method_is_strictly_increasing_per_column(method: str, x: np.ndarr
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_columns_fitted_apart_join_to_the_same_normalizer(method: str, x: np.ndarray) -> None:
+def test_concatenated_normalizers_equal_one_for_all_columns(method: str, x: np.ndarray) -> None:
     kind = METHODS[method]
     joined = kind.concatenate([kind.fit(x[:, :2]), kind.fit(x[:, 2:])])
     assert np.array_equal(joined.transform(x), kind.fit(x).transform(x))
@@ -52,7 +52,7 @@ def test_standard_has_zero_mean_and_unit_variance(x: np.ndarray) -> None:
     np.testing.assert_allclose(z.std(axis=0), 1)
 
 
-def test_robust_is_median_and_iqr(x: np.ndarray) -> None:
+def test_robust_uses_median_and_interquartile_range(x: np.ndarray) -> None:
     fitted = Robust.fit(x)
     lower, median, upper = np.percentile(x, [25, 50, 75], axis=0)
     np.testing.assert_allclose(fitted.center, median)
@@ -66,7 +66,7 @@ def test_robust_unit_of_a_gaussian_is_its_standard_deviation() -> None:
     np.testing.assert_allclose([fitted.center[0], fitted.scale[0]], [7, 3], rtol=1e-3)
 
 
-def test_robust_falls_back_where_the_iqr_is_next_to_nothing() -> None:
+def test_robust_uses_the_standard_deviation_if_the_iqr_is_nearly_zero() -> None:
     x = np.concatenate([np.linspace(0, 1e-9, 80), np.linspace(1, 2, 20)])[:, None]
     assert Robust.fit(x).scale[0] == x.std()
 
@@ -93,7 +93,7 @@ def test_rank_gauss_thins_knots_and_stays_accurate(rng: np.random.Generator) -> 
     np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-8, atol=1e-9)
 
 
-def test_rank_gauss_stays_at_the_ends_outside_the_training_range(x: np.ndarray) -> None:
+def test_rank_gauss_is_constant_outside_the_training_range(x: np.ndarray) -> None:
     fitted = RankGauss.fit(x)
     ends = fitted.transform(np.stack([x.min(axis=0), x.max(axis=0)]))
     assert np.array_equal(fitted.transform(np.stack([x.min(axis=0) - 5, x.max(axis=0) + 5])), ends)
@@ -101,7 +101,7 @@ def test_rank_gauss_stays_at_the_ends_outside_the_training_range(x: np.ndarray) 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_values_near_the_float32_limit(method: str, rng: np.random.Generator) -> None:
+def test_values_near_the_float32_limit_have_finite_scores(method: str, rng: np.random.Generator) -> None:
     x = rng.uniform(-3.4e38, 3.4e38, (200, 3))
     z = METHODS[method].fit(x).transform(x)
     assert np.isfinite(z).all()

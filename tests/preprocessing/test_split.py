@@ -20,7 +20,7 @@ def test_all_rows_of_an_operator_are_on_one_side() -> None:
     assert not set(split.train_operators) & set(split.validation_operators)
 
 
-def test_whole_groups_are_assigned_and_meet_the_fraction() -> None:
+def test_complete_groups_are_assigned_and_reach_the_fraction() -> None:
     groups = np.repeat(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"], 10)
     split = split_rows(100, 1, validation_fraction=0.3, seed=3, groups=groups)
     chosen = np.array(sorted(set(groups)))[np.random.default_rng(3).permutation(10)[:3]]
@@ -28,14 +28,14 @@ def test_whole_groups_are_assigned_and_meet_the_fraction() -> None:
     assert len(split.validation) == 30
 
 
-def test_a_group_that_overshoots_is_passed_over_for_one_that_fits() -> None:
+def test_a_group_that_exceeds_the_fraction_is_skipped_for_a_smaller_one() -> None:
     groups = np.array([0] * 90 + [1] * 10)
     for seed in range(5):
         split = split_rows(100, 1, validation_fraction=0.1, seed=seed, groups=groups)
         assert set(groups[split.validation]) == {1}
 
 
-def test_groups_far_larger_than_the_fraction_still_leave_both_sides_filled() -> None:
+def test_groups_larger_than_the_fraction_leave_no_side_empty() -> None:
     groups = np.array([0] * 60 + [1] * 40)
     split = split_rows(100, 1, validation_fraction=0.05, seed=0, groups=groups)
     assert set(groups[split.validation]) == {1}
@@ -59,12 +59,12 @@ def test_groups_far_larger_than_the_fraction_still_leave_both_sides_filled() -> 
         ),
     ],
 )
-def test_splits_that_cannot_be_made_say_why(arguments: dict, message: str) -> None:
+def test_an_impossible_split_is_an_error_that_names_the_reason(arguments: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
         split_rows(**({"validation_fraction": 0.1, "seed": 0} | arguments))
 
 
-def test_reservoir_is_a_sorted_seeded_subset_or_everything() -> None:
+def test_subsample_is_a_sorted_seeded_subset_or_all_rows() -> None:
     rows = np.arange(0, 1000, 3)
     assert subsample(rows, 334, 0) is rows
     sample = subsample(rows, 50, 7)

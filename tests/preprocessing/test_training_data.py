@@ -1,4 +1,4 @@
-"""Cleaned and split tables: which rows are held, and which of them are fitted on."""
+"""Cleaned and split tables, the rows that are held in memory, and the fit rows."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def data_of(settings: VQVAEConfig) -> TrainingData:
     )
 
 
-def test_rows_of_both_sides_are_the_cleaned_rows_of_the_file(tmp_path: Path) -> None:
+def test_training_and_validation_rows_are_the_cleaned_rows_of_the_file(tmp_path: Path) -> None:
     x = curved_table()
     table_at(tmp_path, x)
     data = data_of(config(tmp_path))
@@ -64,13 +64,13 @@ def test_groups_stay_on_one_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("label", ["labels/nothing", "nothing"])
-def test_a_missing_label_is_refused_by_name(tmp_path: Path, label: str) -> None:
+def test_a_missing_label_is_an_error_that_names_it(tmp_path: Path, label: str) -> None:
     table_at(tmp_path)
     with pytest.raises(DataError, match="nothing"):
         data_of(config(tmp_path).model_copy(update={"split_by": label}))
 
 
-def test_a_table_in_its_file_is_held_as_a_sample(tmp_path: Path) -> None:
+def test_a_streamed_table_holds_a_sample_of_rows_in_memory(tmp_path: Path) -> None:
     table_at(tmp_path, chunks=(2, 24))
     data = data_of(config(tmp_path, max_table_mb=0.02, validation_fraction=0.5, fit_rows=100))
     assert data.streamed
@@ -95,14 +95,14 @@ def test_the_same_split_and_cleaning_give_the_same_data(tmp_path: Path) -> None:
 
 
 class TestFitRows:
-    def test_all_rows_below_the_limit(self, tmp_path: Path) -> None:
+    def test_all_rows_are_fit_rows_below_the_limit(self, tmp_path: Path) -> None:
         table_at(tmp_path)
         data = data_of(config(tmp_path))
         fitted = sample_fit_rows(data, 1000, 0)
         assert torch.equal(fitted.rows, data.train)
         np.testing.assert_array_equal(fitted.units, data.split.train)
 
-    def test_a_seeded_sample_of_the_training_rows_in_their_order(self, tmp_path: Path) -> None:
+    def test_fit_rows_are_a_seeded_sample_of_the_training_rows_in_their_order(self, tmp_path: Path) -> None:
         table_at(tmp_path)
         data = data_of(config(tmp_path))
         fitted, repeated, other = (sample_fit_rows(data, 100, seed) for seed in (0, 0, 1))
@@ -126,7 +126,7 @@ class TestFitRows:
         pairs = set(zip(units.tolist(), families.tolist(), strict=True))
         assert len(pairs) == len(set(units)) == len(set(families))
 
-    def test_one_group_of_training_rows_is_too_few(self, tmp_path: Path) -> None:
+    def test_one_group_of_training_rows_is_refused(self, tmp_path: Path) -> None:
         table_at(tmp_path, labels={"family": np.arange(240) // 120})
         data = data_of(config(tmp_path, split_by="labels/family"))
         with pytest.raises(
@@ -136,7 +136,7 @@ class TestFitRows:
 
 
 class TestReadTable:
-    def test_the_table_that_the_settings_name(self, tmp_path: Path) -> None:
+    def test_read_table_reads_the_configured_table(self, tmp_path: Path) -> None:
         x = curved_table()
         path = table_at(tmp_path, x)
         table = read_table(config(tmp_path))
@@ -145,11 +145,13 @@ class TestReadTable:
         assert table.sha256 == read_features(x).sha256
 
     @pytest.mark.parametrize(("limit", "held"), [(0.02, False), (0.025, True), (None, True)])
-    def test_the_limit_decides_whether_it_is_held(self, tmp_path: Path, limit: float | None, held: bool) -> None:
+    def test_a_table_above_max_table_mb_stays_in_its_file(
+        self, tmp_path: Path, limit: float | None, held: bool
+    ) -> None:
         table_at(tmp_path)  # 240 rows of 24 columns of 4 bytes are 0.022 MiB
         assert isinstance(read_table(config(tmp_path, max_table_mb=limit)).rows, np.ndarray) == held
 
-    def test_all_processes_decide_like_the_one_with_the_least_memory(self, tmp_path: Path) -> None:
+    def test_all_processes_use_the_memory_limit_of_the_smallest_one(self, tmp_path: Path) -> None:
         class Smaller(ProcessGroup):
             def all_reduce_min(self, number: int) -> int:
                 return min(number, 1000)
@@ -157,7 +159,7 @@ class TestReadTable:
         table_at(tmp_path)
         assert isinstance(read_table(config(tmp_path), group=Smaller(0, 2)).rows, StoredRows)
 
-    def test_the_limit_of_the_data_decides_alike_elsewhere(self, tmp_path: Path) -> None:
+    def test_the_recorded_limit_reproduces_whether_the_table_is_streamed(self, tmp_path: Path) -> None:
         table_at(tmp_path)
         for limit in (0.02, None):
             data = data_of(config(tmp_path, max_table_mb=limit))
