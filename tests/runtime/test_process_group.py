@@ -1,11 +1,11 @@
-"""Shards of a process group; the collective operations of several processes are tested with the training."""
+"""Shards of a process group. The tests of training include collective operations of several processes."""
 
 import torch
 
 from spinlock.runtime.process_group import ProcessGroup
 
 
-def test_process_r_of_w_holds_every_wth_row_from_r_on() -> None:
+def test_process_r_of_w_gets_every_wth_row_starting_at_row_r() -> None:
     rows = torch.arange(7)
     shards = [ProcessGroup(rank, 3).shard(rows).tolist() for rank in range(3)]
     assert shards == [[0, 3, 6], [1, 4], [2, 5]]
@@ -13,7 +13,7 @@ def test_process_r_of_w_holds_every_wth_row_from_r_on() -> None:
     assert ProcessGroup(1, 3).shard(rows[None].expand(2, -1), dim=1).tolist() == [[1, 4]] * 2
 
 
-def test_a_single_process_gets_its_arguments_back_without_a_copy() -> None:
+def test_operations_of_a_single_process_return_their_arguments() -> None:
     rows = torch.arange(7)
     assert ProcessGroup().shard(rows) is rows
     assert ProcessGroup().all_gather(rows, 7) is rows

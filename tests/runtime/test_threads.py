@@ -10,7 +10,7 @@ from spinlock.runtime.threads import parallel_map, prefetch, single_threaded
 CPU = torch.device("cpu")
 
 
-def test_results_keep_the_order_and_each_task_has_one_thread() -> None:
+def test_parallel_map_keeps_the_order_and_gives_each_task_one_thread() -> None:
     num_threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -21,7 +21,7 @@ def test_results_keep_the_order_and_each_task_has_one_thread() -> None:
     assert result == [(item, 1) for item in range(5)]
 
 
-def test_several_tasks_run_at_the_same_time() -> None:
+def test_parallel_map_runs_several_tasks_at_the_same_time() -> None:
     num_threads = torch.get_num_threads()
     torch.set_num_threads(2)
     both_started = threading.Barrier(2, timeout=60)
@@ -41,7 +41,7 @@ def test_the_number_of_threads_is_restored_after_an_error() -> None:
         assert torch.get_num_threads() == num_threads
 
 
-def test_prefetch_yields_the_same_items_and_computes_one_ahead() -> None:
+def test_prefetch_yields_the_items_and_computes_one_item_ahead() -> None:
     started = [threading.Event() for _ in range(3)]
 
     def items() -> Iterator[int | None]:
