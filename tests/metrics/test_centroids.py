@@ -1,4 +1,4 @@
-"""Centroid cosines against centroids computed row by row, with signs from scikit-learn's PCA."""
+"""Centroid cosines against centroids that are computed from the rows, with signs from PCA of scikit-learn."""
 
 from itertools import combinations
 
@@ -21,13 +21,13 @@ GROUPS = [np.arange(0, 4), np.arange(4, 9), np.arange(9, 15), np.array([15])]
 
 @pytest.fixture
 def rows(rng: np.random.Generator) -> np.ndarray:
-    """Z-scored rows [400, 16] of rank 6 with signs of both kinds in each group."""
+    """Z-scored rows [400, 16] of rank 6 plus noise, with positive and negative loadings in each group."""
     table = low_rank_table(rng, 400, 16, 6, noise=0.5).astype(np.float64)
     return (table - table.mean(0)) / table.std(0)
 
 
 def direct_centroids(rows: np.ndarray, groups: list[np.ndarray], fitted_on: np.ndarray) -> list[np.ndarray]:
-    """g_c = mean_j s_j x_j by the definition, the signs those of PCA's first component on ``fitted_on``."""
+    """g_c = mean_j s_j x_j, where s_j are the signs of the first principal component of ``fitted_on``."""
     centroids = []
     for members in groups:
         signs = np.where(PCA(1).fit(fitted_on[:, members]).components_[0] < 0, -1.0, 1.0)
@@ -39,7 +39,7 @@ def largest_cosine(centroids: list[np.ndarray]) -> float:
     return max(abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(centroids, 2))
 
 
-def test_max_centroid_cosine_equals_that_of_centroids_computed_row_by_row(rows: np.ndarray) -> None:
+def test_max_centroid_cosine_equals_a_direct_computation_from_rows(rows: np.ndarray) -> None:
     expected = largest_cosine(direct_centroids(rows, GROUPS, rows))
     assert max_centroid_cosine(np.corrcoef(rows.T), GROUPS) == pytest.approx(expected, abs=1e-10)
 
@@ -52,10 +52,10 @@ def test_every_pair_agrees_with_corrcoef_of_the_centroids(rows: np.ndarray) -> N
     np.testing.assert_allclose(measured, expected, atol=1e-10)
 
 
-def test_a_table_of_known_cosine() -> None:
-    # Two pairs, each of twin columns up to sign; across them r = +-0.3, so that the centroids correlate by 0.3.
-    twins = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    correlation = np.block([[twins, 0.3 * twins], [0.3 * twins, twins]])
+def test_max_centroid_cosine_of_a_known_correlation_matrix() -> None:
+    # Two pairs of equal columns up to sign. Between pairs r = +-0.3, so the centroids have a correlation of 0.3.
+    pair_correlation = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    correlation = np.block([[pair_correlation, 0.3 * pair_correlation], [0.3 * pair_correlation, pair_correlation]])
     assert max_centroid_cosine(correlation, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.3)
 
 
@@ -64,18 +64,18 @@ def test_one_category_has_no_cosine(rng: np.random.Generator) -> None:
     assert held_out_centroid_cosine(np.ones((5, 3)), np.ones((1, 3)), rng) is None
 
 
-def test_a_loading_of_zero_counts_as_plus() -> None:
+def test_a_loading_of_zero_has_a_positive_sign() -> None:
     correlation = np.array([[1.0, -0.9, 0.0], [-0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
     signs = loading_signs(correlation)
     assert signs[0] == -signs[1]
     assert signs[2] == 1.0
 
 
-def test_a_centroid_without_length_has_cosine_zero() -> None:
+def test_a_centroid_of_zero_norm_has_cosine_zero() -> None:
     assert absolute_cosines(np.array([[0.0, 0.0], [0.0, 2.0]])).tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
-def test_held_out_rows_are_judged_with_the_training_signs(rows: np.ndarray, rng: np.random.Generator) -> None:
+def test_held_out_cosine_uses_the_signs_of_the_training_rows(rows: np.ndarray, rng: np.random.Generator) -> None:
     weights = centroid_weights(np.corrcoef(rows[:300].T), GROUPS)
     interval = held_out_centroid_cosine(rows[300:], weights, rng)
     assert interval is not None
@@ -83,7 +83,7 @@ def test_held_out_rows_are_judged_with_the_training_signs(rows: np.ndarray, rng:
     assert interval.value == pytest.approx(expected, abs=1e-10)
 
 
-def test_bootstrap_interval_is_of_the_width_that_sampling_noise_gives(rng: np.random.Generator) -> None:
+def test_the_bootstrap_interval_has_the_width_of_the_sampling_error(rng: np.random.Generator) -> None:
     # One pair of centroids with correlation r: the standard error of a correlation is (1 - r^2) / sqrt(n).
     r, n = 0.6, 900
     rows = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], size=n)
@@ -93,7 +93,7 @@ def test_bootstrap_interval_is_of_the_width_that_sampling_noise_gives(rng: np.ra
     assert interval.high - interval.low == pytest.approx(2 * 1.645 * (1 - r**2) / np.sqrt(n), rel=0.25)
 
 
-def test_the_interval_repeats_with_the_generator(rows: np.ndarray) -> None:
+def test_the_interval_is_reproducible_with_the_generator(rows: np.ndarray) -> None:
     weights = centroid_weights(np.corrcoef(rows.T), GROUPS)
     first, second = (held_out_centroid_cosine(rows, weights, np.random.default_rng(5)) for _ in range(2))
     assert first == second

@@ -1,4 +1,4 @@
-"""Codebook use against hand counts and scipy's entropy."""
+"""Codebook use against a small example and the entropy of SciPy."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy.stats import entropy
 from spinlock.metrics.codebook import codebook_use, expected_use
 
 
-def test_use_by_hand() -> None:
+def test_codebook_use_of_a_small_example() -> None:
     tokens = np.array([[0, 0], [1, 0], [0, 0], [1, 0]])
     use = codebook_use(tokens, np.array([2, 4]))
     assert use.per_codebook == (1.0, 0.25)
@@ -29,16 +29,16 @@ def test_entropy_and_perplexity_agree_with_scipy(rng: np.random.Generator) -> No
     )
 
 
-def test_fewer_rows_than_codes_limit_the_use() -> None:
+def test_fewer_rows_than_codes_limit_the_utilization() -> None:
     use = codebook_use(np.arange(5)[:, None], np.array([20]))
     assert use.utilization == use.limit == 0.25
     assert use.expected == pytest.approx(1 - 0.95**5)
 
 
-def test_expected_use_is_what_evenly_drawn_codes_show(rng: np.random.Generator) -> None:
+def test_expected_use_equals_the_utilization_of_uniformly_drawn_codes(rng: np.random.Generator) -> None:
     size, rows = 64, 100
-    shown = [len(np.unique(rng.integers(size, size=rows))) / size for _ in range(400)]
-    assert expected_use(np.array([size]), rows)[0] == pytest.approx(np.mean(shown), abs=0.01)
+    used_fractions = [len(np.unique(rng.integers(size, size=rows))) / size for _ in range(400)]
+    assert expected_use(np.array([size]), rows)[0] == pytest.approx(np.mean(used_fractions), abs=0.01)
 
 
 def test_a_codebook_of_one_code_is_always_used() -> None:

@@ -1,4 +1,4 @@
-"""The public functions of ``spinlock.metrics``: complete, documented, and imported only when they are used."""
+"""The public functions of ``spinlock.metrics`` are listed, documented, and imported when they are used."""
 
 import inspect
 import subprocess
@@ -20,7 +20,7 @@ def test_every_public_name_is_available_and_documented(name: str) -> None:
         assert "Returns\n-------" in doc
 
 
-def test_the_list_of_names_is_that_of_the_modules() -> None:
+def test_all_lists_the_names_of_the_modules() -> None:
     assert sorted(name for names in metrics._MODULES.values() for name in names) == sorted(metrics.__all__)
 
 
@@ -31,5 +31,5 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_import_loads_neither_torch_nor_scipy() -> None:
     code = "import sys, spinlock.metrics; print({'torch', 'scipy', 'numpy'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

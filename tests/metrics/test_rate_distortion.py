@@ -14,8 +14,8 @@ from spinlock.metrics.rate_distortion import (
 )
 
 
-def bisected(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
-    """Level and distortion by bisection on the rate, written from the formula alone."""
+def bisect_water_level(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
+    """Water level and distortion by bisection of the rate."""
     low, high = 1e-30, float(eigenvalues.max())
     for _ in range(300):
         level = np.sqrt(low * high)
@@ -27,33 +27,33 @@ def bisected(eigenvalues: np.ndarray, bits: float) -> tuple[float, float]:
 @pytest.mark.parametrize("bits", [0.3, 2.0, 7.5, 40.0])
 def test_level_and_distortion_agree_with_bisection(rng: np.random.Generator, bits: float) -> None:
     eigenvalues = rng.exponential(size=12) ** 3
-    level, distortion = bisected(eigenvalues, bits)
+    level, distortion = bisect_water_level(eigenvalues, bits)
     filled = water_filling(eigenvalues, bits)
     assert filled.level == pytest.approx(level, rel=1e-9)
     assert filled.distortion == pytest.approx(distortion, rel=1e-9)
     assert filled.bits == bits
 
 
-def test_equal_eigenvalues_share_the_bits_evenly() -> None:
+def test_equal_eigenvalues_have_equal_rates() -> None:
     filled = water_filling(np.full(8, 3.0), 16.0)
     assert filled.level == pytest.approx(3.0 * 2 ** (-2 * 16 / 8))
     assert gaussian_quality(np.full(8, 3.0), 16.0) == pytest.approx(1 - 2**-4)
 
 
-def test_one_component_is_the_textbook_gaussian() -> None:
+def test_distortion_of_one_component_equals_its_closed_form() -> None:
     assert water_filling(np.array([5.0]), 3.0).distortion == pytest.approx(5.0 * 2**-6)
 
 
-def test_no_bits_leave_all_of_the_variance() -> None:
+def test_zero_bits_have_zero_quality() -> None:
     rng = np.random.default_rng(1)
-    for _ in range(300):  # rounding of log2 and exp2 puts the level on either side of the largest eigenvalue
+    for _ in range(300):  # by rounding, the level can be above or below the largest eigenvalue
         eigenvalues = rng.exponential(size=rng.integers(1, 6))
         filled = water_filling(eigenvalues, 0.0)
         assert filled.level == pytest.approx(eigenvalues.max())
         assert gaussian_quality(eigenvalues, 0.0) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_zero_and_slightly_negative_eigenvalues_cost_nothing() -> None:
+def test_zero_and_slightly_negative_eigenvalues_need_no_bits() -> None:
     positive = np.array([2.0, 1.0, 0.5])
     padded = np.array([0.0, 2.0, -1e-17, 1.0, 0.5, 0.0])
     assert water_filling(padded, 4.0) == water_filling(positive, 4.0)
@@ -63,19 +63,19 @@ def test_zero_and_slightly_negative_eigenvalues_cost_nothing() -> None:
 def test_rate_at_a_level_inverts_water_filling(rng: np.random.Generator) -> None:
     eigenvalues = rng.exponential(size=9)
     filled = water_filling(eigenvalues, 6.0)
-    back = at_level(eigenvalues, filled.level)
-    assert back.bits == pytest.approx(6.0)
-    assert back.distortion == pytest.approx(filled.distortion)
+    inverse = at_level(eigenvalues, filled.level)
+    assert inverse.bits == pytest.approx(6.0)
+    assert inverse.distortion == pytest.approx(filled.distortion)
 
 
-def test_quality_rises_with_bits(rng: np.random.Generator) -> None:
+def test_quality_increases_with_the_bits(rng: np.random.Generator) -> None:
     eigenvalues = rng.exponential(size=20)
     qualities = [gaussian_quality(eigenvalues, bits) for bits in range(0, 60, 5)]
     assert np.all(np.diff(qualities) > 0)
     assert qualities[-1] < 1
 
 
-def test_held_out_quality_equals_the_training_quality_when_variances_equal_the_eigenvalues(
+def test_held_out_quality_equals_the_training_quality_if_variances_equal_the_eigenvalues(
     rng: np.random.Generator,
 ) -> None:
     eigenvalues = np.append(rng.exponential(size=10), 0.0)
@@ -84,7 +84,7 @@ def test_held_out_quality_equals_the_training_quality_when_variances_equal_the_e
         assert held_out_quality(eigenvalues, eigenvalues, bits) == pytest.approx(expected, abs=1e-12)
 
 
-def test_held_out_variance_where_training_had_none_is_lost() -> None:
+def test_held_out_variance_in_directions_without_training_variance_is_lost() -> None:
     eigenvalues, held_out = np.array([1.0, 0.0]), np.array([1.0, 1.0])
     assert held_out_quality(eigenvalues, held_out, 2.0) == pytest.approx(1 - (2**-4 + 1) / 2)
     assert held_out_quality(np.zeros(2), held_out, 2.0) == 0.0
@@ -92,23 +92,23 @@ def test_held_out_variance_where_training_had_none_is_lost() -> None:
 
 
 @pytest.mark.parametrize("quality", [0.0, 0.3, 0.9, 0.999])
-def test_bits_for_a_quality_invert_the_quality_of_bits(rng: np.random.Generator, quality: float) -> None:
+def test_gaussian_bits_inverts_gaussian_quality(rng: np.random.Generator, quality: float) -> None:
     eigenvalues = np.concatenate([rng.gamma(0.5, size=40), [0.0, -1e-12]])
     bits = gaussian_bits(eigenvalues, quality)
     assert gaussian_quality(eigenvalues, bits) == pytest.approx(quality, abs=1e-9)
 
 
-def test_bits_of_one_component_are_the_textbook_gaussian() -> None:
+def test_bits_of_one_component_equal_the_closed_form() -> None:
     assert gaussian_bits(np.array([4.0]), 0.75) == pytest.approx(1.0)
     assert gaussian_bits(np.array([0.0, 0.0]), 0.9) == 0.0
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(50, 30), (20, 40), (500, 5), (2, 3)])
-def test_the_shrunk_covariance_is_that_of_scikit_learn(rng: np.random.Generator, rows: int, columns: int) -> None:
+def test_the_shrunk_covariance_equals_that_of_scikit_learn(rng: np.random.Generator, rows: int, columns: int) -> None:
     x = rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
     expected = LedoitWolf(assume_centered=True).fit(x).covariance_
     np.testing.assert_allclose(shrunk_covariance(x), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
 
 
-def test_a_covariance_that_is_a_multiple_of_the_identity_stays() -> None:
+def test_a_covariance_proportional_to_the_identity_is_not_changed() -> None:
     np.testing.assert_allclose(shrunk_covariance(np.array([[2.0, 0.0], [0.0, 2.0]])), 2 * np.eye(2))

@@ -1,4 +1,4 @@
-"""Fraction of variance explained against its definition and scikit-learn."""
+"""Fraction of explained variance, against its definition and scikit-learn."""
 
 import numpy as np
 import pytest
@@ -15,19 +15,19 @@ from spinlock.metrics.reconstruction import (
 
 @pytest.fixture
 def tables(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and a noisy copy of them, [50, 6] float32; columns centered, so that their mean is the training mean 0."""
+    """Centered rows and a noisy copy of them, both [50, 6] float32."""
     rows = rng.standard_normal((50, 6)) * [1, 2, 3, 1, 0.5, 1]
     rows = (rows - rows.mean(0)).astype(np.float32)
     return rows, (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)
 
 
-def test_quality_is_r_squared_weighted_by_variance(tables: tuple[np.ndarray, np.ndarray]) -> None:
+def test_quality_equals_variance_weighted_r_squared(tables: tuple[np.ndarray, np.ndarray]) -> None:
     rows, reconstruction = tables
     expected = r2_score(rows, reconstruction, multioutput="variance_weighted")
     assert reconstruction_quality(rows, reconstruction) == pytest.approx(expected, abs=1e-5)
 
 
-def test_quality_of_columns_is_r_squared_of_each(tables: tuple[np.ndarray, np.ndarray]) -> None:
+def test_quality_of_a_column_equals_its_r_squared(tables: tuple[np.ndarray, np.ndarray]) -> None:
     rows, reconstruction = tables
     expected = r2_score(rows, reconstruction, multioutput="raw_values")
     assert quality_by_column(*squared_sums(rows, reconstruction)) == pytest.approx(expected.tolist(), abs=1e-5)
@@ -41,17 +41,17 @@ def test_quality_of_groups_uses_their_own_columns_only(tables: tuple[np.ndarray,
         assert quality == pytest.approx(1 - lost / (rows[:, group] ** 2).sum(), rel=1e-5)
 
 
-def test_sums_are_taken_in_float64() -> None:
+def test_sums_are_computed_in_float64() -> None:
     rows = np.full((4, 1), 3e38, dtype=np.float32)
     error, power = squared_sums(rows, np.zeros_like(rows))
     assert error[0] == power[0] == pytest.approx(4 * 9e76, rel=1e-6)
 
 
-def test_a_column_without_variance_has_no_quality_of_its_own() -> None:
+def test_a_column_without_variance_has_no_quality() -> None:
     assert quality_by_column(np.array([1.0, 1.0]), np.array([0.0, 2.0])) == [None, 0.5]
 
 
-def test_nothing_to_explain_is_perfect_unless_something_was_lost() -> None:
+def test_zero_variance_has_quality_one_without_error_and_minus_infinity_with_error() -> None:
     nothing = np.zeros(2)
     assert fraction_explained(nothing, nothing) == 1.0
     assert fraction_explained(np.ones(2), nothing) == -np.inf

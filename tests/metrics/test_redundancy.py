@@ -1,4 +1,4 @@
-"""Latent redundancy against a loop over pairs of categories in numpy."""
+"""Latent redundancy against a loop over pairs of categories in NumPy."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ import torch
 from spinlock.metrics.redundancy import latent_redundancy
 
 
-def looped(latents: np.ndarray) -> float:
-    """The definition, pair by pair, for latents [C, B, E]."""
+def redundancy_by_loop(latents: np.ndarray) -> float:
+    """The mean over pairs of categories by definition, for latents [C, B, E]."""
     shares = []
     for c in range(len(latents)):
         for d in range(c + 1, len(latents)):
@@ -18,26 +18,26 @@ def looped(latents: np.ndarray) -> float:
     return float(np.mean(shares))
 
 
-def test_redundancy_is_the_mean_over_pairs(rng: np.random.Generator) -> None:
+def test_redundancy_equals_the_mean_over_pairs_of_categories(rng: np.random.Generator) -> None:
     latents = rng.standard_normal((4, 60, 5)) + 3.0
     latents[2] += 0.8 * latents[0]
-    assert latent_redundancy(torch.from_numpy(latents)).item() == pytest.approx(looped(latents), rel=1e-9)
+    assert latent_redundancy(torch.from_numpy(latents)).item() == pytest.approx(redundancy_by_loop(latents), rel=1e-9)
 
 
-def test_one_component_each_gives_the_squared_correlation(rng: np.random.Generator) -> None:
+def test_redundancy_of_one_component_is_the_squared_correlation(rng: np.random.Generator) -> None:
     first = rng.standard_normal(200)
     second = 0.5 * first + rng.standard_normal(200)
     latents = torch.from_numpy(np.stack([first, second])[..., None])
     assert latent_redundancy(latents).item() == pytest.approx(np.corrcoef(first, second)[0, 1] ** 2)
 
 
-def test_scale_and_offset_do_not_matter(rng: np.random.Generator) -> None:
+def test_redundancy_does_not_depend_on_scale_and_offset(rng: np.random.Generator) -> None:
     latents = torch.from_numpy(rng.standard_normal((3, 50, 4)))
     moved = latents * torch.tensor([1.0, 10.0, 0.1])[:, None, None] + 7.0
     torch.testing.assert_close(latent_redundancy(moved), latent_redundancy(latents))
 
 
-def test_components_that_do_not_vary_do_not_count(rng: np.random.Generator) -> None:
+def test_constant_components_do_not_change_the_redundancy(rng: np.random.Generator) -> None:
     latents = rng.standard_normal((3, 50, 4))
     padded = np.concatenate([latents, np.full((3, 50, 2), 5.0)], axis=-1)
     plain = latent_redundancy(torch.from_numpy(latents)).item()
@@ -45,5 +45,5 @@ def test_components_that_do_not_vary_do_not_count(rng: np.random.Generator) -> N
 
 
 @pytest.mark.parametrize("latents", [torch.randn(1, 20, 3), torch.ones(3, 20, 4)], ids=["one category", "constant"])
-def test_nothing_to_compare_is_zero(latents: torch.Tensor) -> None:
+def test_redundancy_of_one_category_or_constant_latents_is_zero(latents: torch.Tensor) -> None:
     assert latent_redundancy(latents).item() == 0.0

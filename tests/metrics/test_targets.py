@@ -1,15 +1,15 @@
-"""The four targets: strict thresholds, and an undefined value is a miss."""
+"""The four targets have strict thresholds. An undefined value misses its target."""
 
 import pytest
 
 from spinlock.metrics.targets import evaluate_targets
 
 
-def test_all_are_met_just_beyond_their_thresholds() -> None:
+def test_all_targets_are_met_just_beyond_their_thresholds() -> None:
     assert [target.met for target in evaluate_targets(0.9001, 0.8001, 0.8501, 0.2499)] == [True] * 4
 
 
-def test_a_value_equal_to_the_threshold_misses_it() -> None:
+def test_a_value_equal_to_the_threshold_misses_the_target() -> None:
     assert [target.met for target in evaluate_targets(0.90, 0.80, 0.85, 0.25)] == [False] * 4
 
 
@@ -27,5 +27,5 @@ def test_each_value_belongs_to_its_own_metric(values: tuple[float, float, float,
     assert [target.metric for target in evaluate_targets(*values) if not target.met] == [missed]
 
 
-def test_nan_is_a_miss() -> None:
+def test_nan_misses_every_target() -> None:
     assert not any(target.met for target in evaluate_targets(float("nan"), float("nan"), float("nan"), float("nan")))

@@ -1,4 +1,4 @@
-"""Topographic measures against numpy, scipy and scikit-learn."""
+"""Topographic measures against NumPy, SciPy and scikit-learn."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from spinlock.metrics.topography import (
 
 @pytest.fixture
 def maps(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Features [64, 8] and a distorted two-dimensional picture of them."""
+    """Features [64, 8] and noisy latents [64, 2] of them."""
     features = rng.standard_normal((64, 8))
     return features, features[:, :2] + 0.5 * rng.standard_normal((64, 2))
 
@@ -28,14 +28,14 @@ def test_pair_distances_agree_with_scipy(maps: tuple[np.ndarray, np.ndarray]) ->
     np.testing.assert_allclose(pair_distances(maps[0]), pdist(maps[0]), rtol=1e-10)
 
 
-def test_pearson_over_pairs_agrees_with_corrcoef(maps: tuple[np.ndarray, np.ndarray]) -> None:
+def test_pearson_correlation_of_pair_distances_agrees_with_corrcoef(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     expected = np.corrcoef(pdist(features), pdist(latents))[0, 1]
     assert topographic_measures(features, latents).pearson == pytest.approx(expected, abs=1e-12)
     assert topographic_correlation(features, latents) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_zero_diagonal_is_not_counted(maps: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_zero_diagonal_of_the_distances_is_excluded(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     full = np.corrcoef(*(squareform(pdist(points)).ravel() for points in maps))[0, 1]
     assert topographic_measures(features, latents).pearson < full - 0.05
@@ -46,7 +46,7 @@ def test_spearman_agrees_with_scipy(maps: tuple[np.ndarray, np.ndarray]) -> None
     assert topographic_measures(*maps).spearman == pytest.approx(expected, abs=1e-12)
 
 
-def test_neighborhoods_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
+def test_trustworthiness_and_continuity_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     measured = topographic_measures(features, latents)
     assert measured.trustworthiness == pytest.approx(trustworthiness(features, latents, n_neighbors=NEIGHBORS))
@@ -54,21 +54,21 @@ def test_neighborhoods_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarra
     assert measured.trustworthiness != pytest.approx(measured.continuity, abs=1e-3)
 
 
-def test_a_row_is_never_its_own_neighbor_also_where_rows_coincide(rng: np.random.Generator) -> None:
-    # 18 rows in one point: a row that lost the first place to its twins would shift the ranks beyond the 15th.
+def test_a_row_is_not_its_own_neighbor_even_if_rows_are_identical(rng: np.random.Generator) -> None:
+    # With 18 identical rows, a row that is not the first in its own ranking would shift the ranks beyond the 15th.
     features = np.concatenate([np.zeros((18, 3)), rng.standard_normal((30, 3)) + 5.0])
     latents = rng.standard_normal((48, 2))
     near, far = squareform(pdist(features)), squareform(pdist(latents))
     excess = 0
     for i in range(48):
         others = [j for j in range(48) if j != i]
-        rank = {j: 1 + place for place, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
+        rank = {j: 1 + index for index, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
         excess += sum(max(0, rank[j] - NEIGHBORS) for j in sorted(others, key=lambda j: far[i, j])[:NEIGHBORS])
     expected = 1 - 2 / (48 * NEIGHBORS * (2 * 48 - 3 * NEIGHBORS - 1)) * excess
     assert topographic_measures(features, latents).trustworthiness == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_faithful_map_scores_one(rng: np.random.Generator) -> None:
+def test_measures_of_a_rotated_and_scaled_copy_are_one(rng: np.random.Generator) -> None:
     features = rng.standard_normal((40, 5))
     rotation = np.linalg.qr(rng.standard_normal((5, 5)))[0]
     measured = topographic_measures(features, 3.0 * features @ rotation)
@@ -77,7 +77,7 @@ def test_a_faithful_map_scores_one(rng: np.random.Generator) -> None:
     assert measured.trustworthiness == measured.continuity == 1.0
 
 
-def test_too_few_rows_have_no_neighborhoods(rng: np.random.Generator) -> None:
+def test_too_few_rows_have_no_trustworthiness_and_continuity(rng: np.random.Generator) -> None:
     features = rng.standard_normal((2 * NEIGHBORS, 3))
     measured = topographic_measures(features, features)
     assert measured.trustworthiness is None
@@ -85,15 +85,15 @@ def test_too_few_rows_have_no_neighborhoods(rng: np.random.Generator) -> None:
     assert measured.pearson == pytest.approx(1.0)
 
 
-def test_latents_in_one_point_correlate_with_nothing(rng: np.random.Generator) -> None:
+def test_constant_latents_have_zero_correlation(rng: np.random.Generator) -> None:
     measured = topographic_measures(rng.standard_normal((40, 3)), np.ones((40, 2)))
     assert (measured.pearson, measured.spearman) == (0.0, 0.0)
     assert pearson(np.arange(3.0), np.zeros(3)) == 0.0
 
 
-def test_the_rows_measured_are_always_the_same() -> None:
+def test_fixed_rows_are_a_reproducible_sorted_sample() -> None:
     assert fixed_rows(10).tolist() == list(range(10))
-    chosen = fixed_rows(5000)
-    assert len(np.unique(chosen)) == MAX_ROWS
-    assert np.all(np.diff(chosen) > 0)
-    np.testing.assert_array_equal(chosen, fixed_rows(5000))
+    positions = fixed_rows(5000)
+    assert len(np.unique(positions)) == MAX_ROWS
+    assert np.all(np.diff(positions) > 0)
+    np.testing.assert_array_equal(positions, fixed_rows(5000))
