@@ -1,4 +1,4 @@
-"""The functions of ``spinlock`` do what the commands do, without ``spinlock.cli``, and with the same results."""
+"""The functions of ``spinlock`` give the same results as the commands, without ``spinlock.cli``."""
 
 import json
 import os
@@ -15,9 +15,9 @@ import spinlock as sl
 from spinlock.errors import DataError
 from spinlock.io.stored_rows import StoredRows
 from tests.cli.test_memory import repeated_table
-from tests.cli.workplace import NAMES, SMALL, Workplace, small_table
-from tests.generation.settings import small
-from tests.generation.test_generate import contents
+from tests.cli.workspace import NAMES, SMALL, Workspace, small_table
+from tests.generation.settings import small_config
+from tests.generation.test_generate import dataset_bytes
 from tests.tables import low_rank_table, write_table
 
 PROGRAM = """
@@ -73,17 +73,17 @@ print(json.dumps({
     "modules": sorted(name for name in sys.modules if name.startswith(("spinlock.cli", "typer"))),
 }))
 """
-"""Discover, train, stop, resume, encode, decode and evaluate."""
+"""A program that discovers categories, trains, stops, resumes, encodes, decodes and evaluates."""
 
 
 def run_program(program: str, folder: Path, *arguments: str) -> str:
-    """What a Python program prints that runs in a folder."""
+    """Run a Python program in a folder and return its output."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def settings(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The folder of :data:`PROGRAM` and what it printed."""
+    """The folder of :data:`PROGRAM` and its output."""
     folder = tmp_path_factory.mktemp("program")
     write_table(folder / "table.h5", small_table(), NAMES, labels={"solver": np.arange(80) % 4})
     (folder / "settings.json").write_text(json.dumps(settings(epochs=4, val_every_n_epochs=2)))
@@ -101,7 +101,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
 
 
 class TestProgram:
-    def test_it_needs_nothing_of_the_command_line(self, program: tuple[Path, dict[str, Any]]) -> None:
+    def test_the_program_does_not_import_the_command_line(self, program: tuple[Path, dict[str, Any]]) -> None:
         assert program[1]["modules"] == []
 
     def test_a_callback_is_called_and_stops_the_run(self, program: tuple[Path, dict[str, Any]]) -> None:
@@ -113,19 +113,19 @@ class TestProgram:
         assert calls[-1] == "save"
         assert program[1]["stopped"] == [{}, 5]
 
-    def test_a_resumed_run_ends_as_if_it_had_not_been_stopped(self, program: tuple[Path, dict[str, Any]]) -> None:
+    def test_a_stopped_and_resumed_run_equals_an_uninterrupted_run(self, program: tuple[Path, dict[str, Any]]) -> None:
         printed = program[1]
         assert printed["resumed"] == printed["whole"]
         assert printed["resumed"][2]["epoch"] == [0, 1, 2, 3, 4]
         assert printed["saved"] == [printed["whole"][:2]] * 2
 
-    def test_categories_are_those_that_were_discovered(self, program: tuple[Path, dict[str, Any]]) -> None:
+    def test_the_tokenizer_has_the_discovered_categories(self, program: tuple[Path, dict[str, Any]]) -> None:
         discovered, trained, agreement = program[1]["categories"]
         assert trained == discovered
         assert list(agreement) == list(discovered)
         assert len(discovered) == 3
 
-    def test_files_hold_the_tokens_and_features_of_arrays(self, program: tuple[Path, dict[str, Any]]) -> None:
+    def test_files_hold_the_same_tokens_and_features_as_arrays(self, program: tuple[Path, dict[str, Any]]) -> None:
         folder, printed = program
         assert printed["rows"] == [80, 80]
         with h5py.File(folder / "tokens.h5") as file:
@@ -136,17 +136,19 @@ class TestProgram:
         np.testing.assert_array_equal(decoded, np.array(printed["decoded"], dtype=np.float32))
         assert np.square(decoded - small_table()).sum() < 0.6 * np.square(small_table()).sum()
 
-    def test_the_report_of_the_training_table_is_that_of_the_run(self, program: tuple[Path, dict[str, Any]]) -> None:
+    def test_the_report_of_the_training_table_has_the_metrics_of_the_run(
+        self, program: tuple[Path, dict[str, Any]]
+    ) -> None:
         metrics, targets = program[1]["report"]
         assert metrics == program[1]["whole"][1]
         assert len(targets) == 4
 
 
-BLOCK, FEW, MANY = 20_000, 100_000, 1_200_000
-"""Rows that are repeated, and rows of a small and of a large file."""
+BLOCK_ROWS, FEW_ROWS, MANY_ROWS = 20_000, 100_000, 1_200_000
+"""Number of rows that are repeated, and rows of a small and of a large file."""
 
 ALLOWANCE = 50_000
-"""Kilobytes by which the peak may grow. The larger table has 75,000, and its tokens as int64 56,000."""
+"""Maximum growth of the peak in kilobytes. The larger table has 75,000, and its tokens as int64 56,000."""
 
 STREAMING = """
 import re, sys
@@ -157,14 +159,14 @@ tokenizer.encode_file(f"{name}.h5", f"{name}_tokens.h5")
 tokenizer.decode_file(f"{name}_tokens.h5", f"{name}_decoded.h5")
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
-"""Encodes and decodes a file and prints the peak of the memory in kilobytes."""
+"""A program that encodes and decodes a file and prints its peak memory in kilobytes."""
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc says how much memory a process had")
-def test_a_file_larger_than_max_table_mb_trains_and_streams_in_flat_memory(tmp_path: Path) -> None:
-    x = low_rank_table(np.random.default_rng(0), BLOCK, 16, 6)
-    for name, rows in (("few", FEW), ("many", MANY)):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_peak_memory_for_files_larger_than_max_table_mb_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    x = low_rank_table(np.random.default_rng(0), BLOCK_ROWS, 16, 6)
+    for name, rows in (("few", FEW_ROWS), ("many", MANY_ROWS)):
         repeated_table(tmp_path / f"{name}.h5", x, rows)
     limited = settings(max_table_mb=1, fit_rows=2_000, num_categories_auto=2, batch_size=3600)
     tokenizer = sl.Tokenizer.fit(tmp_path / "few.h5", limited)
@@ -173,69 +175,69 @@ def test_a_file_larger_than_max_table_mb_trains_and_streams_in_flat_memory(tmp_p
     few, many = (int(run_program(STREAMING, tmp_path, name, "model.pt")) for name in ("few", "many"))
     assert many < few + ALLOWANCE, (few, many)
     with h5py.File(tmp_path / "many_tokens.h5") as file:
-        assert file["tokens/indices"].shape == (MANY, 6)
-        np.testing.assert_array_equal(file["tokens/indices"][-BLOCK:], tokenizer.encode(x))
+        assert file["tokens/indices"].shape == (MANY_ROWS, 6)
+        np.testing.assert_array_equal(file["tokens/indices"][-BLOCK_ROWS:], tokenizer.encode(x))
     with h5py.File(tmp_path / "many_decoded.h5") as file:
-        assert file["features/sdf/aggregated/features"].shape == (MANY, 16)
+        assert file["features/sdf/aggregated/features"].shape == (MANY_ROWS, 16)
 
 
-INCIDENTAL_ATTRIBUTES = {"created"}
+NOT_COMPARED = {"created"}
 
 
 def attributes(path: Path) -> dict[str, Any]:
     with h5py.File(path) as file:
-        return {name: value for name, value in file.attrs.items() if name not in INCIDENTAL_ATTRIBUTES}
+        return {name: value for name, value in file.attrs.items() if name not in NOT_COMPARED}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A folder with what the commands wrote."""
-    place = Workplace.make(tmp_path_factory.mktemp("commands"))
-    place.done("train-vqvae", "--config", "config.json")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with the files that the commands wrote."""
+    workspace = Workspace.make(tmp_path_factory.mktemp("commands"))
+    workspace.run_checked("train-vqvae", "--config", "config.json")
     model = ("--vqvae-model", "run/best_model.pt")
-    place.done("encode-to-tokens", "--dataset", "table.h5", *model, "--output", "tokens.h5")
-    place.done("decode-tokens", "--tokens", "tokens.h5", *model, "--output", "decoded.h5", "--levels", "2")
-    place.done("discover-categories", "--config", "config.json", "--output", "map.json", "--stability", "3")
-    return place
+    workspace.run_checked("encode-to-tokens", "--dataset", "table.h5", *model, "--output", "tokens.h5")
+    workspace.run_checked("decode-tokens", "--tokens", "tokens.h5", *model, "--output", "decoded.h5", "--levels", "2")
+    workspace.run_checked("discover-categories", "--config", "config.json", "--output", "map.json", "--stability", "3")
+    return workspace
 
 
 class TestCommandsAndFunctions:
-    def test_training_gives_the_same_model_and_metrics(self, place: Workplace) -> None:
-        fitted = sl.Tokenizer.fit(place.path / "table.h5", settings())
-        loaded = sl.Tokenizer.load(place.path / "run/best_model.pt")
-        assert fitted.sha256() == loaded.sha256()
-        assert fitted.metrics == loaded.metrics
-        assert fitted.categories == loaded.categories
+    def test_training_gives_the_same_model_and_metrics(self, workspace: Workspace) -> None:
+        trained = sl.Tokenizer.fit(workspace.path / "table.h5", settings())
+        loaded = sl.Tokenizer.load(workspace.path / "run/best_model.pt")
+        assert trained.sha256() == loaded.sha256()
+        assert trained.metrics == loaded.metrics
+        assert trained.categories == loaded.categories
 
-    def test_token_files_and_decoded_files_are_equal(self, place: Workplace, tmp_path: Path) -> None:
-        tokenizer = sl.Tokenizer.load(place.path / "run/best_model.pt")
-        tokenizer.encode_file(place.path / "table.h5", tmp_path / "tokens.h5")
+    def test_token_files_and_decoded_files_are_equal(self, workspace: Workspace, tmp_path: Path) -> None:
+        tokenizer = sl.Tokenizer.load(workspace.path / "run/best_model.pt")
+        tokenizer.encode_file(workspace.path / "table.h5", tmp_path / "tokens.h5")
         tokenizer.decode_file(tmp_path / "tokens.h5", tmp_path / "decoded.h5", levels=2)
         for name in ("tokens.h5", "decoded.h5"):
-            assert contents(tmp_path / name) == contents(place.path / name)
-            assert attributes(tmp_path / name) == attributes(place.path / name)
+            assert dataset_bytes(tmp_path / name) == dataset_bytes(workspace.path / name)
+            assert attributes(tmp_path / name) == attributes(workspace.path / name)
 
-    def test_mapping_files_are_equal(self, place: Workplace, tmp_path: Path) -> None:
+    def test_mapping_files_are_equal(self, workspace: Workspace, tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(place.path)
+            patch.chdir(workspace.path)
             sl.discover_categories("table.h5", settings(), stability=3).save(tmp_path / "map.json")
-        assert (tmp_path / "map.json").read_bytes() == (place.path / "map.json").read_bytes()
+        assert (tmp_path / "map.json").read_bytes() == (workspace.path / "map.json").read_bytes()
 
     def test_generated_and_extracted_datasets_are_equal(self, tmp_path: Path) -> None:
-        config = small(num_samples=6, store_trajectories=True)
-        place = Workplace(tmp_path)
-        place.text("small.yaml", json.dumps(config.model_dump(mode="json")))
-        place.done("generate", "--config", "small.yaml", "--output", "data.h5")
-        place.done("extract-features", "--rollouts", "data.h5", "--output", "features.h5")
+        config = small_config(num_samples=6, store_trajectories=True)
+        workspace = Workspace(tmp_path)
+        workspace.text("small.yaml", json.dumps(config.model_dump(mode="json")))
+        workspace.run_checked("generate", "--config", "small.yaml", "--output", "data.h5")
+        workspace.run_checked("extract-features", "--rollouts", "data.h5", "--output", "features.h5")
         result = sl.generate(tmp_path / "small.yaml", tmp_path / "data2.h5")
         extracted = sl.extract_features(tmp_path / "data2.h5", tmp_path / "features2.h5", device="cpu")
         assert (result.num_operators, extracted.num_operators) == (6, 6)
-        assert contents(tmp_path / "data.h5") == contents(tmp_path / "data2.h5")
-        assert contents(tmp_path / "features.h5") == contents(tmp_path / "features2.h5")
+        assert dataset_bytes(tmp_path / "data.h5") == dataset_bytes(tmp_path / "data2.h5")
+        assert dataset_bytes(tmp_path / "features.h5") == dataset_bytes(tmp_path / "features2.h5")
 
 
 class TestNames:
-    def test_dir_lists_what_is_exported(self) -> None:
+    def test_dir_lists_the_exported_names(self) -> None:
         assert dir(sl) == sorted(sl.__all__)
         assert {"Tokenizer", "Callback", "read_features", "discover_categories", "evaluate", "generate"} <= set(dir(sl))
         assert all(getattr(sl, name) is not None for name in dir(sl))
@@ -246,16 +248,16 @@ class TestNames:
         with pytest.raises(ImportError, match="cannot import name 'tokenise'"):
             from spinlock import tokenise  # type: ignore[attr-defined]  # noqa: F401
 
-    def test_errors_of_the_functions_are_of_one_class(self) -> None:
+    def test_errors_of_the_functions_are_spinlock_errors(self) -> None:
         with pytest.raises(sl.SpinlockError) as error:
             sl.read_features("nowhere.h5")
         assert isinstance(error.value, DataError)
         assert str(error.value) == "nowhere.h5: no such file; name an existing HDF5 file"
 
-    def test_generation_without_a_file_takes_keywords(self, tmp_path: Path) -> None:
-        result = sl.generate(small(), tmp_path / "data.h5", num_samples=4)
+    def test_generate_accepts_a_configuration_object_and_keywords(self, tmp_path: Path) -> None:
+        result = sl.generate(small_config(), tmp_path / "data.h5", num_samples=4)
         table = sl.read_features(tmp_path / "data.h5")
         assert result.num_operators == table.num_operators == 4
         with pytest.raises(sl.SpinlockError, match="did you mean num_samples"):
-            sl.generate(small(), tmp_path / "new.h5", num_sample=4)
+            sl.generate(small_config(), tmp_path / "new.h5", num_sample=4)
         assert not (tmp_path / "new.h5").exists()

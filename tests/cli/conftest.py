@@ -1,4 +1,4 @@
-"""A trained run, made once, and copies of it to work in."""
+"""Fixtures: a trained run, made once, and copies of it."""
 
 import shutil
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.workplace import Workplace
+from tests.cli.workspace import Workspace
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once(pytestconfig: pytest.Config) -> Iterator[None]:
-    """Keep byte code where Python is set not to, because each of the many processes would compile torch for seconds."""
+def _keep_byte_code(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Keep byte code even if Python is set not to write it: each process would compile torch for seconds."""
     with pytest.MonkeyPatch.context() as patch:
         if sys.dont_write_bytecode and pytestconfig.cache is not None:
             patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
@@ -21,17 +21,17 @@ def _compiled_once(pytestconfig: pytest.Config) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A workplace with a trained run and its tokens; read only."""
-    place = Workplace.make(tmp_path_factory.mktemp("trained"))
-    place.done("train-vqvae", "--config", "config.json")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a trained run and its tokens. Tests must not change it."""
+    workspace = Workspace.make(tmp_path_factory.mktemp("trained"))
+    workspace.run_checked("train-vqvae", "--config", "config.json")
     model = ("--vqvae-model", "run/best_model.pt")
-    place.done("encode-to-tokens", "--dataset", "table.h5", *model, "--output", "tokens.h5")
-    return place
+    workspace.run_checked("encode-to-tokens", "--dataset", "table.h5", *model, "--output", "tokens.h5")
+    return workspace
 
 
 @pytest.fixture
-def place(trained: Workplace, tmp_path: Path) -> Workplace:
-    """A copy of the trained workplace."""
+def workspace(trained: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the trained workspace."""
     shutil.copytree(trained.path, tmp_path, dirs_exist_ok=True)
-    return Workplace(tmp_path)
+    return Workspace(tmp_path)

@@ -1,4 +1,4 @@
-"""``--help`` and ``--version`` answer at once: they import nothing heavy."""
+"""``--help`` and ``--version`` are fast, because they do not import numeric libraries."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import spinlock
 from spinlock.cli.main import app
-from tests.cli.workplace import Workplace
+from tests.cli.workspace import Workspace
 
 COMMANDS = (
     "generate",
@@ -35,11 +35,11 @@ finally:
 
 SECONDS = 0.5
 START = 0.03
-"""Processor seconds of an answer, on a machine where the bare interpreter takes these to start."""
+"""Maximum processor seconds of the help, and the seconds in which the bare interpreter starts on the same machine."""
 
 
 def processor_seconds(*arguments: str) -> float:
-    """Least processor time of five processes: what an idle machine takes; neighbors in the caches only add to it."""
+    """Minimum processor time of five processes. Other programs on the machine can only increase it."""
     taken = []
     for _ in range(5):
         process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
@@ -51,7 +51,7 @@ def processor_seconds(*arguments: str) -> float:
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=str)
-def test_help_imports_nothing_heavy(trained: Workplace, command: tuple[str, ...]) -> None:
+def test_help_does_not_import_numeric_libraries(trained: Workspace, command: tuple[str, ...]) -> None:
     result = trained.run(*command, "--help", program=("-c", MODULES))
     assert result.returncode == 0
     text, _, modules = result.stdout.rpartition("modules: ")
@@ -63,16 +63,16 @@ def test_help_imports_nothing_heavy(trained: Workplace, command: tuple[str, ...]
 
 
 @pytest.mark.parametrize("command", [(), ("train-vqvae",)], ids=str)
-def test_help_answers_at_once(trained: Workplace, command: tuple[str, ...]) -> None:
+def test_help_takes_at_most_half_a_second(trained: Workspace, command: tuple[str, ...]) -> None:
     slowness = max(1.0, processor_seconds("-c", "pass") / START)
     assert processor_seconds("-m", "spinlock", *command, "--help") < SECONDS * slowness
 
 
-def test_version(trained: Workplace) -> None:
-    assert trained.done("--version").stdout == f"spinlock {spinlock.__version__}\n"
+def test_version_is_printed(trained: Workspace) -> None:
+    assert trained.run_checked("--version").stdout == f"spinlock {spinlock.__version__}\n"
 
 
-def test_no_command_shows_the_help(trained: Workplace) -> None:
+def test_no_command_shows_the_help(trained: Workspace) -> None:
     result = trained.run()
     assert result.returncode == 2
     assert "train-vqvae" in result.stdout + result.stderr
@@ -95,13 +95,13 @@ def test_the_example_is_one_line_that_the_command_accepts(name: str, width: int)
     assert (program, command) == ("spinlock", name)
     parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     context = parser.make_context(name, list(arguments))
-    given = {parameter.opts[0] for parameter in parser.params} & set(arguments)
-    assert given == {word for word in arguments if word.startswith("--")}
+    used_options = {parameter.opts[0] for parameter in parser.params} & set(arguments)
+    assert used_options == {word for word in arguments if word.startswith("--")}
     assert not context.args
 
 
-def test_the_examples_follow_each_other() -> None:
-    """The output of one example is the input of the next ones, so that they can be pasted in turn."""
+def test_the_output_of_an_example_is_the_input_of_the_next_ones() -> None:
+    """The examples can be pasted one after the other."""
     words = {name: shlex.split(printed_help(name, 80)[-1]) for name in COMMANDS}
 
     def value(command: str, option: str) -> str:
@@ -121,7 +121,7 @@ def test_the_examples_follow_each_other() -> None:
 
 @pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_word_of_the_help_is_cut(name: str, width: int) -> None:
+def test_no_word_of_the_help_is_truncated(name: str, width: int) -> None:
     parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     text = " ".join(printed_help(name, width))
     words = set(re.sub(r"[│╭╮╰╯─]", " ", text).split())

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped and then resumed end with the bits of an uninterrupted run."""
+"""A run that is killed or stopped and then resumed gives exactly the result of an uninterrupted run."""
 
 import shlex
 import shutil
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.cli.workplace import Workplace, printed_command
+from tests.cli.workspace import Workspace, printed_command
 
 EPOCHS, STEPS = 5, 2
-SETTINGS = {"epochs": EPOCHS, "val_every_n_epochs": 2, "random_seed": 43}  # every validation finds a better model
+SETTINGS = {"epochs": EPOCHS, "val_every_n_epochs": 2, "random_seed": 43}  # each validation has a lower score
 CONFIG = ("train-vqvae", "--config", "config.json")
 TEMPORARIES = ".spinlock-*.tmp"
 
@@ -35,12 +35,12 @@ def at(module, owner, name, number, action):
 
 steps = at("spinlock.training.trainer", "Trainer", "_optimize", 0, None)
 atexit.register(lambda: print(f"steps: {len(steps)}", file=sys.stderr))
-number, place, signal_number = %r, %r, %r
-if place:
-    at(*place, number, lambda: os.kill(os.getpid(), signal_number))
+number, function, signal_number = %r, %r, %r
+if function:
+    at(*function, number, lambda: os.kill(os.getpid(), signal_number))
 runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
-"""Sends the process a signal when a function is called for the n-th time, and counts the optimizer steps."""
+"""A program that sends itself a signal at the n-th call of a function and counts the optimizer steps."""
 
 STEP = ("spinlock.training.trainer", "Trainer", "_optimize")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
@@ -50,18 +50,20 @@ CLEAN = ("spinlock.training.plan", "", "fit_training_data")
 ENCODE = ("spinlock.encoding.row_codec", "RowCodec", "encode")
 
 
-def hook(place: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL") -> tuple[str, str]:
-    """The arguments of Python that run the program with the hook."""
+def hook(
+    function: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL"
+) -> tuple[str, str]:
+    """The arguments with which Python runs the program with the hook."""
     import signal
 
-    return "-c", HOOK % (number, place, int(getattr(signal, signal_name)))
+    return "-c", HOOK % (number, function, int(getattr(signal, signal_name)))
 
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL when the n-th call begins; ``saved`` is the step that the run can go on from, None before the first."""
+    """SIGKILL at the n-th call of a function. ``saved`` is the saved optimizer step, None if there is no checkpoint."""
 
-    place: tuple[str, str, str]
+    function: tuple[str, str, str]
     number: int
     saved: int | None
     leftovers: bool = False
@@ -70,29 +72,29 @@ class Kill:
 KILLS = {
     "before the first checkpoint": Kill(WRITE, 1, None),
     "in the first epoch": Kill(STEP, 2, 0),
-    "in the first checkpoint, all written": Kill(RENAME, 1, None, leftovers=True),
-    "in the first checkpoint, one in place": Kill(RENAME, 2, 0, leftovers=True),
-    "in the second checkpoint, half written": Kill(WRITE, 9, 0, leftovers=True),
-    "in the second checkpoint, one in place": Kill(RENAME, 8, 2 * STEPS, leftovers=True),
+    "in the first checkpoint, before a file is renamed": Kill(RENAME, 1, None, leftovers=True),
+    "in the first checkpoint, after one file is renamed": Kill(RENAME, 2, 0, leftovers=True),
+    "in the second checkpoint, while files are written": Kill(WRITE, 9, 0, leftovers=True),
+    "in the second checkpoint, after one file is renamed": Kill(RENAME, 8, 2 * STEPS, leftovers=True),
     "in validation": Kill(VALIDATION, 3, 2 * STEPS),
     "in the middle of an epoch": Kill(STEP, 3 * STEPS + 2, 2 * STEPS),
-    "at the very end": Kill(RENAME, 22, EPOCHS * STEPS, leftovers=True),
+    "in the last checkpoint": Kill(RENAME, 22, EPOCHS * STEPS, leftovers=True),
 }
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """The run that nobody interrupted; read only."""
-    place = Workplace.make(tmp_path_factory.mktemp("finished"), **SETTINGS)
-    place.done(*CONFIG)
-    return place
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """An uninterrupted run. Tests must not change it."""
+    workspace = Workspace.make(tmp_path_factory.mktemp("finished"), **SETTINGS)
+    workspace.run_checked(*CONFIG)
+    return workspace
 
 
 @dataclass(frozen=True)
 class Killed:
-    """A killed run that went on: what was left in between, and the steps that the second process took."""
+    """A killed and resumed run: its temporary files after the kill, and the steps of the second process."""
 
-    place: Workplace
+    workspace: Workspace
     returncode: int
     leftovers: int
     saved: int | None
@@ -101,33 +103,37 @@ class Killed:
 
 
 def kill_and_resume(folder: Path, kill: Kill) -> Killed:
-    place = Workplace.make(folder, **SETTINGS)
-    first = place.run(*CONFIG, program=hook(kill.place, kill.number))
+    workspace = Workspace.make(folder, **SETTINGS)
+    first = workspace.run(*CONFIG, program=hook(kill.function, kill.number))
     leftovers = len(list((folder / "run").glob(TEMPORARIES)))
     files = [path for name in ("best_model.pt", "last.pt") if (path := folder / "run" / name).exists()]
     saved = max(
         (torch.load(path, weights_only=True)["training_state"]["progress"]["step"] for path in files), default=None
     )
     resume = ("--resume-from", "run") if files else ()
-    second = place.run(*CONFIG, *resume, program=hook())
+    second = workspace.run(*CONFIG, *resume, program=hook())
     assert second.returncode == 0, second.stderr
     steps = int(second.stderr.rpartition("steps: ")[2])
-    return Killed(place, first.returncode, leftovers, saved, steps, second.stderr)
+    return Killed(workspace, first.returncode, leftovers, saved, steps, second.stderr)
 
 
 @pytest.fixture(scope="module")
 def killed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Killed]]]:
-    """The selected kills, two at a time."""
+    """Runs the selected kills, two at a time."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    names = [item.callspec.params["name"] for item in items if item.originalname == test_killed_run.__name__]
+    names = [
+        item.callspec.params["name"]
+        for item in items
+        if item.originalname == test_a_killed_run_resumes_to_the_uninterrupted_result.__name__
+    ]
     with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(kill_and_resume, tmp_path_factory.mktemp("killed"), KILLS[name]) for name in names}
         pool.shutdown(cancel_futures=True)
 
 
-INCIDENTAL = {
+NOT_COMPARED = {
     "history.seconds",
     "provenance.started",
     "provenance.command_line",
@@ -135,11 +141,11 @@ INCIDENTAL = {
     "requested_config.resume_from",
     "training_state.random.torch",
 }
-"""Parts of a checkpoint that tell when and how it was made, and the global generator, which no step draws from."""
+"""Parts of a checkpoint that record time and command, and the state of the unused global generator."""
 
 
 def differences(one: Any, other: Any, at: str = "") -> set[str]:
-    """Where two nested contents differ, bit for bit."""
+    """Paths at which two nested values are not equal bit for bit."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return set().union(*(differences(one[key], other[key], f"{at}.{key}" if at else str(key)) for key in one))
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
@@ -150,49 +156,51 @@ def differences(one: Any, other: Any, at: str = "") -> set[str]:
     return set() if type(one) is type(other) and one == other else {at}
 
 
-def assert_same_end(place: Workplace, finished: Workplace) -> None:
-    """Both checkpoints, the history and the other files are those of the uninterrupted run, clocks aside."""
+def assert_same_result(workspace: Workspace, finished: Workspace) -> None:
+    """Checkpoints, history and other files equal those of the uninterrupted run, except for times."""
     for name in ("best_model.pt", "last.pt"):
-        one, other = (torch.load(path / "run" / name, weights_only=True) for path in (finished.path, place.path))
+        one, other = (torch.load(path / "run" / name, weights_only=True) for path in (finished.path, workspace.path))
         assert len(one["model_state_dict"]) > 10
         assert one["optimizer_state_dict"]["state"]
-        assert differences(one, other) <= INCIDENTAL
+        assert differences(one, other) <= NOT_COMPARED
     for name in ("config.yaml", "normalization_stats.npz"):
-        assert (finished.path / "run" / name).read_bytes() == (place.path / "run" / name).read_bytes()
-    one, other = ([record | {"seconds": None} for record in at.history()] for at in (finished, place))
+        assert (finished.path / "run" / name).read_bytes() == (workspace.path / "run" / name).read_bytes()
+    one, other = ([record | {"seconds": None} for record in at.history()] for at in (finished, workspace))
     assert one == other
     assert [record["epoch"] for record in other] == list(range(EPOCHS + 1))
-    assert not list((place.path / "run").glob(TEMPORARIES))
+    assert not list((workspace.path / "run").glob(TEMPORARIES))
 
 
 @pytest.mark.parametrize("name", KILLS)
-def test_killed_run(name: str, killed: dict[str, Future[Killed]], finished: Workplace) -> None:
+def test_a_killed_run_resumes_to_the_uninterrupted_result(
+    name: str, killed: dict[str, Future[Killed]], finished: Workspace
+) -> None:
     kill, run = KILLS[name], killed[name].result()
     assert run.returncode == -9
     assert run.saved == kill.saved
     assert bool(run.leftovers) == kill.leftovers
     assert run.steps == EPOCHS * STEPS - (kill.saved or 0)
-    assert_same_end(run.place, finished)
+    assert_same_result(run.workspace, finished)
 
 
-def test_killed_while_replacing_another_run(tmp_path: Path, trained: Workplace) -> None:
+def test_a_kill_while_replacing_another_run_keeps_its_files(tmp_path: Path, trained: Workspace) -> None:
     shutil.copytree(trained.path, tmp_path, dirs_exist_ok=True)
-    place = Workplace(tmp_path)
-    before = place.snapshot()
-    assert place.run(*CONFIG, "--overwrite", program=hook(RENAME, 1)).returncode == -9
+    workspace = Workspace(tmp_path)
+    before = workspace.snapshot()
+    assert workspace.run(*CONFIG, "--overwrite", program=hook(RENAME, 1)).returncode == -9
     assert list((tmp_path / "run").glob(TEMPORARIES))
     foreign = tmp_path / "run" / ".spinlock-notes.tmp"
     foreign.write_text("not ours")
-    assert before.items() <= place.snapshot().items()
-    place.done(*CONFIG, "--overwrite")
+    assert before.items() <= workspace.snapshot().items()
+    workspace.run_checked(*CONFIG, "--overwrite")
     assert list((tmp_path / "run").glob(TEMPORARIES)) == [foreign]
 
 
-def follow(place: Workplace, stderr: str) -> str:
-    """Run exactly the command that an interrupted run printed; returns what it logged."""
+def run_resume_command(workspace: Workspace, stderr: str) -> str:
+    """Run the command that an interrupted run printed, and return its stderr."""
     program, *arguments = shlex.split(printed_command(stderr))
     assert program == "spinlock"
-    return place.done(*arguments).stderr
+    return workspace.run_checked(*arguments).stderr
 
 
 @pytest.mark.parametrize(
@@ -203,69 +211,71 @@ def follow(place: Workplace, stderr: str) -> str:
         ("SIGUSR1", 1, 0, ("--set", "checkpoint_dir=the states")),
     ],
 )
-def test_signal_saves_and_prints_the_command_that_resumes(
-    tmp_path: Path, finished: Workplace, signal_name: str, step: int, epoch: int, extra: tuple[str, ...]
+def test_a_signal_saves_the_state_and_prints_the_resume_command(
+    tmp_path: Path, finished: Workspace, signal_name: str, step: int, epoch: int, extra: tuple[str, ...]
 ) -> None:
-    place = Workplace.make(tmp_path, **SETTINGS)
-    stopped = place.run(*CONFIG, *extra, program=hook(STEP, step, signal_name))
+    workspace = Workspace.make(tmp_path, **SETTINGS)
+    stopped = workspace.run(*CONFIG, *extra, program=hook(STEP, step, signal_name))
     assert stopped.returncode == 130
     assert f"stopped after epoch {epoch}: {signal_name} was received; the state is saved" in stopped.stderr
-    assert len(place.history()) == epoch + 1
+    assert len(workspace.history()) == epoch + 1
     rest = f" and {step % STEPS} steps" if step % STEPS else ""
-    assert f"after epoch {epoch}{rest} of {EPOCHS}" in follow(place, stopped.stderr)
+    assert f"after epoch {epoch}{rest} of {EPOCHS}" in run_resume_command(workspace, stopped.stderr)
     if "--set" in extra:
         for content in (torch.load(tmp_path / "the states" / "last.pt", weights_only=True),):
             assert content["training_state"]["progress"]["epoch"] == EPOCHS
         return
-    assert_same_end(place, finished)
+    assert_same_result(workspace, finished)
 
 
-def test_time_limit_saves_and_prints_the_command_that_resumes(tmp_path: Path, trained: Workplace) -> None:
-    place = Workplace.make(tmp_path)
-    stopped = place.run(*CONFIG, "--max-time", "0.00001")
+def test_a_time_limit_saves_the_state_and_prints_the_resume_command(tmp_path: Path, trained: Workspace) -> None:
+    workspace = Workspace.make(tmp_path)
+    stopped = workspace.run(*CONFIG, "--max-time", "0.00001")
     assert stopped.returncode == 130
     assert "the time limit of 0.0006 s is reached; the state is saved" in stopped.stderr
-    assert "after epoch 0 and 1 steps of 1" in follow(place, stopped.stderr)
+    assert "after epoch 0 and 1 steps of 1" in run_resume_command(workspace, stopped.stderr)
     for name in ("best_model.pt", "last.pt"):
-        one, other = (torch.load(at.path / "run" / name, weights_only=True) for at in (trained, place))
-        assert differences(one, other) <= INCIDENTAL
+        one, other = (torch.load(at.path / "run" / name, weights_only=True) for at in (trained, workspace))
+        assert differences(one, other) <= NOT_COMPARED
 
 
-def test_run_that_was_stopped_twice_goes_on_from_its_last_state(tmp_path: Path, finished: Workplace) -> None:
-    place = Workplace.make(tmp_path, **SETTINGS)
+def test_a_run_stopped_twice_resumes_from_its_last_checkpoint(tmp_path: Path, finished: Workspace) -> None:
+    workspace = Workspace.make(tmp_path, **SETTINGS)
     best = ("--resume-from", "run/best_model.pt")
-    assert place.run(*CONFIG, program=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
-    assert place.run(*CONFIG, *best, program=hook(STEP, STEPS, "SIGINT")).returncode == 130
-    third = place.run(*CONFIG, *best, program=hook())
+    assert workspace.run(*CONFIG, program=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
+    assert workspace.run(*CONFIG, *best, program=hook(STEP, STEPS, "SIGINT")).returncode == 130
+    third = workspace.run(*CONFIG, *best, program=hook())
     assert "last.pt of the same run is later than" in third.stderr
     assert third.stderr.endswith(f"steps: {EPOCHS * STEPS - 3 * STEPS - 1}\n")
-    assert_same_end(place, finished)
+    assert_same_result(workspace, finished)
 
 
-def test_more_epochs_extend_a_finished_run(tmp_path: Path, finished: Workplace) -> None:
+def test_more_epochs_extend_a_finished_run(tmp_path: Path, finished: Workspace) -> None:
     shutil.copytree(finished.path, tmp_path, dirs_exist_ok=True)
-    place = Workplace(tmp_path)
-    longer = place.run(*CONFIG, "--resume-from", "run", "--epochs", str(EPOCHS + 2), program=hook())
+    workspace = Workspace(tmp_path)
+    longer = workspace.run(*CONFIG, "--resume-from", "run", "--epochs", str(EPOCHS + 2), program=hook())
     assert longer.returncode == 0
     assert f"changed: epochs {EPOCHS} -> {EPOCHS + 2}" in longer.stderr
     assert longer.stderr.endswith(f"steps: {2 * STEPS}\n")
-    assert place.history()[: EPOCHS + 1] == finished.history()
-    rates = [record["learning_rate"] for record in place.history()]
+    assert workspace.history()[: EPOCHS + 1] == finished.history()
+    rates = [record["learning_rate"] for record in workspace.history()]
     assert len(rates) == EPOCHS + 3
     assert rates[-1] == rates[-2] <= rates[-3]
 
 
-def test_run_that_goes_on_elsewhere_takes_its_best_model_along(tmp_path: Path, finished: Workplace) -> None:
+def test_resume_in_another_directory_copies_the_best_model(tmp_path: Path, finished: Workspace) -> None:
     shutil.copytree(finished.path, tmp_path, dirs_exist_ok=True)
-    place = Workplace(tmp_path)
+    workspace = Workspace(tmp_path)
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     foreign = torch.load(tmp_path / "other/best_model.pt", weights_only=True)
     foreign["provenance"]["started"] = "another day"
     foreign["model_state_dict"] = {name: torch.zeros_like(x) for name, x in foreign["model_state_dict"].items()}
     torch.save(foreign, tmp_path / "other/best_model.pt")
     before = (tmp_path / "run/best_model.pt").read_bytes()
-    place.attempt(*CONFIG, "--resume-from", "run", "--output", "other").check_refused("other: already contains a run")
-    place.done(*CONFIG, "--resume-from", "run", "--output", "other", "--overwrite")
+    workspace.attempt(*CONFIG, "--resume-from", "run", "--output", "other").check_refused(
+        "other: already contains a run"
+    )
+    workspace.run_checked(*CONFIG, "--resume-from", "run", "--output", "other", "--overwrite")
     assert (tmp_path / "run/best_model.pt").read_bytes() == before
     one, other = (torch.load(tmp_path / run / "best_model.pt", weights_only=True) for run in ("run", "other"))
     assert not differences(one["model_state_dict"], other["model_state_dict"])
@@ -274,11 +284,11 @@ def test_run_that_goes_on_elsewhere_takes_its_best_model_along(tmp_path: Path, f
 
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("command", ["train", "encode"])
-def test_signal_before_anything_is_saved_leaves_nothing(place: Workplace, command: str, signal_name: str) -> None:
+def test_a_signal_before_the_first_save_writes_nothing(workspace: Workspace, command: str, signal_name: str) -> None:
     encode = ("encode-to-tokens", "--dataset", "table.h5", "--vqvae-model", "run/best_model.pt", "--output", "new.h5")
     arguments, where = ((*CONFIG, "--output", "new"), CLEAN) if command == "train" else (encode, ENCODE)
-    before = place.snapshot()
-    stopped = place.run(*arguments, program=hook(where, 1, signal_name))
+    before = workspace.snapshot()
+    stopped = workspace.run(*arguments, program=hook(where, 1, signal_name))
     assert stopped.returncode == 130, stopped.stderr
     assert "Traceback" not in stopped.stderr
-    assert place.snapshot() == before
+    assert workspace.snapshot() == before

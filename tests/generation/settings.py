@@ -5,8 +5,8 @@ from typing import Any
 from spinlock.config import DatasetConfig
 
 
-def small(**changes: Any) -> DatasetConfig:
-    """Return a configuration with a small grid, five frames, two families and small networks, with changes."""
+def small_config(**changes: Any) -> DatasetConfig:
+    """A configuration with a small grid, five frames, two families and small networks, with ``changes``."""
     values: dict[str, Any] = {
         "num_samples": 24,
         "grid_size": 16,

@@ -1,4 +1,4 @@
-"""Blocks: every operator is in one block, and its place does not depend on the number of operators."""
+"""Blocks: every operator is in one block, and its position does not depend on the number of operators."""
 
 from collections import Counter
 
@@ -6,11 +6,11 @@ import pytest
 
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.design import make_design
-from tests.generation.settings import small
+from tests.generation.settings import small_config
 
 
 def blocks_of(count: int, device_type: str = "cpu") -> list[Block]:
-    return plan_blocks(make_design(small(num_samples=count)).operators, device_type)
+    return plan_blocks(make_design(small_config(num_samples=count)).operators, device_type)
 
 
 @pytest.mark.parametrize("device_type", BLOCK_SIZES)
@@ -22,7 +22,7 @@ def test_every_operator_is_in_one_block(count: int, device_type: str) -> None:
 
 
 def test_a_block_holds_one_family_or_one_architecture() -> None:
-    operators = make_design(small(num_samples=200)).operators
+    operators = make_design(small_config(num_samples=200)).operators
     for block in plan_blocks(operators, "cpu"):
         assert {operators.strata[operators.stratum[member]].family for member in block.members} == {block.family}
         if block.architecture is not None:
@@ -33,7 +33,7 @@ def test_a_block_holds_one_family_or_one_architecture() -> None:
         assert len(block.members) <= block.size == BLOCK_SIZES["cpu"][block.architecture is not None]
 
 
-def test_a_larger_dataset_keeps_the_place_of_each_operator_and_of_those_before_it() -> None:
+def test_a_larger_dataset_keeps_the_position_of_each_operator_in_its_block() -> None:
     def positions(count: int) -> dict[int, tuple[int, ...]]:
         return {
             member: block.members[: block.members.index(member) + 1]
@@ -49,7 +49,7 @@ def test_a_partial_block_repeats_its_last_operator() -> None:
     assert Block(0, (3, 8), 4, "wave").padded == (3, 8, 8, 8)
 
 
-def test_the_kinds_of_operators_are_interleaved() -> None:
+def test_the_families_of_operators_are_interleaved() -> None:
     blocks = blocks_of(800)
     first_half = Counter(block.family for block in blocks[: len(blocks) // 2])
     total = Counter(block.family for block in blocks)

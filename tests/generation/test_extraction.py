@@ -11,31 +11,31 @@ from spinlock.features.extract import feature_names
 from spinlock.generation.extraction import extract_features
 from spinlock.generation.generate import generate
 from spinlock.io.features import open_features
-from tests.generation.settings import small
+from tests.generation.settings import small_config
 from tests.io.rollout_files import write_own, write_well
 
 FIELDS = np.random.default_rng(0).normal(size=(4, 2, 5, 1, 16, 16)).astype(np.float32)
 
 
-def test_stored_trajectories_give_the_features_of_the_generation(tmp_path: Path) -> None:
-    generate(small(num_samples=9, store_trajectories=True), tmp_path / "d.h5")
+def test_stored_trajectories_give_the_same_features_as_the_generation(tmp_path: Path) -> None:
+    generate(small_config(num_samples=9, store_trajectories=True), tmp_path / "d.h5")
     result = extract_features(tmp_path / "d.h5", tmp_path / "f.h5", device="cpu")
     assert (result.num_operators, result.num_held) == (9, 0)
     for kind in ("aggregated", "per_trajectory", "per_timestep"):
         with (
             open_features(tmp_path / "d.h5", feature_type=kind) as inline,
-            open_features(tmp_path / "f.h5", feature_type=kind) as given,
+            open_features(tmp_path / "f.h5", feature_type=kind) as extracted,
         ):
-            places = [inline.names.index(name) for name in given.names]
-            assert given.names == getattr(feature_names(with_probes=False), kind)
-            np.testing.assert_allclose(given.read_all(), inline.read_all()[:, places], rtol=1e-3, atol=1e-4)
+            places = [inline.names.index(name) for name in extracted.names]
+            assert extracted.names == getattr(feature_names(with_probes=False), kind)
+            np.testing.assert_allclose(extracted.read_all(), inline.read_all()[:, places], rtol=1e-3, atol=1e-4)
     with h5py.File(tmp_path / "d.h5") as one, h5py.File(tmp_path / "f.h5") as other:
         assert one["labels/family"].asstr()[()].tolist() == other["labels/family"].asstr()[()].tolist()
         assert "params" in other["parameters"]
 
 
 @pytest.mark.parametrize("grid", [(24, 20), (32,)], ids=str)
-def test_files_of_the_well_are_described(grid: tuple[int, ...], tmp_path: Path) -> None:
+def test_features_of_files_of_the_well_are_finite_and_distinct(grid: tuple[int, ...], tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5", grid=grid)
     extract_features(tmp_path / "w.h5", tmp_path / "f.h5")
     with open_features(tmp_path / "f.h5") as source:
@@ -45,7 +45,7 @@ def test_files_of_the_well_are_described(grid: tuple[int, ...], tmp_path: Path) 
         assert len({row.tobytes() for row in values}) == 3
 
 
-def test_one_dimensional_fields_are_described(tmp_path: Path) -> None:
+def test_one_dimensional_fields_have_features(tmp_path: Path) -> None:
     write_own(tmp_path / "a.h5", FIELDS[..., 0, :])
     extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     with open_features(tmp_path / "f.h5") as source:
@@ -54,11 +54,11 @@ def test_one_dimensional_fields_are_described(tmp_path: Path) -> None:
     assert values["spatial.mean.mean"] == pytest.approx(np.arcsinh(means).mean(), abs=1e-5)
 
 
-def test_nan_is_refused_or_held(tmp_path: Path) -> None:
+def test_nan_is_refused_unless_the_last_finite_frame_is_held(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[2, 1, 3, 0, 4, 4] = np.nan
     write_own(tmp_path / "a.h5", bad)
-    with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: holds NaN.*--hold-diverged"):
+    with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: contains NaN.*--hold-diverged"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
     assert extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True).num_held == 1
@@ -67,11 +67,11 @@ def test_nan_is_refused_or_held(tmp_path: Path) -> None:
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
 
 
-def test_a_bad_first_frame_cannot_be_held(tmp_path: Path) -> None:
+def test_a_first_frame_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[0, 0, 0, 0, 0, 0] = np.inf
     write_own(tmp_path / "a.h5", bad)
-    with pytest.raises(DataError, match="operator 0, realization 0, frame 0: holds NaN or infinite values"):
+    with pytest.raises(DataError, match="operator 0, realization 0, frame 0: contains NaN or infinite values"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True)
 
 

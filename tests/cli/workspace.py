@@ -1,4 +1,4 @@
-"""A directory in which commands run, each in a process of its own, and what they may leave behind there."""
+"""A directory in which commands run in their own processes, and checks of their results."""
 
 import json
 import os
@@ -37,29 +37,29 @@ sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
-"""Limits the size of files. Python would write truncated byte code, and every later process would fail to import it."""
+"""A program that limits the size of files. It writes no byte code: a truncated file would break later imports."""
 
 
 def small_table(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDArray[np.float32]:
-    """x [rows, columns] of three blocks of columns, each of rank 2; more rows continue the same table."""
+    """x [rows, columns] of three blocks of columns, each of rank 2 plus noise."""
     rng = np.random.default_rng(seed)
     return np.concatenate([low_rank_table(rng, rows, columns // 3, 2, noise=0.3) for _ in range(3)], axis=1)
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """``path`` holds ``table.h5``, ``config.json`` and, where it was trained, ``run/``.
+class Workspace:
+    """A directory ``path`` with ``table.h5``, ``config.json`` and, after training, ``run/``.
 
-    Commands run in ``environment``, that of the moment the workplace was made: pytest writes the name of each test into
-    its own, and a thread that copies it just then fails.
+    Commands run in ``environment``, a copy of the environment at the creation of the workspace. pytest writes the name
+    of each test into the current environment, and a thread that copies it at the same time fails.
     """
 
     path: Path
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
     @classmethod
-    def make(cls, path: Path, **settings: Any) -> "Workplace":
-        """A workplace with the small table and the small configuration, changed by ``settings``."""
+    def make(cls, path: Path, **settings: Any) -> "Workspace":
+        """A workspace with the small table and the small configuration, changed by ``settings``."""
         write_table(path / "table.h5", small_table(), NAMES)
         (path / "config.json").write_text(json.dumps(SMALL | settings))
         return cls(path)
@@ -69,14 +69,14 @@ class Workplace:
         return write_table(self.path / "other.h5", x, names, **options).name
 
     def text(self, name: str, content: Any) -> str:
-        """Write a text file (JSON, unless it is text already) and return its name."""
+        """Write a text file, as JSON unless ``content`` is text, and return its name."""
         (self.path / name).write_text(content if isinstance(content, str) else json.dumps(content))
         return name
 
     def start(
         self, *arguments: str, program: Sequence[str] = ("-m", "spinlock"), env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """A running command, stdout and stderr piped."""
+        """Start a command with pipes for stdout and stderr."""
         return subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=self.path,
@@ -88,19 +88,19 @@ class Workplace:
         )
 
     def run(self, *arguments: str, program: Sequence[str] = ("-m", "spinlock")) -> subprocess.CompletedProcess[str]:
-        """A command, run to its end."""
+        """Run a command to its end."""
         with self.start(*arguments, program=program) as process:
             out, err = process.communicate(timeout=240)
             return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def done(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command that has to succeed."""
+    def run_checked(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command and assert that it succeeds."""
         result = self.run(*arguments)
         assert result.returncode == 0, result.stderr
         return result
 
     def attempt(self, *arguments: str, largest_file: int | None = None) -> "Attempt":
-        """A command and what it changed; ``largest_file`` limits the size of files, as a full disk does."""
+        """Run a command and compare the files before and after it. ``largest_file`` simulates a full disk."""
         program = ("-m", "spinlock") if largest_file is None else ("-c", LIMITED.format(limit=largest_file))
         before = self.snapshot()
         result = self.run(*arguments, program=program)
@@ -121,7 +121,7 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a command ended, and whether every file and directory is as it was, byte for byte."""
+    """The result of a command, and whether all files and directories are unchanged, byte for byte."""
 
     returncode: int
     stderr: str
