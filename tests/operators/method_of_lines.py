@@ -1,7 +1,7 @@
-"""Every family's equation as its module states it, in plain NumPy, and SciPy's integrator: an independent solution.
+"""An independent solution of every equation: the rate of change in NumPy, and the integrator of SciPy.
 
-Fields are real, [B, C, H, W] float64; derivatives are exact for the modes of the grid, and of the rate of change only
-the modes are kept that a product leaves free of aliasing.
+Fields are real, [B, C, H, W] float64. Derivatives are exact for the modes of the grid. The rate of change keeps only
+the modes that are free of aliasing.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class Grid:
 
 
 Rate = Callable[[list[Array], Grid, list[Array]], Sequence[Array]]
-"""Of the channels, each [B, H, W], with the parameters, each [B, 1, 1], in the order of the family."""
+"""Rate of change of the channels, each [B, H, W], for parameters [B, 1, 1] in the order of the family."""
 
 
 def advection_diffusion(fields: list[Array], g: Grid, p: list[Array]) -> Sequence[Array]:
@@ -162,7 +162,7 @@ def solve(name: str, states: Array, physical: Array, length: float, time: float)
     start = grid.project(np.asarray(states, dtype=np.float64)).ravel()
     size = np.sqrt(np.square(start.reshape(len(states), -1)).mean(1, keepdims=True))
     atol = np.broadcast_to(1e-10 * size + 1e-13, (len(states), start.size // len(states))).ravel()
-    with np.errstate(over="ignore", invalid="ignore"):  # trial steps that are too long, and are rejected
+    with np.errstate(over="ignore", invalid="ignore"):  # in rejected trial steps
         solution = solve_ivp(rate, (0, time), start, method="DOP853", rtol=1e-8, atol=atol, t_eval=[time])
     assert solution.success, solution.message
     return solution.y[:, -1].reshape(states.shape)

@@ -1,4 +1,4 @@
-"""Balance of a sample against SciPy and against independent points."""
+"""Balance of a sample, against SciPy and independent random points."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from spinlock.operators.balance import balance
 from tests.operators.test_sampling import STRATA, sampled
 
 
-def test_the_balance_is_that_of_the_worst_stratum() -> None:
+def test_balance_reports_the_worst_stratum() -> None:
     operators = sampled(256)
     result = balance(operators)
     assert result is not None
@@ -22,7 +22,7 @@ def test_the_balance_is_that_of_the_worst_stratum() -> None:
     assert balance(sampled(10)) is None
 
 
-def test_the_random_discrepancy_is_that_of_independent_points() -> None:
+def test_the_random_discrepancy_equals_that_of_independent_points() -> None:
     result = balance(sampled(256))
     assert result is not None
     count = len(

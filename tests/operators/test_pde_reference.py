@@ -1,4 +1,4 @@
-"""One frame of every family against independent solutions, over the default ranges, at first and later."""
+"""One frame of every family against independent solutions, over the default ranges, early and late in a run."""
 
 import math
 import warnings
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.pde import FAMILIES
-from tests.operators.family_draws import after, corners_and_draws, relative, starts
+from tests.operators.family_draws import advance, corners_and_draws, initial_states, relative_difference
 from tests.operators.method_of_lines import DEGREE, solve
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # JAX and its companions, while they are imported
+    warnings.simplefilter("ignore")  # warnings of JAX and its dependencies during import
     jax = pytest.importorskip("jax")
     exponax = pytest.importorskip("exponax")
     from exponax import nonlin_fun
@@ -22,31 +22,31 @@ with warnings.catch_warnings():
 
 GRID, ODD_GRID = 32, 31
 DEVELOPED = (0, 3, 40)
-"""Frames after which a frame is compared."""
+"""Numbers of frames after which the next frame is compared."""
 FINE_STEPS = 64
-"""Of exponax, in one frame."""
+"""Number of steps of exponax in one frame."""
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_frame_is_the_solution_by_the_method_of_lines(name: str) -> None:
+def test_a_frame_equals_the_solution_of_the_method_of_lines(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 4)
-    state, frames = starts(family, physical, GRID), 0
-    for begin in DEVELOPED:
-        state, frames = after(family, physical, state, begin - frames), begin
-        found = after(family, physical, state, 1)
+    state, frames = initial_states(family, physical, GRID), 0
+    for start in DEVELOPED:
+        state, frames = advance(family, physical, state, start - frames), start
+        result = advance(family, physical, state, 1)
         expected = torch.from_numpy(
             solve(name, state[:, 0].double().numpy(), physical.numpy(), family.domain, family.frame_time)
         )[:, None]
-        assert float(relative(found, expected).max()) < 1e-4
+        assert float(relative_difference(result, expected).max()) < 1e-4
         change = (expected - state).flatten(1).norm(dim=1)
         size = expected.flatten(1).norm(dim=1)
-        lively = (change > 0.01 * size) & (size > 1e-3)
-        missed = (found - expected).flatten(1).norm(dim=1)[lively] / change[lively]
-        assert float(missed.max() if lively.any() else 0.0) < 1e-3
+        changing = (change > 0.01 * size) & (size > 1e-3)
+        relative_error = (result - expected).flatten(1).norm(dim=1)[changing] / change[changing]
+        assert float(relative_error.max() if changing.any() else 0.0) < 1e-3
 
 
-# Linear and nonlinear parts in exponax's terms: d the derivatives, lap the Laplacian, p the parameters of one operator.
+# Linear and nonlinear terms for exponax: d are the derivatives, lap the Laplacian, p the parameters of one operator.
 LINEAR = {
     "advection_diffusion": lambda d, lap, p: p[0] * lap - p[1] * d[:1] - p[2] * d[1:],
     "burgers": lambda d, lap, p: p[0] * lap - p[2],
@@ -73,7 +73,7 @@ NONLINEAR = {
     "gray_scott": lambda d, p, cut, n: GrayScottNonlinearFun(
         2, n, dealiasing_fraction=cut, feed_rate=p[0], kill_rate=p[1]
     ),
-    # exponax's velocity and forcing have the other sign.
+    # Velocity and forcing of exponax have the opposite sign.
     "navier_stokes": lambda d, p, cut, n: nonlin_fun.VorticityConvection2dKolmogorov(
         2, n, derivative_operator=d, dealiasing_fraction=cut, convection_scale=-1.0, injection_scale=-p[2]
     ),
@@ -81,7 +81,7 @@ NONLINEAR = {
 
 
 class Equation(exponax.BaseStepper):  # type: ignore[misc]
-    """exponax's integrator with the parts of one family, for one operator."""
+    """The integrator of exponax with the terms of one family, for one operator."""
 
     name: str
     parameters: tuple[float, ...]
@@ -97,11 +97,13 @@ class Equation(exponax.BaseStepper):  # type: ignore[misc]
         return LINEAR[self.name](derivatives, laplacian, self.parameters)
 
     def _build_nonlinear_fun(self, derivatives: Any) -> Any:
-        return NONLINEAR[self.name](derivatives, self.parameters, cut_of(self.name, self.num_points), self.num_points)
+        return NONLINEAR[self.name](
+            derivatives, self.parameters, dealiasing_fraction_of(self.name, self.num_points), self.num_points
+        )
 
 
-def cut_of(name: str, grid: int) -> float:
-    """The fraction that makes exponax keep |n| < N / (degree + 1), as the families do; it keeps |n| <= f N / 2 - 1."""
+def dealiasing_fraction_of(name: str, grid: int) -> float:
+    """The fraction f with which exponax keeps |n| < N / (degree + 1), since it keeps |n| <= f N / 2 - 1."""
     highest = math.ceil(grid / (DEGREE[name] + 1)) - 1
     return (highest + 1.01) / (grid // 2)
 
@@ -111,7 +113,14 @@ def stepper_of(name: str, p: tuple[float, ...], grid: int) -> Any:
     step = family.frame_time / FINE_STEPS
     if name == "cahn_hilliard":
         return exponax.stepper.reaction.CahnHilliard(
-            2, family.domain, grid, step, diffusivity=p[0], gamma=p[1], order=4, dealiasing_fraction=cut_of(name, grid)
+            2,
+            family.domain,
+            grid,
+            step,
+            diffusivity=p[0],
+            gamma=p[1],
+            order=4,
+            dealiasing_fraction=dealiasing_fraction_of(name, grid),
         )
     if name == "wave":
         return exponax.stepper.Wave(2, family.domain, grid, step, speed_of_sound=p[0])
@@ -119,7 +128,7 @@ def stepper_of(name: str, p: tuple[float, ...], grid: int) -> Any:
 
 
 def exponax_state(name: str, state: Tensor, physical: Tensor) -> Tensor:
-    """States [B, M, C, H, W] in exponax's variables, which are the usual ones."""
+    """States [B, M, C, H, W] in the variables of exponax."""
     if name == "cahn_hilliard":
         return physical[:, 2].view(-1, 1, 1, 1, 1) + state
     if name == "gray_scott":
@@ -128,18 +137,18 @@ def exponax_state(name: str, state: Tensor, physical: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", [*LINEAR, "cahn_hilliard", "wave"])
-def test_a_frame_is_that_of_exponax(name: str) -> None:
+def test_a_frame_equals_that_of_exponax(name: str) -> None:
     family = FAMILIES[name]
     physical = corners_and_draws(family, 1)[[1, -2, -1]]
     if name == "wave":
-        physical[:, 1:] = 0  # it has neither damping nor mass
-    state = after(family, physical, starts(family, physical, ODD_GRID), 2)
-    begin = exponax_state(name, state, physical)[:, 0].double().numpy().swapaxes(2, 3)  # exponax's first axis is x
+        physical[:, 1:] = 0  # exponax has neither damping nor mass
+    state = advance(family, physical, initial_states(family, physical, ODD_GRID), 2)
+    start = exponax_state(name, state, physical)[:, 0].double().numpy().swapaxes(2, 3)  # the first axis of exponax is x
     ends = []
     with jax.enable_x64(True):
-        for fields, parameters in zip(begin, physical.tolist(), strict=True):
+        for fields, parameters in zip(start, physical.tolist(), strict=True):
             stepper = stepper_of(name, tuple(parameters), ODD_GRID)
             ends.append(np.array(jax.jit(exponax.repeat(stepper, FINE_STEPS))(jax.numpy.asarray(fields))))
     expected = torch.from_numpy(np.stack(ends).swapaxes(2, 3).copy())[:, None]
-    found = exponax_state(name, after(family, physical, state, 1), physical)
-    assert float(relative(found, expected).max()) < 1e-4
+    result = exponax_state(name, advance(family, physical, state, 1), physical)
+    assert float(relative_difference(result, expected).max()) < 1e-4

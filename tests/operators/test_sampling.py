@@ -1,4 +1,4 @@
-"""Sampling: strata by number, scrambled Sobol points, and small samples as the beginning of larger ones."""
+"""Sampling: fractions of the strata, scrambled Sobol points, and nested samples."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def sampled(count: int, fraction: float = 0.25, seed: int = 1) -> Operators:
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.15, 1 / 3, 1.0])
-def test_the_neural_fraction_holds_at_every_length(fraction: float) -> None:
+def test_the_neural_fraction_holds_for_every_number_of_operators(fraction: float) -> None:
     strata = STRATA[:2] * (fraction < 1) + STRATA[2:] * (fraction > 0)
     operators = sample(strata, fraction, 0, 500)
     is_neural = np.array([strata[number].family == NEURAL for number in operators.stratum])
@@ -30,7 +30,7 @@ def test_the_neural_fraction_holds_at_every_length(fraction: float) -> None:
     assert others.max() - others[others > 0].min() <= 1 if (~is_neural).any() else True
 
 
-def test_a_smaller_sample_is_the_beginning_of_a_larger_one() -> None:
+def test_a_smaller_sample_equals_the_first_operators_of_a_larger_one() -> None:
     small, large = sampled(37), sampled(300)
     np.testing.assert_array_equal(small.stratum, large.stratum[:37])
     np.testing.assert_array_equal(small.rank, large.rank[:37])
@@ -42,14 +42,14 @@ def test_other_seeds_give_other_points() -> None:
     assert not np.allclose(sampled(20).tables()[0], sampled(20, seed=2).tables()[0], equal_nan=True)
 
 
-def test_ranks_count_the_members_of_a_stratum() -> None:
+def test_ranks_number_the_members_of_a_stratum() -> None:
     operators = sampled(200)
     for number in range(3):
         members = operators.members(number)
         np.testing.assert_array_equal(operators.rank[members], np.arange(len(members)))
 
 
-def test_tables_hold_values_where_an_operator_has_the_parameter() -> None:
+def test_tables_have_values_only_for_the_parameters_of_an_operator() -> None:
     operators = sampled(80)
     unit, physical = operators.tables()
     names = operators.parameter_names
@@ -82,8 +82,8 @@ def test_parameters_map_the_unit_interval(values: Range | Choice, expected: list
     np.testing.assert_allclose(Parameter("x", values).at(np.array([0.0, 0.5, 1.0])), expected)
 
 
-def test_points_are_a_sobol_net() -> None:
+def test_sobol_points_are_a_net() -> None:
     points = sobol_points(2, 64, np.random.SeedSequence(4))
-    for rows, columns in ((64, 1), (8, 8), (2, 32)):  # elementary intervals hold one point each
+    for rows, columns in ((64, 1), (8, 8), (2, 32)):  # each elementary interval has one point
         cells = (points[:, 0] * rows).astype(int) * columns + (points[:, 1] * columns).astype(int)
         assert len(set(cells)) == 64

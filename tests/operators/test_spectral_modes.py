@@ -1,4 +1,4 @@
-"""Modes: wave numbers, derivatives, transforms, and products that are free of aliasing."""
+"""Modes: wave numbers, derivatives, transforms, and products without aliasing."""
 
 import math
 
@@ -25,7 +25,7 @@ def coordinates(grid: tuple[int, int], domain: float) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("is_real", [True, False])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_derivatives_of_a_wave_are_those_of_the_formula(grid: tuple[int, int], is_real: bool) -> None:
+def test_derivatives_of_a_wave_equal_the_formula(grid: tuple[int, int], is_real: bool) -> None:
     domain = 3.0
     modes = modes_of(grid, domain, is_real=is_real)
     x, y = coordinates(grid, domain)
@@ -38,7 +38,7 @@ def test_derivatives_of_a_wave_are_those_of_the_formula(grid: tuple[int, int], i
 
 
 @pytest.mark.parametrize("is_real", [True, False])
-def test_the_highest_wave_of_an_even_grid_has_no_slope_but_a_curvature(is_real: bool) -> None:
+def test_the_nyquist_mode_has_no_first_derivative_but_a_second_derivative(is_real: bool) -> None:
     modes = modes_of((8, 8), 2 * math.pi, is_real=is_real)
     highest = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(4).expand(8, 8)
     spectrum = modes.spectrum(highest)
@@ -59,18 +59,18 @@ def test_wave_numbers_are_in_units_of_the_domain(grid: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("is_real", [True, False])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_transforms_are_inverse(grid: tuple[int, int], is_real: bool) -> None:
+def test_spectrum_and_fields_are_inverse_transforms(grid: tuple[int, int], is_real: bool) -> None:
     modes = modes_of(grid, is_real=is_real)
     fields = torch.randn(2, 3, *grid, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(modes.fields(modes.spectrum(fields)).real, fields)
 
 
-def on_grid(coefficients: np.ndarray, points: int) -> np.ndarray:
+def field_on_grid(coefficients: np.ndarray, points: int) -> np.ndarray:
     """The field on points x points of a centered spectrum [2 K + 1, 2 K + 1]."""
-    reach = len(coefficients) // 2
-    places = np.arange(-reach, reach + 1) % points
+    highest_mode = len(coefficients) // 2
+    positions = np.arange(-highest_mode, highest_mode + 1) % points
     spectrum = np.zeros((points, points), dtype=complex)
-    spectrum[np.ix_(places, places)] = coefficients
+    spectrum[np.ix_(positions, positions)] = coefficients
     return np.fft.ifft2(spectrum).real * points**2
 
 
@@ -88,13 +88,13 @@ def test_kept_modes_of_a_product_are_exact(degree: int, points: int) -> None:
         drawn = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
         factors.append(drawn + np.conj(drawn[::-1, ::-1]))
     fine = 4 * points
-    coarse_product = np.prod([on_grid(factor, points) for factor in factors], axis=0)
-    fine_product = np.fft.fft2(np.prod([on_grid(factor, fine) for factor in factors], axis=0)) / fine**2
-    found = modes.spectrum(torch.from_numpy(coarse_product)).numpy() / points**2
+    coarse_product = np.prod([field_on_grid(factor, points) for factor in factors], axis=0)
+    fine_product = np.fft.fft2(np.prod([field_on_grid(factor, fine) for factor in factors], axis=0)) / fine**2
+    result = modes.spectrum(torch.from_numpy(coarse_product)).numpy() / points**2
     rows = np.fft.fftfreq(points, 1 / points).round().astype(int) % fine
     expected = fine_product[rows][:, : points // 2 + 1]
-    np.testing.assert_allclose(found[kept], expected[kept], atol=1e-9 * np.abs(expected).max())
-    assert np.abs(found - expected)[~kept].max() > 1e-3 * np.abs(expected).max()
+    np.testing.assert_allclose(result[kept], expected[kept], atol=1e-9 * np.abs(expected).max())
+    assert np.abs(result - expected)[~kept].max() > 1e-3 * np.abs(expected).max()
 
 
 def test_complex_and_real_grids_keep_the_same_modes() -> None:
