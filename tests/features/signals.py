@@ -1,4 +1,4 @@
-"""Runs with known behavior, degenerate runs, and what every group of features has to fulfill.
+"""Runs with known behavior, degenerate runs, and checks for every group of features.
 
 Letters: ``R`` runs, ``T`` frames, ``C`` channels, ``H`` x ``W`` points.
 """
@@ -18,7 +18,7 @@ EPSILONS, SCALES = (1e-3, 1e-2, 1e-1), (0.5, 2.0)
 
 
 def values(compute: Callable[[Run], Tensor], names: dict[str, str], run: Run) -> dict[str, float]:
-    """Each feature by name, mean over the runs."""
+    """{name: mean over the runs} of each feature."""
     return dict(zip(names, compute(run).double().mean(0).tolist(), strict=True))
 
 
@@ -36,13 +36,13 @@ def with_energy(course: Floats) -> Run:
 
 
 def blocks(signals: Floats) -> Run:
-    """Fields of 4 x 4 (or 1 x 4) uniform blocks, one for each point of the run's sub-grid: [R, T, C, 4 or 1, 4]."""
+    """Fields of 4 x 4 (or 1 x 4) uniform blocks with the values of ``signals`` [R, T, C, 4 or 1, 4]."""
     fields = signals.repeat(SIDE // 4, -1)
     return Run(torch.from_numpy(fields if signals.shape[-2] == 1 else fields.repeat(SIDE // 4, -2)).float())
 
 
 def traveling(velocity: tuple[float, float], modes: list[tuple[int, int]], frames: int, shape: tuple[int, int]) -> Run:
-    """sum over modes (n_x, n_y) of cos(2 pi n . (x - v t) + n_x), x and v = (v_x, v_y) in domain lengths."""
+    """Sum over modes (n_x, n_y) of cos(2 pi n . (x - v t) + n_x), with x and v = (v_x, v_y) in domain lengths."""
     y, x = np.meshgrid(*(np.arange(size) / size for size in shape), indexing="ij")
     time = np.arange(frames)[:, None, None]
     fields = sum(
@@ -53,12 +53,12 @@ def traveling(velocity: tuple[float, float], modes: list[tuple[int, int]], frame
 
 
 def orbit(period: int, frames: int) -> Run:
-    """One wave that goes round the domain in ``period`` frames: a circle in the space of fields."""
+    """One wave that travels through the periodic domain in ``period`` frames: a circle in the space of fields."""
     return traveling((1 / period, 0.0), [(1, 0)], frames, (SIDE, SIDE))
 
 
 def autoregressive(weights: list[float], shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """x(t) = sum_l weights(l) x(t - l) + noise, independent along all axes of [T, ...] but the first."""
+    """x(t) = sum_l weights(l) x(t - l) + noise [T, ...], independent along all axes except the first."""
     series = rng.standard_normal((shape[0] + 200, *shape[1:]))
     for t in range(len(weights), len(series)):
         series[t] += sum(weight * series[t - 1 - lag] for lag, weight in enumerate(weights))
@@ -70,7 +70,7 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> Tensor:
 
 
 def probed(frames: Tensor) -> Run:
-    """A run with probes of a made-up, mildly nonlinear operator that started at its first frame."""
+    """A run, with probes of a weakly nonlinear operator that start at its first frame."""
 
     def roll(start: Tensor) -> Tensor:
         states = [start]
@@ -87,7 +87,7 @@ def probed(frames: Tensor) -> Run:
 
 
 def degenerate() -> dict[str, Tensor]:
-    """Frames on which a feature may divide by nothing, overflow or find nothing to count."""
+    """Frames that can lead to division by zero, overflow or empty sets."""
     field = noise((2, 20, 1, 16, 16))
     spike = torch.zeros(2, 20, 1, 16, 16)
     spike[:, 10, :, 3, 3] = MAX_SIZE
@@ -112,17 +112,17 @@ def degenerate() -> dict[str, Tensor]:
 
 
 def check_degenerate(compute: Callable[[Run], Tensor], count: int) -> None:
-    """Finite, of the right shape and of a size that can be z-scored on every degenerate run."""
+    """Features of every degenerate run are finite, of the right shape, and of moderate size."""
     for name, frames in degenerate().items():
-        found = compute(probed(frames))
-        assert found.shape == (len(frames), count), name
-        assert found.dtype == torch.float32, name
-        assert torch.isfinite(found).all(), name
-        assert found.abs().max() < 30, name
+        result = compute(probed(frames))
+        assert result.shape == (len(frames), count), name
+        assert result.dtype == torch.float32, name
+        assert torch.isfinite(result).all(), name
+        assert result.abs().max() < 30, name
 
 
 def check_rows(compute: Callable[[Run], Tensor]) -> None:
-    """A run's features do not depend on the runs beside it nor on its place among them."""
+    """The features of a run do not depend on the other runs or on its position."""
     walk = noise((5, 40, 2, 16, 18)).cumsum(1) / 5
     frames = torch.stack([walk[0], noise(walk.shape[1:], 1), 1e4 * walk[2], walk[3] * 0 + 1, 1e-4 * walk[4]])
     together = compute(probed(frames))

@@ -1,4 +1,4 @@
-"""The three feature tables: names, statistics, tables without probes, and the description of one operator."""
+"""The three feature tables: names, statistics, probes, and the features of one operator."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,7 @@ from spinlock.features.extract import FRAME_GROUPS, RUN_GROUPS, aggregate, descr
 from tests.features.signals import degenerate, noise, probed
 
 
-def test_names_are_group_feature_and_statistic() -> None:
+def test_names_consist_of_group_feature_and_statistic() -> None:
     names = feature_names(with_probes=True)
     groups = [*FRAME_GROUPS, *RUN_GROUPS]
     for table, parts in ((names.per_timestep, 2), (names.per_trajectory, 2), (names.aggregated, 3)):
@@ -36,17 +36,17 @@ def test_statistics_agree_with_numpy(rng: np.random.Generator) -> None:
         frame.mean(2).std(1),
         per_run.mean(1),
     ]
-    found = aggregate(torch.from_numpy(frame), torch.from_numpy(per_run))
-    np.testing.assert_allclose(found, np.concatenate(expected, 1), atol=1e-12)
+    result = aggregate(torch.from_numpy(frame), torch.from_numpy(per_run))
+    np.testing.assert_allclose(result, np.concatenate(expected, 1), atol=1e-12)
 
 
-def test_one_frame_and_one_realization_have_no_spread_and_no_change() -> None:
-    found = aggregate(noise((2, 1, 1, 3)), noise((2, 1, 4)))
-    assert torch.equal(found[:, 3:12], torch.zeros(2, 9))
+def test_spread_and_change_of_one_frame_and_one_realization_are_zero() -> None:
+    result = aggregate(noise((2, 1, 1, 3)), noise((2, 1, 4)))
+    assert torch.equal(result[:, 3:12], torch.zeros(2, 9))
 
 
 @pytest.mark.parametrize("with_probes", [True, False])
-def test_tables_fit_their_names(with_probes: bool) -> None:
+def test_tables_have_the_shapes_of_their_names(with_probes: bool) -> None:
     frames = noise((2, 3, 12, 2, 16, 16))
     probes = probed(frames.flatten(0, 1)).probes if with_probes else None
     names, tables = feature_names(with_probes=with_probes), extract(frames, probes)
@@ -59,7 +59,7 @@ def test_tables_fit_their_names(with_probes: bool) -> None:
     torch.testing.assert_close(tables.aggregated[:, mean], tables.per_timestep[:, :, frame].mean(1))
 
 
-def test_everything_is_finite_on_degenerate_runs() -> None:
+def test_all_tables_of_degenerate_runs_are_finite() -> None:
     for name, frames in degenerate().items():
         tables = extract(frames[:, None], probed(frames).probes)
         for table in (tables.per_timestep, tables.per_trajectory, tables.aggregated):
@@ -67,7 +67,7 @@ def test_everything_is_finite_on_degenerate_runs() -> None:
 
 
 @pytest.mark.parametrize("shape", [(12, 2, 16, 24), (3, 12, 1, 16, 16), (12, 1, 1, 32)], ids=str)
-def test_a_description_equals_the_batched_extraction(shape: tuple[int, ...]) -> None:
+def test_describe_equals_the_batched_extraction(shape: tuple[int, ...]) -> None:
     frames = noise(shape)
     values = describe(frames)
     batched = extract(frames.reshape(1, -1, *shape[-4:]), None).aggregated[0]
@@ -93,5 +93,5 @@ def test_wrong_frames_are_refused(frames: Any, message: str) -> None:
         describe(frames)
 
 
-def test_the_minimum_grid_is_that_of_a_dataset() -> None:
+def test_features_and_datasets_have_the_same_minimum_grid() -> None:
     assert run.MIN_GRID == dataset.MIN_GRID

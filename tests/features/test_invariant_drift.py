@@ -1,4 +1,4 @@
-"""Drift of quantities of fields made of a mean, a low wave and a high wave that each have their own course."""
+"""Drift of quantities of fields that consist of a mean, a low mode and a high mode with known time courses."""
 
 import math
 
@@ -29,7 +29,7 @@ def product(amplitude: Floats, along_y: Floats, along_x: Floats) -> Floats:
     return amplitude[:, None, None] * np.outer(along_y, along_x)
 
 
-def measures(course: Floats) -> dict[str, float]:
+def expected_measures(course: Floats) -> dict[str, float]:
     line = np.polyval(np.polyfit(TIME, course, 1), TIME)
     step = np.diff(course)
     size = np.abs(course).mean()
@@ -43,10 +43,11 @@ def measures(course: Floats) -> dict[str, float]:
 
 MIXED = run_of(product(MEAN, FLAT, FLAT) + product(LOW, FLAT, np.cos(PLACE)) + product(HIGH, np.cos(6 * PLACE), FLAT))
 
-# Entropy of cos^2: 1 - UNEVEN, for <2 cos^2 log(2 cos^2)> = 1 - log 2; that of a product of two waves: 1 - 2 UNEVEN.
-MAX_RELATIVE_SIZE = (1 - math.log(2)) / math.log(SIDE**2)
+# The entropy of cos^2 is 1 - ENTROPY_DEFICIT, since <2 cos^2 log(2 cos^2)> = 1 - log 2. A product of two waves has
+# twice this deficit.
+ENTROPY_DEFICIT = (1 - math.log(2)) / math.log(SIDE**2)
 CROSSED = np.isin(TIME, (3, 4, 9, 15, 16, 17, 21, 22, 23)).astype(float)
-ENTROPY = 1 - MAX_RELATIVE_SIZE * (1 + CROSSED)
+ENTROPY = 1 - ENTROPY_DEFICIT * (1 + CROSSED)
 
 
 def crossing(waves: int) -> Run:
@@ -79,12 +80,12 @@ KNOWN_COURSES: dict[str, tuple[Run, Floats]] = {
 KNOWN: dict[str, tuple[Run, float, float]] = {
     f"{name}_{measure}": (run, expected, 2e-3)
     for name, (run, course) in KNOWN_COURSES.items()
-    for measure, expected in measures(course).items()
+    for measure, expected in expected_measures(course).items()
 }
 NEUTRAL = {"drift": 0.0, "drift_variance": -10.0, "log_ratio": 0.0, "monotonicity": 0.0}
 
 
-def check_nothing_moves(run: Run) -> None:
+def check_no_drift(run: Run) -> None:
     for name, value in values(compute, FEATURES, run).items():
         assert value == NEUTRAL[next(measure for measure in MEASURES if name.endswith(f"_{measure}"))], name
 
@@ -131,7 +132,7 @@ def test_quantities_agree_with_numpy(shape: tuple[int, int]) -> None:
         np.testing.assert_allclose(courses(run)[:, :, number].transpose(1, 2), course / unit, atol=2e-5)
 
 
-def test_sizes_of_a_wave() -> None:
+def test_quantities_of_a_wave_equal_closed_forms() -> None:
     run = run_of(product(np.ones(1), FLAT, np.cos(PLACE)))
     mass, l1, l2, linf, variation, entropy = courses(run)[0, 0, :6, 0].tolist()
     assert mass == pytest.approx(0, abs=1e-6)
@@ -139,50 +140,50 @@ def test_sizes_of_a_wave() -> None:
     assert l2 == pytest.approx(1)
     assert linf == pytest.approx(math.sqrt(2))
     assert variation * SIDE == pytest.approx(4 * math.sqrt(2), rel=1e-5)
-    assert entropy == pytest.approx(1 - MAX_RELATIVE_SIZE, abs=1e-4)
+    assert entropy == pytest.approx(1 - ENTROPY_DEFICIT, abs=1e-4)
 
 
-def test_a_pattern_that_only_moves_conserves_everything() -> None:
+def test_a_translated_pattern_conserves_all_quantities() -> None:
     pattern = noise((16, 16)) + 0.4
-    check_nothing_moves(Run(torch.stack([pattern.roll(3 * t, -1) for t in range(T)])[None, :, None]))
+    check_no_drift(Run(torch.stack([pattern.roll(3 * t, -1) for t in range(T)])[None, :, None]))
 
 
 def test_rounding_noise_counts_as_constant() -> None:
     pattern = MIXED.frames[:, :1]
-    check_nothing_moves(Run(pattern * (1 + 1e-6 * noise((1, T, 1, SIDE, SIDE)))))
-    check_nothing_moves(Run(torch.ones(1, T, 1, 16, 16) + 1e-6 * noise((1, T, 1, 16, 16))))
+    check_no_drift(Run(pattern * (1 + 1e-6 * noise((1, T, 1, SIDE, SIDE)))))
+    check_no_drift(Run(torch.ones(1, T, 1, 16, 16) + 1e-6 * noise((1, T, 1, 16, 16))))
 
 
 @pytest.mark.parametrize(
     "frames", [torch.zeros(1, 9, 1, 16, 16), noise((1, 1, 2, 16, 16)), 1e-25 * noise((1, 9, 1, 8, 8))]
 )
 def test_runs_without_change_have_the_documented_values(frames: torch.Tensor) -> None:
-    check_nothing_moves(Run(frames))
+    check_no_drift(Run(frames))
 
 
-def test_size_does_not_matter() -> None:
+def test_drift_does_not_depend_on_the_scale() -> None:
     for factor in (1e-12, 1e5):
         torch.testing.assert_close(compute(Run(factor * MIXED.frames)), compute(MIXED), rtol=1e-3, atol=1e-3)
 
 
 def test_channels_are_averaged() -> None:
     frames = noise((2, 12, 2, 16, 17)).cumsum(1)
-    apart = [compute(Run(frames[:, :, channel : channel + 1])) for channel in range(2)]
-    torch.testing.assert_close(compute(Run(frames)), torch.stack(apart).mean(0), rtol=1e-4, atol=1e-4)
+    separate = [compute(Run(frames[:, :, channel : channel + 1])) for channel in range(2)]
+    torch.testing.assert_close(compute(Run(frames)), torch.stack(separate).mean(0), rtol=1e-4, atol=1e-4)
 
 
 def test_the_mass_of_a_field_without_mean_is_conserved() -> None:
-    found = values(compute, FEATURES, run_of(product(LOW, FLAT, np.sin(PLACE))))
+    result = values(compute, FEATURES, run_of(product(LOW, FLAT, np.sin(PLACE))))
     for measure, neutral in NEUTRAL.items():
-        assert found[f"raw_mass_{measure}"] == neutral
-        assert found[f"high_l2_{measure}"] == neutral
-    assert found["raw_l2_log_ratio"] == pytest.approx(-0.1 * (T - 1), abs=1e-4)
+        assert result[f"raw_mass_{measure}"] == neutral
+        assert result[f"high_l2_{measure}"] == neutral
+    assert result["raw_l2_log_ratio"] == pytest.approx(-0.1 * (T - 1), abs=1e-4)
 
 
-def test_drift_of_all_mass_in_the_last_frame_is_the_largest() -> None:
+def test_all_mass_in_the_last_frame_gives_the_largest_drift() -> None:
     frames = torch.zeros(1, T, 1, 8, 8)
     frames[:, -1] = 1
-    found = values(compute, FEATURES, Run(frames))
-    assert found["raw_mass_drift"] == pytest.approx(6 * (T - 1) / (T + 1), rel=1e-5)
-    assert found["raw_mass_log_ratio"] == pytest.approx(math.log(math.sqrt(T) / 1e-5), rel=1e-5)
+    result = values(compute, FEATURES, Run(frames))
+    assert result["raw_mass_drift"] == pytest.approx(6 * (T - 1) / (T + 1), rel=1e-5)
+    assert result["raw_mass_log_ratio"] == pytest.approx(math.log(math.sqrt(T) / 1e-5), rel=1e-5)
     assert compute(Run(frames.flip(1)))[0, 0] == pytest.approx(-6 * (T - 1) / (T + 1), rel=1e-5)

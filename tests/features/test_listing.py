@@ -1,4 +1,4 @@
-"""The page of features is what the code says."""
+"""The page of features agrees with the code."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Nonlinear features of lines, circles, chaos and noise, and against plain loops."""
+"""Nonlinear features of lines, circles, chaos and noise, and against loops."""
 
 import math
 
@@ -22,43 +22,45 @@ T = 64
 TIME = np.arange(T)
 
 
-def logistic(frames: int, runs: int) -> Floats:
-    """x' = 4 x (1 - x): [R, T]."""
+def logistic_map(frames: int, runs: int) -> Floats:
+    """The logistic map x' = 4 x (1 - x): [R, T]."""
     states = [np.random.default_rng(0).uniform(0.1, 0.9, runs)]
     for _ in range(frames - 1):
         states.append(4 * states[-1] * (1 - states[-1]))
     return np.stack(states, 1)
 
 
-def alike_in_a_circle() -> float:
-    """Share of the pairs two or more frames apart on a circle of 16 steps with 1 - cos(angle) < 0.3^2."""
+def recurrence_rate_of_a_circle() -> float:
+    """Fraction of pairs, two or more frames apart, on a circle of 16 steps with 1 - cos(angle) < 0.3^2."""
     pairs = [(s, t) for s in range(T) for t in range(T) if abs(s - t) >= 2]
     return sum(1 - math.cos(2 * math.pi * (s - t) / 16) < 0.09 for s, t in pairs) / len(pairs)
 
 
 def trend_of_a_line() -> float:
-    """Frames 2 to 5 apart are the nearest tenth: 62 + 61 + 60 pairs are fewer than 3906 / 20, 59 more are enough."""
+    """The nearest tenth of the 3906 / 2 pairs are those 2 to 5 frames apart, of which there are 62 + 61 + 60 + 59."""
     lag = np.arange(2, T)
     covariance = np.cov(lag, lag <= 5, aweights=T - lag)
     return covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1])
 
 
 def dimension_of_a_line() -> float:
-    apart = np.sort([t - s for s in range(T) for t in range(s + 2, T)])
-    reach = apart[math.ceil(len(apart) / 10) - 1]
-    return float(1 / np.log(reach / apart[apart <= reach]).mean())
+    separation = np.sort([t - s for s in range(T) for t in range(s + 2, T)])
+    reach = separation[math.ceil(len(separation) / 10) - 1]
+    return float(1 / np.log(reach / separation[separation <= reach]).mean())
 
 
 CIRCLE = orbit(16, T)
 LINE = uniform(TIME.astype(float))
-STAIRS = uniform((np.arange(60) // 12).astype(float))  # on a step of 12 frames verticals of 1 to 10, each twice
+STAIRS = uniform(
+    (np.arange(60) // 12).astype(float)
+)  # a step of 12 frames has vertical lines of length 1 to 10, each twice
 WALK = Run(noise((3, 120, 1, 16, 16)).cumsum(1))
 DRIFTING = Run(uniform(3 * TIME.astype(float)).frames + 5 * CIRCLE.frames)
 DRIFT_VARIANCE, CIRCLE_VARIANCE = 9 * (T**2 - 1) / 12, 25 / 2
 
-# On the circle the nearest tenth lies on diagonals 16 k - 1, 16 k and 16 k + 1: nine of 288 pairs, one of 1.
+# The nearest tenth of the circle is on diagonals 16 k - 1, 16 k and 16 k + 1: nine with 288 pairs, one with one pair.
 KNOWN: dict[str, tuple[Run, float, float]] = {
-    "recurrence_rate": (CIRCLE, alike_in_a_circle(), 1e-6),
+    "recurrence_rate": (CIRCLE, recurrence_rate_of_a_circle(), 1e-6),
     "determinism": (CIRCLE, 288 / 289, 1e-6),
     "laminarity": (STAIRS, 52 / 55, 1e-6),
     "mean_diagonal": (CIRCLE, math.log(289 / 10), 1e-5),
@@ -72,7 +74,7 @@ KNOWN: dict[str, tuple[Run, float, float]] = {
     "path_length": (CIRCLE, math.log(63 * math.sin(math.pi / 16)), 1e-4),
     "displacement": (CIRCLE, math.sin(math.pi / 16), 1e-4),
     "return_distance": (LINE, 16 / math.sqrt((T**2 - 1) / 6), 1e-4),
-    "neighbor_divergence": (uniform(logistic(128, 20)), math.log(2), 0.1),
+    "neighbor_divergence": (uniform(logistic_map(128, 20)), math.log(2), 0.1),
     "sample_entropy": (WALK, -math.log(math.erf(0.1)), 0.05),
 }
 
@@ -96,15 +98,17 @@ def test_rows_are_independent() -> None:
 
 
 def test_distances_agree_with_numpy() -> None:
-    run = Run(noise((2, 12, 2, 16, 20)) + 100 * noise((2, 1, 2, 16, 20), 1))  # what moves is small before what stands
-    found = nonlinear.squared_distances(run.frames, torch.ones(2, 2))
+    run = Run(
+        noise((2, 12, 2, 16, 20)) + 100 * noise((2, 1, 2, 16, 20), 1)
+    )  # the changes are small relative to the constant field
+    result = nonlinear.squared_distances(run.frames, torch.ones(2, 2))
     fields = run.frames.flatten(2).double().numpy()
     squares = np.square(fields[:, :, None] - fields[:, None]).sum(-1)
-    np.testing.assert_allclose(found, squares / squares.mean((1, 2), keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(result, squares / squares.mean((1, 2), keepdims=True), atol=1e-4)
 
 
-def stretches(plot: np.ndarray) -> list[int]:
-    """Lengths of the unbroken stretches in each of several sequences."""
+def run_lengths(plot: np.ndarray) -> list[int]:
+    """Lengths of the runs of true values in several sequences."""
     return [len(part) for line in plot for part in "".join("#" if p else "." for p in line).split(".") if part]
 
 
@@ -113,20 +117,20 @@ def test_recurrence_agrees_with_plain_loops(seed: int) -> None:
     walk = np.random.default_rng(seed).standard_normal((30, 2)).cumsum(0)
     distance = np.sqrt(np.square(walk[:, None] - walk).sum(-1))
     distance /= np.sqrt(np.square(distance).mean())
-    apart = np.abs(np.subtract.outer(np.arange(30), np.arange(30))) >= 2
-    radius = np.sort(distance[apart])[math.ceil(0.1 * apart.sum()) - 1]
-    plot = apart & (distance <= 1.001 * radius)
-    diagonals, verticals = stretches([plot.diagonal(lag) for lag in range(2, 30)]), stretches(plot)
+    separation = np.abs(np.subtract.outer(np.arange(30), np.arange(30))) >= 2
+    radius = np.sort(distance[separation])[math.ceil(0.1 * separation.sum()) - 1]
+    plot = separation & (distance <= 1.001 * radius)
+    diagonals, verticals = run_lengths([plot.diagonal(lag) for lag in range(2, 30)]), run_lengths(plot)
     expected = [
-        (apart & (distance < 0.3)).sum() / apart.sum(),
+        (separation & (distance < 0.3)).sum() / separation.sum(),
         sum(n for n in diagonals if n >= 3) / sum(diagonals),
         sum(n for n in verticals if n >= 3) / sum(verticals),
         math.log(np.mean(diagonals)),
         math.log(1 + max(diagonals)) / math.log(29),
         math.log(np.mean(verticals)),
     ]
-    found = [value.item() for value in recurrence.quantify(torch.from_numpy(distance).float()[None])]
-    assert found[:6] == pytest.approx(expected, abs=1e-5)
+    result = [value.item() for value in recurrence.quantify(torch.from_numpy(distance).float()[None])]
+    assert result[:6] == pytest.approx(expected, abs=1e-5)
 
 
 def test_sample_entropy_agrees_with_plain_loops() -> None:
@@ -142,7 +146,7 @@ def test_sample_entropy_agrees_with_plain_loops() -> None:
     assert nonlinear.sample_entropy(signal).item() == pytest.approx(math.log(counts[0] / counts[1]), abs=1e-6)
 
 
-def test_two_angles_span_a_torus(rng: np.random.Generator) -> None:
+def test_dimensions_of_a_circle_and_a_torus(rng: np.random.Generator) -> None:
     x = 2 * np.pi * np.arange(16) / 16
     first, second = (
         np.cos(n * x - angle[:, None]) for n, angle in zip((1, 2), rng.uniform(0, 7, (2, 128)), strict=True)
@@ -156,19 +160,19 @@ def test_two_angles_span_a_torus(rng: np.random.Generator) -> None:
     assert torus["trajectory_dimension"] == pytest.approx(math.log(4), abs=0.05)
 
 
-def test_a_run_that_stands_still_recurs_everywhere() -> None:
+def test_a_stationary_run_is_recurrent_everywhere() -> None:
     still = Run(noise((1, 1, 1, 16, 16)) + 1e-6 * noise((1, T, 1, 16, 16), 1))
-    found = values(nonlinear.compute, nonlinear.FEATURES, still)
+    result = values(nonlinear.compute, nonlinear.FEATURES, still)
     full = {"recurrence_rate", "longest_diagonal"}
-    assert {found.pop(name) for name in full} == {1.0}
-    assert found.pop("mean_diagonal") == pytest.approx(math.log(np.mean(np.arange(1, 63))))
-    assert found.pop("laminarity") > 0.99
-    assert found.pop("determinism") > 0.99
-    assert found.pop("trapping_time") > 3
-    assert set(found.values()) == {0.0}
+    assert {result.pop(name) for name in full} == {1.0}
+    assert result.pop("mean_diagonal") == pytest.approx(math.log(np.mean(np.arange(1, 63))))
+    assert result.pop("laminarity") > 0.99
+    assert result.pop("determinism") > 0.99
+    assert result.pop("trapping_time") > 3
+    assert set(result.values()) == {0.0}
 
 
-def test_a_long_run_is_seen_through_some_of_its_frames() -> None:
+def test_a_long_run_is_described_by_a_subset_of_its_frames() -> None:
     frames = orbit(16, 1000).frames
     whole = values(nonlinear.compute, nonlinear.FEATURES, Run(frames))
     thinned = values(nonlinear.compute, nonlinear.FEATURES, Run(frames[:, ::8]))

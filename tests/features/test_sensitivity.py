@@ -1,4 +1,4 @@
-"""Sensitivity of operators whose exponents, gains and responses are known."""
+"""Sensitivity of operators with known exponents, gains and responses."""
 
 import math
 from collections.abc import Callable
@@ -42,16 +42,16 @@ def logistic(state: Tensor, step: int) -> Tensor:
 
 
 def saturating(state: Tensor, step: int) -> Tensor:
-    """Fields of size 1 stay, every other is pulled toward size 1 by half its logarithm in the first step only."""
+    """In the first step, divide the logarithm of the size of a field by two. Fields of size 1 do not change."""
     size = state.square().mean((1, 2, 3), keepdim=True).sqrt()
     return state / size.sqrt() if step == 0 else state
 
 
-def turning(state: Tensor, step: int) -> Tensor:
-    """Turns fields of twice the size, and no others, by 60 degrees toward a field at right angles to FIRST."""
+def rotating(state: Tensor, step: int) -> Tensor:
+    """In the first step, rotate fields of twice the size by 60 degrees toward a field orthogonal to FIRST."""
     size = state.square().mean((1, 2, 3), keepdim=True).sqrt()
-    turned = 0.5 * state + math.sqrt(0.75) * size * ACROSS
-    return torch.where((step == 0) & (size > 1.5), turned, state)
+    rotated = 0.5 * state + math.sqrt(0.75) * size * ACROSS
+    return torch.where((step == 0) & (size > 1.5), rotated, state)
 
 
 def unit(field: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ DIRECTION = unit(noise(SHAPE, 1))
 ONE_POINT = torch.zeros(SHAPE)
 ONE_POINT[..., 3, 5] = 16.0
 ORBITS = torch.sin(math.pi / 2 * torch.rand((6000, 1, 1, 1), generator=torch.Generator().manual_seed(0))).square()
-# Of the steps of a growing and then shrinking difference three of eight double it, five halve it.
+# The first three of eight steps double the difference, the other five halve it.
 UP_AND_DOWN = run_of(lambda state, step: (2.0 if step < 3 else 0.5) * state, FIRST, DIRECTION)
 
 KNOWN: dict[str, tuple[Run, float, float]] = {
@@ -77,7 +77,7 @@ KNOWN: dict[str, tuple[Run, float, float]] = {
     "localization": (run_of(linear(0.9), FIRST, ONE_POINT), math.log(256), 1e-3),
     "gain_half": (run_of(saturating, FIRST, DIRECTION), math.log(2) / 2, 1e-4),
     "gain_double": (run_of(saturating, FIRST, DIRECTION), -math.log(2) / 2, 1e-4),
-    "linearity_r2": (run_of(turning, FIRST, DIRECTION), (1 + 0.25) / 2, 1e-4),
+    "linearity_r2": (run_of(rotating, FIRST, DIRECTION), (1 + 0.25) / 2, 1e-4),
 }
 
 
@@ -99,39 +99,39 @@ def test_rows_are_independent() -> None:
     check_rows(sensitivity.compute)
 
 
-def test_linear_operators_answer_in_proportion() -> None:
-    found = values(sensitivity.compute, sensitivity.FEATURES, run_of(linear(0.7), FIRST, DIRECTION))
+def test_linear_operators_have_a_proportional_response() -> None:
+    result = values(sensitivity.compute, sensitivity.FEATURES, run_of(linear(0.7), FIRST, DIRECTION))
     for name in ("lyapunov_small", "lyapunov_medium", "lyapunov_large"):
-        assert found[name] == pytest.approx(math.log(0.7), abs=1e-3)
-    assert found["gain_half"] == pytest.approx(0, abs=1e-5)
-    assert found["gain_double"] == pytest.approx(0, abs=1e-5)
-    assert found["linearity_r2"] == pytest.approx(1, abs=1e-5)
-    assert (found["transient_growth"], found["contraction"]) == (0.0, 1.0)
-    assert found["localization"] == pytest.approx(math.log(3), abs=0.1)  # a Gaussian field
+        assert result[name] == pytest.approx(math.log(0.7), abs=1e-3)
+    assert result["gain_half"] == pytest.approx(0, abs=1e-5)
+    assert result["gain_double"] == pytest.approx(0, abs=1e-5)
+    assert result["linearity_r2"] == pytest.approx(1, abs=1e-5)
+    assert (result["transient_growth"], result["contraction"]) == (0.0, 1.0)
+    assert result["localization"] == pytest.approx(math.log(3), abs=0.1)  # a Gaussian field
 
 
-def test_the_exponent_is_read_before_the_difference_drowns_in_rounding() -> None:
+def test_the_exponent_is_measured_before_the_difference_reaches_rounding_errors() -> None:
     affine = run_of(lambda state, step: FIRST + 0.1 * (state - FIRST), FIRST, DIRECTION)
-    found = values(sensitivity.compute, sensitivity.FEATURES, affine)
+    result = values(sensitivity.compute, sensitivity.FEATURES, affine)
     for name in ("lyapunov_small", "lyapunov_medium", "lyapunov_large"):
-        assert found[name] == pytest.approx(math.log(0.1), abs=0.05)
-    assert found["contraction"] == 1.0
+        assert result[name] == pytest.approx(math.log(0.1), abs=0.05)
+    assert result["contraction"] == 1.0
 
 
-def test_an_operator_that_forgets_its_input_has_no_response() -> None:
-    found = values(sensitivity.compute, sensitivity.FEATURES, run_of(lambda state, step: FIRST, FIRST, DIRECTION))
-    assert found["contraction"] == 1.0
-    assert found["linear_response_r2"] == found["localization"] == 0.0
-    assert found["lyapunov_large"] == pytest.approx(math.log(1e-6 / 0.1), abs=0.01)  # down to rounding in one step
+def test_an_operator_independent_of_its_input_has_no_response() -> None:
+    result = values(sensitivity.compute, sensitivity.FEATURES, run_of(lambda state, step: FIRST, FIRST, DIRECTION))
+    assert result["contraction"] == 1.0
+    assert result["linear_response_r2"] == result["localization"] == 0.0
+    assert result["lyapunov_large"] == pytest.approx(math.log(1e-6 / 0.1), abs=0.01)  # rounding level after one step
 
 
-def test_the_identity_neither_shrinks_nor_grows() -> None:
-    found = values(sensitivity.compute, sensitivity.FEATURES, run_of(linear(1.0), FIRST, DIRECTION))
-    assert found["contraction"] == 0.0
-    assert found["lyapunov_small"] == pytest.approx(0, abs=1e-6)
+def test_the_identity_neither_contracts_nor_grows() -> None:
+    result = values(sensitivity.compute, sensitivity.FEATURES, run_of(linear(1.0), FIRST, DIRECTION))
+    assert result["contraction"] == 0.0
+    assert result["lyapunov_small"] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_run_without_probes_has_no_such_group() -> None:
+def test_a_run_without_probes_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the probes"):
         sensitivity.compute(Run(FIRST[:, None]))
 

@@ -14,7 +14,7 @@ from tests.features.signals import Floats, check_degenerate, check_rows, noise, 
 POINTS = 4096
 
 
-def found(run: Run) -> dict[str, float]:
+def frame_features(run: Run) -> dict[str, float]:
     return values(lambda run: spatial.compute(run).mean(1), spatial.FEATURES, run)
 
 
@@ -82,7 +82,7 @@ def test_every_feature_has_a_known_value() -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_value(name: str) -> None:
     run, expected, tolerance = KNOWN[name]
-    assert found(run)[name] == pytest.approx(expected, abs=tolerance)
+    assert frame_features(run)[name] == pytest.approx(expected, abs=tolerance)
 
 
 def test_degenerate_runs_are_finite() -> None:
@@ -93,18 +93,18 @@ def test_rows_are_independent() -> None:
     check_rows(lambda run: spatial.compute(run).mean(1))
 
 
-def test_every_frame_is_on_its_own_and_channels_are_averaged() -> None:
+def test_frames_are_independent_and_channels_are_averaged() -> None:
     frames = noise((1, 3, 2, 17, 24)) * torch.tensor([1.0, 100.0])[:, None, None]
-    together = spatial.compute(Run(frames))
+    combined = spatial.compute(Run(frames))
     for t in range(3):
-        alone = [spatial.compute(Run(frames[:, t : t + 1, c : c + 1])) for c in range(2)]
-        torch.testing.assert_close(together[:, t : t + 1], sum(alone) / 2, rtol=1e-5, atol=1e-5)
+        separate = [spatial.compute(Run(frames[:, t : t + 1, c : c + 1])) for c in range(2)]
+        torch.testing.assert_close(combined[:, t : t + 1], sum(separate) / 2, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 24), (15, 15), (1, 33), (1, 1)])
-def test_a_sample_agrees_with_numpy_and_scipy(shape: tuple[int, int], rng: np.random.Generator) -> None:
+def test_statistics_agree_with_numpy_and_scipy(shape: tuple[int, int], rng: np.random.Generator) -> None:
     u = np.exp(rng.standard_normal(shape)).astype(np.float32)
-    name = found(plane(u))
+    name = frame_features(plane(u))
     assert name["mean"] == pytest.approx(np.arcsinh(u.mean()), abs=1e-5)
     assert (name["min"], name["max"]) == pytest.approx((np.arcsinh(u.min()), np.arcsinh(u.max())), abs=1e-5)
     for key, share in spatial.QUANTILES.items():
@@ -123,32 +123,32 @@ def test_gradients_agree_with_numpy(rng: np.random.Generator) -> None:
     u = rng.standard_normal((17, 24))
     down, right = ((np.roll(u, -1, axis) - np.roll(u, 1, axis)) * u.shape[axis] / 2 for axis in (0, 1))
     size = np.hypot(down, right)
-    name = found(plane(u))
+    name = frame_features(plane(u))
     assert name["gradient_mean"] == pytest.approx(np.log10(size.mean()), abs=1e-5)
     assert name["gradient_std"] == pytest.approx(np.arcsinh(size.std() / size.mean()), abs=1e-5)
     assert name["gradient_max"] == pytest.approx(np.log(size.max() / size.mean()), abs=1e-5)
 
 
 def test_the_structure_tensor_agrees_with_exact_derivatives(rng: np.random.Generator) -> None:
-    u = rng.standard_normal((17, 25))  # odd: no mode at which the derivative is ambiguous
+    u = rng.standard_normal((17, 25))  # odd sizes, so that no mode has an ambiguous derivative
     waves_y, waves_x = np.meshgrid(*(2j * np.pi * np.fft.fftfreq(size, 1 / size) for size in u.shape), indexing="ij")
     down, right, bend = (
         np.fft.ifft2(np.fft.fft2(u) * factor).real for factor in (waves_y, waves_x, waves_y**2 + waves_x**2)
     )
     low, high = np.linalg.eigvalsh(np.cov(np.stack([down.ravel(), right.ravel()])))
-    name = found(plane(u))
+    name = frame_features(plane(u))
     assert name["gradient_anisotropy"] == pytest.approx((high - low) / (high + low), abs=1e-4)
     assert name["laplacian_std"] == pytest.approx(np.log2(np.sqrt(bend.std() / u.std()) / (2 * np.pi)), abs=1e-5)
 
 
-def test_the_integers_of_floats_sort_like_floats() -> None:
+def test_sort_values_equals_torch_sort() -> None:
     mixed = torch.cat([noise((50,)), 1e-40 * noise((50,)), 1e6 * noise((50,)), torch.tensor([0.0, 1.0, -1.0])])
     assert torch.equal(spatial.sort_values(mixed), mixed.sort().values)
 
 
-def test_correlation_length_of_a_gaussian_correlation() -> None:
+def test_correlation_length_of_a_gaussian_correlation_equals_its_closed_form() -> None:
     # exp(-r^2 / (2 l^2)) is 1/e at sqrt(2) l.
-    assert found(GAUSSIAN)["correlation_length"] == pytest.approx(math.log2(math.sqrt(2) * LENGTH), abs=0.03)
+    assert frame_features(GAUSSIAN)["correlation_length"] == pytest.approx(math.log2(math.sqrt(2) * LENGTH), abs=0.03)
 
 
 @pytest.mark.parametrize("height", [1, 32])
@@ -164,29 +164,29 @@ def test_correlation_length_agrees_with_shifted_copies(height: int, rng: np.rand
         return float(np.mean([(u * np.fft.ifft2(transform * turn).real).mean() for turn in turns]) / u.var())
 
     expected = optimize.brentq(lambda lag: correlation(lag) - math.exp(-1), 1e-4, 0.2)
-    assert found(plane(u))["correlation_length"] == pytest.approx(math.log2(expected), abs=0.02)
+    assert frame_features(plane(u))["correlation_length"] == pytest.approx(math.log2(expected), abs=0.02)
 
 
 def test_structure_factor_peak_is_refined_between_shells(rng: np.random.Generator) -> None:
     radius = np.sqrt(squared_wavenumbers(64, 64))
     ring = filtered(np.exp(-((radius - 7.3) ** 2) / 8), rng)
-    assert found(plane(ring))["structure_factor_peak"] == pytest.approx(math.log2(7.3), abs=0.03)
+    assert frame_features(plane(ring))["structure_factor_peak"] == pytest.approx(math.log2(7.3), abs=0.03)
 
 
 def test_a_shifted_field_has_the_same_features(rng: np.random.Generator) -> None:
     u = filtered(1 / (1 + squared_wavenumbers(24, 32)), rng) * 100
-    here, there = (spatial.compute(plane(field)) for field in (u, np.roll(u, (5, 11), (0, 1))))
-    torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-4)
+    original, shifted = (spatial.compute(plane(field)) for field in (u, np.roll(u, (5, 11), (0, 1))))
+    torch.testing.assert_close(original, shifted, rtol=1e-4, atol=1e-4)
 
 
 def test_stripes_are_anisotropic_in_any_direction() -> None:
     for k_x, k_y in ((3, 0), (0, 3), (2, 2), (2, -2), (5, 1)):
-        assert found(waves([(k_x, k_y, 1.0)]))["gradient_anisotropy"] == pytest.approx(1, abs=1e-5)
-    assert found(waves([(3, 0, 1.0), (0, 3, 1.0)]))["gradient_anisotropy"] == pytest.approx(0, abs=1e-5)
+        assert frame_features(waves([(k_x, k_y, 1.0)]))["gradient_anisotropy"] == pytest.approx(1, abs=1e-5)
+    assert frame_features(waves([(3, 0, 1.0), (0, 3, 1.0)]))["gradient_anisotropy"] == pytest.approx(0, abs=1e-5)
 
 
 def test_rounding_noise_counts_as_constant() -> None:
-    name = found(Run(0.7 + 1e-6 * noise((2, 3, 1, 16, 16))))
+    name = frame_features(Run(0.7 + 1e-6 * noise((2, 3, 1, 16, 16))))
     level = {"mean", "min", "max", *spatial.QUANTILES}
     for key in level:
         assert name.pop(key) == pytest.approx(math.asinh(0.7), abs=1e-5)

@@ -13,7 +13,7 @@ from tests.features.signals import check_degenerate, check_rows, noise, values
 from tests.features.test_spatial import RNG, filtered, plane, squared_wavenumbers, waves
 
 
-def found(run: Run) -> dict[str, float]:
+def frame_features(run: Run) -> dict[str, float]:
     return values(lambda run: spectral.compute(run).mean(1), spectral.FEATURES, run)
 
 
@@ -50,7 +50,7 @@ def test_every_feature_has_a_known_value() -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_value(name: str) -> None:
     run, expected, tolerance = KNOWN[name]
-    assert found(run)[name] == pytest.approx(expected, abs=tolerance)
+    assert frame_features(run)[name] == pytest.approx(expected, abs=tolerance)
 
 
 def test_degenerate_runs_are_finite() -> None:
@@ -61,12 +61,12 @@ def test_rows_are_independent() -> None:
     check_rows(lambda run: spectral.compute(run).mean(1))
 
 
-def test_every_frame_is_on_its_own_and_channels_are_averaged() -> None:
+def test_frames_are_independent_and_channels_are_averaged() -> None:
     frames = noise((1, 3, 2, 17, 24)) * torch.tensor([1.0, 100.0])[:, None, None]
-    together = spectral.compute(Run(frames))
+    combined = spectral.compute(Run(frames))
     for t in range(3):
-        alone = [spectral.compute(Run(frames[:, t : t + 1, c : c + 1])) for c in range(2)]
-        torch.testing.assert_close(together[:, t : t + 1], sum(alone) / 2, rtol=1e-5, atol=1e-5)
+        separate = [spectral.compute(Run(frames[:, t : t + 1, c : c + 1])) for c in range(2)]
+        torch.testing.assert_close(combined[:, t : t + 1], sum(separate) / 2, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 24), (24, 17), (15, 15), (1, 48), (1, 33), (2, 2)])
@@ -99,9 +99,9 @@ def test_features_agree_with_a_loop_over_the_full_spectrum(shape: tuple[int, int
         shell_count[round(radius)] = shell_count.get(round(radius), 0) + 1
         band[next(edges for edges in band if edges[0] <= radius < edges[1])] += p
         turn = complex(k_x, k_y) ** 2 / radius**2
-        # At the largest wavenumber of an even grid k and -k are one mode: the product of its components has no sign.
+        # At the largest wavenumber of an even grid, k and -k are one mode, so k_x k_y has no sign.
         angle += p * (turn.real if 2 * abs(k_y) == shape[0] or 2 * abs(k_x) == shape[1] else turn)
-    name = found(plane(u))
+    name = frame_features(plane(u))
     for (low, high), share in band.items():
         assert name[f"band_{low:.0f}_{high:.0f}"] == pytest.approx(math.log10(share), abs=1e-4)
     mean = sum(k * share for k, share in shell_sum.items())
@@ -119,16 +119,16 @@ def test_features_agree_with_a_loop_over_the_full_spectrum(shape: tuple[int, int
     assert name["slope"] == pytest.approx(np.polyfit(np.log(k), density, 1, w=k**-0.5)[0], abs=1e-4)
 
 
-def test_white_noise_is_flat() -> None:
-    name = found(WHITE)
+def test_white_noise_has_a_flat_isotropic_spectrum() -> None:
+    name = frame_features(WHITE)
     assert name["slope"] == pytest.approx(0, abs=0.1)
     assert name["anisotropy"] < 0.05
 
 
 def test_a_wave_has_the_same_wavenumber_on_all_grids() -> None:
     sizes = [(16, 16), (32, 32), (64, 64), (17, 24)]
-    per_grid = {"flatness", "entropy", "slope"}  # these see how many modes there are
-    first, *others = (found(waves([(4, 0, 1.0), (2, 2, 0.5)], size)) for size in sizes)
+    per_grid = {"flatness", "entropy", "slope"}  # these depend on the number of modes
+    first, *others = (frame_features(waves([(4, 0, 1.0), (2, 2, 0.5)], size)) for size in sizes)
     for other in others:
         for name in first.keys() - per_grid:
             assert other[name] == pytest.approx(first[name], abs=1e-4), name
@@ -138,7 +138,7 @@ def test_white_noise_of_two_grids_has_the_same_units() -> None:
     coarse, fine = (spectral.compute(Run(noise((1, 400, 1, side, side)))) for side in (16, 48))
     names = list(spectral.FEATURES)
     shares = [10 ** frames[0, :, names.index("band_1_2")].double() for frames in (coarse, fine)]
-    # 8 modes have 1 <= |k| < 2, whatever the grid.
+    # 8 modes have 1 <= |k| < 2 on every grid.
     assert shares[0].mean().item() == pytest.approx(8 / (16**2 - 1), rel=0.1)
     assert shares[1].mean().item() == pytest.approx(8 / (48**2 - 1), rel=0.1)
     for name in ("centroid", "rolloff"):
@@ -148,24 +148,24 @@ def test_white_noise_of_two_grids_has_the_same_units() -> None:
 
 def test_a_shifted_field_has_the_same_features(rng: np.random.Generator) -> None:
     u = filtered(1 / (1 + squared_wavenumbers(24, 32)), rng) * 100
-    here, there = (spectral.compute(plane(field)) for field in (u, np.roll(u, (5, 11), (0, 1))))
-    torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-4)
+    original, shifted = (spectral.compute(plane(field)) for field in (u, np.roll(u, (5, 11), (0, 1))))
+    torch.testing.assert_close(original, shifted, rtol=1e-4, atol=1e-4)
 
 
 def test_stripes_are_anisotropic_in_any_direction() -> None:
     for k_x, k_y in ((3, 0), (0, 3), (2, 2), (2, -2), (5, 1)):
-        assert found(waves([(k_x, k_y, 1.0)]))["anisotropy"] == pytest.approx(1, abs=1e-5)
-    assert found(waves([(3, 0, 1.0), (0, 5, 1.0)]))["anisotropy"] == pytest.approx(0, abs=1e-5)
+        assert frame_features(waves([(k_x, k_y, 1.0)]))["anisotropy"] == pytest.approx(1, abs=1e-5)
+    assert frame_features(waves([(3, 0, 1.0), (0, 5, 1.0)]))["anisotropy"] == pytest.approx(0, abs=1e-5)
 
 
 def test_rounding_noise_counts_as_constant() -> None:
-    name = found(Run(0.7 + 1e-6 * noise((2, 3, 1, 16, 16))))
+    name = frame_features(Run(0.7 + 1e-6 * noise((2, 3, 1, 16, 16))))
     assert {name.pop(key) for key in list(name) if key.startswith("band_")} == {-6.0}
     assert set(name.values()) == {0.0}
 
 
-def test_no_column_repeats_another(rng: np.random.Generator) -> None:
-    """On fields of many slopes, scales, directions and contrasts, the columns of both groups together."""
+def test_no_two_features_are_redundant(rng: np.random.Generator) -> None:
+    """The features of both groups, on fields of many slopes, scales, directions and contrasts."""
     fields = []
     for _ in range(300):
         slope, scale, stretch = rng.uniform(0, 4), 2 ** rng.uniform(0, 3), 2 ** rng.uniform(-2, 2)

@@ -28,18 +28,18 @@ TIME = np.arange(T)
 RNG = np.random.default_rng(0)
 
 
-def stepping(steps: dict[int, float], small: float) -> Run:
-    """A uniform field that goes up by ``small`` per frame, by other amounts at some."""
+def uniform_with_steps(steps: dict[int, float], small: float) -> Run:
+    """A uniform field that increases by ``small`` in each frame, except for the given ``steps``."""
     return uniform(np.cumsum([0.0] + [steps.get(t, small) for t in range(T - 1)]))
 
 
 def process(weights: list[float], frames: int) -> Floats:
-    """An autoregressive process at each point, independent: [1, T, 1, 4, 4]."""
+    """An independent autoregressive process at each point: [1, T, 1, 4, 4]."""
     return autoregressive(weights, (frames, 4, 4), RNG)[None, :, None]
 
 
 HANN = (2 / 3 * math.log(3 / 2) + 1 / 3 * math.log(6)) / math.log(T / 2)
-"""Entropy of a line that the window spreads over three bins as 1/6, 2/3, 1/6."""
+"""Entropy of one spectral line, which the window spreads over three bins as 1/6, 2/3, 1/6."""
 
 DECAY = with_energy(-0.1 * TIME)
 GROWTH = with_energy(0.1 * TIME)
@@ -50,8 +50,8 @@ JUMP = uniform((TIME >= 32).astype(float))
 RAMP = uniform(TIME.astype(float))
 WHITE = Run(noise((4, 500, 1, 16, 16)))
 SECOND_ORDER = blocks(process([0.5, 0.3], 4000))
-JUMPS = stepping({5: 10.0, 17: -10.0, 30: 10.0, 44: 10.0}, 1.0)
-BURSTS = stepping(dict.fromkeys((4, 5, 6, 20, 21, 22, 23, 24, 40), 10.0), 0.1)
+JUMPS = uniform_with_steps({5: 10.0, 17: -10.0, 30: 10.0, 44: 10.0}, 1.0)
+BURSTS = uniform_with_steps(dict.fromkeys((4, 5, 6, 20, 21, 22, 23, 24, 40), 10.0), 0.1)
 LEFT = math.exp(-0.05 * 63)
 SETTLED = (math.floor(-math.log(0.1 + 0.9 * LEFT) / 0.05) + 1) / 63
 JUMP_VARIANCE = np.array([k * (10 - k) / 100 for k in range(1, 10)] + [0.0] * 46)
@@ -119,34 +119,39 @@ def test_rows_are_independent() -> None:
 
 def test_rounding_noise_on_a_conserved_mean_counts_as_constant() -> None:
     frames = orbit(8, T).frames + 1e-6 * noise((1, T, 1, 1, 1))
-    found = values(temporal.compute, temporal.FEATURES, Run(frames))
-    assert found["mean_spectral_entropy"] == 0.0
+    result = values(temporal.compute, temporal.FEATURES, Run(frames))
+    assert result["mean_spectral_entropy"] == 0.0
     assert (
-        found["energy_zero_crossings"] == found["energy_permutation_entropy"] == found["energy_spectral_entropy"] == 0
+        result["energy_zero_crossings"]
+        == result["energy_permutation_entropy"]
+        == result["energy_spectral_entropy"]
+        == 0
     )
     still = Run(noise((1, 1, 1, SIDE, SIDE)) + 1e-6 * noise((1, T, 1, SIDE, SIDE), 1))
     assert point_fluctuations(still).abs().max() == 0.0
     assert log_energy(still).std() < 1e-5
 
 
-def test_a_run_that_stands_still_has_the_documented_values() -> None:
-    found = values(temporal.compute, temporal.FEATURES, Run(torch.full((1, T, 1, SIDE, SIDE), 0.7)))
-    assert found["detrended_spread"] == pytest.approx(-5)
-    assert found["activity"] == pytest.approx(-5)
-    assert found["time_to_half"] == found["time_to_double"] == found["smoothness"] == found["energy_smoothness"] == 1
+def test_a_constant_run_has_the_documented_values() -> None:
+    result = values(temporal.compute, temporal.FEATURES, Run(torch.full((1, T, 1, SIDE, SIDE), 0.7)))
+    assert result["detrended_spread"] == pytest.approx(-5)
+    assert result["activity"] == pytest.approx(-5)
+    assert (
+        result["time_to_half"] == result["time_to_double"] == result["smoothness"] == result["energy_smoothness"] == 1
+    )
     for name in ("dominant_frequency", "energy_dominant_frequency"):
-        assert found.pop(name) == pytest.approx(-math.log(T))
+        assert result.pop(name) == pytest.approx(-math.log(T))
     for name in ("autocorrelation_time", "energy_autocorrelation_time"):
-        assert found.pop(name) == pytest.approx(math.log(T))
+        assert result.pop(name) == pytest.approx(math.log(T))
     ones = {"detrended_spread", "activity", "time_to_half", "time_to_double", "smoothness", "energy_smoothness"}
-    assert {name for name, value in found.items() if value != 0} == ones
+    assert {name for name, value in result.items() if value != 0} == ones
 
 
 def test_partial_autocorrelations_solve_the_yule_walker_equations(rng: np.random.Generator) -> None:
     series = rng.standard_normal((3, 40)).cumsum(1)
     series -= series.mean(1, keepdims=True)
-    found = memory.partial_autocorrelations(memory.autocovariance(torch.from_numpy(series)))
-    for row, x in zip(found.tolist(), series, strict=True):
+    result = memory.partial_autocorrelations(memory.autocovariance(torch.from_numpy(series)))
+    for row, x in zip(result.tolist(), series, strict=True):
         r = [float(x[lag:] @ x[: 40 - lag]) for lag in range(6)]
         for order in range(1, 6):
             matrix = np.array([[r[abs(i - j)] for j in range(order)] for i in range(order)])
@@ -159,36 +164,36 @@ def test_permutation_entropy_agrees_with_counting(order: int, rng: np.random.Gen
     patterns = [tuple(np.argsort(x[t : t + order], kind="stable")) for x in signal for t in range(51 - order)]
     share = np.unique(patterns, axis=0, return_counts=True)[1] / len(patterns)
     expected = -(share * np.log(share)).sum() / math.log(math.factorial(order))
-    found = memory.permutation_entropy(torch.from_numpy(signal)[None, None].float(), order)
-    assert found.item() == pytest.approx(expected, abs=1e-6)
+    result = memory.permutation_entropy(torch.from_numpy(signal)[None, None].float(), order)
+    assert result.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_rolling_variance_agrees_with_numpy(rng: np.random.Generator) -> None:
     signal = rng.standard_normal((2, 30)).cumsum(1)
     signal -= signal.mean(1, keepdims=True)
     windows = np.lib.stride_tricks.sliding_window_view(signal, 7, axis=1).var(-1).mean(0)
-    found = memory.rolling_variance(torch.from_numpy(signal)[None, None], 7)[0, 0]
-    np.testing.assert_allclose(found, windows / np.square(signal).mean(), rtol=1e-9)
+    result = memory.rolling_variance(torch.from_numpy(signal)[None, None], 7)[0, 0]
+    np.testing.assert_allclose(result, windows / np.square(signal).mean(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("frequency", [0.1, 0.17, 0.33])
-def test_a_frequency_between_bins_is_found(frequency: float) -> None:
+def test_peak_frequency_is_interpolated_between_bins(frequency: float) -> None:
     power = periodicity.periodogram(torch.from_numpy(np.sin(2 * np.pi * frequency * TIME)))
     assert periodicity.peak_frequency(power, T).item() == pytest.approx(frequency, abs=0.1 / T)
 
 
-def test_a_sign_is_held_between_the_thresholds() -> None:
+def test_sign_with_hysteresis_keeps_the_sign_between_the_thresholds() -> None:
     signal = torch.tensor([0.1, 1.0, 0.2, -0.2, 0.9, -1.0, -0.1, 0.3])
     assert sign_with_hysteresis(signal, 0.5).tolist() == [0, 1, 1, 1, 1, -1, -1, -1]
 
 
-def test_an_event_that_never_happens_has_time_one() -> None:
-    found = values(growth.compute, growth.FEATURES, GROWTH)
-    assert found["time_to_half"] == 1.0
+def test_an_event_that_never_occurs_has_time_one() -> None:
+    result = values(growth.compute, growth.FEATURES, GROWTH)
+    assert result["time_to_half"] == 1.0
     assert values(growth.compute, growth.FEATURES, DECAY)["time_to_double"] == 1.0
 
 
-def test_activity_is_the_change_of_the_whole_field() -> None:
+def test_activity_is_the_relative_change_of_the_field() -> None:
     run = Run(noise((2, 9, 2, 16, 20)))
     change = run.frames.diff(dim=1).square().mean((-2, -1)).sqrt() / run.frames.square().mean((1, 3, 4)).sqrt()[:, None]
     torch.testing.assert_close(events.activity(run), change.transpose(1, 2))
