@@ -10,7 +10,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pytest
 
-# What is started in the background may ignore interrupts, and so would every program that the tests interrupt.
+# A process in the background may ignore interrupts, and then its child processes would also ignore them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

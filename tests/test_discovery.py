@@ -9,7 +9,7 @@ import pytest
 
 import spinlock as sl
 from spinlock.errors import ConfigError, DataError, OutputError
-from tests.cli.workplace import NAMES
+from tests.cli.workspace import NAMES
 from tests.tables import low_rank_table, write_table
 
 RNG = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def categories() -> sl.Categories:
     return sl.discover_categories(TABLE, SETTINGS, stability=4)
 
 
-def test_planted_categories_are_found_with_names_and_columns(categories: sl.Categories) -> None:
+def test_planted_categories_are_discovered_with_names_and_columns(categories: sl.Categories) -> None:
     assert {name: tuple(sorted(columns)) for name, columns in categories.columns.items()} == {
         name: tuple(sorted(columns)) for name, columns in PLANTED.items()
     }
@@ -43,7 +43,7 @@ def test_the_summary_has_the_chosen_partition_among_the_candidates(categories: s
     assert 0 < summary.chosen.cosine < 0.9
 
 
-def test_stability_of_planted_categories_is_high_and_without_samples_there_is_none(categories: sl.Categories) -> None:
+def test_stability_of_planted_categories_is_high_and_computed_only_on_request(categories: sl.Categories) -> None:
     assert categories.stability is not None
     assert categories.stability.adjusted_rand.shape == (4,)
     assert categories.stability.adjusted_rand.min() > 0.9
@@ -56,17 +56,17 @@ def test_stability_of_planted_categories_is_high_and_without_samples_there_is_no
     assert without.columns == categories.columns
 
 
-def test_agreement_belongs_to_its_category() -> None:
+def test_the_agreement_of_a_category_is_the_mean_over_its_columns() -> None:
     noise = np.random.default_rng(1).standard_normal((len(X), 6))
     frame = pandas.DataFrame(np.column_stack([X, noise]), columns=[*NAMES, *(f"noise_{j}" for j in range(6))])
-    found = sl.discover_categories(frame, num_categories_auto=4, orthogonality_target=1.0, stability=6)
-    assert found.agreement is not None
-    assert found.stability is not None
-    columns = [column for members in found.columns.values() for column in members]
-    assert found.stability.column_agreement.shape == (18,)
-    by_column = dict(zip(columns, found.stability.column_agreement, strict=True))
-    for name, members in found.columns.items():
-        assert found.agreement[name] == pytest.approx(np.mean([by_column[column] for column in members]))
+    discovered = sl.discover_categories(frame, num_categories_auto=4, orthogonality_target=1.0, stability=6)
+    assert discovered.agreement is not None
+    assert discovered.stability is not None
+    columns = [column for members in discovered.columns.values() for column in members]
+    assert discovered.stability.column_agreement.shape == (18,)
+    by_column = dict(zip(columns, discovered.stability.column_agreement, strict=True))
+    for name, members in discovered.columns.items():
+        assert discovered.agreement[name] == pytest.approx(np.mean([by_column[column] for column in members]))
     planted = [by_column[column] for column in NAMES]
     assert np.mean(planted) > np.mean([by_column[f"noise_{j}"] for j in range(6)]) + 0.1
 
@@ -131,6 +131,6 @@ def test_an_existing_file_is_replaced_only_on_request(categories: sl.Categories,
         ({"num_categories_auto": 9}, "num_categories_auto = 9"),
     ],
 )
-def test_what_cannot_be_discovered_is_refused(keywords: dict[str, object], words: str) -> None:
+def test_invalid_requests_are_refused(keywords: dict[str, object], words: str) -> None:
     with pytest.raises(DataError, match=words):
         sl.discover_categories(TABLE, **keywords)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Ceilings for the size and the structure of the source, so that every file and function can be read at a glance."""
+"""Limits on the sizes and the structure of the source files."""
 
 import ast
 import re
@@ -71,7 +71,7 @@ def sizes(size: str) -> dict[str, int]:
         case "lines of a function":
             return {f"{path} {node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
         case "arguments of a function":
-            inside = ((path, node) for path, node in functions() if room(path) != "cli")
+            inside = ((path, node) for path, node in functions() if package_of(path) != "cli")
             return {f"{path} {node.name}": len(parameters(node)) for path, node in inside}
         case "files of a folder":
             return dict(Counter(Path(path).parent.as_posix() for path in sources()))
@@ -83,8 +83,8 @@ def sizes(size: str) -> dict[str, int]:
     raise LookupError(size)
 
 
-def room(path: str) -> str:
-    """The folder or module below ``spinlock``."""
+def package_of(path: str) -> str:
+    """The package or module directly below ``spinlock``."""
     return Path(path).with_suffix("").parts[0]
 
 
@@ -104,28 +104,28 @@ def imports_at_run_time(tree: ast.AST) -> Iterator[str]:
         yield from imports_at_run_time(node)
 
 
-def room_imports() -> dict[str, set[str]]:
-    """{room: the other rooms that it imports}."""
+def package_imports() -> dict[str, set[str]]:
+    """{package: the other packages that it imports}."""
     graph: dict[str, set[str]] = {}
     for path, tree in trees().items():
         modules = [name.split(".") for name in imports_at_run_time(tree)]
-        rooms = {parts[1] for parts in modules if parts[0] == "spinlock" and len(parts) > 1}
-        graph.setdefault(room(path), set()).update(rooms - {room(path)})
+        packages = {parts[1] for parts in modules if parts[0] == "spinlock" and len(parts) > 1}
+        graph.setdefault(package_of(path), set()).update(packages - {package_of(path)})
     return graph
 
 
 def matching_lines(pattern: str, *, outside: str = "") -> list[str]:
-    """``path:line`` of the lines that match, without those of one room."""
+    """``path:line`` of the lines that match, except those of the package ``outside``."""
     return [
         f"{path}:{number}: {line.strip()}"
         for path, text in sources().items()
         for number, line in enumerate(text.splitlines(), 1)
-        if re.search(pattern, line) and room(path) != outside
+        if re.search(pattern, line) and package_of(path) != outside
     ]
 
 
 @pytest.mark.parametrize("size", CEILINGS)
-def test_every_size_is_below_its_ceiling(size: str) -> None:
+def test_every_size_is_at_most_its_ceiling(size: str) -> None:
     measured = sizes(size)
     assert len(measured) > 10
     excess = [f"{place}: {value}, expected at most {CEILINGS[size]}" for place, value in above_ceiling(size).items()]
@@ -134,16 +134,16 @@ def test_every_size_is_below_its_ceiling(size: str) -> None:
 
 def test_functions_take_sections_instead_of_the_root_configuration() -> None:
     root = re.compile(r"\b(VQVAEConfig|DatasetConfig)\b")
-    places = [
+    functions_with_root = [
         f"{path} {node.name}"
         for path, node in functions()
-        if room(path) != "config"
+        if package_of(path) != "config"
         and any(p.annotation is not None and root.search(ast.unparse(p.annotation)) for p in parameters(node))
     ]
-    assert 0 < len(places) <= MAX_ROOT_CONFIGURATIONS, "\n".join(places)
+    assert 0 < len(functions_with_root) <= MAX_ROOT_CONFIGURATIONS, "\n".join(functions_with_root)
 
 
-def test_only_the_record_knows_the_keys_of_a_checkpoint() -> None:
+def test_only_the_checkpoint_package_uses_the_keys_of_a_checkpoint() -> None:
     distinctive = [key for key in REQUIRED if "_" in key and key != "feature_names"]
     keys = rf"\"({'|'.join(distinctive)})\""
     assert len(matching_lines(keys)) >= len(distinctive)
@@ -151,19 +151,19 @@ def test_only_the_record_knows_the_keys_of_a_checkpoint() -> None:
     assert not matching_lines(r"\b(content|checkpoint)\[\"", outside="checkpoint")
 
 
-def test_assignments_are_types_and_not_branches() -> None:
+def test_few_lines_compare_the_name_of_an_assignment() -> None:
     branches = matching_lines(r"assignment\s*(==|!=)|\.joint is (not )?None|(==|!=) \"(local|joint)\"")
     assert 0 < len(branches) <= MAX_ASSIGNMENT_BRANCHES, "\n".join(branches)
 
 
-def test_rooms_import_each_other_without_cycles() -> None:
-    graph = room_imports()
+def test_packages_import_each_other_without_cycles() -> None:
+    graph = package_imports()
     assert graph["training"] > {"checkpoint", "model"}
     TopologicalSorter(graph).prepare()
 
 
 def test_a_cycle_is_an_error() -> None:
-    graph = room_imports()
+    graph = package_imports()
     graph["model"] = graph["model"] | {"training"}
     with pytest.raises(CycleError):
         TopologicalSorter(graph).prepare()

@@ -1,4 +1,4 @@
-"""Imports go one way, from errors to cli; :data:`LEVELS` is the order. What must start fast imports nothing slow."""
+"""Imports go one way, in the order of :data:`LEVELS`. Modules that must start fast import no slow package."""
 
 import ast
 import subprocess
@@ -25,12 +25,12 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("discovery", "scoring"),
     ("cli",),
 )
-"""Each room imports itself and the rooms of lower levels. Rooms of the same level do not import each other."""
+"""Each package imports itself and packages of lower levels. Packages of one level do not import each other."""
 
 LEVEL = {package: number for number, level in enumerate(LEVELS) for package in level}
 
 EXPORTED = {"__version__": "errors", **{name: module.partition(".")[0] for name, module in spinlock._MODULES.items()}}
-"""The names that ``spinlock`` exports, and the room that each comes from."""
+"""{name that ``spinlock`` exports: its package}."""
 
 TERMINAL = {"typer", "rich"}
 
@@ -51,11 +51,11 @@ FORBIDDEN = {
     "checkpoint": {"h5py", "sklearn", "pydantic"},
     "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
     **{
-        room: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
-        for room in ("training", "encoding", "tokenizer", "discovery", "scoring")
+        package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
+        for package in ("training", "encoding", "tokenizer", "discovery", "scoring")
     },
 }
-"""What a room must not import, beside the packages of the terminal: only ``io`` opens HDF5 files."""
+"""Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""
 
 PRINTING = {"print", "input", "sys.stdout", "sys.stderr", "logging.basicConfig", "warnings.warn"}
 
@@ -63,12 +63,12 @@ SOURCE = Path(spinlock.__file__).parent
 
 
 def package_of(path: Path) -> str:
-    """The first folder or module below ``spinlock``, which is its room."""
+    """The package or module directly below ``spinlock``."""
     return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and dotted name of everything that a module imports, inside functions too."""
+    """Line and dotted name of each import of a module, also inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -81,9 +81,9 @@ def import_faults(package: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and reason of every import that a package must not make."""
     for line, name in imported(tree):
         parts = name.split(".")
-        place = EXPORTED.get(parts[1], parts[1]) if parts[0] == "spinlock" and len(parts) > 1 else ""
-        if place in LEVEL:
-            if place != package and LEVEL[place] >= LEVEL[package]:
+        target = EXPORTED.get(parts[1], parts[1]) if parts[0] == "spinlock" and len(parts) > 1 else ""
+        if target in LEVEL:
+            if target != package and LEVEL[target] >= LEVEL[package]:
                 yield line, f"{package} imports {name}, which is of the same or a higher level"
         elif parts[0] == "spinlock":
             yield line, f"{package} imports {name}, which has no level"
@@ -92,15 +92,15 @@ def import_faults(package: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield line, f"{package} imports {name}"
 
 
-def printing(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and name of everything that writes to the terminal."""
+def output_calls(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each use of a function that writes to the terminal."""
     for node in ast.walk(tree):
         name = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
         if name in PRINTING:
             yield node.lineno, f"{name} belongs to cli"
 
 
-def parsed(package_filter: str | None = None) -> Iterator[tuple[Path, ast.AST]]:
+def parsed_files(package_filter: str | None = None) -> Iterator[tuple[Path, ast.AST]]:
     for path in sorted(SOURCE.rglob("*.py")):
         if path.parent == SOURCE and path.stem in ("__init__", "__main__"):
             continue
@@ -108,15 +108,15 @@ def parsed(package_filter: str | None = None) -> Iterator[tuple[Path, ast.AST]]:
             yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_every_room_has_its_level() -> None:
-    assert {package_of(path) for path, _ in parsed()} <= set(LEVEL)
+def test_every_package_has_a_level() -> None:
+    assert {package_of(path) for path, _ in parsed_files()} <= set(LEVEL)
 
 
 @pytest.mark.parametrize("package", LEVEL)
 def test_imports_go_one_way(package: str) -> None:
     faults = [
         f"{path.relative_to(SOURCE.parent)}:{line}: {fault}"
-        for path, tree in parsed(package)
+        for path, tree in parsed_files(package)
         for line, fault in import_faults(package, tree)
     ]
     assert not faults, "\n".join(faults)
@@ -126,8 +126,8 @@ def test_imports_go_one_way(package: str) -> None:
 def test_only_the_command_line_prints(package: str) -> None:
     faults = [
         f"{path.relative_to(SOURCE.parent)}:{line}: {fault}"
-        for path, tree in parsed(package)
-        for line, fault in printing(tree)
+        for path, tree in parsed_files(package)
+        for line, fault in output_calls(tree)
     ]
     assert not faults, "\n".join(faults)
 
@@ -175,7 +175,7 @@ def test_an_allowed_import_is_not_reported(package: str, source: str) -> None:
 
 def test_printing_is_reported_in_default_arguments_too() -> None:
     source = "import sys\nprint(1)\ndef f(echo=print):\n    sys.stdout.write('x')\n"
-    assert sorted(printing(ast.parse(source))) == [
+    assert sorted(output_calls(ast.parse(source))) == [
         (2, "print belongs to cli"),
         (3, "print belongs to cli"),
         (4, "sys.stdout belongs to cli"),
@@ -183,9 +183,9 @@ def test_printing_is_reported_in_default_arguments_too() -> None:
 
 
 SLOW = {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy", "pandas", "matplotlib"}
-"""Packages whose import takes a noticeable time; torch takes seconds."""
+"""Packages whose import takes long; torch takes seconds."""
 
-IMPORTED = """
+IMPORT_PROGRAM = """
 import importlib, pkgutil, sys
 for name in sys.argv[1:]:
     module = importlib.import_module(name)
@@ -194,34 +194,36 @@ for name in sys.argv[1:]:
             importlib.import_module(info.name)
 print(*{name.partition(".")[0] for name in sys.modules})
 """
-"""Imports modules, with all modules of a room, and prints every package that this loads."""
+"""A program that imports packages with all their modules and prints every package that is loaded."""
 
 
-def loaded(*modules: str) -> set[str]:
-    """The packages that are loaded after an import in a process of its own."""
-    command = [sys.executable, "-c", IMPORTED, *modules]
+def loaded_packages(*modules: str) -> set[str]:
+    """The packages that are loaded after an import in a separate process."""
+    command = [sys.executable, "-c", IMPORT_PROGRAM, *modules]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_importing_spinlock_imports_nothing_slow() -> None:
-    assert not loaded("spinlock") & SLOW
+def test_importing_spinlock_imports_no_slow_package() -> None:
+    assert not loaded_packages("spinlock") & SLOW
 
 
 @pytest.mark.parametrize("module", ["spinlock.io", "spinlock.config", "spinlock.categories"])
-def test_rooms_without_torch_also_import_no_room_with_torch(module: str) -> None:
-    assert "torch" not in loaded(module)
+def test_packages_without_torch_do_not_import_it_indirectly(module: str) -> None:
+    assert "torch" not in loaded_packages(module)
 
 
 def test_checks_before_training_import_no_torch() -> None:
-    assert "torch" not in loaded("spinlock.training.precheck", "spinlock.checkpoint.directory", "spinlock.cli.main")
+    assert "torch" not in loaded_packages(
+        "spinlock.training.precheck", "spinlock.checkpoint.directory", "spinlock.cli.main"
+    )
 
 
-def test_the_command_line_starts_without_anything_slow() -> None:
-    assert not loaded("spinlock.cli.main", "spinlock.errors") & SLOW
+def test_the_command_line_imports_no_slow_package() -> None:
+    assert not loaded_packages("spinlock.cli.main", "spinlock.errors") & SLOW
 
 
-def test_an_import_that_is_slow_is_noticed() -> None:
-    assert {"torch", "numpy"} <= loaded("spinlock.training.plan")
+def test_loaded_packages_detects_slow_imports() -> None:
+    assert {"torch", "numpy"} <= loaded_packages("spinlock.training.plan")
 
 
 @pytest.mark.parametrize("name", EXPORTED)

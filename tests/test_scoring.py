@@ -1,4 +1,4 @@
-"""Evaluation of a tokenizer: the table that it was trained on, other tables, and tables that do not fit."""
+"""Evaluation of a tokenizer on its training table, on other tables, and on tables with other columns."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 
 import spinlock as sl
 from spinlock.errors import DataError
-from tests.cli.workplace import NAMES, SMALL, small_table
+from tests.cli.workspace import NAMES, SMALL, small_table
 from tests.tables import write_table
 
 X = small_table(240)
@@ -23,7 +23,7 @@ def tokenizer(request: pytest.FixtureRequest) -> sl.Tokenizer:
     return sl.Tokenizer.fit(TRAINING, CONFIG, feature_names=NAMES, assignment=request.param)
 
 
-def test_the_report_of_the_training_table_is_that_of_the_run(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+def test_the_report_of_the_training_table_has_the_metrics_of_the_run(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
     path = write_table(tmp_path / "table.h5", TRAINING, NAMES)
     for table in (TRAINING, torch.from_numpy(TRAINING), pandas.DataFrame(TRAINING, columns=NAMES), path):
         report = sl.evaluate(tokenizer, table)
@@ -31,7 +31,7 @@ def test_the_report_of_the_training_table_is_that_of_the_run(tokenizer: sl.Token
         assert report.metrics == tokenizer.metrics
 
 
-def test_targets_and_advice_go_with_the_metrics(tokenizer: sl.Tokenizer) -> None:
+def test_targets_and_advice_match_the_metrics(tokenizer: sl.Tokenizer) -> None:
     report = sl.evaluate(tokenizer, TRAINING)
     assert [(target.metric, target.value) for target in report.targets] == [
         (name, report.metrics[name])
@@ -46,12 +46,12 @@ def test_targets_and_advice_go_with_the_metrics(tokenizer: sl.Tokenizer) -> None
     assert "reconstruction_quality" in report.advice
 
 
-def test_a_saved_tokenizer_reports_the_same(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+def test_a_saved_tokenizer_has_the_same_report(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "model.pt")
     assert sl.evaluate(sl.Tokenizer.load(tmp_path / "model.pt"), TRAINING).metrics == tokenizer.metrics
 
 
-def test_all_rows_of_another_table_are_measured(tokenizer: sl.Tokenizer) -> None:
+def test_all_rows_of_another_table_are_evaluated(tokenizer: sl.Tokenizer) -> None:
     report = sl.evaluate(tokenizer, pandas.DataFrame(OTHER, columns=NAMES))
     assert report.rows == "all"
     cleaner = tokenizer.checkpoint.cleaner
@@ -66,13 +66,13 @@ def test_all_rows_of_another_table_are_measured(tokenizer: sl.Tokenizer) -> None
     assert report.metrics["codebook_utilization"] == pytest.approx(np.mean(used))
 
 
-def test_columns_match_by_name(tokenizer: sl.Tokenizer, rng: np.random.Generator) -> None:
+def test_columns_are_matched_by_name(tokenizer: sl.Tokenizer, rng: np.random.Generator) -> None:
     order = rng.permutation(12)
     frame = pandas.DataFrame(OTHER[:, order], columns=np.array(NAMES)[order]).assign(extra=1.0)
     assert sl.evaluate(tokenizer, frame).metrics == sl.evaluate(tokenizer, OTHER).metrics
 
 
-def test_evaluation_leaves_the_tokenizer_as_it_was(tokenizer: sl.Tokenizer) -> None:
+def test_evaluation_does_not_change_the_tokenizer(tokenizer: sl.Tokenizer) -> None:
     before, tokens = tokenizer.sha256(), tokenizer.encode(OTHER)
     sl.evaluate(tokenizer, OTHER)
     assert tokenizer.sha256() == before
@@ -88,6 +88,6 @@ def test_evaluation_leaves_the_tokenizer_as_it_was(tokenizer: sl.Tokenizer) -> N
         ("nowhere.h5", "nowhere.h5: no such file"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
+def test_a_table_with_other_columns_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         sl.evaluate(tokenizer, table)

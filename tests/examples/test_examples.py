@@ -14,8 +14,8 @@ import spinlock as sl
 ROOT = Path(__file__).parents[2]
 
 
-def run(program: list[str], directory: Path) -> str:
-    """Run a Python program in a directory and return what it prints."""
+def run_python(program: list[str], directory: Path) -> str:
+    """Run a Python program in a directory and return its output."""
     completed = subprocess.run(
         [sys.executable, *program],
         cwd=directory,
@@ -28,8 +28,8 @@ def run(program: list[str], directory: Path) -> str:
     return completed.stdout
 
 
-def test_csv_to_tokens(tmp_path: Path) -> None:
-    run([str(ROOT / "examples/csv_to_tokens.py"), "--epochs", "2"], tmp_path)
+def test_csv_to_tokens_writes_tokens_restored_features_and_the_model(tmp_path: Path) -> None:
+    run_python([str(ROOT / "examples/csv_to_tokens.py"), "--epochs", "2"], tmp_path)
     tokens = pd.read_csv(tmp_path / "csv_to_tokens/tokens.csv")
     restored = pd.read_csv(tmp_path / "csv_to_tokens/restored.csv")
     tokenizer = sl.Tokenizer.load(tmp_path / "csv_to_tokens/model.pt")
@@ -38,21 +38,23 @@ def test_csv_to_tokens(tmp_path: Path) -> None:
     assert restored.notna().all(axis=None)
 
 
-def test_rollouts_to_tokens(tmp_path: Path) -> None:
-    printed = run([str(ROOT / "examples/rollouts_to_tokens.py"), "--operators", "120", "--epochs", "2"], tmp_path)
+def test_rollouts_to_tokens_writes_tokens_and_prints_the_quality(tmp_path: Path) -> None:
+    printed = run_python(
+        [str(ROOT / "examples/rollouts_to_tokens.py"), "--operators", "120", "--epochs", "2"], tmp_path
+    )
     quality = re.search(r"explain (\d+)%", printed)
     assert quality is not None
     assert int(quality[1]) > 50
     assert (tmp_path / "rollouts_to_tokens/tokens.h5").exists()
 
 
-def test_one_operator(tmp_path: Path) -> None:
-    printed = run([str(ROOT / "examples/one_operator.py"), "--grid", "16", "--steps", "16"], tmp_path)
+def test_one_operator_prints_twelve_features(tmp_path: Path) -> None:
+    printed = run_python([str(ROOT / "examples/one_operator.py"), "--grid", "16", "--steps", "16"], tmp_path)
     rows = [line for line in printed.splitlines() if re.fullmatch(r"  \S+( +-?[\d.e+-]+){2}", line)]
     assert len(rows) == 12
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
 def test_the_code_in_the_readme_runs(block: str, tmp_path: Path) -> None:
-    run(["-c", block + "\nassert tokens.shape[1] % 3 == 0 and restored.shape == features.shape\n"], tmp_path)
+    run_python(["-c", block + "\nassert tokens.shape[1] % 3 == 0 and restored.shape == features.shape\n"], tmp_path)
     assert (tmp_path / "tokenizer.pt").exists()
