@@ -69,7 +69,22 @@ def fit_joint_codes(model: JointVQVAE, rows: Tensor, rounds: int = ROUNDS) -> Te
 
 
 def assign_tokens(codes: JointCodes, rows: Tensor, initial_tokens: Tensor) -> Tensor:
-    """Improve the tokens [n, C, L] of rows [n, D] by at most :data:`SWEEPS` sweeps."""
+    """Improve the tokens of rows by at most :data:`SWEEPS` sweeps.
+
+    Parameters
+    ----------
+    codes
+        Joint codes.
+    rows
+        Rows [n, D] in normalized units.
+    initial_tokens
+        Tokens [n, C, L] to start from.
+
+    Returns
+    -------
+    Tensor
+        Tokens [n, C, L].
+    """
     tables = JointTables(codes)
     blocks = zip(torch.split(rows, BLOCK), torch.split(initial_tokens, BLOCK), strict=True)
     return torch.cat([tables.assign(x, start, sweeps=SWEEPS, width=BEAM_WIDTH)[0] for x, start in blocks])

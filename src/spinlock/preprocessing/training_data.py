@@ -180,7 +180,27 @@ def make_training_data(
     seed: int,
     device: torch.device,
 ) -> TrainingData:
-    """Apply a fitted cleaning to both sides of a split, or to a sample of each side of a streamed table."""
+    """Apply a fitted cleaning to both sides of a split, or to a sample of each side of a streamed table.
+
+    Parameters
+    ----------
+    table
+        Feature table.
+    split, cleaner
+        Split of the table, and its fitted cleaning.
+    groups
+        Group label [N] of each operator, by which the table was split, or None.
+    fit_rows
+        Maximum number of rows of a sample.
+    seed
+        Seed of the samples.
+    device
+        Device of the training data.
+
+    Returns
+    -------
+    TrainingData
+    """
     train, validation = split.train, split.validation
     if isinstance(table.rows, StoredRows):
         limit = _max_rows_in_memory(table, fit_rows)
@@ -190,7 +210,20 @@ def make_training_data(
 
 
 def sample_fit_rows(data: TrainingData, limit: int, seed: int) -> FitRows:
-    """Return a sample of at most ``limit`` training rows in the order of the table.
+    """Return a sample of training rows in the order of the table.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    limit
+        Maximum number of rows.
+    seed
+        Seed of the sample.
+
+    Returns
+    -------
+    FitRows
 
     Raises
     ------

@@ -67,7 +67,7 @@ class InMemoryBatches:
     seed
         Seed of the order of the rows and of the interpolation.
     group
-        The processes that share each batch.
+        Processes that share each batch.
     """
 
     def __init__(self, rows: Tensor, plan: BatchPlan, seed: int, group: ProcessGroup = SINGLE) -> None:
@@ -105,7 +105,7 @@ class StreamedBatches:
     extent
         Number of rows of an extent; see :func:`extent_rows`.
     group
-        The processes that share each batch.
+        Processes that share each batch.
     """
 
     def __init__(
@@ -179,7 +179,27 @@ class StreamedBatches:
 def make_batches(
     data: TrainingData, plan: BatchPlan, *, streamed: bool, seed: int, extent: int, group: ProcessGroup = SINGLE
 ) -> Batches:
-    """Create the batches of a run: from the file of the table if ``streamed``, else from the rows in memory."""
+    """Create the batches of a run.
+
+    Parameters
+    ----------
+    data
+        Training data.
+    plan
+        Number and size of the batches.
+    streamed
+        Whether the rows are read from the file of the table, or are those in memory.
+    seed
+        Seed of the order of the rows and of the interpolation.
+    extent
+        Number of rows of an extent of the file; not used for rows in memory.
+    group
+        Processes that share each batch.
+
+    Returns
+    -------
+    Batches
+    """
     if streamed:
         return StreamedBatches(data, plan, seed, extent, group)
     return InMemoryBatches(data.train, plan, seed, group)

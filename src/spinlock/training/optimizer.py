@@ -50,7 +50,11 @@ class Adam:
             updated = [parameter for parameter in group["params"] if parameter.grad is not None]
             for parameter in updated:
                 if parameter not in self.state:
-                    self.state[parameter] = _initial_state(parameter)
+                    self.state[parameter] = {
+                        "step": torch.zeros((), device=parameter.device),
+                        "exp_avg": torch.zeros_like(parameter),
+                        "exp_avg_sq": torch.zeros_like(parameter),
+                    }
             states = [self.state[parameter] for parameter in updated]
             adam(
                 updated,
@@ -103,12 +107,6 @@ class Adam:
 
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
-
-
-def _initial_state(parameter: Tensor) -> dict[str, Tensor]:
-    """Return the state of a parameter before its first update."""
-    step = torch.zeros((), device=parameter.device)
-    return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
 
 
 def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: bool) -> Adam:

@@ -105,7 +105,18 @@ def step_draws(
 def learning_rate(step: int, total: int, maximum: float) -> float:
     """Return the learning rate of a step: linear warm-up, then cosine decay to a twentieth of the maximum.
 
-    Steps from ``total`` on have the final value.
+    Parameters
+    ----------
+    step
+        Number of the step, counted from 0. Steps from ``total`` on have the rate of step ``total`` - 1.
+    total
+        Number of steps of the schedule.
+    maximum
+        Learning rate at the end of the warm-up.
+
+    Returns
+    -------
+    float
     """
     step = min(step, max(0, total - 1))
     warm_up = max(1, round(WARM_UP_FRACTION * total))

@@ -122,7 +122,22 @@ def _prefix_costs(table: Tensor, prefixes: Tensor) -> Tensor:
 
 
 def cost_of_codes(codes: Tensor, unary: Sequence[Tensor], pairwise: PairwiseCosts) -> Tensor:
-    """Return the cost [B] of codes [B, L] with unary costs [B, K_l] of each level."""
+    """Return the cost of given codes.
+
+    Parameters
+    ----------
+    codes
+        Codes [B, L].
+    unary
+        Unary costs u_l [B, K_l] of each level.
+    pairwise
+        Pairwise costs from :func:`pairwise_costs`.
+
+    Returns
+    -------
+    Tensor
+        Costs [B].
+    """
     total = torch.stack([costs.gather(1, codes[:, level, None])[:, 0] for level, costs in enumerate(unary)]).sum(0)
     rows = codes + pairwise.starts
     for level in range(1, len(unary)):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def code_mask(num_codes: Tensor, width: int | None = None) -> Tensor:
-    """Return a mask [C, K] that is True where a padded codebook has a code.
+    """Return the mask of a padded codebook, which is True where a code exists.
 
     Parameters
     ----------
@@ -16,6 +16,11 @@ def code_mask(num_codes: Tensor, width: int | None = None) -> Tensor:
         Number of codes [C] of each category.
     width
         Padded number of codes K; None for the largest number of codes.
+
+    Returns
+    -------
+    Tensor
+        Boolean mask [C, K].
     """
     width = int(num_codes.max()) if width is None else width
     return torch.arange(width, device=num_codes.device)[None] < num_codes[:, None]

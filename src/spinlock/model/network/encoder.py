@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def uniform_weights(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:
-    """Draw weights uniformly from +-1 / sqrt(fan_in), as ``nn.Linear`` does."""
+    """Draw weights from the uniform distribution between +-1 / sqrt(fan_in), as ``nn.Linear`` does."""
     bound = fan_in**-0.5
     return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
 

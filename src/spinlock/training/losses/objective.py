@@ -129,12 +129,23 @@ def reconstruction_loss(rows: Tensor, result: ForwardResult) -> Tensor:
 
 
 def commitment_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
-    """Return the mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2)."""
+    """Return the mean over (c, l) of |y - stop(q)|^2 / stop(|e|^2).
+
+    Parameters
+    ----------
+    model, result
+        Network, and the result of its forward pass of this process's shard.
+    group
+        Processes over which the sums are reduced.
+    """
     return quantization_error(model, result, train_codes=False).reduced(group).relative
 
 
 def codebook_loss(model: CategoricalVQVAE, result: ForwardResult, group: ProcessGroup = SINGLE) -> Tensor:
-    """Return the mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero if codes are moving averages."""
+    """Return the mean over (c, l) of |stop(y) - q|^2 / stop(|e|^2); zero if codes are moving averages.
+
+    The parameters are those of :func:`commitment_loss`.
+    """
     if not model.quantizer_levels()[0].codes.requires_grad:
         return result.reconstruction.new_zeros(())
     return quantization_error(model, result, train_codes=True).reduced(group).relative
@@ -173,7 +184,19 @@ def quantization_error(model: CategoricalVQVAE, result: ForwardResult, *, train_
 def orthogonality_loss(
     result: ForwardResult, projection: Tensor, global_batch: int | None = None, group: ProcessGroup = SINGLE
 ) -> Tensor:
-    """Return the latent redundancy of random projections [C, B, 16] of the embeddings [C, B, E]."""
+    """Return the latent redundancy of random projections [C, B, 16] of the embeddings [C, B, E].
+
+    Parameters
+    ----------
+    result
+        Result of the forward pass of this process's shard.
+    projection
+        Gaussian projections [C, E, 16].
+    global_batch
+        Number of rows B of the global batch. The default is that of ``result``.
+    group
+        Processes whose rows are gathered.
+    """
     embeddings = [bucket.embeddings for bucket in result.buckets]
     projections = torch.split(projection, [len(each) for each in embeddings])
     projected = torch.cat(

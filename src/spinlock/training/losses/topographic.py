@@ -36,7 +36,7 @@ def topographic_loss(rows: Tensor, latents: Tensor) -> Tensor:
     blocks = count // block
     pairs = 1 - torch.eye(block, device=rows.device)  # each pair occurs twice; a row is not paired with itself
     features, quantized = (
-        _centered(_pair_distances(first_rows(points, blocks * block).view(blocks, block, -1)), pairs)
+        _centered(_PairDistances.apply(first_rows(points, blocks * block).view(blocks, block, -1)), pairs)
         for points in (rows.detach(), latents)
     )
     norm = (features.square().sum() * quantized.square().sum() + EPSILON).sqrt()
@@ -55,7 +55,10 @@ def _centered(distances: Tensor, pairs: Tensor) -> Tensor:
 
 
 class _PairDistances(torch.autograd.Function):
-    """d_ij = sqrt(|x_i - x_j|^2 + eps), with the gradient (x_i - x_j) / d_ij, or zero if d_ij <= 2 sqrt(eps)."""
+    """Distances d_ij = sqrt(|x_i - x_j|^2 + eps) [k, n, n] of points [k, n, d], computed by Gram matrices.
+
+    The gradient is (x_i - x_j) / d_ij, or zero if d_ij <= 2 sqrt(eps).
+    """
 
     @staticmethod
     def forward(ctx: Any, points: Tensor) -> Tensor:
@@ -72,9 +75,3 @@ class _PairDistances(torch.autograd.Function):
         weights = torch.where(distances > 2 * EPSILON**0.5, gradient / distances, 0.0)
         weights = weights + weights.transpose(1, 2)
         return torch.baddbmm(weights.sum(-1, keepdim=True) * points, weights, points, alpha=-1)
-
-
-def _pair_distances(points: Tensor) -> Tensor:
-    """Return the distances [k, n, n] between the points [k, n, d] of each block, computed by Gram matrices."""
-    distances: Tensor = _PairDistances.apply(points)
-    return distances
