@@ -1,1 +1,1 @@
-"""Tests, in folders that mirror ``src/spinlock``; ``tests.tables`` builds what they run on."""
+"""Tests in folders that mirror ``src/spinlock``. ``tests.tables`` writes small feature tables."""

@@ -24,7 +24,7 @@ def correlated_table(rng: np.random.Generator, columns: int = 24, rank: int = 5,
     return np.corrcoef(low_rank_table(rng, 500, columns, rank, noise).astype(np.float64).T)
 
 
-def assert_sound(labels: np.ndarray, columns: int, minimum: int = 3) -> None:
+def assert_valid_labels(labels: np.ndarray, columns: int, minimum: int = 3) -> None:
     """Every column is in one category, numbers have no gap, and no category is too small."""
     assert labels.shape == (columns,)
     sizes = np.bincount(labels)

@@ -8,7 +8,7 @@ import pytest
 from spinlock.categories.candidate_search import find_candidates, partition_at
 from spinlock.categories.candidates import ALL_FIXED, DiscoveryLimits
 from spinlock.errors import DataError
-from tests.categories.tables import assert_sound, correlated_table, planted_labels, planted_rows
+from tests.categories.tables import assert_valid_labels, correlated_table, planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
 SIZES = (6, 4, 8, 5, 5)
@@ -20,7 +20,7 @@ def test_candidates_have_the_requested_number_of_categories(rng: np.random.Gener
     assert candidates
     for candidate in candidates:
         assert candidate.num_categories == count
-        assert_sound(candidate.labels, 40)
+        assert_valid_labels(candidate.labels, 40)
 
 
 def test_a_requested_number_of_categories_may_exceed_max_clusters(rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.discovery import discover
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.centroids import max_centroid_cosine
-from tests.categories.tables import assert_sound, correlated_table, planted_labels, planted_rows
+from tests.categories.tables import assert_valid_labels, correlated_table, planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
 SIZES = (6, 4, 8, 5, 5)
@@ -40,7 +40,7 @@ def test_the_reported_scores_match_the_labels(rng: np.random.Generator) -> None:
     result = discover(correlation, LIMITS, score=number_of_categories_score)
     for candidate in result.candidates:
         groups = groups_of(candidate.labels)
-        assert_sound(candidate.labels, 40)
+        assert_valid_labels(candidate.labels, 40)
         assert candidate.num_categories == len(groups)
         assert candidate.cosine == pytest.approx(max_centroid_cosine(correlation, groups) or 0.0)
         assert candidate.adjustable_cosine == candidate.cosine
@@ -67,7 +67,7 @@ def test_two_uncorrelated_columns_can_be_two_categories(rng: np.random.Generator
 def test_nearly_identical_columns_give_a_partition_that_misses_the_target(rng: np.random.Generator) -> None:
     correlation = np.corrcoef(planted_rows(rng, (12,), noise=0.01).T)
     result = discover(correlation, LIMITS, score=number_of_categories_score)
-    assert_sound(result.chosen.labels, 12)
+    assert_valid_labels(result.chosen.labels, 12)
     assert not result.meets_target
     assert result.chosen.cosine > 0.9
 
@@ -82,7 +82,7 @@ def test_a_table_of_effective_rank_two_has_two_categories(rng: np.random.Generat
 
 def test_uncorrelated_columns_have_a_valid_partition() -> None:
     result = discover(np.eye(15), LIMITS, score=number_of_categories_score)
-    assert_sound(result.chosen.labels, 15)
+    assert_valid_labels(result.chosen.labels, 15)
     assert result.chosen.cosine == 0.0
 
 
@@ -106,7 +106,7 @@ class TestFixedCategories:
         result = discover(correlation, LIMITS, score=number_of_categories_score, fixed_labels=fixed_labels)
         assert result.chosen.cosine == pytest.approx(max_centroid_cosine(correlation, groups_of(result.chosen.labels)))
         np.testing.assert_array_equal(result.chosen.labels == 0, fixed_labels == 0)
-        assert_sound(result.chosen.labels, 40)
+        assert_valid_labels(result.chosen.labels, 40)
 
     def test_the_requested_number_counts_discovered_categories_only(self, rng: np.random.Generator) -> None:
         truth = planted_labels(SIZES)

@@ -16,7 +16,7 @@ from spinlock.checkpoint.format import FORMAT_VERSION, KIND, REQUIRED
 from spinlock.checkpoint.record import load_weights
 from spinlock.checkpoint.tensors import to_arrays, to_tensors
 from spinlock.errors import CheckpointError
-from tests.training.runs import config, table_at, trained
+from tests.training.runs import config, trained_run, write_table_in
 
 DOCUMENTED = {
     "model_state_dict",
@@ -35,8 +35,8 @@ DOCUMENTED = {
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The best model of a short run."""
     folder = tmp_path_factory.mktemp("run")
-    table_at(folder)
-    trained(config(folder, epochs=2))
+    write_table_in(folder)
+    trained_run(config(folder, epochs=2))
     return folder / "out" / "best_model.pt"
 
 

@@ -14,7 +14,7 @@ from spinlock.config import dump_config
 from tests.cli.workspace import Workspace, printed_command
 from tests.generation.settings import small_config
 from tests.generation.test_generate import dataset_bytes
-from tests.io.rollout_files import write_own
+from tests.io.rollout_files import write_rollouts
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_dry_run_prints_an_estimate_and_writes_nothing(workspace: Workspace) -> 
 
 
 def test_wrong_input_is_an_error_of_one_line(workspace: Workspace) -> None:
-    write_own(workspace.path / "nan.h5", np.full((1, 1, 3, 1, 16, 16), np.nan, np.float32))
+    write_rollouts(workspace.path / "nan.h5", np.full((1, 1, 3, 1, 16, 16), np.nan, np.float32))
     (workspace.path / "bad.yaml").write_text("families: [burger]\n")
     (workspace.path / "empty.h5").touch()
     made = ("--output", "new.h5")

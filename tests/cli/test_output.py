@@ -81,7 +81,7 @@ class TestTraining:
         assert adapted == lines[9 : 9 + len(adapted)]
         assert "adapted: topo_samples 36 instead of 1024: a batch has no more rows" in adapted
 
-    def test_each_validation_is_one_line(self, trained_on_faults: PrintedRun) -> None:
+    def test_each_validation_prints_one_line(self, trained_on_faults: PrintedRun) -> None:
         workspace, printed = trained_on_faults
         lines = [line for line in printed.stderr.splitlines() if line.startswith("epoch ")]
         assert [line.partition(":")[0] for line in lines] == ["epoch 0", "epoch 2", "epoch 3"]

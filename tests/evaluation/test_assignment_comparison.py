@@ -12,12 +12,12 @@ from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.model import JointVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.training.run import Run
-from tests.training.runs import config, curved_table, table_at, trained
+from tests.training.runs import config, curved_table, trained_run, write_table_in
 
 
 def run_with_assignment(folder: Path, assignment: str) -> tuple[Run, dict[str, Any]]:
-    table_at(folder, curved_table(300))
-    run = trained(config(folder, validation_fraction=0.3, epochs=2, assignment=assignment))
+    write_table_in(folder, curved_table(300))
+    run = trained_run(config(folder, validation_fraction=0.3, epochs=2, assignment=assignment))
     return run, final_metrics(run.best_model(), run.plan.data)
 
 

@@ -19,7 +19,7 @@ from spinlock.metrics.targets import Target
 from spinlock.model.codec import make_codec
 from spinlock.training.run import Run
 from spinlock.training.validation import Validator
-from tests.training.runs import config, curved_table, table_at, trained
+from tests.training.runs import config, curved_table, trained_run, write_table_in
 
 CONTEXT = AdviceContext(train_rows=600, validation_rows=60, joint_possible=True, discovered=True, meets_target=True)
 
@@ -28,8 +28,8 @@ def run_with_settings(folder: Path, **settings: Any) -> Run:
     x = curved_table(300)
     table = np.concatenate([x, np.full((300, 1), 7.0), 2 * x[:, :1] + 1], axis=1).astype(np.float32)
     table[:3, 24] = 8.0
-    table_at(folder, table)
-    return trained(config(folder, validation_fraction=0.3, epochs=1, max_constant_fraction=0.98, **settings))
+    write_table_in(folder, table)
+    return trained_run(config(folder, validation_fraction=0.3, epochs=1, max_constant_fraction=0.98, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +166,8 @@ def test_the_gaussian_reference_is_reverse_water_filling_on_a_shrunk_covariance(
 
 
 def test_a_table_with_many_rows_and_without_dropped_columns_needs_no_corrections(tmp_path: Path) -> None:
-    table_at(tmp_path, curved_table(300))
-    run = trained(config(tmp_path, epochs=0))
+    write_table_in(tmp_path, curved_table(300))
+    run = trained_run(config(tmp_path, epochs=0))
     metrics = final_metrics(run.best_model(), run.plan.data)
     assert metrics["quality_all_columns"] == pytest.approx(metrics["reconstruction_quality"], rel=1e-6)
     assert not metrics["rate_distortion_quality"]["ledoit_wolf"]

@@ -37,7 +37,7 @@ def recurrence_rate_of_a_circle() -> float:
 
 
 def trend_of_a_line() -> float:
-    """The nearest tenth of the 3906 / 2 pairs are those 2 to 5 frames apart, of which there are 62 + 61 + 60 + 59."""
+    """The nearest tenth has 196 of 1953 pairs. 62 + 61 + 60 pairs are 2 to 4 frames apart, and 59 pairs are 5 apart."""
     lag = np.arange(2, T)
     covariance = np.cov(lag, lag <= 5, aweights=T - lag)
     return covariance[0, 1] / math.sqrt(covariance[0, 0] * covariance[1, 1])

@@ -12,7 +12,7 @@ from spinlock.generation.extraction import extract_features
 from spinlock.generation.generate import generate
 from spinlock.io.features import open_features
 from tests.generation.settings import small_config
-from tests.io.rollout_files import write_own, write_well
+from tests.io.rollout_files import write_rollouts, write_well
 
 FIELDS = np.random.default_rng(0).normal(size=(4, 2, 5, 1, 16, 16)).astype(np.float32)
 
@@ -46,7 +46,7 @@ def test_features_of_files_of_the_well_are_finite_and_distinct(grid: tuple[int, 
 
 
 def test_one_dimensional_fields_have_features(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", FIELDS[..., 0, :])
+    write_rollouts(tmp_path / "a.h5", FIELDS[..., 0, :])
     extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     with open_features(tmp_path / "f.h5") as source:
         values = dict(zip(source.names, source.read_all()[1], strict=True))
@@ -57,7 +57,7 @@ def test_one_dimensional_fields_have_features(tmp_path: Path) -> None:
 def test_nan_is_refused_unless_the_last_finite_frame_is_held(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[2, 1, 3, 0, 4, 4] = np.nan
-    write_own(tmp_path / "a.h5", bad)
+    write_rollouts(tmp_path / "a.h5", bad)
     with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: contains NaN.*--hold-diverged"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
@@ -70,23 +70,23 @@ def test_nan_is_refused_unless_the_last_finite_frame_is_held(tmp_path: Path) -> 
 def test_a_first_frame_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     bad = FIELDS.copy()
     bad[0, 0, 0, 0, 0, 0] = np.inf
-    write_own(tmp_path / "a.h5", bad)
+    write_rollouts(tmp_path / "a.h5", bad)
     with pytest.raises(DataError, match="operator 0, realization 0, frame 0: contains NaN or infinite values"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True)
 
 
 def test_large_values_are_refused_unless_they_are_scaled(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", 1e7 * FIELDS)
+    write_rollouts(tmp_path / "a.h5", 1e7 * FIELDS)
     with pytest.raises(DataError, match=r"expected at most 1e.06; scale the fields to about 1 with --scale"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     extract_features(tmp_path / "a.h5", tmp_path / "f.h5", scale=1e-7)
-    write_own(tmp_path / "b.h5", FIELDS)
+    write_rollouts(tmp_path / "b.h5", FIELDS)
     extract_features(tmp_path / "b.h5", tmp_path / "g.h5")
     with open_features(tmp_path / "f.h5") as one, open_features(tmp_path / "g.h5") as other:
         np.testing.assert_allclose(one.read_all(), other.read_all(), rtol=1e-2, atol=1e-3)
 
 
 def test_a_grid_that_is_too_small_is_refused(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", FIELDS[..., :8])
+    write_rollouts(tmp_path / "a.h5", FIELDS[..., :8])
     with pytest.raises(DataError, match="a grid of 16 x 8 points is too small for the features; expected 16 or more"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def write_own(path: Path, fields: NDArray[np.float32], channels: list[int] | None = None) -> None:
+def write_rollouts(path: Path, fields: NDArray[np.float32], channels: list[int] | None = None) -> None:
     """Write /outputs/fields, a label, and optional channel counts."""
     with h5py.File(path, "w") as file:
         file["outputs/fields"] = fields

@@ -8,13 +8,13 @@ import pytest
 
 from spinlock.errors import DataError
 from spinlock.io.rollouts import open_rollouts
-from tests.io.rollout_files import write_own
+from tests.io.rollout_files import write_rollouts
 
 FIELDS = np.random.default_rng(0).normal(size=(4, 3, 5, 2, 16, 18)).astype(np.float32)
 
 
 def test_rollouts_of_the_spinlock_layout_are_read_unchanged(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", FIELDS, channels=[2, 1, 2, 1])
+    write_rollouts(tmp_path / "a.h5", FIELDS, channels=[2, 1, 2, 1])
     with open_rollouts(tmp_path / "a.h5") as source:
         assert (source.num_operators, source.realizations, source.frames, source.grid) == (4, 3, 5, (16, 18))
         assert [source.channels(index) for index in range(4)] == [2, 1, 2, 1]
@@ -23,7 +23,7 @@ def test_rollouts_of_the_spinlock_layout_are_read_unchanged(tmp_path: Path) -> N
 
 
 def test_one_dimensional_fields_get_a_height_of_one(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", FIELDS[..., 0, :])
+    write_rollouts(tmp_path / "a.h5", FIELDS[..., 0, :])
     with open_rollouts(tmp_path / "a.h5") as source:
         assert source.grid == (1, 18)
         np.testing.assert_array_equal(source.runs(2)[:, :, :, 0], FIELDS[2, ..., 0, :])
@@ -49,6 +49,6 @@ def test_invalid_files_of_the_spinlock_layout_are_refused(
 
 
 def test_channel_counts_above_the_stored_channels_are_refused(tmp_path: Path) -> None:
-    write_own(tmp_path / "a.h5", FIELDS, channels=[2, 1, 3, 1])
+    write_rollouts(tmp_path / "a.h5", FIELDS, channels=[2, 1, 3, 1])
     with pytest.raises(DataError, match="channels"):
         open_rollouts(tmp_path / "a.h5")

@@ -20,7 +20,7 @@ from spinlock.preprocessing.training_data import (
 )
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from tests.tables import write_table
-from tests.training.runs import CPU, column_names, config, curved_table, table_at
+from tests.training.runs import CPU, column_names, config, curved_table, write_table_in
 
 
 def data_of(settings: VQVAEConfig) -> TrainingData:
@@ -32,7 +32,7 @@ def data_of(settings: VQVAEConfig) -> TrainingData:
 
 def test_training_and_validation_rows_are_the_cleaned_rows_of_the_file(tmp_path: Path) -> None:
     x = curved_table()
-    table_at(tmp_path, x)
+    write_table_in(tmp_path, x)
     data = data_of(config(tmp_path))
     assert len(data.train) == 216
     assert len(data.validation) == 24
@@ -56,7 +56,7 @@ def test_rows_of_one_operator_stay_on_one_side(tmp_path: Path) -> None:
 
 def test_groups_stay_on_one_side(tmp_path: Path) -> None:
     labels = np.arange(240) % 12
-    table_at(tmp_path, labels={"family": labels})
+    write_table_in(tmp_path, labels={"family": labels})
     data = data_of(config(tmp_path, split_by="labels/family"))
     assert not set(labels[data.split.train]) & set(labels[data.split.validation])
     assert data.groups is not None
@@ -65,13 +65,13 @@ def test_groups_stay_on_one_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("label", ["labels/nothing", "nothing"])
 def test_a_missing_label_is_an_error_that_names_it(tmp_path: Path, label: str) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     with pytest.raises(DataError, match="nothing"):
         data_of(config(tmp_path).model_copy(update={"split_by": label}))
 
 
 def test_a_streamed_table_holds_a_sample_of_rows_in_memory(tmp_path: Path) -> None:
-    table_at(tmp_path, chunks=(2, 24))
+    write_table_in(tmp_path, chunks=(2, 24))
     data = data_of(config(tmp_path, max_table_mb=0.02, validation_fraction=0.5, fit_rows=100))
     assert data.streamed
     assert isinstance(data.table.rows, StoredRows)
@@ -84,7 +84,7 @@ def test_a_streamed_table_holds_a_sample_of_rows_in_memory(tmp_path: Path) -> No
 
 
 def test_the_same_split_and_cleaning_give_the_same_data(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     settings = config(tmp_path)
     first = data_of(settings)
     second = make_training_data(
@@ -96,14 +96,14 @@ def test_the_same_split_and_cleaning_give_the_same_data(tmp_path: Path) -> None:
 
 class TestFitRows:
     def test_all_rows_are_fit_rows_below_the_limit(self, tmp_path: Path) -> None:
-        table_at(tmp_path)
+        write_table_in(tmp_path)
         data = data_of(config(tmp_path))
         fitted = sample_fit_rows(data, 1000, 0)
         assert torch.equal(fitted.rows, data.train)
         np.testing.assert_array_equal(fitted.units, data.split.train)
 
     def test_fit_rows_are_a_seeded_sample_of_the_training_rows_in_their_order(self, tmp_path: Path) -> None:
-        table_at(tmp_path)
+        write_table_in(tmp_path)
         data = data_of(config(tmp_path))
         fitted, repeated, other = (sample_fit_rows(data, 100, seed) for seed in (0, 0, 1))
         assert len(fitted.rows) == len(set(fitted.units)) == 100
@@ -127,7 +127,7 @@ class TestFitRows:
         assert len(pairs) == len(set(units)) == len(set(families))
 
     def test_one_group_of_training_rows_is_refused(self, tmp_path: Path) -> None:
-        table_at(tmp_path, labels={"family": np.arange(240) // 120})
+        write_table_in(tmp_path, labels={"family": np.arange(240) // 120})
         data = data_of(config(tmp_path, split_by="labels/family"))
         with pytest.raises(
             DataError, match=r"the training rows belong to one group; expected at least two.*split by another"
@@ -138,7 +138,7 @@ class TestFitRows:
 class TestReadTable:
     def test_read_table_reads_the_configured_table(self, tmp_path: Path) -> None:
         x = curved_table()
-        path = table_at(tmp_path, x)
+        path = write_table_in(tmp_path, x)
         table = read_table(config(tmp_path))
         assert (table.path, table.family, table.feature_type) == (str(path), "sdf", "aggregated")
         np.testing.assert_array_equal(table.rows, x)
@@ -148,7 +148,7 @@ class TestReadTable:
     def test_a_table_above_max_table_mb_stays_in_its_file(
         self, tmp_path: Path, limit: float | None, held: bool
     ) -> None:
-        table_at(tmp_path)  # 240 rows of 24 columns of 4 bytes are 0.022 MiB
+        write_table_in(tmp_path)  # 240 rows of 24 columns of 4 bytes are 0.022 MiB
         assert isinstance(read_table(config(tmp_path, max_table_mb=limit)).rows, np.ndarray) == held
 
     def test_all_processes_use_the_memory_limit_of_the_smallest_one(self, tmp_path: Path) -> None:
@@ -156,11 +156,11 @@ class TestReadTable:
             def all_reduce_min(self, number: int) -> int:
                 return min(number, 1000)
 
-        table_at(tmp_path)
+        write_table_in(tmp_path)
         assert isinstance(read_table(config(tmp_path), group=Smaller(0, 2)).rows, StoredRows)
 
     def test_the_recorded_limit_reproduces_whether_the_table_is_streamed(self, tmp_path: Path) -> None:
-        table_at(tmp_path)
+        write_table_in(tmp_path)
         for limit in (0.02, None):
             data = data_of(config(tmp_path, max_table_mb=limit))
             elsewhere: Any = read_table(config(tmp_path, max_table_mb=data.limit_mb)).rows

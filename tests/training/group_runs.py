@@ -20,7 +20,7 @@ from spinlock.training.losses.objective import LossTerms
 from spinlock.training.plan import make_plan
 from spinlock.training.resume import resume_run
 from spinlock.training.run import Run
-from tests.training.runs import EAGER, config, loop
+from tests.training.runs import EAGER, config, train_in_memory
 
 CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
 
@@ -74,7 +74,7 @@ def outcome(run: Run) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "objective", recording)
         patch.setattr(steps.JointStep, "losses", joint_recording)
-        loop(run)
+        train_in_memory(run)
     weights = sha256()
     for tensor in run.state.model.state_dict().values():
         weights.update(tensor.numpy().tobytes())

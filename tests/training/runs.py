@@ -99,7 +99,7 @@ def config(folder: Path, **settings: Any) -> VQVAEConfig:
     return config_from_mapping(small | settings, where="test")
 
 
-def table_at(folder: Path, x: NDArray[np.float32] | None = None, **kwargs: Any) -> Path:
+def write_table_in(folder: Path, x: NDArray[np.float32] | None = None, **kwargs: Any) -> Path:
     """Write the table that :func:`config` names, with the columns of :func:`column_names`."""
     path = folder / "table.h5"
     x = curved_table() if x is None else x
@@ -111,41 +111,41 @@ def plan_of(settings: VQVAEConfig) -> Plan:
     return make_plan(read_table(settings), settings)
 
 
-def fresh(settings: VQVAEConfig, compile_plan: CompilePlan = EAGER) -> Run:
+def new_run(settings: VQVAEConfig, compile_plan: CompilePlan = EAGER) -> Run:
     """A new run of the table that the configuration names."""
     return start(replace(plan_of(settings), compile_plan=compile_plan), command_line="test")
 
 
-def resumed(path: Path, settings: VQVAEConfig) -> Run:
+def resumed_run(path: Path, settings: VQVAEConfig) -> Run:
     """The run of a checkpoint, resumed with a configuration."""
     return resume_run(load_checkpoint(path), read_table(settings), settings)
 
 
-def loop(run: Run, *callbacks: Callback) -> Run:
+def train_in_memory(run: Run, *callbacks: Callback) -> Run:
     """Train a run without final metrics and without files."""
     run.end_reason = Trainer(run, callbacks).train()
     return run
 
 
-def finish(run: Run, *callbacks: Callback) -> Run:
+def train_and_save(run: Run, *callbacks: Callback) -> Run:
     """Train a run to its end, or until a callback stops it, and write its files."""
     train(run, [SaveCheckpoints(), *callbacks])
     return run
 
 
-def trained(settings: VQVAEConfig) -> Run:
+def trained_run(settings: VQVAEConfig) -> Run:
     """A new run that is trained to its end and writes its files."""
-    return finish(fresh(settings))
+    return train_and_save(new_run(settings))
 
 
-def six(folder: Path, **settings: Any) -> VQVAEConfig:
+def six_epochs(folder: Path, **settings: Any) -> VQVAEConfig:
     """A configuration of six epochs of four steps with resets and three validations."""
     return config(folder, **({"epochs": 6, "val_every_n_epochs": 2, "dead_code_reset_interval": 5} | settings))
 
 
-def interrupted(settings: VQVAEConfig, after: int) -> Run:
+def interrupted_run(settings: VQVAEConfig, after: int) -> Run:
     """A new run that is stopped after ``after`` steps and writes its files."""
-    return finish(fresh(settings), stop_at(after))
+    return train_and_save(new_run(settings), stop_at(after))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

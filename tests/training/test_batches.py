@@ -21,7 +21,17 @@ from spinlock.training import batches as batches
 from spinlock.training.batches import InMemoryBatches, StreamedBatches, extent_rows, make_batches
 from spinlock.training.resume import with_stored_limit
 from spinlock.training.schedule import BatchPlan
-from tests.training.runs import CPU, config, curved_table, finish, fresh, loop, resumed, stop_at, table_at
+from tests.training.runs import (
+    CPU,
+    config,
+    curved_table,
+    new_run,
+    resumed_run,
+    stop_at,
+    train_and_save,
+    train_in_memory,
+    write_table_in,
+)
 
 OpenStream = Callable[..., tuple[TrainingData, StreamedBatches]]
 
@@ -41,7 +51,7 @@ def open_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStream:
 
     def make(group: ProcessGroup = SINGLE, **settings: Any) -> tuple[TrainingData, StreamedBatches]:
         if not (tmp_path / "table.h5").exists():
-            table_at(tmp_path, chunks=(2, 24))
+            write_table_in(tmp_path, chunks=(2, 24))
         chosen = config(tmp_path, max_table_mb=0.02, **settings)
         data = fit_data(chosen)
         built = make_batches(
@@ -127,7 +137,7 @@ def test_each_process_gets_every_nth_row_of_a_batch(open_stream: OpenStream) -> 
 
 
 def test_a_table_within_the_memory_limit_is_held_in_memory(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     chosen = config(tmp_path)
     data = fit_data(chosen)
     plan = BatchPlan.of(len(data.split.train), chosen.batch_size)
@@ -156,9 +166,9 @@ def test_batches_can_be_closed_within_an_epoch(open_stream: OpenStream) -> None:
 
 
 def test_resume_uses_the_stored_memory_limit_on_any_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     chosen = config(tmp_path, epochs=1)
-    finish(fresh(chosen))
+    train_and_save(new_run(chosen))
     checkpoint = load_checkpoint(tmp_path / "out" / "last.pt")
     monkeypatch.setattr(feature_table, "MEMORY_FRACTION", 1e-9)
     assert isinstance(read_table(chosen).rows, StoredRows)
@@ -166,15 +176,15 @@ def test_resume_uses_the_stored_memory_limit_on_any_machine(tmp_path: Path, monk
 
 
 def test_resume_is_exact_with_a_copy_of_the_table_in_other_chunks(tmp_path: Path) -> None:
-    table_at(tmp_path, chunks=(5, 24))
+    write_table_in(tmp_path, chunks=(5, 24))
     chosen = config(tmp_path, epochs=3, max_table_mb=0.02, batch_size=37)
-    whole = loop(fresh(chosen))
-    finish(fresh(chosen), stop_at(8))
+    whole = train_in_memory(new_run(chosen))
+    train_and_save(new_run(chosen), stop_at(8))
     (tmp_path / "table.h5").unlink()  # it is open: the run that was stopped reads from it
-    table_at(tmp_path, chunks=(77, 3))
-    continued = resumed(tmp_path / "out" / "last.pt", chosen)
+    write_table_in(tmp_path, chunks=(77, 3))
+    continued = resumed_run(tmp_path / "out" / "last.pt", chosen)
     assert continued.state.progress.step_in_epoch == 2
-    loop(continued)
+    train_in_memory(continued)
     for name, weights in whole.state.model.state_dict().items():
         assert torch.equal(continued.state.model.state_dict()[name], weights)
 

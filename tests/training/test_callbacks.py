@@ -30,14 +30,14 @@ from spinlock.training.fit import fit, train
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run
-from tests.training.runs import config, fresh, table_at
+from tests.training.runs import config, new_run, write_table_in
 
 STEP = StepReport(1, 1, 4)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     return tmp_path
 
 
@@ -117,7 +117,7 @@ class TestOrder:
                 stored = list(run.state.history.records())[-1]
                 assert {name: value for name, value in stored.items() if name in report.record} == report.record
 
-        train(fresh(config(folder, epochs=3, val_every_n_epochs=2)), [Reports()])
+        train(new_run(config(folder, epochs=3, val_every_n_epochs=2)), [Reports()])
         assert [report.epoch for report in reports] == [0, 1, 2, 3]
         assert [report.validation is None for report in reports] == [False, True, False, False]
         assert reports[0].is_best
@@ -126,7 +126,7 @@ class TestOrder:
                 assert report.validation.history_values().items() <= report.record.items()
 
     def test_the_methods_of_the_base_class_do_nothing(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=1))
+        run = new_run(config(folder, epochs=1))
         train(run, [Callback()])
         assert run.metrics
         assert not (folder / "out").exists()
@@ -138,7 +138,7 @@ class TestStop:
         def stop(self: Callback, run: Run, *others: Any) -> None:
             run.stop("good enough")
 
-        run, seen = fresh(config(folder, epochs=4)), CallRecorder()
+        run, seen = new_run(config(folder, epochs=4)), CallRecorder()
         train(run, [type("Stops", (Callback,), {method: stop})(), seen])
         assert run.stopped
         assert run.end_reason == run.stop_reason == "good enough"
@@ -161,7 +161,7 @@ class TestStop:
         assert (progress.epoch, progress.step, progress.step_in_epoch) == (1, 7, 3)
 
     def test_stop_keeps_the_first_reason(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=0))
+        run = new_run(config(folder, epochs=0))
         run.stop("the user asked")
         run.stop("the disk is full")
         assert run.stop_reason == "the user asked"
@@ -172,7 +172,7 @@ class TestStop:
                 if report.epoch == 1:
                     run.stop("too late")
 
-        run = fresh(config(folder, epochs=1))
+        run = new_run(config(folder, epochs=1))
         train(run, [AtTheEnd()])
         assert not run.stopped
         assert run.end_reason is None
@@ -190,7 +190,7 @@ class TestEnd:
         monkeypatch.setattr(steps, "objective", infinite)
         seen = CallRecorder()
         with pytest.raises(RunError, match="no longer finite"):
-            train(fresh(config(folder, epochs=3)), [seen])
+            train(new_run(config(folder, epochs=3)), [seen])
         assert seen.calls[-1] == ("end", False)
 
     def test_on_end_of_all_callbacks_is_called_after_an_error_in_one(self, folder: Path) -> None:
@@ -201,7 +201,7 @@ class TestEnd:
         calls: list[Any] = []
         with pytest.raises(ZeroDivisionError):
             train(
-                fresh(config(folder)),
+                new_run(config(folder)),
                 [CallRecorder(calls, "first"), Fails(calls, "second"), CallRecorder(calls, "third")],
             )
         assert calls[-2:] == [("second", "end", False), ("third", "end", False)]
@@ -216,7 +216,7 @@ class TestEnd:
         calls: list[Any] = []
         with pytest.raises(ZeroDivisionError):
             train(
-                fresh(config(folder)),
+                new_run(config(folder)),
                 [CallRecorder(calls, "first"), Fails(calls, "second"), CallRecorder(calls, "third")],
             )
         assert calls == [
@@ -245,7 +245,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 class TestTimeLimit:
     def test_stop_after_measures_time_from_its_construction(self, folder: Path, clock: FakeClock) -> None:
-        limit, run = StopAfter(60), fresh(config(folder, epochs=0))
+        limit, run = StopAfter(60), new_run(config(folder, epochs=0))
         for now, reason in ((1000.0, None), (1059.999, None), (1060.0, "the time limit of 60 s is reached")):
             clock.now = now
             limit.on_step(run, STEP)
@@ -256,14 +256,14 @@ class TestTimeLimit:
             def on_step(self, run: Run, report: StepReport) -> None:
                 clock.now += 10
 
-        run = fresh(config(folder, epochs=4))
+        run = new_run(config(folder, epochs=4))
         train(run, [Slow(), StopAfter(59.5)])
         assert run.stopped
         assert run.end_reason == "the time limit of 59.5 s is reached"
         assert run.state.progress.step == 6
 
     def test_stop_after_keeps_an_earlier_reason(self, folder: Path, clock: FakeClock) -> None:
-        run = fresh(config(folder, epochs=0))
+        run = new_run(config(folder, epochs=0))
         run.stop("the user asked")
         StopAfter(0).on_step(run, STEP)
         assert run.stop_reason == "the user asked"
@@ -277,7 +277,7 @@ def send_signal(number: int) -> None:
 
 @pytest.fixture
 def run(folder: Path) -> Run:
-    return fresh(config(folder, epochs=0))
+    return new_run(config(folder, epochs=0))
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ class TestSignals:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            train(fresh(config(folder)), [StopOnSignals(), Fails()])
+            train(new_run(config(folder)), [StopOnSignals(), Fails()])
         assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
 
     def test_a_signal_during_training_stops_it_after_the_step(self, folder: Path, handlers: list[Any]) -> None:
@@ -347,7 +347,7 @@ class TestSignals:
                 if run.state.progress.step == 6:
                     send_signal(signal.SIGTERM)
 
-        run = fresh(config(folder, epochs=4))
+        run = new_run(config(folder, epochs=4))
         train(run, [StopOnSignals(), Sends()])
         assert run.stopped
         assert run.end_reason == "SIGTERM was received"
@@ -370,7 +370,7 @@ class TestSignals:
 
 class TestSaveCheckpoints:
     def test_both_checkpoints_hold_the_final_metrics(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=2))
+        run = new_run(config(folder, epochs=2))
         train(run, [SaveCheckpoints()])
         for name in ("best_model.pt", "last.pt"):
             stored = load_checkpoint(folder / "out" / name)
@@ -382,12 +382,12 @@ class TestSaveCheckpoints:
             def on_step(self, run: Run, report: StepReport) -> None:
                 run.stop("asked")
 
-        train(fresh(config(folder, epochs=2)), [SaveCheckpoints(), Stops()])
+        train(new_run(config(folder, epochs=2)), [SaveCheckpoints(), Stops()])
         for name in ("best_model.pt", "last.pt"):
             assert not load_checkpoint(folder / "out" / name).finished
 
     def test_only_the_main_process_writes(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=0))
+        run = new_run(config(folder, epochs=0))
         train(run)
         run.group, run.metrics = ProcessGroup(1, 2), {"reconstruction_quality": 1.0}
         callback = SaveCheckpoints()
@@ -397,7 +397,7 @@ class TestSaveCheckpoints:
         assert not (folder / "out").exists()
 
     def test_temporary_files_of_a_killed_process_are_removed(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=0))
+        run = new_run(config(folder, epochs=0))
         train(run, [SaveCheckpoints()])
         names = sorted(path.name for path in (folder / "out").iterdir())
         (folder / "out" / ".spinlock-0123456789ab.tmp").write_text("")

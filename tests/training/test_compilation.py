@@ -12,7 +12,7 @@ from spinlock.model import ModelSpec
 from spinlock.runtime.compilation import CompilePlan, compiler_available
 from spinlock.training import compilation
 from spinlock.training.compilation import plan_compilation, step_operations
-from tests.training.runs import config, fresh, loop, table_at
+from tests.training.runs import config, new_run, train_in_memory, write_table_in
 from tests.training.specs import planted_spec
 
 WIDE = ModelSpec(
@@ -87,14 +87,14 @@ def test_operations_grow_with_the_batch_and_the_widths() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not compiler_available(), reason="no C++ compiler")
 def test_a_compiled_run_has_the_losses_and_state_keys_of_an_eager_run(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     settings = config(tmp_path, epochs=2, num_categories_auto=2, val_every_n_epochs=1)
     losses, keys = [], []
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     for choice in (CompilePlan(False, "eager"), CompilePlan(True, "compiled")):
-        run = fresh(settings, choice)
-        content = loop(run).checkpoint().to_dict()
+        run = new_run(settings, choice)
+        content = train_in_memory(run).checkpoint().to_dict()
         keys.append([*content["model_state_dict"], *content["training_state"]["weights"]])
         losses.append(run.state.history.columns)
     assert keys[0] == keys[1]

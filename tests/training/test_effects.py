@@ -29,12 +29,12 @@ from tests.training.runs import (
     column_names,
     config,
     curved_table,
-    finish,
     folded_table,
-    fresh,
-    loop,
+    new_run,
     plan_of,
-    table_at,
+    train_and_save,
+    train_in_memory,
+    write_table_in,
 )
 
 
@@ -67,13 +67,13 @@ def test_ten_times_the_loss_weight_improves_its_metric_by_five_percent(
     table: Callable[[], NDArray[np.float32]],
     settings: dict[str, Any],
 ) -> None:
-    table_at(tmp_path, table())
+    write_table_in(tmp_path, table())
     reached = []
     for weight in (0.0, 10 * production):
         chosen = config(
             tmp_path, embedding_dim=126, num_categories_auto=2, val_every_n_epochs=1000, **settings, **{key: weight}
         )
-        run = loop(fresh(chosen))
+        run = train_in_memory(new_run(chosen))
         columns = run.state.history.columns
         reached.append(columns[metric][-1])
         assert columns["val_topographic"][-1] == pytest.approx(1 - columns["val_topographic_correlation"][-1])
@@ -115,8 +115,8 @@ def test_the_first_twenty_losses_equal_the_recorded_values(tmp_path: Path, monke
         return terms
 
     monkeypatch.setattr(steps, "objective", recording)
-    table_at(tmp_path)
-    loop(fresh(config(tmp_path, epochs=5)))
+    write_table_in(tmp_path)
+    train_in_memory(new_run(config(tmp_path, epochs=5)))
     assert losses == pytest.approx(GOLDEN, rel=1e-4)
 
 
@@ -204,7 +204,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any
     x[np.random.default_rng(1).random(240) < 0.3, 5] = np.nan
     x[np.random.default_rng(2).random(240) < 0.9, 11] = 0.5
     x[:, 17] = x[:, 12] + 0.15 * x[:, 12].std() * np.random.default_rng(3).standard_normal(240)
-    table_at(folder, x, labels={"family": np.arange(240) % 12})
+    write_table_in(folder, x, labels={"family": np.arange(240) % 12})
     with h5py.File(folder / "table.h5", "a") as file:
         for group, rows in (("second/aggregated", x[::-1]), ("sdf/per_trajectory", x.reshape(120, 2, 24))):
             file.create_dataset(f"features/{group}/features", data=rows)
@@ -243,7 +243,7 @@ def run_results(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
     compile_plan = plan_compilation(plan.spec, batch=64, steps=12, device=CPU, enabled=chosen.use_torch_compile)
     run, recorder, seen = start(replace(plan, compile_plan=EAGER), command_line="test"), Recorder(), set[int]()
     handle = run.state.model.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))
-    finish(run, recorder)
+    train_and_save(run, recorder)
     handle.remove()
     history = {name: values for name, values in run.state.history.columns.items() if name != "seconds"}
     return {

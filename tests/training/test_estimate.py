@@ -10,13 +10,13 @@ import torch
 
 from spinlock.training.batches import BUFFER_BYTES
 from spinlock.training.estimate import estimate
-from tests.training.runs import CPU, config, plan_of, table_at
+from tests.training.runs import CPU, config, plan_of, write_table_in
 
 
 def test_estimated_seconds_are_the_time_of_the_second_step_times_the_number_of_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     plan = plan_of(config(tmp_path, epochs=5))
     readings = itertools.chain([0.0, 100.0], [200.0, 203.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(readings))
@@ -24,7 +24,7 @@ def test_estimated_seconds_are_the_time_of_the_second_step_times_the_number_of_s
 
 
 def test_estimated_memory_grows_with_the_table_and_the_network(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     plan = plan_of(config(tmp_path))
     memory = estimate(plan, CPU).memory
     data = plan.data
@@ -34,7 +34,7 @@ def test_estimated_memory_grows_with_the_table_and_the_network(tmp_path: Path) -
 
 
 def test_estimated_memory_of_a_streamed_table_counts_buffers_instead_of_the_table(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     held, streamed = (plan_of(config(tmp_path, max_table_mb=limit, hidden_dim=16)) for limit in (None, 0.02))
     assert held.spec == streamed.spec
     difference = estimate(streamed, CPU).memory - estimate(held, CPU).memory
@@ -42,7 +42,7 @@ def test_estimated_memory_of_a_streamed_table_counts_buffers_instead_of_the_tabl
 
 
 def test_estimate_does_not_change_the_global_random_state(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     plan = plan_of(config(tmp_path))
     before = torch.get_rng_state()
     estimate(plan, CPU)

@@ -24,18 +24,18 @@ from tests.training.runs import (
     column_names,
     config,
     curved_table,
-    interrupted,
+    interrupted_run,
     plan_of,
-    six,
+    six_epochs,
     stop_at,
-    table_at,
-    trained,
+    trained_run,
+    write_table_in,
 )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     return tmp_path
 
 
@@ -55,8 +55,8 @@ class PlanRecorder(Callback):
 
 class TestFit:
     def test_fit_gives_the_same_result_as_plan_start_and_train(self, folder: Path) -> None:
-        outcome = fit(six(folder), callbacks=[SaveCheckpoints()], command_line="a test")
-        trained(six(folder, output_dir=str(folder / "parts")))
+        outcome = fit(six_epochs(folder), callbacks=[SaveCheckpoints()], command_line="a test")
+        trained_run(six_epochs(folder, output_dir=str(folder / "parts")))
         assert outcome.run is not None
         assert outcome.run.plan is outcome.plan
         assert outcome.run.provenance.command_line == "a test"
@@ -77,9 +77,9 @@ class TestFit:
         assert sorted(folder.rglob("*")) == before
 
     def test_a_table_in_memory_needs_no_file(self, folder: Path) -> None:
-        from_file = fit(six(folder)).run
+        from_file = fit(six_epochs(folder)).run
         table = read_features(curved_table(), feature_names=column_names())
-        settings = six(folder, input_path=str(folder / "nowhere.h5"))
+        settings = six_epochs(folder, input_path=str(folder / "nowhere.h5"))
         in_memory = fit(settings, table).run
         assert from_file is not None
         assert in_memory is not None
@@ -88,8 +88,8 @@ class TestFit:
         assert in_memory.plan.data.table is table
 
     def test_training_does_not_depend_on_the_default_dtype_or_autocast(self, folder: Path) -> None:
-        expected = fit(six(folder)).run
-        run = start(plan_of(six(folder)))
+        expected = fit(six_epochs(folder)).run
+        run = start(plan_of(six_epochs(folder)))
         torch.set_default_dtype(torch.float64)
         try:
             with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -116,16 +116,16 @@ class TestDryRun:
         assert sorted(folder.rglob("*")) == before
 
     def test_training_the_plan_of_a_dry_run_equals_a_normal_run(self, folder: Path) -> None:
-        dry = fit(six(folder), dry_run=True)
+        dry = fit(six_epochs(folder), dry_run=True)
         run = start(dry.plan)
         train(run, [SaveCheckpoints()])
-        trained(six(folder, output_dir=str(folder / "other")))
+        trained_run(six_epochs(folder, output_dir=str(folder / "other")))
         assert_same_result(folder / "out", folder / "other")
 
     def test_dry_run_of_a_resumed_run_returns_the_run_untrained(self, folder: Path) -> None:
-        interrupted(six(folder), 13)
+        interrupted_run(six_epochs(folder), 13)
         content = {path: path.read_bytes() for path in (folder / "out").iterdir()}
-        outcome = fit(with_resume_from(six(folder), folder / "out"), callbacks=[SaveCheckpoints()], dry_run=True)
+        outcome = fit(with_resume_from(six_epochs(folder), folder / "out"), callbacks=[SaveCheckpoints()], dry_run=True)
         assert outcome.run is not None
         assert outcome.run.plan is outcome.plan
         assert outcome.run.state.progress.step == 13
@@ -138,8 +138,8 @@ def with_resume_from(settings: VQVAEConfig, path: Path) -> VQVAEConfig:
 
 class TestResume:
     def test_a_stopped_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path) -> None:
-        fit(six(folder), callbacks=[SaveCheckpoints()])
-        cut = six(folder, output_dir=str(folder / "cut"))
+        fit(six_epochs(folder), callbacks=[SaveCheckpoints()])
+        cut = six_epochs(folder, output_dir=str(folder / "cut"))
         stopped = fit(cut, callbacks=[SaveCheckpoints(), stop_at(13)])
         assert stopped.run is not None
         assert stopped.run.stopped
@@ -152,9 +152,9 @@ class TestResume:
         assert_same_result(folder / "out", folder / "cut")
 
     def test_resume_uses_the_furthest_checkpoint_and_notes_it(self, folder: Path) -> None:
-        interrupted(six(folder), 13)
+        interrupted_run(six_epochs(folder), 13)
         best = folder / "out" / "best_model.pt"
-        run = fit(with_resume_from(six(folder), best), dry_run=True).run
+        run = fit(with_resume_from(six_epochs(folder), best), dry_run=True).run
         assert run is not None
         last = folder / "out" / "last.pt"
         assert run.notes == (
@@ -163,8 +163,8 @@ class TestResume:
         )
 
     def test_resume_compares_a_table_in_memory_with_the_dataset_of_the_run(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
-        settings = with_resume_from(six(folder), folder / "out")
+        interrupted_run(six_epochs(folder), 5)
+        settings = with_resume_from(six_epochs(folder), folder / "out")
         x = curved_table()
         same = read_features(x, feature_names=column_names())
         run = fit(settings, same, dry_run=True).run
@@ -179,8 +179,8 @@ class TestResume:
     ) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(feature_table, "MEMORY_FRACTION", 1e-9)
-            interrupted(six(folder, batch_size=37), 5)
-        run = fit(with_resume_from(six(folder, batch_size=37), folder / "out"), dry_run=True).run
+            interrupted_run(six_epochs(folder, batch_size=37), 5)
+        run = fit(with_resume_from(six_epochs(folder, batch_size=37), folder / "out"), dry_run=True).run
         assert run is not None
         assert run.plan.data.streamed
 

@@ -11,7 +11,7 @@ from spinlock.config import config_from_mapping
 from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.training.messages import adaptation_messages, schedule_messages, unmet_orthogonality, unmet_quality
 from spinlock.training.plan import Plan
-from tests.training.runs import config, plan_of, table_at
+from tests.training.runs import config, plan_of, write_table_in
 
 SIZES = [{"latent_dim": 4, "num_codes": 8}] * 3
 
@@ -20,7 +20,7 @@ SIZES = [{"latent_dim": 4, "num_codes": 8}] * 3
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """A plan of 216 training rows in batches of 54, with fixed codebook sizes."""
     folder = tmp_path_factory.mktemp("messages")
-    table_at(folder)
+    write_table_in(folder)
     return plan_of(config(folder, factors=SIZES))
 
 
@@ -79,7 +79,7 @@ class TestAdaptations:
         assert message == f"expected utilization 0.123: 24 validation rows are too few to use 0.8 of the {codes}"
 
     def test_a_streamed_table_is_reported(self, tmp_path: Path) -> None:
-        table_at(tmp_path)
+        write_table_in(tmp_path)
         for assignment, epochs in (
             ("local", "each epoch reads all 216 training rows"),
             ("joint", "joint codes are fitted and trained on these rows"),

@@ -22,12 +22,12 @@ from spinlock.training.plan import (
     make_plan,
 )
 from tests.tables import write_table
-from tests.training.runs import config, curved_table, plan_of, table_at
+from tests.training.runs import config, curved_table, plan_of, write_table_in
 
 
 def write_and_plan(folder: Path, x: NDArray[np.float32] | None = None, **settings: Any) -> Plan:
     """Write a table and make its plan."""
-    table_at(folder, x)
+    write_table_in(folder, x)
     return plan_of(config(folder, **settings))
 
 
@@ -115,7 +115,7 @@ def test_only_fit_rows_influence_the_selection(tmp_path: Path) -> None:
 
 
 def test_training_rows_of_one_group_only_are_refused_with_the_path_of_the_table(tmp_path: Path) -> None:
-    path = table_at(tmp_path, labels={"family": np.arange(240) // 120})
+    path = write_table_in(tmp_path, labels={"family": np.arange(240) // 120})
     settings = config(tmp_path, split_by="labels/family")
     with pytest.raises(
         DataError, match=r"the training rows belong to one group; expected at least two.*split by another"
@@ -125,7 +125,7 @@ def test_training_rows_of_one_group_only_are_refused_with_the_path_of_the_table(
 
 
 def test_batches_that_are_too_small_for_the_processes_are_refused(tmp_path: Path) -> None:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     settings = config(tmp_path, batch_size=7)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
         make_plan(read_table(settings), settings, group=LocalGroup(0, 2))

@@ -12,7 +12,7 @@ import pytest
 from spinlock.errors import RunError
 from spinlock.runtime.process_group import ProcessGroup
 from tests.training import group_runs
-from tests.training.runs import EAGER, config, finish, fresh, table_at
+from tests.training.runs import EAGER, config, new_run, train_and_save, write_table_in
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ROOT = Path(__file__).parents[2]
@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table, and a run of eight epochs that one process trained."""
     folder = tmp_path_factory.mktemp("together")
-    table_at(folder)
+    write_table_in(folder)
     settings = group_runs.settings(folder, "seed 0").model_copy(update={"output_dir": folder / "one_process"})
-    finish(fresh(settings))
+    train_and_save(new_run(settings))
     return folder
 
 
@@ -67,7 +67,7 @@ def test_two_processes_resume_a_run_of_one_process(folder: Path, ranks: list[dic
 
 
 def test_batches_too_small_for_two_processes_are_refused(folder: Path) -> None:
-    run = fresh(config(folder, batch_size=7), EAGER)
+    run = new_run(config(folder, batch_size=7), EAGER)
     run.group = ProcessGroup(1, 2)
     with pytest.raises(RunError, match="batches of 7 rows for 2 processes; expected at least 4 rows for each"):
-        finish(run)
+        train_and_save(run)

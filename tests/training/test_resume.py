@@ -22,35 +22,35 @@ from tests.training.runs import (
     assert_same,
     assert_same_result,
     curved_table,
-    finish,
-    fresh,
-    interrupted,
-    resumed,
-    six,
+    interrupted_run,
+    new_run,
+    resumed_run,
+    six_epochs,
     stop_at,
-    table_at,
-    trained,
+    train_and_save,
+    trained_run,
+    write_table_in,
 )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     return tmp_path
 
 
 class TestResume:
     @pytest.mark.parametrize("after", [12, 13, 15, 16, 21], ids=lambda after: f"{after} steps")
     def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path, after: int) -> None:
-        trained(six(folder))
-        cut = six(folder, output_dir=str(folder / "cut"))
-        stopped = interrupted(cut, after)
+        trained_run(six_epochs(folder))
+        cut = six_epochs(folder, output_dir=str(folder / "cut"))
+        stopped = interrupted_run(cut, after)
         assert stopped.state.progress.step == after
-        run = resumed(folder / "cut" / "last.pt", cut)
+        run = resumed_run(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == after
         assert run.changes == {}
         recorder = Recorder()
-        finish(run, recorder)
+        train_and_save(run, recorder)
         assert len(recorder.steps) == 24 - after
         assert_same_result(folder / "out", folder / "cut")
 
@@ -61,75 +61,75 @@ class TestResume:
     )
     def test_resume_is_exact_for_each_kind_of_run(self, folder: Path, settings: dict[str, Any]) -> None:
         settings |= {"epochs": 3, "val_every_n_epochs": 1}
-        trained(six(folder, **settings))
-        cut = six(folder, output_dir=str(folder / "cut"), **settings)
-        interrupted(cut, 6)
-        finish(resumed(folder / "cut" / "last.pt", cut))
+        trained_run(six_epochs(folder, **settings))
+        cut = six_epochs(folder, output_dir=str(folder / "cut"), **settings)
+        interrupted_run(cut, 6)
+        train_and_save(resumed_run(folder / "cut" / "last.pt", cut))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_resume_is_exact_after_two_interruptions(self, folder: Path) -> None:
-        trained(six(folder))
-        cut = six(folder, output_dir=str(folder / "cut"))
-        interrupted(cut, 5)
-        finish(resumed(folder / "cut" / "last.pt", cut), stop_at(6))
-        run = resumed(folder / "cut" / "last.pt", cut)
+        trained_run(six_epochs(folder))
+        cut = six_epochs(folder, output_dir=str(folder / "cut"))
+        interrupted_run(cut, 5)
+        train_and_save(resumed_run(folder / "cut" / "last.pt", cut), stop_at(6))
+        run = resumed_run(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == 11
-        finish(run)
+        train_and_save(run)
         assert_same_result(folder / "out", folder / "cut")
 
     def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(self, folder: Path) -> None:
-        trained(six(folder))
-        cut = six(folder, output_dir=str(folder / "cut"))
-        interrupted(cut, 14)
+        trained_run(six_epochs(folder))
+        cut = six_epochs(folder, output_dir=str(folder / "cut"))
+        interrupted_run(cut, 14)
         (folder / "cut" / "last.pt").unlink()
         checkpoint, _ = latest_checkpoint(folder / "cut")
         assert checkpoint.path.name == "best_model.pt"
-        finish(resumed(checkpoint.path, cut))
+        train_and_save(resumed_run(checkpoint.path, cut))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_additional_epochs_keep_the_last_learning_rate(self, folder: Path) -> None:
-        trained(six(folder))
-        run = resumed(folder / "out" / "last.pt", six(folder, epochs=9))
+        trained_run(six_epochs(folder))
+        run = resumed_run(folder / "out" / "last.pt", six_epochs(folder, epochs=9))
         assert run.changes == {"epochs": (6, 9)}
-        finish(run)
+        train_and_save(run)
         rates = run.state.history.columns["learning_rate"]
         assert len(rates) == 10
         assert rates[6] == rates[7] == rates[8] == rates[9]
         assert load_checkpoint(folder / "out" / "last.pt").config.epochs == 9
 
     def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path) -> None:
-        trained(six(folder))
-        trained(six(folder, epochs=0, output_dir=str(folder / "cut")))
-        more = six(folder, output_dir=str(folder / "cut"))
-        finish(resumed(folder / "cut" / "last.pt", more))
+        trained_run(six_epochs(folder))
+        trained_run(six_epochs(folder, epochs=0, output_dir=str(folder / "cut")))
+        more = six_epochs(folder, output_dir=str(folder / "cut"))
+        train_and_save(resumed_run(folder / "cut" / "last.pt", more))
         assert_same_result(folder / "out", folder / "cut")
 
     def test_resuming_a_finished_run_takes_no_steps(self, folder: Path) -> None:
-        trained(six(folder))
-        run, recorder = resumed(folder / "out" / "last.pt", six(folder)), Recorder()
-        finish(run, recorder)
+        trained_run(six_epochs(folder))
+        run, recorder = resumed_run(folder / "out" / "last.pt", six_epochs(folder)), Recorder()
+        train_and_save(run, recorder)
         assert run.end_reason is None
         assert recorder.steps == []
 
     def test_the_resolved_and_the_requested_configuration_resume_without_changes(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         written = load_config(folder / "out" / "config.yaml")
-        assert resumed(folder / "out" / "last.pt", written).changes == {}
-        assert resumed(folder / "out" / "last.pt", six(folder)).changes == {}
+        assert resumed_run(folder / "out" / "last.pt", written).changes == {}
+        assert resumed_run(folder / "out" / "last.pt", six_epochs(folder)).changes == {}
 
     def test_resume_in_another_directory_copies_the_best_model(self, folder: Path) -> None:
-        trained(six(folder, learning_rate=1.0))
-        other = six(folder, learning_rate=1.0, epochs=7, output_dir=str(folder / "other"))
-        run = resumed(folder / "out" / "last.pt", other)
-        finish(run)
+        trained_run(six_epochs(folder, learning_rate=1.0))
+        other = six_epochs(folder, learning_rate=1.0, epochs=7, output_dir=str(folder / "other"))
+        run = resumed_run(folder / "out" / "last.pt", other)
+        train_and_save(run)
         best = [load_checkpoint(folder / name / "best_model.pt").to_dict() for name in ("out", "other")]
         assert best[0]["training_state"]["progress"]["best_epoch"] == 0
         assert_same(best[0]["model_state_dict"], best[1]["model_state_dict"])
 
     def test_resume_accepts_changeable_keys_and_reports_their_changes(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
-        settings = six(folder, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
-        run = resumed(folder / "out" / "last.pt", settings)
+        interrupted_run(six_epochs(folder), 5)
+        settings = six_epochs(folder, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
+        run = resumed_run(folder / "out" / "last.pt", settings)
         assert run.changes == {
             "learning_rate": (0.0007, 0.001),
             "early_stopping_patience": (250, 7),
@@ -143,59 +143,59 @@ class TestResume:
         [("batch_size", 32), ("random_seed", 1), ("use_ema", False), ("embedding_dim", 9), ("hidden_dim", 99)],
     )
     def test_resume_refuses_a_change_of_any_other_key_and_names_it(self, folder: Path, key: str, value: Any) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         with pytest.raises(CheckpointError, match=rf"differs from the run's: {key} \(was .*, is {value!r}\)"):
-            resumed(folder / "out" / "last.pt", six(folder, **{key: value}))
+            resumed_run(folder / "out" / "last.pt", six_epochs(folder, **{key: value}))
 
     def test_resume_names_all_refused_changes(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         with pytest.raises(CheckpointError) as error:
-            resumed(folder / "out" / "last.pt", six(folder, topo_weight=0.0, ema_decay=0.9, epochs=7))
+            resumed_run(folder / "out" / "last.pt", six_epochs(folder, topo_weight=0.0, ema_decay=0.9, epochs=7))
         assert "topo_weight (was 0.45, is 0.0)" in str(error.value)
         assert "ema_decay (was 0.995, is 0.9)" in str(error.value)
         assert "epochs" not in str(error.value)
 
     @pytest.mark.parametrize("other", ["one value", "names", "rows"])
     def test_another_dataset_is_refused(self, folder: Path, other: str) -> None:
-        interrupted(six(folder), 5)
-        x, settings = curved_table(), six(folder, input_path=str(folder / "other" / "table.h5"))
+        interrupted_run(six_epochs(folder), 5)
+        x, settings = curved_table(), six_epochs(folder, input_path=str(folder / "other" / "table.h5"))
         (folder / "other").mkdir()
         if other == "one value":
             x[3, 4] += 1e-3
-        path = table_at(folder / "other", x[:200] if other == "rows" else x)
+        path = write_table_in(folder / "other", x[:200] if other == "rows" else x)
         if other == "names":
             with h5py.File(path, "a") as file:
                 file["features/sdf/aggregated/feature_names"][0] = "other"
         with pytest.raises(CheckpointError, match=f"was trained on another dataset than {path}"):
-            resumed(folder / "out" / "last.pt", settings)
+            resumed_run(folder / "out" / "last.pt", settings)
 
     def test_resume_accepts_a_moved_dataset(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         (folder / "moved").mkdir()
         (folder / "table.h5").rename(folder / "moved" / "table.h5")
-        settings = six(folder, input_path=str(folder / "moved" / "table.h5"))
-        assert resumed(folder / "out" / "last.pt", settings).changes == {}
+        settings = six_epochs(folder, input_path=str(folder / "moved" / "table.h5"))
+        assert resumed_run(folder / "out" / "last.pt", settings).changes == {}
 
     def test_a_changed_mapping_file_is_refused(self, folder: Path) -> None:
         mapping = folder / "map.json"
         halves = {"left": list(range(12)), "right": list(range(12, 24))}
         mapping.write_text(json.dumps(halves))
-        settings = six(
+        settings = six_epochs(
             folder, num_categories_auto=None, category_assignment="manual", category_mapping_file=str(mapping)
         )
-        interrupted(settings, 5)
-        assert resumed(folder / "out" / "last.pt", settings).changes == {}
+        interrupted_run(settings, 5)
+        assert resumed_run(folder / "out" / "last.pt", settings).changes == {}
         mapping.write_text(json.dumps({"left": list(range(13)), "right": list(range(13, 24))}))
         with pytest.raises(CheckpointError, match=r"the mapping file .* differs from the run's in left, right"):
-            resumed(folder / "out" / "last.pt", settings)
+            resumed_run(folder / "out" / "last.pt", settings)
 
     def test_a_compiled_run_can_resume_eager_and_an_eager_run_stays_eager(self, folder: Path) -> None:
-        trained(six(folder, epochs=0))
-        assert resumed(folder / "out" / "last.pt", six(folder)).plan.compile_plan == EAGER
+        trained_run(six_epochs(folder, epochs=0))
+        assert resumed_run(folder / "out" / "last.pt", six_epochs(folder)).plan.compile_plan == EAGER
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
         content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
         torch.save(content, folder / "stored.pt")
-        run = resumed(folder / "stored.pt", six(folder, use_torch_compile=False))
+        run = resumed_run(folder / "stored.pt", six_epochs(folder, use_torch_compile=False))
         assert run.plan.compile_plan == compilation.EAGER_BY_CHOICE
         assert (
             compilation.adapt_to_machine(compilation.EAGER_BY_CHOICE, enabled=True).reason
@@ -206,14 +206,14 @@ class TestResume:
     def test_a_stored_compile_plan_becomes_eager_without_a_compiler(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        trained(six(folder, epochs=0))
+        trained_run(six_epochs(folder, epochs=0))
         path = folder / "stored.pt"
         content = torch.load(folder / "out" / "last.pt", weights_only=True)
         content["training_state"]["compile"] = asdict(CompilePlan(True, "torch.compile"))
         torch.save(content, path)
-        assert resumed(path, six(folder)).plan.compile_plan.compile == compilation.compiler_available()
+        assert resumed_run(path, six_epochs(folder)).plan.compile_plan.compile == compilation.compiler_available()
         monkeypatch.setattr(compilation, "compiler_available", lambda: False)
-        plan = resumed(path, six(folder)).plan.compile_plan
+        plan = resumed_run(path, six_epochs(folder)).plan.compile_plan
         assert not plan.compile
         assert "no C++ compiler was found here" in plan.reason
 
@@ -222,7 +222,7 @@ class TestFurthestCheckpoint:
     def test_a_run_killed_while_it_replaces_another_run_is_resumed_instead_of_the_other_run(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        trained(six(folder, epochs=1))
+        trained_run(six_epochs(folder, epochs=1))
         old = load_checkpoint(folder / "out" / "best_model.pt").to_dict()
         real = run_module.write_files
 
@@ -230,24 +230,24 @@ class TestFurthestCheckpoint:
             real(dict(list(files.items())[:1]))
             raise KeyboardInterrupt
 
-        new = six(folder, epochs=2, random_seed=5)
+        new = six_epochs(folder, epochs=2, random_seed=5)
         monkeypatch.setattr(run_module, "write_files", killed)
         with pytest.raises(KeyboardInterrupt):
-            finish(fresh(new))
+            train_and_save(new_run(new))
         monkeypatch.setattr(run_module, "write_files", real)
         assert load_checkpoint(folder / "out" / "best_model.pt").to_dict()["provenance"] == old["provenance"]
         checkpoint, note = latest_checkpoint(folder / "out")
         assert (checkpoint.path.name, note) == ("last.pt", "")
-        finish(resumed(checkpoint.path, new))
-        trained(six(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
+        train_and_save(resumed_run(checkpoint.path, new))
+        trained_run(six_epochs(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
         assert_same_result(folder / "out", folder / "whole")
 
     def test_a_directory_gives_its_last_checkpoint(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         assert latest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
 
     def test_a_best_model_gives_the_last_checkpoint_of_its_run_with_a_note(self, folder: Path) -> None:
-        interrupted(six(folder), 5)
+        interrupted_run(six_epochs(folder), 5)
         checkpoint, note = latest_checkpoint(folder / "out" / "best_model.pt")
         assert checkpoint.path == folder / "out" / "last.pt"
         assert "is used instead" in note

@@ -12,18 +12,26 @@ from spinlock.config import dump_config, load_config
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.training import run as run_module
 from spinlock.training.resume import latest_checkpoint
-from tests.training.runs import CPU, assert_same_result, config, interrupted, six, table_at, trained
+from tests.training.runs import (
+    CPU,
+    assert_same_result,
+    config,
+    interrupted_run,
+    six_epochs,
+    trained_run,
+    write_table_in,
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     return tmp_path
 
 
 class TestFiles:
     def test_a_run_writes_the_documented_files(self, folder: Path) -> None:
-        run = trained(config(folder, epochs=2))
+        run = trained_run(config(folder, epochs=2))
         out = folder / "out"
         assert {path.name for path in out.iterdir()} == {
             "best_model.pt",
@@ -39,7 +47,7 @@ class TestFiles:
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2]
 
     def test_normalization_statistics_match_the_columns_of_each_category(self, folder: Path) -> None:
-        run = trained(config(folder, epochs=0))
+        run = trained_run(config(folder, epochs=0))
         data = run.plan.data
         rows = data.table.rows[data.split.train].astype(np.float64)
         clipped = rows.clip(np.percentile(rows, 0.1, axis=0), np.percentile(rows, 99.9, axis=0))
@@ -51,10 +59,10 @@ class TestFiles:
                 np.testing.assert_allclose(arrays[f"{name}_std"], clipped.std(0)[columns], rtol=1e-9)
 
     def test_the_written_configuration_is_complete_and_trains_the_same_model(self, folder: Path) -> None:
-        first = trained(config(folder, epochs=2))
+        first = trained_run(config(folder, epochs=2))
         written = load_config(folder / "out" / "config.yaml")
         assert written.hidden_dim == first.plan.spec.hidden_dim
-        again = trained(written.model_copy(update={"output_dir": folder / "again"}))
+        again = trained_run(written.model_copy(update={"output_dir": folder / "again"}))
         assert again.plan.spec == first.plan.spec
         assert_same_result(folder / "out", folder / "again")
         assert dump_config(load_config(folder / "again" / "config.yaml")) == dump_config(again.plan.config)
@@ -70,20 +78,20 @@ class TestFiles:
             real(files)
 
         monkeypatch.setattr(run_module, "write_files", write)
-        trained(config(folder, epochs=2, val_every_n_epochs=1))
+        trained_run(config(folder, epochs=2, val_every_n_epochs=1))
         assert orders[0][:2] == ["last.pt", "best_model.pt"]  # replaces the last.pt of another run first
         assert all(order.index("last.pt") == ("best_model.pt" in order) for order in orders[1:])
         assert any("best_model.pt" in order for order in orders[1:])
         assert len(orders) == 4
 
     def test_checkpoint_dir_receives_the_last_checkpoint(self, folder: Path) -> None:
-        interrupted(six(folder, checkpoint_dir=str(folder / "state")), 6)
+        interrupted_run(six_epochs(folder, checkpoint_dir=str(folder / "state")), 6)
         assert [path.name for path in (folder / "state").iterdir()] == ["last.pt"]
         assert not (folder / "out" / "last.pt").exists()
         assert latest_checkpoint(folder / "out")[0].path == folder / "state" / "last.pt"
 
     def test_a_finished_run_stores_the_final_metrics_in_both_checkpoints(self, folder: Path) -> None:
-        run = trained(config(folder, epochs=2))
+        run = trained_run(config(folder, epochs=2))
         metrics = final_metrics(run.best_model(), run.plan.data)
         for name in ("best_model.pt", "last.pt"):
             stored = load_checkpoint(folder / "out" / name).metrics
@@ -91,7 +99,7 @@ class TestFiles:
             assert stored["quality_by_level"] == metrics["quality_by_level"]
 
     def test_provenance_is_stored(self, folder: Path) -> None:
-        run = trained(config(folder, epochs=0))
+        run = trained_run(config(folder, epochs=0))
         stored = run.checkpoint().to_dict()["provenance"]
         assert stored["versions"] == versions()
         assert stored["command_line"] == "test"

@@ -17,12 +17,12 @@ from spinlock.training.losses.objective import LossTerms
 from spinlock.training.run import Run
 from spinlock.training.schedule import learning_rate, resets_due
 from spinlock.training.validation import ValidationResult, Validator
-from tests.training.runs import Recorder, config, fresh, loop, stop_at, table_at
+from tests.training.runs import Recorder, config, new_run, stop_at, train_in_memory, write_table_in
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    table_at(tmp_path)
+    write_table_in(tmp_path)
     return tmp_path
 
 
@@ -42,8 +42,8 @@ def script_validations(
 
 class TestEpochs:
     def test_each_epoch_reports_its_steps_and_records_its_losses(self, folder: Path) -> None:
-        run, recorder = fresh(config(folder, epochs=3, val_every_n_epochs=2)), Recorder()
-        loop(run, recorder)
+        run, recorder = new_run(config(folder, epochs=3, val_every_n_epochs=2)), Recorder()
+        train_in_memory(run, recorder)
         assert not run.stopped
         steps_seen = [(report.epoch, report.step, report.steps) for report in recorder.steps]
         assert steps_seen == [(epoch, step, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)]
@@ -58,8 +58,8 @@ class TestEpochs:
         assert [report.validation is None for report in recorder.epochs] == [False, True, False, False]
 
     def test_the_recorded_total_loss_is_the_weighted_sum(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=1))
-        loop(run)
+        run = new_run(config(folder, epochs=1))
+        train_in_memory(run)
         loss = {name.removeprefix("train_"): values[1] for name, values in run.state.history.columns.items()}
         weighted = 0.5 * loss["commitment"] + 0.1 * loss["orthogonality"] + 0.1 * loss["informativeness"]
         weighted += loss["reconstruction"] + 0.45 * loss["topographic"]
@@ -67,10 +67,10 @@ class TestEpochs:
         assert loss["codebook"] == 0
 
     def test_zero_epochs_keep_the_closed_form_initialization(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=0))
+        run = new_run(config(folder, epochs=0))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
         recorder = Recorder()
-        loop(run, recorder)
+        train_in_memory(run, recorder)
         assert run.end_reason is None
         assert recorder.saves == [(0, 0, True)]
         assert len(run.state.history) == 1
@@ -83,7 +83,7 @@ class TestEpochs:
     ) -> None:
         script_validations(monkeypatch, [1.0, 2.0, 3.0, 4.0])
         recorder = Recorder()
-        loop(fresh(config(folder, epochs=5, save_every=every)), recorder)
+        train_in_memory(new_run(config(folder, epochs=5, save_every=every)), recorder)
         assert [epoch for epoch, _, _ in recorder.saves] == epochs
         assert [best for _, _, best in recorder.saves] == [True] + [False] * (len(epochs) - 1)
 
@@ -93,8 +93,8 @@ class TestBestModel:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script_validations(monkeypatch, [5.0, 3.0, 4.0])
-        run, recorder = fresh(config(folder, epochs=4)), Recorder()
-        loop(run, recorder)
+        run, recorder = new_run(config(folder, epochs=4)), Recorder()
+        train_in_memory(run, recorder)
         progress = run.state.progress
         assert (progress.best_epoch, progress.best_loss) == (2, 3.0)
         assert run.state.best_validation is not None
@@ -105,9 +105,9 @@ class TestBestModel:
         assert any(not torch.equal(tensor, current[name]) for name, tensor in run.state.best_weights.items())
 
     def test_epoch_0_is_the_best_if_training_makes_the_model_worse(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
+        run = new_run(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
-        loop(run)
+        train_in_memory(run)
         assert run.state.progress.best_epoch == 0
         for name, tensor in run.best_model().state_dict().items():
             assert torch.equal(tensor, before[name])
@@ -116,16 +116,16 @@ class TestBestModel:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
-        run = fresh(config(folder, epochs=4))
-        loop(run)
+        run = new_run(config(folder, epochs=4))
+        train_in_memory(run)
         assert run.state.progress.best_epoch == 4
 
     def test_after_random_initialization_an_epoch_with_a_lower_quality_can_be_the_best(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
-        run = fresh(config(folder, epochs=4, warm_start=False))
-        loop(run)
+        run = new_run(config(folder, epochs=4, warm_start=False))
+        train_in_memory(run)
         assert run.state.progress.best_epoch == 2
 
     def test_the_checkpoint_score_is_the_weighted_sum_or_only_the_loss(self, folder: Path) -> None:
@@ -141,8 +141,8 @@ class TestEarlyStopping:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **settings: Any
     ) -> Run:
         script_validations(monkeypatch, losses)
-        run = fresh(config(folder, **({"epochs": 30, "val_every_n_epochs": 1} | settings)))
-        return loop(run)
+        run = new_run(config(folder, **({"epochs": 30, "val_every_n_epochs": 1} | settings)))
+        return train_in_memory(run)
 
     def test_patience_counts_epochs_without_a_better_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run = self.train_with_losses(folder, monkeypatch, [5, 4, 6, 6, 6, 6, 6], early_stopping_patience=3)
@@ -171,19 +171,19 @@ class TestEarlyStopping:
 
     def test_early_stopping_uses_the_checkpoint_score(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         script_validations(monkeypatch, [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], [0.1, 0.4, 0.7, 0.9, 0.95, 0.96])
-        run = fresh(config(folder, epochs=5, val_every_n_epochs=1, early_stopping_patience=1))
-        loop(run)
+        run = new_run(config(folder, epochs=5, val_every_n_epochs=1, early_stopping_patience=1))
+        train_in_memory(run)
         assert run.end_reason == "no better score for 1 epochs (early_stopping_patience)"
         assert run.state.progress.epoch == 4
 
 
 class TestEnds:
     def test_a_loss_that_is_not_finite_is_an_error(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        run = fresh(config(folder, epochs=4))
+        run = new_run(config(folder, epochs=4))
         self.scale_loss(monkeypatch, after=6, value=math.nan)
         recorder = Recorder()
         with pytest.raises(RunError, match="no longer finite in epoch 2; lower learning_rate") as error:
-            loop(run, recorder)
+            train_in_memory(run, recorder)
         assert "last.pt" in str(error.value)
         assert recorder.saves == [(0, 0, True)]
 
@@ -201,10 +201,10 @@ class TestEnds:
     def test_a_stop_does_not_save_a_state_that_is_not_finite(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
+        run, recorder = new_run(config(folder, epochs=4)), stop_at(6)
         self.scale_loss(monkeypatch, after=4, value=math.inf)
         with pytest.raises(RunError, match="no longer finite in epoch 2"):
-            loop(run, recorder)
+            train_in_memory(run, recorder)
         assert recorder.saves == [(0, 0, True)]
 
     def test_an_out_of_memory_error_suggests_a_batch_size_that_fits(
@@ -219,7 +219,7 @@ class TestEnds:
 
         monkeypatch.setattr(steps, "objective", small)
         with pytest.raises(RunError) as error:
-            loop(fresh(config(folder)))
+            train_in_memory(new_run(config(folder)))
         expected = "a batch of 54 rows does not fit into the memory of the device; start again with --batch-size 13"
         assert str(error.value) == expected
 
@@ -231,15 +231,15 @@ class TestEnds:
 
         monkeypatch.setattr(steps, "objective", full)
         with pytest.raises(RunError, match=r"a batch of 54 rows does not fit .*; use another device"):
-            loop(fresh(config(folder)))
-        run = fresh(config(folder, val_batch_size=16))
+            train_in_memory(new_run(config(folder)))
+        run = new_run(config(folder, val_batch_size=16))
         monkeypatch.setattr(Validator, "__call__", full)
         with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with --set val_batch_size=4"):
-            loop(run)
+            train_in_memory(run)
 
     def test_a_stop_within_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:
-        run, recorder = fresh(config(folder, epochs=4)), stop_at(6)
-        loop(run, recorder)
+        run, recorder = new_run(config(folder, epochs=4)), stop_at(6)
+        train_in_memory(run, recorder)
         assert run.stopped
         assert run.end_reason == "asked"
         assert len(recorder.steps) == 6
@@ -247,15 +247,15 @@ class TestEnds:
         assert len(run.state.history) == 2
 
     def test_a_stop_at_the_end_of_an_epoch_finishes_the_epoch(self, folder: Path) -> None:
-        run, recorder = fresh(config(folder, epochs=4)), stop_at(8)
-        loop(run, recorder)
+        run, recorder = new_run(config(folder, epochs=4)), stop_at(8)
+        train_in_memory(run, recorder)
         assert run.end_reason == "asked"
         assert recorder.saves[-1] == (2, 0, False)
         assert len(run.state.history) == 3
 
     def test_a_stop_in_the_last_step_has_no_effect(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=2))
-        loop(run, stop_at(8))
+        run = new_run(config(folder, epochs=2))
+        train_in_memory(run, stop_at(8))
         assert run.end_reason is None
         assert run.state.progress.epoch == 2
 
@@ -271,7 +271,7 @@ class TestResets:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[tuple[int, str]] = []
-        run = fresh(config(folder, epochs=5, dead_code_reset_interval=7))
+        run = new_run(config(folder, epochs=5, dead_code_reset_interval=7))
         real_update, real_reset = QuantizerLevel.update, steps.reset_dead_codes
 
         def update(level: QuantizerLevel, assigned: CodeStatistics, decay: float) -> None:
@@ -287,7 +287,7 @@ class TestResets:
 
         monkeypatch.setattr(QuantizerLevel, "update", update)
         monkeypatch.setattr(steps, "reset_dead_codes", reset)
-        loop(run)
+        train_in_memory(run)
         levels = len(run.state.model.quantizer_levels())
         assert [call for call in calls if call[1] == "reset"] == [(7, "reset")] * levels + [(14, "reset")] * levels
         assert [kind for step, kind in calls if step == 7] == ["update", "reset"] * levels
@@ -295,8 +295,8 @@ class TestResets:
     def test_replaced_codes_are_counted_and_consistent_with_the_moving_sums(self, folder: Path) -> None:
         factors = [{"latent_dim": 4, "num_codes": 24}] * 3
         settings = {"factors": factors, "ema_decay": 0.5, "dead_code_threshold": 50.0, "dead_code_reset_interval": 4}
-        run = fresh(config(folder, epochs=5, **settings))
-        loop(run)
+        run = new_run(config(folder, epochs=5, **settings))
+        train_in_memory(run)
         resets = run.state.history.columns["resets"]
         assert run.state.progress.resets_total == sum(resets) > 0
         assert resets[0] == resets[5] == 0
@@ -309,7 +309,7 @@ class TestStep:
     def test_codes_are_updated_after_the_rows_are_quantized(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run = fresh(config(folder, epochs=1, batch_size=1024, ema_decay=0.9))
+        run = new_run(config(folder, epochs=1, batch_size=1024, ema_decay=0.9))
         level = run.state.model.quantizer_levels()[0]
         before = {name: getattr(level, name).clone() for name in ("codes", "counts", "sums")}
         seen: list[LevelResult] = []
@@ -323,7 +323,7 @@ class TestStep:
             return result
 
         monkeypatch.setattr(QuantizerLevel, "forward", forward)
-        loop(run)
+        train_in_memory(run)
         (result,) = seen
         distances = torch.cdist(result.latents, before["codes"]).masked_fill(~level.mask[:, None], torch.inf)
         assert torch.equal(distances.argmin(-1), result.indices)
@@ -337,9 +337,9 @@ class TestStep:
         assert (level.age == NEVER_RESET + 1).all()
 
     def test_codes_without_a_moving_average_are_trained_by_gradient(self, folder: Path) -> None:
-        run = fresh(config(folder, epochs=2, use_ema=False))
+        run = new_run(config(folder, epochs=2, use_ema=False))
         before = [level.codes.clone() for level in run.state.model.quantizer_levels()]
-        loop(run)
+        train_in_memory(run)
         columns = run.state.history.columns
         assert columns["train_codebook"][2] == pytest.approx(columns["train_commitment"][2])
         for level, codes in zip(run.state.model.quantizer_levels(), before, strict=True):
@@ -352,25 +352,25 @@ class TestStep:
         weights = []
         for seed in (0, 1):
             torch.manual_seed(seed)
-            run = fresh(config(folder, epochs=1))
-            loop(run)
+            run = new_run(config(folder, epochs=1))
+            train_in_memory(run)
             weights.append(run.state.model.state_dict())
         for name, tensor in weights[0].items():
             assert torch.equal(tensor, weights[1][name])
 
     def test_each_step_sets_its_learning_rate(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        run = fresh(config(folder, epochs=2, learning_rate=0.01))
+        run = new_run(config(folder, epochs=2, learning_rate=0.01))
         rates: list[list[float]] = []
 
         def record_rates(run: Run, step: int) -> None:
             rates.append([group["lr"] / group["lr_scale"] for group in run.state.optimizer.param_groups])
 
-        loop(run, Recorder(record_rates))
+        train_in_memory(run, Recorder(record_rates))
         assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 4 for step in range(8)]
 
 
 def test_training_appends_to_an_existing_history(folder: Path) -> None:
-    run = fresh(config(folder, epochs=1))
+    run = new_run(config(folder, epochs=1))
     run.state.history = History({"epoch": [0]})
-    loop(run)
+    train_in_memory(run)
     assert run.state.history.columns["epoch"] == [0, 1]

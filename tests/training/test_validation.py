@@ -13,18 +13,18 @@ from scipy.special import erf
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.training.validation import ValidationResult, Validator
-from tests.training.runs import config, curved_table, table_at, trained
+from tests.training.runs import config, curved_table, trained_run, write_table_in
 
 
 def validator_and_model(folder: Path, **settings: Any) -> tuple[Validator, CategoricalVQVAE]:
-    table_at(folder, curved_table(300))
-    run = trained(config(folder, validation_fraction=0.3, epochs=2, **settings))
+    write_table_in(folder, curved_table(300))
+    run = trained_run(config(folder, validation_fraction=0.3, epochs=2, **settings))
     data, settings = run.plan.data, run.plan.config
     return Validator(data.validation, data.cleaner, settings, block=settings.val_batch_size), run.state.model
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> tuple[Validator, CategoricalVQVAE]:
+def validation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Validator, CategoricalVQVAE]:
     return validator_and_model(tmp_path_factory.mktemp("validation"))
 
 
@@ -88,8 +88,8 @@ def reference_decoder(weights: dict[str, np.ndarray], latents: np.ndarray) -> np
     return latents @ weights["decoder.linear"] + weights["decoder.bias"] + hidden @ weights["decoder.output"]
 
 
-def test_every_value_equals_the_reference_implementation(subject: tuple[Validator, CategoricalVQVAE]) -> None:
-    validator, model = subject
+def test_every_value_equals_the_reference_implementation(validation: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, model = validation
     result = asdict(validator(model))
     expected = reference_validation(model, validator.rows.double().numpy())
     for name, value in expected.items():
@@ -106,8 +106,8 @@ def test_every_value_equals_the_reference_implementation(subject: tuple[Validato
     assert result["codebook"] == 0.0
 
 
-def test_validation_does_not_change_the_model(subject: tuple[Validator, CategoricalVQVAE]) -> None:
-    validator, model = subject
+def test_validation_does_not_change_the_model(validation: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, model = validation
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     first, second = validator(model), validator(model)
     assert first == second
@@ -117,17 +117,17 @@ def test_validation_does_not_change_the_model(subject: tuple[Validator, Categori
 
 
 @pytest.mark.parametrize("block", [1, 7, 89, 5000])
-def test_the_block_size_does_not_change_the_values(subject: tuple[Validator, CategoricalVQVAE], block: int) -> None:
-    validator, model = subject
+def test_the_block_size_does_not_change_the_values(validation: tuple[Validator, CategoricalVQVAE], block: int) -> None:
+    validator, model = validation
     other = Validator(validator.rows, validator.cleaner, validator.settings, block=block)
     for name, value in asdict(other(model)).items():
         assert value == pytest.approx(getattr(validator(model), name), rel=1e-5), name
 
 
 def test_the_model_receives_one_block_at_a_time(
-    subject: tuple[Validator, CategoricalVQVAE], monkeypatch: pytest.MonkeyPatch
+    validation: tuple[Validator, CategoricalVQVAE], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    validator, model = subject
+    validator, model = validation
     seen = []
     handle = model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     Validator(validator.rows, validator.cleaner, validator.settings, block=40)(model)
@@ -172,8 +172,8 @@ def test_history_values_have_the_names_of_the_history() -> None:
     assert len(names) == 10
 
 
-def test_the_topographic_correlation_uses_fixed_rows(subject: tuple[Validator, CategoricalVQVAE]) -> None:
-    validator, _ = subject
+def test_the_topographic_correlation_uses_fixed_rows(validation: tuple[Validator, CategoricalVQVAE]) -> None:
+    validator, _ = validation
     assert validator.fixed.tolist() == list(range(90))
     many = Validator(validator.rows.repeat(30, 1), validator.cleaner, validator.settings, block=1024)
     again = Validator(validator.rows.repeat(30, 1), validator.cleaner, validator.settings, block=1024)
