@@ -60,7 +60,7 @@ def test_training_and_encoding_equal_those_of_one_process(workspace: Workspace) 
         assert ours.attrs["features_sha256"] == theirs.attrs["features_sha256"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="process ids are read from /proc")
 def test_a_killed_process_ends_the_run_which_can_be_resumed(workspace: Workspace) -> None:
     process = start_long_run(workspace)
     os.kill(process_of_rank(1, workspace.path), signal.SIGKILL)
@@ -75,7 +75,7 @@ def test_a_killed_process_ends_the_run_which_can_be_resumed(workspace: Workspace
     assert len(workspace.history("torn")) > known
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="process ids are read from /proc")
 def test_a_signal_to_one_process_stops_both_and_prints_the_resume_command(workspace: Workspace) -> None:
     process = start_long_run(workspace)
     os.kill(process_of_rank(1, workspace.path), signal.SIGUSR1)

@@ -107,7 +107,7 @@ class Workspace:
         return Attempt(result.returncode, result.stderr, unchanged=self.snapshot() == before)
 
     def snapshot(self) -> dict[str, bytes | None]:
-        """{path: bytes} of every file below, None for directories."""
+        """{path: bytes} of every file and directory in the workspace, None for directories."""
         return {
             str(path.relative_to(self.path)): path.read_bytes() if path.is_file() else None
             for path in sorted(self.path.rglob("*"))

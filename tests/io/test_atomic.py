@@ -1,3 +1,5 @@
+"""Atomic writing of files: replacement, errors, permissions, and refused targets."""
+
 import errno
 import os
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Feature files that are written in blocks."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Reading of feature tables: shapes, blocks, types, names, and refused files."""
+
 import hashlib
 import subprocess
 import sys

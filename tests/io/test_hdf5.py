@@ -1,3 +1,5 @@
+"""Writing of HDF5 files: limits on the file size, replacement, and errors."""
+
 import errno
 import os
 import subprocess

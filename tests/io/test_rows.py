@@ -1,3 +1,5 @@
+"""Ranges of rows of tables with and without an inner axis."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Cleaning of tables: dropped columns, imputation, clipping, normalization and its inverse."""
+
 from dataclasses import replace
 
 import numpy as np

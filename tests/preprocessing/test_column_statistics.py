@@ -1,3 +1,5 @@
+"""Statistics of columns, and the reasons for which columns are dropped."""
+
 import numpy as np
 import pytest
 

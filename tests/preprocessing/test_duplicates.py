@@ -1,3 +1,5 @@
+"""Duplicate columns: detection by correlation, and reconstruction."""
+
 import numpy as np
 
 from spinlock.preprocessing.cleaning import Cleaner

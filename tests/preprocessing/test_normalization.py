@@ -1,3 +1,5 @@
+"""Normalization methods against their definitions, inverses and states."""
+
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata

@@ -1,3 +1,5 @@
+"""The split into training and validation rows, by operators or groups, and subsamples."""
+
 import numpy as np
 import pytest
 

@@ -97,7 +97,7 @@ def test_each_epoch_shuffles_rows_across_the_whole_file(open_stream: OpenStream)
     ]
     assert orders[0] != orders[1]
     for order in orders:
-        assert np.abs(np.diff(order)).mean() > 40  # 72 if wholly random, 1 in the order of the file
+        assert np.abs(np.diff(order)).mean() > 40  # 72 for a random order, 1 for the order of the file
         first = np.array(order[: len(order) // 4])
         assert first.min() < 40
         assert first.max() > 176
@@ -180,7 +180,7 @@ def test_resume_is_exact_with_a_copy_of_the_table_in_other_chunks(tmp_path: Path
     chosen = config(tmp_path, epochs=3, max_table_mb=0.02, batch_size=37)
     whole = train_in_memory(new_run(chosen))
     train_and_save(new_run(chosen), stop_at(8))
-    (tmp_path / "table.h5").unlink()  # it is open: the run that was stopped reads from it
+    (tmp_path / "table.h5").unlink()  # the stopped run still has this file open
     write_table_in(tmp_path, chunks=(77, 3))
     continued = resumed_run(tmp_path / "out" / "last.pt", chosen)
     assert continued.state.progress.step_in_epoch == 2

@@ -1,4 +1,4 @@
-"""The files of a run."""
+"""The files that a run writes."""
 
 import json
 from pathlib import Path

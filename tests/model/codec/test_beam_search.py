@@ -19,7 +19,7 @@ def random_case(rows: int = 60) -> tuple[Tensor, list[Tensor], list[Tensor]]:
 
 
 def brute_force(y: Tensor, vectors: list[Tensor]) -> Tensor:
-    """|y - sum|^2 - |y|^2 [B, 60] of every triple of codes, in lexicographic order."""
+    """Costs |y - sum|^2 - |y|^2 [B, 60] of every triple of codes, in lexicographic order."""
     sums = torch.stack([sum(book[k] for book, k in zip(vectors, triple, strict=True)) for triple in triples()])
     return torch.cdist(y, sums).square() - y.square().sum(1, keepdim=True)
 

@@ -21,7 +21,7 @@ def with_beam_width(model: CategoricalVQVAE, beam_width: int) -> CategoricalVQVA
 
 
 def distances(model: CategoricalVQVAE, rows: Tensor, tokens: Tensor) -> Tensor:
-    """|e - sum of U q|^2 [B, C] of tokens [B, C, 3]."""
+    """Squared distances |e - sum of U q|^2 [B, C] of tokens [B, C, 3]."""
     summed = model.lookup(tokens)
     return (model(rows).embeddings - summed).square().sum(-1).t()
 
