@@ -282,15 +282,17 @@ CHECKPOINTS = {
         changed_checkpoint(format_version=99), "odd.pt", "format version 99", "expected version 1;"
     ),
     "checkpoint of another program": faulty_checkpoint(
-        changed_checkpoint(kind="else"), "odd.pt", "not a checkpoint of this"
+        changed_checkpoint(kind="else"), "odd.pt", "not a Spinlock checkpoint"
     ),
     "incomplete model": faulty_checkpoint(changed_checkpoint(cleaner=None), "odd.pt", "lacks cleaner"),
     "invalid cleaner": faulty_checkpoint(changed_checkpoint(cleaner={"names": 3}), "odd.pt", "damaged: cleaner"),
     "invalid model_spec": faulty_checkpoint(changed_checkpoint(model_spec={}), "odd.pt", "damaged: model_spec"),
-    "weights of wrong shape": faulty_checkpoint(checkpoint_with_wrong_shape, "odd.pt", "weights do not fit"),
+    "weights of wrong shape": faulty_checkpoint(checkpoint_with_wrong_shape, "odd.pt", "weights do not match"),
     "malicious pickle": faulty_checkpoint(pickle_with_code, "odd.pt", "not a checkpoint"),
-    "malicious model": faulty_checkpoint(checkpoint_with_code, "odd.pt", "more than data", "refused"),
-    "malicious resume": Case((*TRAIN, "--resume-from"), ("odd.pt", "more than data", "refused"), checkpoint_with_code),
+    "malicious model": faulty_checkpoint(checkpoint_with_code, "odd.pt", "could run code", "not loaded"),
+    "malicious resume": Case(
+        (*TRAIN, "--resume-from"), ("odd.pt", "could run code", "not loaded"), checkpoint_with_code
+    ),
 }
 
 
