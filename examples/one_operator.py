@@ -1,8 +1,8 @@
 """Simulate one operator and describe its behavior by named features.
 
-Burgers' equation is solved from the same initial state with a low and a high viscosity. Each run of 64 frames becomes a
-few hundred numbers with names, such as ``spectral.spectral_slope.mean``; docs/features.md defines all of them. The
-script prints the features in which the two runs differ most.
+Burgers' equation is solved for the same initial state with a low and a high viscosity. Each run of 64 frames is
+described by about 300 features, for example ``spectral.slope.mean``; docs/features.md defines all features. The script
+prints the features in which the two runs differ most.
 
     python examples/one_operator.py
     python examples/one_operator.py --viscosities 0.005 0.05 --grid 64 --steps 128
@@ -35,7 +35,7 @@ def main() -> None:
     def relative_difference(name: str) -> float:
         return abs(low[name] - high[name]) / (abs(low[name]) + abs(high[name]) + 1e-3)
 
-    print(f"\n{len(low)} features; those that differ most:")
+    print(f"\n{len(low)} features; the largest relative differences:")
     for name in sorted(low, key=relative_difference, reverse=True)[:12]:
         print(f"  {name:<44} {low[name]:>10.4g} {high[name]:>10.4g}")
 

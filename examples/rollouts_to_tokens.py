@@ -1,9 +1,9 @@
 """Turn rollouts of your own simulator into features, and features into tokens.
 
-The simulator here is a coupled map lattice, ten lines of NumPy that stand for your program. Its frames are written in
-the layout [operators, realizations, frames, channels, height, width]; `sl.extract_features` describes each operator by
-named features, and a tokenizer is trained on them. A file of your own in the same layout takes the place of the
-simulation.
+The simulator in this script is a coupled map lattice in ten lines of NumPy; replace it by your own program. The frames
+are written in the layout [operators, realizations, frames, channels, height, width]. `sl.extract_features` computes the
+features of each operator, and a tokenizer is trained on them. With `--rollouts` the script reads a file in this layout
+instead of running the simulator.
 
     python examples/rollouts_to_tokens.py
     python examples/rollouts_to_tokens.py --rollouts my_rollouts.h5 --epochs 200 --output my_tokens
@@ -19,7 +19,10 @@ import spinlock as sl
 
 
 def simulate(operators: int, frames: int = 24, grid: int = 16) -> np.ndarray:
-    """Roll out u' = (1 - e) f(u) + e <f(u)> over the four neighbors, with f(u) = 1 - a u^2 and random a and e."""
+    """Roll out coupled map lattices with random a and e.
+
+    The map is u' = (1 - e) f(u) + e <f(u)> with f(u) = 1 - a u^2, where <f(u)> is the mean over the four neighbors.
+    """
     random = np.random.default_rng(0)
     a = random.uniform(1.0, 1.9, (operators, 1, 1, 1, 1))
     e = random.uniform(0.05, 0.6, (operators, 1, 1, 1, 1))

@@ -1,7 +1,7 @@
 """Errors in the input, the configuration, the output or a run. Each has a message of one line.
 
-A message says what is wrong, where, what was expected, and the remedy. The command line prints the message of a
-:class:`SpinlockError` and exits with code 1. Any other exception is a bug of the program.
+A message states what is wrong, where, what was expected, and how to correct it. The command line prints the message of
+a :class:`SpinlockError` and exits with code 1. Any other exception is a bug of the program.
 """
 
 from collections.abc import Iterator

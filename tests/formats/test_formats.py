@@ -122,7 +122,7 @@ class TestTokenFile:
         [
             (lambda file: file.attrs.modify("format_version", 2), "token format version 2; expected version 1"),
             (lambda file: file.attrs.modify("format", "other"), "is not a token file"),
-            (lambda file: file.__delitem__("tokens/level"), "the lists beside /tokens/indices"),
+            (lambda file: file.__delitem__("tokens/level"), "the column descriptions under /tokens"),
             (lambda file: file.__delitem__("tokens/indices"), "/tokens/indices contains no integers"),
             (lambda file: file["tokens/indices"].__setitem__((3, 2), 7), "row 3 is 7"),
         ],

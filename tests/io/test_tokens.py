@@ -1,3 +1,5 @@
+"""Token files: a round trip, their layout, and refused files."""
+
 from pathlib import Path
 
 import h5py
@@ -148,7 +150,7 @@ def test_damaged_token_files_are_refused(tmp_path: Path, indices: np.ndarray) ->
     assert "is -1" in damaged("tokens/indices", wrong)
     assert "expected 0 to 3" in damaged("tokens/indices", wrong)
     assert "token format version 2; expected version 1" in damaged("@format_version", 2)
-    assert "the lists beside /tokens/indices are missing" in damaged("tokens/level", None)
+    assert "the column descriptions under /tokens are missing" in damaged("tokens/level", None)
     assert "differ in length" in damaged("tokens/level", [0, 1])
     assert "/tokens/indices contains no integers" in damaged("tokens/indices", np.zeros((3, 6)))
     assert "/tokens/indices has shape (3, 5)" in damaged("tokens/indices", np.zeros((3, 5), int))

@@ -15,12 +15,12 @@ def _apply_quiet(value: bool) -> bool:
     return value
 
 
-Config = Annotated[Path, typer.Option("--config", help="JSON or YAML configuration file.", metavar="FILE")]
+Config = Annotated[Path, typer.Option("--config", help="Configuration file, JSON or YAML.", metavar="FILE")]
 Dataset = Annotated[Path, typer.Option("--dataset", help="HDF5 dataset of features.", metavar="H5")]
 Model = Annotated[Path, typer.Option("--vqvae-model", help="Checkpoint of a trained tokenizer.", metavar="PT")]
 Output = Annotated[Path, typer.Option("--output", help="File to write.", metavar="H5")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.", callback=_apply_quiet)]
 Set = Annotated[
     list[str] | None,

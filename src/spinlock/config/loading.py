@@ -10,7 +10,8 @@ from spinlock.config.text import ConfigTextError, parse_text, parse_value
 from spinlock.config.vqvae import VQVAEConfig
 from spinlock.errors import ConfigError
 
-_FLAGS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
+_OPTIONS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
+"""{key: command-line option}, if the name of the option is not that of the key."""
 
 
 def load_config(
@@ -78,10 +79,13 @@ def resolve_dataset_config(config: str | Path | DatasetConfig, overrides: Mappin
 def _load(
     model: type[SectionT], path: str | Path, overrides: Mapping[str, object] | None, set_values: Sequence[str]
 ) -> SectionT:
+    """Load a configuration of any class; see :func:`load_config`."""
     given = [Given(str(key), value, "the file") for key, value in _read_mapping(Path(path)).items()]
     assignments, problems = _parse_set_values(set_values)
     given += assignments
-    given += [Given(key, value, _flag(key)) for key, value in (overrides or {}).items() if value is not None]
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            given.append(Given(key, value, _OPTIONS.get(key, "--" + key.replace("_", "-"))))
     return _resolve(model, given, problems, where=str(path))
 
 
@@ -108,6 +112,7 @@ def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAECon
 
 
 def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[str], *, where: str) -> SectionT:
+    """Create a configuration, or raise an error with all problems, including those in ``problems``."""
     known = {item.key: item for item in given if item.key in model.model_fields}
     unknown = [unknown_key(model, item) for item in given if item.key not in model.model_fields]
     config, faults = validate(model, known)
@@ -118,6 +123,7 @@ def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[s
 
 
 def _read_mapping(path: Path) -> dict[object, object]:
+    """Read a JSON or YAML file that contains a mapping."""
     where = str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -144,6 +150,7 @@ def _read_mapping(path: Path) -> dict[object, object]:
 
 
 def _parse_set_values(set_values: Sequence[str]) -> tuple[list[Given], list[str]]:
+    """Return the keys and values of ``--set``, and a problem for each text that is not valid."""
     given: list[Given] = []
     problems: list[str] = []
     for text in set_values:
@@ -156,7 +163,3 @@ def _parse_set_values(set_values: Sequence[str]) -> tuple[list[Given], list[str]
         except ConfigTextError as error:
             problems.append(f"{key.strip()}: got {value} from --set, expected a YAML value; {error}")
     return given, problems
-
-
-def _flag(key: str) -> str:
-    return _FLAGS.get(key, "--" + key.replace("_", "-"))

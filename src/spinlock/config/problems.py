@@ -82,6 +82,7 @@ def _conflicts(model: type[Section], given: Mapping[str, Given], wrong: set[str]
 
 
 def _conflict_line(model: type[Section], conflict: Conflict, given: Mapping[str, Given]) -> str:
+    """Return the message for a conflict, with the value and the origin of each key."""
     parts = []
     for key in conflict.keys:
         if key in given:
@@ -92,6 +93,7 @@ def _conflict_line(model: type[Section], conflict: Conflict, given: Mapping[str,
 
 
 def _field_line(model: type[Section], fault: ErrorDetails, given: Mapping[str, Given]) -> str:
+    """Return the message for an invalid value."""
     loc = fault["loc"]
     item = given[str(loc[0])]
     if fault["type"] in _SHAPE_ERRORS:
@@ -108,6 +110,7 @@ def _field_line(model: type[Section], fault: ErrorDetails, given: Mapping[str, G
 
 
 def _nearest(key: str, known: list[str], model: type[Section]) -> str:
+    """Return a hint that names the most similar known key."""
     close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
@@ -120,6 +123,7 @@ def _spell(loc: _Loc) -> str:
 
 
 def _show(value: object) -> str:
+    """Return a value as JSON, cut to the maximum length."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 4] + " ..."
 

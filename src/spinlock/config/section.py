@@ -99,6 +99,7 @@ def identity_keys(model: type[Section]) -> frozenset[str]:
 
 
 def _to_path(value: object) -> Path:
+    """Convert a value to a path, or raise a ValueError."""
     if not isinstance(value, str | Path) or not str(value).strip():
         raise ValueError("a path is a string that is not empty")
     text = str(value)

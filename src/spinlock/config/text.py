@@ -121,6 +121,8 @@ def dump_config(config: Section) -> str:
 
 
 def _parse_json(text: str) -> object:
+    """Parse JSON, and raise an error if a key is given twice."""
+
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for key, value in pairs:
@@ -138,6 +140,7 @@ def _parse_json(text: str) -> object:
 
 
 def _without_comments(value: object) -> object:
+    """Remove comment keys from all mappings in a value."""
     if isinstance(value, dict):
         return {key: _without_comments(inner) for key, inner in value.items() if not is_comment(key)}
     if isinstance(value, list):

@@ -89,7 +89,9 @@ def compute(run: Run) -> Tensor:
         y = Coupling.between(points, standardized(fluctuations(run.shifted_points(1, 0), run)))
         axes.append(y)
     if run.frames.shape[2] > 1:
-        channel = Coupling.between(*_channel_pairs(points))
+        channels = points.shape[1]
+        first, second = torch.triu_indices(channels, channels, 1, device=points.device)
+        channel = Coupling.between(points[:, first], points[:, second])
     columns = (
         x.asymmetry,
         y.asymmetry,
@@ -103,13 +105,6 @@ def compute(run: Run) -> Tensor:
         channel.forward - channel.backward,
     )
     return torch.stack(columns, -1)
-
-
-def _channel_pairs(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the signals of the channels i and of the channels j of all pairs i < j, [R, pairs, P, T] each."""
-    channels = points.shape[1]
-    first, second = torch.triu_indices(channels, channels, 1, device=points.device)
-    return points[:, first], points[:, second]
 
 
 def lag_asymmetry(first: Tensor, second: Tensor) -> Tensor:

@@ -58,7 +58,9 @@ def compute(run: Run) -> Tensor:
     columns += [permutation_entropy(points, 4), permutation_entropy(energy[..., None, :], 3)]
     variances = [rolling_variance(points, width) for width in WINDOWS]
     columns += [variance.mean(-1) for variance in variances]
-    columns.append(_contrast(variances[WINDOWS.index(10)]))
+    contrasted = variances[WINDOWS.index(10)]
+    spread = contrasted.std(-1, correction=0)
+    columns.append(spread / safe_divisor(contrasted.mean(-1) + spread))
     return torch.stack(columns, -1).mean(1)
 
 
@@ -152,9 +154,3 @@ def rolling_variance(signal: Tensor, width: int) -> Tensor:
     total = signal.square().mean((-2, -1))
     pooled = within.view(runs, channels, points, -1).mean(-2).clamp_min(0)
     return pooled / safe_divisor(total)[..., None]
-
-
-def _contrast(variance: Tensor) -> Tensor:
-    """Return std / (mean + std) over the windows, [R, C]."""
-    spread = variance.std(-1, correction=0)
-    return spread / safe_divisor(variance.mean(-1) + spread)

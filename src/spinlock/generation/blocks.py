@@ -1,6 +1,6 @@
 """Blocks: operators that are rolled out together in one batch of fixed size.
 
-A block holds consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
+A block contains consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
 policy. All blocks of one kind have tensors of the same shape: a block that is not full repeats its last operator, and
 the results of the copies are discarded. Therefore the bytes of a row do not depend on the number of operators, the
 batch size, the process that computes the row, or earlier computations.

@@ -50,7 +50,7 @@ class GenerationPlan:
     workers
         Number of blocks that this process computes at the same time.
     is_complete
-        Whether ``output`` already holds the dataset of this plan, so that a resumed run has nothing to compute.
+        Whether ``output`` already contains the dataset of this plan, so that nothing has to be computed.
     """
 
     output: Path

@@ -180,6 +180,7 @@ def memory_limit(processes: int = 1) -> int:
 
 
 def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> FeatureTable:
+    """Open the table of a file; its rows are in memory if they need at most ``max_bytes``."""
     with open_features(path, family=family, feature_type=feature_type) as source:
         fits = 4 * source.num_rows * source.shape[-1] <= max_bytes
         if fits:
@@ -200,6 +201,7 @@ def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> Fe
 
 
 def _column_names(columns: int, frame_names: list[str] | None, feature_names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the given names, else those of the data frame, else feature_0, feature_1, ..."""
     names = [f"feature_{j}" for j in range(columns)] if frame_names is None else frame_names
     names = names if feature_names is None else [str(name) for name in feature_names]
     if len(names) != columns or len(set(names)) != len(names):
@@ -210,6 +212,7 @@ def _column_names(columns: int, frame_names: list[str] | None, feature_names: Se
 
 
 def _checked_labels(labels: Mapping[str, Any], operators: int) -> dict[str, NDArray[Any]]:
+    """Convert labels to arrays, and raise an error unless each has one value for each operator."""
     arrays = {name: np.asarray(values) for name, values in labels.items()}
     for name, values in arrays.items():
         if values.shape != (operators,):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 
 FEATURE_NAMES = "feature_names"
-"""Name of the dataset or attribute that holds the column names."""
+"""Name of the dataset or attribute that contains the column names."""
 
 
 def join_names(names: Sequence[str], limit: int = 5) -> str:

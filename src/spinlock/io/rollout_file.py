@@ -63,4 +63,5 @@ class Rollouts(AnnotatedFile):
             return np.ascontiguousarray(values, dtype=np.float32)
 
     def _read(self, operator: int) -> NDArray[Any]:
+        """Read all realizations of one operator, [M, T, C, H, W], in the type of the file."""
         raise NotImplementedError

@@ -76,6 +76,7 @@ class RowFile:
             self._file.attrs[name] = value
 
     def _create_datasets(self) -> None:
+        """Create all datasets of the file; a subclass defines it."""
         raise NotImplementedError
 
     def _create(self, name: str, inner: tuple[int, ...], dtype: Any, *, compressed: bool = False) -> None:

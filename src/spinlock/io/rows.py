@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def hyperslabs(start: int, stop: int, per_operator: int) -> Iterator[tuple[slice, slice, int]]:
-    """Divide the flattened rows [start, stop) into at most three boxes, of which one contains all whole operators.
+    """Divide the flattened rows [start, stop) into at most three boxes; one of them contains all complete operators.
 
     Parameters
     ----------

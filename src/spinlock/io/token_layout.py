@@ -48,5 +48,5 @@ class TokenColumns:
 
 
 def index_dtype(codebook_sizes: Sequence[int]) -> np.dtype[Any]:
-    """Return the smallest unsigned integer type that holds 0 ... max K - 1."""
+    """Return the smallest unsigned integer type for the values 0 ... max K - 1."""
     return np.dtype(np.min_scalar_type(max(codebook_sizes) - 1))

@@ -172,9 +172,9 @@ def _columns(file: Any, path: Path) -> TokenColumns:
         )
         names = tuple(tokens["columns"].asstr()[()].tolist())
     except (KeyError, TypeError, AttributeError, UnicodeError) as error:
-        raise DataError("the lists beside /tokens/indices are missing or damaged", where=str(path)) from error
+        raise DataError("the column descriptions under /tokens are missing or damaged", where=str(path)) from error
     if not len(names) == len(columns.category) == len(columns.level) == len(columns.codebook_size) > 0:
-        raise DataError("the lists beside /tokens/indices differ in length", where=str(path))
+        raise DataError("the column descriptions under /tokens differ in length", where=str(path))
     return columns
 
 

@@ -19,7 +19,9 @@ def decode_tokens(
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Decode tokens to features in raw units, from all levels or from the coarser levels only.
+    """Decode tokens to features in raw units.
+
+    With --levels 1 or 2 only the coarser levels are used.
 
     \f
     spinlock decode-tokens --tokens datasets/quickstart_tokens.h5 --vqvae-model runs/quickstart/best_model.pt --output

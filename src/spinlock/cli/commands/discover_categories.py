@@ -23,8 +23,8 @@ def discover_categories(
 ) -> None:
     """Group the features of a dataset into categories, and write a mapping file.
 
-    The mapping file is a valid category_mapping_file. It also contains the scores of all candidate partitions and the
-    stability, as comments.
+    The mapping file can be used as category_mapping_file.
+    The scores of all candidate partitions are comments in it.
 
     \f
     spinlock discover-categories --config configs/vqvae/production.json --input datasets/quickstart.h5 --output

@@ -14,7 +14,8 @@ def encode_to_tokens(
     vqvae_model: Model,
     output: Output,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", help="Rows read at a time; the tokens do not depend on it.")
+        int,
+        typer.Option("--batch-size", help="Number of rows that are read at a time. The tokens do not depend on it."),
     ] = 8192,
     device: Device = "auto",
     quiet: Quiet = False,

@@ -26,8 +26,10 @@ def extract_features(
 ) -> None:
     """Extract the features of rollouts and write them as a dataset.
 
-    The file contains /outputs/fields (operators, realizations, frames, channels, grid), or is a file of The Well.
-    Fields are 1-D or 2-D. The features are those of generate without the sensitivity group, which needs probe runs.
+    The rollouts are 1-D or 2-D fields in a file of The Well, or in the dataset
+    /outputs/fields (operators, realizations, frames, channels, grid) of a file.
+
+    The features are those of generate without the sensitivity group.
 
     \f
     spinlock extract-features --rollouts my_rollouts.h5 --output datasets/my_features.h5

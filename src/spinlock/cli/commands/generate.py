@@ -19,10 +19,10 @@ def generate(
         int | None,
         typer.Option(
             "--batch-size",
-            help="Operators computed at the same time, in blocks of 16 (64 on a GPU). The data do not depend on it.",
+            help="Operators that are computed together, in blocks of 16 (64 on a GPU). The data do not depend on it.",
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
     set_values: Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run of this output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,

@@ -23,16 +23,20 @@ def train_vqvae(
     input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Directory of the run.", metavar="DIR")] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Epochs to train; 0 keeps the closed-form initialization.")
+        int | None, typer.Option("--epochs", help="Number of epochs; 0 only initializes the network.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Maximum rows per optimizer step.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Maximum number of rows in an optimizer step.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Maximum learning rate.")] = None,
     resume_from: Annotated[
         Path | None,
-        typer.Option("--resume-from", help="best_model.pt, last.pt or the directory of a run to resume."),
+        typer.Option("--resume-from", help="Run to resume: its best_model.pt, its last.pt, or its directory."),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
-    no_torch_compile: Annotated[bool, typer.Option("--no-torch-compile", help="Never compile the network.")] = False,
+    device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
+    no_torch_compile: Annotated[
+        bool, typer.Option("--no-torch-compile", help="Do not compile the training step.")
+    ] = False,
     max_time: Annotated[
         float | None, typer.Option("--max-time", help="Save the run and stop after this number of minutes.")
     ] = None,
