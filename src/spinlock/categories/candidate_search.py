@@ -4,8 +4,8 @@ The search is done for both distances of :mod:`spinlock.categories.clustering`. 
 than needed. Small clusters are merged into similar ones, and categories are then merged step by step. This merge path
 contains one partition for each number K of categories. For a given K, single columns are moved until the largest
 centroid cosine is below the target. The candidates are the partitions with the largest K that reaches the target and
-with some smaller K. Bisection finds the largest K, and a few larger values are also tried, because reaching the target
-is not strictly monotonic in K. If only few values of K are possible, all are tried.
+with some smaller K. Bisection finds the largest K. A few larger values are also tried, because a smaller K does not
+always reach the target when a larger K does. If only few values of K are possible, all are tried.
 
 Letters: ``D`` columns, ``K`` categories of a candidate.
 """

@@ -1,9 +1,9 @@
 """Neighbor interpolation: points x + u (x' - x) between a row x and one of its five nearest rows x'.
 
-The random number u is uniform in (0, 1).
-Codes are means of few rows and overfit them. With K codes in each of T codebooks, the codes explain about T K / n of
-the residual variance of the training rows by overfitting. Points on the lines between near neighbors resemble held-out
-rows, so codes that are fitted on them overfit less. (SMOTE augments rare classes in the same way: Chawla et al., 2002.)
+The random number u is uniform in (0, 1). Codes are means of few rows and overfit them: with K codes in each of T
+codebooks, overfitting explains about T K / n of the residual variance of the training rows. Points on the lines between
+near neighbors resemble held-out rows, so codes that are fitted on them overfit less. (SMOTE augments rare classes in
+the same way: Chawla et al., 2002.)
 
 Letters: ``n`` rows, ``D`` columns.
 """
@@ -17,7 +17,7 @@ NEIGHBORS = 5
 """Number of nearest rows from which x' is drawn."""
 
 TARGET_ROWS = 16_384
-"""Maximum number of rows and interpolated points. A table with more than half as many rows is not interpolated."""
+"""Maximum number of rows and interpolated points together. A table with more than half of it is not interpolated."""
 
 MAX_VERSIONS = 6
 """Maximum number of versions of each row, including the row itself."""
@@ -38,7 +38,7 @@ def interpolate_neighbors(
     seed
         Seed of the random numbers.
     target_rows
-        Maximum number of rows and interpolated points.
+        Maximum number of rows and interpolated points together.
     max_versions
         Maximum number of versions m of each row.
 

@@ -1,7 +1,7 @@
 """Partition of the categories into buckets: each bucket shares batched matrix products.
 
 The partition minimizes sum_b (F + C_b W_b). Bucket b has C_b categories, which a batched product pads to the width W_b
-of the widest one. F is the fixed cost of a bucket, in columns. A single bucket would waste most of the work on padding,
+of the widest one. F is the fixed cost of a bucket, in columns. The padding of a single bucket would multiply the work,
 and one bucket per category would spend most of the time on launching kernels.
 """
 

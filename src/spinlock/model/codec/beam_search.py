@@ -115,7 +115,10 @@ def smallest(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _prefix_costs(table: Tensor, prefixes: Tensor) -> Tensor:
-    """Sum the pairwise costs [B, W, K] of the codes of a level with prefixes [B, W, l], rows of the stacked tables."""
+    """Return the sums [B, W, K] of the pairwise costs between each prefix of codes and each code of a level.
+
+    ``prefixes`` [B, W, l] are row indices of the stacked pairwise costs ``table``.
+    """
     rows, beam, coarser = prefixes.shape
     sums = F.embedding_bag(prefixes.reshape(rows * beam, coarser), table, mode="sum")
     return sums.view(rows, beam, -1)
