@@ -104,8 +104,8 @@ def main() -> None:
     arguments = parser.parse_args()
     table = sl.read_features(arguments.dataset)
     rows, family = np.asarray(table.rows), np.asarray(table.labels["family"], dtype=np.str_)
-    with h5py.File(arguments.dataset) as file:
-        diverged = int(file["metadata/diverged"][()].sum())  # the front door does not read the metadata of a dataset
+    with h5py.File(arguments.dataset) as file:  # the Python interface does not read the metadata of a dataset
+        diverged = int(file["metadata/diverged"][()].sum())
     z = z_scored(rows)
     groups = np.array([name.partition(".")[0] for name in table.names])
     result: dict[str, Any] = {

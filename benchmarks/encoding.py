@@ -49,7 +49,7 @@ def write_sample(table: Path, rows: int, target: Path) -> None:
 def reading_rate(table: Path) -> float:
     """Return the rows per second of reading the features.
 
-    The front door reads a whole table; encoding reads blocks of rows, and their rate is measured here.
+    The Python interface reads a whole table; encoding reads blocks of rows, and their rate is measured here.
     """
     started = time.perf_counter()
     with open_features(table, family="sdf", feature_type="aggregated") as source:

@@ -53,8 +53,8 @@ def rate_settings(bits: int, seed: int, assignment: str) -> dict[str, Any]:
 def token_quality(model: CategoricalVQVAE, rows: Tensor) -> float:
     """Return the quality 1 - sum (x - x^)^2 / sum x^2 of rows [n, D] that are encoded and decoded.
 
-    The front door measures a :class:`spinlock.Tokenizer` with raw rows. This function measures a network alone, with
-    rows in normalized units.
+    The Python interface measures a :class:`spinlock.Tokenizer` with raw rows. This function measures a network alone,
+    with rows in normalized units.
     """
     codec = make_codec(model)
     with torch.no_grad():

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table with a header."""
-    lines = [f"| {' | '.join(cells)} |" for cells in (columns, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
+    """Return a table with a header; vertical bars in its cells are escaped."""
+    escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in (columns, *rows)]
+    header, *body = [f"| {' | '.join(cells)} |" for cells in escaped]
+    return "\n".join([header, "|" + "---|" * len(columns), *body])
 
 
 def mean_and_half_range(values: Sequence[float], digits: int = 3) -> str:

@@ -78,7 +78,7 @@ class Case:
 def make_case(path: Path, bits: int, seed: int) -> Case:
     """Set the test operators aside and plan a run with local tokens."""
     table, test_table = split_test_operators(sl.read_features(path), seed)
-    # The peers need the normalized rows and the categories of a plan, which the front door does not return.
+    # The peers need the normalized rows and the categories of a plan, which the Python interface does not return.
     plan = make_plan(table, config_from_mapping(rate_settings(bits, seed, "local"), where="benchmark"))
     test = plan.data.cleaner.transform(test_table.rows).values
     return Case(bits, seed, table, test_table, plan, test)

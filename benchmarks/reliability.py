@@ -52,7 +52,7 @@ def statistics(frame: Tensor, run: Tensor) -> dict[str, Tensor]:
 
 
 def _variation(run: Tensor) -> Tensor:
-    """The coefficient of variation over realizations, bounded by 1."""
+    """Return std / (std + |mean|) over realizations, which is at most 1."""
     spread = run.std(1, correction=0)
     return spread / (spread + run.mean(1).abs() + 1e-9)
 
@@ -61,7 +61,7 @@ def _variation(run: Tensor) -> Tensor:
 def statistics_of_halves(block: Block, design: Design, config: DatasetConfig) -> list[dict[str, Tensor]]:
     """Return the statistics of the members of a block for the first and for the last three realizations.
 
-    The front door aggregates over all realizations, so the stages of the generation are called one by one.
+    The Python interface aggregates over all realizations, so the stages of the generation are called one by one.
     """
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     assembly = assemble(block, design, config, torch.device("cpu"))

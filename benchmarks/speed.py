@@ -48,7 +48,7 @@ EPOCHS = 410
 """Epochs of the production configuration, for which the report extrapolates the time."""
 
 LEADING_OPERATIONS = 6
-"""Number of operations in the report of where the time goes."""
+"""Number of operations that the report lists."""
 
 MEMORY_STEPS = 3
 """Steps of a process that measures memory or compilation."""

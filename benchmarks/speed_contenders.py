@@ -86,8 +86,8 @@ def make_training_data(rows: Tensor) -> TrainingData:
 def spinlock_step(rows: Tensor, *, compiled: bool) -> Step:
     """Return a training step of Spinlock.
 
-    The front door trains whole runs and selects categories and sizes. A single step of a given size is built from a
-    plan that is made by hand.
+    The Python interface trains whole runs and selects categories and sizes. A single step of a given size is built from
+    a plan that is made by hand.
     """
     config = config_from_mapping({"input_path": "rows.h5", "batch_size": BATCH}, where="benchmark")
     spec = make_spec()

@@ -1,7 +1,8 @@
 """Whole runs on real tables: the four target metrics, the best epoch, and the duration.
 
 Each run calls ``train-vqvae``, ``encode-to-tokens`` and ``decode-tokens`` in processes of their own, as a user does.
-The configuration is production.json with another input, output and split seed.
+The configuration is production.json with another input, output and split seed. The benchmark runs the commands, and not
+the functions of ``spinlock``, because it measures what a user of the commands waits for.
 
     poetry run python benchmarks/tables.py path/to/a.h5 path/to/b.h5 --split-seeds 42 1 2 --output results.json
     poetry run python benchmarks/tables.py --report benchmarks/results/tables_local.json

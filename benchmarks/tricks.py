@@ -91,7 +91,7 @@ def redundancy_of_embeddings(
 def measure(table: sl.FeatureTable, bits: int, seed: int, epochs: int) -> dict[str, dict[str, float]]:
     """Return the test quality and the median seconds of an epoch of every variant."""
     seen, test_table = split_test_operators(table, seed)
-    # The variants change parts of the training step of one plan, which the front door does not expose.
+    # The variants change parts of the training step of one plan, which the Python interface does not expose.
     plan = make_plan(seen, config_from_mapping(rate_settings(bits, seed, "local"), where="benchmark"))
     test = torch.from_numpy(plan.data.cleaner.transform(test_table.rows).values)
     results = {}
