@@ -13,6 +13,8 @@ from spinlock.errors import ConfigError
 _OPTIONS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
 """{key: command-line option}, if the name of the option is not that of the key."""
 
+_TYPE_NAMES = {list: "a list", str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+
 
 def load_config(
     path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
@@ -144,7 +146,7 @@ def _read_mapping(path: Path) -> dict[object, object]:
     except ConfigTextError as error:
         raise ConfigError([str(error)], where=where) from None
     if not isinstance(values, dict):
-        content = "only comments" if values is None else f"a value of type {type(values).__name__}"
+        content = "only comments" if values is None else _TYPE_NAMES.get(type(values), "another value")
         raise ConfigError([f"it contains {content}; expected a mapping of keys to values"], where=where)
     return values
 
