@@ -22,12 +22,8 @@ def train_vqvae(
     config: Config,
     input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Directory of the run.", metavar="DIR")] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Number of epochs; 0 only initializes the network.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Maximum number of rows in an optimizer step.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs; 0 only initializes the network.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Maximum rows in an optimizer step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Maximum learning rate.")] = None,
     resume_from: Annotated[
         Path | None,
@@ -35,7 +31,7 @@ def train_vqvae(
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
     no_torch_compile: Annotated[
-        bool, typer.Option("--no-torch-compile", help="Do not compile the training step.")
+        bool, typer.Option("--no-torch-compile", help="Never compile the training step.")
     ] = False,
     max_time: Annotated[
         float | None, typer.Option("--max-time", help="Save the run and stop after this number of minutes.")
