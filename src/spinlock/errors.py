@@ -7,6 +7,17 @@ a :class:`SpinlockError` and exits with code 1. Any other exception is a bug of 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MAX_SHOWN_LENGTH = 60
+"""Maximum number of characters of a value or name in a message."""
+
+MAX_SHOWN_PROBLEMS = 20
+"""Maximum number of problems that a message lists."""
+
+
+def shortened(text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
+    """Return a text for a message: at most ``limit`` characters, of which the last ones are then an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 4] + " ..."
+
 
 class SpinlockError(Exception):
     """Base class of all errors that are not bugs of the program.
@@ -40,14 +51,16 @@ class ConfigError(SpinlockError):
     Parameters
     ----------
     problems
-        One line for each problem.
+        One line for each problem. The message lists the first :data:`MAX_SHOWN_PROBLEMS` of them.
     where
         The configuration file, or the command line.
     """
 
     def __init__(self, problems: list[str], *, where: str) -> None:
         self.problems = problems
-        listing = "".join(f"\n  {problem}" for problem in problems)
+        listing = "".join(f"\n  {problem}" for problem in problems[:MAX_SHOWN_PROBLEMS])
+        if len(problems) > MAX_SHOWN_PROBLEMS:
+            listing += f"\n  and {len(problems) - MAX_SHOWN_PROBLEMS:,} more"
         what = problems[0] if len(problems) == 1 else f"{len(problems)} problems{listing}"
         super().__init__(what, where=where)
 

@@ -39,7 +39,11 @@ def test_columns_can_be_names_or_indices(tmp_path: Path) -> None:
         ([1, 2], r"is a JSON list; expected \{name: \[columns\]\}"),
         ({}, r"contains no category"),
         ({"_only": "comments"}, r"contains no category"),
-        ({"a/b": [0]}, r"category name 'a/b' cannot be used; expected letters, digits, _ and -"),
+        (
+            {"a" * 201: [0]},
+            r"category name 'a{50,59} \.\.\. cannot be used; expected at most 200 letters",
+        ),
+        ({"a/b": [0]}, r"category name 'a/b' cannot be used; expected at most 200 letters, digits, _ and -"),
         ({"": [0]}, r"category name '' cannot be used"),
         ({"a": []}, r"category 'a' is \[\]; expected a list of column names or indices"),
         ({"a": "ux_mean"}, r"category 'a' is 'ux_mean'; expected a list"),

@@ -130,7 +130,8 @@ class TestInvalidFiles:
     @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
     def test_load_rejects_another_format_version(self, saved: Path, tmp_path: Path, version: object) -> None:
         message = load_error(save_changed(saved, tmp_path, lambda content: content.update(format_version=version)))
-        assert f"has format version {version}; expected version {FORMAT_VERSION}" in message
+        shown = "null" if version is None else repr(version)
+        assert f"has format version {shown}; expected version {FORMAT_VERSION}" in message
 
     @pytest.mark.parametrize("key", sorted(REQUIRED))
     def test_a_missing_key_is_named(self, saved: Path, tmp_path: Path, key: str) -> None:
@@ -148,8 +149,7 @@ class TestInvalidFiles:
     )
     def test_load_rejects_an_invalid_model_spec(self, saved: Path, tmp_path: Path, change: dict[str, object]) -> None:
         path = save_changed(saved, tmp_path, lambda content: content["model_spec"].update(change))
-        with pytest.raises(CheckpointError, match=r"is damaged: model_spec cannot be read"):
-            load_checkpoint(path).build_model()
+        assert f"is damaged: model_spec.{next(iter(change))}" in load_error(path)
 
     def test_load_rejects_weights_of_other_sizes(self, saved: Path, tmp_path: Path) -> None:
         checkpoint = load_checkpoint(saved)

@@ -116,11 +116,11 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path):
 
 
 def test_an_unreadable_file_is_an_error(write_file, monkeypatch: pytest.MonkeyPatch):
-    def refuse(self: Path) -> bytes:
+    def refuse(self: Path, mode: str) -> bytes:
         raise PermissionError(13, "Permission denied")
 
     path = write_file("epochs: 3")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert problems(path) == ["it cannot be read: Permission denied"]
 
 
@@ -131,16 +131,16 @@ def test_a_path_with_a_null_character_is_an_error():
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        ('epochs: "5"', 'epochs: got "5" from the file, expected an integer of at least 0 (epochs)'),
+        ('epochs: "5"', 'epochs: got "5" from the file, expected an integer of at least 0 and at most 100000 (epochs)'),
         ("verbose: yes", 'verbose: got "yes" from the file, expected true or false'),
-        ("epochs:", "epochs: got null from the file, expected an integer of at least 0 (epochs)"),
+        ("epochs:", "epochs: got null from the file, expected an integer of at least 0 and at most 100000 (epochs)"),
         (
             "validation_fraction: 1",
             "validation_fraction: got 1 from the file, expected a number above 0 and below 1 (fraction of operators)",
         ),
         (
             "hidden_dim: 0",
-            "hidden_dim: got 0 from the file, expected an integer of at least 1 or null (dims)",
+            "hidden_dim: got 0 from the file, expected an integer of at least 1 and at most 8192 or null (dims)",
         ),
         (
             "learning_rate: .nan",
@@ -161,7 +161,8 @@ def test_a_path_with_a_null_character_is_an_error():
         ),
         (
             "factors: [{}, {num_codes: 0}, {}]",
-            "factors[1].num_codes: got 0 from the file, expected an integer of at least 1 or null (codes)",
+            "factors[1].num_codes: got 0 from the file, "
+            "expected an integer of at least 1 and at most 10000000 or null (codes)",
         ),
         (
             "factors: [{}, {num_code: 4}, {}]",
@@ -225,7 +226,7 @@ def test_a_problem_names_the_flag_as_the_user_types_it(write_file, key: str, fla
             "_note=3",
             f"_note: got an unknown key from --set, {NO_SIMILAR_KEY}",
         ),
-        ("epochs=-3", "epochs: got -3 from --set, expected an integer of at least 0 (epochs)"),
+        ("epochs=-3", "epochs: got -3 from --set, expected an integer of at least 0 and at most 100000 (epochs)"),
     ],
 )
 def test_an_invalid_set_argument_is_an_error(write_file, assignment: str, line: str):

@@ -1,6 +1,7 @@
 """JSON and YAML text: scalars as in YAML 1.2, comments, duplicate keys, and invalid text."""
 
 import math
+import time
 
 import pytest
 import yaml
@@ -87,7 +88,20 @@ def test_yaml_anchors_and_merges_work():
         ("a: !!python/object:os.system {}", ".yaml", "broken YAML in line 1"),
         ("a: !!float abc", ".yaml", "broken YAML"),
         ("a: \x01", ".yaml", "broken YAML"),
-        ("a: &x [*x]", ".yaml", "nested too deeply"),
+        ("a: &x [*x]", ".yaml", "it has more than 100,000 values"),
+        ("a: &x {b: *x}", ".yaml", "it has more than 100,000 values"),
+        ("a: !!bool maybe", ".yaml", "broken YAML in line 1: 'maybe' is not of the type !!bool"),
+        ("a: 1\nb: !!int 1.5", ".yaml", "broken YAML in line 2: '1.5' is not of the type !!int"),
+        ("a: !!null 5", ".yaml", "broken YAML in line 1: '5' is not of the type !!null"),
+        ("a: !!int ''", ".yaml", "is not of the type !!int"),
+        ("a: !!bool [1]", ".yaml", "broken YAML in line 1"),
+        ("a: !!timestamp now", ".yaml", "broken YAML in line 1"),
+        ("a: !!binary x", ".yaml", "broken YAML in line 1"),
+        ("a: !!set {b, c}", ".yaml", "broken YAML in line 1"),
+        ("a: !" + "x" * 9000 + " 1", ".yaml", "broken YAML in line 1"),
+        ('{"' + "x" * 9000 + '": 1, "' + "x" * 9000 + '": 1}', ".json", "xxx ... is given twice"),
+        ("{" + "x" * 900 + ": 1, " + "x" * 900 + ": 1}", ".yaml", "xxx ... is given twice"),
+        ("a: !!bool " + "x" * 900, ".yaml", "xxx ...' is not of the type !!bool"),
         ("[" * 100_000, ".json", "nested too deeply"),
         ("[" * 5_000, ".yaml", "nested too deeply"),
         ("1" * 5_000, ".json", "broken JSON"),
@@ -100,6 +114,23 @@ def test_invalid_text_is_an_error_of_one_line(text: str, suffix: str, message: s
         parse_text(text, suffix=suffix)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def bomb(levels: int, link: str) -> str:
+    """YAML in which each line contains the line before it nine times."""
+    return "a0: &a0 {x: 1}\n" + "".join(
+        f"a{i}: &a{i} " + link.replace("*", ", ".join([f"*a{i - 1}"] * 9)) + "\n" for i in range(1, levels)
+    )
+
+
+@pytest.mark.parametrize("link", ["[*]", "{y: [*]}", "{<<: [*]}"], ids=["lists", "mappings", "merges"])
+def test_aliases_that_expand_exponentially_are_refused_at_once(link: str):
+    start = time.perf_counter()
+    with pytest.raises(ConfigTextError, match=r"it has more than 100,000 values, with its aliases"):
+        parse_text(bomb(12, link), suffix=".yaml")
+    assert time.perf_counter() - start < 1
+    assert isinstance(parse_text(bomb(3, link), suffix=".yaml"), dict)
 
 
 AWKWARD = VQVAEConfig.model_validate(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
 from spinlock.io.names import join_names
 
 REMEDY = "correct the mapping file"
+
+MAX_NAME_LENGTH = 200
+"""Maximum length of the name of a category, which is part of the names of token columns and of statistics."""
+
+MAX_BYTES = 64_000_000
+"""Maximum size of a mapping file, which is held in memory as a whole."""
 
 
 def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
@@ -41,9 +48,10 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
     unknown, repeated = [], []
     mapping: dict[str, list[int]] = {}
     for category, columns in content.items():
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_\-]*", category):
-            what = f"category name {category!r} cannot be used"
-            raise DataError(what, where=where, expected="letters, digits, _ and -", remedy=REMEDY)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_\-]*", category) or len(category) > MAX_NAME_LENGTH:
+            what = f"category name {shortened(repr(category))} cannot be used"
+            expected = f"at most {MAX_NAME_LENGTH} letters, digits, _ and -"
+            raise DataError(what, where=where, expected=expected, remedy=REMEDY)
         if not isinstance(columns, list) or not columns:
             what = f"category {category!r} is {columns!r:.60}"
             raise DataError(what, where=where, expected="a list of column names or indices", remedy=REMEDY)
@@ -58,7 +66,7 @@ def load_mapping(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
                 category_of[index] = category
                 members.append(index)
     if unknown:
-        what = f"unknown columns: {join_names([str(column) for column in unknown])}"
+        what = f"unknown columns: {join_names([shortened(str(column)) for column in unknown])}"
         raise DataError(what, where=where, expected=f"names or indices 0 to {len(names) - 1}", remedy=REMEDY)
     if repeated:
         raise DataError(f"columns occur more than once: {join_names(repeated)}", where=where, remedy=REMEDY)
@@ -90,6 +98,10 @@ def _read(path: Path) -> dict[str, Any]:
     where = str(path)
     remedy = "use a file from discover-categories, or one with the same structure"
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            what = f"has {size / 1e6:,.0f} MB"
+            raise DataError(what, where=where, expected=f"at most {MAX_BYTES / 1e6:.0f} MB", remedy=remedy)
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except FileNotFoundError:
         raise DataError("no such mapping file", where=where, remedy=remedy) from None
@@ -107,8 +119,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Raise a :class:`ValueError` for a repeated key, for which the JSON parser would silently keep the last value."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        repeated = next(key for key in content if sum(key == other for other, _ in pairs) > 1)
-        raise ValueError(f"{repeated!r} occurs twice")
+        counts = Counter(key for key, _ in pairs)
+        repeated = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"{shortened(repr(repeated))} occurs twice")
     return content
 
 

@@ -20,6 +20,9 @@ MIN_F1 = 0.2
 MIN_PAIR_GAIN = 1.15
 """Minimum ratio of the best F1 score of a pair of words to that of one word; below it the single word is used."""
 
+MAX_WORD_LENGTH = 80
+"""Maximum length of a word of a category's name, so that a pair of words is a valid name."""
+
 MAX_PAIRED_WORDS = 12
 """Number of words with the largest F1 scores from which pairs are formed."""
 
@@ -43,7 +46,7 @@ def name_words(name: str) -> frozenset[str]:
     """
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # as mapping files require
     words = re.split(r"[^A-Za-z0-9]+", ascii_name)
-    return frozenset(word for word in words if word and not word.isdigit())
+    return frozenset(word for word in words if 0 < len(word) <= MAX_WORD_LENGTH and not word.isdigit())
 
 
 def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[str] = ()) -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from spinlock.checkpoint.archive import ArchiveError, read_archive
 from spinlock.checkpoint.format import REMEDY
+from spinlock.checkpoint.reading import to_checkpoint
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError
 
@@ -34,7 +34,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         than data.
     """
     path = Path(path)
-    return Checkpoint.from_dict(_read(path), path)
+    return to_checkpoint(_read(path), path)
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
@@ -49,19 +49,11 @@ def _read(path: Path) -> Any:
     try:
         if path.is_dir():
             raise CheckpointError("is a directory", where=where, remedy=REMEDY)
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load itself does not notice changed bytes
-        if damaged is not None:
-            raise CheckpointError(f"is damaged ({damaged})", where=where, remedy=REMEDY)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
+        return read_archive(path)
+    except ArchiveError as error:
+        raise CheckpointError(str(error), where=where, remedy=REMEDY) from error
     except FileNotFoundError:
         raise CheckpointError("no such checkpoint", where=where, remedy=REMEDY) from None
-    except pickle.UnpicklingError as error:
-        what = "contains an object that could run code, which is not loaded"
-        raise CheckpointError(what, where=where, remedy=REMEDY) from error
-    except Exception as error:
-        system = error.strerror if isinstance(error, OSError) else None
-        what = f"cannot be read ({system})" if system else "is truncated, damaged or not a checkpoint"
+    except OSError as error:
+        what = f"cannot be read ({error.strerror or error})"
         raise CheckpointError(what, where=where, remedy=REMEDY) from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.checkpoint.format import FORMAT_VERSION, KIND, check_format, read_part
+from spinlock.checkpoint.format import FORMAT_VERSION, KIND
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import Progress, ValidationResult
 from spinlock.checkpoint.provenance import DatasetIdentity, Provenance
 from spinlock.checkpoint.statistics import category_statistics
-from spinlock.checkpoint.tensors import to_arrays, to_tensors
-from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.checkpoint.tensors import to_tensors
+from spinlock.config import VQVAEConfig
 from spinlock.errors import CheckpointError
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
 from spinlock.preprocessing.cleaning import Cleaner
-from spinlock.preprocessing.split import Split, rows_of
+from spinlock.preprocessing.split import Split
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.sizing.selection import SelectionSummary
 
@@ -146,24 +145,23 @@ class Checkpoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of the file, for ``torch.save``."""
-        state = self.state
+        state, split, derived = self.state, self.split, self.derived_parts()
+        operators = derived["split"]  # torch.save stores a tensor that occurs twice only once
+        if self.dataset.rows_per_operator > 1:
+            sides = {"train": split.train_operators, "validation": split.validation_operators}
+            operators = {side: _compact(indices) for side, indices in sides.items()}
         content = {
             "kind": KIND,
             "format_version": FORMAT_VERSION,
             "model_state_dict": self.weights,
             "optimizer_state_dict": state.optimizer,
-            "group_indices": self.category_columns,
-            "normalization_stats": category_statistics(self.spec, self.cleaner),
-            "feature_names": list(self.feature_names),
-            "dropped_features": self.cleaner.dropped,
             "config": self.config.model_dump(mode="json"),
             "requested_config": self.requested,
             "history": self.history.columns,
-            "val_loss": state.progress.best_loss,
             "metrics": self.metrics or self.validation.history_values(),
             "model_spec": self.spec.state(),
             "cleaner": self.cleaner.state(),
-            **_split_content(self.split, self.dataset.rows_per_operator),
+            "split_operators": operators,
             "dataset": asdict(self.dataset),
             "discovery": self.selection.to_dict(),
             "validation_errors": self.validation.errors,
@@ -177,41 +175,19 @@ class Checkpoint:
             },
             "provenance": self.provenance.to_dict(),
         }
-        return dict(to_tensors(content))
+        return dict(to_tensors(content | derived))
 
-    @classmethod
-    def from_dict(cls, content: Any, path: Path = Path("<memory>")) -> Checkpoint:
-        """Restore a checkpoint from the result of :meth:`to_dict`.
-
-        Raises
-        ------
-        CheckpointError
-            The content is not a checkpoint, has another format version, or a value is missing or damaged.
-        """
-        check_format(content, path)
-        where = str(path)
-        read = partial(read_part, content, where)
-        dataset = read("dataset", lambda values: DatasetIdentity(**values))
-        errors = read("validation_errors", Tensor.float, kind=Tensor)
-        optimizer = read("optimizer_state_dict", dict)
-        return cls(
-            config=read("config", lambda values: config_from_mapping(values, where=where)),
-            requested=read("requested_config", dict),
-            spec=read("model_spec", ModelSpec.from_state),
-            weights=read("model_state_dict", dict),
-            cleaner=read("cleaner", lambda values: Cleaner.from_state(to_arrays(values))),
-            split=read("split_operators", lambda values: _split_of(values, dataset.rows_per_operator)),
-            dataset=dataset,
-            selection=read("discovery", SelectionSummary.from_dict),
-            history=read("history", History),
-            metrics=read("metrics", dict),
-            validation=read(
-                "training_state", lambda values: ValidationResult.from_dict(values["best_validation"], errors)
-            ),
-            state=read("training_state", lambda values: SavedState.from_dict(values, optimizer)),
-            provenance=read("provenance", Provenance.from_dict),
-            path=path,
-        )
+    def derived_parts(self) -> dict[str, Any]:
+        """Return the parts of the file that other programs read, and whose values follow from the other parts."""
+        derived = {
+            "group_indices": self.category_columns,
+            "normalization_stats": category_statistics(self.spec, self.cleaner),
+            "feature_names": list(self.feature_names),
+            "dropped_features": self.cleaner.dropped,
+            "val_loss": self.state.progress.best_loss,
+            "split": {"train": _compact(self.split.train), "validation": _compact(self.split.validation)},
+        }
+        return dict(to_tensors(derived))
 
 
 def load_weights(model: CategoricalVQVAE, weights: Mapping[str, Tensor], path: Path | str) -> None:
@@ -229,21 +205,7 @@ def load_weights(model: CategoricalVQVAE, weights: Mapping[str, Tensor], path: P
         raise CheckpointError(f"weights do not match model_spec ({first})", where=str(path)) from error
 
 
-def _split_content(split: Split, rows_per_operator: int) -> dict[str, Any]:
-    """Return the rows and operators of both sides. If each operator has one row, they share the same tensors."""
-    rows = {"train": _compact(split.train), "validation": _compact(split.validation)}
-    operators = rows
-    if rows_per_operator > 1:
-        operators = {"train": _compact(split.train_operators), "validation": _compact(split.validation_operators)}
-    return {"split": rows, "split_operators": operators}
-
-
-def _split_of(operators: Mapping[str, Tensor], rows_per_operator: int) -> Split:
-    train, validation = (operators[side].long().numpy() for side in ("train", "validation"))
-    return Split(rows_of(train, rows_per_operator), rows_of(validation, rows_per_operator), train, validation)
-
-
 def _compact(positions: NDArray[np.int64]) -> Tensor:
-    """Return indices as an int32 tensor if they fit. ``torch.save`` stores a tensor that occurs twice only once."""
+    """Return indices as an int32 tensor if they fit."""
     fits = len(positions) == 0 or positions.max() <= np.iinfo(np.int32).max
     return torch.from_numpy(positions.astype(np.int32 if fits else np.int64))

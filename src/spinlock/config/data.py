@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from spinlock.config.section import Conflict, FilePath, Section, setting
+from spinlock.config.section import MAX_COUNT, Conflict, FilePath, Section, setting
 
 MAX_SEED = 2**32 - 1
+
+MAX_TABLE_MB = 1e9
+"""Maximum of ``max_table_mb``: 1 PB."""
 
 
 class DataSettings(Section):
@@ -55,6 +58,7 @@ class DataSettings(Section):
         "this number of rows is sampled with a fixed seed.",
         unit="rows",
         ge=100,
+        le=MAX_COUNT,
     )
     max_table_mb: float | None = setting(
         None,
@@ -62,6 +66,7 @@ class DataSettings(Section):
         "each epoch reads the rows from the file. null: a fifth of the memory of the machine and of the device.",
         unit="MB",
         gt=0,
+        le=MAX_TABLE_MB,
     )
 
 

@@ -9,10 +9,12 @@ from spinlock.config.data import MAX_SEED
 from spinlock.config.families import FamilyRanges
 from spinlock.config.ranges import FractionRange, LogRange, PositiveRange, Range, log
 from spinlock.config.schema import file_schema
-from spinlock.config.section import Conflict, Section, setting
+from spinlock.config.section import MAX_COUNT, Conflict, Section, setting
 
 MIN_GRID = 16
 """Minimum number of grid points along each side; with fewer, some bands of the spectral features contain no mode."""
+
+MAX_WARMUP_STEPS = 1_000_000
 
 FamilyName = Literal[
     "advection_diffusion",
@@ -121,7 +123,9 @@ class RolloutSettings(Section):
     num_steps: int = setting(
         64, "Number of frames from which the features are computed.", unit="frames", ge=1, le=100_000
     )
-    warmup_steps: int = setting(8, "Number of steps from the initial condition to the first frame.", unit="steps", ge=0)
+    warmup_steps: int = setting(
+        8, "Number of steps from the initial condition to the first frame.", unit="steps", ge=0, le=MAX_WARMUP_STEPS
+    )
     num_realizations: int = setting(
         3,
         "Number of runs of each operator. They differ in the initial condition and the noise.",
@@ -150,6 +154,7 @@ class GenerationRuntime(Section):
         "each core.",
         unit="operators",
         ge=1,
+        le=MAX_COUNT,
         identity=False,
     )
     device: str = setting(

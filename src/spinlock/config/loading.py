@@ -8,7 +8,10 @@ from spinlock.config.problems import Given, unknown_key, validate
 from spinlock.config.section import SectionT
 from spinlock.config.text import ConfigTextError, parse_text, parse_value
 from spinlock.config.vqvae import VQVAEConfig
-from spinlock.errors import ConfigError
+from spinlock.errors import MAX_SHOWN_PROBLEMS, ConfigError, shortened
+
+MAX_TEXT_BYTES = 500_000
+"""Maximum size of a configuration file. Parsing YAML of this size takes up to 15 seconds."""
 
 _OPTIONS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
 """{key: command-line option}, if the name of the option is not that of the key."""
@@ -116,7 +119,9 @@ def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAECon
 def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[str], *, where: str) -> SectionT:
     """Create a configuration, or raise an error with all problems, including those in ``problems``."""
     known = {item.key: item for item in given if item.key in model.model_fields}
-    unknown = [unknown_key(model, item) for item in given if item.key not in model.model_fields]
+    extra = [item for item in given if item.key not in model.model_fields]
+    unknown = [unknown_key(model, item) for item in extra[:MAX_SHOWN_PROBLEMS]]
+    unknown += [shortened(item.key) for item in extra[MAX_SHOWN_PROBLEMS:]]  # these are counted and not shown
     config, faults = validate(model, known)
     everything = [*unknown, *faults, *problems]
     if config is None or everything:
@@ -128,7 +133,12 @@ def _read_mapping(path: Path) -> dict[object, object]:
     """Read a JSON or YAML file that contains a mapping."""
     where = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_TEXT_BYTES + 1)
+        if len(content) > MAX_TEXT_BYTES:
+            problem = f"it has more than {MAX_TEXT_BYTES // 1000} kB; expected a JSON or YAML configuration"
+            raise ConfigError([problem], where=where)
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(["there is no such file; expected a JSON or YAML configuration"], where=where) from None
     except IsADirectoryError:
@@ -146,8 +156,8 @@ def _read_mapping(path: Path) -> dict[object, object]:
     except ConfigTextError as error:
         raise ConfigError([str(error)], where=where) from None
     if not isinstance(values, dict):
-        content = "only comments" if values is None else _TYPE_NAMES.get(type(values), "another value")
-        raise ConfigError([f"it contains {content}; expected a mapping of keys to values"], where=where)
+        kind = "only comments" if values is None else _TYPE_NAMES.get(type(values), "another value")
+        raise ConfigError([f"it contains {kind}; expected a mapping of keys to values"], where=where)
     return values
 
 
@@ -158,10 +168,11 @@ def _parse_set_values(set_values: Sequence[str]) -> tuple[list[Given], list[str]
     for text in set_values:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            problems.append(f"--set {text}: expected KEY=VALUE, for example epochs=100")
+            problems.append(f"--set {shortened(text)}: expected KEY=VALUE, for example epochs=100")
             continue
         try:
             given.append(Given(key.strip(), parse_value(value), "--set"))
         except ConfigTextError as error:
-            problems.append(f"{key.strip()}: got {value} from --set, expected a YAML value; {error}")
+            problem = f"got {shortened(value)} from --set, expected a YAML value; {error}"
+            problems.append(f"{shortened(key.strip())}: {problem}")
     return given, problems

@@ -6,12 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from spinlock.config.section import Conflict, FilePath, Section, setting
+from spinlock.config.section import MAX_COUNT, Conflict, FilePath, Section, setting
 
 LEVEL_COUNT = 3
 """Number of quantization levels of each category, coarse to fine; a token file has as many columns per category."""
 
 MAX_RATIO = 1000.0
+
+MAX_WIDTH = 8192
+"""Maximum width of a layer of the network."""
+
+MAX_CODES = 10_000_000
+"""Maximum number of codes of a codebook."""
+
+MAX_BITS = 1e6
+"""Maximum of ``max_bits``."""
 """Maximum latent width of a level, in units of embedding_dim."""
 
 
@@ -32,6 +41,7 @@ class CategorySettings(Section):
         "Number of discovered categories. null: it is selected by cross-validated quality.",
         unit="categories",
         ge=1,
+        le=MAX_COUNT,
     )
     orthogonality_target: float = setting(
         0.25,
@@ -47,18 +57,21 @@ class CategorySettings(Section):
         "null: partitions are compared at 1, and also at 2 if the resulting codebook sizes are not expected to meet "
         "the targets.",
         gt=0,
+        le=MAX_RATIO,
     )
     min_features_per_category: int = setting(
         3,
         "Minimum number of columns of a category. A smaller category is merged with the nearest one.",
         unit="columns",
         ge=1,
+        le=MAX_COUNT,
     )
     max_clusters: int = setting(
         50,
         "Maximum number of categories. Discovery starts with this number of categories and merges some of them.",
         unit="categories",
         ge=1,
+        le=MAX_COUNT,
     )
 
     @property
@@ -88,9 +101,15 @@ class LevelFactors(Section):
     """Sizes of one level of a category; null means automatic."""
 
     latent_dim: int | None = setting(
-        None, "Width of the latents of the level. null: it follows from compression_ratios.", unit="dims", ge=1
+        None,
+        "Width of the latents of the level. null: it follows from compression_ratios.",
+        unit="dims",
+        ge=1,
+        le=MAX_WIDTH,
     )
-    num_codes: int | None = setting(None, "Number of codes of the level. null: automatic.", unit="codes", ge=1)
+    num_codes: int | None = setting(
+        None, "Number of codes of the level. null: automatic.", unit="codes", ge=1, le=MAX_CODES
+    )
 
 
 LevelTriple = Annotated[tuple[LevelFactors, LevelFactors, LevelFactors], Field(strict=False)]
@@ -145,6 +164,7 @@ class ModelSettings(Section):
         "rounded up to a multiple of 4.",
         unit="dims",
         ge=1,
+        le=MAX_WIDTH,
     )
     hidden_dim: int | None = setting(
         None,
@@ -152,6 +172,7 @@ class ModelSettings(Section):
         "wide with joint tokens. null: automatic, 16 to 128, depending on the number of training rows.",
         unit="dims",
         ge=1,
+        le=MAX_WIDTH,
     )
     compression_ratios: RatioText = setting(
         "0.5:1:1.5",
@@ -183,7 +204,11 @@ class ModelSettings(Section):
         le=1,
     )
     max_bits: float | None = setting(
-        None, "Maximum bits per row of the automatic codebook sizes. null: no limit.", unit="bits per row", ge=1
+        None,
+        "Maximum bits per row of the automatic codebook sizes. null: no limit.",
+        unit="bits per row",
+        ge=1,
+        le=MAX_BITS,
     )
     warm_start: bool = setting(
         True,

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from spinlock.config.section import Conflict, Section, SectionT
+from spinlock.errors import MAX_SHOWN_PROBLEMS, shortened
 
-_LONGEST_VALUE = 60
-"""Maximum number of characters of a value in a message."""
+_MAX_SHOWN_BITS = 128
+"""Maximum size of an integer in a message."""
 
 _SHAPE_ERRORS = ("missing", "too_short", "too_long", "tuple_type")
 _TYPE_NAMES = {
@@ -39,7 +41,7 @@ class Given:
 def unknown_key(model: type[Section], given: Given) -> str:
     """Return the message for a key that ``model`` does not have, with the most similar key of ``model``."""
     hint = _nearest(given.key, list(model.model_fields), model)
-    return f"{given.key}: got an unknown key from {given.origin}, {hint}"
+    return f"{shortened(given.key)}: got an unknown key from {given.origin}, {hint}"
 
 
 def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[SectionT | None, list[str]]:
@@ -66,7 +68,9 @@ def validate(model: type[SectionT], given: Mapping[str, Given]) -> tuple[Section
     wrong = {str(fault["loc"][0]) for fault in errors if fault["loc"]}
     # An invalid entry also makes its list invalid; only the entry is reported.
     inside = {fault["loc"][:-1] for fault in errors}
-    lines = [_field_line(model, fault, given) for fault in errors if fault["loc"] and fault["loc"] not in inside]
+    faults = [fault for fault in errors if fault["loc"] and fault["loc"] not in inside]
+    lines = [_field_line(model, fault, given) for fault in faults[:MAX_SHOWN_PROBLEMS]]
+    lines += [_spell(fault["loc"]) for fault in faults[MAX_SHOWN_PROBLEMS:]]  # these are counted and not shown
     lines += [_conflict_line(model, conflict, given) for conflict in _conflicts(model, given, wrong)]
     return None, list(dict.fromkeys(lines))
 
@@ -111,7 +115,8 @@ def _field_line(model: type[Section], fault: ErrorDetails, given: Mapping[str, G
 
 def _nearest(key: str, known: list[str], model: type[Section]) -> str:
     """Return a hint that names the most similar known key."""
-    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.5)
+    name = shortened(key.lower().replace("-", "_"))  # comparing names takes time that is quadratic in their length
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
     return f"there is no similar key; {model.listing} lists all keys"
@@ -119,13 +124,18 @@ def _nearest(key: str, known: list[str], model: type[Section]) -> str:
 
 def _spell(loc: _Loc) -> str:
     """Return the name of a nested value, for example ``factors[0].num_codes``."""
-    return str(loc[0]) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:])
+    parts = (f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in loc[1:])
+    return str(loc[0]) + "".join(parts)
 
 
 def _show(value: object) -> str:
-    """Return a value as JSON, cut to the maximum length."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 4] + " ..."
+    """Return a value as JSON, shortened. Python refuses to write integers of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > _MAX_SHOWN_BITS:
+        return f"an integer of {round(value.bit_length() * math.log10(2)):,} digits"
+    try:
+        return shortened(json.dumps(value, default=str, ensure_ascii=False))
+    except ValueError:
+        return f"a {type(value).__name__} with an integer of thousands of digits"
 
 
 def _node_at(model: type[Section], loc: _Loc) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from spinlock.config.data import MAX_SEED
-from spinlock.config.section import Conflict, FilePath, Section, setting
+from spinlock.config.section import MAX_COUNT, MAX_WEIGHT, Conflict, FilePath, Section, setting
 
 _SCORE_KEYS = (
     "checkpoint_use_composite",
@@ -24,10 +24,14 @@ class CheckpointSettings(Section):
         "Whether epochs are compared by a composite score of validation loss, topographic correlation and quality. "
         "false: they are compared by the validation loss.",
     )
-    checkpoint_loss_weight: float = setting(1.0, "Weight of the validation loss in the composite score.", ge=0)
-    checkpoint_topo_weight: float = setting(0.5, "Weight of 1 - topographic correlation in the composite score.", ge=0)
+    checkpoint_loss_weight: float = setting(
+        1.0, "Weight of the validation loss in the composite score.", ge=0, le=MAX_WEIGHT
+    )
+    checkpoint_topo_weight: float = setting(
+        0.5, "Weight of 1 - topographic correlation in the composite score.", ge=0, le=MAX_WEIGHT
+    )
     checkpoint_quality_weight: float = setting(
-        0.5, "Weight of 1 - reconstruction quality in the composite score.", ge=0
+        0.5, "Weight of 1 - reconstruction quality in the composite score.", ge=0, le=MAX_WEIGHT
     )
     checkpoint_dir: FilePath | None = setting(None, "Directory of last.pt. null: output_dir.", identity=False)
     save_every: int | None = setting(
@@ -35,6 +39,7 @@ class CheckpointSettings(Section):
         "Number of epochs between two saves of last.pt. null: at each validation.",
         unit="epochs",
         ge=1,
+        le=MAX_COUNT,
         identity=False,
     )
     resume_from: FilePath | None = setting(
@@ -48,6 +53,7 @@ class CheckpointSettings(Section):
         "training never stops early.",
         unit="epochs",
         ge=1,
+        le=MAX_COUNT,
         identity=False,
     )
     early_stopping_min_delta: float = setting(
@@ -55,6 +61,7 @@ class CheckpointSettings(Section):
         "Minimum decrease of the score that counts as an improvement for early stopping.",
         unit="score, absolute",
         ge=0,
+        le=MAX_WEIGHT,
         identity=False,
     )
 

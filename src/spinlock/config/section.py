@@ -17,6 +17,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+MAX_COUNT = 1_000_000_000
+"""Maximum of a count without a natural limit, so that the product of two counts is a 64-bit integer."""
+
+MAX_WEIGHT = 1e6
+"""Maximum weight of a loss or of a score, so that weighted sums are finite."""
+
 
 @dataclass(frozen=True)
 class Conflict:

@@ -5,6 +5,7 @@ false. Configurations use the scalars of YAML 1.2 (core schema). A key that is g
 """
 
 import json
+import math
 import re
 from collections.abc import Hashable
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from spinlock.config.section import Section
+from spinlock.errors import shortened
 
 _TAG = "tag:yaml.org,2002:"
 _DIGITS = list("-+.0123456789")
@@ -27,6 +29,13 @@ _CORE_SCALARS = {
     "merge": (r"^<<$", ["<"]),
 }
 
+MAX_VALUES = 100_000
+"""Maximum number of values of a YAML document in which each alias is replaced by its value."""
+
+
+MAX_PROBLEM_LENGTH = 200
+"""Maximum length of a description of the YAML parser in a message."""
+
 
 class ConfigTextError(ValueError):
     """The text is not valid JSON or YAML, or it contains a key twice. The message is one line."""
@@ -36,6 +45,16 @@ class _Loader(yaml.SafeLoader):
     """A YAML loader with the scalars of YAML 1.2, which raises an error if a key is given twice."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own name and type)
+    yaml_constructors = {  # noqa: RUF012
+        tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, *(_TAG + name for name in ("map", "seq", "str")))
+    }
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the root of the document, if its aliases do not make it too large."""
+        root = super().get_single_node()
+        if root is not None and _expanded_size(root, {}) > MAX_VALUES:
+            raise ConfigTextError(f"it has more than {MAX_VALUES:,} values, with its aliases replaced by their values")
+        return root
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         first_line: dict[str, int] = {}
@@ -43,18 +62,25 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and not is_comment(key.value):
                 line = key.start_mark.line + 1
                 if key.value in first_line:
-                    raise ConfigTextError(
-                        f"the key {key.value} is given twice, on lines {first_line[key.value]} and {line}"
-                    )
+                    lines = f"on lines {first_line[key.value]} and {line}"
+                    raise ConfigTextError(f"the key {shortened(key.value)} is given twice, {lines}")
                 first_line[key.value] = line
         return super().construct_mapping(node, deep)
 
-    def construct_int(self, node: yaml.ScalarNode) -> int:
-        text = self.construct_scalar(node)
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-
-    def construct_float(self, node: yaml.ScalarNode) -> float:
-        return float(self.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan"))
+    def construct_core_scalar(self, node: yaml.ScalarNode) -> bool | int | float | None:
+        """Return the value of a scalar whose tag is implied by its text, or is given, as in ``!!bool true``."""
+        text, name = self.construct_scalar(node), node.tag.removeprefix(_TAG)
+        if not re.match(_CORE_SCALARS[name][0], text):
+            place = f"in line {node.start_mark.line + 1}"
+            raise ConfigTextError(f"broken YAML {place}: {shortened(text)!r} is not of the type !!{name}")
+        match name:
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+            case "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return None
 
 
 class _Dumper(yaml.SafeDumper):
@@ -64,8 +90,8 @@ class _Dumper(yaml.SafeDumper):
 for _name, (_pattern, _starts) in _CORE_SCALARS.items():
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(_pattern), _starts)
-_Loader.add_constructor(_TAG + "int", _Loader.construct_int)
-_Loader.add_constructor(_TAG + "float", _Loader.construct_float)
+for _name in ("bool", "int", "float", "null"):
+    _Loader.add_constructor(_TAG + _name, _Loader.construct_core_scalar)
 
 
 def is_comment(key: object) -> bool:
@@ -109,9 +135,11 @@ def parse_value(text: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigTextError(f"broken YAML{place}: {error.problem or error.context}") from None
+        problem = shortened(str(error.problem or error.context), MAX_PROBLEM_LENGTH)
+        raise ConfigTextError(f"broken YAML{place}: {problem}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigTextError(f"broken YAML: {' '.join(str(error).split())}") from None
+        problem = shortened(" ".join(str(error).split()), MAX_PROBLEM_LENGTH)
+        raise ConfigTextError(f"broken YAML: {problem}") from None
 
 
 def dump_config(config: Section) -> str:
@@ -127,7 +155,7 @@ def _parse_json(text: str) -> object:
         mapping: dict[str, Any] = {}
         for key, value in pairs:
             if key in mapping and not is_comment(key):
-                raise ConfigTextError(f"the key {key} is given twice")
+                raise ConfigTextError(f"the key {shortened(key)} is given twice")
             mapping[key] = value
         return mapping
 
@@ -137,6 +165,20 @@ def _parse_json(text: str) -> object:
         raise
     except ValueError as error:  # an integer of thousands of digits
         raise ConfigTextError(f"broken JSON: {error}") from None
+
+
+def _expanded_size(node: yaml.Node, sizes: dict[int, float]) -> float:
+    """Return the number of values below a node, with aliases replaced; infinity if a node contains itself.
+
+    ``sizes`` are the results by ``id(node)``. An alias is the same node object again, which is counted from here.
+    """
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf
+        children = node.value if isinstance(node, yaml.CollectionNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            children = [child for pair in node.value for child in pair]
+        sizes[id(node)] = 1 + sum(_expanded_size(child, sizes) for child in children)
+    return sizes[id(node)]
 
 
 def _without_comments(value: object) -> object:

@@ -1,6 +1,9 @@
 """Settings of the optimization, the losses and the codebooks."""
 
-from spinlock.config.section import Section, setting
+from spinlock.config.section import MAX_COUNT, MAX_WEIGHT, Section, setting
+
+MAX_EPOCHS = 100_000
+"""Maximum number of epochs, each of which adds an entry to the history of every checkpoint."""
 
 
 class OptimizationSettings(Section):
@@ -11,14 +14,18 @@ class OptimizationSettings(Section):
         "Number of passes over the training rows. 0: the network is not trained after its initialization.",
         unit="epochs",
         ge=0,
+        le=MAX_EPOCHS,
         identity=False,
     )
-    batch_size: int = setting(1024, "Maximum number of training rows in an optimizer step.", unit="rows", ge=1)
+    batch_size: int = setting(
+        1024, "Maximum number of training rows in an optimizer step.", unit="rows", ge=1, le=MAX_COUNT
+    )
     val_batch_size: int = setting(
         1024,
         "Number of validation rows that are evaluated together. The metrics do not depend on it.",
         unit="rows",
         ge=1,
+        le=MAX_COUNT,
     )
     learning_rate: float = setting(
         0.0007, "Maximum learning rate of the schedule (linear warm-up, then cosine decay).", gt=0, le=1, identity=False
@@ -28,6 +35,7 @@ class OptimizationSettings(Section):
         "Number of epochs between two validations. Only a validated epoch can become the best epoch.",
         unit="epochs",
         ge=1,
+        le=MAX_COUNT,
     )
 
 
@@ -35,31 +43,35 @@ class LossSettings(Section):
     """Weights of the terms of the training loss; 0 switches a term off."""
 
     reconstruction_weight: float = setting(
-        1.0, "Weight of the mean squared reconstruction error in normalized units.", ge=0
+        1.0, "Weight of the mean squared reconstruction error in normalized units.", ge=0, le=MAX_WEIGHT
     )
     commitment_cost: float = setting(
         0.5,
         "Weight of the commitment loss: squared distance between latents and their codes, relative to the energy of "
         "the embedding.",
         ge=0,
+        le=MAX_WEIGHT,
     )
     orthogonality_weight: float = setting(
         0.1,
         "Weight of the orthogonality loss: mean squared correlation between latents of different categories. "
         "It does not change the categories.",
         ge=0,
+        le=MAX_WEIGHT,
     )
     informativeness_weight: float = setting(
         0.1,
         "Weight of the informativeness loss: mean squared error of the category decoders, which reconstruct the "
         "columns of a category from its own tokens.",
         ge=0,
+        le=MAX_WEIGHT,
     )
     topo_weight: float = setting(
         0.45,
         "Weight of the topographic loss: 1 - correlation between distances in feature space and in the quantized "
         "latent space.",
         ge=0,
+        le=MAX_WEIGHT,
     )
     topo_samples: int = setting(
         1024,
@@ -67,6 +79,7 @@ class LossSettings(Section):
         "If it is larger than the batch, all rows are used.",
         unit="rows",
         ge=3,
+        le=MAX_COUNT,
     )
 
 
@@ -89,6 +102,7 @@ class CodebookSettings(Section):
         "also not replaced in the last fifth of the planned steps.",
         unit="optimizer steps",
         ge=0,
+        le=MAX_COUNT,
     )
     dead_code_threshold: float = setting(
         10.0,

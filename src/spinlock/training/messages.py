@@ -17,7 +17,7 @@ from spinlock.sizing.search import (
     max_codebook_size,
 )
 from spinlock.training.plan import Plan
-from spinlock.training.schedule import RESET_FRACTION, resets_due
+from spinlock.training.schedule import RESET_FRACTION
 
 
 def adaptation_messages(plan: Plan) -> list[str]:
@@ -125,7 +125,7 @@ def schedule_messages(plan: Plan) -> list[str]:
 def _reset_message(interval: int, total: int) -> str:
     """Return a message about the dead-code resets of ``total`` steps."""
     last = int(RESET_FRACTION * total)
-    count = sum(resets_due(step, total, interval) for step in range(interval, total + 1, interval)) if interval else 0
+    count = last // interval if interval else 0
     if count:
         return f"dead-code resets every {interval} steps: {count} times (none in the last fifth)"
     if interval and last >= 1:

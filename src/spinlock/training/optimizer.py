@@ -91,13 +91,15 @@ class Adam:
             The state belongs to other parameters.
         """
         parameters = self._parameters()
-        members = [group["params"] for group in self.state_dict()["param_groups"]]
-        if members != [group["params"] for group in stored["param_groups"]] or any(
-            index not in range(len(parameters)) or state[name].shape != parameters[index].shape
-            for index, state in stored["state"].items()
-            for name in ("exp_avg", "exp_avg_sq")
-        ):
-            raise ValueError("the optimizer state belongs to other parameters")
+        members = [(group["params"], group.get("lr_scale")) for group in self.state_dict()["param_groups"]]
+        if members != [(group["params"], group.get("lr_scale")) for group in stored["param_groups"]]:
+            raise ValueError("param_groups has other parameters or learning rates")
+        for index, state in stored["state"].items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                shape, expected = list(state[name].shape), list(parameters[index].shape)
+                if shape != expected:
+                    what = f"state[{index}].{name} belongs to other parameters"
+                    raise ValueError(f"{what}: it is a tensor {shape}; expected {expected}")
         self.state = {
             parameters[index]: {name: value.to(parameters[index].device, copy=True) for name, value in state.items()}
             for index, state in stored["state"].items()

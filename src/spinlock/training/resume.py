@@ -10,6 +10,7 @@ import torch
 from spinlock.categories import load_mapping
 from spinlock.checkpoint.directory import BEST, LAST
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.provenance import DatasetIdentity, environment
 from spinlock.checkpoint.record import Checkpoint, load_weights
 from spinlock.config import DataSettings, VQVAEConfig
@@ -21,6 +22,7 @@ from spinlock.preprocessing.training_data import make_training_data
 from spinlock.runtime.compilation import adapt_to_machine
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
+from spinlock.training.losses.objective import LOSS_NAMES
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run, TrainingState
@@ -192,18 +194,31 @@ def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | Non
 def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device) -> TrainingState:
     """Restore the state of training, and the global random state of torch."""
     config, saved = plan.config, checkpoint.state
+    _check_position(checkpoint, plan)
     model = build_network(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved.weights, checkpoint.path)
     model = model.to(device)
     optimizer = make_optimizer(model, config.learning_rate, scaled=config.warm_start)
     try:
         optimizer.load_state_dict(saved.optimizer)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        what = "optimizer_state_dict does not match the weights"
-        raise CheckpointError(what, where=str(checkpoint.path)) from error
+    except ValueError as error:
+        what = f"is damaged: optimizer_state_dict does not match the weights: {error}"
+        raise CheckpointError(what, where=str(checkpoint.path), remedy=REMEDY) from error
     torch.set_rng_state(saved.random_state)
     best = {name: tensor.to(device) for name, tensor in checkpoint.weights.items()}
     return TrainingState(model, optimizer, saved.progress, checkpoint.history, best, checkpoint.validation)
+
+
+def _check_position(checkpoint: Checkpoint, plan: Plan) -> None:
+    """Raise a :class:`CheckpointError` if the run was not saved at one of its steps."""
+    progress, steps = checkpoint.state.progress, plan.batch_plan.steps
+    where = str(checkpoint.path)
+    if progress.step_in_epoch >= steps:
+        what = f"is damaged: training_state.progress.step_in_epoch is {progress.step_in_epoch}"
+        raise CheckpointError(what, where=where, expected=f"fewer than {steps} steps", remedy=REMEDY)
+    if progress.losses and sorted(progress.losses) != LOSS_NAMES:
+        what = "is damaged: training_state.progress.losses has other names"
+        raise CheckpointError(what, where=where, expected=", ".join(LOSS_NAMES), remedy=REMEDY)
 
 
 def _counterpart(checkpoint: Checkpoint) -> Path:

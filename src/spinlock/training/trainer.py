@@ -19,13 +19,11 @@ from spinlock.training.batch_size import feasible_batch
 from spinlock.training.batches import Batches, check_batch_size, make_batches
 from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
-from spinlock.training.losses.objective import LossTerms
+from spinlock.training.losses.objective import LOSS_NAMES, LossTerms
 from spinlock.training.run import Run
 from spinlock.training.schedule import BatchPlan, learning_rate, resets_due, step_draws
 from spinlock.training.steps import STEPS, TrainingStep
 from spinlock.training.validation import Validator
-
-LOSS_NAMES = sorted(LossTerms.__dataclass_fields__)
 
 
 class Trainer:

@@ -61,6 +61,10 @@ class LossTerms:
         return dict(self.__dict__)
 
 
+LOSS_NAMES = sorted(LossTerms.__dataclass_fields__)
+"""Names of the losses, in the order in which their sums are stored."""
+
+
 def objective(
     model: CategoricalVQVAE,
     rows: Tensor,

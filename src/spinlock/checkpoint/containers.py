@@ -1,0 +1,247 @@
+"""Schemas of lists, mappings and tensors; see :mod:`spinlock.checkpoint.schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spinlock.checkpoint.schema import MAX_DEPTH, Context, Kind, Mismatch, Size, Text, describe
+from spinlock.errors import shortened
+
+
+@dataclass(frozen=True)
+class ListOf(Kind):
+    """A list of values of one kind, of a fixed length if ``length`` is given, and without repetition if ``unique``."""
+
+    kind: Kind
+    length: Size | None = None
+    unique: bool = False
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return f"a list of {self.kind.expected}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such list."""
+        if type(value) is not list:
+            raise self.refuse(value)
+        if self.length is not None:
+            length = context.size(self.length, len(value))
+            if length != len(value):
+                raise Mismatch(f"is {describe(value)}", f"a list of {length:,}")
+        context.count(len(value))
+        for index, item in enumerate(value):
+            try:
+                self.kind.check(item, context)
+            except Mismatch as mismatch:
+                raise mismatch.inside(index) from None
+        if self.unique and len(set(value)) < len(value):
+            raise Mismatch("contains a value twice", "different values")
+
+
+@dataclass(frozen=True)
+class Row(Kind):
+    """A list of values of given kinds."""
+
+    kinds: tuple[Kind, ...]
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return f"a list of {', '.join(kind.expected for kind in self.kinds)}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such list."""
+        if type(value) is not list or len(value) != len(self.kinds):
+            raise self.refuse(value)
+        for index, (item, kind) in enumerate(zip(value, self.kinds, strict=True)):
+            try:
+                kind.check(item, context)
+            except Mismatch as mismatch:
+                raise mismatch.inside(index) from None
+
+
+@dataclass(frozen=True)
+class MapOf(Kind):
+    """A mapping with values of one kind and keys of one kind, which are text by default."""
+
+    kind: Kind
+    keys: Kind = field(default_factory=Text)
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return f"a mapping of {self.keys.expected} to {self.kind.expected}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        if type(value) is not dict:
+            raise self.refuse(value)
+        context.count(len(value))
+        for key, item in value.items():
+            _check_key(self.keys, key, context)
+            try:
+                self.kind.check(item, context)
+            except Mismatch as mismatch:
+                raise mismatch.inside(key) from None
+
+
+@dataclass(frozen=True)
+class Record(Kind):
+    """A mapping with given keys. Further keys are allowed if ``rest``, the kind of their values, is given."""
+
+    fields: Mapping[str, Kind]
+    rest: Kind | None = None
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return f"a mapping with {shortened(', '.join(self.fields))}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        if type(value) is not dict:
+            raise self.refuse(value)
+        missing = self.fields.keys() - value.keys()
+        if missing:
+            raise Mismatch(f"lacks {', '.join(sorted(missing))}")
+        for key in value.keys() - self.fields.keys():
+            _check_key(Text(), key, context)
+            if self.rest is None:
+                raise Mismatch(f"contains the unknown key {shortened(key)}")
+        context.count(len(value))
+        for key in (*self.fields, *(value.keys() - self.fields.keys() if self.rest else ())):
+            kind = self.fields.get(key, self.rest)
+            assert kind is not None
+            try:
+                kind.check(value[key], context)
+            except Mismatch as mismatch:
+                raise mismatch.inside(key) from None
+
+
+@dataclass(frozen=True)
+class Variants(Kind):
+    """A mapping whose key ``tag`` names the fields that it has besides."""
+
+    tag: str
+    variants: Mapping[str, Mapping[str, Kind]]
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return f"a mapping with {self.tag} {' or '.join(self.variants)}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        tag = Text(choices=tuple(self.variants))
+        Record({self.tag: tag}, rest=Anything()).check(value, context)
+        Record({self.tag: tag, **self.variants[value[self.tag]]}).check(value, context)
+
+
+@dataclass(frozen=True)
+class Anything(Kind):
+    """Any value."""
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return "anything"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Accept a value."""
+
+
+def _check_key(kind: Kind, key: Any, context: Context) -> None:
+    try:
+        kind.check(key, context)
+    except Mismatch as mismatch:
+        raise Mismatch(f"has a key that {mismatch.problem}", mismatch.expected) from None
+
+
+@dataclass(frozen=True)
+class Plain(Kind):
+    """Null, a flag, a number, text, or a list or mapping of these; ``depth`` is the number of nested containers."""
+
+    depth: int = MAX_DEPTH
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return "numbers, text, and lists and mappings of these" if self.depth else "a number or text"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value contains anything else."""
+        if value is None or type(value) in (bool, float):
+            return
+        inner = Plain(self.depth - 1)
+        if type(value) is list and self.depth:
+            ListOf(inner).check(value, context)
+        elif type(value) is dict and self.depth:
+            MapOf(inner).check(value, context)
+        elif type(value) is int and value.bit_length() < 64:
+            return
+        elif type(value) is str:
+            Text().check(value, context)
+        else:
+            raise self.refuse(value)
+
+
+@dataclass(frozen=True)
+class TensorOf(Kind):
+    """A tensor of one of some types, and of a shape if it is given.
+
+    Attributes
+    ----------
+    dtypes
+        Types of its numbers.
+    shape
+        Sizes of its dimensions; None for any shape.
+    finite
+        Whether all numbers have to be finite.
+    minimum
+        Smallest number that is allowed.
+    positive
+        Whether all numbers have to be greater than zero.
+    """
+
+    dtypes: tuple[torch.dtype, ...]
+    shape: tuple[Size, ...] | None = None
+    finite: bool = True
+    minimum: float | None = None
+    positive: bool = False
+
+    @property
+    def expected(self) -> str:
+        """Description of a correct value."""
+        return self._description(None if self.shape is None else list(self.shape))
+
+    def _description(self, shape: list[Size] | None) -> str:
+        names = " or ".join(str(dtype).removeprefix("torch.") for dtype in self.dtypes)
+        return f"a tensor {names}" if shape is None else f"a tensor {names} [{', '.join(map(str, shape))}]"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Raise a :class:`Mismatch` if a value is no such tensor."""
+        if type(value) is not Tensor or value.dtype not in self.dtypes:
+            raise self.refuse(value)
+        if self.shape is not None:
+            if value.ndim != len(self.shape):
+                raise self.refuse(value)
+            expected = [context.size(size, actual) for size, actual in zip(self.shape, value.shape, strict=True)]
+            if list(value.shape) != expected:
+                raise Mismatch(f"is {describe(value)}", self._description([*expected]))
+        if self.finite and value.is_floating_point() and not _is_finite(value):
+            raise Mismatch("contains numbers that are not finite")
+        if self.positive and bool((value <= 0).any()):
+            raise Mismatch("contains numbers that are zero or negative", "numbers greater than zero")
+        if self.minimum is not None and value.numel() and float(value.min()) < self.minimum:
+            raise Mismatch(f"contains {float(value.min()):g}", f"numbers of at least {self.minimum:g}")
+
+
+def _is_finite(value: Tensor) -> bool:
+    """Return whether all numbers are finite. A sum needs no memory; it can overflow for finite numbers in float64."""
+    return bool(value.sum(dtype=torch.float64).isfinite()) or bool(value.isfinite().all())

@@ -1,0 +1,184 @@
+"""Schema of the content of a checkpoint file.
+
+Letters: ``D`` input columns, ``U`` kept columns, ``Q`` knots of a normalization, ``C`` categories, ``n`` training and
+``m`` validation operators, ``r`` and ``s`` their rows, ``v`` validation rows with an error, ``e`` epochs with epoch 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import get_args
+
+import torch
+
+from spinlock.checkpoint.containers import Anything, ListOf, MapOf, Plain, Record, Row, TensorOf, Variants
+from spinlock.checkpoint.progress import ValidationResult
+from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
+from spinlock.model.spec import LEVELS, AssignmentName
+from spinlock.preprocessing.column_statistics import DropKind
+
+MAX_BEAM_WIDTH = 64
+"""Maximum width of the beam search, whose memory is proportional to it."""
+
+_FLOATS, _DOUBLES = (torch.float32,), (torch.float64,)
+_INDICES = (torch.int32, torch.int64)
+_HASH = Text(pattern="[0-9a-f]{64}")
+_WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))
+
+_AFFINE = {"center": TensorOf(_DOUBLES, ("U",)), "scale": TensorOf(_DOUBLES, ("U",), positive=True)}
+_NORMALIZERS = {
+    "standard": _AFFINE,
+    "robust": _AFFINE,
+    "rank_gauss": {
+        "knots": TensorOf(_DOUBLES, ("U", "Q")),
+        "scores": TensorOf(_DOUBLES, ("U", "Q")),
+        "counts": TensorOf((torch.int64,), ("U",), minimum=2),
+    },
+}
+_STATISTICS = {name: TensorOf(_DOUBLES, ("D",), finite=False) for name in ("median", "lower", "upper", "mean", "std")}
+_CLEANER = Record(
+    {
+        "names": ListOf(Text(), "D", unique=True),
+        "kept": TensorOf((torch.int64,), ("U",)),
+        "columns": Record({**_STATISTICS, "missing": TensorOf((torch.int64,), ("D",), minimum=0)}),
+        "reasons": ListOf(Row((Integer(), Text(choices=get_args(DropKind)), Text()))),
+        "twins": ListOf(
+            Record(
+                {"column": Integer(), "original": Integer(), "r": Number(), "slope": Number(), "offset": Number()},
+            )
+        ),
+        "normalizer": Variants("method", _NORMALIZERS),
+    }
+)
+
+_SIZES = ListOf(ListOf(Integer(1), LEVELS), "C")
+_SPEC = Record(
+    {
+        "category_names": ListOf(Text(), "C", unique=True),
+        "groups": ListOf(ListOf(Integer()), "C"),
+        "embedding_dim": Integer(1),
+        "hidden_dim": Integer(1),
+        "latent_dims": _SIZES,
+        "num_codes": _SIZES,
+        "assignment": Text(choices=get_args(AssignmentName)),
+        "beam_width": Integer(1, MAX_BEAM_WIDTH),
+        "decoder_dim": Integer(),
+        "bucket_sizes": ListOf(Integer(1)),
+    }
+)
+
+_CANDIDATE = Record(
+    {
+        "num_categories": Integer(1),
+        "distance": Text(),
+        "moves": Integer(),
+        "quality": Nullable(Number(finite=False)),
+        **{
+            name: Number(finite=False)
+            for name in ("merged_cosine", "cosine", "adjustable_cosine", "largest_fraction", "silhouette")
+        },
+    }
+)
+_DISCOVERY = Record(
+    {
+        "chosen": _CANDIDATE,
+        "candidates": ListOf(_CANDIDATE),
+        "meets_target": Flag(),
+        "automatic": Flag(),
+        "notes": ListOf(Text()),
+        "target": Number(),
+        "ridge": Number(),
+        "comparison_rate": Number(),
+        "expected_quality": Number(finite=False),
+        "expected_utilization": Number(finite=False),
+    }
+)
+
+_COUNTERS = ("planned_steps", "extent", "epoch", "step", "step_in_epoch", "resets", "resets_total", "reference_epoch")
+_SCORES = ("best_score", "best_loss", "initial_quality", "reference_score")
+_STATE = Record(
+    {
+        "weights": _WEIGHTS,
+        "progress": Record(
+            {
+                **{name: Integer() for name in (*_COUNTERS, "best_epoch")},
+                **{name: Number() for name in _SCORES},
+                "losses": MapOf(Number()),
+            }
+        ),
+        "best_validation": Record({f.name: Number() for f in fields(ValidationResult) if f.name != "errors"}),
+        "compile": Record({"compile": Flag(), "reason": Text()}),
+        "random": Record({"seed": Integer(), "torch": TensorOf((torch.uint8,), (torch.get_rng_state().numel(),))}),
+        "environment": MapOf(Plain(depth=0)),
+    }
+)
+
+_OPTIMIZER = Record(
+    {
+        "state": MapOf(
+            Record(
+                {
+                    "step": TensorOf(_FLOATS, (), minimum=0),
+                    "exp_avg": TensorOf(_FLOATS),
+                    "exp_avg_sq": TensorOf(_FLOATS, minimum=0),
+                }
+            ),
+            keys=Integer(),
+        ),
+        "param_groups": ListOf(Record({"params": ListOf(Integer()), "lr_scale": Number(), "lr": Number()})),
+    }
+)
+
+FINAL_METRICS = Record(
+    {
+        "reconstruction_quality": Number(finite=False),
+        "codebook_utilization": Number(finite=False),
+        "topographic_correlation": Number(finite=False),
+        "inter_category_orthogonality": Nullable(Number(finite=False)),
+    },
+    rest=Plain(),
+)
+"""Schema of ``metrics`` of a finished run."""
+
+LAYOUT = Record(
+    {
+        "cleaner": _CLEANER,
+        "model_spec": _SPEC,
+        "model_state_dict": _WEIGHTS,
+        "optimizer_state_dict": _OPTIMIZER,
+        "training_state": _STATE,
+        "split_operators": Record({"train": TensorOf(_INDICES, ("n",)), "validation": TensorOf(_INDICES, ("m",))}),
+        "split": Record({"train": TensorOf(_INDICES, ("r",)), "validation": TensorOf(_INDICES, ("s",))}),
+        "dataset": Record(
+            {
+                "sha256": _HASH,
+                "names_sha256": _HASH,
+                "family": Text(),
+                "feature_type": Text(),
+                "num_operators": Integer(1),
+                "rows_per_operator": Integer(1),
+            }
+        ),
+        "validation_errors": TensorOf(_FLOATS, ("v",), minimum=0),
+        "history": MapOf(ListOf(Nullable(Number()), "e")),
+        "val_loss": Number(),
+        "metrics": MapOf(Plain()),
+        "discovery": _DISCOVERY,
+        "config": MapOf(Plain()),
+        "requested_config": MapOf(Plain()),
+        "group_indices": MapOf(ListOf(Integer())),
+        "normalization_stats": MapOf(Record({"mean": TensorOf(_DOUBLES), "std": TensorOf(_DOUBLES)})),
+        "feature_names": ListOf(Text(), "D"),
+        "dropped_features": MapOf(Text()),
+        "provenance": Record(
+            {
+                "versions": MapOf(Text()),
+                "command_line": Text(),
+                "started": Text(),
+                "seeds": MapOf(Integer()),
+            }
+        ),
+    },
+    rest=Anything(),
+)
+"""Schema of the content of a file. Further keys are allowed and not read."""

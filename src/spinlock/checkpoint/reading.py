@@ -1,0 +1,99 @@
+"""Conversion of the content of a file to a checkpoint: schema, consistency, then the typed record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spinlock.checkpoint import consistency
+from spinlock.checkpoint.format import REMEDY, check_format
+from spinlock.checkpoint.history import History
+from spinlock.checkpoint.progress import ValidationResult
+from spinlock.checkpoint.provenance import DatasetIdentity, Provenance
+from spinlock.checkpoint.record import Checkpoint, SavedState
+from spinlock.checkpoint.schema import Mismatch
+from spinlock.checkpoint.tensors import to_arrays
+from spinlock.config import VQVAEConfig, config_from_mapping
+from spinlock.errors import CheckpointError, ConfigError
+from spinlock.model import ModelSpec
+from spinlock.preprocessing.cleaning import Cleaner
+from spinlock.preprocessing.split import Split, rows_of
+from spinlock.sizing.selection import SelectionSummary
+
+
+def to_checkpoint(content: Any, path: Path = Path("<memory>")) -> Checkpoint:
+    """Convert the result of :meth:`Checkpoint.to_dict` to a checkpoint.
+
+    Parameters
+    ----------
+    content
+        Content of a file.
+    path
+        Path of the file, for error messages.
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    CheckpointError
+        The content is not a checkpoint, has another format version, or a part is damaged. The message names the part.
+    """
+    try:
+        sizes = check_format(content, path)
+        consistency.check_columns(content["cleaner"])
+        consistency.check_names(content)
+        consistency.check_spec(content["model_spec"], sizes["U"])
+        consistency.check_split(content, sizes)
+        consistency.check_progress(content)
+        config = _config(content, "config")
+        _config(content, "requested_config")
+        consistency.check_normalizer(content["cleaner"], config.normalization_method)
+        seeds = {"random_seed": config.random_seed, "split_seed": config.split_seed}
+        consistency.check_config(content, config, seeds)
+        spec = ModelSpec.from_state(content["model_spec"])
+        consistency.check_weights(content, spec)
+        consistency.check_optimizer(content)
+        checkpoint = _record(content, config, spec, path)
+        consistency.check_derived(content, checkpoint.derived_parts())
+    except Mismatch as mismatch:
+        what = f"is damaged: {mismatch.place} {mismatch.problem}"
+        raise CheckpointError(what, where=str(path), expected=mismatch.expected, remedy=REMEDY) from None
+    return checkpoint
+
+
+def _config(content: Mapping[str, Any], key: str) -> VQVAEConfig:
+    """Return a configuration of the content."""
+    try:
+        return config_from_mapping(content[key], where=key)
+    except ConfigError as error:
+        raise Mismatch(f"has a wrong value: {error.problems[0]}", place=key) from None
+
+
+def _record(content: Mapping[str, Any], config: VQVAEConfig, spec: ModelSpec, path: Path) -> Checkpoint:
+    """Create the record from checked content."""
+    state = content["training_state"]
+    dataset = DatasetIdentity(**content["dataset"])
+    return Checkpoint(
+        config=config,
+        requested=content["requested_config"],
+        spec=spec,
+        weights=content["model_state_dict"],
+        cleaner=Cleaner.from_state(to_arrays(content["cleaner"])),
+        split=_split(content["split_operators"], dataset.rows_per_operator),
+        dataset=dataset,
+        selection=SelectionSummary.from_dict(content["discovery"]),
+        history=History(content["history"]),
+        metrics=content["metrics"],
+        validation=ValidationResult.from_dict(state["best_validation"], content["validation_errors"]),
+        state=SavedState.from_dict(state, content["optimizer_state_dict"]),
+        provenance=Provenance.from_dict(content["provenance"]),
+        path=path,
+    )
+
+
+def _split(operators: Mapping[str, Any], rows_per_operator: int) -> Split:
+    train, validation = (operators[side].long().numpy() for side in ("train", "validation"))
+    return Split(rows_of(train, rows_per_operator), rows_of(validation, rows_per_operator), train, validation)
