@@ -42,6 +42,8 @@ class Categories:
         Adjusted Rand index and agreement over bootstrap samples, or None if it was not measured.
     path
         Path of the table, or ``<memory>``.
+    notes
+        What the user should know about the content of the table, for example rows that were never written.
     """
 
     columns: dict[str, tuple[str, ...]]
@@ -49,6 +51,7 @@ class Categories:
     summary: SelectionSummary
     stability: Stability | None
     path: str
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -153,6 +156,7 @@ def discover_categories(
         summary=selection.summary,
         stability=_measure_stability(data, selection, settings, stability, seed) if stability else None,
         path=table.path,
+        notes=table.notes,
     )
 
 

@@ -57,7 +57,7 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
     if not is_training_table:
         columns = match_columns(table.names, checkpoint.feature_names)
         positions = np.arange(table.num_operators * table.rows_per_operator)
-        rows = np.asarray(table.rows[positions][:, columns])
+        rows = table.rows[positions][:, columns]
         table = replace(table, rows=rows, names=checkpoint.feature_names)
         operators = np.arange(table.num_operators)
         all_rows = rows_of(operators, table.rows_per_operator)

@@ -184,7 +184,7 @@ class Tokenizer:
         tokens = self.encode_block(values.reshape(-1, values.shape[-1])).indices
         return tokens.reshape(*values.shape[:-1], tokens.shape[-1])
 
-    def encode_block(self, rows: NDArray[np.float32]) -> EncodedBlock:
+    def encode_block(self, rows: NDArray[np.floating[Any]]) -> EncodedBlock:
         """Return tokens, reconstruction errors, and fractions of clipped and imputed cells of raw rows [n, D]."""
         return self._codec.encode(rows)
 
@@ -199,7 +199,7 @@ class Tokenizer:
         assert summary is not None, "a single process is the main process"
         return summary
 
-    def decode(self, tokens: Any, levels: int = LEVELS) -> NDArray[np.float32]:
+    def decode(self, tokens: Any, levels: int = LEVELS) -> NDArray[np.floating[Any]]:
         """Decode tokens.
 
         Parameters
@@ -212,7 +212,7 @@ class Tokenizer:
         Returns
         -------
         ndarray
-            Features [N, D] or [N, M, D] in raw units, float32.
+            Features [N, D] or [N, M, D] in raw units, float32, or float64 if the digits of float32 do not suffice.
 
         Raises
         ------

@@ -72,3 +72,35 @@ def test_a_file_without_tokens_and_an_existing_output_are_refused(
         decode_file(codec, tokens, tmp_path / "data.h5")
     decode_file(codec, tokens, tmp_path / "decoded.h5")
     assert decode_file(codec, tokens, tmp_path / "decoded.h5", levels=1, overwrite=True) == 80
+
+
+def _reorder(tokens: Path, order: np.ndarray, keys: tuple[str, ...]) -> None:
+    """Write the columns of a token file in another order, or only some of the lists that describe them."""
+    with h5py.File(tokens, "r+") as file:
+        for key in keys:
+            values = file[f"tokens/{key}"][()]
+            file[f"tokens/{key}"][...] = values[..., order]
+
+
+def test_token_columns_are_matched_by_name(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
+    decode_file(codec, tokens, tmp_path / "decoded.h5")
+    order = np.random.default_rng(0).permutation(9)
+    _reorder(tokens, order, ("columns", "category", "level", "codebook_size", "indices"))
+    decode_file(codec, tokens, tmp_path / "again.h5")
+    one, other = (read_features(tmp_path / name) for name in ("decoded.h5", "again.h5"))
+    assert one.sha256 == other.sha256
+
+
+@pytest.mark.parametrize("keys", [("category", "columns"), ("level", "columns"), ("codebook_size",)])
+def test_token_columns_that_differ_from_the_model_are_refused(
+    codec: RowCodec, tokens: Path, tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    with h5py.File(tokens, "r+") as file:
+        for key in keys:
+            values = file[f"tokens/{key}"]
+            values[0] = {"columns": "other.L0", "category": "other", "level": 5, "codebook_size": 1000}[key]
+        category, level = file["tokens/category"].asstr()[0], file["tokens/level"][0]
+        file["tokens/columns"][0] = f"{category}.L{level}"
+    with pytest.raises(DataError, match="token columns or codebook sizes are not those of the model"):
+        decode_file(codec, tokens, tmp_path / "decoded.h5")
+    assert not (tmp_path / "decoded.h5").exists()

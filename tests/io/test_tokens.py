@@ -150,8 +150,38 @@ def test_damaged_token_files_are_refused(tmp_path: Path, indices: np.ndarray) ->
     assert "is -1" in damaged("tokens/indices", wrong)
     assert "expected 0 to 3" in damaged("tokens/indices", wrong)
     assert "token format version 2; expected version 1" in damaged("@format_version", 2)
-    assert "the column descriptions under /tokens are missing" in damaged("tokens/level", None)
+    assert "/tokens/level: no such dataset" in damaged("tokens/level", None)
     assert "differ in length" in damaged("tokens/level", [0, 1])
-    assert "/tokens/indices contains no integers" in damaged("tokens/indices", np.zeros((3, 6)))
-    assert "/tokens/indices has shape (3, 5)" in damaged("tokens/indices", np.zeros((3, 5), int))
-    assert "/tokens/indices contains no integers" in damaged("tokens/indices", None)
+    assert "expected shape.L0, shape.L0, shape.L0, speed.L0" in damaged("tokens/level", [0] * 6)
+    assert "/tokens/level: contains text of shape (6,); expected a list of integers" in damaged(
+        "tokens/level", ["0"] * 6
+    )
+    assert "codebook sizes are 8, 4, 0, 300, 16" in damaged("tokens/codebook_size", [8, 4, 0, 300, 16, 16])
+    assert "contains float64 of shape (2, 3); expected a list of int" in damaged(
+        "tokens/codebook_size", np.ones((2, 3))
+    )
+    assert "/indices: contains float64 of shape (3, 6); expected int" in damaged("tokens/indices", np.zeros((3, 6)))
+    assert "contains int64 of shape (3, 5); expected int" in damaged("tokens/indices", np.zeros((3, 5), int))
+    assert "shape (0, 6) has no rows" in damaged("tokens/indices", np.zeros((0, 6), int))
+    assert "/tokens/indices: no such dataset" in damaged("tokens/indices", None)
+
+
+def test_tokens_that_were_never_written_are_refused(tmp_path: Path, indices: np.ndarray) -> None:
+    path = tmp_path / "tokens.h5"
+    write_tokens(path, indices)
+    with h5py.File(path, "a") as file:
+        del file["tokens/indices"]
+        made = file.create_dataset("tokens/indices", indices.shape, np.uint16, chunks=(10, *indices.shape[1:]))
+        made[:10] = indices[:10]
+    assert "tokens were never written; encode the dataset again" in open_error(path)
+
+
+@pytest.mark.parametrize(("name", "values"), [("split", np.zeros(200)), ("tokens/reconstruction_error", ["x"] * 200)])
+def test_values_of_the_rows_of_a_wrong_type_are_refused(tmp_path: Path, name: str, values: object) -> None:
+    path = tmp_path / "tokens.h5"
+    write_tokens(path, np.zeros((200, 6), int))
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file[name] = values
+    with TokenFile.open(path) as tokens, pytest.raises(DataError, match=rf"/{name}: contains .* expected "):
+        tokens.split if name == "split" else tokens.row_quality("reconstruction_error")

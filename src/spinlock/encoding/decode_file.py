@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spinlock import __version__
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError
 from spinlock.io.feature_writer import FeatureWriter
+from spinlock.io.names import join_names
+from spinlock.io.row_file import Attribute
+from spinlock.io.token_layout import TokenColumns
 from spinlock.io.tokens import TokenFile
 from spinlock.model import LEVELS
 
@@ -25,6 +31,7 @@ def decode_file(
     levels: int = LEVELS,
     overwrite: bool = False,
     advance: Callable[[int], None] = lambda rows: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Decode a token file and write a dataset of features in raw units.
 
@@ -42,6 +49,8 @@ def decode_file(
         Whether an existing output is replaced.
     advance
         Called after each block with its number of rows.
+    note
+        Called with what the user should know about the token file, for example annotations that cannot be copied.
 
     Returns
     -------
@@ -60,22 +69,38 @@ def decode_file(
     checkpoint = codec.checkpoint
     with TokenFile.open(tokens) as source:
         sha256 = _check_model(source, checkpoint, tokens)
-        writer = FeatureWriter(
-            output,
-            checkpoint.feature_names,
-            source.shape,
-            family=checkpoint.dataset.family,
-            feature_type=checkpoint.dataset.feature_type,
-            attributes={"program_version": __version__, "model_sha256": sha256, "decoded_levels": levels},
-            annotations=source,
-            overwrite=overwrite,
-        )
-        with writer:
+        order = _column_order(source.columns, checkpoint, tokens)
+        attributes: dict[str, Attribute] = {
+            "program_version": __version__,
+            "model_sha256": sha256,
+            "decoded_levels": levels,
+        }
+        with _writer(source, checkpoint, output, attributes, overwrite=overwrite) as writer:
             for _, block in source.blocks(READ_ROWS):
-                triples = block.reshape(len(block), -1, LEVELS)[..., :levels].copy()
+                triples = block[:, order].reshape(len(block), -1, LEVELS)[..., :levels].copy()
                 writer.write(codec.decode(triples))
                 advance(len(block))
+        for text in source.notes:
+            note(text)
         return source.num_rows
+
+
+def _writer(
+    source: TokenFile, checkpoint: Checkpoint, output: Path, attributes: Mapping[str, Attribute], *, overwrite: bool
+) -> FeatureWriter:
+    """Return the new dataset; its rows are float64 if the columns need it."""
+    writer = FeatureWriter(
+        output,
+        checkpoint.feature_names,
+        source.shape,
+        family=checkpoint.dataset.family,
+        feature_type=checkpoint.dataset.feature_type,
+        attributes=attributes,
+        annotations=source,
+        overwrite=overwrite,
+    )
+    writer.dtype = checkpoint.cleaner.raw_dtype
+    return writer
 
 
 def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
@@ -89,3 +114,21 @@ def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
             remedy="pass the checkpoint with which it was encoded, or encode again",
         )
     return sha256
+
+
+def _column_order(stored: TokenColumns, checkpoint: Checkpoint, path: Path) -> NDArray[np.int64]:
+    """Return the positions of the model's token columns in the file, after a check of the codebook sizes."""
+    sizes = dict(zip(checkpoint.spec.category_names, checkpoint.spec.num_codes, strict=True))
+    columns = TokenColumns.from_codebook_sizes(sizes)
+    expected = dict(zip(columns.names, columns.codebook_size, strict=True))
+    described = dict(zip(stored.names, stored.codebook_size, strict=True))
+    if len(stored) != len(columns) or described != expected:
+        different = [name for name in stored.names if described[name] != expected.get(name)] or list(columns.names)
+        raise DataError(
+            f"its token columns or codebook sizes are not those of the model: {join_names(different)}",
+            where=f"{path}:/tokens",
+            expected=f"the {len(columns)} columns of {checkpoint.path}",
+            remedy="encode the dataset again",
+        )
+    position = {name: index for index, name in enumerate(stored.names)}
+    return np.array([position[name] for name in columns.names], dtype=np.int64)

@@ -5,7 +5,6 @@ Letters: ``N`` operators, ``n`` rows of a block, ``C`` categories.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from spinlock.checkpoint.record import Checkpoint
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.errors import DataError, located
 from spinlock.io.features import FeatureSource, open_features
+from spinlock.io.inputs.precision import RawRows, RowDigest
 from spinlock.io.names import match_columns
 from spinlock.io.row_file import Attribute
 from spinlock.io.token_layout import SPLIT_NAMES, TokenColumns
@@ -53,6 +53,8 @@ class EncodingSummary:
         Number of rows for which another device can choose another code, because two codes are almost equally near.
     seconds
         Duration in seconds.
+    notes
+        What the user should know about the dataset, for example rows that were never written.
     """
 
     rows: int
@@ -63,6 +65,7 @@ class EncodingSummary:
     extra_columns: int
     near_tie_rows: int
     seconds: float
+    notes: tuple[str, ...]
 
 
 def encode_file(
@@ -119,14 +122,14 @@ def encode_file(
 
 def _encoded_blocks(
     source: FeatureSource, codec: RowCodec, batch_size: int, group: ProcessGroup
-) -> Iterator[tuple[NDArray[np.float32], EncodedBlock]]:
+) -> Iterator[tuple[RawRows, EncodedBlock]]:
     """Encode the blocks of this process, and yield the raw rows and tokens of all blocks in the main process."""
     names = codec.checkpoint.feature_names
     with located(source.path):
         columns = match_columns(source.names, names)
     in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
     last = (source.num_rows - 1) // batch_size
-    pending: list[NDArray[np.float32]] = []
+    pending: list[RawRows] = []
     encoded: EncodedBlock | None = None
     for number, rows in enumerate(prefetch(_read_blocks(source, batch_size, group))):
         pending.append(rows)
@@ -141,7 +144,7 @@ def _encoded_blocks(
             pending, encoded = [], None
 
 
-def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[NDArray[np.float32]]:
+def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[RawRows]:
     """Yield all blocks of rows. Except in the main process, blocks of other processes are empty and not read."""
     if group.is_main:
         yield from (rows for _, rows in source.blocks(size))
@@ -154,7 +157,7 @@ def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Itera
 def _write_tokens(
     source: FeatureSource,
     codec: RowCodec,
-    blocks: Iterator[tuple[NDArray[np.float32], EncodedBlock]],
+    blocks: Iterator[tuple[RawRows, EncodedBlock]],
     output: Path,
     *,
     overwrite: bool,
@@ -163,7 +166,7 @@ def _write_tokens(
     """Write the token file from blocks of raw rows and tokens; the raw rows are hashed."""
     checkpoint, spec = codec.checkpoint, codec.checkpoint.spec
     extra_columns = len(source.names) - len(checkpoint.feature_names)
-    digest, started = hashlib.sha256(), time.perf_counter()
+    digest, started = RowDigest(), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
     attributes: dict[str, Attribute] = {
@@ -176,7 +179,7 @@ def _write_tokens(
     shape = source.shape[:-1]
     with TokenWriter(output, columns, shape, attributes=attributes, annotations=source, overwrite=overwrite) as writer:
         for rows, block in prefetch(blocks):
-            digest.update(rows.astype("<f4", copy=False).data)
+            digest.update(rows)
             writer.write(
                 block.indices,
                 reconstruction_error=block.error,
@@ -200,16 +203,23 @@ def _write_tokens(
             extra_columns=extra_columns,
             near_tie_rows=near_ties,
             seconds=time.perf_counter() - started,
+            notes=source.notes,
         )
-        writer.set_attributes(
-            {
-                "features_sha256": digest.hexdigest(),
-                "imputed_cells": summary.imputed_cells,
-                "clipped_cells": summary.clipped_cells,
-                "near_tie_rows": summary.near_tie_rows,
-            }
-        )
+        writer.set_attributes(_content_attributes(source, summary, digest.hexdigest()))
     return summary
+
+
+def _content_attributes(source: FeatureSource, summary: EncodingSummary, sha256: str) -> dict[str, Attribute]:
+    """Return the attributes of the token file that are known after the last row."""
+    return {
+        "features_sha256": sha256,
+        "imputed_cells": summary.imputed_cells,
+        "clipped_cells": summary.clipped_cells,
+        "near_tie_rows": summary.near_tie_rows,
+        "unwritten_cells": source.unwritten_cells,
+        "fill_value_cells": source.fill_cells,
+        "dataset_notes": "; ".join(summary.notes),
+    }
 
 
 def _split_roles(operators: int, sha256: str, checkpoint: Checkpoint) -> NDArray[np.int8]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import DataError
+from spinlock.io.inputs.precision import RawRows
 from spinlock.model import ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
 from spinlock.runtime.precision import full_precision
@@ -69,11 +70,11 @@ class RowCodec:
         """Create the codec of the best model of a checkpoint on a device."""
         return cls(checkpoint, make_codec(checkpoint.build_model(device)), device)
 
-    def encode(self, rows: NDArray[np.float32]) -> EncodedBlock:
+    def encode(self, rows: RawRows) -> EncodedBlock:
         """Encode raw rows [n, D], with their errors and their fractions of clipped and imputed cells."""
         errors = self.checkpoint.validation.errors.numpy()
 
-        def encode(block: NDArray[np.float32]) -> EncodedBlock:
+        def encode(block: RawRows) -> EncodedBlock:
             cleaned = self.checkpoint.cleaner.transform(block)
             encoded = self.codec.encode_block(torch.from_numpy(cleaned.values).to(self.device))
             error = encoded.error.cpu().numpy()
@@ -93,7 +94,7 @@ class RowCodec:
         columns = {f.name: np.concatenate([getattr(block, f.name) for block in blocks]) for f in fields(EncodedBlock)}
         return EncodedBlock(**columns)
 
-    def decode(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    def decode(self, indices: NDArray[np.int64]) -> RawRows:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
         decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
         return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())

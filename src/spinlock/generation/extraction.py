@@ -47,11 +47,14 @@ class ExtractionResult:
         Number of operators in the dataset.
     num_held
         Number of diverged runs, which repeat their last valid frame.
+    notes
+        What the user should know about the rollouts, for example files that they read.
     """
 
     output: Path
     num_operators: int
     num_held: int
+    notes: tuple[str, ...]
 
 
 def extract_features(
@@ -108,7 +111,7 @@ def extract_features(
         origin: dict[str, Attribute] = {"scale": scale, "command_line": command_line, "rollouts": str(rollouts)}
         with _dataset(source, output, origin, overwrite=overwrite) as file:
             num_held = _write_features(source, file, torch_device, hold_diverged, scale, advance)
-        return ExtractionResult(output, source.num_operators, num_held)
+        return ExtractionResult(output, source.num_operators, num_held, source.notes)
 
 
 def _dataset(source: Rollouts, output: Path, origin: dict[str, Attribute], *, overwrite: bool) -> OperatorFile:

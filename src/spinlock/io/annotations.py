@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.copying import TreeCopy
+from spinlock.io.inputs.dataset import InputDataset
+from spinlock.io.inputs.file import InputFile
 from spinlock.io.names import join_names
 
 BLOCK_LABELS = 1 << 13
@@ -24,19 +27,31 @@ ANNOTATION_GROUPS = ("parameters", "labels", "metadata")
 class AnnotatedFile:
     """An open HDF5 file with annotations; a context manager that closes it."""
 
-    def __init__(self, path: Path, file: Any) -> None:
-        self.path = path
+    def __init__(self, file: InputFile) -> None:
+        self.path: Path = file.path
         self._file = file
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the content that was read, for example rows that were never written."""
+        return self._file.notes
+
     def copy_annotations(self, target: h5py.File) -> None:
-        """Copy /parameters, /labels and /metadata to ``target``."""
+        """Copy /parameters, /labels and /metadata, values and attributes, to ``target``.
+
+        What lies behind a link is copied as data. What cannot be copied becomes a note.
+        """
         with reading(self.path):
-            copy_annotations(self._file, target)
+            tree = TreeCopy(self._file, target)
+            for name in ANNOTATION_GROUPS:
+                tree.copy(name)
 
     def file_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the file, such as the program version and the command line that wrote it."""
-        with reading(self.path):
-            return {name: value.item() if hasattr(value, "item") else value for name, value in self._file.attrs.items()}
+        """Return the attributes of the file, such as the program version and the command line that wrote it.
+
+        Arrays become lists. The value of an attribute that cannot be read is None.
+        """
+        return {name: _attribute(self._file.attributes, name) for name in self._file.attributes}
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -51,25 +66,30 @@ class AnnotatedFile:
         self.close()
 
 
-def copy_annotations(source: Any, target: Any) -> None:
-    """Copy /parameters, /labels and /metadata, values and attributes, from one open HDF5 file to another."""
-    for name in ANNOTATION_GROUPS:
-        if name in source and name not in target:
-            source.copy(source[name], target, name=name)
+def label_names(file: InputFile, num_operators: int) -> tuple[str, ...]:
+    """Return the names of the datasets under /labels that have one value for each of N operators.
+
+    A label that cannot be read becomes a note of the file.
+    """
+    names = []
+    for name in file.names("labels"):
+        try:
+            node = file.find(f"labels/{name}")
+        except DataError as error:
+            file.note(str(error))
+            continue
+        if node is not None and getattr(node.object, "shape", None) == (num_operators,):
+            names.append(name)
+    return tuple(names)
 
 
-def label_names(file: Any, num_operators: int) -> tuple[str, ...]:
-    """Return the names of the datasets under /labels that have one value for each of N operators."""
-    return tuple(name for name, dataset in _datasets(file).items() if dataset.shape == (num_operators,))
-
-
-def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[Any]:
+def read_label(file: InputFile, name: str, num_operators: int, *, where: str) -> NDArray[Any]:
     """Read a label of the operators.
 
     Parameters
     ----------
     file
-        Open HDF5 file.
+        Open input file.
     name
         ``<name>`` or ``labels/<name>``.
     num_operators
@@ -90,7 +110,7 @@ def read_label(file: Any, name: str, num_operators: int, *, where: str) -> NDArr
     return _values(_label(file, name, num_operators, where))
 
 
-def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
+def read_groups(file: InputFile, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
     """Read a label as group numbers: the rank of each value among the distinct values.
 
     The label is read in blocks, because the text of millions of labels would need more memory than the features.
@@ -127,36 +147,70 @@ def read_groups(file: Any, name: str, num_operators: int, *, where: str) -> NDAr
     return rank[groups]
 
 
-def _label(file: Any, name: str, num_operators: int, where: str) -> Any:
+def count_values(file: InputFile, name: str, num_operators: int, limit: int, *, where: str) -> dict[Any, int] | None:
+    """Count the values of a label, in blocks.
+
+    Parameters
+    ----------
+    file, name, num_operators, where
+        As for :func:`read_label`.
+    limit
+        Maximum number of distinct values.
+
+    Returns
+    -------
+    dict or None
+        {value: count}, or None if there are more distinct values.
+
+    Raises
+    ------
+    DataError
+        As for :func:`read_label`.
+    """
+    dataset = _label(file, name, num_operators, where)
+    counts: dict[Any, int] = {}
+    for start in range(0, num_operators, BLOCK_LABELS):
+        distinct, numbers = np.unique(_values(dataset, slice(start, start + BLOCK_LABELS)), return_counts=True)
+        for value, count in zip(distinct.tolist(), numbers.tolist(), strict=True):
+            key = value if value == value else "nan"
+            counts[key] = counts.get(key, 0) + count
+        if len(counts) > limit:
+            return None
+    return counts
+
+
+def _label(file: InputFile, name: str, num_operators: int, where: str) -> InputDataset:
     """Return the dataset of a label, after checking that it has one text or number for each operator."""
     name = name.removeprefix("/").removeprefix("labels/")
-    dataset = _datasets(file).get(name)
-    if dataset is None:
+    node = file.find(f"labels/{name}")
+    if node is None or node.is_group:
         existing = label_names(file, num_operators)
         raise DataError(
             f"no label /labels/{name}", where=where, expected=f"one of the existing labels: {join_names(existing, 8)}"
         )
+    dataset = file.checked(node, f"{where}:/labels/{name}")
     if dataset.shape != (num_operators,):
         raise DataError(
             f"/labels/{name} has shape {dataset.shape}",
             where=where,
             expected=f"({num_operators},), one for each operator",
         )
-    if not h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind not in "biuf":
+    if not dataset.is_text and dataset.dtype.kind not in "biuf":
         raise DataError(f"/labels/{name} has type {dataset.dtype}", where=where, expected="text or numbers")
     return dataset
 
 
-def _values(dataset: Any, selection: Any = ()) -> NDArray[Any]:
+def _values(dataset: InputDataset, *selection: slice) -> NDArray[Any]:
     """Read values of a dataset; text as str."""
-    if h5py.check_string_dtype(dataset.dtype):
-        return np.asarray(dataset.asstr(errors="replace")[selection], dtype=np.str_)
-    return np.asarray(dataset[selection])
+    return dataset.read_text(*selection) if dataset.is_text else dataset.read(*selection)
 
 
-def _datasets(file: Any) -> dict[str, Any]:
-    """Return the datasets directly under /labels, by name."""
-    if file.get("labels", getclass=True) is not h5py.Group:
-        return {}
-    labels = file["labels"]
-    return {name: labels[name] for name in labels if labels.get(name, getclass=True) is h5py.Dataset}
+def _attribute(attributes: Any, name: str) -> Any:
+    """Return the value of an attribute as a number, text or list, or None if it has none or cannot be read."""
+    try:
+        value = attributes[name]
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, UnicodeError):
+        return None
+    if isinstance(value, h5py.Empty):
+        return None
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.arrays import feature_values
-from spinlock.io.features import AGGREGATED, FeatureSource, open_features
+from spinlock.io.features import FeatureSource, open_features
+from spinlock.io.inputs.feature_group import AGGREGATED
+from spinlock.io.inputs.precision import RawRows
 from spinlock.io.names import join_names
 from spinlock.io.stored_rows import StoredRows
 
@@ -58,7 +60,7 @@ class FileLabels(Mapping[str, NDArray[Any]]):
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """A feature table: raw float32 rows [N * M, D], the names of its columns, and labels of its operators.
+    """A feature table: raw rows [N * M, D], float32 or float64, the names of its columns, and labels of its operators.
 
     Attributes
     ----------
@@ -71,11 +73,13 @@ class FeatureTable:
     num_operators, rows_per_operator
         N and M.
     sha256
-        SHA-256 of the rows, in order, as little-endian float32.
+        SHA-256 of the rows, in order; see :class:`spinlock.io.inputs.precision.RowDigest`.
     rows
         An array [N * M, D], or an object that reads the file and is indexed like an array.
     labels
         {name: values [N]}.
+    notes
+        What the user should know about the content of the file, for example rows that were never written.
     """
 
     path: str
@@ -85,8 +89,9 @@ class FeatureTable:
     num_operators: int
     rows_per_operator: int
     sha256: str = field(repr=False)
-    rows: NDArray[np.float32] | StoredRows = field(repr=False)
+    rows: RawRows | StoredRows = field(repr=False)
     labels: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
 
     def groups(self, label: str) -> NDArray[Any]:
         """Return the group of each operator, [N]: the values of a label, or their numbers for a table in a file.
@@ -182,9 +187,9 @@ def memory_limit(processes: int = 1) -> int:
 def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> FeatureTable:
     """Open the table of a file; its rows are in memory if they need at most ``max_bytes``."""
     with open_features(path, family=family, feature_type=feature_type) as source:
-        fits = 4 * source.num_rows * source.shape[-1] <= max_bytes
+        fits = source.dtype.itemsize * source.num_rows * source.shape[-1] <= max_bytes
         if fits:
-            rows: NDArray[np.float32] | StoredRows = source.read_all()
+            rows: RawRows | StoredRows = source.read_all()
         else:
             rows = StoredRows(path, family=family, feature_type=feature_type, limit=max_bytes)
         return FeatureTable(
@@ -196,6 +201,7 @@ def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> Fe
             rows_per_operator=source.rows_per_operator,
             sha256=source.sha256(),
             rows=rows,
+            notes=source.notes,
             labels=FileLabels(source),
         )
 

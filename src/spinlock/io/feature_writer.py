@@ -5,10 +5,11 @@ Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block, ``D
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from spinlock.io.inputs.precision import RawRows
 from spinlock.io.names import FEATURE_NAMES
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
 
@@ -16,7 +17,8 @@ from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_arra
 class FeatureWriter(RowFile):
     """A new file with the table /features/<family>/<feature_type>/features, which is written block by block.
 
-    It is a context manager; the file appears at its path when all rows are written.
+    It is a context manager; the file appears at its path when all rows are written. The features have the type
+    ``dtype``, float32 unless it is set before the file is opened.
 
     Parameters
     ----------
@@ -50,13 +52,14 @@ class FeatureWriter(RowFile):
     ) -> None:
         super().__init__(path, shape, attributes=attributes, annotations=annotations, overwrite=overwrite)
         self._names = tuple(names)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self._group = f"features/{family}/{feature_type}"
 
     def _create_datasets(self) -> None:
         self._file.create_group(self._group)[FEATURE_NAMES] = utf8_array(self._names)
-        self._create(f"{self._group}/features", (len(self._names),), np.float32, compressed=True)
+        self._create(f"{self._group}/features", (len(self._names),), self.dtype, compressed=True)
 
-    def write(self, values: NDArray[np.float32]) -> None:
+    def write(self, values: RawRows) -> None:
         """Write the next n rows.
 
         Parameters

@@ -1,24 +1,23 @@
-"""Feature tables /features/<family>/<type>/features, [N, D] or [N, M, D], read as flattened float32 rows.
+"""Feature tables /features/<family>/<type>/features, [N, D] or [N, M, D], read as flattened rows.
 
 Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), ``D`` columns, ``n`` rows of a block.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
-from spinlock.io.annotations import AnnotatedFile, label_names, read_groups, read_label
-from spinlock.io.hdf5 import open_hdf5, reading
-from spinlock.io.names import column_names, join_names
+from spinlock.io.annotations import AnnotatedFile, count_values, label_names, read_groups, read_label
+from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.column_names import column_names
+from spinlock.io.inputs.feature_group import AGGREGATED, find_group, find_table
+from spinlock.io.inputs.file import InputFile
+from spinlock.io.inputs.precision import RawRows, RowDigest, as_rows, row_dtype
+from spinlock.io.names import join_names
 from spinlock.io.rows import read_rows
-
-AGGREGATED = "aggregated"
 
 BLOCK_ROWS = 8192
 """Number of rows that are read together when scattered rows are read."""
@@ -50,28 +49,55 @@ def open_features(path: Path | str, *, family: str = "sdf", feature_type: str = 
     DataError
         The file cannot be opened, or has no usable table at this place; the message names the existing groups.
     """
-    path = Path(path)
-    file = open_hdf5(path)
+    file = InputFile.open(path)
     try:
-        with reading(path):
-            return FeatureSource(path, file, family, feature_type)
+        with reading(file.path):
+            return FeatureSource(file, family, feature_type)
     except BaseException:
         file.close()
         raise
 
 
 class FeatureSource(AnnotatedFile):
-    """An open feature table with column ``names`` [D] and the ``shape`` of the file; see :func:`open_features`."""
+    """An open feature table; see :func:`open_features`.
 
-    def __init__(self, path: Path, file: Any, family: str, feature_type: str) -> None:
-        super().__init__(path, file)
+    Attributes
+    ----------
+    names
+        Names [D] of the columns.
+    shape
+        Shape of the table in the file.
+    dtype
+        Type of the rows: float32, or float64 if the stored values need it.
+    """
+
+    def __init__(self, file: InputFile, family: str, feature_type: str) -> None:
+        super().__init__(file)
         self.family = family
         self.feature_type = feature_type
-        group = _group(file, family, feature_type, path)
-        self._table = _table(group, feature_type, path)
-        self.shape: tuple[int, ...] = tuple(self._table.shape)
-        self.names: tuple[str, ...] = column_names(group, self._table, where=f"{path}:{group.name}")
+        group = find_group(file, family, feature_type)
+        self._table = find_table(file, group, feature_type)
+        self.shape: tuple[int, ...] = self._table.shape or ()
+        self.names: tuple[str, ...] = column_names(file, group, self._table)
+        self.dtype = row_dtype(self._table.dtype)
         self._sha256: str | None = None
+
+    @property
+    def unwritten_cells(self) -> int:
+        """Number of cells that were never written."""
+        return 0 if self._table.hole is None else self._table.hole.count
+
+    @property
+    def fill_cells(self) -> int:
+        """Number of cells that equal a fill attribute, in the rows that :meth:`blocks` has read last."""
+        return self._table.fill_cells
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the content that was read."""
+        values = join_names([f"{value:g}" for value in sorted(self._table.fill_values)])
+        filled = [f"{self.fill_cells} cells equal the fill value {values} and count as missing"] * (self.fill_cells > 0)
+        return (*super().notes, *filled)
 
     @property
     def num_operators(self) -> int:
@@ -88,19 +114,18 @@ class FeatureSource(AnnotatedFile):
         """Number of flattened rows, N * M."""
         return self.num_operators * self.rows_per_operator
 
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read the flattened rows [start, stop) as float32 [n, D]; values outside the float32 range become infinite."""
+    def read(self, start: int, stop: int) -> RawRows:
+        """Read the flattened rows [start, stop), [n, D]; values outside the float32 range become infinite."""
         per_operator = self.rows_per_operator if len(self.shape) == 3 else None
         with reading(self.path):
             rows = read_rows(self._table, start, min(stop, self.num_rows), per_operator=per_operator)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            return np.ascontiguousarray(rows, dtype=np.float32)
+        return as_rows(rows, self.dtype)
 
-    def read_all(self) -> NDArray[np.float32]:
-        """Read all flattened rows, float32 [N * M, D]."""
+    def read_all(self) -> RawRows:
+        """Read all flattened rows, [N * M, D]."""
         return self.read(0, self.num_rows)
 
-    def blocks(self, size: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def blocks(self, size: int) -> Iterator[tuple[int, RawRows]]:
         """Iterate over consecutive blocks of rows.
 
         Memory does not grow with N. Reads end at the borders of the file's chunks, so each chunk is decompressed once.
@@ -115,10 +140,11 @@ class FeatureSource(AnnotatedFile):
         start : int
             Position of the first row.
         rows : numpy.ndarray
-            float32 [n, D].
+            Rows [n, D].
         """
         read_size = self.chunk_aligned_rows(size)
-        buffer = np.empty((0, self.shape[-1]), dtype=np.float32)
+        buffer: RawRows = np.empty((0, self.shape[-1]), dtype=self.dtype)
+        self._table.fill_cells = 0
         position = 0
         for start in range(0, self.num_rows, size):
             stop = min(start + size, self.num_rows)
@@ -130,7 +156,7 @@ class FeatureSource(AnnotatedFile):
             yield start, buffer[: stop - start]
             buffer = buffer[stop - start :]
 
-    def rows_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    def rows_at(self, positions: NDArray[np.int64]) -> RawRows:
         """Read scattered rows; parts of the file without these rows are skipped.
 
         Parameters
@@ -141,9 +167,9 @@ class FeatureSource(AnnotatedFile):
         Returns
         -------
         numpy.ndarray
-            float32 [n, D].
+            Rows [n, D].
         """
-        values = np.empty((len(positions), self.shape[-1]), dtype=np.float32)
+        values = np.empty((len(positions), self.shape[-1]), dtype=self.dtype)
         read_size = self.chunk_aligned_rows(BLOCK_ROWS)
         start = 0
         while start < len(positions):
@@ -165,11 +191,11 @@ class FeatureSource(AnnotatedFile):
         return chunk * max(1, min(size, max_rows) // chunk)
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the rows, in order, as little-endian float32; it does not depend on the chunks."""
+        """Return the SHA-256 of the rows; see :class:`spinlock.io.inputs.precision.RowDigest`."""
         if self._sha256 is None:
-            digest = hashlib.sha256()
+            digest = RowDigest()
             for _, rows in self.blocks(HASH_ROWS):
-                digest.update(rows.astype("<f4", copy=False).data)
+                digest.update(rows)
             self._sha256 = digest.hexdigest()
         return self._sha256
 
@@ -183,52 +209,12 @@ class FeatureSource(AnnotatedFile):
         with reading(self.path):
             return read_label(self._file, name, self.num_operators, where=str(self.path))
 
+    def count_values(self, name: str, limit: int) -> dict[Any, int] | None:
+        """Count the values of a label [N]; see :func:`spinlock.io.annotations.count_values`."""
+        with reading(self.path):
+            return count_values(self._file, name, self.num_operators, limit, where=str(self.path))
+
     def read_groups(self, name: str) -> NDArray[np.int32]:
         """Read a label as group numbers [N]; see :func:`spinlock.io.annotations.read_groups`."""
         with reading(self.path):
             return read_groups(self._file, name, self.num_operators, where=str(self.path))
-
-
-def _group(file: Any, family: str, feature_type: str, path: Path) -> Any:
-    """Return /features/<family>/<feature_type>, or raise an error that names the existing groups."""
-    node = file
-    for name, key in (("features", ""), (family, "feature_family"), (feature_type, "feature_type")):
-        if node.get(name, getclass=True) is not h5py.Group:
-            existing = [child for child in node if node.get(child, getclass=True) is h5py.Group]
-            expected, remedy = "/features/<family>/<type>", ""
-            if existing and key:
-                expected, remedy = f"one of the existing groups: {join_names(existing)}", f"set {key}"
-            what = f"no group {node.name.rstrip('/')}/{name}"
-            raise DataError(what, where=str(path), expected=expected, remedy=remedy)
-        node = node[name]
-    return node
-
-
-def _table(group: Any, feature_type: str, path: Path) -> Any:
-    """Return the dataset ``features`` of a group, after checking that it is a table of numbers of the right rank."""
-    where = f"{path}:{group.name}"
-    if group.get("features", getclass=True) is not h5py.Dataset:
-        raise DataError(
-            "no dataset 'features'",
-            where=where,
-            expected=f"a dataset of this name; the group contains {join_names(list(group))}",
-        )
-    table = group["features"]
-    where = f"{where}/features"
-    letters = {AGGREGATED: "[N, D]", "per_trajectory": "[N, M, D]", "per_timestep": "[N, T, D]"}
-    expected = letters.get(feature_type, "[N, M, D]")
-    shape = table.shape
-    if shape is None or len(shape) != expected.count(",") + 1:
-        raise DataError(f"shape {shape}", where=where, expected=f"{expected} for {feature_type}")
-    if table.dtype.kind not in "fiub":
-        raise DataError(f"contains {_type_name(table.dtype)}", where=where, expected="real numbers")
-    if 0 in shape:
-        raise DataError(f"shape {shape} has no {'columns' if shape[-1] == 0 else 'rows'}", where=where)
-    return table
-
-
-def _type_name(dtype: np.dtype[Any]) -> str:
-    """Return the name of a dtype in error messages, for example ``text`` instead of ``object``."""
-    if dtype.kind in "OS":
-        return "text" if h5py.check_string_dtype(dtype) else "objects"
-    return {"V": "compound records", "c": "complex numbers"}.get(dtype.kind, str(dtype))

@@ -18,6 +18,10 @@ from spinlock.errors import DataError
 from spinlock.io.atomic import check_writable, replacing
 from spinlock.io.output_errors import output_error
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524)
+"""Errors of file systems that have no locks, such as some NFS and Lustre mounts; 524 is ENOTSUPP of the Linux kernel.
+Their files are read without a lock."""
+
 
 def open_hdf5(path: Path) -> Any:
     """Open an HDF5 file read-only.
@@ -44,7 +48,12 @@ def open_hdf5(path: Path) -> Any:
             raise DataError("is a directory", where=where, expected="an HDF5 file")
         if not path.is_file():
             raise DataError("is not a regular file", where=where, expected="an HDF5 file")
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            return h5py.File(path, "r", locking=False)
     except OSError as error:
         raise _open_error(error, where) from error
 
@@ -54,7 +63,7 @@ def reading(path: Path) -> Iterator[None]:
     """Convert errors of h5py in a ``with`` block, which damaged content of ``path`` causes, to a :class:`DataError`."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise DataError(
             f"cannot be read: {_summary(error)}", where=str(path), remedy="copy it again, or create it again"
         ) from error
@@ -181,7 +190,15 @@ def _open_error(error: OSError, where: str) -> DataError:
     message = str(error)
     if error.errno == errno.EAGAIN:
         return DataError(
-            "is locked by another process that writes it", where=where, remedy="wait until this process has finished"
+            "is locked by another process that writes it, or its file system has no locks",
+            where=where,
+            remedy="wait until this process has finished; if no process writes it, set HDF5_USE_FILE_LOCKING=FALSE",
+        )
+    if "already open for write" in message:
+        return DataError(
+            "was not closed by the program that wrote it",
+            where=where,
+            remedy="wait until this program has finished, or run h5clear -s on a copy",
         )
     if "truncated file" in message:
         return DataError("is truncated", where=where, remedy="copy it again, or create it again")

@@ -1,13 +1,10 @@
-"""Names of columns: read them from a file, match them, and join them for messages.
+"""Names of columns: match them, and join them for messages.
 
 Letters: ``D`` columns.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,67 +61,3 @@ def match_columns(dataset_names: Sequence[str], expected_names: Sequence[str]) -
             expected="every column that the model was trained on, by name",
         )
     return np.array([position[name] for name in expected_names], dtype=np.int64)
-
-
-def column_names(group: Any, table: Any, *, where: str) -> tuple[str, ...]:
-    """Read the names of a table's columns.
-
-    The names are ``feature_names``: a dataset or an attribute of the group, or an attribute of the table. If there is
-    none of these, the names are feature_0, feature_1, ...
-
-    Parameters
-    ----------
-    group
-        HDF5 group of the table.
-    table
-        HDF5 dataset [..., D].
-    where
-        File and group of the table, for error messages.
-
-    Returns
-    -------
-    tuple of str
-        D names.
-
-    Raises
-    ------
-    DataError
-        A name occurs twice or is not UTF-8 text, or the number of names is not D.
-    """
-    columns = int(table.shape[-1])
-    stored = _stored_names(group, table, where)
-    if stored is None:
-        return tuple(f"feature_{index}" for index in range(columns))
-    names = tuple(_decoded(value, index, where) for index, value in enumerate(np.ravel(stored).tolist()))
-    if len(names) != columns:
-        raise DataError(f"{len(names)} {FEATURE_NAMES}", where=where, expected=f"one for each of {columns} columns")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise DataError(f"column names repeat: {join_names(repeated)}", where=where, expected="each name once")
-    return names
-
-
-def _stored_names(group: Any, table: Any, where: str) -> NDArray[Any] | None:
-    """Return the stored names, or None if the file has no names."""
-    if FEATURE_NAMES in group:
-        dataset = group[FEATURE_NAMES]
-        if not isinstance(dataset, h5py.Dataset):
-            raise DataError(f"{FEATURE_NAMES} is a group", where=where, expected="a list of text")
-        return np.asarray(dataset[()])
-    for attributes in (group.attrs, table.attrs):
-        if FEATURE_NAMES in attributes:
-            return np.asarray(attributes[FEATURE_NAMES])
-    return None
-
-
-def _decoded(value: Any, index: int, where: str) -> str:
-    """Return one name as str, after a check: h5py returns invalid UTF-8 as bytes or with lone surrogates."""
-    try:
-        if isinstance(value, bytes):
-            return value.decode("utf-8")
-        if isinstance(value, str):
-            value.encode("utf-8")
-            return value
-    except UnicodeError:
-        raise DataError(f"{FEATURE_NAMES}[{index}] is not UTF-8: {value!r}", where=where) from None
-    raise DataError(f"{FEATURE_NAMES}[{index}] is {value!r}", where=where, expected="text")

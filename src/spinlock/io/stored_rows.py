@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.features import open_features
+from spinlock.io.inputs.precision import RawRows
 
 MIN_HELD_ROWS = 100
 """Minimum of :attr:`StoredRows.max_rows`, because statistics of fewer rows are not useful."""
@@ -35,13 +36,13 @@ class StoredRows:
     def __init__(self, path: Path | str, *, family: str, feature_type: str, limit: int) -> None:
         self._source = open_features(path, family=family, feature_type=feature_type)
         self.limit = limit
-        self.row_bytes = 4 * self._source.shape[-1]
+        self.row_bytes = self._source.dtype.itemsize * self._source.shape[-1]
 
     def __len__(self) -> int:
         return self._source.num_rows
 
-    def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read the rows at ascending positions [n], float32 [n, D]."""
+    def __getitem__(self, positions: NDArray[np.int64]) -> RawRows:
+        """Read the rows at ascending positions [n], [n, D]."""
         return self._source.rows_at(positions)
 
     @property

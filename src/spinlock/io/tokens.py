@@ -7,15 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.annotations import AnnotatedFile
-from spinlock.io.hdf5 import open_hdf5, reading
+from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.dataset import InputDataset
+from spinlock.io.inputs.file import InputFile
+from spinlock.io.names import join_names
 from spinlock.io.rows import read_rows
 from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, TokenColumns
+
+MAX_COLUMNS = 2**16
+"""Maximum number of token columns."""
+
+MAX_CODES = 2**31
+"""Maximum size of a codebook."""
 
 
 class TokenFile(AnnotatedFile):
@@ -31,13 +39,13 @@ class TokenFile(AnnotatedFile):
         (N,) or (N, M).
     """
 
-    def __init__(self, path: Path, file: Any) -> None:
-        super().__init__(path, file)
+    def __init__(self, file: InputFile) -> None:
+        super().__init__(file)
         self.attributes: dict[str, Any] = self.file_attributes()
-        _check_format(self.attributes, path)
-        self.columns = _columns(file, path)
-        self._indices = _indices(file, len(self.columns), path)
-        self.shape: tuple[int, ...] = tuple(self._indices.shape[:-1])
+        _check_format(self.attributes, file.path)
+        self.columns = _columns(file)
+        self._indices = _indices(file, len(self.columns))
+        self.shape: tuple[int, ...] = (self._indices.shape or ())[:-1]
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -57,11 +65,10 @@ class TokenFile(AnnotatedFile):
         DataError
             The file cannot be opened, is not a token file, or has another format version.
         """
-        path = Path(path)
-        file = open_hdf5(path)
+        file = InputFile.open(path)
         try:
-            with reading(path):
-                return cls(path, file)
+            with reading(file.path):
+                return cls(file)
         except BaseException:
             file.close()
             raise
@@ -95,12 +102,18 @@ class TokenFile(AnnotatedFile):
     def split(self) -> NDArray[np.str_]:
         """``train``, ``validation`` or ``new`` for each operator, [N]."""
         with reading(self.path):
-            return np.asarray(self._file["split"].asstr()[()], dtype=np.str_)
+            roles = self._file.dataset("split")
+            if not roles.is_text or roles.shape != self.shape[:1]:
+                raise _wrong(roles, f"a text for each of {self.shape[0]} operators")
+            return roles.read_text()
 
     def row_quality(self, name: str) -> NDArray[np.float32]:
         """Read one of :data:`spinlock.io.token_layout.ROW_QUALITIES`, [N] or [N, M]."""
         with reading(self.path):
-            return np.asarray(self._file[f"tokens/{name}"][()], dtype=np.float32)
+            values = self._file.dataset(f"tokens/{name}")
+            if values.dtype.kind != "f" or values.shape != self.shape:
+                raise _wrong(values, f"real numbers of shape {self.shape}")
+            return values[:].astype(np.float32)
 
     def read(self, start: int, stop: int) -> NDArray[np.int64]:
         """Read the tokens of the flattened rows [start, stop).
@@ -161,32 +174,63 @@ def _check_format(attributes: dict[str, Any], path: Path) -> None:
         )
 
 
-def _columns(file: Any, path: Path) -> TokenColumns:
+def _columns(file: InputFile) -> TokenColumns:
     """Read the description of the token columns."""
-    try:
-        tokens = file["tokens"]
-        columns = TokenColumns(
-            category=tuple(tokens["category"].asstr()[()].tolist()),
-            level=tuple(tokens["level"][()].tolist()),
-            codebook_size=tuple(tokens["codebook_size"][()].tolist()),
-        )
-        names = tuple(tokens["columns"].asstr()[()].tolist())
-    except (KeyError, TypeError, AttributeError, UnicodeError) as error:
-        raise DataError("the column descriptions under /tokens are missing or damaged", where=str(path)) from error
+    columns = TokenColumns(
+        category=_texts(file, "category"),
+        level=_integers(file, "level"),
+        codebook_size=_integers(file, "codebook_size"),
+    )
+    names, where = _texts(file, "columns"), f"{file.path}:/tokens"
     if not len(names) == len(columns.category) == len(columns.level) == len(columns.codebook_size) > 0:
-        raise DataError("the column descriptions under /tokens differ in length", where=str(path))
+        raise DataError("the column descriptions under /tokens differ in length, or are empty", where=where)
+    if names != columns.names:
+        raise DataError(
+            f"columns {join_names(names)}",
+            where=where,
+            expected=f"{join_names(columns.names)}, as category and level state",
+        )
+    if not all(1 <= size <= MAX_CODES for size in columns.codebook_size):
+        raise DataError(
+            f"the codebook sizes are {join_names([str(size) for size in columns.codebook_size])}",
+            where=where,
+            expected=f"1 to {MAX_CODES}",
+        )
     return columns
 
 
-def _indices(file: Any, columns: int, path: Path) -> Any:
+def _texts(file: InputFile, name: str) -> tuple[str, ...]:
+    """Read a list of texts under /tokens."""
+    values = file.dataset(f"tokens/{name}")
+    if not values.is_text or values.shape is None or len(values.shape) != 1 or values.shape[0] > MAX_COLUMNS:
+        raise _wrong(values, "a list of text")
+    return tuple(values.read_text().tolist())
+
+
+def _integers(file: InputFile, name: str) -> tuple[int, ...]:
+    """Read a list of integers under /tokens."""
+    values = file.dataset(f"tokens/{name}")
+    if values.dtype.kind not in "iu" or values.shape is None or len(values.shape) != 1 or values.shape[0] > MAX_COLUMNS:
+        raise _wrong(values, "a list of integers")
+    return tuple(values.read().tolist())
+
+
+def _wrong(values: InputDataset, expected: str) -> DataError:
+    """Return the error for a dataset of a wrong type or shape."""
+    kind = "text" if values.is_text else str(values.dtype)
+    return DataError(f"contains {kind} of shape {values.shape}", where=values.where, expected=expected)
+
+
+def _indices(file: InputFile, columns: int) -> InputDataset:
     """Return the dataset of the tokens, after a check of its type and shape."""
-    indices = file.get("tokens/indices")
-    if not isinstance(indices, h5py.Dataset) or indices.dtype.kind not in "iu":
-        raise DataError("/tokens/indices contains no integers", where=str(path))
-    if indices.ndim not in (2, 3) or indices.shape[-1] != columns:
+    indices = file.dataset("tokens/indices")
+    shape = indices.shape or ()
+    if indices.dtype.kind not in "iu" or len(shape) not in (2, 3) or shape[-1] != columns:
+        raise _wrong(indices, f"integers of shape [N, {columns}] or [N, M, {columns}]")
+    if 0 in shape:
+        raise DataError(f"shape {shape} has no rows", where=indices.where)
+    if indices.hole is not None:
         raise DataError(
-            f"/tokens/indices has shape {indices.shape}",
-            where=str(path),
-            expected=f"[N, {columns}] or [N, M, {columns}]",
+            f"{indices.hole.count} tokens were never written", where=indices.where, remedy="encode the dataset again"
         )
     return indices

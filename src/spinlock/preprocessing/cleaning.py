@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
+from spinlock.io.inputs.precision import RawRows
 from spinlock.preprocessing import normalization
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
 from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
@@ -28,6 +29,9 @@ Rows = NDArray[np.float32]
 
 CACHED_ROWS = 128
 """Number of rows that are cleaned at the same time, so that the intermediate arrays fit the cache."""
+
+MAX_SPACING = 1 / 16
+"""Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -74,7 +78,7 @@ class Cleaner:
     normalizer: Normalizer
 
     @classmethod
-    def fit(cls, x_train: Rows, names: Sequence[str], settings: CleaningRules) -> Self:
+    def fit(cls, x_train: RawRows, names: Sequence[str], settings: CleaningRules) -> Self:
         """Select the columns and compute all statistics.
 
         Parameters
@@ -153,7 +157,7 @@ class Cleaner:
         reasons = self.screening.reasons | duplicates
         return {self.names[j]: reasons[j] for j in sorted(reasons)}
 
-    def transform(self, x: Rows) -> CleanedRows:
+    def transform(self, x: RawRows) -> CleanedRows:
         """Convert raw rows [n, D] to normalized values [n, U]."""
         values = np.empty((len(x), len(self.kept)), dtype=np.float32)
         imputed, clipped = np.empty((2, len(x)))
@@ -167,8 +171,15 @@ class Cleaner:
             values[block] = self.normalizer.transform(inside)
         return CleanedRows(values, imputed, clipped)
 
-    def inverse_transform(self, values: Rows) -> Rows:
-        """Convert normalized values [n, U] to raw units in all columns, float32 [n, D].
+    @property
+    def raw_dtype(self) -> np.dtype[Any]:
+        """float32, or float64 if the spacing of float32 numbers is not small compared with the spread of a column."""
+        size = np.maximum(np.abs(self.screening.lower), np.abs(self.screening.upper))[self.kept]
+        spacing = np.finfo(np.float32).eps * size
+        return np.dtype(np.float64 if (spacing > MAX_SPACING * self.std).any() else np.float32)
+
+    def inverse_transform(self, values: Rows) -> RawRows:
+        """Convert normalized values [n, U] to raw units in all columns, ``raw_dtype`` [n, D].
 
         A near-constant or mostly missing column gets its training median. A duplicate is computed from its original. A
         column without a finite training cell is NaN.
@@ -178,7 +189,7 @@ class Cleaner:
         raw[:, self.kept] = self.normalizer.inverse(values.astype(np.float64))
         for duplicate in self.duplicates:
             raw[:, duplicate.column] = duplicate.offset + duplicate.slope * raw[:, duplicate.original]
-        return raw.clip(-FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
+        return raw.clip(-FLOAT32_MAX, FLOAT32_MAX, out=raw).astype(self.raw_dtype, copy=False)
 
     def to_z_scores(self, values: Rows) -> Rows:
         """Convert normalized values [n, U] to z-scored, clipped units. For ``standard`` they are the same."""
@@ -187,7 +198,7 @@ class Cleaner:
         raw = self.normalizer.inverse(values.astype(np.float64))
         return ((raw - self.mean) / self.std).astype(np.float32)
 
-    def z_scores_of_all_columns(self, x: Rows) -> ZScores:
+    def z_scores_of_all_columns(self, x: RawRows) -> ZScores:
         """Convert raw rows [n, D] to z-scored, clipped units in all columns, including the dropped ones."""
         raw = x.astype(np.float64)
         finite = np.isfinite(raw)

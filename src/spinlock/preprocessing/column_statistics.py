@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.io.inputs.precision import RawRows
+
 Floats = NDArray[np.float64]
 
 DropKind = Literal["missing", "constant", "duplicate"]
@@ -108,14 +110,14 @@ class Screening:
         raised = np.maximum(imputed, self.lower[columns])  # faster than numpy.clip
         return np.minimum(raised, self.upper[columns], out=raised)
 
-    def z_scored_blocks(self, x: NDArray[np.float32], columns: NDArray[np.int64]) -> Iterator[Floats]:
+    def z_scored_blocks(self, x: RawRows, columns: NDArray[np.int64]) -> Iterator[Floats]:
         """Yield blocks of rows of ``columns`` [U] of raw rows [n, D], imputed, clipped and z-scored."""
         for start in range(0, len(x), BLOCK_ROWS):
             raw = x[start : start + BLOCK_ROWS, columns].astype(np.float64)
             clipped = self.impute_and_clip(raw, np.isfinite(raw), columns)
             yield (clipped - self.mean[columns]) / self.std[columns]
 
-    def clipped_columns(self, x: NDArray[np.float32], columns: NDArray[np.int64]) -> Iterator[Floats]:
+    def clipped_columns(self, x: RawRows, columns: NDArray[np.int64]) -> Iterator[Floats]:
         """Yield blocks of ``columns`` [U] of raw rows [n, D], imputed and clipped, with all rows."""
         for start in range(0, len(columns), BLOCK_COLUMNS):
             block = columns[start : start + BLOCK_COLUMNS]
@@ -123,7 +125,7 @@ class Screening:
             yield self.impute_and_clip(raw, np.isfinite(raw), block)
 
 
-def screen(x: NDArray[np.float32], rules: CleaningRules) -> Screening:
+def screen(x: RawRows, rules: CleaningRules) -> Screening:
     """Compute the column statistics of training rows in float64, and find the unusable columns.
 
     Parameters
@@ -181,7 +183,7 @@ def quantiles(ascending: Floats, percentiles: tuple[float, ...]) -> list[float]:
     return values
 
 
-def _sorted_finite_cells(x: NDArray[np.float32]) -> Iterator[tuple[int, Floats]]:
+def _sorted_finite_cells(x: RawRows) -> Iterator[tuple[int, Floats]]:
     """Yield the position of each column and its finite cells [m] in ascending order."""
     for start in range(0, x.shape[1], BLOCK_COLUMNS):
         block = np.array(x[:, start : start + BLOCK_COLUMNS].T, order="C")

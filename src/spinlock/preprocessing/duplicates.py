@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.io.inputs.precision import RawRows
+
 Floats = NDArray[np.float64]
 
 
@@ -58,7 +60,7 @@ def find_duplicates(
     mean: Floats,
     std: Floats,
     threshold: float,
-    x: NDArray[np.float32],
+    x: RawRows,
 ) -> list[Duplicate]:
     """Find the duplicates. The original of a duplicate is the kept column with which it correlates most.
 
@@ -94,9 +96,7 @@ def find_duplicates(
     return duplicates
 
 
-def _fit_duplicate(
-    r: float, column: int, original: int, mean: Floats, std: Floats, x: NDArray[np.float32]
-) -> Duplicate:
+def _fit_duplicate(r: float, column: int, original: int, mean: Floats, std: Floats, x: RawRows) -> Duplicate:
     """Fit the least-squares line of one column on another."""
     if np.array_equal(x[:, column], x[:, original], equal_nan=True):
         return Duplicate(column, original, r=1.0, slope=1.0, offset=0.0)

@@ -39,6 +39,7 @@ def decode_tokens(
 
     from spinlock.checkpoint.file import load_checkpoint  # after the checks: these imports take seconds, with torch
     from spinlock.cli.terminal import stdout
+    from spinlock.cli.views.notes import log_note
     from spinlock.cli.views.progress import progress
     from spinlock.encoding import RowCodec, decode_file
     from spinlock.runtime.device import choose_device
@@ -46,6 +47,6 @@ def decode_tokens(
     checkpoint = load_checkpoint(vqvae_model)
     codec = RowCodec.of(checkpoint, choose_device(device))
     with progress("decoding", rows) as advance:
-        decode_file(codec, tokens, output, levels=levels, overwrite=overwrite, advance=advance)
+        decode_file(codec, tokens, output, levels=levels, overwrite=overwrite, advance=advance, note=log_note)
     features = len(checkpoint.feature_names)
     stdout().print(f"decoded {rows} rows of {features} features from {levels} of 3 levels; written: {output}")

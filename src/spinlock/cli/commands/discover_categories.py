@@ -45,9 +45,11 @@ def discover_categories(
     check_dataset(settings.input_path)
 
     from spinlock.cli.views.categories import print_categories
+    from spinlock.cli.views.notes import log_notes
     from spinlock.discovery import discover_categories as discover
 
     with spinner("discovering categories"):
         categories = discover(config=settings, stability=stability)
+    log_notes(categories.notes)
     categories.save(output, overwrite=overwrite)
     print_categories(categories, output)

@@ -42,6 +42,7 @@ def encode_to_tokens(
 
     from spinlock.checkpoint.file import load_checkpoint  # after the checks: these imports take seconds, with torch
     from spinlock.cli.terminal import main_process_only, stdout
+    from spinlock.cli.views.notes import log_notes
     from spinlock.cli.views.progress import progress
     from spinlock.encoding import RowCodec, encode_file
     from spinlock.io.features import open_features
@@ -68,4 +69,5 @@ def encode_to_tokens(
             f"{summary.imputed_cells}, clipped cells {summary.clipped_cells}, extra columns ignored "
             f"{summary.extra_columns}, rows with a near tie between codes {summary.near_tie_rows}"
         )
+        log_notes(summary.notes)
         console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")

@@ -35,6 +35,7 @@ def extract_features(
     spinlock extract-features --rollouts my_rollouts.h5 --output datasets/my_features.h5
     """
     from spinlock.cli.terminal import format_bytes, log, stdout
+    from spinlock.cli.views.notes import log_notes
     from spinlock.cli.views.progress import progress
     from spinlock.io.rollouts import open_rollouts
 
@@ -58,6 +59,7 @@ def extract_features(
             command_line=shlex.join(sys.argv),
             advance=advance,
         )
+    log_notes(result.notes)
     if result.num_held:
         stdout().print(f"{result.num_held} runs diverged and repeat their last valid frame (see /metadata/held)")
     written = f"{format_bytes(output.stat().st_size)} written: {output}"

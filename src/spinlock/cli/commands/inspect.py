@@ -27,7 +27,8 @@ def inspect(
     import h5py
 
     from spinlock.errors import DataError
-    from spinlock.io.hdf5 import open_hdf5
+    from spinlock.io.inputs.file import InputFile
+    from spinlock.io.names import join_names
 
     if not path.exists():
         raise DataError("no such file", where=str(path))
@@ -40,8 +41,9 @@ def inspect(
         return
     if targets:
         raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="omit --targets")
-    with open_hdf5(path) as file:
-        has_tokens, has_features = "tokens" in file, "features" in file
+    with InputFile.open(path) as file:
+        names = file.names()
+        has_tokens, has_features = "tokens" in names, "features" in names
     if has_tokens:
         from spinlock.cli.views.tokens import print_tokens
 
@@ -51,4 +53,8 @@ def inspect(
 
         print_dataset(path, family, feature_type, row)
     else:
-        raise DataError("contains neither features nor tokens", where=str(path), expected="a dataset or a token file")
+        raise DataError(
+            f"contains neither features nor tokens, but {join_names(names)}",
+            where=str(path),
+            expected="a dataset or a token file",
+        )

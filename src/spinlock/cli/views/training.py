@@ -13,6 +13,7 @@ from rich.text import Text
 from spinlock.checkpoint.history import Record
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.cli.terminal import is_quiet, is_terminal, log
+from spinlock.cli.views.notes import log_notes
 from spinlock.cli.views.plan import log_plan
 from spinlock.metrics.targets import ORTHOGONALITY, QUALITY, TOPOGRAPHIC, UTILIZATION
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
@@ -65,6 +66,7 @@ class TrainingView(Callback):
     def on_plan(self, plan: Plan) -> None:
         """Print the plan of a new run."""
         self.close()
+        log_notes(plan.data.table.notes)
         if plan.spectrum is not None:
             log_plan(plan, verbose=self.verbose)
 

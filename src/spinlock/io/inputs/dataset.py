@@ -1,0 +1,153 @@
+"""One dataset of an input file, after all checks; reading converts missing cells to NaN.
+
+A cell is missing if it equals an attribute ``_FillValue`` or ``missing_value`` of the dataset, or if it was never
+written and the file does not choose the value of such cells (a fill value of HDF5).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.errors import DataError
+from spinlock.io.inputs.storage import Box, Hole, Storage
+from spinlock.io.names import join_names
+
+FILL_ATTRIBUTES = ("_FillValue", "missing_value")
+"""Attributes with values that stand for missing cells, as in netCDF files."""
+
+LOOK_BYTES = 2**24
+"""Approximate number of cells that are searched together for cells that were never written."""
+
+
+class InputDataset:
+    """A checked dataset; see :meth:`spinlock.io.inputs.file.InputFile.dataset`.
+
+    Attributes
+    ----------
+    shape
+        Shape, or None for a dataset without a value.
+    dtype
+        Type of the stored values.
+    chunks
+        Shape of a chunk, or None.
+    hole
+        Cells that were never written, or None.
+    fill_values, fill_cells
+        Values that stand for missing cells, and the number of such cells that were read.
+    where
+        File and name, for messages.
+    """
+
+    def __init__(self, dataset: Any, storage: Storage, where: str, note: Callable[[str], None]) -> None:
+        self._dataset = dataset
+        self._storage = storage
+        self.where = where
+        self.shape: tuple[int, ...] | None = dataset.shape
+        self.dtype = storage.dtype
+        self.chunks = storage.chunks
+        self.is_text = h5py.check_string_dtype(self.dtype) is not None
+        inner = math.prod(storage.shape[1:])
+        self.hole: Hole | None = storage.hole(max(1, LOOK_BYTES // max(1, inner)))
+        self.fill_cells = 0
+        self.fill_values = _fill_values(dataset, self.dtype)
+        for _, source in storage.sources:
+            self.fill_values |= _fill_values(source.dataset, self.dtype)
+        if self.hole is not None:
+            if self.hole.count == math.prod(storage.shape) and not storage.fill_is_deliberate:
+                raise DataError("contains no values, because none was ever written", where=where)
+            ranges = [f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.hole.rows]
+            meaning = f"read as {dataset.fillvalue!s}" if storage.fill_is_deliberate else "count as missing"
+            if self.dtype.kind not in "fiub":
+                meaning = "are empty"
+            note(f"{dataset.name}: rows {join_names(ranges)} were never written and {meaning}")
+
+    @property
+    def attributes(self) -> Any:
+        """Attributes of the dataset."""
+        return self._dataset.attrs
+
+    @property
+    def name(self) -> str:
+        """Path in the file."""
+        return str(self._dataset.name)
+
+    def read(self, *selection: slice | int) -> NDArray[Any]:
+        """Read stored values; ``selection`` are slices or positions of the first axes."""
+        self._check_inflated(selection)
+        return np.asarray(self._dataset[selection])
+
+    def read_text(self, *selection: slice | int) -> NDArray[Any]:
+        """Read text as an array of str; invalid UTF-8 is replaced."""
+        self._check_inflated(selection)
+        return np.asarray(self._dataset.asstr(errors="replace")[selection], dtype=np.str_)
+
+    def __getitem__(self, selection: slice | int | tuple[slice | int, ...]) -> NDArray[Any]:
+        """Read numbers, with NaN in missing cells; integers with missing cells become float64."""
+        selection = selection if isinstance(selection, tuple) else (selection,)
+        values = self.read(*selection)
+        missing = self._missing(values, selection)
+        if missing is None:
+            return values
+        values = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+        values[missing] = np.nan
+        return values
+
+    def _missing(self, values: NDArray[Any], selection: tuple[slice | int, ...]) -> NDArray[np.bool_] | None:
+        """Return which of the values that were read are missing, or None."""
+        missing: NDArray[np.bool_] | None = None
+        if self.hole is not None and self.shape is not None:
+            box = _box(selection, self.shape)
+            mask = self._storage.unwritten(box, missing_only=True)
+            if mask is not None:
+                missing = mask.reshape(values.shape)
+        for fill in self.fill_values:
+            equal = values == fill
+            if equal.any():
+                self.fill_cells += int(equal.sum())
+                missing = equal if missing is None else missing | equal
+        return missing
+
+    def _check_inflated(self, selection: tuple[slice | int, ...]) -> None:
+        """Check large compressed chunks before HDF5 inflates them."""
+        for storage in (self._storage, *_all_sources(self._storage)):
+            if storage.compressed is not None and storage.shape:
+                first = selection[0] if selection and storage is self._storage else slice(None)
+                rows = _box((first,), storage.shape[:1])[0]
+                storage.compressed.check_inflated(rows.start, rows.stop)
+
+
+def _all_sources(storage: Storage) -> list[Storage]:
+    """Return the sources of a virtual dataset, also of its sources."""
+    return [inner for _, source in storage.sources for inner in (source, *_all_sources(source))]
+
+
+def _box(selection: tuple[slice | int, ...], shape: tuple[int, ...]) -> Box:
+    """Return a selection as one slice with start and stop for each axis."""
+    parts: list[slice] = []
+    for axis, size in enumerate(shape):
+        part = selection[axis] if axis < len(selection) else slice(None)
+        start, stop, _ = (slice(part, part + 1) if isinstance(part, int) else part).indices(size)
+        parts.append(slice(start, max(start, stop)))
+    return tuple(parts)
+
+
+def _fill_values(dataset: Any, dtype: np.dtype[Any]) -> set[Any]:
+    """Return the values that stand for missing cells, in the type of the dataset."""
+    values: set[Any] = set()
+    if dtype.kind not in "fiu":
+        return values
+    for name in FILL_ATTRIBUTES:
+        try:
+            stored = np.ravel(np.asarray(dataset.attrs[name])) if name in dataset.attrs else np.empty(0)
+        except (OSError, TypeError, ValueError) as error:
+            raise DataError(f"has an attribute {name} that cannot be read", where=dataset.name) from error
+        for value in stored[:8].tolist() if stored.dtype.kind in "fiu" else ():
+            with np.errstate(over="ignore", invalid="ignore"):
+                converted = np.asarray(value).astype(dtype)
+            if dtype.kind == "f" or converted == value:
+                values.add(converted.item())
+    return {value for value in values if value == value}
