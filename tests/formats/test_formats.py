@@ -115,8 +115,8 @@ class TestTokenFile:
         [
             (lambda file: file.attrs.modify("format_version", 2), "token format version 2; expected version 1"),
             (lambda file: file.attrs.modify("format", "other"), "is not a token file"),
-            (lambda file: file.__delitem__("tokens/level"), "the column descriptions under /tokens"),
-            (lambda file: file.__delitem__("tokens/indices"), "/tokens/indices contains no integers"),
+            (lambda file: file.__delitem__("tokens/level"), "/tokens/level: no such dataset"),
+            (lambda file: file.__delitem__("tokens/indices"), "/tokens/indices: no such dataset"),
             (lambda file: file["tokens/indices"].__setitem__((3, 2), 7), "row 3 is 7"),
         ],
     )

@@ -41,8 +41,8 @@ def encode_to_tokens(
     check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
     from spinlock.checkpoint.file import load_checkpoint  # after the checks: these imports take seconds, with torch
-    from spinlock.cli.terminal import main_process_only, stdout
-    from spinlock.cli.views.notes import log_notes
+    from spinlock.cli.terminal import main_process_only
+    from spinlock.cli.views.encoding import print_summary
     from spinlock.cli.views.progress import progress
     from spinlock.encoding import RowCodec, encode_file
     from spinlock.io.features import open_features
@@ -60,14 +60,5 @@ def encode_to_tokens(
             summary = encode_file(
                 codec, dataset, output, batch_size=batch_size, overwrite=overwrite, group=group, advance=advance
             )
-        if summary is None:
-            return
-        console = stdout()
-        console.print(f"encoded {summary.rows} rows as {summary.tokens_per_row} tokens each; written: {output}")
-        console.print(
-            f"mean reconstruction error {summary.mean_error:.4f} (normalized units), imputed cells "
-            f"{summary.imputed_cells}, clipped cells {summary.clipped_cells}, extra columns ignored "
-            f"{summary.extra_columns}, rows with a near tie between codes {summary.near_tie_rows}"
-        )
-        log_notes(summary.notes)
-        console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")
+        if summary is not None:
+            print_summary(summary, output)
