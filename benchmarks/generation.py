@@ -56,8 +56,8 @@ def time_block(block: Block, design: Design, config: DatasetConfig, device: torc
     probe_runs, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
     tables, extracting = timed(lambda: extract(rollout.frames, flatten_probes(probe_runs)), device)
     with tempfile.TemporaryDirectory() as folder:
-        store = ShardStore(Path(folder) / "d.h5")
-        store.prepare({}, resume=False, overwrite=False)
+        store = ShardStore(Path(folder) / "d.h5", {})
+        store.prepare(resume=False, overwrite=False)
         result = BlockResult.collect(tables, rollout, len(block.members), with_fields=config.store_trajectories)
         _, writing = timed(lambda: store.write(block, result), device)
     return dict(zip(STAGES, (draws, rolling, probing, extracting, writing), strict=True))

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from spinlock.checkpoint.directory import SIDE_FILES, RunDirectory
 from spinlock.checkpoint.file import load_checkpoint
-from spinlock.errors import RunError
+from spinlock.errors import OutputError, RunError
 from spinlock.runtime.process_group import ProcessGroup
-from spinlock.training import callbacks as module
 from spinlock.training import steps
 from spinlock.training.callbacks import (
     STOP_SIGNALS,
@@ -25,6 +25,7 @@ from spinlock.training.callbacks import (
     StepReport,
     StopAfter,
     StopOnSignals,
+    stop,
 )
 from spinlock.training.fit import fit, train
 from spinlock.training.losses.objective import LossTerms
@@ -239,7 +240,7 @@ class FakeClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(stop, "time", clock)
     return clock
 
 
@@ -332,6 +333,12 @@ class TestSignals:
         callback.on_end(run)
         assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
 
+    def test_an_ignored_sighup_stays_ignored(self, run: Run, handlers: list[Any]) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        StopOnSignals().on_start(run)
+        send_signal(signal.SIGHUP)
+        assert run.stop_reason is None
+
     def test_handlers_are_restored_after_an_error(self, folder: Path, handlers: list[Any]) -> None:
         class Fails(Callback):
             def on_step(self, run: Run, report: StepReport) -> None:
@@ -396,10 +403,56 @@ class TestSaveCheckpoints:
         callback.on_end(run)
         assert not (folder / "out").exists()
 
-    def test_temporary_files_of_a_killed_process_are_removed(self, folder: Path) -> None:
-        run = new_run(config(folder, epochs=0))
-        train(run, [SaveCheckpoints()])
-        names = sorted(path.name for path in (folder / "out").iterdir())
-        (folder / "out" / ".spinlock-0123456789ab.tmp").write_text("")
-        SaveCheckpoints().on_start(run)
-        assert sorted(path.name for path in (folder / "out").iterdir()) == names
+    def test_leftovers_of_a_killed_process_are_removed(self, folder: Path) -> None:
+        (folder / "out").mkdir()
+        for name in (".spinlock-0123456789ab.tmp", ".spinlock-0123456789ab.lock"):
+            (folder / "out" / name).write_text("")
+        fit(config(folder, epochs=0), callbacks=[SaveCheckpoints()])
+        names = {path.name for path in (folder / "out").iterdir()}
+        assert names == {"best_model.pt", "last.pt", *SIDE_FILES}
+
+    def test_a_run_in_a_locked_directory_is_refused_before_it_is_planned(self, folder: Path) -> None:
+        with (
+            RunDirectory(folder / "out").locked(),
+            pytest.raises(OutputError, match=rf"out: is being written by process {os.getpid()} "),
+        ):
+            fit(config(folder, epochs=0), callbacks=[Planned(), SaveCheckpoints()])
+        assert not (folder / "out").exists()
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_a_finished_run_is_set_aside_or_replaced(self, folder: Path, overwrite: bool) -> None:
+        fit(config(folder, epochs=0), callbacks=[SaveCheckpoints()])
+        first, aside = (folder / "out" / "best_model.pt").read_bytes(), []
+        fit(config(folder, epochs=1), callbacks=[SaveCheckpoints(overwrite=overwrite, on_set_aside=aside.append)])
+        assert load_checkpoint(folder / "out" / "last.pt").state.progress.epoch == 1
+        assert aside == ([] if overwrite else [folder / "out.1"])
+        assert [path.read_bytes() for path in folder.glob("out.*/best_model.pt")] == ([] if overwrite else [first])
+        assert not list(folder.rglob(".spinlock-*"))
+
+    def test_an_older_run_is_not_touched_before_the_first_file_is_written(self, folder: Path) -> None:
+        class Fails(Callback):
+            def on_start(self, run: Run) -> None:
+                raise RunError("no")
+
+        fit(config(folder, epochs=0), callbacks=[SaveCheckpoints()])
+        with pytest.raises(RunError):
+            fit(config(folder, epochs=1), callbacks=[SaveCheckpoints(overwrite=False), Fails()])
+        assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["out"]
+        assert load_checkpoint(folder / "out" / "last.pt").finished
+
+    def test_a_file_that_appears_while_the_run_is_planned_is_not_replaced(self, folder: Path) -> None:
+        class Appears(Callback):
+            def on_plan(self, plan: Plan) -> None:
+                (folder / "out" / "last.pt").write_text("precious")
+
+        with pytest.raises(OutputError, match=r"already contains a run, or a file with the same name \(last.pt\)"):
+            fit(config(folder, epochs=0), callbacks=[SaveCheckpoints(overwrite=False), Appears()])
+        assert [path.name for path in (folder / "out").iterdir()] == ["last.pt"]
+        assert (folder / "out" / "last.pt").read_text() == "precious"
+
+
+class Planned(Callback):
+    """Fails when a run is planned."""
+
+    def on_plan(self, plan: Plan) -> None:
+        raise AssertionError("the run is planned")

@@ -1,15 +1,18 @@
-"""The directory of a run: the paths of its files, the check before writing, and the removal of temporary files.
+"""The directory of a run: the paths of its files, the check before writing, its lock, and what becomes of an older run.
 
 This module does not import torch, so that the command line can report a wrong directory without that slow import.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinlock.errors import OutputError
-from spinlock.io.atomic import check_writable, remove_temporaries
+from spinlock.errors import CheckpointError, OutputError
+from spinlock.io.atomic import DirectoryLock, check_unlocked, check_writable
+from spinlock.io.output_errors import output_error
 
 BEST = "best_model.pt"
 LAST = "last.pt"
@@ -43,45 +46,114 @@ class RunDirectory:
         """Paths of all files that the run writes."""
         return (self.best, self.last, *(self.output_dir / name for name in SIDE_FILES))
 
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """The directories that the run locks: a ``checkpoint_dir`` inside ``output_dir`` is not locked separately."""
+        checkpoint_dir = self.checkpoint_dir
+        if checkpoint_dir is None or checkpoint_dir.resolve().is_relative_to(self.output_dir.resolve()):
+            return (self.output_dir,)
+        return self.output_dir, checkpoint_dir
+
     def conflicting_file(self, resume_from: Path | None = None) -> Path | None:
         """Return an existing file of another run that this run would overwrite, or None.
 
         Files in the directory of the checkpoint ``resume_from`` belong to the run that is resumed.
         """
-        if resume_from is not None:
-            home = (resume_from if resume_from.is_dir() else resume_from.parent).resolve()
-            if home in {target.parent.resolve() for target in self.files}:
-                return None
+        if self._is_resumed_here(resume_from):
+            return None
         return next((target for target in self.files if target.exists()), None)
 
-    def check(self, *, overwrite: bool, input_path: Path, resume_from: Path | None = None) -> None:
-        """Check before any work that the run may write its files.
+    def check_files(self, inputs: Sequence[Path], resume_from: Path | None = None) -> None:
+        """Check before any work that the run will be able to write its files.
 
         Parameters
         ----------
-        overwrite
-            Whether files of another run may be replaced.
-        input_path
-            Path of the dataset, which no file of the run may replace.
+        inputs
+            Paths of the input files, which the run must not replace.
         resume_from
             Checkpoint or directory of the run that is resumed.
 
         Raises
         ------
         OutputError
-            The directory is not writable, or it contains another run.
+            The directory is not writable, or a file of the run is also an input.
         """
-        for target in (self.best, self.last):
-            check_writable(target, overwrite=True, inputs=[input_path])
-        conflict = None if overwrite else self.conflicting_file(resume_from)
-        if conflict is not None:
+        resumed_here = self._is_resumed_here(resume_from)
+        for target in self.files:
+            if not (resumed_here and target.name == RESOLVED):  # a resumed run may be configured by its own config.yaml
+                check_writable(target, overwrite=True, inputs=inputs)
+
+    def check_unlocked(self) -> None:
+        """Raise an :class:`OutputError` if another process writes to the directory."""
+        for directory in self.directories:
+            check_unlocked(directory)
+
+    def has_finished_run(self, inputs: Sequence[Path], resume_from: Path | None = None) -> bool:
+        """Return whether the directory contains another run, which is finished and can be set aside.
+
+        The parameters are those of :meth:`check_files`.
+
+        Raises
+        ------
+        OutputError
+            The directory contains a run that is not finished, or files of a run and an input or the working directory.
+        """
+        conflict = self.conflicting_file(resume_from)
+        if conflict is None:
+            return False
+        output = self.output_dir.resolve()
+        contains_input = any(path.resolve().is_relative_to(output) for path in (*inputs, Path.cwd()))
+        if contains_input or not self._is_finished():
             raise OutputError(
                 f"already contains a run, or a file with the same name ({conflict.name})",
                 where=str(conflict.parent),
                 remedy="pass --resume-from to continue the run, --overwrite to replace it, or another --output",
             )
+        return True
 
-    def remove_leftovers(self) -> None:
-        """Remove temporary files of a killed process from the directories of the run."""
-        for directory in {self.best.parent, self.last.parent}:
-            remove_temporaries(directory)
+    @contextmanager
+    def locked(self) -> Iterator[DirectoryLock]:
+        """Lock the directories in a ``with`` block, and remove what killed processes left in them.
+
+        Yields
+        ------
+        DirectoryLock
+            The lock of ``output_dir``.
+
+        Raises
+        ------
+        OutputError
+            Another process writes to a directory, or it cannot be created.
+        """
+        with ExitStack() as stack:
+            locks = [stack.enter_context(DirectoryLock(directory)) for directory in self.directories]
+            yield locks[0]
+
+    def set_aside(self, lock: DirectoryLock) -> Path:
+        """Rename the directory of a finished run to ``<output_dir>.1``, or the next free number; return the new path.
+
+        A killed process leaves either the old directory or the new one, with the whole run.
+        """
+        try:
+            if len(self.directories) > 1 and self.last.exists():
+                self.last.replace(self.output_dir / LAST)
+        except OSError as error:
+            raise output_error(error, self.last) from error
+        return self.output_dir.with_name(lock.set_aside().name)
+
+    def _is_resumed_here(self, resume_from: Path | None) -> bool:
+        """Return whether the files of the run that is resumed are in this directory."""
+        if resume_from is None:
+            return False
+        home = (resume_from if resume_from.is_dir() else resume_from.parent).resolve()
+        return home in {target.parent.resolve() for target in self.files}
+
+    def _is_finished(self) -> bool:
+        """Return whether the directory contains a finished run, and no file of a different run."""
+        from spinlock.checkpoint.file import load_checkpoint  # imports torch
+
+        try:
+            best = load_checkpoint(self.best)
+            return best.finished and (not self.last.exists() or load_checkpoint(self.last).identity == best.identity)
+        except CheckpointError:
+            return False

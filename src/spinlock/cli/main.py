@@ -61,8 +61,16 @@ app.command("discover-categories", cls=_Command)(discover_categories.discover_ca
 app.command("inspect", cls=_Command)(inspect.inspect)
 
 
+INTERRUPTIONS = ("SIGTERM", "SIGUSR1")
+"""Signals that interrupt a command as Ctrl-C does, with its exit code."""
+
+ENDINGS = ("SIGHUP", "SIGUSR2", "SIGXCPU")
+"""Signals that also interrupt a command: a closed terminal and limits of schedulers. The exit code is 128 + number."""
+
+
 class _Settings:
     debug = False
+    received: signal.Signals | None = None
 
 
 def _version(value: bool) -> None:
@@ -85,15 +93,20 @@ def main(
 def run() -> None:
     """Run the command line.
 
-    The exit code is 0 after success, 1 after an error, 2 for wrong usage, and 130 after an interruption.
+    The exit code is 0 after success, 1 after an error, 2 for wrong usage, and 130 after an interruption. A command that
+    one of the signals :data:`ENDINGS` ended before it could save has 128 + the number of the signal.
     """
-    for name in ("SIGTERM", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
+    for name in (*INTERRUPTIONS, *ENDINGS):
+        number = getattr(signal, name, None)
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, _interrupt)
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != INTERRUPTED:
+            raise
+        received = _Settings.received
+        sys.exit(INTERRUPTED if received is None or received.name in INTERRUPTIONS else 128 + received)
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
@@ -107,8 +120,10 @@ def run() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Interrupt the command as Ctrl-C does, so that unfinished files are removed."""
-    raise KeyboardInterrupt
+    """Interrupt the command as Ctrl-C does, so that unfinished files are removed; a repeated signal is ignored."""
+    if _Settings.received is None:
+        _Settings.received = signal.Signals(number)
+        raise KeyboardInterrupt
 
 
 def _one_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def generate(
     ConfigError
         The configuration is wrong; the message lists all problems.
     OutputError
-        The output or an unfinished run exists, or there is not enough disk space.
+        The output or an unfinished run exists, another process writes it, or there is not enough disk space.
     RunError
         There is not enough memory, or a shard is damaged.
     DataError
@@ -116,29 +116,33 @@ def generate(
     started, callback = time.monotonic(), callback or GenerationCallback()
     with process_group() as group:
         plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
-        store = ShardStore(plan.output)
-        if group.is_main:
-            _prepare(store, plan, resume=resume, overwrite=overwrite)
-        num_computed = 0 if plan.is_complete else _compute_blocks(plan, store, group, callback)
-        result = None
-        if group.is_main:
-            if not plan.is_complete:
+        with _prepared_store(plan, group, resume=resume, overwrite=overwrite) as store:
+            num_computed = 0 if plan.is_complete else _compute_blocks(plan, store, group, callback)
+            if group.is_main and not plan.is_complete:
                 callback.on_merge()
                 _merge(plan, store, overwrite=overwrite, command_line=command_line)
-            callback.on_end(result := _summarize(plan, num_computed, started))
+        result = _summarize(plan, num_computed, started) if group.is_main else None
+        if result:
+            callback.on_end(result)
         return group.broadcast_object(result)
 
 
-def _prepare(store: ShardStore, plan: GenerationPlan, *, resume: bool, overwrite: bool) -> None:
-    """Prepare the directory of the shards.
+@contextmanager
+def _prepared_store(
+    plan: GenerationPlan, group: ProcessGroup, *, resume: bool, overwrite: bool
+) -> Iterator[ShardStore]:
+    """Lock and prepare the directory of the shards in the main process.
 
     If the dataset is complete, a directory can remain from a process that was killed after it had written the dataset;
     then it is removed.
     """
-    if plan.is_complete:
-        store.remove()
-    else:
-        store.prepare(plan.identity, resume=resume, overwrite=overwrite)
+    store = ShardStore(plan.output, plan.identity)
+    with store.locked() if group.is_main else nullcontext():
+        if group.is_main and plan.is_complete:
+            store.remove()
+        elif group.is_main:
+            store.prepare(resume=resume, overwrite=overwrite)
+        yield store
 
 
 def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> int:

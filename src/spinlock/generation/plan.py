@@ -115,6 +115,7 @@ def plan_generation(
     design = make_design(resolved)
     blocks = plan_blocks(design.operators, device.type)
     workers = min(_num_workers(resolved, device, group), len(blocks))
+    identity = _identity(resolved, device)
     is_complete = False
     if group.is_main:
         is_complete = resume and not overwrite and output.exists()
@@ -122,10 +123,9 @@ def plan_generation(
             _check_same_dataset(output, configuration)
         else:
             check_writable(output, overwrite=overwrite, inputs=[] if isinstance(config, DatasetConfig) else [config])
-            check_disk(design.operators, resolved, output, written=ShardStore(output).size() if resume else 0)
+            check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
             check_memory(blocks, resolved, device, workers)
     is_complete = group.any(is_complete)
-    identity = _identity(resolved, device)
     return GenerationPlan(output, configuration, identity, resolved, design, blocks, device, workers, is_complete)
 
 

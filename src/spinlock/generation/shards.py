@@ -1,14 +1,16 @@
 """Shards: the results of finished blocks, one file for each block, in the directory ``<output>.shards``.
 
 Because of the shards a run can be resumed, and several processes can compute blocks. ``run.json`` identifies the run of
-the shards. A shard is written atomically, so that a killed process leaves complete files only.
+the shards, and each shard contains the hash of this identity. A shard is written atomically, so that a killed process
+leaves complete files only. The directory is locked while a run writes to it.
 """
 
+import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,27 +20,58 @@ import numpy as np
 from spinlock.errors import OutputError, RunError
 from spinlock.generation.blocks import Block
 from spinlock.generation.compute_block import BlockResult
-from spinlock.io.atomic import remove_temporaries, write_files
+from spinlock.io.atomic import DirectoryLock, write_files
 
 IDENTITY_FILE = "run.json"
 SHARD_PATTERN = "block-*.npz"
+RUN = "run"
+"""Name of the array of a shard that contains the hash of the identity of its run."""
+
 MAX_SHOWN = 40
 """Maximum number of characters of a value in an error message."""
 
 
 class ShardStore:
-    """The shards of one run, in a directory beside ``output``."""
+    """The shards of one run, in a directory beside ``output``.
 
-    def __init__(self, output: Path) -> None:
+    Parameters
+    ----------
+    output
+        Path of the dataset.
+    identity
+        Everything on which the data depend, as JSON values.
+    """
+
+    def __init__(self, output: Path, identity: Mapping[str, Any]) -> None:
+        self.output = output
         self.directory = output.with_name(output.name + ".shards")
+        self._identity = json.dumps(identity, indent=2) + "\n"
+        self._run = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    def prepare(self, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Create the directory, or check that its shards belong to the run with this identity.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the directory in a ``with`` block, and remove what killed processes left; afterwards remove it if empty.
+
+        Raises
+        ------
+        OutputError
+            Another process generates the same dataset, or the directory cannot be created.
+        """
+        if self.directory.exists() and not self.directory.is_dir():
+            remedy = "move it, or choose another output"
+            raise OutputError("is not a directory", where=str(self.directory), remedy=remedy)
+        try:
+            with DirectoryLock(self.directory, self.output):
+                yield
+        finally:
+            with suppress(OSError):
+                self.directory.rmdir()
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Store the identity of the run, or check that the existing shards belong to a run with this identity.
 
         Parameters
         ----------
-        identity
-            Everything on which the data depend, as JSON values.
         resume
             Whether to keep the shards of an unfinished run.
         overwrite
@@ -49,26 +82,26 @@ class ShardStore:
         OutputError
             There are shards of another run, or shards of this run and neither ``resume`` nor ``overwrite``.
         """
-        if self.directory.exists() and not self.directory.is_dir():
-            remedy = "move it, or choose another output"
-            raise OutputError("is not a directory", where=str(self.directory), remedy=remedy)
         if overwrite and not resume:
             self.remove()
-        elif self.directory.exists():
+        shards = list(self.directory.glob(SHARD_PATTERN))
+        if shards or self._identity_file.exists():
             if not resume:
-                num_shards = len(list(self.directory.glob(SHARD_PATTERN)))
                 raise OutputError(
-                    f"contains an unfinished run with {num_shards} finished blocks",
+                    f"contains an unfinished run with {len(shards)} finished blocks",
                     where=str(self.directory),
                     remedy="pass --resume to continue it, or --overwrite to start again",
                 )
-            self._check_identity(identity)
-            remove_temporaries(self.directory)
-        write_files({self.directory / IDENTITY_FILE: (json.dumps(identity, indent=2) + "\n").encode()})
+            self._check_identity()
+        write_files({self._identity_file: self._identity.encode()})
 
-    def _check_identity(self, identity: Mapping[str, Any]) -> None:
+    @property
+    def _identity_file(self) -> Path:
+        return self.directory / IDENTITY_FILE
+
+    def _check_identity(self) -> None:
         """Raise an :class:`OutputError` that names each difference from the identity of the unfinished run."""
-        path = self.directory / IDENTITY_FILE
+        path = self._identity_file
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -79,7 +112,7 @@ class ShardStore:
             ) from None
         if not isinstance(stored, dict):
             stored = {}
-        current = json.loads(json.dumps(identity))
+        current = json.loads(self._identity)
         different = sorted(key for key in {*stored, *current} if stored.get(key) != current.get(key))
         if different:
             changes = [f"{key} was {_shorten(stored.get(key))}, is {_shorten(current.get(key))}" for key in different]
@@ -97,7 +130,8 @@ class ShardStore:
         """Store a finished block; the file is synced to the disk before it appears."""
         arrays = {field.name: getattr(result, field.name) for field in fields(result)}
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{name: values for name, values in arrays.items() if values is not None})
+        present = {name: values for name, values in arrays.items() if values is not None}
+        np.savez(buffer, allow_pickle=False, **present, **{RUN: np.array(self._run)})
         write_files({self._path(block): buffer.getvalue()})
 
     def read(self, block: Block, *, with_fields: bool = True) -> BlockResult:
@@ -106,11 +140,14 @@ class ShardStore:
         Raises
         ------
         RunError
-            The file is missing or damaged.
+            The file is missing or damaged, or it belongs to another run.
         """
         path = self._path(block)
+        remedy = "delete that file and continue with --resume"
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                if str(stored[RUN]) != self._run:
+                    raise RunError("belongs to another run", where=str(path), remedy=remedy)
                 return BlockResult(
                     stored["per_timestep"],
                     stored["per_trajectory"],
@@ -119,21 +156,16 @@ class ShardStore:
                     stored["fields"] if with_fields and "fields" in stored else None,
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunError(
-                "cannot be read", where=str(path), remedy="delete that file and continue with --resume"
-            ) from error
+            raise RunError("cannot be read", where=str(path), remedy=remedy) from error
 
     def size(self) -> int:
         """Return the total size of all shards in bytes."""
         return sum(path.stat().st_size for path in self.directory.glob(SHARD_PATTERN))
 
     def remove(self) -> None:
-        """Delete the files of the run, and also the directory if it contains no other files."""
-        remove_temporaries(self.directory)
-        for path in (*self.directory.glob(SHARD_PATTERN), self.directory / IDENTITY_FILE):
+        """Delete the files of the run."""
+        for path in (*self.directory.glob(SHARD_PATTERN), self._identity_file):
             path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.directory.rmdir()
 
     def _path(self, block: Block) -> Path:
         """Return the file of a block."""

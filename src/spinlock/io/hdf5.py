@@ -89,11 +89,12 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
     Raises
     ------
     OutputError
-        The file exists and ``overwrite`` is false, or it cannot be written. HDF5 itself prints nothing.
+        The file exists at the beginning or at the end and ``overwrite`` is false, another process writes it, or it
+        cannot be written. HDF5 itself prints nothing.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
-    with replacing(path) as temporary:
+    with replacing(path, overwrite=overwrite) as temporary:
         sink = _Sink(temporary)
         try:
             file = h5py.File(sink, "w")
@@ -124,7 +125,7 @@ class _Sink:
     def __init__(self, path: Path) -> None:
         self.closing = False
         self.failure: BaseException | None = None
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self._file = os.open(path, os.O_RDWR)
         self._position = 0
         self._end = 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from spinlock.checkpoint.directory import RunDirectory
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import Progress
 from spinlock.checkpoint.provenance import Provenance, versions
@@ -80,24 +81,27 @@ def fit(
         The table cannot be trained on, or the device does not exist.
     CheckpointError
         The checkpoint to resume from cannot be read, or does not match the configuration or the table.
+    OutputError
+        A file of the run cannot be written, or another process writes to the same directory.
     RunError
         A loss or weight is not finite, the memory of the device is exhausted, or another process has ended.
     """
     device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-    run: Run | None = None
-    if config.resume_from is not None:
-        run = _resume(config.resume_from, config, table, device, group)
-        plan = run.plan
-    else:
-        table = read_table(config, device, group) if table is None else table
-        plan = make_plan(table, config, device=device, group=group)
-    for callback in callbacks:
-        callback.on_plan(plan)
-    if dry_run:
+    with _sessions(config, () if dry_run else callbacks, group):
+        run: Run | None = None
+        if config.resume_from is not None:
+            run = _resume(config.resume_from, config, table, device, group)
+            plan = run.plan
+        else:
+            table = read_table(config, device, group) if table is None else table
+            plan = make_plan(table, config, device=device, group=group)
+        for callback in callbacks:
+            callback.on_plan(plan)
+        if dry_run:
+            return FitResult(plan, run)
+        run = start(plan, command_line=command_line, group=group) if run is None else run
+        train(run, callbacks)
         return FitResult(plan, run)
-    run = start(plan, command_line=command_line, group=group) if run is None else run
-    train(run, callbacks)
-    return FitResult(plan, run)
 
 
 @default_precision()
@@ -169,6 +173,16 @@ def _resume(
     run = resume_run(checkpoint, table, config, device=device, group=group)
     run.notes = (note, *run.notes) if note else run.notes
     return run
+
+
+@contextmanager
+def _sessions(config: VQVAEConfig, callbacks: Sequence[Callback], group: ProcessGroup) -> Iterator[None]:
+    """Enter the sessions of all callbacks for a ``with`` block."""
+    directory = RunDirectory(config.output_dir, config.checkpoint_dir)
+    with ExitStack() as stack:
+        for callback in callbacks:
+            stack.enter_context(callback.session(directory, group))
+        yield
 
 
 @contextmanager

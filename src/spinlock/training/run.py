@@ -124,7 +124,7 @@ class Run:
             provenance=self.provenance,
         )
 
-    def save(self, *, is_best: bool) -> None:
+    def save(self, *, is_best: bool, overwrite: bool = True) -> None:
         """Write best_model.pt if the state is the best so far, then last.pt and the history.
 
         With this order, the run can be resumed with the same result if the process is killed between two files. The
@@ -134,7 +134,7 @@ class Run:
         content = to_bytes(self.checkpoint())
         best, last = {self.directory.best: content} if is_best else {}, {self.directory.last: content}
         files = last | best if len(self.state.history) == 1 else best | last
-        write_files(files | self._side_files())
+        write_files(files | self._side_files(), overwrite=overwrite)
 
     def save_metrics(self) -> None:
         """Store the final metrics of the best model in both checkpoints."""
@@ -142,12 +142,11 @@ class Run:
         files = {self.directory.best: to_bytes(best), self.directory.last: to_bytes(self.checkpoint())}
         write_files(files | self._side_files())
 
-    def prepare_directory(self) -> None:
-        """Remove temporary files of a killed process, and write best_model.pt of a resumed run if it is missing.
+    def restore_best(self) -> None:
+        """Write best_model.pt of a resumed run if it is missing.
 
         It is missing if the run is resumed in another directory, or if the process was killed between two files.
         """
-        self.directory.remove_leftovers()
         if self.state.progress.best_epoch >= 0 and not self._is_best_of_this_run(self.directory.best):
             write_files({self.directory.best: to_bytes(self.checkpoint())})
 

@@ -12,6 +12,8 @@ import typer
 from spinlock.cli.options import Config, Quiet, Set
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spinlock.config import VQVAEConfig
     from spinlock.runtime.process_group import ProcessGroup
     from spinlock.training.callbacks import Callback
@@ -70,13 +72,14 @@ def train_vqvae(
         set_values=set_values or [],
     )
     _check_max_time(max_time)
-    _precheck(settings, overwrite=overwrite, dry_run=dry_run)
+    inputs = [path for path in (config, settings.input_path, settings.category_mapping_file) if path is not None]
+    _precheck(settings, inputs, overwrite=overwrite, dry_run=dry_run)
 
     from spinlock.cli.terminal import main_process_only  # after the checks: these imports take seconds, with torch
     from spinlock.runtime.rendezvous import process_group
 
     with process_group() as group, main_process_only(group.is_main):
-        _train(settings, max_time, group, dry_run=dry_run)
+        _train(settings, inputs, max_time, group, overwrite=overwrite, dry_run=dry_run)
 
 
 def _check_max_time(minutes: float | None) -> None:
@@ -87,22 +90,38 @@ def _check_max_time(minutes: float | None) -> None:
         raise ConfigError([f"--max-time is {minutes}, expected minutes above 0"], where="command line")
 
 
-def _precheck(settings: VQVAEConfig, *, overwrite: bool, dry_run: bool) -> None:
+def _precheck(settings: VQVAEConfig, inputs: Sequence[Path], *, overwrite: bool, dry_run: bool) -> None:
     """Check the output directory and the input before torch is imported, which takes seconds."""
     from spinlock.checkpoint.directory import RunDirectory
     from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.cli.terminal import log
+    from spinlock.errors import OutputError
     from spinlock.training.precheck import check_inputs
 
     directory, resumed = RunDirectory(settings.output_dir, settings.checkpoint_dir), settings.resume_from
-    directory.check(overwrite=overwrite or dry_run, input_path=settings.input_path, resume_from=resumed)
-    if dry_run and not overwrite and (conflict := directory.conflicting_file(resumed)) is not None:
-        log(f"note: {conflict.parent} already contains a run; training needs --resume-from, --overwrite or --output")
+    if not dry_run:
+        directory.check_unlocked()
+    directory.check_files(inputs, resumed)
+    try:
+        if not overwrite and directory.has_finished_run(inputs, resumed) and dry_run:
+            log(f"note: {settings.output_dir} already contains a finished run, which training sets aside")
+    except OutputError as error:
+        if not dry_run:
+            raise
+        log(f"note: {error}")
     check_dataset(settings.input_path)
     check_inputs(settings, settings.category_mapping_file)
 
 
-def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *, dry_run: bool) -> None:
+def _train(
+    settings: VQVAEConfig,
+    inputs: Sequence[Path],
+    max_time: float | None,
+    group: ProcessGroup,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
     """Train and print the result, or print the plan if ``dry_run`` is true; ``max_time`` is in minutes."""
     from spinlock.cli.terminal import command_line, format_duration, log
     from spinlock.cli.views.plan import print_dry_run, print_resumed_dry_run
@@ -113,7 +132,8 @@ def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *
 
     view = TrainingView(verbose=settings.verbose)
     limits: list[Callback] = [] if max_time is None else [StopAfter(60 * max_time)]
-    callbacks = [SaveCheckpoints(), *limits, StopOnSignals(), view]
+    saving = SaveCheckpoints(overwrite=overwrite, inputs=inputs, on_set_aside=_log_set_aside)
+    callbacks = [saving, *limits, StopOnSignals(), view]
     try:
         outcome = fit(settings, callbacks=callbacks, dry_run=dry_run, command_line=command_line(), group=group)
     finally:
@@ -136,6 +156,13 @@ def _train(settings: VQVAEConfig, max_time: float | None, group: ProcessGroup, *
     log(f"training took {format_duration(view.seconds)}")
     if group.is_main:
         print_result(run)
+
+
+def _log_set_aside(path: Path) -> None:
+    """Log the new place of the run that was in the output directory."""
+    from spinlock.cli.terminal import log
+
+    log(f"the finished run in the output directory is kept as {path}")
 
 
 def _resume_command(run: Run) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from spinlock.errors import OutputError
-from spinlock.io import atomic as files
-from spinlock.io.atomic import check_writable, replacing, write_files
+from spinlock.io.atomic import check_writable, replacing, write_files, writing
 
 
 def all_paths(folder: Path) -> list[str]:
@@ -43,7 +42,7 @@ def test_a_failure_before_the_renaming_changes_no_target(tmp_path: Path, monkeyp
         if len(writes) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files, "_write_synced", full_on_the_second)
+    monkeypatch.setattr(writing, "_write_synced", full_on_the_second)
     with pytest.raises(OutputError) as caught:
         write_files({tmp_path / "one": b"new", tmp_path / "sub" / "two": b"new"})
     assert f"{tmp_path / 'sub' / 'two'}: cannot be written: no space is left" in one_line(caught)
@@ -56,7 +55,7 @@ def test_an_interrupt_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pyte
         path.write_bytes(data)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_write_synced", interrupted)
+    monkeypatch.setattr(writing, "_write_synced", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_files({tmp_path / "sub" / "one": b"1"})
     assert all_paths(tmp_path) == []

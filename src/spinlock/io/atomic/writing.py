@@ -1,102 +1,113 @@
-"""Atomic writing: files are written beside their target, synced, and then renamed to the target.
-
-After a failure or Ctrl-C the temporary files, and the directories that were created for them, are removed, and the
-target is unchanged. Only a killed process leaves a ``.spinlock-*.tmp`` file beside the target. If the target is a
-symbolic link, the link remains and the file to which it points is replaced.
-"""
+"""Writing of complete files, and the check before the work that a file can be written."""
 
 import errno
 import os
-import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spinlock.errors import OutputError
+from spinlock.io.atomic.locks import held_error, holder, lock_path, output_id
+from spinlock.io.atomic.temporaries import Temporary, create_parents, remove_leftovers, sync
 from spinlock.io.output_errors import output_error
-
-TEMPORARY_NAME = re.compile(r"\.spinlock-[0-9a-f]{12}\.tmp")
-"""Pattern of the names of temporary files."""
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can cause, so they concern the output."""
 
+STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+"""Beginnings of paths that name an open file of a process, not a file in a directory."""
 
-def write_files(contents: Mapping[Path, bytes]) -> None:
+OVERWRITE = "pass --overwrite to replace it"
+
+
+def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = True) -> None:
     """Write several files. All temporary files are complete on disk before the first one is renamed.
 
     Parameters
     ----------
     contents
         {path: content}; the files are renamed in this order.
+    overwrite
+        Whether existing files are replaced.
 
     Raises
     ------
     OutputError
-        A file could not be written; all temporary files are removed.
+        A file could not be written, exists while ``overwrite`` is false, or is being written by another process; all
+        temporary files are removed.
     """
     created_directories: list[Path] = []
-    pending: dict[Path, Path] = {}
+    pending: list[Temporary] = []
+    created: list[Path] = []
     current = Path()
     try:
         for path, data in contents.items():
             current = path
             target = _resolved(path)
-            _create_parents(target, created_directories)
-            temporary = _temporary_path(target)
-            pending[temporary] = target
-            _write_synced(temporary, data)
-        for temporary, target in list(pending.items()):
-            current = target
-            temporary.replace(target)
-            del pending[temporary]
-            _sync_directory(target.parent)
+            create_parents(target, created_directories)
+            pending.append(Temporary.create(target, path))
+            _write_synced(pending[-1].path, data)
+        for temporary in list(pending):
+            current = temporary.target
+            temporary.publish(overwrite=overwrite)
+            pending.remove(temporary)
+            created.append(current)
     except BaseException as error:
+        if not overwrite:
+            for path in created:
+                path.unlink(missing_ok=True)
         _clean_up(pending, created_directories)
+        if isinstance(error, FileExistsError):
+            raise _appeared_error(current) from error
         if isinstance(error, OSError):
             raise output_error(error, current) from error
         raise
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
-    """Provide a temporary path to write to, which is renamed to ``path`` at the end of the ``with`` block.
+def replacing(path: Path | str, *, overwrite: bool = True) -> Iterator[Path]:
+    """Provide a temporary file to write to, which is renamed to ``path`` at the end of the ``with`` block.
 
-    If the block fails, the temporary file is removed.
+    Temporary files that killed processes left in the directory are removed. If the block fails, the file is removed.
 
     Parameters
     ----------
     path
         The target.
+    overwrite
+        Whether an existing target is replaced.
 
     Yields
     ------
     Path
-        A path in the directory of the target.
+        An empty file in the directory of the target.
 
     Raises
     ------
     OutputError
-        The directory or file could not be created, written or renamed.
+        The directory or file could not be created, written or renamed, the target exists at the end while ``overwrite``
+        is false, or another process writes it.
     """
     created_directories: list[Path] = []
-    temporary: Path | None = None
+    temporary: Temporary | None = None
     in_block = False
     try:
         target = _resolved(path)
-        _create_parents(target, created_directories)
-        temporary = _temporary_path(target)
+        create_parents(target, created_directories)
+        temporary = Temporary.create(target, path)
+        remove_leftovers(target.parent)
         in_block = True
-        yield temporary
+        yield temporary.path
         in_block = False
-        _sync(temporary)
-        temporary.replace(target)
-        _sync_directory(target.parent)
+        sync(temporary.path)
+        temporary.publish(overwrite=overwrite)
     except BaseException as error:
         _clean_up([temporary] if temporary else [], created_directories)
+        if isinstance(error, FileExistsError) and not in_block:
+            raise _appeared_error(path) from error
         if isinstance(error, OSError):
-            concerns_output = error.errno in WRITE_ERRORS or error.filename == str(temporary)
+            concerns_output = error.errno in WRITE_ERRORS or (temporary and error.filename == str(temporary.path))
             if concerns_output or not in_block:
                 raise output_error(error, path) from error
         raise
@@ -117,8 +128,8 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
     Raises
     ------
     OutputError
-        The target exists and ``overwrite`` is false, it is one of the inputs, it is not a regular file, or no file can
-        be created in its directory.
+        The target exists and ``overwrite`` is false, it is one of the inputs, it is not a regular file, another process
+        writes it, or no file can be created in its directory.
     """
     path = Path(path)
     try:
@@ -130,17 +141,11 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
             raise OSError(errno.ENOTDIR, "not a directory")
         if not os.access(ancestor, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, "not writable")
+        if (description := holder(lock_path(target.parent, output_id(target.name)))) is not None:
+            raise held_error(description, path)
         _probe(ancestor)
     except OSError as error:
         raise output_error(error, path) from error
-
-
-def remove_temporaries(directory: Path) -> None:
-    """Remove the temporary files of killed processes from a directory; errors are ignored."""
-    with suppress(OSError):
-        for path in directory.iterdir():
-            if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-                path.unlink(missing_ok=True)
 
 
 def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -> None:
@@ -148,7 +153,12 @@ def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -
     if any(Path(source).exists() and path.samefile(source) for source in inputs):
         raise OutputError("is also the input", where=str(path), remedy="choose another output")
     if not overwrite:
-        raise OutputError("exists already", where=str(path), remedy="pass --overwrite to replace it")
+        raise OutputError("exists already", where=str(path), remedy=OVERWRITE)
+
+
+def _appeared_error(path: Path | str) -> OutputError:
+    """Return the error for a target that another program has created while this one worked."""
+    return OutputError("exists already: it was created while this command ran", where=str(path), remedy=OVERWRITE)
 
 
 def _resolved(path: Path | str) -> Path:
@@ -156,67 +166,30 @@ def _resolved(path: Path | str) -> Path:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
-    if target.exists() and not target.is_file():
+    if str(Path(path).absolute()).startswith(STREAMS) or (target.exists() and not target.is_file()):
         raise OutputError("is not a regular file", where=str(path), remedy="choose another output")
     return target
 
 
-def _temporary_path(target: Path) -> Path:
-    """Return a new path in the directory of ``target``.
-
-    The name does not contain that of the target, which can have the maximum length already.
-    """
-    return target.parent / f".spinlock-{secrets.token_hex(6)}.tmp"
-
-
-def _create_parents(target: Path, created: list[Path]) -> None:
-    """Create the directories above ``target``, and append each new one to ``created``, outermost first."""
-    missing = []
-    for parent in target.parents:
-        if parent.exists():
-            break
-        missing.append(parent)
-    for parent in reversed(missing):
-        with suppress(FileExistsError):
-            parent.mkdir()
-            created.append(parent)
-
-
 def _write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until it is on disk."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+    """Write the content of a file and wait until it is on disk."""
+    with path.open("r+b") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sync(path: Path) -> None:
-    """Wait until the content of a file or directory is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Wait until a renaming is on disk, if the file system can sync directories."""
-    with suppress(OSError):
-        _sync(directory)
-
-
 def _probe(directory: Path) -> None:
     """Create and remove an empty file, because permission bits are not reliable for root and on some file systems."""
-    path = _temporary_path(directory / "probe")
+    path = directory / f".spinlock-{secrets.token_hex(6)}.tmp"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
-def _clean_up(temporaries: Iterable[Path], created_directories: list[Path]) -> None:
+def _clean_up(temporaries: Iterable[Temporary], created_directories: list[Path]) -> None:
     """Remove the temporary files, and each created directory if it is empty."""
     for temporary in temporaries:
-        with suppress(OSError):
-            temporary.unlink()
+        temporary.discard()
     for directory in reversed(created_directories):
         with suppress(OSError):
             directory.rmdir()

@@ -1,0 +1,7 @@
+"""Callbacks of a run: the base class, and the callbacks for saving, for a time limit and for signals."""
+
+from spinlock.training.callbacks.callback import Callback, EpochReport, StepReport
+from spinlock.training.callbacks.save import SaveCheckpoints
+from spinlock.training.callbacks.stop import STOP_SIGNALS, StopAfter, StopOnSignals
+
+__all__ = ["STOP_SIGNALS", "Callback", "EpochReport", "SaveCheckpoints", "StepReport", "StopAfter", "StopOnSignals"]
