@@ -12,6 +12,7 @@ import spinlock
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
+    ("paths",),
     ("runtime", "config", "metrics", "features"),
     ("io", "operators", "model"),
     ("preprocessing", "generation"),

@@ -179,6 +179,27 @@ UNWRITABLE = {
     "table.h5/out": ("table.h5/out", "is a file, not a directory"),
     "n" * 300: ("nnn", "too long"),
 }
+
+
+def unfinished_run(workspace: Workspace) -> str:
+    shutil.copytree(workspace.path / "run", workspace.path / "odd")
+    for name in ("best_model.pt", "last.pt"):
+        content = torch.load(workspace.path / "odd" / name, weights_only=True)
+        torch.save(content | {"metrics": {}}, workspace.path / "odd" / name)
+    return "odd"
+
+
+def table_in_the_run(workspace: Workspace) -> str:
+    shutil.copy(workspace.path / "table.h5", workspace.path / "run/last.pt")
+    return "run/last.pt"
+
+
+def table_below_the_run(workspace: Workspace) -> str:
+    (workspace.path / "run/data").mkdir()
+    shutil.copy(workspace.path / "table.h5", workspace.path / "run/data/table.h5")
+    return "run/data/table.h5"
+
+
 WRITERS = {
     "train": CONFIG,
     "encode": ("encode-to-tokens", *MODEL, "--dataset", "table.h5"),
@@ -190,7 +211,26 @@ OUTPUTS = {
     for writer, command in WRITERS.items()
     for output, expected_words in UNWRITABLE.items()
 } | {
-    "run exists": Case(CONFIG, ("run: already contains a run", "--resume-from", "--overwrite")),
+    "unfinished run exists": Case(
+        (*CONFIG, "--output"), ("odd: already contains a run", "--resume-from", "--overwrite"), unfinished_run
+    ),
+    "a file of the run is the configuration": Case(
+        ("train-vqvae", "--overwrite", "--config"),
+        ("run/config.yaml: is also the input",),
+        file_named("run/config.yaml"),
+    ),
+    "a file of the run is the configuration, without --overwrite": Case(
+        ("train-vqvae", "--config"), ("run/config.yaml: is also the input",), file_named("run/config.yaml")
+    ),
+    "a file of the run is the dataset": Case(
+        (*CONFIG, "--overwrite", "--input"), ("run/last.pt: is also the input",), table_in_the_run
+    ),
+    "a finished run contains the dataset": Case(
+        (*CONFIG, "--input"), ("run: already contains a run",), table_below_the_run
+    ),
+    "output is the model": Case(
+        (*WRITERS["encode"], "--output", "run/best_model.pt", "--overwrite"), ("best_model.pt: is also the input",)
+    ),
     "last.pt exists": Case(
         (*TRAIN, "--set", "checkpoint_dir=run"),
         (

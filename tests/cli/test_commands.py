@@ -94,7 +94,7 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) 
     before = workspace.snapshot()
     result = workspace.run_checked(*CONFIG, "--dry-run")
     assert workspace.snapshot() == before
-    assert "already contains a run" in result.stderr
+    assert "run already contains a finished run, which training sets aside" in result.stderr
     for words in (
         "embedding_dim: 8",
         "Categories",

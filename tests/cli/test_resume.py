@@ -20,7 +20,7 @@ TEMPORARIES = ".spinlock-*.tmp"
 
 HOOK = """
 import atexit, importlib, os, runpy, signal, sys
-import spinlock.io.atomic, spinlock.training.trainer
+import spinlock.training.trainer
 
 def at(module, owner, name, number, action):
     holder = getattr(importlib.import_module(module), owner) if owner else importlib.import_module(module)
@@ -44,8 +44,8 @@ runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 
 STEP = ("spinlock.training.trainer", "Trainer", "_optimize")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
-WRITE = ("spinlock.io.atomic", "", "_write_synced")
-RENAME = ("pathlib", "Path", "replace")
+WRITE = ("spinlock.io.atomic.writing", "", "_write_synced")
+RENAME = ("spinlock.io.atomic.temporaries", "Temporary", "publish")
 CLEAN = ("spinlock.training.plan", "", "fit_training_data")
 ENCODE = ("spinlock.encoding.row_codec", "RowCodec", "encode")
 
@@ -70,7 +70,7 @@ class Kill:
 
 
 KILLS = {
-    "before the first checkpoint": Kill(WRITE, 1, None),
+    "before the first checkpoint": Kill(WRITE, 1, None, leftovers=True),
     "in the first epoch": Kill(STEP, 2, 0),
     "in the first checkpoint, before a file is renamed": Kill(RENAME, 1, None, leftovers=True),
     "in the first checkpoint, after one file is renamed": Kill(RENAME, 2, 0, leftovers=True),
@@ -168,7 +168,7 @@ def assert_same_result(workspace: Workspace, finished: Workspace) -> None:
     one, other = ([record | {"seconds": None} for record in at.history()] for at in (finished, workspace))
     assert one == other
     assert [record["epoch"] for record in other] == list(range(EPOCHS + 1))
-    assert not list((workspace.path / "run").glob(TEMPORARIES))
+    assert not list((workspace.path / "run").glob(".spinlock-*"))
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -209,6 +209,7 @@ def run_resume_command(workspace: Workspace, stderr: str) -> str:
         ("SIGINT", 2 * STEPS + 1, 2, ()),
         ("SIGTERM", 3 * STEPS, 3, ("--output", "run", "--overwrite")),
         ("SIGUSR1", 1, 0, ("--set", "checkpoint_dir=the states")),
+        ("SIGHUP", STEPS, 1, ()),
     ],
 )
 def test_a_signal_saves_the_state_and_prints_the_resume_command(
@@ -282,13 +283,23 @@ def test_resume_in_another_directory_copies_the_best_model(tmp_path: Path, finis
     assert not differences(one["metrics"], other["metrics"])
 
 
-@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("command", ["train", "encode"])
-def test_a_signal_before_the_first_save_writes_nothing(workspace: Workspace, command: str, signal_name: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "signal_name", "exit_code"),
+    [
+        ("train", "SIGINT", 130),
+        ("encode", "SIGTERM", 130),
+        ("train", "SIGHUP", 129),
+        ("encode", "SIGUSR2", 140),
+        ("encode", "SIGXCPU", 152),
+    ],
+)
+def test_a_signal_before_the_first_save_writes_nothing(
+    workspace: Workspace, command: str, signal_name: str, exit_code: int
+) -> None:
     encode = ("encode-to-tokens", "--dataset", "table.h5", "--vqvae-model", "run/best_model.pt", "--output", "new.h5")
     arguments, where = ((*CONFIG, "--output", "new"), CLEAN) if command == "train" else (encode, ENCODE)
     before = workspace.snapshot()
     stopped = workspace.run(*arguments, program=hook(where, 1, signal_name))
-    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.returncode == exit_code, stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert workspace.snapshot() == before

@@ -13,6 +13,7 @@ from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.reading import to_checkpoint
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError
+from spinlock.paths import user_path
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -33,7 +34,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         The file does not exist, is damaged, is not a checkpoint, has another format version, or contains objects other
         than data.
     """
-    path = Path(path)
+    path = user_path(path)
     return to_checkpoint(_read(path), path)
 
 

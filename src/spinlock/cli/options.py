@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from spinlock.cli.terminal import set_quiet
+from spinlock.paths import user_path
 
 
 def _apply_quiet(value: bool) -> bool:
@@ -15,10 +17,28 @@ def _apply_quiet(value: bool) -> bool:
     return value
 
 
-Config = Annotated[Path, typer.Option("--config", help="Configuration file, JSON or YAML.", metavar="FILE")]
-Dataset = Annotated[Path, typer.Option("--dataset", help="HDF5 dataset of features.", metavar="H5")]
-Model = Annotated[Path, typer.Option("--vqvae-model", help="Checkpoint of a trained tokenizer.", metavar="PT")]
-Output = Annotated[Path, typer.Option("--output", help="File to write.", metavar="H5")]
+def path_parser(where: str) -> Callable[[str], Path]:
+    """Return the parser of an option or argument that is a path.
+
+    typer itself would check that the file can be read, and print its usage if not. The commands check it, and print one
+    line.
+    """
+
+    def path(text: str) -> Path:
+        return user_path(text, where)
+
+    return path
+
+
+def path_option(name: str, help: str, metavar: str) -> Any:
+    """Declare an option that is a path."""
+    return typer.Option(name, help=help, metavar=metavar, parser=path_parser(name))
+
+
+Config = Annotated[Path, path_option("--config", "Configuration file, JSON or YAML.", "FILE")]
+Dataset = Annotated[Path, path_option("--dataset", "HDF5 dataset of features.", "H5")]
+Model = Annotated[Path, path_option("--vqvae-model", "Checkpoint of a trained tokenizer.", "PT")]
+Output = Annotated[Path, path_option("--output", "File to write.", "H5")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.", callback=_apply_quiet)]

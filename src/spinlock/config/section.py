@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from spinlock.paths import user_path
+
 MAX_COUNT = 1_000_000_000
 """Maximum of a count without a natural limit, so that the product of two counts is a 64-bit integer."""
 
@@ -111,7 +113,7 @@ def _to_path(value: object) -> Path:
     text = str(value)
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         raise ValueError("a path has no control characters")
-    return Path.home() / text[2:] if text.startswith("~/") else Path(value)
+    return user_path(value)
 
 
 FilePath = Annotated[
@@ -119,4 +121,4 @@ FilePath = Annotated[
     BeforeValidator(_to_path),
     WithJsonSchema({"type": "string", "minLength": 1, "errorMessage": "a path"}),
 ]
-"""A path, relative to the working directory. A leading ``~/`` is replaced by the home directory."""
+"""A path, relative to the working directory. A leading ``~`` is replaced by the home directory."""

@@ -23,6 +23,7 @@ from spinlock.io.atomic import check_writable
 from spinlock.io.operators import OperatorFile
 from spinlock.io.rollouts import Fields, Rollouts, open_rollouts
 from spinlock.io.row_file import Attribute
+from spinlock.paths import user_path
 from spinlock.runtime.device import choose_device
 
 HELD = "metadata/held"
@@ -101,7 +102,7 @@ def extract_features(
     OutputError
         The output exists or cannot be written.
     """
-    output = Path(output)
+    output, rollouts = user_path(output), user_path(rollouts)
     if not (math.isfinite(scale) and scale > 0):
         raise DataError(f"scale is {scale}", expected="a number above 0")
     check_writable(output, overwrite=overwrite, inputs=[rollouts])

@@ -21,6 +21,7 @@ from spinlock.generation.design import Design, make_design
 from spinlock.generation.shards import ShardStore
 from spinlock.io.atomic import check_writable
 from spinlock.io.hdf5 import open_hdf5
+from spinlock.paths import user_path
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.threads import available_cores
@@ -109,7 +110,7 @@ def plan_generation(
     DataError
         The device does not exist.
     """
-    resolved, output = resolve_dataset_config(config, settings), Path(output)
+    resolved, output = resolve_dataset_config(config, settings), user_path(output)
     configuration = dump_config(resolved)
     device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     design = make_design(resolved)

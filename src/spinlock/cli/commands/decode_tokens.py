@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Device, Model, Output, Overwrite, Quiet
+from spinlock.cli.options import Device, Model, Output, Overwrite, Quiet, path_option
 
 
 def decode_tokens(
-    tokens: Annotated[Path, typer.Option("--tokens", help="Token file of encode-to-tokens.", metavar="H5")],
+    tokens: Annotated[Path, path_option("--tokens", "Token file of encode-to-tokens.", "H5")],
     vqvae_model: Model,
     output: Output,
     levels: Annotated[int, typer.Option("--levels", help="Number of levels of each category to use, 1 to 3.")] = 3,

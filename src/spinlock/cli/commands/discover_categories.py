@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Overwrite, Quiet, Set
+from spinlock.cli.options import Config, Overwrite, Quiet, Set, path_option
 
 
 def discover_categories(
     config: Config,
-    output: Annotated[Path, typer.Option("--output", help="Mapping file to write.", metavar="JSON")],
-    input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
+    output: Annotated[Path, path_option("--output", "Mapping file to write.", "JSON")],
+    input_path: Annotated[Path | None, path_option("--input", "HDF5 dataset of features.", "H5")] = None,
     stability: Annotated[
         int, typer.Option("--stability", help="Number of bootstrap samples on which discovery is repeated.")
     ] = 0,

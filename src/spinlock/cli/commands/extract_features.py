@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Device, Output, Overwrite, Quiet
+from spinlock.cli.options import Device, Output, Overwrite, Quiet, path_option
 
 
 def extract_features(
-    rollouts: Annotated[Path, typer.Option("--rollouts", help="HDF5 file with the fields.", metavar="H5")],
+    rollouts: Annotated[Path, path_option("--rollouts", "HDF5 file with the fields.", "H5")],
     output: Output,
     scale: Annotated[float, typer.Option("--scale", help="Factor by which the fields are multiplied first.")] = 1.0,
     hold_diverged: Annotated[

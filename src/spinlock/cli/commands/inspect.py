@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from spinlock.cli.options import path_parser
+
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Dataset or token file (HDF5), or checkpoint.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Dataset or token file (HDF5), or checkpoint.", metavar="PATH", parser=path_parser("PATH")),
+    ],
     row: Annotated[int | None, typer.Option("--row", help="Show one row: its features or its tokens.")] = None,
     family: Annotated[str, typer.Option("--family", help="Feature family of a dataset.")] = "sdf",
     feature_type: Annotated[

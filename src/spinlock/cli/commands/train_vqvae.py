@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Quiet, Set
+from spinlock.cli.options import Config, Quiet, Set, path_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
     from spinlock.training.run import Run
 
 
+ResumeFrom = Annotated[
+    Path | None,
+    path_option("--resume-from", "Run to resume: its best_model.pt, its last.pt, or its directory.", "PATH"),
+]
+
+
 def train_vqvae(
     config: Config,
-    input_path: Annotated[Path | None, typer.Option("--input", help="HDF5 dataset of features.", metavar="H5")] = None,
-    output: Annotated[Path | None, typer.Option("--output", help="Directory of the run.", metavar="DIR")] = None,
+    input_path: Annotated[Path | None, path_option("--input", "HDF5 dataset of features.", "H5")] = None,
+    output: Annotated[Path | None, path_option("--output", "Directory of the run.", "DIR")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs; 0 only initializes the network.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Maximum rows in an optimizer step.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Maximum learning rate.")] = None,
-    resume_from: Annotated[
-        Path | None,
-        typer.Option("--resume-from", help="Run to resume: its best_model.pt, its last.pt, or its directory."),
-    ] = None,
+    resume_from: ResumeFrom = None,
     device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
     no_torch_compile: Annotated[
         bool, typer.Option("--no-torch-compile", help="Never compile the training step.")
@@ -39,9 +42,7 @@ def train_vqvae(
         float | None, typer.Option("--max-time", help="Save the run and stop after this number of minutes.")
     ] = None,
     set_values: Set = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan of the run, without training and without writing files.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", help="Print every dropped column, the schedule and a line for each validation."),

@@ -11,6 +11,7 @@ from spinlock.errors import OutputError
 from spinlock.io.atomic.locks import held_error, holder, lock_path, output_id
 from spinlock.io.atomic.temporaries import Temporary, create_parents, remove_leftovers, sync
 from spinlock.io.output_errors import output_error
+from spinlock.paths import user_path
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can cause, so they concern the output."""
@@ -131,7 +132,7 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
         The target exists and ``overwrite`` is false, it is one of the inputs, it is not a regular file, another process
         writes it, or no file can be created in its directory.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         target = _resolved(path)
         if target.exists():
@@ -163,7 +164,7 @@ def _appeared_error(path: Path | str) -> OutputError:
 
 def _resolved(path: Path | str) -> Path:
     """Return the absolute path with links resolved, or raise an error if it is a directory or a device."""
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(user_path(path)))
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
     if str(Path(path).absolute()).startswith(STREAMS) or (target.exists() and not target.is_file()):

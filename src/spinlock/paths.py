@@ -1,0 +1,35 @@
+"""Conversion of a path that a user gives, on the command line or in Python."""
+
+import os
+from pathlib import Path
+
+from spinlock.errors import DataError
+
+
+def user_path(value: object, where: str = "") -> Path:
+    """Return a path, with a leading ``~`` or ``~user`` replaced by the home directory.
+
+    A shell replaces ``~`` in ``--output ~/x``, but not in ``--output=~/x``, and Python never does.
+
+    Parameters
+    ----------
+    value
+        Text or a path.
+    where
+        Name of the option or argument, for the error message.
+
+    Raises
+    ------
+    DataError
+        The value is no path, is empty, or contains a NUL character.
+    """
+    expected = "a path that is not empty"
+    if not isinstance(value, str | os.PathLike):
+        raise DataError(f"got {value!r:.100}", where=where, expected=expected)
+    text = os.fsdecode(value)
+    if not text.strip() or "\0" in text:
+        raise DataError(f"got {text!r:.100}", where=where, expected=f"{expected} and has no NUL character")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(text)
