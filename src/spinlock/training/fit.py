@@ -87,7 +87,8 @@ def fit(
         A loss or weight is not finite, the memory of the device is exhausted, or another process has ended.
     """
     device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-    with _sessions(config, () if dry_run else callbacks, group):
+    directory = RunDirectory(config.output_dir, config.checkpoint_dir)
+    with _sessions(directory, () if dry_run else callbacks, group):
         run: Run | None = None
         if config.resume_from is not None:
             run = _resume(config.resume_from, config, table, device, group)
@@ -176,9 +177,8 @@ def _resume(
 
 
 @contextmanager
-def _sessions(config: VQVAEConfig, callbacks: Sequence[Callback], group: ProcessGroup) -> Iterator[None]:
+def _sessions(directory: RunDirectory, callbacks: Sequence[Callback], group: ProcessGroup) -> Iterator[None]:
     """Enter the sessions of all callbacks for a ``with`` block."""
-    directory = RunDirectory(config.output_dir, config.checkpoint_dir)
     with ExitStack() as stack:
         for callback in callbacks:
             stack.enter_context(callback.session(directory, group))
