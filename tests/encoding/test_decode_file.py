@@ -6,11 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
+from spinlock import Tokenizer
 from spinlock.encoding import RowCodec, decode_file, encode_file
 from spinlock.errors import DataError, OutputError
 from spinlock.io.feature_table import read_features
-from tests.cli.workspace import NAMES
-from tests.encoding.models import OTHER, codec_of, saved_model
+from tests.cli.workspace import NAMES, SMALL
+from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model
 from tests.tables import write_table
 
 
@@ -104,3 +105,18 @@ def test_token_columns_that_differ_from_the_model_are_refused(
     with pytest.raises(DataError, match="token columns or codebook sizes are not those of the model"):
         decode_file(codec, tokens, tmp_path / "decoded.h5")
     assert not (tmp_path / "decoded.h5").exists()
+
+
+def test_a_column_on_top_of_a_large_offset_is_decoded_with_its_digits(tmp_path: Path) -> None:
+    rows = TRAINING.astype(np.float64)
+    rows[:, 3] += 1.7e9
+    path = write_table(tmp_path / "data.h5", rows, NAMES)
+    settings = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
+    tokenizer = Tokenizer.fit(path, settings)
+    assert tokenizer.checkpoint.cleaner.dropped == {}
+    tokenizer.encode_file(path, tmp_path / "tokens.h5")
+    tokenizer.decode_file(tmp_path / "tokens.h5", tmp_path / "decoded.h5")
+    with h5py.File(tmp_path / "decoded.h5") as file:
+        decoded = file["features/sdf/aggregated/features"][()]
+    assert decoded.dtype == np.float64
+    assert np.corrcoef(decoded[:, 3], rows[:, 3])[0, 1] > 0.5

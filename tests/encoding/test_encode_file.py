@@ -120,3 +120,40 @@ def test_an_existing_file_is_replaced_only_by_a_complete_run_with_overwrite(code
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.h5", "tokens.h5"]
     encode_file(codec, dataset, output, overwrite=True)
     assert len(tokens_in(output)) == 80
+
+
+def test_cells_that_were_never_written_or_filled_are_imputed_and_counted(codec: RowCodec, tmp_path: Path) -> None:
+    path = tmp_path / "data.h5"
+    with h5py.File(write_table(path, OTHER, NAMES), "r+") as file:
+        del file["features/sdf/aggregated/features"]
+        table = file.create_dataset("features/sdf/aggregated/features", OTHER.shape, "f4", chunks=(20, 12))
+        table[:40], table[60:] = OTHER[:40], OTHER[60:]
+        table[3, 2] = -999
+        table.attrs["_FillValue"] = np.float32(-999)
+        file["labels/broken"] = h5py.SoftLink("/nowhere")
+        file["labels/private"] = h5py.ExternalLink(str(tmp_path / "private.h5"), "/x")
+    summary = encode_file(codec, path, tmp_path / "tokens.h5", batch_size=30)
+    assert summary is not None
+    assert summary.imputed_cells == 20 * 12 + 1
+    assert summary.notes[0].endswith("rows 40-59 were never written and count as missing")
+    assert summary.notes[-1] == "1 cells equal the fill value -999 and count as missing"
+    assert [note.split()[0] for note in summary.notes[1:3]] == ["labels/broken", "labels/private"]
+    expected = OTHER.copy()
+    expected[40:60] = expected[3, 2] = np.nan
+    np.testing.assert_array_equal(tokens_in(tmp_path / "tokens.h5"), codec.encode(expected).indices)
+    with h5py.File(tmp_path / "tokens.h5") as file:
+        counts = (file.attrs["unwritten_cells"], file.attrs["unwritten_rows"], file.attrs["fill_value_cells"])
+        assert counts == (240, "40-59", 1)
+        assert list(file["labels"]) == []
+    assert str(tmp_path).encode() not in (tmp_path / "tokens.h5").read_bytes()
+
+
+def test_a_table_in_float64_has_the_tokens_and_the_hash_of_the_same_table_in_float32(
+    codec: RowCodec, tmp_path: Path
+) -> None:
+    for name, rows in (("single", TRAINING), ("double", TRAINING.astype(np.float64))):
+        encode_file(codec, write_table(tmp_path / f"{name}.h5", rows, NAMES), tmp_path / f"{name}_tokens.h5")
+    with h5py.File(tmp_path / "single_tokens.h5") as one, h5py.File(tmp_path / "double_tokens.h5") as other:
+        assert one.attrs["features_sha256"] == other.attrs["features_sha256"] == codec.checkpoint.dataset.sha256
+        np.testing.assert_array_equal(one["tokens/indices"], other["tokens/indices"])
+        assert other["split"].asstr()[0] != "new"

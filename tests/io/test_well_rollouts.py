@@ -122,3 +122,43 @@ def test_invalid_files_of_the_well_are_an_error_that_names_the_fault(change: str
         open_rollouts(tmp_path / "w.h5")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("thin_axis", [0, 1])
+def test_coordinates_that_differ_between_trajectories_give_the_size_of_their_axis(
+    tmp_path: Path, thin_axis: int
+) -> None:
+    write_well(tmp_path / "w.h5")
+    thin = np.arange(3 * 6 * 24, dtype=np.float32).reshape(3, 6, 24)[..., : (20, 24)[thin_axis]]
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        for name, size in (("x", 24), ("y", 20)):
+            del file["dimensions"][name]
+            file["dimensions"][name] = np.linspace(0, 1, size) * np.arange(1, 4)[:, None]
+            file["dimensions"][name].attrs["sample_varying"] = True
+        file["t0_fields"].attrs["field_names"] = ["density", "thin"]
+        file["t0_fields/thin"] = thin
+        varying = [axis != thin_axis for axis in range(2)]
+        file["t0_fields/thin"].attrs.update(dim_varying=varying, sample_varying=True, time_varying=True)
+    with open_rollouts(tmp_path / "w.h5") as source:
+        expected = np.broadcast_to(np.expand_dims(thin[2], 1 + thin_axis), (6, 24, 20))
+        np.testing.assert_array_equal(source.runs(2)[0, :, 1], expected)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("dimensions", "spatial_dims", 3),
+        ("t0_fields", "field_names", [1, 2]),
+        ("t0_fields", "field_names", [b"\xff"]),
+        ("t0_fields/density", "time_varying", "yes"),
+        ("t0_fields/density", "sample_varying", [True, False]),
+        ("t0_fields/density", "dim_varying", [True]),
+        ("t2_fields/stress", "symmetric", [1.5]),
+    ],
+)
+def test_attributes_of_a_wrong_type_are_named(tmp_path: Path, place: str, name: str, value: object) -> None:
+    write_well(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        file[place].attrs[name] = value
+    with pytest.raises(DataError, match=rf"w\.h5:/{place}: attribute {name} is .*; expected"):
+        open_rollouts(tmp_path / "w.h5")

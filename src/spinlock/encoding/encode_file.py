@@ -218,7 +218,7 @@ def _content_attributes(source: FeatureSource, summary: EncodingSummary, sha256:
         "near_tie_rows": summary.near_tie_rows,
         "unwritten_cells": source.unwritten_cells,
         "fill_value_cells": source.fill_cells,
-        "dataset_notes": "; ".join(summary.notes),
+        "unwritten_rows": source.unwritten_rows,
     }
 
 

@@ -88,6 +88,11 @@ class FeatureSource(AnnotatedFile):
         return 0 if self._table.hole is None else self._table.hole.count
 
     @property
+    def unwritten_rows(self) -> str:
+        """Positions along the first axis with cells that were never written, for example ``200-299``, or no text."""
+        return "" if self._table.hole is None else self._table.hole.text
+
+    @property
     def fill_cells(self) -> int:
         """Number of cells that equal a fill attribute, in the rows that :meth:`blocks` has read last."""
         return self._table.fill_cells

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.hdf5 import reading
 from spinlock.io.inputs.file import InputFile
+from spinlock.io.inputs.precision import row_dtype
 from spinlock.io.names import join_names
 from spinlock.io.operators import FIELDS
-from spinlock.io.rollout_file import Fields, Rollouts
+from spinlock.io.rollout_file import ALL_FRAMES, Fields, Rollouts
 from spinlock.io.well_rollouts import WELL_GROUPS, WellRollouts
 
 __all__ = ["Fields", "Rollouts", "SpinlockRollouts", "WellRollouts", "open_rollouts"]
@@ -81,8 +82,11 @@ class SpinlockRollouts(Rollouts):
         """Return the number of channels of an operator: /metadata/channels if it exists, else all."""
         return int(self._channels[operator])
 
-    def _read(self, operator: int) -> NDArray[Any]:
-        values = self._fields[operator, :, :, : self.channels(operator)]
+    def _is_double(self) -> bool:
+        return row_dtype(self._fields.dtype) == np.float64
+
+    def _read(self, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:
+        values = self._fields[operator, :, frames, : self.channels(operator)]
         return values.reshape(*values.shape[:3], *self.grid)
 
 

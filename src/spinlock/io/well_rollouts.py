@@ -16,8 +16,9 @@ from spinlock.errors import DataError
 from spinlock.io.inputs import attributes
 from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
+from spinlock.io.inputs.precision import row_dtype
 from spinlock.io.names import join_names
-from spinlock.io.rollout_file import Rollouts
+from spinlock.io.rollout_file import ALL_FRAMES, Rollouts
 
 WELL_GROUPS = ("t0_fields", "t1_fields", "t2_fields")
 
@@ -88,7 +89,7 @@ class WellRollouts(Rollouts):
                     where=dataset.where,
                     expected=f"{expected} axes, as its attributes state, not empty",
                 )
-            first_frame = self._trajectory(dataset, order, 0, num_frames=1)
+            first_frame = self._trajectory(dataset, order, 0, slice(0, 1))
             shapes.add((shape[int(per_sample)], first_frame.shape[2:]))
             channels += first_frame.shape[0]
             if per_sample and shape[0] != self.num_operators:
@@ -102,16 +103,16 @@ class WellRollouts(Rollouts):
         frames, grid = shapes.pop()
         return frames, grid if self._axes == 2 else (1, grid[0]), channels
 
-    def _read(self, operator: int) -> NDArray[Any]:
-        fields = [self._trajectory(dataset, order, operator) for dataset, order in self._fields]
+    def _is_double(self) -> bool:
+        return any(row_dtype(dataset.dtype) == np.float64 for dataset, _ in self._fields)
+
+    def _read(self, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:
+        fields = [self._trajectory(dataset, order, operator, frames) for dataset, order in self._fields]
         values = np.concatenate(fields).swapaxes(0, 1)  # [T, C, x] or [T, C, x, y]
         return values.reshape(1, *values.shape[:2], *self.grid)
 
-    def _trajectory(
-        self, dataset: InputDataset, order: int, operator: int, num_frames: int | None = None
-    ) -> NDArray[Any]:
-        """Read one trajectory of one field, or its first ``num_frames`` frames, [c, T, x] or [c, T, x, y]."""
-        frames = slice(0, num_frames)
+    def _trajectory(self, dataset: InputDataset, order: int, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:
+        """Read one trajectory of one field, or some of its frames, [c, T, x] or [c, T, x, y]."""
         values = dataset[operator, frames] if self._varies_by_sample(dataset) else dataset[frames]
         for axis, varies in enumerate(self._varies_by_axis(dataset)):
             if not varies:  # the field is constant along this axis and is stored without it

@@ -17,6 +17,7 @@ def texts(attributes: Any, name: str, where: str) -> list[str]:
     values = np.ravel(np.asarray(attributes[name])).tolist()
     try:
         decoded = [value.decode() if isinstance(value, bytes) else value for value in values]
+        "".join(value for value in decoded if isinstance(value, str)).encode()  # fails where h5py could not decode
     except UnicodeError:
         decoded = [None]
     if not all(isinstance(value, str) for value in decoded):

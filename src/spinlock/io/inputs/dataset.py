@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.inputs.storage import Box, Hole, Storage
-from spinlock.io.names import join_names
 
 FILL_ATTRIBUTES = ("_FillValue", "missing_value")
 """Attributes with values that stand for missing cells, as in netCDF files."""
@@ -59,11 +58,10 @@ class InputDataset:
         if self.hole is not None:
             if self.hole.count == math.prod(storage.shape) and not storage.fill_is_deliberate:
                 raise DataError("contains no values, because none was ever written", where=where)
-            ranges = [f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.hole.rows]
             meaning = f"read as {dataset.fillvalue!s}" if storage.fill_is_deliberate else "count as missing"
             if self.dtype.kind not in "fiub":
                 meaning = "are empty"
-            note(f"{dataset.name}: rows {join_names(ranges)} were never written and {meaning}")
+            note(f"{dataset.name}: rows {self.hole.text} were never written and {meaning}")
 
     @property
     def attributes(self) -> Any:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.inputs.compression import CompressedChunks, check_filters
 from spinlock.io.inputs.virtual import Mapping
+from spinlock.io.names import join_names
 
 Box = tuple[slice, ...]
 """A part of a dataset: one slice with start and stop for each axis."""
@@ -35,6 +36,11 @@ class Hole:
 
     count: int
     rows: tuple[tuple[int, int], ...]
+
+    @property
+    def text(self) -> str:
+        """The ranges, for example ``0-99, 200``."""
+        return join_names([f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.rows])
 
 
 @dataclass
