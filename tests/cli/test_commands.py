@@ -1,9 +1,11 @@
 """The commands in processes, as users run them: their output, their files, and the invariance of tokens."""
 
 import json
+import os
 import re
-import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from tests.cli.workspace import COLUMNS, NAMES, ROWS, Workspace, small_table
 from tests.tables import write_table
 
 REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "configs/vqvae/README.md"
+SPECIFICATION = Path(__file__).with_name("specification.md")
+"""The command blocks of the document that specifies the project, unchanged."""
+
 CONFIG = ("train-vqvae", "--config", "config.json")
 MODEL = ("--vqvae-model", "run/best_model.pt")
 X = small_table()
@@ -243,33 +249,52 @@ def test_training_handles_values_near_the_limit_of_float32(workspace: Workspace)
     assert other == pytest.approx(one, abs=0.05)
 
 
-def documented_commands() -> list[list[str]]:
-    """The arguments of each command in the bash blocks of the README, in order."""
-    text = (REPOSITORY / "configs/vqvae/README.md").read_text()
-    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [command for line in lines if (command := shlex.split(line, comments=True))]
+def command_blocks(path: Path) -> list[str]:
+    """The bash blocks of a document, in order."""
+    return re.findall(r"^ *```bash\n(.*?)^ *```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_the_documented_commands_succeed(tmp_path: Path) -> None:
+POETRY = """#!/bin/sh
+test "$1 $2" = "run spinlock" || exit 9
+shift 2
+test "$1" = train-vqvae && set -- "$@" {short}
+exec "{python}" -m spinlock "$@"
+"""
+"""A program ``poetry`` that shortens the training."""
+
+SHORT = ("val_every_n_epochs=1", "early_stopping_patience=1", "early_stopping_min_delta=10", "embedding_dim=8")
+
+
+def test_our_page_contains_the_command_blocks_of_the_specification() -> None:
+    assert command_blocks(README) == command_blocks(SPECIFICATION)
+
+
+def test_the_command_blocks_of_the_specification_succeed_one_after_another(tmp_path: Path) -> None:
     workspace = Workspace.make(tmp_path)
     shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
     (tmp_path / "datasets").mkdir()
     for name in ("test_4k_phase1_phase2", "benchmark_50k"):
         shutil.copy(tmp_path / "table.h5", tmp_path / "datasets" / f"{name}.h5")
-    short = ("val_every_n_epochs=1", "early_stopping_patience=1", "early_stopping_min_delta=10", "embedding_dim=8")
-    ran = []
-    for number, command in enumerate(documented_commands()):
-        if command[0] == "cp":
-            shutil.copy(tmp_path / command[1], tmp_path / command[2])
-            continue
-        assert command[:3] == ["poetry", "run", "spinlock"], command
-        arguments = command[3:]
-        if arguments[0] == "train-vqvae":
-            arguments += [part for setting in short for part in ("--set", setting)]
-            if not {"--output", "--resume-from", "--dry-run"} & set(arguments) and number:
-                arguments += ["--output", f"checkpoints/{number}"]
-        workspace.run_checked(*arguments)
-        ran.append(arguments[0])
-    assert ran == ["train-vqvae"] * 6 + ["encode-to-tokens"]
-    assert (tmp_path / "datasets/test_4k_tokens.h5").exists()
+    (tmp_path / "bin").mkdir()
+    poetry = tmp_path / "bin" / "poetry"
+    short = " ".join(f"--set {setting}" for setting in SHORT)
+    poetry.write_text(POETRY.format(python=sys.executable, short=short))
+    poetry.chmod(0o755)
+    environment = workspace.environment | {"PATH": f"{poetry.parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    printed = []
+    for block in command_blocks(SPECIFICATION):
+        command = ["bash", "-e", "-c", block]
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, (block, result.stderr)
+        printed.append(result.stderr)
+    runs = tmp_path / "checkpoints" / "vqvae"
+    assert {path.name for path in runs.iterdir()} == {
+        *("production_4k", "production_4k.1", "production_4k.2", "production_50k")
+    }
+    kept = "the finished run in the output directory is kept as checkpoints/vqvae/production_4k"
+    lines = [line for text in printed for line in text.splitlines() if line.startswith(kept)]
+    assert lines == [f"{kept}.1", f"{kept}.2"]
+    epochs = {path.name: torch.load(path / "last.pt", weights_only=True)["config"]["epochs"] for path in runs.iterdir()}
+    assert epochs == {"production_4k": 410, "production_4k.1": 410, "production_4k.2": 500, "production_50k": 410}
+    assert tokens(tmp_path / "datasets/test_4k_tokens.h5").shape[0] == ROWS
+    assert not list(tmp_path.rglob(".spinlock-*"))

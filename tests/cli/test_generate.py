@@ -1,6 +1,7 @@
 """The commands ``generate`` and ``extract-features`` in processes: kills, several processes, wrong input."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,5 +130,7 @@ def test_a_missing_dataset_is_an_error_that_names_the_generate_command(tmp_path:
     recipe.write_text(dump_config(small_config()))
     result = workspace.run("train-vqvae", "--config", "config.json", "--input", "datasets/small.h5")
     assert result.returncode == 1
-    command = "spinlock generate --config configs/datasets/small.yaml --output datasets/small.h5"
-    assert result.stderr == f"error: datasets/small.h5: no such file; generate it: {command}\n"
+    command = "poetry run spinlock generate --config configs/datasets/small.yaml --output datasets/small.h5"
+    duration = r"\(about \d+ (s|min \d+ s) on \d+ CPU cores?\)"
+    expected = rf"error: datasets/small\.h5: no such file; generate it {duration}: {re.escape(command)}\n"
+    assert re.fullmatch(expected, result.stderr), result.stderr
