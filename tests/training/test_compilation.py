@@ -1,17 +1,25 @@
 """The decision to compile depends on configuration and shapes; compiled and eager steps agree."""
 
+import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from stat import S_IMODE
+from typing import Any
 
 import pytest
 import torch
 import torch._dynamo.utils
+from torch import Tensor
 
 from spinlock.model import ModelSpec
-from spinlock.runtime.compilation import CompilePlan, compiler_available
+from spinlock.runtime.compilation import CACHE, CompilePlan, compiler_available, use_private_cache
 from spinlock.training import compilation
+from spinlock.training.callbacks import Callback
 from spinlock.training.compilation import plan_compilation, step_operations
+from spinlock.training.fit import train
+from spinlock.training.run import Run
 from tests.training.runs import config, new_run, train_in_memory, write_table_in
 from tests.training.specs import planted_spec
 
@@ -103,3 +111,103 @@ def test_a_compiled_run_has_the_losses_and_state_keys_of_an_eager_run(tmp_path: 
         assert losses[1][name][1:] == pytest.approx(losses[0][name][1:], rel=1e-4, abs=1e-6)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1, "one shape, compiled once"
     torch._dynamo.reset()
+
+
+class Notes(Callback):
+    """Records the notes of a run."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def on_note(self, run: Run, note: str) -> None:
+        self.notes.append(note)
+
+
+@pytest.mark.parametrize("fails_in", ["forward", "backward"])
+def test_a_compiler_that_fails_is_an_eager_run_with_one_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_in: str
+) -> None:
+    write_table_in(tmp_path)
+    monkeypatch.setenv(CACHE, str(tmp_path))
+
+    def compile_badly(forward: Callable[..., Any], *, dynamic: bool) -> Callable[..., Any]:
+        def fail(*arguments: Any) -> Any:
+            raise RuntimeError("Python.h: No such file\nand more lines")
+
+        def compiled(rows: Tensor, draws: Any) -> Any:
+            if fails_in == "forward":
+                fail()
+            terms, levels = forward(rows, draws)
+            terms.total.register_hook(fail)
+            return terms, levels
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile_badly)
+    runs, notes = [], Notes()
+    for choice in (CompilePlan(False, "eager"), CompilePlan(True, "compiled")):
+        runs.append(new_run(config(tmp_path, epochs=2), choice))
+        train(runs[-1], [notes])
+    reason = "eager: torch.compile failed on this machine (RuntimeError: Python.h: No such file)"
+    assert notes.notes == [reason]
+    assert runs[1].plan.compile_plan == runs[1].checkpoint().state.compile_plan == CompilePlan(False, reason)
+    states = [run.state.model.state_dict() for run in runs]
+    assert all(torch.equal(weights, states[1][name]) for name, weights in states[0].items())
+
+
+def test_an_error_of_the_step_itself_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any, **named: Any) -> Any:
+        raise ZeroDivisionError
+
+    write_table_in(tmp_path)
+    monkeypatch.setattr("spinlock.training.steps.objective", fail)
+    monkeypatch.setattr(torch, "compile", lambda forward, *, dynamic: forward)
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    for choice in (CompilePlan(False, "eager"), CompilePlan(True, "compiled")):
+        with pytest.raises(ZeroDivisionError):
+            train(new_run(config(tmp_path, epochs=2), choice))
+
+
+@pytest.fixture
+def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE, "to be restored")
+    monkeypatch.delenv(CACHE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path / "home"
+
+
+def test_compiled_code_is_kept_in_a_directory_of_the_user_alone(cache_home: Path) -> None:
+    (cache_home / "spinlock" / "torch_compile").mkdir(parents=True, mode=0o777)
+    use_private_cache()
+    directory = Path(os.environ[CACHE])
+    assert directory == cache_home / "spinlock" / "torch_compile"
+    assert S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("obstacle", ["a link", "a file", "another user"])
+def test_a_directory_that_others_can_write_to_is_not_used(
+    cache_home: Path, obstacle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = cache_home / "spinlock" / "torch_compile"
+    place.parent.mkdir(parents=True)
+    if obstacle == "a link":
+        (cache_home / "planted").mkdir()
+        place.symlink_to(cache_home / "planted")
+    elif obstacle == "a file":
+        place.write_text("")
+    else:
+        place.mkdir()
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    use_private_cache()
+    directory = Path(os.environ[CACHE])
+    assert directory.parent == cache_home.parent
+    assert directory.name.startswith("spinlock-")
+    assert S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_the_user_names_is_used(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, "mine")
+    use_private_cache()
+    assert os.environ[CACHE] == "mine"
+    assert not cache_home.exists()

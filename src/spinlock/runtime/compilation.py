@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import os
 import shlex
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR
+
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
+"""Environment variable of torch: the directory of the code that torch.compile creates and loads."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,29 @@ def compiler_available() -> bool:
     """Return whether the C++ compiler of torch.compile exists: $CXX, by default clang++ on macOS and g++ elsewhere."""
     command = shlex.split(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
     return bool(command) and shutil.which(command[0]) is not None
+
+
+def use_private_cache() -> None:
+    """Let torch.compile keep its code in a directory that only this user can write to.
+
+    By default the directory is in the directory of temporary files under a name that another user of the machine could
+    take first, and could fill with code. ``TORCHINDUCTOR_CACHE_DIR`` overrides this function. The directory is
+    ``spinlock/torch_compile`` in ``$XDG_CACHE_HOME``, by default ``~/.cache``. If it cannot be created or belongs to
+    another user, the code is kept in a new temporary directory until the process ends.
+    """
+    if CACHE in os.environ:
+        return
+    try:
+        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "spinlock/torch_compile"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.lstat()
+        if not S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or not os.access(directory, os.W_OK):
+            raise PermissionError(errno.EACCES, "not a directory of this user")
+        directory.chmod(0o700)
+    except (OSError, RuntimeError):
+        directory = Path(tempfile.mkdtemp(prefix="spinlock-"))  # mkdtemp creates it with mode 700
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.environ[CACHE] = str(directory)
 
 
 def adapt_to_machine(plan: CompilePlan, *, enabled: bool, processes: int = 1) -> CompilePlan:

@@ -22,6 +22,7 @@ from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.model.network.dead_codes import reset_dead_codes
 from spinlock.model.network.quantizer import LevelResult
+from spinlock.runtime.compilation import use_private_cache
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import Batches, InMemoryBatches
 from spinlock.training.losses.objective import LossTerms, objective
@@ -36,6 +37,9 @@ class TrainingStep(Protocol):
 
     def after_update(self, draws: StepDraws) -> Tensor:
         """Update the codebooks after the gradient step. Return the number of codes that were reset, a scalar tensor."""
+
+    def use_eager(self) -> bool:
+        """Use the forward pass without compilation from now on. Return whether it was compiled before."""
 
 
 class LocalStep:
@@ -71,7 +75,11 @@ class LocalStep:
         self.codebooks = codebooks
         self.group = group
         self.levels: Any = None
-        self.forward = torch.compile(self._forward, dynamic=False) if compiled else self._forward
+        self.compiled = compiled
+        self.forward = self._forward
+        if compiled:
+            use_private_cache()
+            self.forward = torch.compile(self._forward, dynamic=False)
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Return all losses of the network."""
@@ -100,6 +108,11 @@ class LocalStep:
                     noise=noise[index % LEVELS, : len(level.mask)],
                 )
         return num_reset
+
+    def use_eager(self) -> bool:
+        """Use the forward pass without compilation from now on. Return whether it was compiled before."""
+        was_compiled, self.compiled, self.forward = self.compiled, False, self._forward
+        return was_compiled
 
     def _gathered(self, result: LevelResult, global_batch: int) -> LevelResult:
         """Return a result with the latents and one-hot assignments of the global batch."""
@@ -182,6 +195,10 @@ class JointStep:
     def after_update(self, draws: StepDraws) -> Tensor:
         """Return 0: codebooks do not change."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
+
+    def use_eager(self) -> bool:
+        """Return False: the step is never compiled."""
+        return False
 
 
 STEPS: dict[str, type[LocalStep] | type[JointStep]] = {"local": LocalStep, "joint": JointStep}

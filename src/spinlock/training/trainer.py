@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from torch import Tensor
 from spinlock.checkpoint.history import Record
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
+from spinlock.runtime.compilation import CompilePlan
+from spinlock.training.backpropagation import backpropagate
 from spinlock.training.batch_size import feasible_batch
 from spinlock.training.batches import Batches, check_batch_size, make_batches
 from spinlock.training.best_epoch import checkpoint_score, keep_if_best
@@ -136,12 +139,16 @@ class Trainer:
         rate = learning_rate(progress.step, progress.planned_steps, config.learning_rate)
         for parameters in self.state.optimizer.param_groups:
             parameters["lr"] = parameters["lr_scale"] * rate
-        self.state.optimizer.zero_grad()
-        terms = self.step.losses(batch, draws)
-        torch.autograd.backward(terms.total)
+        terms = backpropagate(self.step, self.state.optimizer, batch, draws, self._train_eagerly)
         self.group.all_reduce_([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
         return terms, self.step.after_update(draws)
+
+    def _train_eagerly(self, plan: CompilePlan) -> None:
+        """Store in the plan of the run that the step could not be compiled."""
+        self.plan = self.run.plan = replace(self.plan, compile_plan=plan)
+        for callback in self.callbacks:
+            callback.on_note(self.run, plan.reason)
 
     def _check_finite(self, epoch: int) -> None:
         """Raise a :class:`RunError`, without saving, if a loss or a weight is no longer finite."""

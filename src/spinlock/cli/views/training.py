@@ -84,6 +84,10 @@ class TrainingView(Callback):
             self._task = self._bar.add_task("", total=max(1, run.plan.config.epochs))
             self._bar.start()
 
+    def on_note(self, run: Run, note: str) -> None:
+        """Log the message."""
+        log(note)
+
     def on_step(self, run: Run, report: StepReport) -> None:
         """Advance the bar within the epoch."""
         if self._bar is not None:

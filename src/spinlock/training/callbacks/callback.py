@@ -73,6 +73,9 @@ class Callback:
     def on_start(self, run: Run) -> None:
         """Called before training starts or is resumed."""
 
+    def on_note(self, run: Run, note: str) -> None:
+        """Called with a message for the user, for example that the training step cannot be compiled."""
+
     def on_step(self, run: Run, report: StepReport) -> None:
         """Called after each optimizer step."""
 
