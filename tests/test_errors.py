@@ -2,7 +2,7 @@
 
 import pytest
 
-from spinlock.errors import ConfigError, DataError, located
+from spinlock.errors import MAX_PART_LENGTH, ConfigError, DataError, located, printable
 
 
 def test_a_message_has_its_parts_in_one_line() -> None:
@@ -23,3 +23,17 @@ def test_located_adds_a_file_only_to_data_errors_without_one() -> None:
         raise DataError("no rows", where="b.h5")
     with pytest.raises(KeyError), located("a.h5"):
         raise KeyError("x")
+
+
+def test_control_characters_and_line_breaks_are_escaped() -> None:
+    assert str(DataError("no column a\nerror: b", where="\x1b[31m.h5")) == r"\x1b[31m.h5: no column a\nerror: b"
+    assert str(ConfigError(["a\nb", "\x9b"], where="c")) == "c: 2 problems\n  a\\nb\n  \\x9b"
+    assert printable("größe 漢字") == "größe 漢字"
+    assert printable("\udcff\u202e\t") == r"\udcff\u202e\t"
+
+
+def test_a_part_of_a_message_has_a_maximum_length() -> None:
+    message = str(DataError("x" * 5_000_000, where="y" * 5_000_000))
+    assert len(message) == 2 * MAX_PART_LENGTH + len(": ")
+    assert message.startswith("yyy")
+    assert message.endswith("xxx ...")

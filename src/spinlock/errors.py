@@ -19,6 +19,15 @@ def shortened(text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
     return text if len(text) <= limit else text[: limit - 4] + " ..."
 
 
+MAX_PART_LENGTH = 2000
+"""Maximum number of characters of one part of a message, such as the path of a file."""
+
+
+def printable(text: str) -> str:
+    """Return a text in one line, with line breaks, control characters and lone surrogates escaped as in Python."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class SpinlockError(Exception):
     """Base class of all errors that are not bugs of the program.
 
@@ -39,9 +48,9 @@ class SpinlockError(Exception):
         self.where = where
         self.expected = expected
         self.remedy = remedy
-        head = f"{where}: {what}" if where else what
-        tail = [f"expected {expected}"] if expected else []
-        tail += [remedy] if remedy else []
+        head = f"{_part(where)}: {_part(what)}" if where else _part(what)
+        tail = [f"expected {_part(expected)}"] if expected else []
+        tail += [_part(remedy)] if remedy else []
         super().__init__("; ".join([head, *tail]))
 
 
@@ -58,11 +67,12 @@ class ConfigError(SpinlockError):
 
     def __init__(self, problems: list[str], *, where: str) -> None:
         self.problems = problems
-        listing = "".join(f"\n  {problem}" for problem in problems[:MAX_SHOWN_PROBLEMS])
-        if len(problems) > MAX_SHOWN_PROBLEMS:
-            listing += f"\n  and {len(problems) - MAX_SHOWN_PROBLEMS:,} more"
-        what = problems[0] if len(problems) == 1 else f"{len(problems)} problems{listing}"
-        super().__init__(what, where=where)
+        super().__init__(problems[0] if len(problems) == 1 else f"{len(problems)} problems", where=where)
+        if len(problems) > 1:
+            lines = [_part(problem) for problem in problems[:MAX_SHOWN_PROBLEMS]]
+            if len(problems) > MAX_SHOWN_PROBLEMS:
+                lines.append(f"and {len(problems) - MAX_SHOWN_PROBLEMS:,} more")
+            self.args = ("\n  ".join([str(self), *lines]),)
 
 
 class DataError(SpinlockError):
@@ -79,6 +89,11 @@ class OutputError(SpinlockError):
 
 class RunError(SpinlockError):
     """A run cannot continue, for example because the device is out of memory or the loss is not finite."""
+
+
+def _part(text: str) -> str:
+    """Return a part of a message in one line of limited length."""
+    return shortened(printable(text), MAX_PART_LENGTH)
 
 
 @contextmanager

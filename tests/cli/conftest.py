@@ -14,9 +14,10 @@ from tests.cli.workspace import Workspace
 def _keep_byte_code(pytestconfig: pytest.Config) -> Iterator[None]:
     """Keep byte code even if Python is set not to write it: each process would compile torch for seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        if sys.dont_write_bytecode and pytestconfig.cache is not None:
+        cache = getattr(pytestconfig, "cache", None)  # there is none with -p no:cacheprovider
+        if sys.dont_write_bytecode and cache is not None:
             patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-            patch.setenv("PYTHONPYCACHEPREFIX", str(pytestconfig.cache.mkdir("bytecode")))
+            patch.setenv("PYTHONPYCACHEPREFIX", str(cache.mkdir("bytecode")))
         yield
 
 

@@ -31,7 +31,7 @@ DROPPED = {
     "flat": "constant: 5",
     "double": "duplicates a_0 (r = +1.000000)",
     "mirror": "duplicates a_1 (r = -1.000000)",
-    "rare": "missing in 93.1% of the training rows",
+    "rare": "missing in 93.1% of the rows",
 }
 """{dropped column: printed reason}."""
 
@@ -68,7 +68,7 @@ class TestTraining:
         assert re.fullmatch(
             r"quality 0\.\d{3}, utilization 0\.\d{3} on held-out rows before training", plan["expected"]
         )
-        assert plan["training"] == "3 epochs of 2 steps of 36 rows"
+        assert plan["training"] == "epochs 3, steps per epoch 2, rows per step 36"
         assert plan["compiler"].startswith("eager: ")
 
     def test_dropped_columns_are_summarized_in_one_line(self, trained_on_faults: PrintedRun) -> None:
@@ -77,9 +77,9 @@ class TestTraining:
 
     def test_adaptations_to_the_table_are_printed(self, trained_on_faults: PrintedRun) -> None:
         lines = trained_on_faults[1].stderr.splitlines()
-        adapted = [line for line in lines if line.startswith("adapted: ")]
-        assert adapted == lines[9 : 9 + len(adapted)]
-        assert "adapted: topo_samples 36 instead of 1024: a batch has no more rows" in adapted
+        notes = [line for line in lines if line.startswith("note: ")]
+        assert notes == lines[9 : 9 + len(notes)]
+        assert "note: topo_samples 36 instead of 1024: a batch has no more rows" in notes
 
     def test_each_validation_prints_one_line(self, trained_on_faults: PrintedRun) -> None:
         workspace, printed = trained_on_faults
@@ -137,7 +137,7 @@ class TestTraining:
         lines = verbose.stderr.splitlines()
         for name, reason in DROPPED.items():
             assert f"dropped {name}: {reason}" in lines
-        for words in ("3 epochs of 2 steps: 6 optimizer steps", "validation every 2 epochs: 3 times"):
+        for words in ("epochs: 3, steps per epoch: 2, optimizer steps: 6", "validation every 2 epochs: 3 times"):
             assert words in lines
             assert words not in printed.stderr
         assert set(printed.stderr.splitlines()[:-1]) <= set(lines)
@@ -179,7 +179,7 @@ def test_on_a_terminal_the_plan_is_wrapped_but_the_next_command_is_not(
     commands = [line for line in lines if line.startswith("next: ")]
     assert commands == [printed.stdout.splitlines()[-1]]
     plan = lines[next(index for index, line in enumerate(lines) if line.startswith("table ")) :]
-    plan = plan[: next(index for index, line in enumerate(plan) if line.startswith("adapted: "))]
+    plan = plan[: next(index for index, line in enumerate(plan) if line.startswith("note: "))]
     assert max(len(line.rstrip()) for line in plan) <= width
     names = [line.split()[0] for line in plan if not line.startswith(" ")]
     assert names == ["table", "split", "dropped", "categories", "tokens", "expected", "training", "compiler"]

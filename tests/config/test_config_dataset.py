@@ -81,3 +81,13 @@ def test_benchmark_4k_lists_every_key() -> None:
 
 def test_the_shipped_schema_is_up_to_date() -> None:
     assert json.loads((FOLDER / "schema.json").read_text()) == dataset_schema()
+
+
+def test_former_names_of_keys_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "former.yaml"
+    path.write_text("num_realisations: 2\nneural_share: 0.25\n")
+    config = load_dataset_config(path)
+    assert (config.num_realizations, config.neural_fraction) == (2, 0.25)
+    path.write_text("num_realisations: 2\nnum_realizations: 2\n")
+    with pytest.raises(ConfigError, match="num_realisations: got an unknown key"):
+        load_dataset_config(path)

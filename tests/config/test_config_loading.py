@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spinlock.config import VQVAEConfig, config_from_mapping, load_config
-from spinlock.errors import ConfigError
+from spinlock.errors import ConfigError, printable
 
 NO_SIMILAR_KEY = "there is no similar key; configs/vqvae/default.yaml lists all keys"
 
@@ -24,7 +24,7 @@ def write_file(tmp_path: Path):
 def problems(path: Path, **arguments: object) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_config(path, **arguments)  # type: ignore[arg-type]
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{printable(str(path))}: ")
     assert all("\n" not in problem for problem in caught.value.problems)
     assert all(problem in str(caught.value) for problem in caught.value.problems)
     return caught.value.problems

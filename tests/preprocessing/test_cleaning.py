@@ -40,11 +40,11 @@ def test_dropped_columns_are_reported_with_their_reasons(cleaner: Cleaner) -> No
     assert cleaner.kept.tolist() == [0, 5]
     assert cleaner.kept_names == ("plain", "skewed")
     assert cleaner.dropped == {
-        "half": "missing in 66.7% of the training rows",
+        "half": "missing in 66.7% of the rows",
         "empty": "missing in every training row",
         "constant": "constant: 4",
         "copy": "duplicates plain (r = +1.000000)",
-        "rare": "near-constant: 0 in 99.67% of the training rows",
+        "rare": "near-constant: 0 in 99.67% of the rows",
     }
 
 

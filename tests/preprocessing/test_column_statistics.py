@@ -49,7 +49,7 @@ def test_a_column_is_dropped_if_more_than_half_is_missing(
 def test_the_reason_of_a_missing_column_gives_the_missing_fraction() -> None:
     x = np.arange(1000.0)
     x[:600] = np.nan
-    assert screen_column(x)[1] == "missing in 60.0% of the training rows"
+    assert screen_column(x)[1] == "missing in 60.0% of the rows"
     screening, reason = screen_column(np.full(10, np.nan))
     assert reason == "missing in every training row"
     assert np.isnan([screening.median[0], screening.mean[0], screening.std[0]]).all()
@@ -64,7 +64,7 @@ def test_a_column_is_dropped_if_one_value_has_at_least_99_5_percent(same: int, d
 
 def test_the_reason_of_a_constant_column_gives_value_and_fraction() -> None:
     assert screen_column(np.full(100, 2.5))[1] == "constant: 2.5"
-    assert screen_column(np.array([0.0] * 998 + [1.0, 2.0]))[1] == "near-constant: 0 in 99.80% of the training rows"
+    assert screen_column(np.array([0.0] * 998 + [1.0, 2.0]))[1] == "near-constant: 0 in 99.80% of the rows"
 
 
 def test_imputed_cells_count_as_the_median() -> None:

@@ -54,7 +54,7 @@ class TestAdaptations:
     def test_smaller_batches_are_reported(self, plan: Plan) -> None:
         messages = adaptation_messages(meeting_all_targets(plan))
         assert messages == [
-            "batch size 54 instead of 64: 216 training rows, 4 equal batches",
+            "batch size 54 instead of 64: the 216 training rows are divided into equal batches",
             "topo_samples 54 instead of 1024: a batch has no more rows",
         ]
 
@@ -104,7 +104,8 @@ class TestUnmetQuality:
         required = gaussian_bits(plan.spectrum, min(0.999, plan.config.target_quality))
         assert unmet_quality(short) == (
             f"expected quality 0.500 is below target_quality {plan.config.target_quality:g} at "
-            f"{plan.spec.bits_per_row:.0f} bits per row; a Gaussian source of the same covariance needs {required:.0f} "
+            f"{plan.spec.bits_per_row:.0f} bits per row; a Gaussian source with the covariance of the training rows "
+            f"needs {required:.0f} "
             "bits; all codebook sizes are configured"
         )
 
@@ -151,7 +152,10 @@ def test_unmet_orthogonality(plan: Plan, values: dict[str, Any], message: str) -
 class TestSchedule:
     def test_steps_validations_and_early_stopping_are_reported(self, plan: Plan) -> None:
         messages = schedule_messages(with_config(plan, epochs=7, val_every_n_epochs=2, early_stopping_patience=5))
-        assert messages[:2] == ["7 epochs of 4 steps: 28 optimizer steps", "validation every 2 epochs: 5 times"]
+        assert messages[:2] == [
+            "epochs: 7, steps per epoch: 4, optimizer steps: 28",
+            "validation every 2 epochs: 5 times",
+        ]
         assert messages[-1] == "early stopping after 5 epochs without a better score"
 
     def test_a_patience_longer_than_the_run_is_reported(self, plan: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+from typer.rich_utils import rich_format_error
 
 from spinlock import __version__
 from spinlock.cli.commands import (
@@ -21,8 +21,9 @@ from spinlock.cli.commands import (
     inspect,
     train_vqvae,
 )
-from spinlock.cli.terminal import INTERRUPTED
-from spinlock.errors import SpinlockError
+from spinlock.cli.streams import discard_results, flush_results, prepare_streams
+from spinlock.cli.terminal import INTERRUPTED, print_error_line
+from spinlock.errors import MAX_PART_LENGTH, SpinlockError, printable, shortened
 
 app = typer.Typer(
     name="spinlock",
@@ -67,6 +68,9 @@ INTERRUPTIONS = ("SIGTERM", "SIGUSR1")
 ENDINGS = ("SIGHUP", "SIGUSR2", "SIGXCPU")
 """Signals that also interrupt a command: a closed terminal and limits of schedulers. The exit code is 128 + number."""
 
+_COMMAND_LINE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""Base class of errors in the command line. Typer does not export it, and its module differs between versions."""
+
 
 class _Settings:
     debug = False
@@ -96,27 +100,37 @@ def run() -> None:
     The exit code is 0 after success, 1 after an error, 2 for wrong usage, and 130 after an interruption. A command that
     one of the signals :data:`ENDINGS` ended before it could save has 128 + the number of the signal.
     """
+    prepare_streams()
     for name in (*INTERRUPTIONS, *ENDINGS):
         number = getattr(signal, name, None)
         if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
             signal.signal(number, _interrupt)
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    """Run the command, print its error, and return the exit code."""
     try:
-        app()
-    except (KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, SystemExit) and error.code != INTERRUPTED:
-            raise
-        received = _Settings.received
-        sys.exit(INTERRUPTED if received is None or received.name in INTERRUPTIONS else 128 + received)
+        code = app(standalone_mode=False)
+        flush_results()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except _COMMAND_LINE_ERROR as error:
+        error.message = printable(error.message)
+        rich_format_error(error)
+        return int(error.exit_code)
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # otherwise Python prints an error at exit, when it flushes stdout
-        sys.exit(1)
+        discard_results()
+        return 1
     except Exception as error:
         if _Settings.debug:
             raise
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        sys.exit(1)
+        print_error_line(f"error: {_one_line(error)}")
+        return 1
+    received = _Settings.received
+    if code == INTERRUPTED and received is not None and received.name in ENDINGS:
+        return 128 + received
+    return code if isinstance(code, int) else 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -135,6 +149,6 @@ def _one_line(error: Exception) -> str:
     if type(error).__name__ == "OutOfMemoryError":  # the class is in torch, whose import takes seconds
         return "the device is out of memory; use --device cpu, a smaller fit_rows, or a device with more memory"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    first = (str(error).splitlines() or [""])[0]
+        return f"{printable(str(error.filename))}: {error.strerror}" if error.filename else error.strerror
+    first = shortened(printable((str(error).splitlines() or [""])[0]), MAX_PART_LENGTH)
     return f"internal error: {type(error).__name__}: {first}; spinlock --debug shows the traceback"

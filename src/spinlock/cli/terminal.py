@@ -1,6 +1,7 @@
 """Output to the terminal: results to stdout, log lines and progress to stderr.
 
-Progress is a bar if stderr is a terminal, else plain lines.
+Progress is a bar if stderr is a terminal, else plain lines. Text that comes from files, such as names of columns, can
+contain control characters, which are escaped: they could move the cursor or add lines that look like ours.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from spinlock.cli.streams import null_stream
+from spinlock.errors import printable
 
 INTERRUPTED = 130
 """Exit code of an interrupted command."""
@@ -37,17 +42,41 @@ def is_quiet() -> bool:
     return _Output.quiet
 
 
-def stdout() -> Console:
-    """Return the console for results; lines are not wrapped in a file or a pipe."""
-    plain = not sys.stdout.isatty()
-    width = PLAIN_WIDTH if plain else None
-    return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
+class ResultConsole(Console):
+    """The console for results; lines are not wrapped in a file or a pipe."""
+
+    def __init__(self) -> None:
+        plain = not sys.stdout.isatty()
+        width = PLAIN_WIDTH if plain else None
+        super().__init__(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects, each text in one line."""
+        super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
+
+    def print_lines(self, text: str) -> None:
+        """Print a text of several lines."""
+        for line in text.splitlines():
+            self.print(line)
+
+
+def stdout() -> ResultConsole:
+    """Return the console for results."""
+    return ResultConsole()
 
 
 def log(text: str) -> None:
     """Print one log line to stderr."""
     if not _Output.quiet:
+        print_error_line(printable(text))
+
+
+def print_error_line(text: str) -> None:
+    """Print a text to stderr. If stderr cannot be written to, this and later texts are discarded."""
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = null_stream()
 
 
 def log_paragraph(text: str) -> None:
@@ -55,7 +84,7 @@ def log_paragraph(text: str) -> None:
     if _Output.quiet or not is_terminal():
         log(text)
     else:
-        Console(stderr=True, highlight=False, markup=False).print(Text(text))
+        Console(stderr=True, highlight=False, markup=False).print(Text(printable(text)))
 
 
 def log_fields(fields: Sequence[tuple[str, str]]) -> None:
@@ -71,7 +100,7 @@ def log_fields(fields: Sequence[tuple[str, str]]) -> None:
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
     for name, text in fields:
-        grid.add_row(Text(name), Text(text))
+        grid.add_row(Text(name), Text(printable(text)))
     Console(stderr=True, highlight=False, markup=False).print(grid)
 
 
@@ -121,7 +150,7 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(printable(cell)) for cell in row))
     return grid
 
 

@@ -1,6 +1,6 @@
 """Configuration of ``generate``: operators, initial conditions, rollouts and device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
@@ -173,6 +173,10 @@ class DatasetConfig(GenerationRuntime, OperatorSettings, RolloutSettings, Sampli
     """All settings of ``generate``. The defaults are those of ``benchmark_4k``."""
 
     listing: ClassVar[str] = "configs/datasets/benchmark_4k.yaml"
+    former_names: ClassVar[Mapping[str, str]] = {
+        "num_realisations": "num_realizations",
+        "neural_share": "neural_fraction",
+    }
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield conflicts for missing operators, repeated values, and wave numbers that the grid cannot represent."""

@@ -1,6 +1,7 @@
 """Loading of a configuration from a file, ``--set`` values and options. All problems are reported together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spinlock.config.dataset import DatasetConfig
@@ -118,6 +119,9 @@ def config_from_mapping(values: Mapping[str, object], *, where: str) -> VQVAECon
 
 def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[str], *, where: str) -> SectionT:
     """Create a configuration, or raise an error with all problems, including those in ``problems``."""
+    names = {item.key for item in given}
+    current = {old: new for old, new in model.former_names.items() if new not in names}
+    given = [replace(item, key=current.get(item.key, item.key)) for item in given]
     known = {item.key: item for item in given if item.key in model.model_fields}
     extra = [item for item in given if item.key not in model.model_fields]
     unknown = [unknown_key(model, item) for item in extra[:MAX_SHOWN_PROBLEMS]]

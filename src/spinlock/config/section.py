@@ -1,7 +1,7 @@
 """The base class of all configuration sections, which are frozen, strictly typed and checked for conflicts."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -44,6 +44,9 @@ class Section(BaseModel):
 
     listing: ClassVar[str] = "the JSON schema"
     """File that describes all keys, for error messages."""
+
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """{former name of a key: its name}. Files with former names are still read."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield all conflicts between the values; a subclass also yields those of its base classes."""

@@ -66,13 +66,13 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     finer = "a higher orthogonality_target" if context.discovered else "a finer mapping file"
     if context.max_bits is not None and bits > NEAR_LIMIT * context.max_bits:
         return (
-            f"max_bits allows {context.max_bits:g} bits per row, and {bits:.0f} are used; the Gaussian reference is "
-            f"{reference:.2f} at this rate"
+            f"max_bits allows {context.max_bits:g} bits per row, and {bits:.0f} are used; R(D) of the validation rows "
+            f"is {reference:.2f} at this rate"
         )
     if reference <= QUALITY:
         cap = max_codebook_size(context.train_rows, context.validation_rows)
         return (
-            f"at {bits:.0f} bits per row even the Gaussian reference is only {reference:.2f}. More categories "
+            f"at {bits:.0f} bits per row even R(D) of the validation rows is only {reference:.2f}. More categories "
             f"({finer}) or larger codebooks would raise it; {context.train_rows} training and "
             f"{context.validation_rows} validation rows allow at most {cap} codes in a codebook, more rows allow more"
         )
@@ -84,13 +84,13 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     by_category = metrics["rate_distortion_quality"]["block"]
     if context.joint_possible and by_category <= QUALITY:
         return (
-            f"at {bits:.0f} bits per row the Gaussian reference is {reference:.2f} if all columns are coded together, "
-            f"but {by_category:.2f} if each category is coded alone. assignment: joint selects the tokens of a row "
-            f"together; more bits would also help: {finer} gives more categories, and factors set larger codebooks"
+            f"at {bits:.0f} bits per row R(D) of the validation rows is {reference:.2f} if all columns are coded "
+            f"together, but {by_category:.2f} if each category is coded alone. assignment: joint selects the tokens of "
+            f"a row together; more bits would also help: {finer} gives more categories, factors set larger codebooks"
         )
     return (
-        f"the Gaussian reference is {reference:.2f} at {bits:.0f} bits per row; more bits would help most: {finer} "
-        "gives more categories, and factors set larger codebooks"
+        f"R(D) of the validation rows is {reference:.2f} at {bits:.0f} bits per row; more bits would help most: "
+        f"{finer} gives more categories, and factors set larger codebooks"
     )
 
 

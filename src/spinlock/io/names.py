@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
 
 FEATURE_NAMES = "feature_names"
 """Name of the dataset or attribute that contains the column names."""
@@ -29,7 +29,7 @@ def join_names(names: Sequence[str], limit: int = 5) -> str:
     str
         ``nothing`` for an empty list.
     """
-    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:limit]) or "nothing"
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in map(shortened, names[:limit])) or "nothing"
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 

@@ -73,7 +73,9 @@ class RowFile:
     def set_attributes(self, attributes: Mapping[str, Attribute]) -> None:
         """Add attributes of the file, for example counts that are known only after the last block."""
         for name, value in attributes.items():
-            self._file.attrs[name] = value
+            # bytes of a path that are not UTF-8 are escaped, since HDF5 cannot store them as text
+            text = value.encode(errors="backslashreplace").decode() if isinstance(value, str) else None
+            self._file.attrs[name] = value if text is None else text
 
     def _create_datasets(self) -> None:
         """Create all datasets of the file; a subclass defines it."""

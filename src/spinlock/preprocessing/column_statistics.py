@@ -200,7 +200,7 @@ def _missing_reason(rows: int, finite: int, rules: CleaningRules) -> DropReason 
     if finite == 0:
         return DropReason("missing", "missing in every training row")
     if fraction > rules.max_missing_fraction:
-        return DropReason("missing", f"missing in {fraction:.1%} of the training rows")
+        return DropReason("missing", f"missing in {fraction:.1%} of the rows")
     return None
 
 
@@ -218,7 +218,7 @@ def _near_constant_reason(finite: Floats, median: float, rows: int, rules: Clean
     count = int(np.searchsorted(column, value, "right") - np.searchsorted(column, value, "left"))
     if count == rows:
         return DropReason("constant", f"constant: {value:g}")
-    return DropReason("constant", f"near-constant: {value:g} in {count / rows:.2%} of the training rows")
+    return DropReason("constant", f"near-constant: {value:g} in {count / rows:.2%} of the rows")
 
 
 def _moments(clipped: Floats, imputed: int, median: float) -> tuple[float, float]:

@@ -29,8 +29,8 @@ def adaptation_messages(plan: Plan) -> list[str]:
         messages.append(_streaming_message(plan))
     if batches.batch < config.batch_size:
         messages.append(
-            f"batch size {batches.batch} instead of {config.batch_size}: {batches.rows} training rows, "
-            f"{batches.steps} equal batches"
+            f"batch size {batches.batch} instead of {config.batch_size}: the "
+            f"{batches.rows} training rows are divided into equal batches"
         )
     if min(config.topo_samples, batches.batch) < config.topo_samples:
         messages.append(f"topo_samples {batches.batch} instead of {config.topo_samples}: a batch has no more rows")
@@ -63,7 +63,8 @@ def unmet_quality(plan: Plan) -> str:
     bits = plan.spec.bits_per_row
     message = (
         f"expected quality {selection.expected_quality:.3f} is below target_quality {config.target_quality:g} at "
-        f"{bits:.0f} bits per row; a Gaussian source of the same covariance needs {required:.0f} bits"
+        f"{bits:.0f} bits per row; a Gaussian source with the covariance of the training rows needs "
+        f"{required:.0f} bits"
     )
     if not selection.automatic:
         return f"{message}; all codebook sizes are configured"
@@ -107,7 +108,7 @@ def schedule_messages(plan: Plan) -> list[str]:
     config, total = plan.config, plan.total_steps
     validations = 1 + math.ceil(config.epochs / config.val_every_n_epochs)  # including epoch 0 and the last epoch
     messages = [
-        f"{config.epochs} epochs of {plan.batch_plan.steps} steps: {total} optimizer steps",
+        f"epochs: {config.epochs}, steps per epoch: {plan.batch_plan.steps}, optimizer steps: {total}",
         f"validation every {config.val_every_n_epochs} epochs: {validations} times",
     ]
     messages += plan.assignment.training_note(config.reconstruction_weight)

@@ -36,8 +36,8 @@ def print_dataset(path: Path, family: str, feature_type: str | None, row: int | 
         feature_type = "aggregated" if "aggregated" in types or not types else types[0]
     with open_features(path, family=family, feature_type=feature_type) as source:
         console.print(
-            f"dataset {family}/{feature_type} {list(source.shape)}: {source.num_operators} operators, "
-            f"{source.rows_per_operator} rows each, {len(source.names)} columns"
+            f"dataset {family}/{feature_type} {list(source.shape)}: operators {source.num_operators}, "
+            f"rows per operator {source.rows_per_operator}, columns {len(source.names)}"
         )
         if row is not None:
             check_row(row, source.num_rows, path)

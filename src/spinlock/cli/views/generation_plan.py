@@ -21,7 +21,7 @@ def print_plan(plan: GenerationPlan) -> None:
     if plan.is_complete:
         console.print(f"the dataset is complete already: {plan.output}")
         return
-    console.print(plan.configuration.rstrip())
+    console.print_lines(plan.configuration)
     operators = plan.design.operators
     rows = [
         (stratum.name, str(len(operators.members(number))), ", ".join(_specific_parameters(stratum)))

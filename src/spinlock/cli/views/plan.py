@@ -38,7 +38,10 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
                 f"quality {selection.expected_quality:.3f}, utilization {selection.expected_utilization:.3f} on "
                 "held-out rows before training",
             ),
-            ("training", f"{plan.config.epochs} epochs of {batches.steps} steps of {batches.batch} rows"),
+            (
+                "training",
+                f"epochs {plan.config.epochs}, steps per epoch {batches.steps}, rows per step {batches.batch}",
+            ),
             ("compiler", plan.compile_plan.reason),
         ]
     )
@@ -48,13 +51,13 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
         for message in schedule_messages(plan):
             log(message)
     for message in adaptation_messages(plan):
-        log_paragraph(f"adapted: {message}")
+        log_paragraph(f"note: {message}")
 
 
 def print_dry_run(plan: Plan, device: torch.device) -> None:
     """Print the whole plan of a new run: configuration, categories, sizes, expected metrics, schedule, time, memory."""
     console, spec, selection = stdout(), plan.spec, plan.selection
-    console.print(dump_config(plan.config), markup=False)
+    console.print_lines(dump_config(plan.config))
     rows = [
         (name, str(len(group)), "/".join(map(str, dims)), "/".join(map(str, codes)))
         for name, group, dims, codes in zip(
@@ -70,7 +73,8 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"
     console.print(
         f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
-        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) at these bits: {reference:.3f}"
+        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) of the training rows at these bits: "
+        f"{reference:.3f}"
     )
     for message in schedule_messages(plan):
         console.print(message)
@@ -86,7 +90,7 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
 def print_resumed_dry_run(plan: Plan, epoch: int) -> None:
     """Print the configuration of a resumed run and the number of remaining epochs."""
     console = stdout()
-    console.print(dump_config(plan.config), markup=False)
+    console.print_lines(dump_config(plan.config))
     remaining = max(0, plan.config.epochs - epoch)
     console.print(f"training would continue after epoch {epoch}: {remaining} epochs remain")
     console.print("dry run: nothing was written")
