@@ -2,7 +2,7 @@
 
 import pytest
 
-from spinlock.errors import MAX_PART_LENGTH, ConfigError, DataError, located, printable
+from spinlock.errors import MAX_PART_LENGTH, ConfigError, DataError, located, printable, shortened
 
 
 def test_a_message_has_its_parts_in_one_line() -> None:
@@ -37,3 +37,14 @@ def test_a_part_of_a_message_has_a_maximum_length() -> None:
     assert len(message) == 2 * MAX_PART_LENGTH + len(": ")
     assert message.startswith("yyy")
     assert message.endswith("xxx ...")
+
+
+def test_a_long_text_is_shortened() -> None:
+    assert shortened("x" * 60) == "x" * 60
+    assert shortened("x" * 61) == "x" * 56 + " ..."
+
+
+def test_a_configuration_error_counts_the_problems_that_it_does_not_list() -> None:
+    message = str(ConfigError([f"key {number}" for number in range(1030)], where="a.yaml"))
+    assert message.count("\n") == 21
+    assert message.endswith("\n  key 19\n  and 1,010 more")

@@ -1,6 +1,6 @@
 """The checkpoint as a typed record, and its conversion to a dictionary of tensors and plain data for a file.
 
-Only this module and ``format`` contain the keys of the file. The keys ``model_state_dict``, ``optimizer_state_dict``,
+Only this package contains the keys of the file. The keys ``model_state_dict``, ``optimizer_state_dict``,
 ``group_indices``, ``normalization_stats``, ``feature_names``, ``config``, ``history``, ``val_loss`` and ``metrics`` are
 prescribed by the specification of the project. Encoding and resuming need the other keys.
 """
