@@ -13,6 +13,7 @@ import spinlock
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("paths",),
+    ("arguments",),
     ("runtime", "config", "metrics", "features"),
     ("io", "operators", "model"),
     ("preprocessing", "generation"),
@@ -21,7 +22,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("checkpoint",),
     ("evaluation",),
     ("training",),
-    ("encoding",),
+    ("encoding", "inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
     ("cli",),
@@ -37,6 +38,7 @@ TERMINAL = {"typer", "rich"}
 
 FORBIDDEN = {
     "errors": {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
+    "arguments": {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
     "runtime": {"numpy", "h5py", "pydantic", "sklearn", "scipy"},
     "config": {"torch", "numpy", "h5py", "sklearn", "scipy"},
     "metrics": {"h5py", "sklearn", "pydantic"},
@@ -53,7 +55,7 @@ FORBIDDEN = {
     "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
     **{
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
-        for package in ("training", "encoding", "tokenizer", "discovery", "scoring")
+        for package in ("training", "encoding", "inputs", "tokenizer", "discovery", "scoring")
     },
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""

@@ -55,13 +55,15 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import an exported name when it is first used."""
-    if name in _MODULES:
-        return getattr(import_module(f"spinlock.{_MODULES[name]}"), name)
-    if name in __all__:
-        return import_module(f"spinlock.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # with it, a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        """Import an exported name when it is first used."""
+        if name in _MODULES:
+            return getattr(import_module(f"spinlock.{_MODULES[name]}"), name)
+        if name in __all__:
+            return import_module(f"spinlock.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,18 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.arguments import checked_integer
 from spinlock.categories.candidates import DiscoveryLimits
 from spinlock.categories.mapping import save_mapping
 from spinlock.categories.stability import Stability, bootstrap_stability
-from spinlock.config import CategorySettings, VQVAEConfig
+from spinlock.config import CategorySettings
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.errors import DataError, located
+from spinlock.inputs import Config, training_inputs
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
-from spinlock.preprocessing.training_data import TrainingData, fit_training_data, read_table, sample_fit_rows
+from spinlock.paths import user_path
+from spinlock.preprocessing.training_data import TrainingData, fit_training_data, sample_fit_rows
 from spinlock.runtime.precision import default_precision
 from spinlock.sizing.selection import Selection, SelectionSummary
-from spinlock.training.inputs import training_inputs
 from spinlock.training.plan import feature_correlation, select_categories
 
 
@@ -79,9 +80,12 @@ class Categories:
 
         Raises
         ------
+        DataError
+            ``path`` is not a path.
         OutputError
-            The file exists or cannot be written.
+            The file exists or cannot be written, or it is the table.
         """
+        path = user_path(path, "path")
         comments: dict[str, Any] = {
             "dataset": self.path,
             "orthogonality_target": self.summary.target,
@@ -97,8 +101,8 @@ class Categories:
                 "adjusted_rand": [round(value, 4) for value in self.stability.adjusted_rand.tolist()],
                 "column_agreement": dict(zip(columns, np.round(self._column_agreement(), 4).tolist(), strict=True)),
             }
-        check_writable(path, overwrite=overwrite)
-        write_files({Path(path): save_mapping(self.columns, comments)})
+        check_writable(path, overwrite=overwrite, inputs=[self.path])
+        write_files({path: save_mapping(self.columns, comments)})
 
     def _column_agreement(self) -> NDArray[np.float64]:
         """Agreement of each column, in the order of ``columns``."""
@@ -109,7 +113,7 @@ class Categories:
 @default_precision()
 def discover_categories(
     table: FeatureTable | Any = None,
-    config: VQVAEConfig | Mapping[str, Any] | None = None,
+    config: Config = None,
     *,
     stability: int = 0,
     **keywords: Unpack[ConfigKeywords],
@@ -122,7 +126,8 @@ def discover_categories(
         A table of :func:`spinlock.read_features`, the path of a dataset, an array or a data frame. The default is the
         table that the configuration names.
     config
-        A configuration, or a mapping with some of its keys. The other keys have their production values.
+        A configuration, a mapping with some of its keys, or the path of its file. The other keys have their production
+        values.
     stability
         Number of bootstrap samples of the rows on which the categories are discovered again.
     **keywords
@@ -134,13 +139,14 @@ def discover_categories(
 
     Raises
     ------
+    ConfigError
+        A key is unknown, a value is out of range, or a key contradicts the table.
     DataError
-        The table is not suitable, or ``stability`` is above 0 and a mapping file is given.
+        The table cannot be read or is not suitable, a mapping file does not match it, or ``stability`` is not 0 or a
+        larger integer, or is above 0 with a mapping file.
     """
-    if table is None and isinstance(config, VQVAEConfig):
-        settings, table = config, read_table(config)
-    else:
-        settings, table = training_inputs(table, config, keywords)
+    stability = checked_integer("stability", stability, minimum=0)
+    settings, table = training_inputs(table, config, keywords)
     _check_stability(stability, settings)
     seed = settings.random_seed
     with located(table.path):
@@ -161,9 +167,7 @@ def discover_categories(
 
 
 def _check_stability(draws: int, settings: CategorySettings) -> None:
-    """Raise an error if the number of bootstrap samples is negative, or if they cannot be used."""
-    if draws < 0:
-        raise DataError(f"stability is {draws}", expected="0 or more")
+    """Raise an error if bootstrap samples are requested that cannot be used."""
     if draws and settings.category_mapping_file is not None:
         raise DataError(
             f"stability with category_assignment {settings.category_assignment}",

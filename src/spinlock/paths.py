@@ -25,7 +25,8 @@ def user_path(value: object, where: str = "") -> Path:
     """
     expected = "a path that is not empty"
     if not isinstance(value, str | os.PathLike):
-        raise DataError(f"got {value!r:.100}", where=where, expected=expected)
+        shown = " ".join(repr(value).split())  # the text of an array has several lines
+        raise DataError(f"got {shown:.100}", where=where, expected=expected)
     text = os.fsdecode(value)
     if not text.strip() or "\0" in text:
         raise DataError(f"got {text!r:.100}", where=where, expected=f"{expected} and has no NUL character")

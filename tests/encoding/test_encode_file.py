@@ -96,7 +96,7 @@ def test_invalid_input_is_refused_and_leaves_no_file(codec: RowCodec, tmp_path: 
     before = sorted(tmp_path.iterdir())
     for dataset, batch_size, words in (
         (narrow, 10, "narrow.h5: 2 of 12 columns are missing: c_10, c_11"),
-        (good, 0, "batch_size is 0; expected at least 1"),
+        (good, 0, "batch_size is 0; expected 1 or more"),
         (tmp_path / "nowhere.h5", 10, "nowhere.h5: no such file"),
     ):
         with pytest.raises(DataError, match=words):

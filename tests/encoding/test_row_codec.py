@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from spinlock.encoding import EncodedBlock, RowCodec, check_tokens
+from spinlock.encoding import EncodedBlock, RowCodec
+from spinlock.encoding.row_codec import check_tokens
 from spinlock.errors import DataError
 from spinlock.model.codec import BLOCK
 from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model, with_faults

@@ -58,7 +58,7 @@ def test_nan_is_refused_unless_the_last_finite_frame_is_held(tmp_path: Path) -> 
     bad = FIELDS.copy()
     bad[2, 1, 3, 0, 4, 4] = np.nan
     write_rollouts(tmp_path / "a.h5", bad)
-    with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: contains NaN.*--hold-diverged"):
+    with pytest.raises(DataError, match=r"operator 2, realization 1, frame 3: contains NaN.*hold_diverged=True"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
     assert extract_features(tmp_path / "a.h5", tmp_path / "f.h5", hold_diverged=True).num_held == 1
@@ -77,7 +77,7 @@ def test_a_first_frame_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 
 def test_large_values_are_refused_unless_they_are_scaled(tmp_path: Path) -> None:
     write_rollouts(tmp_path / "a.h5", 1e7 * FIELDS)
-    with pytest.raises(DataError, match=r"expected at most 1e.06; scale the fields to about 1 with --scale"):
+    with pytest.raises(DataError, match=r"expected at most 1e.06; scale the fields to about 1 with scale="):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
     extract_features(tmp_path / "a.h5", tmp_path / "f.h5", scale=1e-7)
     write_rollouts(tmp_path / "b.h5", FIELDS)

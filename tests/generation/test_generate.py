@@ -123,7 +123,7 @@ def test_an_interrupted_run_resumes_to_the_same_dataset(complete_dataset: Path, 
     with pytest.raises(KeyboardInterrupt):
         generate(config, tmp_path / "d.h5", callback=first)
     assert not (tmp_path / "d.h5").exists()
-    with pytest.raises(OutputError, match=r"contains an unfinished run with 2 finished blocks.*--resume"):
+    with pytest.raises(OutputError, match=r"contains an unfinished run with 2 finished blocks.*resume=True"):
         generate(config, tmp_path / "d.h5")
     result = generate(config, tmp_path / "d.h5", callback=second, resume=True)
     assert 0 < result.num_computed < result.num_operators == 24
@@ -259,5 +259,5 @@ def test_plan_generation_describes_the_run_and_writes_nothing(complete_dataset: 
     assert min(estimate.seconds, estimate.disk, estimate.memory) > 0
     assert list(tmp_path.iterdir()) == []
     assert plan_generation(small_config(store_trajectories=True), complete_dataset, resume=True).is_complete
-    with pytest.raises(OutputError, match="exists already; pass --overwrite"):
+    with pytest.raises(OutputError, match="exists already; pass overwrite=True"):
         plan_generation(small_config(), complete_dataset)

@@ -189,7 +189,7 @@ def test_a_file_that_another_process_writes_is_refused_as_locked(tmp_path: Path,
 def test_a_missing_group_is_an_error_that_names_the_existing_groups(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     message = open_error(path, family="nope")
-    assert "no group /features/nope; expected one of the existing groups: sdf; set feature_family" in message
+    assert "no group /features/nope; expected one of the existing groups: sdf; set family (feature_family" in message
     message = open_error(path, feature_type="per_timestep")
     assert "no group /features/sdf/per_timestep; expected one of the existing groups: aggregated" in message
     with h5py.File(tmp_path / "b.h5", "w") as file:

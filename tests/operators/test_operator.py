@@ -228,7 +228,7 @@ def test_wrong_initial_conditions_are_refused(arguments: dict[str, Any], message
 
 
 def test_too_few_steps_and_too_small_grids_are_refused() -> None:
-    with pytest.raises(DataError, match="steps is 0; expected 1 or more frames"):
+    with pytest.raises(DataError, match="steps is 0; expected 1 or more"):
         Wave().rollout(Wave().initial(grid=16), steps=0)
     with pytest.raises(DataError, match="the grid has 4 x 16 points; expected 7 or more"):
         NeuralOperator(kernel=7).rollout(np.zeros((4, 16)))

@@ -31,7 +31,7 @@ from spinlock.training.fit import fit, train
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run
-from tests.training.runs import config, new_run, write_table_in
+from tests.training.runs import config, new_run, resumed_run, stop_at, train_and_save, write_table_in
 
 STEP = StepReport(1, 1, 4)
 
@@ -143,9 +143,22 @@ class TestStop:
         train(run, [type("Stops", (Callback,), {method: stop})(), seen])
         assert run.stopped
         assert run.end_reason == run.stop_reason == "good enough"
-        assert run.state.progress.step == 1
+        assert run.state.progress.step == (method == "on_step")
         assert run.metrics == {}
-        assert seen.calls[-3:] == [("step", 1, 1), ("save", 0), ("end", False)]
+        assert seen.calls[-2:] == [("save", 0), ("end", False)]
+
+    @pytest.mark.parametrize("method", ["on_start", "on_step"])
+    def test_a_stop_of_a_resumed_run_saves_it_where_it_was(self, folder: Path, method: str) -> None:
+        def stop(self: Callback, run: Run, *others: Any) -> None:
+            run.stop("good enough")
+
+        stopper: Callback = type("Stops", (Callback,), {method: stop})()
+        settings = config(folder, epochs=4, output_dir=str(folder / "second"))
+        train_and_save(new_run(config(folder, epochs=4)), stop_at(6))
+        run = train_and_save(resumed_run(folder / "out/last.pt", settings), stopper)
+        assert run.stopped
+        assert run.state.progress.step == 6 + (method == "on_step")
+        assert load_checkpoint(folder / "second/last.pt").state.progress.step == run.state.progress.step
 
     def test_stop_finishes_the_current_step_and_saves_the_state(self, folder: Path) -> None:
         class AtStep(Callback):
@@ -347,6 +360,27 @@ class TestSignals:
         with pytest.raises(ZeroDivisionError):
             train(new_run(config(folder)), [StopOnSignals(), Fails()])
         assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
+
+    @pytest.mark.parametrize("fails_in", ["on_end", "on_start", "on_step"])
+    def test_handlers_are_restored_if_another_callback_fails_at_the_end(
+        self, folder: Path, handlers: list[Any], fails_in: str
+    ) -> None:
+        def fail(self: Callback, *others: Any) -> None:
+            raise ZeroDivisionError(fails_in)
+
+        def fail_at_end(self: Callback, *others: Any) -> None:
+            raise LookupError("on_end")
+
+        methods = {"on_end": fail_at_end, fails_in: fail}
+        first, last = (type(name, (Callback,), methods)() for name in ("First", "Last"))
+        seen = CallRecorder()
+        with pytest.raises(ZeroDivisionError, match=fails_in) as error:
+            train(new_run(config(folder, epochs=1)), [StopOnSignals(), first, last, seen])
+        notes = {"on_end": 1, "on_start": 1, "on_step": 2}
+        assert len(error.value.__notes__) == notes[fails_in]
+        assert "Last.on_end also failed" in error.value.__notes__[-1] or fails_in == "on_start"
+        assert [signal.getsignal(number) for number in STOP_SIGNALS] == handlers
+        assert fails_in == "on_start" or seen.calls[-1][0] == "end"
 
     def test_a_signal_during_training_stops_it_after_the_step(self, folder: Path, handlers: list[Any]) -> None:
         class Sends(Callback):

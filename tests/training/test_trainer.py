@@ -220,7 +220,7 @@ class TestEnds:
         monkeypatch.setattr(steps, "objective", small)
         with pytest.raises(RunError) as error:
             train_in_memory(new_run(config(folder)))
-        expected = "a batch of 54 rows does not fit into the memory of the device; start again with --batch-size 13"
+        expected = "a batch of 54 rows does not fit into the memory of the device; start again with batch_size=13"
         assert str(error.value) == expected
 
     def test_an_out_of_memory_error_of_one_row_or_of_validation_has_its_own_message(
@@ -234,7 +234,7 @@ class TestEnds:
             train_in_memory(new_run(config(folder)))
         run = new_run(config(folder, val_batch_size=16))
         monkeypatch.setattr(Validator, "__call__", full)
-        with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with --set val_batch_size=4"):
+        with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with val_batch_size=4"):
             train_in_memory(run)
 
     def test_a_stop_within_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:

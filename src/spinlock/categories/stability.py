@@ -20,7 +20,7 @@ from spinlock.categories.partition import Floats, Labels
 from spinlock.metrics.correlation import correlation_matrix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Stability:
     """Adjusted Rand index of each bootstrap partition [draws] and agreement of each column [D]."""
 

@@ -104,12 +104,14 @@ class RunDirectory:
         output = self.output_dir.resolve()
         contains_input = any(path.resolve().is_relative_to(output) for path in (*inputs, Path.cwd()))
         if contains_input or not self._is_finished():
-            raise OutputError(
-                f"already contains a run, or a file with the same name ({conflict.name})",
-                where=str(conflict.parent),
-                remedy="pass --resume-from to continue the run, --overwrite to replace it, or another --output",
-            )
+            raise _conflict_error(conflict)
         return True
+
+    def refuse_other_run(self, resume_from: Path | None = None) -> None:
+        """Raise an :class:`OutputError` if the directory contains another run than ``resume_from``."""
+        conflict = self.conflicting_file(resume_from)
+        if conflict is not None:
+            raise _conflict_error(conflict)
 
     @contextmanager
     def locked(self) -> Iterator[DirectoryLock]:
@@ -157,3 +159,12 @@ class RunDirectory:
             return best.finished and (not self.last.exists() or load_checkpoint(self.last).identity == best.identity)
         except CheckpointError:
             return False
+
+
+def _conflict_error(conflict: Path) -> OutputError:
+    """Return the error for a file of another run."""
+    return OutputError(
+        f"already contains a run, or a file with the same name ({conflict.name})",
+        where=str(conflict.parent),
+        remedy="pass resume_from=... to continue the run, overwrite=True to replace it, or output_dir=...",
+    )

@@ -21,6 +21,7 @@ from spinlock.cli.commands import (
     inspect,
     train_vqvae,
 )
+from spinlock.cli.option_names import message_with_options
 from spinlock.cli.streams import discard_results, flush_results, prepare_streams
 from spinlock.cli.terminal import INTERRUPTED, print_error_line
 from spinlock.errors import MAX_PART_LENGTH, SpinlockError, printable, shortened
@@ -143,7 +144,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _one_line(error: Exception) -> str:
     """Return the message of an error in one line."""
     if isinstance(error, SpinlockError):
-        return str(error)
+        return message_with_options(error)
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
         return "out of memory; use fewer rows, a smaller batch size, or a machine with more memory"
     if type(error).__name__ == "OutOfMemoryError":  # the class is in torch, whose import takes seconds

@@ -6,7 +6,7 @@ needs.
 
 from spinlock.config.data import CleaningSettings, DataSettings
 from spinlock.config.dataset import DatasetConfig
-from spinlock.config.loading import config_from_mapping, load_config, load_dataset_config
+from spinlock.config.loading import config_from_mapping, load_config, load_dataset_config, resolve_config
 from spinlock.config.model import CategorySettings, LevelFactors, LevelTriple, ModelSettings
 from spinlock.config.run import CheckpointSettings, RuntimeSettings
 from spinlock.config.text import dump_config
@@ -32,4 +32,5 @@ __all__ = [
     "dump_config",
     "load_config",
     "load_dataset_config",
+    "resolve_config",
 ]

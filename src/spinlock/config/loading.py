@@ -1,13 +1,15 @@
 """Loading of a configuration from a file, ``--set`` values and options. All problems are reported together."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.problems import Given, unknown_key, validate
-from spinlock.config.section import SectionT
-from spinlock.config.text import ConfigTextError, parse_text, parse_value
+from spinlock.config.section import Section, SectionT
+from spinlock.config.text import ConfigTextError, is_comment, parse_text, parse_value
 from spinlock.config.vqvae import VQVAEConfig
 from spinlock.errors import MAX_SHOWN_PROBLEMS, ConfigError, shortened
 
@@ -53,33 +55,70 @@ def load_dataset_config(
     return _load(DatasetConfig, path, overrides, set_values)
 
 
-def resolve_dataset_config(config: str | Path | DatasetConfig, overrides: Mapping[str, object]) -> DatasetConfig:
-    """Load a configuration of ``generate`` for a function call.
+def resolve_config(
+    config: str | os.PathLike[str] | Mapping[str, object] | VQVAEConfig | None, overrides: Mapping[str, object]
+) -> VQVAEConfig:
+    """Load a configuration of ``train-vqvae`` for a function call.
 
     Parameters
     ----------
     config
-        Path of a JSON or YAML file, or a configuration.
+        Path of a JSON or YAML file, a mapping with some of the keys, a configuration, or None for the defaults.
     overrides
         {key: value} of keyword arguments, which override ``config``.
 
     Returns
     -------
-    DatasetConfig
+    VQVAEConfig
 
     Raises
     ------
     ConfigError
         A key or a value is wrong; the error lists all problems.
     """
-    if isinstance(config, DatasetConfig):
-        given = [Given(key, value, "the configuration") for key, value in dict(config).items()]
-        where = "dataset configuration"
+    return _resolve_call(VQVAEConfig, config, overrides, where="config")
+
+
+def resolve_dataset_config(
+    config: str | os.PathLike[str] | Mapping[str, object] | DatasetConfig, overrides: Mapping[str, object]
+) -> DatasetConfig:
+    """Load a configuration of ``generate`` for a function call; parameters and errors as in :func:`resolve_config`."""
+    return _resolve_call(DatasetConfig, config, overrides, where="dataset configuration")
+
+
+def _resolve_call(
+    model: type[SectionT],
+    config: str | os.PathLike[str] | Mapping[str, object] | Section | None,
+    overrides: Mapping[str, object],
+    *,
+    where: str,
+) -> SectionT:
+    """Load a configuration of any class for a function call; see :func:`resolve_config`."""
+    origin = where if where == "config" else "the configuration"
+    if isinstance(config, model):
+        values: Mapping[Any, object] = {key: getattr(config, key) for key in config.model_fields_set}
+    elif isinstance(config, Mapping):
+        values = {key: value for key, value in config.items() if not is_comment(key)}
+    elif isinstance(config, str | os.PathLike):
+        where, origin = os.fspath(config), "the file"
+        values = _read_mapping(Path(config))
+    elif config is None:
+        values = {}
     else:
-        given = [Given(str(key), value, "the file") for key, value in _read_mapping(Path(config)).items()]
-        where = str(config)
-    given += [Given(key, value, "a keyword argument") for key, value in overrides.items()]
-    return _resolve(DatasetConfig, given, [], where=where)
+        expected = f"{model.__name__}, a mapping of its keys, or the path of its file"
+        raise ConfigError([f"got a value of type {type(config).__name__}; expected {expected}"], where=where)
+    given = [Given(str(key), _plain(value), origin) for key, value in values.items()]
+    given += [Given(key, _plain(value), "a keyword argument") for key, value in overrides.items()]
+    return _resolve(model, given, [], where=where)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without numbers and arrays of NumPy, which the strict types of a configuration do not accept."""
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _load(

@@ -1,7 +1,18 @@
 """Encoding and decoding of rows and of files with a trained model. Files are streamed."""
 
 from spinlock.encoding.decode_file import decode_file
-from spinlock.encoding.encode_file import EncodingSummary, encode_file
-from spinlock.encoding.row_codec import EncodedBlock, RowCodec, check_tokens
+from spinlock.encoding.encode_features import encode_features
+from spinlock.encoding.encode_file import Advance, EncodingSummary, encode_file
+from spinlock.encoding.row_codec import EncodedBlock, RowCodec
+from spinlock.encoding.trained_model import TrainedModel
 
-__all__ = ["EncodedBlock", "EncodingSummary", "RowCodec", "check_tokens", "decode_file", "encode_file"]
+__all__ = [
+    "Advance",
+    "EncodedBlock",
+    "EncodingSummary",
+    "RowCodec",
+    "TrainedModel",
+    "decode_file",
+    "encode_features",
+    "encode_file",
+]

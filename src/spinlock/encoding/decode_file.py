@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock import __version__
+from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError
+from spinlock.io.atomic import check_writable
 from spinlock.io.feature_writer import FeatureWriter
 from spinlock.io.names import join_names
 from spinlock.io.row_file import Attribute
@@ -62,11 +64,11 @@ def decode_file(
     DataError
         The file is not a token file of this model, or ``levels`` is not 1 to 3.
     OutputError
-        The output exists or cannot be written.
+        The output exists or cannot be written, or it is the token file or the file of the model.
     """
-    if levels not in range(1, LEVELS + 1):
-        raise DataError(f"levels is {levels}", expected=f"1 to {LEVELS}")
+    levels = checked_integer("levels", levels, minimum=1, maximum=LEVELS)
     checkpoint = codec.checkpoint
+    check_writable(output, overwrite=overwrite, inputs=[tokens, checkpoint.path])
     with TokenFile.open(tokens) as source:
         sha256 = _check_model(source, checkpoint, tokens)
         order = _column_order(source.columns, checkpoint, tokens)

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock import __version__
+from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
-from spinlock.errors import DataError, located
+from spinlock.errors import located
+from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.precision import RawRows, RowDigest
 from spinlock.io.names import match_columns
@@ -32,7 +34,7 @@ READ_ROWS = 8192
 """Default number of rows that are read at a time."""
 
 Advance = Callable[[int], None]
-"""Function of the number of rows that were encoded since its last call."""
+"""Function of the number of rows that were processed since its last call."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,12 @@ def encode_file(
     Raises
     ------
     DataError
-        The dataset cannot be read, a column of the model is missing, or ``batch_size`` is below 1.
+        The dataset cannot be read, a column of the model is missing, or ``batch_size`` is not an integer of at least 1.
     OutputError
-        The output exists or cannot be written.
+        The output exists or cannot be written, or it is the dataset or the file of the model.
     """
-    if batch_size < 1:
-        raise DataError(f"batch_size is {batch_size}", expected="at least 1")
+    batch_size = checked_integer("batch_size", batch_size, minimum=1)
+    check_writable(output, overwrite=overwrite, inputs=[dataset, codec.checkpoint.path])
     trained_on = codec.checkpoint.dataset
     with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
         blocks = _encoded_blocks(source, codec, batch_size, group)

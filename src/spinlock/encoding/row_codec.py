@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import DataError
 from spinlock.io.inputs.precision import RawRows
-from spinlock.model import ModelSpec
+from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
 from spinlock.runtime.precision import full_precision
 from spinlock.runtime.threads import parallel_map
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class EncodedBlock:
     """The tokens of n rows, and the quality of the reconstruction of each row.
 
@@ -98,6 +99,27 @@ class RowCodec:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
         decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
         return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())
+
+    def decode_tokens(self, tokens: Any, levels: int = LEVELS) -> RawRows:
+        """Decode integers [N, 3C] or [N, M, 3C] to features [N, D] or [N, M, D] in raw units, after a check.
+
+        Parameters
+        ----------
+        tokens
+            Tokens of all levels, an array or a tensor.
+        levels
+            Number of levels of each category to use, 1 to 3.
+
+        Raises
+        ------
+        DataError
+            The tokens do not belong to this model, or ``levels`` is not an integer from 1 to 3.
+        """
+        levels = checked_integer("levels", levels, minimum=1, maximum=LEVELS)
+        indices = check_tokens(tokens, self.checkpoint.spec)
+        triples = indices.reshape(-1, indices.shape[-1] // LEVELS, LEVELS)[..., :levels].copy()
+        rows = self.decode(triples)
+        return rows.reshape(*indices.shape[:-1], rows.shape[-1])
 
 
 def check_tokens(tokens: Any, spec: ModelSpec) -> NDArray[np.int64]:

@@ -42,3 +42,7 @@ class GenerationCallback:
 
     def on_end(self, result: GenerationResult) -> None:
         """Called in the main process when the dataset is complete."""
+
+
+SILENT = GenerationCallback()
+"""The callback of a run that reports nothing."""

@@ -212,11 +212,12 @@ def _invalid_frame_error(size: float, where: str, *, can_be_held: bool) -> DataE
             f"|u| is {size:.3g}",
             where=where,
             expected=f"at most {MAX_SIZE:g}",
-            remedy="scale the fields to about 1 with --scale" + (", or pass --hold-diverged" if can_be_held else ""),
+            remedy="scale the fields to about 1 with scale=..."
+            + (", or pass hold_diverged=True" if can_be_held else ""),
         )
     return DataError(
         "contains NaN or infinite values",
         where=where,
         expected="finite fields",
-        remedy="pass --hold-diverged to repeat the last valid frame of diverged runs" if can_be_held else "",
+        remedy="pass hold_diverged=True to repeat the last valid frame of diverged runs" if can_be_held else "",
     )

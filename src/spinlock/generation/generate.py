@@ -5,19 +5,21 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
+from spinlock.arguments import checked_instance
 from spinlock.config.dataset import DatasetConfig
+from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.features.extract import VERSION
 from spinlock.generation.blocks import Block
-from spinlock.generation.callbacks import GenerationCallback
+from spinlock.generation.callbacks import SILENT, GenerationCallback
 from spinlock.generation.compute_block import BlockResult, compute_block
 from spinlock.generation.merge import merge_shards
 from spinlock.generation.plan import GenerationPlan, plan_generation
@@ -68,14 +70,14 @@ class Stopped(KeyboardInterrupt):
 
 
 def generate(
-    config: str | Path | DatasetConfig,
+    config: str | Path | Mapping[str, Any] | DatasetConfig,
     output: str | Path,
     *,
     callback: GenerationCallback | None = None,
     resume: bool = False,
     overwrite: bool = False,
     command_line: str = "",
-    **settings: Any,
+    **settings: Unpack[DatasetKeywords],
 ) -> GenerationResult:
     """Sample operators, roll them out, extract their features and write them as a dataset.
 
@@ -84,7 +86,7 @@ def generate(
     Parameters
     ----------
     config
-        Path of a JSON or YAML file, or a configuration.
+        Path of a JSON or YAML file, a mapping of its keys, or a configuration.
     output
         Path of the dataset (HDF5).
     callback
@@ -96,7 +98,7 @@ def generate(
     command_line
         Text that is stored in the file as the origin of the dataset.
     **settings
-        Keys of the configuration that override ``config``, such as ``num_samples=64`` or ``device="cpu"``.
+        Keys of the configuration that override ``config``.
 
     Returns
     -------
@@ -111,9 +113,9 @@ def generate(
     RunError
         There is not enough memory, or a shard is damaged.
     DataError
-        The device does not exist.
+        The device does not exist, or an argument has a wrong type.
     """
-    started, callback = time.monotonic(), callback or GenerationCallback()
+    started, callback = time.monotonic(), checked_instance("callback", callback or SILENT, GenerationCallback)
     with process_group() as group:
         plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
         with _prepared_store(plan, group, resume=resume, overwrite=overwrite) as store:

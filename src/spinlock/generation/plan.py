@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
 from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig, GenerationRuntime, RolloutSettings
+from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.config.loading import resolve_dataset_config
 from spinlock.config.section import Section, identity_keys
 from spinlock.config.text import parse_value
@@ -70,20 +71,20 @@ class GenerationPlan:
 
 
 def plan_generation(
-    config: str | Path | DatasetConfig,
+    config: str | Path | Mapping[str, Any] | DatasetConfig,
     output: str | Path,
     *,
     resume: bool = False,
     overwrite: bool = False,
     group: ProcessGroup = SINGLE,
-    **settings: Any,
+    **settings: Unpack[DatasetKeywords],
 ) -> GenerationPlan:
     """Plan a generation without computing or writing anything.
 
     Parameters
     ----------
     config
-        Path of a JSON or YAML file, or a configuration.
+        Path of a JSON or YAML file, a mapping of its keys, or a configuration.
     output
         Path of the dataset (HDF5).
     resume
@@ -110,7 +111,7 @@ def plan_generation(
     DataError
         The device does not exist.
     """
-    resolved, output = resolve_dataset_config(config, settings), user_path(output)
+    resolved, output = resolve_dataset_config(config, settings), user_path(output, "output")
     configuration = dump_config(resolved)
     device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     design = make_design(resolved)
@@ -123,7 +124,7 @@ def plan_generation(
         if is_complete:
             _check_same_dataset(output, configuration)
         else:
-            check_writable(output, overwrite=overwrite, inputs=[] if isinstance(config, DatasetConfig) else [config])
+            check_writable(output, overwrite=overwrite, inputs=[config] if isinstance(config, str | Path) else [])
             check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
             check_memory(blocks, resolved, device, workers)
     is_complete = group.any(is_complete)
@@ -160,7 +161,7 @@ def _check_same_dataset(output: Path, configuration: str) -> None:
             f"has features of version {features_version}",
             where=str(output),
             expected=f"version {VERSION}",
-            remedy="pass --overwrite to replace it",
+            remedy="pass overwrite=True to replace it",
         )
     keys = identity_keys(DatasetConfig)
     if not isinstance(stored, str) or _select(stored, keys) != _select(configuration, keys):
@@ -169,7 +170,7 @@ def _check_same_dataset(output: Path, configuration: str) -> None:
             "exists already and was generated from another configuration",
             where=str(output),
             expected=f"the same configuration ({other_keys} may differ)",
-            remedy="choose another output, or pass --overwrite to replace it",
+            remedy="choose another output, or pass overwrite=True to replace it",
         )
 
 

@@ -90,7 +90,7 @@ class ShardStore:
                 raise OutputError(
                     f"contains an unfinished run with {len(shards)} finished blocks",
                     where=str(self.directory),
-                    remedy="pass --resume to continue it, or --overwrite to start again",
+                    remedy="pass resume=True to continue it, or overwrite=True to start again",
                 )
             self._check_identity()
         write_files({self._identity_file: self._identity.encode()})
@@ -108,7 +108,7 @@ class ShardStore:
             return  # the process was killed before it wrote the identity
         except ValueError:
             raise OutputError(
-                "cannot be read as JSON", where=str(path), remedy="pass --overwrite to start again"
+                "cannot be read as JSON", where=str(path), remedy="pass overwrite=True to start again"
             ) from None
         if not isinstance(stored, dict):
             stored = {}
@@ -119,7 +119,7 @@ class ShardStore:
             raise OutputError(
                 f"the unfinished run differs: {', '.join(changes)}",
                 where=str(self.directory),
-                remedy="resume with the original settings, or pass --overwrite without --resume to start again",
+                remedy="resume with the original settings, or pass overwrite=True without resume=True to start again",
             )
 
     def has(self, block: Block) -> bool:

@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
-from spinlock.io.arrays import feature_values
+from spinlock.io.arrays import array_names, check_labels, feature_values
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.feature_group import AGGREGATED
 from spinlock.io.inputs.precision import RawRows
 from spinlock.io.names import join_names
 from spinlock.io.stored_rows import StoredRows
+from spinlock.paths import user_path
+
+FEATURE_TYPES = (AGGREGATED, "per_trajectory", "per_timestep")
+"""Kinds of tables."""
 
 MEMORY_FRACTION = 0.2
 """Maximum size of a table in memory, as a fraction of the machine's memory. Cleaning needs a second table."""
@@ -62,6 +66,8 @@ class FileLabels(Mapping[str, NDArray[Any]]):
 class FeatureTable:
     """A feature table: raw rows [N * M, D], float32 or float64, the names of its columns, and labels of its operators.
 
+    Two tables are equal if their rows (by their hash), names, shapes, families and types are equal.
+
     Attributes
     ----------
     path
@@ -82,16 +88,16 @@ class FeatureTable:
         What the user should know about the content of the file, for example rows that were never written.
     """
 
-    path: str
+    path: str = field(compare=False)
     family: str
     feature_type: str
     names: tuple[str, ...] = field(repr=False)
     num_operators: int
     rows_per_operator: int
     sha256: str = field(repr=False)
-    rows: RawRows | StoredRows = field(repr=False)
-    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
-    notes: tuple[str, ...] = ()
+    rows: RawRows | StoredRows = field(repr=False, compare=False)
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def groups(self, label: str) -> NDArray[Any]:
         """Return the group of each operator, [N]: the values of a label, or their numbers for a table in a file.
@@ -150,13 +156,16 @@ def read_features(
     Raises
     ------
     DataError
-        The file cannot be read or has no such table, or the array is not a table of real numbers.
+        The file cannot be read or has no such table, the array is not a table of real numbers, or an argument does not
+        apply to the source.
     """
     if isinstance(source, str | os.PathLike):
+        _refuse_for_file(feature_names=feature_names, labels=labels)
         limit = memory_limit() if max_bytes is None else max_bytes
-        return _from_file(Path(source), family, feature_type or AGGREGATED, limit)
+        return _from_file(user_path(source, "source"), family, feature_type or AGGREGATED, limit)
+    _check_place(family, feature_type)
     values, frame_names = feature_values(source)
-    names = _column_names(values.shape[-1], frame_names, feature_names)
+    names = array_names(values.shape[-1], frame_names, feature_names)
     feature_type = feature_type or (AGGREGATED if values.ndim == 2 else "per_trajectory")
     if (feature_type == AGGREGATED) != (values.ndim == 2):
         raise DataError(
@@ -173,7 +182,7 @@ def read_features(
         rows_per_operator=1 if values.ndim == 2 else values.shape[1],
         sha256=hashlib.sha256(rows.tobytes()).hexdigest(),
         rows=rows,
-        labels=_checked_labels(labels or {}, len(values)),
+        labels=check_labels(labels or {}, len(values)),
     )
 
 
@@ -206,24 +215,17 @@ def _from_file(path: Path, family: str, feature_type: str, max_bytes: int) -> Fe
         )
 
 
-def _column_names(columns: int, frame_names: list[str] | None, feature_names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the given names, else those of the data frame, else feature_0, feature_1, ..."""
-    names = [f"feature_{j}" for j in range(columns)] if frame_names is None else frame_names
-    names = names if feature_names is None else [str(name) for name in feature_names]
-    if len(names) != columns or len(set(names)) != len(names):
-        raise DataError(
-            f"{len(set(names))} distinct feature names for {columns} columns", expected="one for each column"
-        )
-    return tuple(names)
+def _refuse_for_file(**arguments: Any) -> None:
+    """Raise an error if an argument is given that applies to arrays only."""
+    for name, value in arguments.items():
+        if value is not None:
+            expected = f"{name} with an array only, because a file contains its own"
+            raise DataError(f"{name} is given with the path of a file", expected=expected, remedy=f"remove {name}")
 
 
-def _checked_labels(labels: Mapping[str, Any], operators: int) -> dict[str, NDArray[Any]]:
-    """Convert labels to arrays, and raise an error unless each has one value for each operator."""
-    arrays = {name: np.asarray(values) for name, values in labels.items()}
-    for name, values in arrays.items():
-        if values.shape != (operators,):
-            raise DataError(
-                f"label {name!r} has shape {list(values.shape)}",
-                expected=f"[{operators}], one value for each operator",
-            )
-    return arrays
+def _check_place(family: Any, feature_type: Any) -> None:
+    """Raise an error unless the family and the type of an array can be the groups of a file."""
+    if not isinstance(family, str) or not family.strip() or "/" in family or "\0" in family:
+        raise DataError(f"family is {family!r}", expected="the name of one group, without a slash")
+    if feature_type not in (None, *FEATURE_TYPES):
+        raise DataError(f"feature_type is {feature_type!r}", expected=f"one of {', '.join(FEATURE_TYPES)}")

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spinlock.arguments import checked_integer
 from spinlock.errors import DataError, RunError
 from spinlock.features.run import MAX_SIZE
 from spinlock.operators.draws import Purpose, stream
@@ -144,13 +145,14 @@ class Operator(ABC):
         Raises
         ------
         DataError
-            ``u0`` has a wrong shape, a wrong type, or values that are not finite or too large, or ``steps`` is below 1.
+            ``u0`` has a wrong shape, a wrong type, or values that are not finite or too large, or ``steps`` is not an
+            integer of at least 1.
         RunError
             The solution diverges: |u| exceeds :data:`~spinlock.features.run.MAX_SIZE`.
         """
-        if steps < 1:
-            raise DataError(f"steps is {steps}", where=type(self).__name__, expected="1 or more frames")
-        start = self._check_states(u0)
+        steps = checked_integer("steps", steps, minimum=1, where=type(self).__name__)
+        states = u0 if isinstance(u0, Tensor) else self._as_array(u0)
+        start = self._check_states(states)
         step = self.step_function((start.shape[-2], start.shape[-1]), start.device)
         with torch.no_grad():
             rollout = roll_out(step, start, steps, warmup=0, bound=MAX_SIZE)
@@ -161,13 +163,22 @@ class Operator(ABC):
                 where=type(self).__name__,
                 remedy="use a smaller initial state, fewer steps or other parameters",
             )
-        frames = rollout.frames[0] if u0.ndim == 4 else rollout.frames[0, 0]
+        frames = rollout.frames[0] if states.ndim == 4 else rollout.frames[0, 0]
         return frames if isinstance(u0, Tensor) else frames.numpy()
 
-    def _check_states(self, u0: Tensor | NDArray[Any]) -> Tensor:
+    def _as_array(self, u0: Any) -> NDArray[Any]:
+        """Return nested lists, or an object that NumPy can convert, as an array."""
+        try:
+            return np.asarray(u0)
+        except (TypeError, ValueError):
+            where = type(self).__name__
+            raise DataError(
+                f"u0 is of type {type(u0).__name__}", where=where, expected="an array or a tensor"
+            ) from None
+
+    def _check_states(self, values: Tensor | NDArray[Any]) -> Tensor:
         """Return the initial states as [1, B, C, H, W] float32, after a check."""
         where = type(self).__name__
-        values = u0 if isinstance(u0, Tensor) else np.asarray(u0)
         shape = tuple(values.shape)
         if len(shape) not in (2, 3, 4) or 0 in shape or (shape[-3] if len(shape) > 2 else 1) != self.channels:
             alternative = "[H, W], " if self.channels == 1 else ""

@@ -40,7 +40,7 @@ def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) 
             raise DataError(
                 f"{local_world_size} processes for {num_devices} CUDA devices",
                 expected="at most one process for each device",
-                remedy=f"start {num_devices} processes, or pass --device cpu",
+                remedy=f"start {num_devices} processes, or pass device='cpu'",
             )
         torch.cuda.set_device(local_rank)  # NCCL and calls without a device argument use the current device
         return torch.device("cuda", local_rank)
@@ -48,7 +48,7 @@ def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) 
         return torch.device("cuda", 0) if num_devices else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= num_devices:
-        raise DataError(f"device {name} does not exist", expected="a CUDA device", remedy="pass --device cpu")
+        raise DataError(f"device {name} does not exist", expected="a CUDA device", remedy="pass device='cpu'")
     if device.index:
         torch.cuda.set_device(device.index)
     return device

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from spinlock.arguments import checked_items
 from spinlock.checkpoint.directory import RunDirectory
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import Progress
@@ -78,7 +79,7 @@ def fit(
     Raises
     ------
     DataError
-        The table cannot be trained on, or the device does not exist.
+        The table cannot be trained on, the device does not exist, or an argument has a wrong type.
     CheckpointError
         The checkpoint to resume from cannot be read, or does not match the configuration or the table.
     OutputError
@@ -86,10 +87,11 @@ def fit(
     RunError
         A loss or weight is not finite, the memory of the device is exhausted, or another process has ended.
     """
+    callbacks = checked_items("callbacks", callbacks, Callback)
     device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     directory = RunDirectory(config.output_dir, config.checkpoint_dir)
     with _sessions(directory, () if dry_run else callbacks, group):
-        run: Run | None = None
+        run = None
         if config.resume_from is not None:
             run = _resume(config.resume_from, config, table, device, group)
             plan = run.plan
@@ -98,10 +100,9 @@ def fit(
             plan = make_plan(table, config, device=device, group=group)
         for callback in callbacks:
             callback.on_plan(plan)
-        if dry_run:
-            return FitResult(plan, run)
-        run = start(plan, command_line=command_line, group=group) if run is None else run
-        train(run, callbacks)
+        if not dry_run:
+            run = start(plan, command_line=command_line, group=group) if run is None else run
+            train(run, callbacks)
         return FitResult(plan, run)
 
 
@@ -187,13 +188,26 @@ def _sessions(directory: RunDirectory, callbacks: Sequence[Callback], group: Pro
 
 @contextmanager
 def _started(run: Run, callbacks: Sequence[Callback]) -> Iterator[None]:
-    """Call ``on_start`` of all callbacks and finally, also after an error, ``on_end`` of those that were started."""
+    """Call ``on_start`` of all callbacks and finally, also after an error, ``on_end`` of those that were started.
+
+    The first error is raised. Later ones, of other callbacks, are its notes.
+    """
     started: list[Callback] = []
+    failure: BaseException | None = None
     try:
         for callback in callbacks:
             started.append(callback)
             callback.on_start(run)
         yield
-    finally:
-        for callback in started:
+    except BaseException as error:
+        failure = error
+    for callback in started:
+        try:
             callback.on_end(run)
+        except BaseException as error:
+            if failure is None:
+                failure = error
+            else:
+                failure.add_note(f"{type(callback).__name__}.on_end also failed: {error!r}")
+    if failure is not None:
+        raise failure

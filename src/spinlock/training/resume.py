@@ -157,7 +157,7 @@ def _check_dataset(checkpoint: Checkpoint, table: FeatureTable) -> None:
         raise CheckpointError(
             f"was trained on another dataset than {table.path}",
             where=str(checkpoint.path),
-            remedy="pass the same --input, or start a new run",
+            remedy="pass the same table, or start a new run",
         )
 
 

@@ -75,7 +75,7 @@ class Trainer:
             batch = feasible_batch(self.state, self.step, self._make_batches, self.batch_plan, self.device)
         raise RunError(
             f"a batch of {self.batch_plan.batch} rows does not fit into the memory of the device",
-            remedy=f"start again with --batch-size {batch}" if batch else "use another device: no batch size fits",
+            remedy=f"start again with batch_size={batch}" if batch else "use another device: no batch size fits",
         )
 
     def _train_epochs(self) -> str | None:
@@ -83,6 +83,8 @@ class Trainer:
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
         if progress.epoch < self.config.epochs:
+            if self._stop_requested():
+                return self._stop()
             self.step = self._make_step()
         while progress.epoch < self.config.epochs:
             without_improvement = progress.epoch - progress.reference_epoch
@@ -94,10 +96,14 @@ class Trainer:
                 progress.epoch += 1
                 self._finish_epoch(self._take_epoch_losses(), time.perf_counter() - started)
             if self._stop_requested() and progress.epoch < self.config.epochs:
-                self._save(is_best=False)
-                self.group.barrier()  # torchrun ends all processes soon after the first one ends
-                return self.run.stop_reason
+                return self._stop()
         return None
+
+    def _stop(self) -> str | None:
+        """Save the state of a run that was asked to stop, and return the reason."""
+        self._save(is_best=False)
+        self.group.barrier()  # torchrun ends all processes soon after the first one ends
+        return self.run.stop_reason
 
     def _train_epoch(self, epoch: int) -> bool:
         """Make the remaining steps of an epoch. Return False if a request to stop interrupted it."""
@@ -200,7 +206,7 @@ class Trainer:
         except torch.OutOfMemoryError:
             raise RunError(
                 f"validation of {self.config.val_batch_size} rows at once does not fit into the memory of the device",
-                remedy=f"start again with --set val_batch_size={max(1, self.config.val_batch_size // 4)}",
+                remedy=f"start again with val_batch_size={max(1, self.config.val_batch_size // 4)}",
             ) from None
 
     def _save(self, *, is_best: bool) -> None:

@@ -140,7 +140,7 @@ def test_existing_targets_need_overwrite(tmp_path: Path) -> None:
     target = tmp_path / "out"
     check_writable(target, overwrite=False)
     target.write_bytes(b"")
-    with pytest.raises(OutputError, match="out: exists already; pass --overwrite to replace it"):
+    with pytest.raises(OutputError, match="out: exists already; pass overwrite=True to replace it"):
         check_writable(target, overwrite=False)
     check_writable(target, overwrite=True)
     assert all_paths(tmp_path) == ["out"]

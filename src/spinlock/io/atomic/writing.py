@@ -19,7 +19,7 @@ WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 """Beginnings of paths that name an open file of a process, not a file in a directory."""
 
-OVERWRITE = "pass --overwrite to replace it"
+OVERWRITE = "pass overwrite=True to replace it"
 
 
 def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = True) -> None:

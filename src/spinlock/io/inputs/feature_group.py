@@ -29,7 +29,11 @@ def find_group(file: InputFile, family: str, feature_type: str) -> str:
         There is no such group; the message names the existing groups.
     """
     path = ""
-    for name, key in (("features", ""), (family, "feature_family"), (feature_type, "feature_type")):
+    for name, key in (
+        ("features", ""),
+        (family, "family (feature_family in a configuration)"),
+        (feature_type, "feature_type"),
+    ):
         node = file.find(f"{path}/{name}")
         if node is None or not node.is_group:
             what = f"no group {path}/{name}"

@@ -1,0 +1,69 @@
+"""Encoding of features of every kind: arrays, tensors, data frames, feature tables and files.
+
+Letters: ``N`` operators, ``M`` rows of one operator in a 3-D table, ``D`` input columns, ``C`` categories.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.encoding.encode_file import READ_ROWS
+from spinlock.encoding.row_codec import RowCodec
+from spinlock.errors import DataError, located
+from spinlock.io.arrays import feature_values
+from spinlock.io.feature_table import FeatureTable, read_features
+from spinlock.io.inputs.feature_group import AGGREGATED
+from spinlock.io.names import match_columns
+
+
+def encode_features(codec: RowCodec, features: Any) -> NDArray[np.int64]:
+    """Encode features in memory, or of a file.
+
+    Parameters
+    ----------
+    codec
+        The trained model.
+    features
+        An array or tensor [N, D] or [N, M, D]; or a data frame, a :class:`~spinlock.io.feature_table.FeatureTable` or
+        the path of a dataset, whose columns are matched by name.
+
+    Returns
+    -------
+    numpy.ndarray
+        Tokens [N, 3C] or [N, M, 3C].
+
+    Raises
+    ------
+    DataError
+        The features cannot be read, a column of the model is missing, or an array has a wrong number of columns.
+    """
+    trained_on, names = codec.checkpoint.dataset, codec.checkpoint.feature_names
+    if isinstance(features, str | os.PathLike):
+        features = read_features(features, family=trained_on.family, feature_type=trained_on.feature_type)
+    if isinstance(features, FeatureTable):
+        return _encode_table(codec, features)
+    values, own_names = feature_values(features)
+    if own_names is not None:
+        values = values[..., match_columns(own_names, names)]
+    if values.shape[-1] != len(names):
+        raise DataError(
+            f"features have {values.shape[-1]} columns", expected=f"{len(names)}, in the order of feature_names"
+        )
+    tokens = codec.encode(values.reshape(-1, values.shape[-1])).indices
+    return tokens.reshape(*values.shape[:-1], tokens.shape[-1])
+
+
+def _encode_table(codec: RowCodec, table: FeatureTable) -> NDArray[np.int64]:
+    """Encode a table in blocks, so that the rows of a table in a file are not in memory together."""
+    with located(table.path):
+        columns = match_columns(table.names, codec.checkpoint.feature_names)
+    count = len(table.rows)
+    starts = range(0, max(1, count), READ_ROWS)
+    blocks = (table.rows[np.arange(start, min(start + READ_ROWS, count))] for start in starts)
+    tokens = np.concatenate([codec.encode(block[:, columns]).indices for block in blocks])
+    shape = (count,) if table.feature_type == AGGREGATED else (table.num_operators, table.rows_per_operator)
+    return tokens.reshape(*shape, tokens.shape[-1])
