@@ -83,10 +83,12 @@ class Trainer:
         if len(self.state.history) == 0:
             self._finish_epoch({}, 0.0)
         if progress.epoch < self.config.epochs:
-            if self._stop_requested():
-                return self._stop()
             self.step = self._make_step()
         while progress.epoch < self.config.epochs:
+            if self._stop_requested():
+                self._save(is_best=False)
+                self.group.barrier()  # torchrun ends all processes soon after the first one ends
+                return self.run.stop_reason
             without_improvement = progress.epoch - progress.reference_epoch
             validated = progress.epoch % self.config.val_every_n_epochs == 0
             if validated and without_improvement >= self.config.early_stopping_patience:
@@ -95,15 +97,7 @@ class Trainer:
             if self._train_epoch(progress.epoch + 1):
                 progress.epoch += 1
                 self._finish_epoch(self._take_epoch_losses(), time.perf_counter() - started)
-            if self._stop_requested() and progress.epoch < self.config.epochs:
-                return self._stop()
         return None
-
-    def _stop(self) -> str | None:
-        """Save the state of a run that was asked to stop, and return the reason."""
-        self._save(is_best=False)
-        self.group.barrier()  # torchrun ends all processes soon after the first one ends
-        return self.run.stop_reason
 
     def _train_epoch(self, epoch: int) -> bool:
         """Make the remaining steps of an epoch. Return False if a request to stop interrupted it."""
