@@ -102,7 +102,7 @@ class Categories:
                 "column_agreement": dict(zip(columns, np.round(self._column_agreement(), 4).tolist(), strict=True)),
             }
         check_writable(path, overwrite=overwrite, inputs=[self.path])
-        write_files({path: save_mapping(self.columns, comments)})
+        write_files({path: save_mapping(self.columns, comments)}, overwrite=overwrite)
 
     def _column_agreement(self) -> NDArray[np.float64]:
         """Agreement of each column, in the order of ``columns``."""

@@ -3,6 +3,7 @@
 import io
 import pickle
 import re
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import torch
 
 from spinlock.checkpoint import archive
 from spinlock.checkpoint.archive import ArchiveError, read_archive
+from spinlock.checkpoint.file import load_checkpoint
+from spinlock.io.atomic import write_files
 from tests.checkpoint.files import JOINT, LOCAL, load_error
 
 PICKLE = "archive/data.pkl"
@@ -192,3 +195,25 @@ class TestDamage:
         monkeypatch.setattr(archive, "_check_opcodes", exhausted)
         with pytest.raises(MemoryError):
             read_archive(LOCAL)
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_the_old_or_the_new_one(tmp_path: Path) -> None:
+    target, stop = tmp_path / "model.pt", threading.Event()
+    versions = [path.read_bytes() for path in (LOCAL, JOINT)]
+    assert len(versions[0]) != len(versions[1])
+    target.write_bytes(versions[0])
+
+    def replace() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            write_files({target: versions[number % 2]})
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        read = {load_checkpoint(target).sha256() for _ in range(40)}
+    finally:
+        stop.set()
+        writer.join()
+    assert read <= {load_checkpoint(path).sha256() for path in (LOCAL, JOINT)}

@@ -120,3 +120,14 @@ def test_a_column_on_top_of_a_large_offset_is_decoded_with_its_digits(tmp_path: 
         decoded = file["features/sdf/aggregated/features"][()]
     assert decoded.dtype == np.float64
     assert np.corrcoef(decoded[:, 3], rows[:, 3])[0, 1] > 0.5
+
+
+def test_an_output_that_is_also_an_input_is_refused(codec: RowCodec, tokens: Path, tmp_path: Path) -> None:
+    model = codec.checkpoint.path
+    for output in (tokens, model):
+        with pytest.raises(OutputError, match="is also the input"):
+            decode_file(codec, tokens, output, overwrite=True)
+    dataset = tmp_path / "data.h5"
+    for output in (dataset, model):
+        with pytest.raises(OutputError, match="is also the input"):
+            encode_file(codec, dataset, output, overwrite=True)

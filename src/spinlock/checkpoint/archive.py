@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import pickletools
 import zipfile
@@ -87,8 +88,8 @@ def read_archive(path: Path) -> Any:
         The file cannot be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            structure = _check_members(archive, path.stat().st_size)
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:  # one file, also if another one replaces it
+            structure = _check_members(archive, os.fstat(file.fileno()).st_size)
             data = archive.read(structure)
             _check_opcodes(data)
             return _Unpickler(data, archive, structure.filename.removesuffix("data.pkl")).load()

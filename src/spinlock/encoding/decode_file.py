@@ -72,11 +72,8 @@ def decode_file(
     with TokenFile.open(tokens) as source:
         sha256 = _check_model(source, checkpoint, tokens)
         order = _column_order(source.columns, checkpoint, tokens)
-        attributes: dict[str, Attribute] = {
-            "program_version": __version__,
-            "model_sha256": sha256,
-            "decoded_levels": levels,
-        }
+        attributes: dict[str, Attribute] = {"program_version": __version__, "model_sha256": sha256}
+        attributes["decoded_levels"] = levels
         with _writer(source, checkpoint, output, attributes, overwrite=overwrite) as writer:
             for _, block in source.blocks(READ_ROWS):
                 triples = block[:, order].reshape(len(block), -1, LEVELS)[..., :levels].copy()

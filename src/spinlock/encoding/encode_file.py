@@ -112,7 +112,8 @@ def encode_file(
         The output exists or cannot be written, or it is the dataset or the file of the model.
     """
     batch_size = checked_integer("batch_size", batch_size, minimum=1)
-    check_writable(output, overwrite=overwrite, inputs=[dataset, codec.checkpoint.path])
+    if group.is_main:
+        check_writable(output, overwrite=overwrite, inputs=[dataset, codec.checkpoint.path])
     trained_on = codec.checkpoint.dataset
     with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
         blocks = _encoded_blocks(source, codec, batch_size, group)

@@ -40,7 +40,7 @@ def discover_categories(
     if stability < 0:
         raise DataError(f"--stability is {stability}", expected="0 or more")
     mapping = settings.category_mapping_file
-    inputs = [settings.input_path, *([mapping] if mapping else [])]
+    inputs = [config, settings.input_path, *([mapping] if mapping else [])]
     check_writable(output, overwrite=overwrite, inputs=inputs)
     check_dataset(settings.input_path)
 
