@@ -16,6 +16,7 @@ from spinlock.training.best_epoch import checkpoint_score
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.run import Run
 from spinlock.training.schedule import learning_rate, resets_due
+from spinlock.training.trainer import Trainer
 from spinlock.training.validation import ValidationResult, Validator
 from tests.training.runs import Recorder, config, new_run, stop_at, train_in_memory, write_table_in
 
@@ -235,6 +236,17 @@ class TestEnds:
         run = new_run(config(folder, val_batch_size=16))
         monkeypatch.setattr(Validator, "__call__", full)
         with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with val_batch_size=4"):
+            train_in_memory(run)
+
+    def test_an_out_of_memory_error_before_the_first_step_has_its_own_message(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: Any, **kwargs: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        run = new_run(config(folder))
+        monkeypatch.setattr(Trainer, "_make_batches", full)
+        with pytest.raises(RunError, match="the model and the training rows do not fit into the memory of the device"):
             train_in_memory(run)
 
     def test_a_stop_within_an_epoch_finishes_the_step_and_saves(self, folder: Path) -> None:

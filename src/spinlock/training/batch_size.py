@@ -1,4 +1,4 @@
-"""Search for a batch size that fits into the memory of a device."""
+"""The error of a run for which the memory of a device is too small, with a batch size that fits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,41 @@ from dataclasses import replace
 
 import torch
 
+from spinlock.errors import RunError
 from spinlock.training.batches import Batches
 from spinlock.training.run import TrainingState
 from spinlock.training.schedule import BatchPlan, step_draws
 from spinlock.training.steps import TrainingStep
+
+
+def memory_error(
+    state: TrainingState,
+    step: TrainingStep | None,
+    make_batches: Callable[[BatchPlan], Batches],
+    plan: BatchPlan,
+    device: torch.device,
+    *,
+    search: bool,
+) -> RunError:
+    """Return the error of a run that ran out of memory.
+
+    Parameters
+    ----------
+    state, step, make_batches, plan, device
+        As for :func:`feasible_batch`; ``step`` is None if memory ran out before the first step.
+    search
+        Whether to search for a batch size that fits. Otherwise half the batch size is suggested.
+    """
+    if step is None:
+        return RunError(
+            "the model and the training rows do not fit into the memory of the device",
+            remedy="use a smaller fit_rows, or a device with more memory",
+        )
+    batch = feasible_batch(state, step, make_batches, plan, device) if search else plan.batch // 2
+    return RunError(
+        f"a batch of {plan.batch} rows does not fit into the memory of the device",
+        remedy=f"start again with batch_size={batch}" if batch else "use another device: no batch size fits",
+    )
 
 
 def feasible_batch(

@@ -18,7 +18,7 @@ from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.backpropagation import backpropagate
-from spinlock.training.batch_size import feasible_batch
+from spinlock.training.batch_size import memory_error
 from spinlock.training.batches import Batches, check_batch_size, make_batches
 from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
@@ -47,6 +47,7 @@ class Trainer:
         self.config, self.batch_plan = run.plan.config, run.plan.batch_plan
         data = run.plan.data
         self.device = data.train.device
+        self.step: TrainingStep | None = None
         self.validator = Validator(data.validation, data.cleaner, self.config, block=self.config.val_batch_size)
         check_batch_size(self.batch_plan, self.group)
 
@@ -70,13 +71,8 @@ class Trainer:
         except torch.OutOfMemoryError:
             pass
         # Inside the handler, the traceback would keep the tensors of the failed step in memory.
-        batch = self.batch_plan.batch // 2
-        if self.group.world_size == 1:
-            batch = feasible_batch(self.state, self.step, self._make_batches, self.batch_plan, self.device)
-        raise RunError(
-            f"a batch of {self.batch_plan.batch} rows does not fit into the memory of the device",
-            remedy=f"start again with batch_size={batch}" if batch else "use another device: no batch size fits",
-        )
+        search = self.group.world_size == 1
+        raise memory_error(self.state, self.step, self._make_batches, self.batch_plan, self.device, search=search)
 
     def _train_epochs(self) -> str | None:
         progress = self.state.progress
@@ -139,6 +135,7 @@ class Trainer:
         rate = learning_rate(progress.step, progress.planned_steps, config.learning_rate)
         for parameters in self.state.optimizer.param_groups:
             parameters["lr"] = parameters["lr_scale"] * rate
+        assert self.step is not None, "an epoch starts with a step"
         terms = backpropagate(self.step, self.state.optimizer, batch, draws, self._train_eagerly)
         self.group.all_reduce_([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
