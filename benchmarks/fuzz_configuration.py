@@ -28,7 +28,7 @@ class ConfigurationKind:
         """Write a table and a small configuration of each command."""
         write_table(folder / "t.h5")
         write_config(folder / "train.json")
-        small = {"num_samples": 4, "grid_size": 16, "num_steps": 2, "warmup_steps": 0, "num_realizations": 1}
+        small = {"num_samples": 4, "grid_size": 32, "num_steps": 2, "warmup_steps": 0, "num_realizations": 1}
         (folder / "generate.json").write_text(json.dumps(small))
 
     def mutate(self, folder: Path, random: Random) -> str:
@@ -38,7 +38,8 @@ class ConfigurationKind:
         model = VQVAEConfig if self.command == "train" else DatasetConfig
         changes = [_mutate_values, _mutate_values, _mutate_values, _mutate_text, _mutate_text, _mutate_file]
         text, change = pick(random, changes)(values, model, random)
-        self.path = pick(random, ["c.yaml", "c.json", "c"])
+        is_json = text.startswith(b"{")
+        self.path = pick(random, ["c.yaml", "c"] + ["c.json"] * 2 * is_json)
         (folder / self.path).write_bytes(text)
         return f"{self.command} {self.path}: {change}"
 

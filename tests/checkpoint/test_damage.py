@@ -212,6 +212,11 @@ def test_each_weight_needs_its_shape(source: Path, part: str, tmp_path: Path) ->
     content = content_of(source)
     weights = content["model_state_dict"] if "/" not in part else content["training_state"]["weights"]
     weights["extra"] = torch.zeros(2)
+    weights[names[0]] = weights[names[0]] + 1e30
+    del weights["extra"]
+    assert f"{names[0]} contains 1e+30; expected absolute values of at most 1e+09" in refusal(tmp_path, content)
+    weights["extra"] = torch.zeros(2)
+    weights[names[0]] = weights[names[0]] - 1e30
     assert "contains the unknown key extra" in refusal(tmp_path, content)
     del weights["extra"], weights[names[0]]
     assert f"lacks {names[0]}" in refusal(tmp_path, content)

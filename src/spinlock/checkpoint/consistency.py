@@ -14,12 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinlock.checkpoint.containers import Record, TensorOf
+from spinlock.checkpoint.containers import Record
 from spinlock.checkpoint.layout import FINAL_METRICS
 from spinlock.checkpoint.schema import Mismatch, check, describe
+from spinlock.checkpoint.tensor_schema import TensorOf
 from spinlock.config import ModelSettings
 from spinlock.model.spec import ModelSpec
 from spinlock.model.weight_shapes import weight_shapes
+
+MAX_WEIGHT = 1e9
+"""Maximum absolute value of a weight. The inputs have a variance of about 1, so that larger weights are no result of
+training, and their products could exceed the range of float32."""
 
 MAX_COUNTED_STEPS = 2**24
 """The optimizer counts its steps in float32, in which larger numbers do not increase."""
@@ -99,7 +104,9 @@ def check_config(content: Mapping[str, Any], config: ModelSettings, seeds: Mappi
 def check_weights(content: Mapping[str, Any], spec: ModelSpec) -> None:
     """Check the shapes of both sets of weights before a network of the specification takes memory."""
     fields = {
-        name: TensorOf((torch.int64 if name.endswith(".age") else torch.float32,), shape)
+        name: TensorOf((torch.int64,), shape)
+        if name.endswith(".age")
+        else TensorOf((torch.float32,), shape, maximum=MAX_WEIGHT)
         for name, shape in weight_shapes(spec).items()
     }
     for place, weights in (

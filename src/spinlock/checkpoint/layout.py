@@ -11,9 +11,10 @@ from typing import get_args
 
 import torch
 
-from spinlock.checkpoint.containers import Anything, ListOf, MapOf, Plain, Record, Row, TensorOf, Variants
+from spinlock.checkpoint.containers import Anything, ListOf, MapOf, Plain, Record, Row, Variants
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
+from spinlock.checkpoint.tensor_schema import TensorOf
 from spinlock.model.spec import LEVELS, AssignmentName
 from spinlock.preprocessing.column_statistics import DropKind
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.arguments import checked_integer
+from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.record import Checkpoint
-from spinlock.errors import DataError
+from spinlock.errors import CheckpointError, DataError
 from spinlock.io.inputs.precision import RawRows
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
@@ -79,6 +80,9 @@ class RowCodec:
             cleaned = self.checkpoint.cleaner.transform(block)
             encoded = self.codec.encode_block(torch.from_numpy(cleaned.values).to(self.device))
             error = encoded.error.cpu().numpy()
+            if not np.isfinite(error).all():
+                what = "gives reconstruction errors that are not finite"
+                raise CheckpointError(what, where=str(self.checkpoint.path), remedy=REMEDY)
             rank = np.searchsorted(errors, error, side="left")
             return EncodedBlock(
                 indices=encoded.indices.flatten(1).cpu().numpy(),
