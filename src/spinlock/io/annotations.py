@@ -51,7 +51,8 @@ class AnnotatedFile:
 
         Arrays become lists. The value of an attribute that cannot be read is None.
         """
-        return {name: _attribute(self._file.attributes, name) for name in self._file.attributes}
+        with reading(self.path):
+            return {name: _attribute(self._file.attributes, name) for name in self._file.attributes}
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

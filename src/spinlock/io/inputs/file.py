@@ -12,11 +12,12 @@ from typing import Any, Self
 import h5py
 
 from spinlock.errors import DataError
-from spinlock.io.hdf5 import open_hdf5, reading
+from spinlock.io.hdf5 import reading
 from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.folders import Folders
+from spinlock.io.inputs.opening import open_file, open_object
 from spinlock.io.inputs.storage import Storage
-from spinlock.io.inputs.virtual import check_external, read_mappings
+from spinlock.io.inputs.virtual import read_mappings
 from spinlock.io.names import join_names
 
 MAX_LINKS = 32
@@ -75,7 +76,7 @@ class InputFile:
             The file is missing, not readable, not HDF5, or locked.
         """
         path = Path(path)
-        return cls(path, open_hdf5(path), _Opened(Folders.of(path)))
+        return cls(path, open_file(path), _Opened(Folders.of(path)))
 
     @property
     def attributes(self) -> Any:
@@ -102,7 +103,8 @@ class InputFile:
     def names(self, group: str = "/") -> list[str]:
         """Return the names in a group, also of broken links; an object that is no group has none."""
         node = self.find(group)
-        return list(node.object) if node is not None and node.is_group else []
+        with reading(self.path):
+            return list(node.object) if node is not None and node.is_group else []
 
     def find(self, name: str) -> Node | None:
         """Return the group or dataset at ``name``, or None if there is none.
@@ -171,7 +173,7 @@ class InputFile:
         if path == Path(self._handle.filename).resolve():
             return self
         if path not in self._opened.files:
-            self._opened.files[path] = type(self)(path, open_hdf5(path), self._opened)
+            self._opened.files[path] = type(self)(path, open_file(path), self._opened)
             self._opened.reads[name] = None
         return self._opened.files[path]
 
@@ -196,9 +198,11 @@ class InputFile:
         if not links.exists(key):
             return None
         where = f"{node.file.path}:{node.object.name.rstrip('/')}/{part}"
-        kind = links.get_info(key).type
+        kind, opened = links.get_info(key).type, node.file._opened
         if kind == h5py.h5l.TYPE_HARD:
-            return Node(node.file, _open(node, key, where))
+            found, names = open_object(node.object.id, key, opened.folders, node.file.path, where)
+            opened.reads.update(dict.fromkeys(names))
+            return Node(node.file, found)
         if kind not in (h5py.h5l.TYPE_SOFT, h5py.h5l.TYPE_EXTERNAL):
             raise DataError("is a link of an unknown type", where=where)
         if links_left == 0:
@@ -209,12 +213,12 @@ class InputFile:
             name, target = (_text(value) for value in links.get_val(key))
             other = node.file._other(name, where)
             start, target = Node(other, other._handle), "/" + target.lstrip("/")
-        found = start.file._walk(start, target, links_left - 1)
-        if found is None:
+        end = start.file._walk(start, target, links_left - 1)
+        if end is None:
             raise DataError(
                 f"is a broken link to {target!r}", where=where, remedy="create the link again, or remove it"
             )
-        return found
+        return end
 
     def __enter__(self) -> Self:
         return self
@@ -223,24 +227,6 @@ class InputFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _open(node: Node, key: bytes, where: str) -> Any:
-    """Open the object of a hard link; external storage is checked, and is read from the folder of its file."""
-    identifier = h5py.h5o.open(node.object.id, key)
-    if isinstance(identifier, h5py.h5g.GroupID):
-        return h5py.Group(identifier)
-    if not isinstance(identifier, h5py.h5d.DatasetID):
-        return h5py.Datatype(identifier)
-    if identifier.get_create_plist().get_external_count():
-        opened = node.file._opened
-        names, folder = check_external(identifier, opened.folders, node.file.path, where)
-        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-        access.set_efile_prefix(str(folder).encode())
-        del identifier  # HDF5 opens a dataset only with the prefix with which it is open already
-        identifier = h5py.h5d.open(node.object.id, key, access)
-        opened.reads.update(dict.fromkeys(names))
-    return h5py.Dataset(identifier)
 
 
 def _text(value: bytes | str) -> str:
