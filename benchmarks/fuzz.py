@@ -26,9 +26,12 @@ import markdown
 from fuzz_attempt import OUTCOMES, Outcome, import_everything, run_command
 from fuzz_checkpoint import CheckpointKind
 from fuzz_configuration import ConfigurationKind
+from fuzz_hdf5 import DatasetKind, RolloutKind, TokenKind
 from fuzz_kind import FileKind
 
-KINDS: dict[str, type[FileKind]] = {kind.name: kind for kind in (CheckpointKind, ConfigurationKind)}
+KINDS: dict[str, type[FileKind]] = {
+    kind.name: kind for kind in (CheckpointKind, ConfigurationKind, DatasetKind, TokenKind, RolloutKind)
+}
 """The kinds of files by name. A further kind implements :class:`fuzz_kind.FileKind` and is added here."""
 
 

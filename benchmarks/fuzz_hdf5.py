@@ -9,8 +9,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-from fuzz_kind import Attempt, Random, mutate_bytes, odd_value, pick, write_config, write_table
 
+from fuzz_kind import Attempt, Random, mutate_bytes, odd_value, pick, write_config, write_table
 from spinlock import Tokenizer
 
 SETTINGS = {"epochs": 1, "use_torch_compile": False, "embedding_dim": 8}
@@ -197,10 +197,12 @@ def _storage(file: Any, name: str, random: Random) -> str:
     """Replace a dataset by one of the same shape that is stored otherwise."""
     shape = file[name].shape or (1,)
     del file[name]
-    change: Callable[[Any, str, tuple[int, ...], Random], str] = pick(
-        random, [_sparse, _virtual, _raw, _filtered, _type]
-    )
-    return change(file, name, shape, random)
+    return str(pick(random, [_sparse, _virtual, _raw, _filtered, _type])(file, name, shape, random))
+
+
+def _absolute(file: Any) -> str:
+    """Return the absolute path of an open file."""
+    return str(Path(file.filename).absolute())
 
 
 def _sparse(file: Any, name: str, shape: tuple[int, ...], random: Random) -> str:

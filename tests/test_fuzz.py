@@ -36,13 +36,16 @@ def counts(table_row: str) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("checkpoint", 15), ("configuration", 20)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("checkpoint", 15), ("configuration", 20), ("dataset", 12), ("tokens", 10), ("rollouts", 10)],
+)
 def test_every_mutation_ends_in_a_result_or_in_one_error(kind: str, count: int) -> None:
     output = run_fuzz("--kind", kind, "--count", str(count), "--seed", "7")
     results, refusals, *faults = counts(next(line for line in output.splitlines() if line.startswith(f"| {kind}")))
     assert faults == [0, 0, 0], output
     assert results + refusals >= count
-    assert refusals > 5
+    assert refusals >= 5
 
 
 MUTATIONS = """
