@@ -1,5 +1,6 @@
 """Evaluation of a tokenizer on its training table, on other tables, and on tables with other columns."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 import spinlock as sl
 from spinlock.errors import DataError
+from spinlock.evaluation.report import make_report
 from tests.cli.workspace import NAMES, SMALL, small_table
 from tests.tables import write_table
 
@@ -70,6 +72,76 @@ def test_columns_are_matched_by_name(tokenizer: sl.Tokenizer, rng: np.random.Gen
     order = rng.permutation(12)
     frame = pandas.DataFrame(OTHER[:, order], columns=np.array(NAMES)[order]).assign(extra=1.0)
     assert sl.evaluate(tokenizer, frame).metrics == sl.evaluate(tokenizer, OTHER).metrics
+
+
+@pytest.mark.parametrize("max_bytes", [None, 1], ids=["in memory", "in its file"])
+def test_the_training_table_with_permuted_and_extra_columns_is_the_training_table(
+    tokenizer: sl.Tokenizer, tmp_path: Path, rng: np.random.Generator, max_bytes: int | None
+) -> None:
+    order = rng.permutation(12)
+    columns = np.column_stack([TRAINING[:, order], np.ones(160)])
+    path = write_table(tmp_path / "permuted.h5", columns, [*np.array(NAMES)[order], "extra"])
+    report = sl.evaluate(tokenizer, sl.read_features(path, max_bytes=max_bytes))
+    assert report.rows == "validation"
+    if max_bytes is None:
+        assert report.metrics == tokenizer.metrics
+    else:
+        assert report.metrics.keys() == tokenizer.metrics.keys()
+
+
+def test_metrics_of_training_rows_are_never_measured_on_another_table(tokenizer: sl.Tokenizer) -> None:
+    report = sl.evaluate(tokenizer, 1.3 * OTHER[:60] + 0.2)
+    trained, measured = tokenizer.metrics, report.metrics
+    assert measured.keys() == trained.keys()
+    for name in (
+        "quality_train",
+        "utilization_train",
+        "entropy_bits_train",
+        "inter_category_orthogonality",
+        "orthogonality_mean",
+        "largest_category_share",
+        "energy_within_category",
+        "bits_per_sample",
+    ):
+        assert measured[name] == trained[name], name
+    for name in ("quality_joint", "share_of_equal_tokens", "gap_db", "orthogonality_validation"):
+        assert measured[name] is None, name
+    reference = trained["rate_distortion_quality"]
+    assert measured["rate_distortion_quality"] == {**reference, "held_out": None}
+    assert measured["reconstruction_quality"] != trained["reconstruction_quality"]
+    assert report.num_rows == 60
+
+
+def test_a_large_table_is_sampled(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+    path = write_table(tmp_path / "large.h5", np.tile(OTHER, (40, 1)), NAMES)
+    report = sl.evaluate(tokenizer, sl.read_features(path, max_bytes=1), max_rows=1000)
+    assert (report.rows, report.num_rows) == ("sample", 1000)
+    whole = sl.evaluate(tokenizer, path)
+    assert (whole.rows, whole.num_rows) == ("all", 3200)
+    for name in ("reconstruction_quality", "codebook_utilization"):
+        assert report.metrics[name] == pytest.approx(whole.metrics[name], abs=0.02)
+
+
+def test_advice_on_another_table_compares_with_the_training_run(tokenizer: sl.Tokenizer) -> None:
+    metrics = {**tokenizer.metrics, "topographic_correlation": 0.99, "reconstruction_quality": 0.5}
+    copy = sl.Tokenizer(replace(tokenizer.checkpoint, metrics=metrics))
+    advice = sl.evaluate(copy, np.random.default_rng(0).permuted(OTHER, axis=0)).advice
+    assert advice["topographic_correlation"].startswith("the validation rows of the training table reach 0.99")
+    assert advice["reconstruction_quality"] == make_report(copy.checkpoint, metrics).advice["reconstruction_quality"]
+
+
+def test_the_model_of_a_stopped_run_has_no_metrics_of_training_rows(tokenizer: sl.Tokenizer) -> None:
+    report = sl.evaluate(sl.Tokenizer(replace(tokenizer.checkpoint, metrics={})), OTHER)
+    assert report.metrics["inter_category_orthogonality"] is report.metrics["quality_train"] is None
+    assert report.advice["inter_category_orthogonality"].startswith("the training run was stopped")
+
+
+@pytest.mark.parametrize(("table", "words"), [(OTHER[:0], "the table has 0 rows"), (OTHER[:1], "the table has 1 rows")])
+def test_a_table_without_rows_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        sl.evaluate(tokenizer, table)
+    with pytest.raises(DataError, match=r"max_rows is 1\.5; expected an integer"):
+        sl.evaluate(tokenizer, OTHER, max_rows=1.5)  # type: ignore[arg-type]
 
 
 def test_evaluation_does_not_change_the_tokenizer(tokenizer: sl.Tokenizer) -> None:

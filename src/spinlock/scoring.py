@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
+from spinlock.arguments import checked_integer
 from spinlock.checkpoint.provenance import DatasetIdentity
+from spinlock.checkpoint.record import Checkpoint
+from spinlock.errors import DataError
 from spinlock.evaluation.final_metrics import final_metrics
-from spinlock.evaluation.report import Report, make_report
+from spinlock.evaluation.other_table import other_table_metrics
+from spinlock.evaluation.report import Report, make_other_report, make_report
+from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable, read_features
-from spinlock.io.names import match_columns
-from spinlock.preprocessing.split import Split, rows_of
+from spinlock.model.codec import make_codec
+from spinlock.preprocessing.split import subsample
 from spinlock.preprocessing.training_data import make_training_data
+from spinlock.runtime.precision import default_precision
 from spinlock.tokenizer import Tokenizer
 
+MAX_ROWS = 20_000
+"""Default maximum number of rows of another table that are measured; a fraction then has an error below 0.004."""
 
-def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
+
+@default_precision()
+def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any, *, max_rows: int = MAX_ROWS) -> Report:
     """Measure a tokenizer on a table.
 
-    On the table on which the tokenizer was trained, the validation rows are measured, as at the end of training. On any
-    other table, all rows are measured, and all rows are used for the metrics that need training rows.
+    On the table on which the tokenizer was trained, the validation rows are measured, as at the end of training. Of any
+    other table, all rows are measured, or a random sample of ``max_rows`` of them. Nothing is fitted on it: metrics of
+    training rows, such as ``quality_train`` and ``inter_category_orthogonality``, are those of the training run, and
+    metrics that need training rows together with the evaluated rows, such as ``gap_db``, are None.
 
     Parameters
     ----------
@@ -31,44 +43,52 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any) -> Report:
     table
         A table of :func:`spinlock.read_features`, the path of a dataset, or a data frame, whose columns are matched by
         name; or an array or tensor with the columns ``tokenizer.feature_names``.
+    max_rows
+        Maximum number of rows of another table that are measured. The memory does not depend on the size of its file.
 
     Returns
     -------
     Report
-        ``report.metrics``, ``report.targets`` and ``report.advice``.
+        ``report.metrics``, ``report.targets`` and ``report.advice``; ``report.rows`` and ``report.num_rows`` say which
+        rows were measured.
 
     Raises
     ------
     DataError
-        The table cannot be read, or a column of the model is missing.
+        The table cannot be read or has no rows, a column of the model is missing, or ``max_rows`` is not an integer of
+        at least 2.
     """
+    max_rows = checked_integer("max_rows", max_rows, minimum=2)
     checkpoint = tokenizer.checkpoint
-    trained_on = checkpoint.dataset
-    if not isinstance(table, FeatureTable):
-        has_names = isinstance(table, str | os.PathLike) or hasattr(table, "columns")
-        table = read_features(
+    table = select_columns(_as_table(table, checkpoint), checkpoint.feature_names)
+    if DatasetIdentity.of(table) == checkpoint.dataset:
+        data = make_training_data(
             table,
-            family=trained_on.family,
-            feature_type=trained_on.feature_type,
-            feature_names=None if has_names else checkpoint.feature_names,
+            checkpoint.split,
+            checkpoint.cleaner,
+            fit_rows=checkpoint.config.fit_rows,
+            seed=checkpoint.config.random_seed,
+            device=tokenizer.device,
         )
-    is_training_table = DatasetIdentity.of(table) == trained_on
-    split = checkpoint.split
-    if not is_training_table:
-        columns = match_columns(table.names, checkpoint.feature_names)
-        positions = np.arange(table.num_operators * table.rows_per_operator)
-        rows = table.rows[positions][:, columns]
-        table = replace(table, rows=rows, names=checkpoint.feature_names)
-        operators = np.arange(table.num_operators)
-        all_rows = rows_of(operators, table.rows_per_operator)
-        split = Split(all_rows, all_rows, operators, operators)
-    data = make_training_data(
+        return make_report(checkpoint, final_metrics(tokenizer.model, data))
+    if len(table.rows) < 2:
+        raise DataError(f"the table has {len(table.rows)} rows", where=table.path, expected="2 or more rows")
+    positions = subsample(np.arange(len(table.rows)), max_rows, checkpoint.config.random_seed)
+    raw = table.rows[positions]
+    rows = torch.from_numpy(checkpoint.cleaner.transform(raw).values).to(tokenizer.device)
+    metrics = other_table_metrics(make_codec(tokenizer.model), checkpoint.cleaner, rows, raw, checkpoint.metrics)
+    kind = "all" if len(positions) == len(table.rows) else "sample"
+    return make_other_report(checkpoint, metrics, num_rows=len(positions), rows=kind)
+
+
+def _as_table(table: Any, checkpoint: Checkpoint) -> FeatureTable:
+    """Return a table; an array has the columns of the model."""
+    if isinstance(table, FeatureTable):
+        return table
+    has_names = isinstance(table, str | os.PathLike) or hasattr(table, "columns")
+    return read_features(
         table,
-        split,
-        checkpoint.cleaner,
-        fit_rows=checkpoint.config.fit_rows,
-        seed=checkpoint.config.random_seed,
-        device=tokenizer.device,
+        family=checkpoint.dataset.family,
+        feature_type=checkpoint.dataset.feature_type,
+        feature_names=None if has_names else checkpoint.feature_names,
     )
-    metrics = final_metrics(tokenizer.model, data)
-    return make_report(checkpoint, metrics, rows="validation" if is_training_table else "all")

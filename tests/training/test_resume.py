@@ -21,6 +21,7 @@ from tests.training.runs import (
     Recorder,
     assert_same,
     assert_same_result,
+    config,
     curved_table,
     interrupted_run,
     new_run,
@@ -28,6 +29,7 @@ from tests.training.runs import (
     six_epochs,
     stop_at,
     train_and_save,
+    train_in_memory,
     trained_run,
     write_table_in,
 )
@@ -255,3 +257,20 @@ class TestFurthestCheckpoint:
     def test_a_directory_without_a_checkpoint_is_refused(self, folder: Path) -> None:
         with pytest.raises(CheckpointError, match=r"contains neither last\.pt nor best_model\.pt"):
             latest_checkpoint(folder)
+
+
+def test_a_streamed_run_keeps_its_extents_if_the_file_has_other_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spinlock.training.batches.BUFFER_BYTES", 4 * 24 * 64)
+    settings = config(tmp_path, max_table_mb=0.001)
+    write_table_in(tmp_path, chunks=(7, 24))
+    whole = train_in_memory(new_run(settings))
+    assert whole.plan.data.streamed
+    interrupted_run(settings, after=2)
+    (tmp_path / "table.h5").unlink()  # the table of the first run still reads it
+    write_table_in(tmp_path, chunks=(60, 24))
+    resumed = resumed_run(tmp_path / "out/last.pt", settings)
+    assert resumed.state.progress.extent == whole.state.progress.extent != new_run(settings).state.progress.extent
+    train_in_memory(resumed)
+    assert_same(resumed.state.model.state_dict(), whole.state.model.state_dict())

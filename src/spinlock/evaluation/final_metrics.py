@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.evaluation.assignment_comparison import compare_assignments
+from spinlock.evaluation.row_metrics import row_metrics
 from spinlock.metrics.centroids import (
     centroid_cosines,
     centroid_weights,
@@ -21,15 +22,8 @@ from spinlock.metrics.centroids import (
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.correlation import correlation_matrix
 from spinlock.metrics.rate_distortion import GaussianReference, gaussian_quality
-from spinlock.metrics.reconstruction import (
-    fraction_explained,
-    quality_by_column,
-    quality_by_group,
-    squared_sums,
-)
-from spinlock.metrics.redundancy import latent_redundancy
-from spinlock.metrics.topography import fixed_rows, topographic_measures
-from spinlock.model import LEVELS, CategoricalVQVAE
+from spinlock.metrics.reconstruction import fraction_explained, squared_sums
+from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import Codec, make_codec
 from spinlock.preprocessing.training_data import TrainingData
 
@@ -60,28 +54,16 @@ def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]
     validation = cleaner.to_z_scores(data.validation.cpu().numpy())
     groups = [np.array(group) for group in spec.groups]
     codec = make_codec(model)
-    encoded = codec.encode(data.validation)
     train_tokens = codec.encode(data.train).indices
-    decoded = [codec.decode(encoded.indices[..., : level + 1]) for level in range(LEVELS)]
-    prefixes = [cleaner.to_z_scores(rows.cpu().numpy()) for rows in decoded]
-    error, power = squared_sums(validation, prefixes[-1])
-    columns = quality_by_column(error, power)
-    varying = [quality for quality in columns if quality is not None]
-    names = cleaner.kept_names
+    measured = row_metrics(codec, cleaner, data.validation, data.table.rows[data.validation_rows])
+    quality = measured["reconstruction_quality"]
     return {
-        "reconstruction_quality": fraction_explained(error, power),
+        **measured,
         "quality_train": _train_quality(codec, data, train, train_tokens),
-        "quality_by_level": [fraction_explained(*squared_sums(validation, prefix)) for prefix in prefixes],
-        "quality_by_category": dict(zip(spec.category_names, quality_by_group(error, power, spec.groups), strict=True)),
-        "quality_by_feature": dict(zip(names, columns, strict=True)),
-        "quality_macro": float(np.mean(varying)) if varying else None,
-        "quality_all_columns": _quality_all_columns(data, decoded[-1]),
-        **_codebooks(spec.num_codes, encoded.indices, train_tokens),
+        **_train_codebooks(spec.num_codes, train_tokens),
         **_orthogonality(train, validation, groups),
         **compare_assignments(model, data).to_dict(),
-        "latent_redundancy": _redundancy(codec, encoded.indices),
-        **_topography(codec, data, validation, encoded.indices, prefixes[-1]),
-        **_rate(spec.bits_per_row, train, validation, groups, spec.num_codes, fraction_explained(error, power)),
+        **_rate(spec.bits_per_row, train, validation, groups, spec.num_codes, quality),
     }
 
 
@@ -91,34 +73,9 @@ def _train_quality(codec: Codec, data: TrainingData, train: NDArray[np.float32],
     return fraction_explained(*squared_sums(train, restored))
 
 
-def _quality_all_columns(data: TrainingData, decoded: torch.Tensor) -> float:
-    """Return the quality over all columns that vary, including dropped ones, in the finite cells of validation rows."""
-    truth = data.cleaner.z_scores_of_all_columns(data.table.rows[data.validation_rows])
-    mean, std = data.cleaner.screening.mean, data.cleaner.screening.std
-    raw = data.cleaner.inverse_transform(decoded.cpu().numpy()).astype(np.float64)
-    restored = (raw - mean) / np.where(std > 0, std, 1.0)  # not clipped
-    difference = np.where(truth.observed, truth.values - restored, 0.0)
-    power = np.where(truth.observed, truth.values.astype(np.float64), 0.0)
-    return fraction_explained(np.square(difference).sum(0), np.square(power).sum(0))
-
-
-def _codebooks(
-    num_codes: tuple[tuple[int, int, int], ...], validation: torch.Tensor, train: torch.Tensor
-) -> dict[str, Any]:
-    sizes = np.array([size for sizes in num_codes for size in sizes])
-    use = codebook_use(validation.flatten(1).cpu().numpy(), sizes)
-    trained = codebook_use(train.flatten(1).cpu().numpy(), sizes)
-    return {
-        "codebook_utilization": use.utilization,
-        "utilization_train": trained.utilization,
-        "utilization_minimum": use.minimum,
-        "perplexity_ratio": use.perplexity_ratio,
-        "utilization_expected": use.expected,
-        "utilization_limit": use.limit,
-        "utilization_by_codebook": list(use.per_codebook),
-        "entropy_bits": use.entropy_bits,
-        "entropy_bits_train": trained.entropy_bits,
-    }
+def _train_codebooks(num_codes: tuple[tuple[int, int, int], ...], tokens: torch.Tensor) -> dict[str, float]:
+    trained = codebook_use(tokens.flatten(1).cpu().numpy(), np.array([size for sizes in num_codes for size in sizes]))
+    return {"utilization_train": trained.utilization, "entropy_bits_train": trained.entropy_bits}
 
 
 def _orthogonality(
@@ -138,33 +95,6 @@ def _orthogonality(
         "orthogonality_validation": {"value": held_out.value, "low": held_out.low, "high": held_out.high},
         "orthogonality_noise": 1 / math.sqrt(len(validation)),
         "largest_category_share": largest_fraction,
-    }
-
-
-def _redundancy(codec: Codec, tokens: torch.Tensor) -> float:
-    """Return the latent redundancy of the rows of :func:`fixed_rows`."""
-    latents = codec.latents(tokens[torch.from_numpy(fixed_rows(len(tokens))).to(tokens.device)])
-    return float(latent_redundancy(latents.view(len(latents), codec.model.spec.num_categories, -1).transpose(0, 1)))
-
-
-def _topography(
-    codec: Codec,
-    data: TrainingData,
-    validation: NDArray[np.float32],
-    tokens: torch.Tensor,
-    decoded: NDArray[np.float32],
-) -> dict[str, Any]:
-    fixed = fixed_rows(len(validation))
-    rows = torch.from_numpy(fixed).to(data.validation.device)
-    points = codec.distance_points(tokens[rows], torch.from_numpy(decoded[fixed]))
-    result = topographic_measures(validation[fixed], points.cpu().numpy())
-    before = codec.model(data.validation[rows]).embeddings.transpose(0, 1).flatten(1).cpu().numpy()
-    return {
-        "topographic_correlation": result.pearson,
-        "topographic_spearman": result.spearman,
-        "topographic_trustworthiness": result.trustworthiness,
-        "topographic_continuity": result.continuity,
-        "topographic_before_quantization": topographic_measures(validation[fixed], before).pearson,
     }
 
 

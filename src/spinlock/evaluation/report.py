@@ -8,6 +8,7 @@ from typing import Any
 
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.evaluation.advice import AdviceContext, advice
+from spinlock.evaluation.other_table import other_table_advice
 from spinlock.metrics.targets import Target, evaluate_targets
 from spinlock.sizing.assignment import assignment_of
 
@@ -26,13 +27,16 @@ class Report:
         For the metric of each missed target, its cause and changes that would improve it.
     rows
         ``validation`` if the metrics are those of the validation rows of the training table, ``all`` if they are those
-        of all rows of another table.
+        of all rows of another table, ``sample`` if they are those of a sample of its rows.
+    num_rows
+        Number of rows that were measured.
     """
 
     metrics: dict[str, Any]
     targets: tuple[Target, ...]
     advice: dict[str, str]
     rows: str = "validation"
+    num_rows: int = 0
 
 
 def targets_of(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Target]:
@@ -45,8 +49,8 @@ def targets_of(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Targ
     )
 
 
-def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, rows: str = "validation") -> Report:
-    """Compare final metrics with the targets, and add advice on the missed targets.
+def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any]) -> Report:
+    """Compare the final metrics of a training run with the targets, and add advice on the missed targets.
 
     Parameters
     ----------
@@ -54,14 +58,45 @@ def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, rows: str
         Checkpoint of the model.
     metrics
         Its final metrics.
-    rows
-        ``validation`` or ``all``; see :class:`Report`.
 
     Returns
     -------
     Report
     """
-    context = AdviceContext(
+    context, targets = _context(checkpoint), targets_of(metrics)
+    missed = {target.metric: advice(target, metrics, context) for target in targets if not target.met}
+    return Report(dict(metrics), targets, missed, "validation", len(checkpoint.split.validation))
+
+
+def make_other_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, num_rows: int, rows: str) -> Report:
+    """Compare the metrics of another table with the targets, and add advice on the missed targets.
+
+    Parameters
+    ----------
+    checkpoint
+        Checkpoint of the model.
+    metrics
+        Metrics of :func:`~spinlock.evaluation.other_table.other_table_metrics`.
+    num_rows, rows
+        As in :class:`Report`.
+
+    Returns
+    -------
+    Report
+    """
+    context, trained, targets = _context(checkpoint), checkpoint.metrics, targets_of(metrics)
+    own = targets_of(trained) if trained else (None,) * len(targets)
+    missed = {
+        target.metric: other_table_advice(target, training_target, trained, context)
+        for target, training_target in zip(targets, own, strict=True)
+        if not target.met
+    }
+    return Report(dict(metrics), targets, missed, rows, num_rows)
+
+
+def _context(checkpoint: Checkpoint) -> AdviceContext:
+    """Return the properties of a run on which advice depends."""
+    return AdviceContext(
         train_rows=len(checkpoint.split.train),
         validation_rows=len(checkpoint.split.validation),
         joint_possible=bool(assignment_of(checkpoint.spec.assignment).improvement_hint),
@@ -69,6 +104,3 @@ def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, rows: str
         meets_target=checkpoint.selection.meets_target,
         max_bits=checkpoint.config.max_bits,
     )
-    targets = targets_of(metrics)
-    missed = {target.metric: advice(target, metrics, context) for target in targets if not target.met}
-    return Report(dict(metrics), targets, missed, rows)

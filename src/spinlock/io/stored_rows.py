@@ -26,6 +26,8 @@ class StoredRows:
         The table is /features/<family>/<feature_type>/features.
     limit
         Maximum bytes of rows in memory.
+    columns
+        Positions of the columns in the file; None for all of them.
 
     Raises
     ------
@@ -33,8 +35,17 @@ class StoredRows:
         The file cannot be opened, or has no usable table at this place.
     """
 
-    def __init__(self, path: Path | str, *, family: str, feature_type: str, limit: int) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        family: str,
+        feature_type: str,
+        limit: int,
+        columns: NDArray[np.int64] | None = None,
+    ) -> None:
         self._source = open_features(path, family=family, feature_type=feature_type)
+        self._columns = columns
         self.limit = limit
         self.row_bytes = self._source.dtype.itemsize * self._source.shape[-1]
 
@@ -43,7 +54,15 @@ class StoredRows:
 
     def __getitem__(self, positions: NDArray[np.int64]) -> RawRows:
         """Read the rows at ascending positions [n], [n, D]."""
-        return self._source.rows_at(positions)
+        rows = self._source.rows_at(positions)
+        return rows if self._columns is None else np.take(rows, self._columns, axis=1)
+
+    def select(self, columns: NDArray[np.int64]) -> "StoredRows":
+        """Return the same rows with some of their columns, in another order; all of them must be read."""
+        source, place = self._source, columns if self._columns is None else self._columns[columns]
+        return StoredRows(
+            source.path, family=source.family, feature_type=source.feature_type, limit=self.limit, columns=place
+        )
 
     @property
     def max_rows(self) -> int:
