@@ -44,7 +44,7 @@ def select_columns(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
         return table
     with located(table.path):
         columns = match_columns(table.names, names)
-    rows = table.rows.select(columns) if isinstance(table.rows, StoredRows) else np.take(table.rows, columns, axis=1)
+    rows = table.rows.select(columns) if isinstance(table.rows, StoredRows) else table.rows[:, columns].copy(order="C")
     digest = RowDigest()
     for start in range(0, len(rows), HASH_ROWS):
         digest.update(rows[np.arange(start, min(start + HASH_ROWS, len(rows)))])

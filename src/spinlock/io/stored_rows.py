@@ -55,7 +55,7 @@ class StoredRows:
     def __getitem__(self, positions: NDArray[np.int64]) -> RawRows:
         """Read the rows at ascending positions [n], [n, D]."""
         rows = self._source.rows_at(positions)
-        return rows if self._columns is None else np.take(rows, self._columns, axis=1)
+        return rows if self._columns is None else rows[:, self._columns].copy(order="C")
 
     def select(self, columns: NDArray[np.int64]) -> "StoredRows":
         """Return the same rows with some of their columns, in another order; all of them must be read."""
