@@ -1,4 +1,4 @@
-"""Arrays, tensors and data frames as float32 values."""
+"""Arrays, tensors and data frames as raw values, float32 or float64."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
+from spinlock.io.inputs.precision import RawRows, as_rows, row_dtype
 
 
-def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None]:
-    """Return the values of an array, tensor or data frame as float32, and the column names of a data frame.
+def feature_values(features: Any) -> tuple[RawRows, list[str] | None]:
+    """Return the values of an array, tensor or data frame, and the column names of a data frame.
 
     Parameters
     ----------
@@ -22,7 +23,8 @@ def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None
     Returns
     -------
     values
-        float32 [N, D] or [N, M, D]. Values outside the range of float32 become infinite.
+        float32 [N, D] or [N, M, D], or float64 if the stored values need it. Values outside the range of float32 become
+        infinite.
     names
         Column names [D] of a data frame, else None.
 
@@ -38,10 +40,11 @@ def feature_values(features: Any) -> tuple[NDArray[np.float32], list[str] | None
     try:
         with np.errstate(over="ignore"):
             if hasattr(features, "iloc"):  # a pandas frame, whose missing cells may be pandas.NA
-                features = features.to_numpy(dtype=np.float32, na_value=np.nan)
+                features = features.to_numpy(dtype=np.float64, na_value=np.nan)
             if np.iscomplexobj(features):
                 raise DataError("features are complex numbers", expected="real numbers")
-            values = np.asarray(features).astype(np.float32)
+            stored = np.array(features)
+            values = as_rows(stored, row_dtype(stored.dtype))
     except (TypeError, ValueError):
         raise DataError("features contain text", expected="numbers") from None
     if values.ndim not in (2, 3):

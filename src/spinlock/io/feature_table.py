@@ -5,7 +5,6 @@ Letters: ``N`` operators, ``M`` rows of one operator (1 for aggregated tables), 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from spinlock.errors import DataError
 from spinlock.io.arrays import array_names, check_labels, feature_values
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.feature_group import AGGREGATED
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.inputs.precision import RawRows, RowDigest
 from spinlock.io.names import join_names
 from spinlock.io.stored_rows import StoredRows
 from spinlock.paths import user_path
@@ -172,7 +171,7 @@ def read_features(
             f"features have {values.ndim} dimensions and feature_type is {feature_type}",
             expected="[N, D] for aggregated, [N, M, D] for per_trajectory and per_timestep",
         )
-    rows = np.ascontiguousarray(values.reshape(-1, values.shape[-1]), dtype="<f4")
+    rows = values.reshape(-1, values.shape[-1])
     return FeatureTable(
         path="<memory>",
         family=family,
@@ -180,7 +179,7 @@ def read_features(
         names=names,
         num_operators=len(values),
         rows_per_operator=1 if values.ndim == 2 else values.shape[1],
-        sha256=hashlib.sha256(rows.tobytes()).hexdigest(),
+        sha256=RowDigest.of(rows),
         rows=rows,
         labels=check_labels(labels or {}, len(values)),
     )

@@ -4,7 +4,9 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
+import torch
 
 from spinlock.io.feature_table import read_features
 from spinlock.io.features import open_features
@@ -79,3 +81,12 @@ def test_the_hash_sees_digits_behind_float32_but_not_the_blocks(size: int) -> No
 
     assert digest(shifted, size) == digest(shifted, 40) != digest(exact, size)
     assert digest(exact, size) == digest(X, 40)
+
+
+@pytest.mark.parametrize("kind", ["array", "lists", "frame", "tensor"])
+def test_arrays_keep_their_digits(kind: str) -> None:
+    values = OFFSETS + SCALES * TABLE
+    make = {"array": np.array, "lists": np.ndarray.tolist, "frame": pandas.DataFrame, "tensor": torch.tensor}[kind]
+    rows = read_features(make(values)).rows
+    np.testing.assert_array_equal(rows, values)
+    assert Cleaner.fit(rows, [f"c{j}" for j in range(6)], Rules()).dropped == {}

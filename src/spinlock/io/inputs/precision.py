@@ -58,6 +58,13 @@ class RowDigest:
         self._rounded, self._errors = hashlib.sha256(), hashlib.sha256()
         self._is_exact = True
 
+    @classmethod
+    def of(cls, rows: RawRows) -> str:
+        """Return the hash of all rows of a table."""
+        digest = cls()
+        digest.update(rows)
+        return digest.hexdigest()
+
     def update(self, rows: RawRows) -> None:
         """Add rows [n, D]."""
         single = rows.astype("<f4", copy=False)
