@@ -58,7 +58,7 @@ def test_a_file_that_appears_during_the_work_is_replaced_only_with_overwrite(
 
         monkeypatch.setattr(os, "link", unsupported)
     target = tmp_path / "out"
-    with pytest.raises(OutputError, match=r"out: exists already: it was created while .*; pass --overwrite"):
+    with pytest.raises(OutputError, match=r"out: exists already: it was created while .*; pass overwrite=True"):
         write_late(target, b"precious", overwrite=False)
     assert (target.read_bytes(), names(tmp_path)) == (b"precious", ["out"])
     write_late(target, b"other", overwrite=True)
