@@ -13,7 +13,7 @@ from spinlock.errors import DataError
 SIGNATURE = b"GCOL\x01\0\0\0"
 """First bytes of a global heap: its name, and version 1."""
 
-MAX_FILE_BYTES = 2**26
+MAX_FILE_BYTES = 2**23
 """Maximum size of a file that is searched; in a larger file the search would take noticeable time."""
 
 HEADER = struct.Struct("<HHIQ")
