@@ -15,6 +15,7 @@ from spinlock.errors import DataError
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.evaluation.other_table import other_table_metrics
 from spinlock.evaluation.report import Report, make_other_report, make_report
+from spinlock.io.arrays import feature_values
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.model.codec import make_codec
@@ -85,10 +86,9 @@ def _as_table(table: Any, checkpoint: Checkpoint) -> FeatureTable:
     """Return a table; an array has the columns of the model."""
     if isinstance(table, FeatureTable):
         return table
-    has_names = isinstance(table, str | os.PathLike) or hasattr(table, "columns")
-    return read_features(
-        table,
-        family=checkpoint.dataset.family,
-        feature_type=checkpoint.dataset.feature_type,
-        feature_names=None if has_names else checkpoint.feature_names,
-    )
+    family, feature_type = checkpoint.dataset.family, checkpoint.dataset.feature_type
+    if isinstance(table, str | os.PathLike):
+        return read_features(table, family=family, feature_type=feature_type)
+    names = checkpoint.feature_names
+    values, _ = feature_values(table, names)
+    return read_features(values, family=family, feature_type=feature_type, feature_names=names)

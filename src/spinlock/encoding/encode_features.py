@@ -46,9 +46,7 @@ def encode_features(codec: RowCodec, features: Any) -> NDArray[np.int64]:
         features = read_features(features, family=trained_on.family, feature_type=trained_on.feature_type)
     if isinstance(features, FeatureTable):
         return _encode_table(codec, features)
-    values, own_names = feature_values(features)
-    if own_names is not None:
-        values = values[..., match_columns(own_names, names)]
+    values, _ = feature_values(features, names)
     if values.shape[-1] != len(names):
         raise DataError(
             f"features have {values.shape[-1]} columns", expected=f"{len(names)}, in the order of feature_names"

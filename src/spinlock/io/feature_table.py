@@ -137,7 +137,8 @@ def read_features(
     Parameters
     ----------
     source
-        Path of an HDF5 file; or an array or tensor [N, D] or [N, M, D]; or a data frame [N, D].
+        Path of an HDF5 file; or an array, tensor or data frame, whose columns must all be numbers; see
+        :func:`spinlock.io.arrays.feature_values`.
     family, feature_type
         The table is /features/<family>/<feature_type>/features in a file. The default type is ``aggregated``, or
         ``per_trajectory`` for a 3-D array.
