@@ -72,8 +72,8 @@ class Tokenizer(TrainedModel):
         Parameters
         ----------
         features
-            A table of :func:`spinlock.read_features`; the path of a dataset; or an array, tensor or data frame [N, D] or
-            [N, M, D], whose columns must all be numbers. A 3-D array needs ``feature_type``.
+            A table of :func:`spinlock.read_features`; the path of a dataset; or an array, tensor or data frame, whose
+            columns must all be numbers, [N, D] or [N, M, D]. A 3-D array needs ``feature_type``.
         config
             A configuration, some of its keys, or the path of its file. Other keys have their production values.
         feature_names

@@ -137,8 +137,7 @@ def read_features(
     Parameters
     ----------
     source
-        Path of an HDF5 file; or an array, tensor or data frame, whose columns must all be numbers; see
-        :func:`spinlock.io.arrays.feature_values`.
+        Path of an HDF5 file; or features of :func:`spinlock.io.arrays.feature_values`, whose columns must be numbers.
     family, feature_type
         The table is /features/<family>/<feature_type>/features in a file. The default type is ``aggregated``, or
         ``per_trajectory`` for a 3-D array.
