@@ -133,7 +133,8 @@ def write_dataset(path: Path) -> None:
 
 def _odd_array(random: Random, like: Any) -> Any:
     """Return an array of another type or shape than a dataset."""
-    shape = like.shape if isinstance(like, h5py.Dataset) and like.shape is not None else (90, 12)
+    has_shape = isinstance(like, h5py.Dataset) and like.shape is not None and like.size < 10**6
+    shape = like.shape if has_shape else (90, 12)
     other = pick(random, [shape, shape[::-1], shape[:-1], (*shape, 2), (0, *shape[1:]), (1, *shape[1:]), (), (7,)])
     dtype = pick(random, ["f4", "f8", "f2", "i1", "u8", "i4", "c8", "?", "S3", ">f4", "O", "g", "V4", "enum", "vlen"])
     if dtype == "O":
@@ -195,7 +196,7 @@ def _link(file: Any, name: str, random: Random) -> str:
 
 def _storage(file: Any, name: str, random: Random) -> str:
     """Replace a dataset by one of the same shape that is stored otherwise."""
-    shape = file[name].shape or (1,)
+    shape = (file[name].shape if file[name].size < 10**6 else None) or (1,)
     del file[name]
     return str(pick(random, [_sparse, _virtual, _raw, _filtered, _type])(file, name, shape, random))
 
