@@ -22,7 +22,7 @@ from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.paths import user_path
 from spinlock.preprocessing.training_data import TrainingData, fit_training_data, sample_fit_rows
-from spinlock.runtime.precision import default_precision
+from spinlock.runtime.isolation import isolated
 from spinlock.sizing.selection import Selection, SelectionSummary
 from spinlock.training.plan import feature_correlation, select_categories
 
@@ -110,7 +110,7 @@ class Categories:
         return self.stability.column_agreement
 
 
-@default_precision()
+@isolated()
 def discover_categories(
     table: FeatureTable | Any = None,
     config: Config = None,

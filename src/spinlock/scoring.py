@@ -21,14 +21,14 @@ from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.split import subsample
 from spinlock.preprocessing.training_data import make_training_data
-from spinlock.runtime.precision import default_precision
+from spinlock.runtime.isolation import isolated
 from spinlock.tokenizer import Tokenizer
 
 MAX_ROWS = 20_000
 """Default maximum number of rows of another table that are measured; a fraction then has an error below 0.004."""
 
 
-@default_precision()
+@isolated()
 def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any, *, max_rows: int = MAX_ROWS) -> Report:
     """Measure a tokenizer on a table.
 

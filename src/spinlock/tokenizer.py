@@ -25,6 +25,7 @@ from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model import LEVELS
 from spinlock.paths import user_path
+from spinlock.runtime.isolation import isolated
 from spinlock.training.callbacks import Callback, SaveCheckpoints
 from spinlock.training.fit import fit
 
@@ -52,7 +53,8 @@ class Tokenizer(TrainedModel):
         DataError
             ``path`` is not a path, or the device does not exist.
         """
-        return cls(load_checkpoint(user_path(path, "path")), device)
+        with isolated():
+            return cls(load_checkpoint(user_path(path, "path")), device)
 
     @classmethod
     def fit(

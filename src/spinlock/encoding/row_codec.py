@@ -19,7 +19,7 @@ from spinlock.errors import CheckpointError, DataError
 from spinlock.io.inputs.precision import RawRows
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
-from spinlock.runtime.precision import full_precision
+from spinlock.runtime.isolation import isolated
 from spinlock.runtime.threads import parallel_map
 
 
@@ -94,14 +94,15 @@ class RowCodec:
             )
 
         starts = range(0, max(1, len(rows)), BLOCK)
-        with full_precision():
+        with isolated(), torch.no_grad():
             blocks = parallel_map(encode, [rows[start : start + BLOCK] for start in starts], self.device)
         columns = {f.name: np.concatenate([getattr(block, f.name) for block in blocks]) for f in fields(EncodedBlock)}
         return EncodedBlock(**columns)
 
     def decode(self, indices: NDArray[np.int64]) -> RawRows:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
-        decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
+        with isolated(), torch.no_grad():
+            decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
         return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())
 
     def decode_tokens(self, tokens: Any, levels: int = LEVELS) -> RawRows:

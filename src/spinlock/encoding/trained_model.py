@@ -17,6 +17,7 @@ from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.runtime.device import choose_device
+from spinlock.runtime.isolation import isolated
 
 
 class TrainedModel:
@@ -33,7 +34,8 @@ class TrainedModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device | str = "cpu") -> None:
         self.checkpoint = checkpoint
         self.device = choose_device(str(device))
-        self.model: CategoricalVQVAE = checkpoint.build_model(self.device)
+        with isolated():
+            self.model: CategoricalVQVAE = checkpoint.build_model(self.device)
         self._cached: tuple[tuple[CategoricalVQVAE, list[int]], RowCodec] | None = None
 
     @property
@@ -76,5 +78,6 @@ class TrainedModel:
         weights = self.model.state_dict().values()
         version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
         if self._cached is None or self._cached[0] != version:
-            self._cached = version, RowCodec(self.checkpoint, make_codec(self.model), self.device)
+            with isolated():
+                self._cached = version, RowCodec(self.checkpoint, make_codec(self.model), self.device)
         return self._cached[1]

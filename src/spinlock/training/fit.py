@@ -23,8 +23,8 @@ from spinlock.io.feature_table import FeatureTable
 from spinlock.model import build_network
 from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.device import choose_device
+from spinlock.runtime.isolation import isolated
 from spinlock.runtime.memory import trim_heap
-from spinlock.runtime.precision import default_precision
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
@@ -43,7 +43,7 @@ class FitResult:
     run: Run | None
 
 
-@default_precision()
+@isolated()
 def fit(
     config: VQVAEConfig,
     table: FeatureTable | None = None,
@@ -106,7 +106,7 @@ def fit(
         return FitResult(plan, run)
 
 
-@default_precision()
+@isolated()
 def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: ProcessGroup = SINGLE) -> Run:
     """Create the state of epoch 0. The main process initializes the network for all processes.
 
@@ -146,7 +146,7 @@ def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: Pro
     return Run(plan, TrainingState(model, optimizer, progress, History(), {}), provenance, group)
 
 
-@default_precision()
+@isolated()
 def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
     """Train a run to its end and compute its final metrics, or train it until a callback stops it.
 

@@ -1,0 +1,56 @@
+"""Isolation of a computation from the state of the calling program, in both directions.
+
+The calling program can have disabled gradients, set another default dtype or device, enabled autocast, or be a forked
+child. None of this reaches a fit, a load or an encoding, and none of it is changed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from spinlock.runtime.precision import default_precision
+
+
+class _Process:
+    is_forked = False
+
+
+def _mark_as_forked() -> None:
+    _Process.is_forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_mark_as_forked)
+
+
+def is_forked() -> bool:
+    """Return whether this process is the forked child of a process that may have used the threads of torch."""
+    forked_by_multiprocessing = multiprocessing.parent_process() is not None and "__mp_main__" not in sys.modules
+    return _Process.is_forked or forked_by_multiprocessing
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Compute in a ``with`` block as in a new program, and restore the state of the calling program afterward.
+
+    Gradients are enabled, also inside ``torch.inference_mode``; the default dtype is float32, the default device is the
+    CPU, and products have full precision. The random state of torch on the CPU is restored. In a forked child torch
+    uses one thread, because the threads of its parent do not exist there, and a second one would wait for them forever.
+    """
+    num_threads = torch.get_num_threads()
+    if is_forked():
+        torch.set_num_threads(1)
+    random_state = torch.get_rng_state()
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"), default_precision():
+            yield
+    finally:
+        torch.set_rng_state(random_state)
+        if torch.get_num_threads() != num_threads:
+            torch.set_num_threads(num_threads)
