@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spinlock.checkpoint.containers import Record
+from spinlock.checkpoint.file_content import FileContent
 from spinlock.checkpoint.layout import FINAL_METRICS
 from spinlock.checkpoint.schema import Mismatch, check, describe
 from spinlock.checkpoint.tensor_schema import TensorOf
@@ -83,9 +84,9 @@ def check_spec(spec: Mapping[str, Any], kept: int) -> None:
         raise Mismatch(what, f"{len(sizes)} categories", "model_spec.bucket_sizes")
 
 
-def check_config(content: Mapping[str, Any], config: ModelSettings, seeds: Mapping[str, int]) -> None:
+def check_config(content: FileContent, config: ModelSettings, seeds: Mapping[str, int]) -> None:
     """Check that sizes and seeds are those of the configuration, in which all automatic values are resolved."""
-    spec, state = content["model_spec"], content["training_state"]
+    spec, state = content.model_spec, content.training_state
     for name in ("embedding_dim", "hidden_dim", "assignment"):
         _require_equal(f"model_spec.{name}", spec[name], getattr(config, name), "config")
     factors = config.category_factors or {}
@@ -97,11 +98,11 @@ def check_config(content: Mapping[str, Any], config: ModelSettings, seeds: Mappi
             if spec[key][number] != sizes:
                 raise Mismatch(f"is {spec[key][number]}", f"{sizes} as in config", f"model_spec.{key}[{number}]")
     _require_equal("training_state.random.seed", state["random"]["seed"], seeds["random_seed"], "config")
-    for name, seed in content["provenance"]["seeds"].items():
+    for name, seed in content.provenance["seeds"].items():
         _require_equal(f"provenance.seeds.{name}", seed, seeds.get(name), "config")
 
 
-def check_weights(content: Mapping[str, Any], spec: ModelSpec) -> None:
+def check_weights(content: FileContent, spec: ModelSpec) -> None:
     """Check the shapes of both sets of weights before a network of the specification takes memory."""
     fields = {
         name: TensorOf((torch.int64,), shape)
@@ -110,8 +111,8 @@ def check_weights(content: Mapping[str, Any], spec: ModelSpec) -> None:
         for name, shape in weight_shapes(spec).items()
     }
     for place, weights in (
-        ("model_state_dict", content["model_state_dict"]),
-        ("training_state.weights", content["training_state"]["weights"]),
+        ("model_state_dict", content.model_state_dict),
+        ("training_state.weights", content.training_state["weights"]),
     ):
         try:
             check(weights, Record(fields))
@@ -119,13 +120,13 @@ def check_weights(content: Mapping[str, Any], spec: ModelSpec) -> None:
             raise mismatch.inside(place) from None
 
 
-def check_optimizer(content: Mapping[str, Any]) -> None:
+def check_optimizer(content: FileContent) -> None:
     """Check that the state of each parameter has the shape of a weight, and the number of steps of the run.
 
     Which parameter a state belongs to is checked when a run is resumed.
     """
-    optimizer, weights = content["optimizer_state_dict"], content["model_state_dict"].values()
-    steps = content["training_state"]["progress"]["step"]
+    optimizer, weights = content.optimizer_state_dict, content.model_state_dict.values()
+    steps = content.training_state["progress"]["step"]
     numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
     _require_each_once("optimizer_state_dict.param_groups", numbers, len(numbers))
     if bool(optimizer["state"]) != (steps > 0):
@@ -143,10 +144,10 @@ def check_optimizer(content: Mapping[str, Any]) -> None:
             raise Mismatch(f"is {describe(state['exp_avg'])}", "the shape of a weight", f"{place}.exp_avg")
 
 
-def check_split(content: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+def check_split(content: FileContent, sizes: Mapping[str, int]) -> None:
     """Check that each of the N operators is on one side, and has M rows there."""
-    operators, count = content["dataset"]["num_operators"], content["dataset"]["rows_per_operator"]
-    sides = content["split_operators"]
+    operators, count = content.dataset["num_operators"], content.dataset["rows_per_operator"]
+    sides = content.split_operators
     if sizes["n"] + sizes["m"] != operators or min(sizes["n"], sizes["m"]) == 0:
         what = f"has {sizes['n']:,} and {sizes['m']:,} operators"
         raise Mismatch(what, f"{operators:,} on two sides", "split_operators")
@@ -160,46 +161,46 @@ def check_split(content: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
         raise Mismatch("does not contain each operator once", place="split_operators")
 
 
-def check_progress(content: Mapping[str, Any]) -> None:
+def check_progress(content: FileContent) -> None:
     """Check that counters, history, losses and metrics describe the same run."""
-    progress, history = content["training_state"]["progress"], content["history"]
-    best = content["training_state"]["best_validation"]
+    progress, history = content.training_state["progress"], content.history
+    best = content.training_state["best_validation"]
     epochs = list(range(min(progress["epoch"], len(history.get("epoch", ()))) + 1))
     _require_equal("history.epoch", history.get("epoch"), epochs, "training_state.progress")
     for name in ("best_epoch", "reference_epoch"):
         if progress[name] > progress["epoch"]:
             raise Mismatch(f"is {progress[name]}", f"at most {progress['epoch']}", f"training_state.progress.{name}")
     _require_equal("training_state.best_validation.loss", best["loss"], progress["best_loss"], "progress")
-    if bool(content["training_state"]["progress"]["losses"]) != (progress["step_in_epoch"] > 0):
+    if bool(content.training_state["progress"]["losses"]) != (progress["step_in_epoch"] > 0):
         raise Mismatch("contradicts step_in_epoch", place="training_state.progress.losses")
-    errors, rows = content["validation_errors"], len(content["split"]["validation"])
+    errors, rows = content.validation_errors, len(content.split["validation"])
     if len(errors) > rows:
         raise Mismatch(f"has {len(errors):,} rows", f"at most {rows:,} validation rows", "validation_errors")
     if len(errors) == 0 or bool((errors.diff() < 0).any()):
         raise Mismatch("is not a list of errors in ascending order", place="validation_errors")
-    if "reconstruction_quality" in content["metrics"]:
+    if "reconstruction_quality" in content.metrics:
         try:
-            check(content["metrics"], FINAL_METRICS)
+            check(content.metrics, FINAL_METRICS)
         except Mismatch as mismatch:
             raise mismatch.inside("metrics") from None
     try:
-        torch.Generator().set_state(content["training_state"]["random"]["torch"])
+        torch.Generator().set_state(content.training_state["random"]["torch"])
     except RuntimeError:
         raise Mismatch("is no state of a generator", place="training_state.random.torch") from None
 
 
-def check_names(content: Mapping[str, Any]) -> None:
+def check_names(content: FileContent) -> None:
     """Check that the names of the columns are those of the dataset."""
-    digest = hashlib.sha256("\n".join(content["cleaner"]["names"]).encode()).hexdigest()
-    if content["dataset"]["names_sha256"] != digest:
+    digest = hashlib.sha256("\n".join(content.cleaner["names"]).encode()).hexdigest()
+    if content.dataset["names_sha256"] != digest:
         raise Mismatch("does not have the hash dataset.names_sha256", place="cleaner.names")
 
 
-def check_derived(content: Mapping[str, Any], derived: Mapping[str, Any]) -> None:
+def check_derived(content: FileContent, derived: Mapping[str, Any]) -> None:
     """Check that parts for other programs have the values that follow from the other parts."""
     for key, value in derived.items():
-        if not _same(content[key], value):
-            raise Mismatch(f"is {describe(content[key])} that contradicts other parts of the file", place=key)
+        if not _same(getattr(content, key), value):
+            raise Mismatch(f"is {describe(getattr(content, key))} that contradicts other parts of the file", place=key)
 
 
 def _same(stored: Any, derived: Any) -> bool:

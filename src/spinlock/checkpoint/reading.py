@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spinlock.checkpoint import consistency
+from spinlock.checkpoint.file_content import FileContent
 from spinlock.checkpoint.format import REMEDY, check_format
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import ValidationResult
@@ -22,12 +23,12 @@ from spinlock.preprocessing.split import Split, rows_of
 from spinlock.sizing.selection import SelectionSummary
 
 
-def to_checkpoint(content: Any, path: Path = Path("<memory>")) -> Checkpoint:
+def to_checkpoint(raw: Any, path: Path = Path("<memory>")) -> Checkpoint:
     """Convert the result of :meth:`Checkpoint.to_dict` to a checkpoint.
 
     Parameters
     ----------
-    content
+    raw
         Content of a file.
     path
         Path of the file, for error messages.
@@ -42,18 +43,19 @@ def to_checkpoint(content: Any, path: Path = Path("<memory>")) -> Checkpoint:
         The content is not a checkpoint, has another format version, or a part is damaged. The message names the part.
     """
     try:
-        sizes = check_format(content, path)
-        consistency.check_columns(content["cleaner"])
+        sizes = check_format(raw, path)
+        content = FileContent.of(raw)
+        consistency.check_columns(content.cleaner)
         consistency.check_names(content)
-        consistency.check_spec(content["model_spec"], sizes["U"])
+        consistency.check_spec(content.model_spec, sizes["U"])
         consistency.check_split(content, sizes)
         consistency.check_progress(content)
         config = _config(content, "config")
         _config(content, "requested_config")
-        consistency.check_normalizer(content["cleaner"], config.normalization_method)
+        consistency.check_normalizer(content.cleaner, config.normalization_method)
         seeds = {"random_seed": config.random_seed, "split_seed": config.split_seed}
         consistency.check_config(content, config, seeds)
-        spec = ModelSpec.from_state(content["model_spec"])
+        spec = ModelSpec.from_state(content.model_spec)
         consistency.check_weights(content, spec)
         consistency.check_optimizer(content)
         checkpoint = _record(content, config, spec, path)
@@ -64,32 +66,32 @@ def to_checkpoint(content: Any, path: Path = Path("<memory>")) -> Checkpoint:
     return checkpoint
 
 
-def _config(content: Mapping[str, Any], key: str) -> VQVAEConfig:
+def _config(content: FileContent, key: str) -> VQVAEConfig:
     """Return a configuration of the content."""
     try:
-        return config_from_mapping(content[key], where=key)
+        return config_from_mapping(getattr(content, key), where=key)
     except ConfigError as error:
         raise Mismatch(f"has a wrong value: {error.problems[0]}", place=key) from None
 
 
-def _record(content: Mapping[str, Any], config: VQVAEConfig, spec: ModelSpec, path: Path) -> Checkpoint:
+def _record(content: FileContent, config: VQVAEConfig, spec: ModelSpec, path: Path) -> Checkpoint:
     """Create the record from checked content."""
-    state = content["training_state"]
-    dataset = DatasetIdentity(**content["dataset"])
+    state = content.training_state
+    dataset = DatasetIdentity(**content.dataset)
     return Checkpoint(
         config=config,
-        requested=content["requested_config"],
+        requested=content.requested_config,
         spec=spec,
-        weights=content["model_state_dict"],
-        cleaner=Cleaner.from_state(to_arrays(content["cleaner"])),
-        split=_split(content["split_operators"], dataset.rows_per_operator),
+        weights=content.model_state_dict,
+        cleaner=Cleaner.from_state(to_arrays(content.cleaner)),
+        split=_split(content.split_operators, dataset.rows_per_operator),
         dataset=dataset,
-        selection=SelectionSummary.from_dict(content["discovery"]),
-        history=History(content["history"]),
-        metrics=content["metrics"],
-        validation=ValidationResult.from_dict(state["best_validation"], content["validation_errors"]),
-        state=SavedState.from_dict(state, content["optimizer_state_dict"]),
-        provenance=Provenance.from_dict(content["provenance"]),
+        selection=SelectionSummary.from_dict(content.discovery),
+        history=History(content.history),
+        metrics=content.metrics,
+        validation=ValidationResult.from_dict(state["best_validation"], content.validation_errors),
+        state=SavedState.from_dict(state, content.optimizer_state_dict),
+        provenance=Provenance.from_dict(content.provenance),
         path=path,
     )
 
