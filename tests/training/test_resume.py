@@ -228,8 +228,8 @@ class TestFurthestCheckpoint:
         old = load_checkpoint(folder / "out" / "best_model.pt").to_dict()
         real = run_module.write_files
 
-        def killed(files: dict[Path, bytes]) -> None:
-            real(dict(list(files.items())[:1]))
+        def killed(files: dict[Path, bytes], **options: bool) -> None:
+            real(dict(list(files.items())[:1]), **options)
             raise KeyboardInterrupt
 
         new = six_epochs(folder, epochs=2, random_seed=5)
