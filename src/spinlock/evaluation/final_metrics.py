@@ -25,6 +25,7 @@ from spinlock.metrics.rate_distortion import GaussianReference, gaussian_quality
 from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import Codec, make_codec
+from spinlock.preprocessing.copied_rows import copied_fraction
 from spinlock.preprocessing.training_data import TrainingData
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,7 @@ def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]
     return {
         **measured,
         "quality_train": _train_quality(codec, data, train, train_tokens),
+        "copied_validation_rows": copied_fraction(data.train.cpu().numpy(), data.validation.cpu().numpy()),
         **_train_codebooks(spec.num_codes, train_tokens),
         **_orthogonality(train, validation, groups),
         **compare_assignments(model, data).to_dict(),

@@ -20,6 +20,7 @@ from spinlock.preprocessing.cleaning import Cleaner
 
 OF_TRAINING = (
     "quality_train",
+    "copied_validation_rows",
     "utilization_train",
     "entropy_bits_train",
     "inter_category_orthogonality",

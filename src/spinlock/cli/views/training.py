@@ -16,6 +16,7 @@ from spinlock.cli.terminal import is_quiet, is_terminal, log
 from spinlock.cli.views.notes import log_notes
 from spinlock.cli.views.plan import log_plan
 from spinlock.metrics.targets import ORTHOGONALITY, QUALITY, TOPOGRAPHIC, UTILIZATION
+from spinlock.preprocessing.copied_rows import copied_rows_warning
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run
@@ -67,6 +68,8 @@ class TrainingView(Callback):
         """Print the plan of a new run."""
         self.close()
         log_notes(plan.data.table.notes)
+        for warning in copied_rows_warning(plan.data):
+            log(warning)
         if plan.spectrum is not None:
             log_plan(plan, verbose=self.verbose)
 
