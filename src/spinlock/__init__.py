@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spinlock import features, metrics, operators
     from spinlock.discovery import Categories, discover_categories
-    from spinlock.errors import SpinlockError
+    from spinlock.errors import SpinlockError, SpinlockWarning
     from spinlock.evaluation.report import Report
     from spinlock.generation.extraction import extract_features
     from spinlock.generation.generate import generate
@@ -28,6 +28,7 @@ __all__ = [
     "FeatureTable",
     "Report",
     "SpinlockError",
+    "SpinlockWarning",
     "Tokenizer",
     "__version__",
     "discover_categories",
@@ -46,6 +47,7 @@ _MODULES = {
     "FeatureTable": "io.feature_table",
     "Report": "evaluation.report",
     "SpinlockError": "errors",
+    "SpinlockWarning": "errors",
     "Tokenizer": "tokenizer",
     "discover_categories": "discovery",
     "evaluate": "scoring",

@@ -54,6 +54,10 @@ class SpinlockError(Exception):
         super().__init__("; ".join([head, *tail]))
 
 
+class SpinlockWarning(UserWarning):
+    """A result is doubtful, for example because the features are in other units than those of the training rows."""
+
+
 class ConfigError(SpinlockError):
     """A configuration file, an option or a ``--set`` value is wrong.
 

@@ -5,6 +5,7 @@ Letters: ``N`` operators, ``M`` rows of one operator in a 3-D table, ``D`` input
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from spinlock.checkpoint.file import load_checkpoint, to_bytes
 from spinlock.config import VQVAEConfig
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.encoding import Advance, EncodingSummary, TrainedModel, decode_file, encode_features, encode_file
+from spinlock.errors import SpinlockWarning
 from spinlock.inputs import Config, training_inputs
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
@@ -140,6 +142,9 @@ class Tokenizer(TrainedModel):
     def encode(self, features: Any) -> NDArray[np.int64]:
         """Encode features.
 
+        A :class:`~spinlock.errors.SpinlockWarning` is issued if more than 5 % of all cells, or 50 % of the cells of a
+        column, are outside the training range and are clipped.
+
         Parameters
         ----------
         features
@@ -156,7 +161,10 @@ class Tokenizer(TrainedModel):
         DataError
             The features cannot be read, a column is missing, or an array has a wrong number of columns.
         """
-        return encode_features(self._codec, features)
+        tokens, warning = encode_features(self._codec, features)
+        if warning:
+            warnings.warn(warning, SpinlockWarning, stacklevel=2)
+        return tokens
 
     def encode_file(
         self,
@@ -165,6 +173,7 @@ class Tokenizer(TrainedModel):
         *,
         batch_size: int = 8192,
         overwrite: bool = False,
+        strict: bool = False,
         advance: Advance = lambda rows: None,
     ) -> EncodingSummary:
         """Encode a dataset to a token file. The rows are streamed, so that memory does not grow with the dataset.
@@ -173,7 +182,8 @@ class Tokenizer(TrainedModel):
         number of rows that were encoded since its last call.
         """
         paths = user_path(dataset, "dataset"), user_path(output, "output")
-        summary = encode_file(self._codec, *paths, batch_size=batch_size, overwrite=overwrite, advance=advance)
+        options: dict[str, Any] = {"overwrite": overwrite, "strict": strict, "advance": advance}
+        summary = encode_file(self._codec, *paths, batch_size=batch_size, **options)
         assert summary is not None, "a single process is the main process"
         return summary
 

@@ -112,7 +112,7 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) 
         "Gaussian reference",
         "dead-code resets never occur",
         "early stopping never occurs",
-        "2 optimizer steps",
+        "optimizer steps: 2",
         "of memory",
         "of training on cpu",
         "nothing was written",
@@ -298,3 +298,15 @@ def test_the_command_blocks_of_the_specification_succeed_one_after_another(tmp_p
     assert epochs == {"production_4k": 410, "production_4k.1": 410, "production_4k.2": 500, "production_50k": 410}
     assert tokens(tmp_path / "datasets/test_4k_tokens.h5").shape[0] == ROWS
     assert not list(tmp_path.rglob(".spinlock-*"))
+
+
+def test_a_table_in_another_unit_is_encoded_with_a_warning_and_refused_with_strict(workspace: Workspace) -> None:
+    dataset = workspace.table(100 * small_table(), NAMES)
+    arguments = ("encode-to-tokens", "--dataset", dataset, "--vqvae-model", "run/best_model.pt", "--output", "new.h5")
+    result = workspace.run_checked(*arguments)
+    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert "another unit?" in warning
+    assert warning.removeprefix("warning: ") in workspace.run_checked("inspect", "new.h5").stdout
+    (workspace.path / "new.h5").unlink()
+    attempt = workspace.attempt(*arguments, "--strict")
+    attempt.check_refused("another unit?", "without --strict")

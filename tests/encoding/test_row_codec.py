@@ -27,7 +27,8 @@ def test_every_row_has_tokens_within_their_codebooks(codec: RowCodec) -> None:
     assert (block.indices < [4, 3, 2] * 3).all()
     assert block.near_tie.dtype == np.bool_
     for field in fields(EncodedBlock):
-        assert len(getattr(block, field.name)) == 80
+        assert field.name == "ranges" or len(getattr(block, field.name)) == 80
+    assert block.ranges.clipped.sum() == round(block.clipped.sum() * 12)
 
 
 def test_the_error_is_that_of_the_decoded_row_in_normalized_units(codec: RowCodec) -> None:

@@ -16,6 +16,7 @@ OPTIONS = {
     "resume": "--resume",
     "resume_from": "--resume-from",
     "scale": "--scale",
+    "strict": "--strict",
 }
 """{keyword: option}. Every other keyword is a key of the configuration, which ``--set`` changes."""
 

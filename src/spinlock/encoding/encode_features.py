@@ -6,21 +6,24 @@ Letters: ``N`` operators, ``M`` rows of one operator in a 3-D table, ``D`` input
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.encoding.clipping import ClippingCount
 from spinlock.encoding.encode_file import READ_ROWS
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError, located
 from spinlock.io.arrays import feature_values
 from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.io.inputs.feature_group import AGGREGATED
+from spinlock.io.inputs.precision import RawRows
 from spinlock.io.names import match_columns
 
 
-def encode_features(codec: RowCodec, features: Any) -> NDArray[np.int64]:
+def encode_features(codec: RowCodec, features: Any) -> tuple[NDArray[np.int64], str]:
     """Encode features in memory, or of a file.
 
     Parameters
@@ -33,8 +36,10 @@ def encode_features(codec: RowCodec, features: Any) -> NDArray[np.int64]:
 
     Returns
     -------
-    numpy.ndarray
+    tokens : numpy.ndarray
         Tokens [N, 3C] or [N, M, 3C].
+    warning : str
+        Line about values outside the training range; empty if there are few.
 
     Raises
     ------
@@ -51,17 +56,27 @@ def encode_features(codec: RowCodec, features: Any) -> NDArray[np.int64]:
         raise DataError(
             f"features have {values.shape[-1]} columns", expected=f"{len(names)}, in the order of feature_names"
         )
-    tokens = codec.encode(values.reshape(-1, values.shape[-1])).indices
-    return tokens.reshape(*values.shape[:-1], tokens.shape[-1])
+    tokens, warning = _encode_blocks(codec, [values.reshape(-1, values.shape[-1])])
+    return tokens.reshape(*values.shape[:-1], tokens.shape[-1]), warning
 
 
-def _encode_table(codec: RowCodec, table: FeatureTable) -> NDArray[np.int64]:
+def _encode_table(codec: RowCodec, table: FeatureTable) -> tuple[NDArray[np.int64], str]:
     """Encode a table in blocks, so that the rows of a table in a file are not in memory together."""
     with located(table.path):
         columns = match_columns(table.names, codec.checkpoint.feature_names)
     count = len(table.rows)
     starts = range(0, max(1, count), READ_ROWS)
     blocks = (table.rows[np.arange(start, min(start + READ_ROWS, count))] for start in starts)
-    tokens = np.concatenate([codec.encode(block[:, columns]).indices for block in blocks])
+    tokens, warning = _encode_blocks(codec, (block[:, columns] for block in blocks))
     shape = (count,) if table.feature_type == AGGREGATED else (table.num_operators, table.rows_per_operator)
-    return tokens.reshape(*shape, tokens.shape[-1])
+    return tokens.reshape(*shape, tokens.shape[-1]), warning
+
+
+def _encode_blocks(codec: RowCodec, blocks: Iterable[RawRows]) -> tuple[NDArray[np.int64], str]:
+    """Encode blocks of raw rows; return their tokens [n, 3C], and the clipping warning."""
+    tokens, clipping = [], ClippingCount(codec.checkpoint.cleaner)
+    for block in blocks:
+        encoded = codec.encode(block)
+        clipping.add(len(block), encoded.ranges)
+        tokens.append(encoded.indices)
+    return np.concatenate(tokens), clipping.warning()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 from spinlock import __version__
 from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
+from spinlock.encoding.clipping import ClippingCount
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
-from spinlock.errors import located
+from spinlock.encoding.summary import EncodingSummary
+from spinlock.errors import DataError, located
 from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.precision import RawRows, RowDigest
@@ -37,39 +38,6 @@ Advance = Callable[[int], None]
 """Function of the number of rows that were processed since its last call."""
 
 
-@dataclass(frozen=True)
-class EncodingSummary:
-    """The result of :func:`encode_file`.
-
-    Attributes
-    ----------
-    rows, tokens_per_row
-        Number of rows, and of tokens of each row (3C).
-    mean_error
-        Mean squared reconstruction error in normalized units.
-    imputed_cells, clipped_cells
-        Numbers of cells.
-    extra_columns
-        Number of columns of the dataset that the model does not use.
-    near_tie_rows
-        Number of rows for which another device can choose another code, because two codes are almost equally near.
-    seconds
-        Duration in seconds.
-    notes
-        What the user should know about the dataset, for example rows that were never written.
-    """
-
-    rows: int
-    tokens_per_row: int
-    mean_error: float
-    imputed_cells: int
-    clipped_cells: int
-    extra_columns: int
-    near_tie_rows: int
-    seconds: float
-    notes: tuple[str, ...]
-
-
 def encode_file(
     codec: RowCodec,
     dataset: Path,
@@ -77,6 +45,7 @@ def encode_file(
     *,
     batch_size: int = READ_ROWS,
     overwrite: bool = False,
+    strict: bool = False,
     group: ProcessGroup = SINGLE,
     advance: Advance = lambda rows: None,
 ) -> EncodingSummary | None:
@@ -94,6 +63,8 @@ def encode_file(
         Number of rows that are read at a time; tokens do not depend on it.
     overwrite
         Whether an existing output is replaced.
+    strict
+        Whether a clipping warning is an error.
     group
         Process group. Each process encodes a part of the blocks, and the main process writes the file.
     advance
@@ -107,7 +78,8 @@ def encode_file(
     Raises
     ------
     DataError
-        The dataset cannot be read, a column of the model is missing, or ``batch_size`` is not an integer of at least 1.
+        The dataset cannot be read, a column of the model is missing, ``batch_size`` is not an integer of at least 1, or
+        ``strict`` is true and there is a clipping warning.
     OutputError
         The output exists or cannot be written, or it is the dataset or the file of the model.
     """
@@ -118,7 +90,7 @@ def encode_file(
     with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
         blocks = _encoded_blocks(source, codec, batch_size, group)
         if group.is_main:
-            return _write_tokens(source, codec, blocks, output, overwrite=overwrite, advance=advance)
+            return _write_tokens(source, codec, blocks, output, overwrite=overwrite, strict=strict, advance=advance)
         deque(blocks, maxlen=0)  # runs the loop, which sends the tokens to the main process
         return None
 
@@ -164,6 +136,7 @@ def _write_tokens(
     output: Path,
     *,
     overwrite: bool,
+    strict: bool,
     advance: Advance,
 ) -> EncodingSummary:
     """Write the token file from blocks of raw rows and tokens; the raw rows are hashed."""
@@ -172,6 +145,7 @@ def _write_tokens(
     digest, started = RowDigest(), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
+    clipping = ClippingCount(checkpoint.cleaner)
     attributes: dict[str, Attribute] = {
         "program_version": __version__,
         "assignment": spec.assignment,
@@ -194,7 +168,11 @@ def _write_tokens(
             clipped += float(block.clipped.sum())
             errors += float(block.error.sum())
             near_ties += int(block.near_tie.sum())
+            clipping.add(len(rows), block.ranges)
             advance(len(rows))
+        warning = clipping.warning()
+        if strict and warning:
+            raise DataError(warning, where=str(source.path), remedy="convert the units, or encode without strict=True")
         writer.write_split(_split_roles(source.num_operators, digest.hexdigest(), checkpoint))
         kept = len(checkpoint.cleaner.kept)
         summary = EncodingSummary(
@@ -207,6 +185,7 @@ def _write_tokens(
             near_tie_rows=near_ties,
             seconds=time.perf_counter() - started,
             notes=source.notes,
+            clipping_warning=warning,
         )
         writer.set_attributes(_content_attributes(source, summary, digest.hexdigest()))
     return summary
@@ -219,6 +198,7 @@ def _content_attributes(source: FeatureSource, summary: EncodingSummary, sha256:
         "imputed_cells": summary.imputed_cells,
         "clipped_cells": summary.clipped_cells,
         "near_tie_rows": summary.near_tie_rows,
+        "clipping_warning": summary.clipping_warning,
         "unwritten_cells": source.unwritten_cells,
         "fill_value_cells": source.fill_cells,
         "unwritten_rows": source.unwritten_rows,

@@ -6,7 +6,7 @@ Letters: ``n`` rows, ``D`` input columns, ``C`` categories, ``L`` levels.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from spinlock.errors import CheckpointError, DataError
 from spinlock.io.inputs.precision import RawRows
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
+from spinlock.preprocessing.cleaned_rows import ColumnRanges
 from spinlock.runtime.isolation import isolated
 from spinlock.runtime.threads import parallel_map
 
@@ -39,6 +40,8 @@ class EncodedBlock:
         Fractions [n] of the cells of a row that were clipped or imputed; dropped columns do not count.
     near_tie
         Whether two codes are almost equally near, so that another device can choose the other one, [n].
+    ranges
+        Clipped cells and ranges of the kept columns.
     """
 
     indices: NDArray[np.int64]
@@ -47,6 +50,14 @@ class EncodedBlock:
     clipped: NDArray[np.float64]
     imputed: NDArray[np.float64]
     near_tie: NDArray[np.bool_]
+    ranges: ColumnRanges
+
+    @classmethod
+    def joined(cls, blocks: list[Self]) -> Self:
+        """Return several blocks as one."""
+        arrays = {f.name: [getattr(block, f.name) for block in blocks] for f in fields(cls)}
+        ranges = ColumnRanges.joined(arrays.pop("ranges"))
+        return cls(**{name: np.concatenate(parts) for name, parts in arrays.items()}, ranges=ranges)
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,13 @@ class RowCodec:
                 clipped=cleaned.clipped,
                 imputed=cleaned.imputed,
                 near_tie=encoded.near_tie.cpu().numpy(),
+                ranges=cleaned.ranges,
             )
 
         starts = range(0, max(1, len(rows)), BLOCK)
         with isolated(), torch.no_grad():
             blocks = parallel_map(encode, [rows[start : start + BLOCK] for start in starts], self.device)
-        columns = {f.name: np.concatenate([getattr(block, f.name) for block in blocks]) for f in fields(EncodedBlock)}
-        return EncodedBlock(**columns)
+        return EncodedBlock.joined(blocks)
 
     def decode(self, indices: NDArray[np.int64]) -> RawRows:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.inputs.precision import RawRows
 from spinlock.preprocessing import normalization
+from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
 from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
 from spinlock.preprocessing.normalization import Normalizer
@@ -34,15 +35,6 @@ MAX_SPACING = 1 / 16
 """Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class CleanedRows:
-    """Normalized ``values`` float32 [n, U], and the fractions [n] of cells of each row that were imputed or clipped."""
-
-    values: Rows
-    imputed: Floats
-    clipped: Floats
 
 
 @dataclass(frozen=True)
@@ -161,15 +153,19 @@ class Cleaner:
         """Convert raw rows [n, D] to normalized values [n, U]."""
         values = np.empty((len(x), len(self.kept)), dtype=np.float32)
         imputed, clipped = np.empty((2, len(x)))
+        ranges = []
         for start in range(0, len(x), CACHED_ROWS):
             block = slice(start, start + CACHED_ROWS)
             raw = x[block, self.kept].astype(np.float64)
             finite = np.isfinite(raw)
             inside = self.screening.impute_and_clip(raw, finite, self.kept)
             imputed[block] = 1 - finite.mean(axis=1)
-            clipped[block] = (finite & (inside != raw)).mean(axis=1)
+            outside = finite & (inside != raw)
+            clipped[block] = outside.mean(axis=1)
+            ranges.append(ColumnRanges.of_block(raw, outside))
             values[block] = self.normalizer.transform(inside)
-        return CleanedRows(values, imputed, clipped)
+        ranges = ranges or [ColumnRanges.of_block(np.empty(values.shape), np.empty(values.shape, dtype=bool))]
+        return CleanedRows(values, imputed, clipped, ColumnRanges.joined(ranges))
 
     @property
     def raw_dtype(self) -> np.dtype[Any]:

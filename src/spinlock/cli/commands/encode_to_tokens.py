@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +19,9 @@ def encode_to_tokens(
         typer.Option("--batch-size", help="Number of rows that are read at a time. The tokens do not depend on it."),
     ] = 8192,
     device: Device = "auto",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if more than 5 % of the cells, or 50 % of a column, are clipped.")
+    ] = False,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -57,8 +61,7 @@ def encode_to_tokens(
         with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
             rows = source.num_rows
         with progress("encoding", rows) as advance:
-            summary = encode_file(
-                codec, dataset, output, batch_size=batch_size, overwrite=overwrite, group=group, advance=advance
-            )
+            write = partial(encode_file, codec, dataset, output, overwrite=overwrite, strict=strict)
+            summary = write(batch_size=batch_size, group=group, advance=advance)
         if summary is not None:
             print_summary(summary, output)

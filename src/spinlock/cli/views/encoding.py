@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinlock.cli.terminal import stdout
+from spinlock.cli.terminal import log, stdout
 from spinlock.cli.views.notes import log_notes
 
 if TYPE_CHECKING:
@@ -22,4 +22,6 @@ def print_summary(summary: EncodingSummary, output: Path) -> None:
         f"{summary.extra_columns}, rows with a near tie between codes {summary.near_tie_rows}"
     )
     log_notes(summary.notes)
+    if summary.clipping_warning:
+        log(f"warning: {summary.clipping_warning}")
     console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")

@@ -1,0 +1,42 @@
+"""The summary of an encoded dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EncodingSummary:
+    """The result of :func:`spinlock.encoding.encode_file`.
+
+    Attributes
+    ----------
+    rows, tokens_per_row
+        Number of rows, and of tokens of each row (3C).
+    mean_error
+        Mean squared reconstruction error in normalized units.
+    imputed_cells, clipped_cells
+        Numbers of cells.
+    extra_columns
+        Number of columns of the dataset that the model does not use.
+    near_tie_rows
+        Number of rows for which another device can choose another code, because two codes are almost equally near.
+    seconds
+        Duration in seconds.
+    notes
+        What the user should know about the dataset, for example rows that were never written.
+    clipping_warning
+        Line about values outside the training range, if more than 5 % of all cells or 50 % of the cells of a column
+        were clipped; empty otherwise.
+    """
+
+    rows: int
+    tokens_per_row: int
+    mean_error: float
+    imputed_cells: int
+    clipped_cells: int
+    extra_columns: int
+    near_tie_rows: int
+    seconds: float
+    notes: tuple[str, ...]
+    clipping_warning: str

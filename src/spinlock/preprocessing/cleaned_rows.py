@@ -1,0 +1,62 @@
+"""Rows after cleaning, and what the cleaning changed in them.
+
+Letters: ``n`` rows, ``b`` blocks of rows, ``U`` kept columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class ColumnRanges:
+    """Clipped cells and range of each column in b blocks of rows.
+
+    Attributes
+    ----------
+    clipped
+        Number of clipped cells [b, U].
+    smallest, largest
+        Range [b, U] of the raw values, NaN in a block without a number.
+    """
+
+    clipped: NDArray[np.int64]
+    smallest: Floats
+    largest: Floats
+
+    @classmethod
+    def of_block(cls, raw: Floats, clipped: NDArray[np.bool_]) -> Self:
+        """Measure one block of raw values [n, U] with a mask [n, U] of the clipped cells."""
+        smallest, largest = np.fmin.reduce(raw, initial=np.nan)[None], np.fmax.reduce(raw, initial=np.nan)[None]
+        return cls(clipped.sum(axis=0)[None], smallest, largest)
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """Return the ranges of all blocks of several parts."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class CleanedRows:
+    """Rows after cleaning.
+
+    Attributes
+    ----------
+    values
+        Normalized values float32 [n, U].
+    imputed, clipped
+        Fractions [n] of the cells of each row that were imputed or clipped.
+    ranges
+        Clipped cells and ranges of the columns.
+    """
+
+    values: NDArray[np.float32]
+    imputed: Floats
+    clipped: Floats
+    ranges: ColumnRanges

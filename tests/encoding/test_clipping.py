@@ -1,0 +1,87 @@
+"""The warning about values outside the training range."""
+
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import spinlock as sl
+from spinlock.encoding import RowCodec, encode_file
+from tests.cli.workspace import NAMES
+from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model
+from tests.tables import write_table
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def codec(model: Path) -> RowCodec:
+    return codec_of(model)
+
+
+def warning_of(codec: RowCodec, folder: Path, rows: np.ndarray, **options: bool) -> str:
+    dataset = write_table(folder / "data.h5", rows, NAMES)
+    summary = encode_file(codec, dataset, folder / "tokens.h5", batch_size=30, overwrite=True, **options)
+    assert summary is not None
+    with h5py.File(folder / "tokens.h5") as file:
+        assert file.attrs["clipping_warning"] == summary.clipping_warning
+    return summary.clipping_warning
+
+
+@pytest.mark.parametrize("rows", [TRAINING, OTHER], ids=["training rows", "other rows"])
+def test_rows_of_the_same_distribution_give_no_warning(codec: RowCodec, tmp_path: Path, rows: np.ndarray) -> None:
+    assert warning_of(codec, tmp_path, rows) == ""
+
+
+def test_another_unit_is_named_with_the_worst_columns_and_their_ranges(codec: RowCodec, tmp_path: Path) -> None:
+    rows = OTHER.copy()
+    rows[:, 4] = 1000 + 100 * rows[:, 4]
+    warning = warning_of(codec, tmp_path, rows)
+    clipped = codec.encode(rows).clipped.mean()
+    kept, screening = codec.checkpoint.cleaner.kept, codec.checkpoint.cleaner.screening
+    assert list(kept) == list(range(12))
+    assert warning.startswith(f"{clipped:.1%} of the cells and more than half of the cells of 1 columns are outside")
+    ranges = f"training range {screening.lower[4]:.4g} to {screening.upper[4]:.4g}, here {rows[:, 4].min():.4g} to"
+    assert f"{NAMES[4]} (100%; {ranges} {rows[:, 4].max():.4g})" in warning
+    assert warning.endswith("are these columns in another unit?")
+
+
+def test_more_than_five_percent_of_all_cells_give_a_warning(codec: RowCodec, tmp_path: Path) -> None:
+    assert "cells of 0 columns" in warning_of(codec, tmp_path, 2.5 * OTHER)
+
+
+def test_a_few_rows_give_no_warning_about_a_single_column(codec: RowCodec, tmp_path: Path) -> None:
+    rows = codec.checkpoint.cleaner.inverse_transform(np.zeros((4, 12), dtype=np.float32))
+    rows[:2, 4] = 1e6
+    assert warning_of(codec, tmp_path, rows[:3]) != ""  # 2 of 36 cells
+    rows[1:, 4] = 0
+    assert warning_of(codec, tmp_path, rows) == ""  # 1 of 48 cells
+
+
+def test_missing_cells_are_not_clipped(codec: RowCodec, tmp_path: Path) -> None:
+    rows = OTHER.copy()
+    rows[:, 4] = np.inf
+    rows[:, 5] = np.nan
+    assert warning_of(codec, tmp_path, rows) == ""
+
+
+def test_strict_is_an_error_and_writes_nothing(codec: RowCodec, tmp_path: Path) -> None:
+    with pytest.raises(sl.SpinlockError, match=r"data\.h5: .*another unit\?; convert the units"):
+        warning_of(codec, tmp_path, 100 * OTHER, strict=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["data.h5"]
+    assert warning_of(codec, tmp_path, OTHER, strict=True) == ""
+
+
+def test_encode_issues_a_warning(model: Path) -> None:
+    tokenizer = sl.Tokenizer.load(model)
+    with pytest.warns(sl.SpinlockWarning, match="another unit") as caught:
+        tokenizer.encode(100 * OTHER)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenizer.encode(OTHER)
