@@ -327,7 +327,7 @@ CHECKPOINTS = {
     "incomplete model": faulty_checkpoint(changed_checkpoint(cleaner=None), "odd.pt", "lacks cleaner"),
     "invalid cleaner": faulty_checkpoint(changed_checkpoint(cleaner={"names": 3}), "odd.pt", "damaged: cleaner"),
     "invalid model_spec": faulty_checkpoint(changed_checkpoint(model_spec={}), "odd.pt", "damaged: model_spec"),
-    "weights of wrong shape": faulty_checkpoint(checkpoint_with_wrong_shape, "odd.pt", "weights do not match"),
+    "weights of wrong shape": faulty_checkpoint(checkpoint_with_wrong_shape, "odd.pt", "damaged: model_state_dict"),
     "malicious pickle": faulty_checkpoint(pickle_with_code, "odd.pt", "not a checkpoint"),
     "malicious model": faulty_checkpoint(checkpoint_with_code, "odd.pt", "could run code", "not loaded"),
     "malicious resume": Case(

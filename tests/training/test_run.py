@@ -73,9 +73,9 @@ class TestFiles:
         orders: list[list[str]] = []
         real = run_module.write_files
 
-        def write(files: dict[Path, bytes]) -> None:
+        def write(files: dict[Path, bytes], **options: bool) -> None:
             orders.append([path.name for path in files])
-            real(files)
+            real(files, **options)
 
         monkeypatch.setattr(run_module, "write_files", write)
         trained_run(config(folder, epochs=2, val_every_n_epochs=1))
