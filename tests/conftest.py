@@ -10,9 +10,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pytest
 
-# A process in the background may ignore interrupts, and then its child processes would also ignore them.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A process in the background, or under nohup, may ignore signals, and so would every program that the tests signal.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture
