@@ -193,7 +193,7 @@ def write_inputs() -> None:
 def faults_of(command: Command, reference: Any) -> list[str]:
     """Return what is wrong with the output and the directory of a command that was killed and run again."""
     faults = [f"{path.name} is left over" for path in Path().glob(".spinlock-*")]
-    faults += [f"{path} is left over" for path in (*Path().rglob("*/.spinlock-*"), *Path().glob("*.shards"))]
+    faults += [f"{path} is left over" for path in (*Path().rglob("*/.spinlock-*"), *Path().glob("*.parts"))]
     content = command.read(Path(command.output))
     different = sorted(key for key in {*content, *reference} if content.get(key) != reference.get(key))
     return faults + [f"{key} differs from the uninterrupted command" for key in different]

@@ -35,7 +35,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_a_killed_generation_resumes_to_an_identical_dataset(workspace: Workspace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "killed.h5"]
     process = subprocess.Popen([*command, "--batch-size", "1"], cwd=workspace.path, stderr=subprocess.DEVNULL)
-    shards = workspace.path / "killed.h5.shards"
+    shards = workspace.path / "killed.h5.parts"
     deadline = time.monotonic() + 60
     while len(list(shards.glob("block-*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -64,7 +64,7 @@ def test_two_processes_write_the_same_dataset_as_one_process(workspace: Workspac
 def test_an_interrupt_keeps_finished_blocks_and_prints_the_resume_command(workspace: Workspace) -> None:
     command = [sys.executable, "-m", "spinlock", "generate", "--config", "small.yaml", "--output", "stopped.h5"]
     process = subprocess.Popen([*command, "--overwrite"], cwd=workspace.path, stderr=subprocess.PIPE, text=True)
-    shards = workspace.path / "stopped.h5.shards"
+    shards = workspace.path / "stopped.h5.parts"
     while not list(shards.glob("block-*.npz")) and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)

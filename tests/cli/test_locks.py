@@ -32,11 +32,11 @@ COMMANDS = {
         "run",
     ),
     "train and replace": (("train-vqvae", "--config", "config.json", "--overwrite"), DirectoryLock, "run"),
-    "generate": (("generate", "--config", "small.yaml", "--output", "new.h5"), DirectoryLock, "new.h5.shards"),
+    "generate": (("generate", "--config", "small.yaml", "--output", "new.h5"), DirectoryLock, "new.h5.parts"),
     "generate and replace": (
         ("generate", "--config", "small.yaml", "--output", "new.h5", "--overwrite"),
         DirectoryLock,
-        "new.h5.shards",
+        "new.h5.parts",
     ),
     "encode": (("encode-to-tokens", "--dataset", "table.h5", *MODEL, "--output", "new.h5"), file_lock, "new.h5"),
     "decode": (("decode-tokens", "--tokens", "tokens.h5", *MODEL, "--output", "new.h5"), file_lock, "new.h5"),

@@ -143,7 +143,7 @@ def test_shards_of_another_configuration_are_refused(tmp_path: Path) -> None:
 def test_a_damaged_shard_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(small_config(), tmp_path / "d.h5", callback=Recorder(stop_after=1))
-    shard = next((tmp_path / "d.h5.shards").glob("block-*.npz"))
+    shard = next((tmp_path / "d.h5.parts").glob("block-*.npz"))
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(Exception, match=f"{shard.name}: cannot be read; delete that file"):
         generate(small_config(), tmp_path / "d.h5", resume=True)
@@ -200,7 +200,7 @@ def test_initial_states_beyond_the_bound_are_marked(tmp_path: Path) -> None:
 
 
 def test_other_files_beside_the_shards_are_kept(tmp_path: Path) -> None:
-    shards = tmp_path / "d.h5.shards"
+    shards = tmp_path / "d.h5.parts"
     shards.mkdir()
     (shards / "mine.txt").write_text("precious")
     generate(small_config(num_samples=4), tmp_path / "d.h5", overwrite=True)

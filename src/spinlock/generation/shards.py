@@ -1,4 +1,4 @@
-"""Shards: the results of finished blocks, one file for each block, in the directory ``<output>.shards``.
+"""Shards: the results of finished blocks, one file for each block, in the directory ``<output>.parts``.
 
 Because of the shards a run can be resumed, and several processes can compute blocks. ``run.json`` identifies the run of
 the shards, and each shard contains the hash of this identity. A shard is written atomically, so that a killed process
@@ -44,7 +44,7 @@ class ShardStore:
 
     def __init__(self, output: Path, identity: Mapping[str, Any]) -> None:
         self.output = output
-        self.directory = output.with_name(output.name + ".shards")
+        self.directory = output.with_name(output.name + ".parts")
         self._identity = json.dumps(identity, indent=2) + "\n"
         self._run = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
