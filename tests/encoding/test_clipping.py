@@ -45,14 +45,15 @@ def test_another_unit_is_named_with_the_worst_columns_and_their_ranges(codec: Ro
     clipped = codec.encode(rows).clipped.mean()
     kept, screening = codec.checkpoint.cleaner.kept, codec.checkpoint.cleaner.screening
     assert list(kept) == list(range(12))
-    assert warning.startswith(f"{clipped:.1%} of the cells and more than half of the cells of 1 columns are outside")
+    assert warning.startswith(f"{clipped:.1%} of the cells are outside the training range and were clipped; ")
+    assert "more than half of the cells were clipped: 1; worst" in warning
     ranges = f"training range {screening.lower[4]:.4g} to {screening.upper[4]:.4g}, here {rows[:, 4].min():.4g} to"
     assert f"{NAMES[4]} (100%; {ranges} {rows[:, 4].max():.4g})" in warning
     assert warning.endswith("are these columns in another unit?")
 
 
 def test_more_than_five_percent_of_all_cells_give_a_warning(codec: RowCodec, tmp_path: Path) -> None:
-    assert "cells of 0 columns" in warning_of(codec, tmp_path, 2.5 * OTHER)
+    assert "cells were clipped: 0; worst" in warning_of(codec, tmp_path, 2.5 * OTHER)
 
 
 def test_a_few_rows_give_no_warning_about_a_single_column(codec: RowCodec, tmp_path: Path) -> None:

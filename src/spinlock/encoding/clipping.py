@@ -58,8 +58,9 @@ class ClippingCount:
         worst = np.argsort(-fractions, kind="stable")[:MAX_SHOWN_COLUMNS]
         listing = ", ".join(self._describe(int(column), float(fractions[column])) for column in worst)
         return (
-            f"{total:.1%} of the cells and more than half of the cells of {int(columns.sum())} columns are outside the "
-            f"training range and were clipped: {listing}; are these columns in another unit?"
+            f"{total:.1%} of the cells are outside the training range and were clipped; columns in which more than "
+            f"half of the cells were clipped: {int(columns.sum())}; worst columns: {listing}; are these columns in "
+            "another unit?"
         )
 
     def _describe(self, column: int, fraction: float) -> str:
