@@ -27,6 +27,7 @@ from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model import LEVELS
 from spinlock.paths import user_path
+from spinlock.preprocessing.copied_rows import copied_rows_warning
 from spinlock.runtime.isolation import isolated
 from spinlock.training.callbacks import Callback, SaveCheckpoints
 from spinlock.training.fit import fit
@@ -96,7 +97,8 @@ class Tokenizer(TrainedModel):
         Returns
         -------
         Tokenizer
-            The best model of the run, also if a callback stopped it.
+            The best model of the run, also if a callback stopped it. A :class:`~spinlock.errors.SpinlockWarning` is
+            issued if more than 1 % of the validation rows equal a training row.
 
         Raises
         ------
@@ -115,6 +117,7 @@ class Tokenizer(TrainedModel):
             callbacks.insert(0, _saving(settings, table, overwrite=overwrite))
         result = fit(settings, table, callbacks, command_line="Tokenizer.fit")
         assert result.run is not None, "only a dry run has no run"
+        _warn(copied_rows_warning(result.plan.data))
         checkpoint = replace(result.run.checkpoint(), path=Path("<fitted>"))
         return cls(checkpoint, result.plan.data.train.device)
 
@@ -143,7 +146,7 @@ class Tokenizer(TrainedModel):
         """Encode features.
 
         A :class:`~spinlock.errors.SpinlockWarning` is issued if more than 5 % of all cells, or 50 % of the cells of a
-        column, are outside the training range and are clipped.
+        column, are outside the training range and are clipped, or if most columns vary by less than 5 % of it.
 
         Parameters
         ----------
@@ -162,8 +165,7 @@ class Tokenizer(TrainedModel):
             The features cannot be read, a column is missing, or an array has a wrong number of columns.
         """
         tokens, warning = encode_features(self._codec, features)
-        if warning:
-            warnings.warn(warning, SpinlockWarning, stacklevel=2)
+        _warn(warning)
         return tokens
 
     def encode_file(
@@ -225,6 +227,12 @@ class Tokenizer(TrainedModel):
         """
         paths = user_path(tokens, "tokens"), user_path(output, "output")
         return decode_file(self._codec, *paths, levels=levels, overwrite=overwrite, advance=advance)
+
+
+def _warn(warning: str) -> None:
+    """Issue a warning at the caller of a method, unless it is empty."""
+    if warning:
+        warnings.warn(warning, SpinlockWarning, stacklevel=3)
 
 
 def _saving(settings: VQVAEConfig, table: FeatureTable, *, overwrite: bool) -> SaveCheckpoints:

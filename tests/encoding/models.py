@@ -13,10 +13,10 @@ TRAINING, OTHER = small_table(160)[:80], small_table(160)[80:]
 """Training rows [80, 12] of the model, and other rows [80, 12] of the same distribution."""
 
 
-def saved_model(folder: Path, assignment: str = "local") -> Path:
-    """The checkpoint of a tokenizer that is trained on :data:`TRAINING`."""
+def saved_model(folder: Path, assignment: str = "local", rows: np.ndarray = TRAINING) -> Path:
+    """The checkpoint of a tokenizer that is trained on rows, :data:`TRAINING` by default."""
     settings = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
-    tokenizer = Tokenizer.fit(TRAINING, settings, feature_names=NAMES, assignment=assignment)
+    tokenizer = Tokenizer.fit(rows, settings, feature_names=NAMES, assignment=assignment)
     path = folder / f"{assignment}.pt"
     tokenizer.save(path)
     return path

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spinlock as sl
 from spinlock.preprocessing.copied_rows import copied_fraction, copied_rows_warning
 from tests.training.runs import config, curved_table, plan_of, trained_run, write_table_in
 
@@ -18,10 +19,10 @@ def test_the_fraction_counts_rows_that_are_equal_in_all_columns() -> None:
 @pytest.mark.parametrize("max_table_mb", [None, 0.001], ids=["in memory", "streamed"])
 def test_repeated_rows_are_a_warning_with_the_remedy(tmp_path: Path, max_table_mb: float | None) -> None:
     write_table_in(tmp_path, np.tile(curved_table(40), (10, 1)))
-    (warning,) = copied_rows_warning(plan_of(config(tmp_path, max_table_mb=max_table_mb)).data)
+    warning = copied_rows_warning(plan_of(config(tmp_path, max_table_mb=max_table_mb)).data)
     assert "% of the validation rows equal a training row" in warning
     assert "split_by" in warning
-    assert warning.startswith("warning: at least") == (max_table_mb is not None)
+    assert warning.startswith("at least") == (max_table_mb is not None)
 
 
 def test_the_metrics_have_the_fraction(tmp_path: Path) -> None:
@@ -31,4 +32,11 @@ def test_the_metrics_have_the_fraction(tmp_path: Path) -> None:
 
 def test_distinct_rows_are_no_warning(tmp_path: Path) -> None:
     write_table_in(tmp_path)
-    assert copied_rows_warning(plan_of(config(tmp_path)).data) == ()
+    assert copied_rows_warning(plan_of(config(tmp_path)).data) == ""
+
+
+def test_fit_issues_a_warning() -> None:
+    rows = np.tile(curved_table(40), (10, 1))
+    with pytest.warns(sl.SpinlockWarning, match="split_by") as caught:
+        sl.Tokenizer.fit(rows, epochs=0)
+    assert caught[0].filename == __file__

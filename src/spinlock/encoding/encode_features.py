@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.encoding.clipping import ClippingCount
 from spinlock.encoding.encode_file import READ_ROWS
+from spinlock.encoding.ranges import RangeCheck
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError, located
 from spinlock.io.arrays import feature_values
@@ -73,10 +73,10 @@ def _encode_table(codec: RowCodec, table: FeatureTable) -> tuple[NDArray[np.int6
 
 
 def _encode_blocks(codec: RowCodec, blocks: Iterable[RawRows]) -> tuple[NDArray[np.int64], str]:
-    """Encode blocks of raw rows; return their tokens [n, 3C], and the clipping warning."""
-    tokens, clipping = [], ClippingCount(codec.checkpoint.cleaner)
+    """Encode blocks of raw rows; return their tokens [n, 3C], and the range warning."""
+    tokens, check = [], RangeCheck(codec.checkpoint)
     for block in blocks:
         encoded = codec.encode(block)
-        clipping.add(len(block), encoded.ranges)
+        check.add(len(block), encoded.ranges)
         tokens.append(encoded.indices)
-    return np.concatenate(tokens), clipping.warning()
+    return np.concatenate(tokens), check.warning()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spinlock import __version__
 from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
-from spinlock.encoding.clipping import ClippingCount
+from spinlock.encoding.ranges import RangeCheck
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
 from spinlock.errors import DataError, located
@@ -64,7 +64,7 @@ def encode_file(
     overwrite
         Whether an existing output is replaced.
     strict
-        Whether a clipping warning is an error.
+        Whether a range warning is an error.
     group
         Process group. Each process encodes a part of the blocks, and the main process writes the file.
     advance
@@ -79,7 +79,7 @@ def encode_file(
     ------
     DataError
         The dataset cannot be read, a column of the model is missing, ``batch_size`` is not an integer of at least 1, or
-        ``strict`` is true and there is a clipping warning.
+        ``strict`` is true and there is a range warning.
     OutputError
         The output exists or cannot be written, or it is the dataset or the file of the model.
     """
@@ -145,7 +145,7 @@ def _write_tokens(
     digest, started = RowDigest(), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
-    clipping = ClippingCount(checkpoint.cleaner)
+    check = RangeCheck(checkpoint)
     attributes: dict[str, Attribute] = {
         "program_version": __version__,
         "assignment": spec.assignment,
@@ -168,9 +168,9 @@ def _write_tokens(
             clipped += float(block.clipped.sum())
             errors += float(block.error.sum())
             near_ties += int(block.near_tie.sum())
-            clipping.add(len(rows), block.ranges)
+            check.add(len(rows), block.ranges)
             advance(len(rows))
-        warning = clipping.warning()
+        warning = check.warning()
         if strict and warning:
             raise DataError(warning, where=str(source.path), remedy="convert the units, or encode without strict=True")
         writer.write_split(_split_roles(source.num_operators, digest.hexdigest(), checkpoint))
@@ -185,7 +185,7 @@ def _write_tokens(
             near_tie_rows=near_ties,
             seconds=time.perf_counter() - started,
             notes=source.notes,
-            clipping_warning=warning,
+            range_warning=warning,
         )
         writer.set_attributes(_content_attributes(source, summary, digest.hexdigest()))
     return summary
@@ -198,7 +198,7 @@ def _content_attributes(source: FeatureSource, summary: EncodingSummary, sha256:
         "imputed_cells": summary.imputed_cells,
         "clipped_cells": summary.clipped_cells,
         "near_tie_rows": summary.near_tie_rows,
-        "clipping_warning": summary.clipping_warning,
+        "range_warning": summary.range_warning,
         "unwritten_cells": source.unwritten_cells,
         "fill_value_cells": source.fill_cells,
         "unwritten_rows": source.unwritten_rows,

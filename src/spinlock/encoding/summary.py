@@ -25,9 +25,9 @@ class EncodingSummary:
         Duration in seconds.
     notes
         What the user should know about the dataset, for example rows that were never written.
-    clipping_warning
-        Line about values outside the training range, if more than 5 % of all cells or 50 % of the cells of a column
-        were clipped; empty otherwise.
+    range_warning
+        Line about values that do not fit the training ranges, for example of a table in another unit; empty if there
+        is nothing to report. See :meth:`spinlock.encoding.ranges.RangeCheck.warning`.
     """
 
     rows: int
@@ -39,4 +39,4 @@ class EncodingSummary:
     near_tie_rows: int
     seconds: float
     notes: tuple[str, ...]
-    clipping_warning: str
+    range_warning: str

@@ -23,7 +23,7 @@ class ColumnRanges:
     clipped
         Number of clipped cells [b, U].
     smallest, largest
-        Range [b, U] of the raw values, NaN in a block without a number.
+        Range [b, U] of the finite raw values, NaN in a block without any.
     """
 
     clipped: NDArray[np.int64]
@@ -31,9 +31,10 @@ class ColumnRanges:
     largest: Floats
 
     @classmethod
-    def of_block(cls, raw: Floats, clipped: NDArray[np.bool_]) -> Self:
-        """Measure one block of raw values [n, U] with a mask [n, U] of the clipped cells."""
-        smallest, largest = np.fmin.reduce(raw, initial=np.nan)[None], np.fmax.reduce(raw, initial=np.nan)[None]
+    def of_block(cls, raw: Floats, finite: NDArray[np.bool_], clipped: NDArray[np.bool_]) -> Self:
+        """Measure one block of raw values [n, U] with masks [n, U] of the finite and of the clipped cells."""
+        smallest = np.fmin.reduce(raw, where=finite, initial=np.nan)[None]
+        largest = np.fmax.reduce(raw, where=finite, initial=np.nan)[None]
         return cls(clipped.sum(axis=0)[None], smallest, largest)
 
     @classmethod

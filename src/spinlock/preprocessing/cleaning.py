@@ -162,9 +162,11 @@ class Cleaner:
             imputed[block] = 1 - finite.mean(axis=1)
             outside = finite & (inside != raw)
             clipped[block] = outside.mean(axis=1)
-            ranges.append(ColumnRanges.of_block(raw, outside))
+            ranges.append(ColumnRanges.of_block(raw, finite, outside))
             values[block] = self.normalizer.transform(inside)
-        ranges = ranges or [ColumnRanges.of_block(np.empty(values.shape), np.empty(values.shape, dtype=bool))]
+        if not ranges:
+            no_cells = np.empty(values.shape, dtype=bool)
+            ranges.append(ColumnRanges.of_block(np.empty(values.shape), no_cells, no_cells))
         return CleanedRows(values, imputed, clipped, ColumnRanges.joined(ranges))
 
     @property

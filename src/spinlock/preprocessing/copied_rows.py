@@ -20,16 +20,17 @@ def copied_fraction(train: NDArray[np.float32], validation: NDArray[np.float32])
     return sum(row.tobytes() in known for row in validation) / len(validation)
 
 
-def copied_rows_warning(data: TrainingData) -> tuple[str, ...]:
-    """Return a warning if more than 1 % of the validation rows in memory are copies of training rows in memory.
+def copied_rows_warning(data: TrainingData) -> str:
+    """Return a warning if more than 1 % of the validation rows equal a training row; empty if there are fewer.
 
+    Only rows in memory are compared.
     Of a table that is streamed, a sample of the rows is in memory, so that the fraction is a lower limit.
     """
     fraction = copied_fraction(data.train.cpu().numpy(), data.validation.cpu().numpy())
     if fraction <= MAX_COPIED_FRACTION:
-        return ()
+        return ""
     limit = "at least " if data.streamed else ""
     return (
-        f"warning: {limit}{fraction:.1%} of the validation rows equal a training row, so that the validation metrics "
-        "are too good; split_by keeps rows of the same origin on one side of the split",
+        f"{limit}{fraction:.1%} of the validation rows equal a training row, so that the validation metrics "
+        "are too good; split_by (groups in Python) keeps rows of the same origin on one side of the split"
     )

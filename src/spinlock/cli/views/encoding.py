@@ -22,6 +22,6 @@ def print_summary(summary: EncodingSummary, output: Path) -> None:
         f"{summary.extra_columns}, rows with a near tie between codes {summary.near_tie_rows}"
     )
     log_notes(summary.notes)
-    if summary.clipping_warning:
-        log(f"warning: {summary.clipping_warning}")
+    if summary.range_warning:
+        log(f"warning: {summary.range_warning}")
     console.print(f"{summary.seconds:.1f} s, {summary.rows / summary.seconds:.0f} rows per second")

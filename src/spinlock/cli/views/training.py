@@ -68,8 +68,8 @@ class TrainingView(Callback):
         """Print the plan of a new run."""
         self.close()
         log_notes(plan.data.table.notes)
-        for warning in copied_rows_warning(plan.data):
-            log(warning)
+        if warning := copied_rows_warning(plan.data):
+            log(f"warning: {warning}")
         if plan.spectrum is not None:
             log_plan(plan, verbose=self.verbose)
 

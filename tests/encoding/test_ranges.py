@@ -1,4 +1,4 @@
-"""The warning about values outside the training range."""
+"""The warning about values that do not fit the training ranges."""
 
 import warnings
 from pathlib import Path
@@ -29,8 +29,8 @@ def warning_of(codec: RowCodec, folder: Path, rows: np.ndarray, **options: bool)
     summary = encode_file(codec, dataset, folder / "tokens.h5", batch_size=30, overwrite=True, **options)
     assert summary is not None
     with h5py.File(folder / "tokens.h5") as file:
-        assert file.attrs["clipping_warning"] == summary.clipping_warning
-    return summary.clipping_warning
+        assert file.attrs["range_warning"] == summary.range_warning
+    return summary.range_warning
 
 
 @pytest.mark.parametrize("rows", [TRAINING, OTHER], ids=["training rows", "other rows"])
@@ -56,10 +56,26 @@ def test_more_than_five_percent_of_all_cells_give_a_warning(codec: RowCodec, tmp
     assert "cells were clipped: 0; worst" in warning_of(codec, tmp_path, 2.5 * OTHER)
 
 
+@pytest.mark.parametrize("rows", [0.01 * OTHER, 0.01 * OTHER[:20]])
+def test_columns_in_a_larger_unit_are_named(codec: RowCodec, tmp_path: Path, rows: np.ndarray) -> None:
+    warning = warning_of(codec, tmp_path, rows)
+    assert warning.startswith("12 of 12 columns vary by less than 5% of their training range; narrowest columns: ")
+    assert warning.endswith("are these columns in another unit?")
+    assert warning_of(codec, tmp_path, rows[:19]) == ""
+
+
+def test_the_limit_of_a_small_training_table_includes_the_expected_clipping(tmp_path: Path) -> None:
+    small = codec_of(saved_model(tmp_path, rows=TRAINING[:32]))
+    new = np.random.default_rng(5).permutation(TRAINING)
+    fraction = small.encode(new).clipped.mean()
+    assert 0.05 < fraction < 0.05 + 2 / 28
+    assert warning_of(small, tmp_path, new) == ""
+
+
 def test_a_few_rows_give_no_warning_about_a_single_column(codec: RowCodec, tmp_path: Path) -> None:
     rows = codec.checkpoint.cleaner.inverse_transform(np.zeros((4, 12), dtype=np.float32))
-    rows[:2, 4] = 1e6
-    assert warning_of(codec, tmp_path, rows[:3]) != ""  # 2 of 36 cells
+    rows[:3, 4] = 1e6
+    assert warning_of(codec, tmp_path, rows[:3]) != ""  # 3 of 36 cells
     rows[1:, 4] = 0
     assert warning_of(codec, tmp_path, rows) == ""  # 1 of 48 cells
 
