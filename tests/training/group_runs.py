@@ -18,7 +18,7 @@ from spinlock.training import steps
 from spinlock.training.fit import start
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.plan import make_plan
-from spinlock.training.resume import resume_run
+from spinlock.training.resuming import resume_run
 from spinlock.training.run import Run
 from tests.training.runs import EAGER, config, train_in_memory
 

@@ -17,7 +17,7 @@ from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.callbacks import Callback, EpochReport, SaveCheckpoints, StepReport
 from spinlock.training.fit import start, train
 from spinlock.training.plan import Plan, make_plan
-from spinlock.training.resume import resume_run
+from spinlock.training.resuming import resume_run
 from spinlock.training.run import Run
 from spinlock.training.trainer import Trainer
 from tests.tables import write_table

@@ -15,7 +15,7 @@ from spinlock.errors import CheckpointError
 from spinlock.runtime import compilation
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training import run as run_module
-from spinlock.training.resume import CHANGEABLE, latest_checkpoint
+from spinlock.training.resuming import CHANGEABLE, latest_checkpoint
 from tests.training.runs import (
     EAGER,
     Recorder,

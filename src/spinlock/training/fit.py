@@ -30,7 +30,7 @@ from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
 from spinlock.training.optimizer import make_optimizer
 from spinlock.training.plan import Plan, make_plan
-from spinlock.training.resume import latest_checkpoint, resume_run, with_stored_limit
+from spinlock.training.resuming import latest_checkpoint, resume_run, with_stored_limit
 from spinlock.training.run import Run, TrainingState
 from spinlock.training.trainer import Trainer
 
@@ -153,7 +153,7 @@ def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
     Parameters
     ----------
     run
-        Run from :func:`start` or :func:`~spinlock.training.resume.resume_run`. The function sets its attributes
+        Run from :func:`start` or :func:`~spinlock.training.resuming.resume_run`. The function sets its attributes
         ``end_reason`` and ``metrics``.
     callbacks
         Callbacks, which are called in this order.
