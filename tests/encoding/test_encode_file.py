@@ -135,7 +135,7 @@ def test_cells_that_were_never_written_or_filled_are_imputed_and_counted(codec: 
     summary = encode_file(codec, path, tmp_path / "tokens.h5", batch_size=30)
     assert summary is not None
     assert summary.imputed_cells == 20 * 12 + 1
-    assert summary.notes[0].endswith("rows 40-59 were never written and count as missing")
+    assert summary.notes[0].endswith("that were never written; these cells count as missing")
     assert summary.notes[-1] == "1 cells equal the fill value -999 and count as missing"
     assert [note.split()[0] for note in summary.notes[1:3]] == ["labels/broken", "labels/private"]
     expected = OTHER.copy()

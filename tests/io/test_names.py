@@ -18,7 +18,7 @@ def test_up_to_five_missing_columns_are_named() -> None:
 
 
 def test_a_long_list_of_names_is_shortened_to_one_line() -> None:
-    assert join_names([]) == "nothing"
+    assert join_names([]) == "(none)"
     assert join_names(["a", "b"]) == "a, b"
     assert join_names(list("abcdefg")) == "a, b, c, d, e and 2 more"
     assert join_names(["two\nlines"]) == "'two\\nlines'"

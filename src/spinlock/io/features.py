@@ -85,24 +85,29 @@ class FeatureSource(AnnotatedFile):
     @property
     def unwritten_cells(self) -> int:
         """Number of cells that were never written."""
-        return 0 if self._table.hole is None else self._table.hole.count
+        return 0 if self._table.unwritten_cells is None else self._table.unwritten_cells.count
 
     @property
     def unwritten_rows(self) -> str:
         """Positions along the first axis with cells that were never written, for example ``200-299``, or no text."""
-        return "" if self._table.hole is None else self._table.hole.text
+        return "" if self._table.unwritten_cells is None else self._table.unwritten_cells.ranges
 
     @property
     def fill_cells(self) -> int:
-        """Number of cells that equal a fill attribute, in the rows that :meth:`blocks` has read last."""
+        """Number of cells read since the last call of :meth:`blocks` that equal a fill attribute."""
         return self._table.fill_cells
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about the content that was read."""
-        values = join_names([f"{value:g}" for value in sorted(self._table.fill_values)])
-        filled = [f"{self.fill_cells} cells equal the fill value {values} and count as missing"] * (self.fill_cells > 0)
-        return (*super().notes, *filled)
+        if self.fill_cells == 0:
+            return super().notes
+        values = [f"{value:g}" for value in sorted(self._table.fill_values)]
+        which = "the fill value" if len(values) == 1 else "one of the fill values"
+        return (
+            *super().notes,
+            f"{self.fill_cells} cells equal {which} {join_names(values)} and count as missing",
+        )
 
     @property
     def num_operators(self) -> int:

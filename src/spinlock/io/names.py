@@ -27,9 +27,9 @@ def join_names(names: Sequence[str], limit: int = 5) -> str:
     Returns
     -------
     str
-        ``nothing`` for an empty list.
+        ``(none)`` for an empty list.
     """
-    shown = ", ".join(name if name.isprintable() else repr(name) for name in map(shortened, names[:limit])) or "nothing"
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in map(shortened, names[:limit])) or "(none)"
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 

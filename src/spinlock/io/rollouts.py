@@ -51,8 +51,9 @@ def open_rollouts(path: Path | str) -> Rollouts:
             names = file.names()
             if any(group in names for group in WELL_GROUPS):
                 return WellRollouts(file)
+            found = f", but {join_names(sorted(names))}" if names else ""
             raise DataError(
-                f"contains no rollouts, but {join_names(sorted(names))}",
+                f"contains no rollouts{found}",
                 where=str(file.path),
                 expected=f"/{FIELDS} [N, M, T, C, H, W], or The Well's groups {', '.join(WELL_GROUPS)}",
             )

@@ -229,8 +229,10 @@ def _indices(file: InputFile, columns: int) -> InputDataset:
         raise _wrong(indices, f"integers of shape [N, {columns}] or [N, M, {columns}]")
     if 0 in shape:
         raise DataError(f"shape {shape} has no rows", where=indices.where)
-    if indices.hole is not None:
+    if indices.unwritten_cells is not None:
         raise DataError(
-            f"{indices.hole.count} tokens were never written", where=indices.where, remedy="encode the dataset again"
+            f"{indices.unwritten_cells.count} tokens were never written",
+            where=indices.where,
+            remedy="encode the dataset again",
         )
     return indices

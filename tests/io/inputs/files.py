@@ -1,10 +1,14 @@
-"""Small files with virtual datasets and external storage, whose content is in files beside them."""
+"""Small files with virtual datasets and external storage, whose content is in files beside them; and refused files."""
 
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pytest
+
+from spinlock.errors import DataError
+from spinlock.io.features import open_features
 
 TABLE = "features/sdf/aggregated/features"
 X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
@@ -33,3 +37,11 @@ def virtual_table(folder: Path) -> Path:
     """Write :data:`X` as a virtual table of four parts."""
     names = write_parts(folder)
     return write_virtual(folder / "whole.h5", [(slice(10 * i, 10 * i + 10), name) for i, name in enumerate(names)])
+
+
+def refusal(path: Path) -> str:
+    """Read the table of a file, which has to fail, and return the message, which is one line."""
+    with pytest.raises(DataError) as caught, open_features(path) as source:
+        source.read_all()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -27,7 +27,7 @@ def test_flags_have_the_number_of_values_of_their_default() -> None:
     assert attributes.flags({"varies": [1, 0]}, "varies", [True, True], "f.h5") == [True, False]
     assert attributes.flag({}, "varies", True, "f.h5")
     for value in ([True], [1.5, 0], "yes", ["a", "b"]):
-        with pytest.raises(DataError, match="expected 2 of true or false"):
+        with pytest.raises(DataError, match="expected 2 values that are true or false"):
             attributes.flags({"varies": value}, "varies", [True, True], "f.h5")
 
 
@@ -36,3 +36,8 @@ def test_a_count_is_one_positive_integer(value: Any) -> None:
     assert attributes.positive_integer({"n": np.array([3])}, "n", "f.h5") == 3
     with pytest.raises(DataError, match="expected an integer of at least 1"):
         attributes.positive_integer({"n": value}, "n", "f.h5")
+
+
+def test_a_count_that_is_missing_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"f\.h5: has no attribute n; expected an integer of at least 1"):
+        attributes.positive_integer({}, "n", "f.h5")

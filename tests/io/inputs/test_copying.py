@@ -46,7 +46,7 @@ def test_what_lies_behind_a_link_is_copied_as_data(tmp_path: Path) -> None:
         assert not file["parameters/raw"].external
     content = (tmp_path / "away/copy.h5").read_bytes()
     assert not any(name in content for name in (b"raw.bin", b"other.h5", b"part0.h5"))
-    assert notes == ("it reads also raw.bin, whole.h5, part0.h5, part1.h5, part2.h5 and 2 more",)
+    assert notes == ("the file also reads raw.bin, whole.h5, part0.h5, part1.h5, part2.h5 and 2 more",)
 
 
 def test_what_cannot_be_copied_becomes_a_note(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_external_and_soft_links_are_followed_beside_the_file(tmp_path: Path, ot
         file[TABLE] = h5py.ExternalLink(other.name, target)
     with open_features(tmp_path / "t.h5") as source:
         np.testing.assert_array_equal(source.read_all(), X)
-        assert source.notes == ("it reads also other.h5",)
+        assert source.notes == ("the file also reads other.h5",)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_a_heap_with_free_space_of_size_zero_is_refused(tmp_path: Path) -> None:
     start = content.index(heaps.SIGNATURE)
     content[start + 16 : start + 32] = bytes(16)  # the header of the first text
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"t\.h5: is damaged: the heap of its text ends at byte"):
+    with pytest.raises(DataError, match=r"is damaged: the heap of variable-length text contains free space of size 0"):
         open_features(path)
 
 

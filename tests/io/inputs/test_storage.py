@@ -10,16 +10,8 @@ import pytest
 from spinlock.errors import DataError
 from spinlock.io.features import open_features
 from spinlock.io.inputs.storage import NETCDF_FILL
-from tests.io.inputs.files import TABLE, X
+from tests.io.inputs.files import TABLE, X, refusal
 from tests.tables import write_table
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(DataError) as caught, open_features(path) as source:
-        source.read_all()
-    assert "\n" not in str(caught.value)
-    assert f"{path}:/{TABLE}" in str(caught.value)
-    return str(caught.value)
 
 
 def sparse_table(path: Path, chunks: tuple[int, int], **options: Any) -> np.ndarray:
@@ -51,7 +43,7 @@ def test_chunks_that_were_never_written_count_as_missing(
         np.testing.assert_array_equal(missing, ~written)
         np.testing.assert_array_equal(np.isnan(source.read(13, 77)), ~written[13:77])
         assert f"rows {first}-" in source.notes[0]
-        assert "were never written and" in source.notes[0]
+        assert " cells that were never written; these cells count as missing" in source.notes[0]
 
 
 @pytest.mark.parametrize("fillvalue", [0, -999.0])
@@ -59,7 +51,8 @@ def test_a_fill_value_that_the_author_chose_is_a_value(tmp_path: Path, fillvalue
     written = sparse_table(tmp_path / "t.h5", (10, 7), fillvalue=fillvalue)
     with open_features(tmp_path / "t.h5") as source:
         assert (source.read_all()[~written] == fillvalue).all()
-        assert f"were never written and read as {float(fillvalue)}" in source.notes[0]
+        meaning = f"were never written; these cells are read as {float(fillvalue)}"
+        assert f"contain {(~written).sum()} cells that {meaning}" in source.notes[0]
 
 
 def test_a_complete_table_has_no_notes(tmp_path: Path) -> None:
@@ -72,14 +65,16 @@ def test_a_complete_table_has_no_notes(tmp_path: Path) -> None:
 def test_a_table_that_was_never_written_is_refused(tmp_path: Path, chunks: tuple[int, int] | None) -> None:
     with h5py.File(tmp_path / "t.h5", "w") as file:
         file.create_dataset(TABLE, X.shape, "f4", chunks=chunks)
-    assert "contains no values, because none was ever written" in refusal(tmp_path / "t.h5")
+    assert f"{TABLE}: contains no values, because none was ever written" in refusal(tmp_path / "t.h5")
 
 
 @pytest.mark.parametrize("shape", [(12_500_000_000, 24), (10**9, 1), (2, 10**10)])
 def test_a_size_that_the_file_cannot_contain_is_refused(tmp_path: Path, shape: tuple[int, int]) -> None:
     with h5py.File(tmp_path / "t.h5", "w") as file:
         file.create_dataset(TABLE, shape, "i1", chunks=(2, min(shape[1], 100)))[:2, :10] = 1
-    assert "GB of values, shape" in refusal(tmp_path / "t.h5")
+    message = refusal(tmp_path / "t.h5")
+    assert f"t.h5:/{TABLE}: declares" in message
+    assert "GB of values, shape" in message
 
 
 def quad_float() -> h5py.h5t.TypeFloatID:
@@ -105,7 +100,7 @@ def test_types_that_numpy_lacks_are_refused(tmp_path: Path, kind: Any, name: str
         group = file["features/sdf/aggregated"]
         del group[name]
         h5py.h5d.create(group.id, name.encode(), kind(), h5py.h5s.create_simple((6,) if "_" in name else X.shape))
-    with pytest.raises(DataError, match=r"which NumPy does not have; expected numbers of at most 64 bits, or text"):
+    with pytest.raises(DataError, match=r"which NumPy does not have; expected integers of at most 64 bits, floating-"):
         open_features(path)
 
 
@@ -131,6 +126,23 @@ def test_other_fill_attributes_change_nothing(tmp_path: Path, value: Any) -> Non
         file[TABLE].attrs["missing_value"] = value
     with open_features(path) as source:
         np.testing.assert_array_equal(source.read_all(), np.arange(240).reshape(40, 6))
+
+
+def test_eight_values_of_a_fill_attribute_are_used(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.h5", np.arange(240, dtype="i4").reshape(40, 6))
+    with h5py.File(path, "r+") as file:
+        file[TABLE].attrs["missing_value"] = np.arange(20, 30)
+    with open_features(path) as source:
+        assert np.flatnonzero(np.isnan(source.read_all())).tolist() == list(range(20, 28))
+        notes = ("8 cells equal one of the fill values 20, 21, 22, 23, 24 and 3 more and count as missing",)
+        assert source.notes == notes
+
+
+def test_a_fill_attribute_that_cannot_be_read_names_file_and_dataset(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.h5", X)
+    with h5py.File(path, "r+") as file:
+        h5py.h5a.create(file[TABLE].id, b"_FillValue", long_integer(), h5py.h5s.create(h5py.h5s.SCALAR))
+    assert f"{path}:/{TABLE}: has an attribute _FillValue that cannot be read" in refusal(path)
 
 
 def test_a_fill_attribute_of_double_precision_matches_single_precision(tmp_path: Path) -> None:

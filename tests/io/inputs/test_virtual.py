@@ -7,17 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from spinlock.errors import DataError
 from spinlock.io.features import open_features
 from spinlock.io.inputs.folders import DATA_ROOTS
-from tests.io.inputs.files import TABLE, X, virtual_table, write_parts, write_virtual
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(DataError) as caught, open_features(path) as source:
-        source.read_all()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+from tests.io.inputs.files import TABLE, X, refusal, virtual_table, write_parts, write_virtual
 
 
 def test_a_virtual_table_is_read_and_its_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +17,7 @@ def test_a_virtual_table_is_read_and_its_files_are_named(tmp_path: Path, monkeyp
     monkeypatch.chdir("/")
     with open_features(path) as source:
         np.testing.assert_array_equal(source.read_all(), X)
-        assert source.notes == ("it reads also part0.h5, part1.h5, part2.h5, part3.h5",)
+        assert source.notes == ("the file also reads part0.h5, part1.h5, part2.h5, part3.h5",)
 
 
 def test_a_missing_part_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +46,8 @@ def test_rows_without_a_source_count_as_missing(tmp_path: Path, missing: int) ->
     parts = [(slice(10 * i, 10 * i + 10), name) for i, name in enumerate(names) if i != missing]
     with open_features(write_virtual(tmp_path / "v.h5", parts)) as source:
         rows = source.read_all()
-        assert f"rows {10 * missing}-{10 * missing + 9} were never written and count as missing" in source.notes[1]
+        assert f"rows {10 * missing}-{10 * missing + 9} contain 60 cells that were never" in source.notes[1]
+        assert "these cells count as missing" in source.notes[1]
         assert np.isnan(rows[10 * missing : 10 * missing + 10]).all()
         assert np.isfinite(np.delete(rows, range(10 * missing, 10 * missing + 10), 0)).all()
 
@@ -85,7 +78,7 @@ def test_a_fill_value_that_the_author_chose_is_a_value(tmp_path: Path) -> None:
     path = write_virtual(tmp_path / "v.h5", [(np.s_[:10], "part0.h5")], (12, 6), fillvalue=-1)
     with open_features(path) as source:
         assert (source.read_all()[10:] == -1).all()
-        assert "rows 10-11 were never written and read as -1" in source.notes[1]
+        assert "rows 10-11 contain 12 cells that were never written; these cells are read as -1" in source.notes[1]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -143,7 +136,7 @@ def test_raw_files_are_read_from_the_folder_of_the_table(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "other")  # where HDF5 looks for raw files
     with open_features(path) as source:
         np.testing.assert_array_equal(source.read_all(), X)
-        assert source.notes == ("it reads also raw.bin",)
+        assert source.notes == ("the file also reads raw.bin",)
 
 
 def test_raw_files_that_are_missing_short_or_elsewhere_are_refused(tmp_path: Path) -> None:

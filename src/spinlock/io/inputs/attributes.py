@@ -1,13 +1,14 @@
 """Attributes of an input file, read as the type that a layout expects.
 
-A missing attribute has its default. Any other type is an error that says what the attribute is.
+A missing attribute gives the default, if there is one. An attribute of another type is an error whose message contains
+its value.
 """
 
 from typing import Any
 
 import numpy as np
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
 
 
 def texts(attributes: Any, name: str, where: str) -> list[str]:
@@ -21,7 +22,7 @@ def texts(attributes: Any, name: str, where: str) -> list[str]:
     except UnicodeError:
         decoded = [None]
     if not all(isinstance(value, str) for value in decoded):
-        raise DataError(f"attribute {name} is {_shown(values)}", where=where, expected="UTF-8 text")
+        raise DataError(f"attribute {name} is {shortened(repr(values))}", where=where, expected="UTF-8 text")
     return decoded
 
 
@@ -29,8 +30,8 @@ def flags(attributes: Any, name: str, default: list[bool], where: str) -> list[b
     """Return as many true or false values as the default has."""
     values = np.ravel(np.asarray(attributes[name])) if name in attributes else np.array(default)
     if values.dtype.kind not in "biu" or len(values) != len(default):
-        expected = f"{len(default)} of true or false" if len(default) > 1 else "true or false"
-        raise DataError(f"attribute {name} is {_shown(values.tolist())}", where=where, expected=expected)
+        expected = f"{len(default)} values that are true or false" if len(default) > 1 else "true or false"
+        raise DataError(f"attribute {name} is {shortened(repr(values.tolist()))}", where=where, expected=expected)
     return [bool(value) for value in values]
 
 
@@ -40,14 +41,11 @@ def flag(attributes: Any, name: str, default: bool, where: str) -> bool:
 
 
 def positive_integer(attributes: Any, name: str, where: str) -> int:
-    """Return one integer of at least 1."""
+    """Return one integer of at least 1; a missing attribute is an error."""
+    if name not in attributes:
+        raise DataError(f"has no attribute {name}", where=where, expected="an integer of at least 1")
     value = np.asarray(attributes[name])
     if value.size != 1 or value.dtype.kind not in "iu" or value.item() < 1:
-        shown = _shown(value.tolist())
+        shown = shortened(repr(value.tolist()))
         raise DataError(f"attribute {name} is {shown}", where=where, expected="an integer of at least 1")
     return int(value.item())
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -44,7 +44,7 @@ def column_names(file: InputFile, group: str, table: InputDataset) -> tuple[str,
     stored = _stored_names(file, group, table, columns)
     if stored is None:
         return tuple(f"feature_{index}" for index in range(columns))
-    _check_number(stored.size, columns, where)
+    _check_count(stored.size, columns, where)
     names = tuple(_decoded(value, index, where) for index, value in enumerate(np.ravel(stored).tolist()))
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -60,7 +60,7 @@ def _stored_names(file: InputFile, group: str, table: InputDataset, columns: int
         if node.is_group:
             raise DataError(f"{FEATURE_NAMES} is a group", where=where, expected="a list of text")
         dataset = file.checked(node, f"{where}/{FEATURE_NAMES}")
-        _check_number(int(np.prod(dataset.shape or (), dtype=object)), columns, where)
+        _check_count(int(np.prod(dataset.shape or (), dtype=object)), columns, where)
         return dataset.read()
     parent = file.find(group)
     for attributes in (parent.attributes if parent is not None else {}, table.attributes):
@@ -69,7 +69,7 @@ def _stored_names(file: InputFile, group: str, table: InputDataset, columns: int
     return None
 
 
-def _check_number(count: int, columns: int, where: str) -> None:
+def _check_count(count: int, columns: int, where: str) -> None:
     """Raise a :class:`DataError` unless there is one name for each column."""
     if count != columns:
         raise DataError(f"{count} {FEATURE_NAMES}", where=where, expected=f"one for each of {columns} columns")

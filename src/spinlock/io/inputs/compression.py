@@ -1,8 +1,9 @@
 """Filters of a chunked dataset (compression, shuffling, checksums), and the sizes of its chunks.
 
 A chunk is inflated to any size that its bytes encode, whatever the file declares: 6 MB of deflate can become 6 GB.
-Therefore the stored size of each chunk is compared with its declared size, and large chunks are inflated here first,
-in small pieces, up to the declared size.
+Therefore the stored size of each chunk is compared with its declared size. Large chunks are checked before HDF5
+inflates them: deflate is inflated here in small pieces up to the declared size, and the sizes that the instructions of
+lzf encode are added.
 """
 
 import math
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 
+LZF = 32000
+"""Number of the lzf filter of h5py."""
+
 FILTER_NAMES = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
     h5py.h5z.FILTER_SZIP: "szip",
     307: "bzip2",
-    32000: "lzf",
+    LZF: "lzf",
     32001: "blosc",
     32004: "lz4",
     32008: "bitshuffle",
@@ -31,13 +35,17 @@ FILTER_NAMES = {
 """Names of compressing filters by their registered number."""
 
 MAX_CHUNK_BYTES = 2**29
-"""Maximum declared size of a compressed chunk, which is read as a whole."""
+"""Maximum declared size of a chunk with a filter, which is read as a whole."""
 
-TRUSTED_BYTES = {h5py.h5z.FILTER_DEFLATE: 2**19, 32000: 2**22}
-"""Stored size up to which a chunk cannot inflate to much more than half a GB; deflate has a factor of at most 1032."""
+TRUSTED_BYTES = {h5py.h5z.FILTER_DEFLATE: 2**19, LZF: 2**22}
+"""Stored size up to which a chunk cannot inflate to much more than half a GB: deflate has a factor of at most 1032, and
+lzf of at most 88."""
 
 PIECE_BYTES = 2**20
 """Number of bytes to which a chunk is inflated at a time."""
+
+CHECKSUM_BYTES = 4
+"""Number of bytes that the Fletcher checksum appends to a chunk."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,8 @@ def _is_used(dataset: Any, position: int) -> bool:
     return not all(skipped)
 
 
-class CompressedChunks:
-    """The chunks of a dataset.
+class Chunks:
+    """The chunks of a chunked dataset, with or without filters.
 
     Parameters
     ----------
@@ -103,8 +111,8 @@ class CompressedChunks:
         self._bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
         self._unchecked: dict[tuple[int, ...], int] = {}
 
-    def written(self) -> NDArray[np.bool_] | None:
-        """Return for each chunk whether it was written, or None if all were; the stored sizes are checked.
+    def check_sizes_and_find_written(self) -> NDArray[np.bool_] | None:
+        """Check the sizes of the chunks, and return for each whether it was written, or None if all were.
 
         Raises
         ------
@@ -115,7 +123,7 @@ class CompressedChunks:
         grid = tuple(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
         if self._filters.numbers and self._bytes > MAX_CHUNK_BYTES:
             raise DataError(
-                f"has compressed chunks of {self._bytes / 1e9:.1f} GB",
+                f"has filtered chunks of {self._bytes / 1e9:.1f} GB",
                 where=self._where,
                 expected=f"at most {MAX_CHUNK_BYTES / 1e9:.1f} GB",
                 remedy="repack the file with smaller chunks (h5repack -l CHUNK=...)",
@@ -125,13 +133,13 @@ class CompressedChunks:
             return None
         written = np.zeros(grid, dtype=np.bool_)
 
-        def look_at(chunk: Any) -> None:
+        def check_chunk(chunk: Any) -> None:
             self._check_stored(chunk.chunk_offset, int(chunk.size), int(chunk.filter_mask))
             position = tuple(offset // size for offset, size in zip(chunk.chunk_offset, chunks, strict=True))
             if all(index < size for index, size in zip(position, grid, strict=True)):
                 written[position] = True
 
-        self._dataset.id.chunk_iter(look_at)
+        self._dataset.id.chunk_iter(check_chunk)
         return None if written.all() else written
 
     def check_inflated(self, start: int, stop: int) -> None:
@@ -147,16 +155,26 @@ class CompressedChunks:
         rows = self._dataset.chunks[0]
         for offset in [each for each in self._unchecked if each[0] < stop and each[0] + rows > start]:
             _, content = self._dataset.id.read_direct_chunk(offset)
-            inflater, total = zlib.decompressobj(), 0
-            while content and not inflater.eof and total <= self._bytes:
-                try:
-                    total += len(inflater.decompress(content, PIECE_BYTES))
-                except zlib.error as error:
-                    raise DataError(f"has a damaged chunk at {offset}", where=self._where) from error
-                content = inflater.unconsumed_tail
-            if total > self._bytes:
-                raise self._too_large(offset, self._unchecked[offset])
+            try:
+                fits = self._fits(content)
+            except (zlib.error, IndexError) as error:
+                raise DataError(f"has a damaged chunk at {offset}", where=self._where) from error
+            if not fits:
+                raise DataError(
+                    f"stores {self._unchecked[offset]} bytes in the chunk at {offset}, which inflate to more than the "
+                    f"{self._bytes} bytes of a chunk",
+                    where=self._where,
+                    remedy="create the dataset again",
+                )
             del self._unchecked[offset]
+
+    def _fits(self, content: bytes) -> bool:
+        """Return whether the stored bytes of a chunk inflate to at most its declared size."""
+        if self._filters.compressor == h5py.h5z.FILTER_DEFLATE:
+            return inflated_deflate(content, self._bytes) <= self._bytes
+        following = self._filters.numbers[self._filters.numbers.index(LZF) :]
+        checksums = CHECKSUM_BYTES * following.count(h5py.h5z.FILTER_FLETCHER32)
+        return inflated_lzf(content[: len(content) - checksums], self._bytes) <= self._bytes
 
     def _check_stored(self, offset: tuple[int, ...], size: int, skipped_filters: int) -> None:
         """Raise an error if the stored bytes of a chunk are too many, or remember to check what they inflate to."""
@@ -164,16 +182,40 @@ class CompressedChunks:
         if compressor is None or skipped_filters >> self._filters.numbers.index(compressor) & 1:
             return
         if size > 2 * self._bytes + 4096:
-            raise self._too_large(offset, size)
+            raise DataError(
+                f"stores {size} bytes in the chunk at {tuple(offset)}, which declares {self._bytes}",
+                where=self._where,
+                remedy="create the dataset again",
+            )
         if size > TRUSTED_BYTES.get(compressor, size):
-            if compressor != h5py.h5z.FILTER_DEFLATE:
-                raise self._too_large(offset, size)
             self._unchecked[tuple(offset)] = size
 
-    def _too_large(self, offset: tuple[int, ...], size: int) -> DataError:
-        return DataError(
-            f"stores {size} bytes in the chunk at {tuple(offset)}, which inflate to more than the {self._bytes} bytes "
-            "of a chunk",
-            where=self._where,
-            remedy="create the dataset again",
-        )
+
+def inflated_deflate(content: bytes, limit: int) -> int:
+    """Return the inflated size of deflate, or a number above ``limit`` as soon as it is exceeded."""
+    inflater, total = zlib.decompressobj(), 0
+    while content and not inflater.eof and total <= limit:
+        total += len(inflater.decompress(content, PIECE_BYTES))
+        content = inflater.unconsumed_tail
+    return total
+
+
+def inflated_lzf(content: bytes, limit: int) -> int:
+    """Return the inflated size of lzf, or a number above ``limit`` as soon as it is exceeded.
+
+    A byte below 32 is followed by one more literal bytes than its value. Any other byte begins a copy of earlier bytes,
+    whose length minus 2 is in its upper 3 bits; if they are 7, the next byte is added. Another byte is the distance.
+    """
+    position, total, end = 0, 0, len(content)
+    while position < end and total <= limit:
+        first = content[position]
+        if first < 32:
+            total += first + 1
+            position += first + 2
+        elif first < 224:
+            total += (first >> 5) + 2
+            position += 2
+        else:
+            total += content[position + 1] + 9
+            position += 3
+    return total

@@ -58,20 +58,20 @@ class TreeCopy:
         except DataError as error:
             self._source.note(f"{name} was not copied: {error}")
             return
-        _copy_attributes(node.object, self._target.create_group(name))
+        _copy_attributes(node.object, self._target.create_group(name), f"{node.file.path}:/{name}")
         for child in node.object:
             self._copy(f"{name}/{child}", (*above, place))
 
     def _copy_dataset(self, node: Node, name: str) -> None:
-        """Copy a dataset: as stored if all of its values lie in its own file and need no decoding."""
-        stored = node.object
+        """Copy a dataset. It is copied as it is stored if its values are in its own file; text is checked first."""
+        stored, where = node.object, f"{node.file.path}:/{name}"
         is_dataset = isinstance(stored, h5py.Dataset)
         if is_dataset and (stored.is_virtual or stored.external):
-            self._copy_values(node.file.checked(node, f"{node.file.path}:/{name}"), stored, name)
+            self._copy_values(node.file.checked(node, where), stored, name)
             return
         kind = stored.id.get_type() if is_dataset else None
         if kind is not None and (kind.detect_class(h5py.h5t.VLEN) or kind.detect_class(h5py.h5t.STRING)):
-            node.file.checked(node, f"{node.file.path}:/{name}")
+            node.file.checked(node, where)
         node.file.copy_object(stored, self._target, name)
 
     def _copy_values(self, dataset: InputDataset, stored: Any, name: str) -> None:
@@ -86,10 +86,10 @@ class TreeCopy:
             copy[block] = dataset.read(block)
         if not dataset.shape:
             copy[()] = dataset.read()
-        _copy_attributes(stored, copy)
+        _copy_attributes(stored, copy, dataset.where)
 
 
-def _copy_attributes(source: Any, target: Any) -> None:
+def _copy_attributes(source: Any, target: Any, where: str) -> None:
     """Copy the attributes of an object; references to other objects have no meaning in another file and are omitted."""
     for index in range(h5py.h5a.get_num_attrs(source.id)):  # by index, because HDF5 cannot list those of external data
         stored = h5py.h5a.open(source.id, index=index)
@@ -99,4 +99,4 @@ def _copy_attributes(source: Any, target: Any) -> None:
         try:
             target.attrs[name] = source.attrs[name]
         except (OSError, TypeError, ValueError) as error:
-            raise DataError(f"has an attribute {name!r} that cannot be read", where=source.name) from error
+            raise DataError(f"has an attribute {name!r} that cannot be read", where=where) from error

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
-from spinlock.io.inputs.storage import Box, Hole, Storage
+from spinlock.io.inputs.storage import Box, Storage, UnwrittenCells
 
 FILL_ATTRIBUTES = ("_FillValue", "missing_value")
 """Attributes with values that stand for missing cells, as in netCDF files."""
 
-LOOK_BYTES = 2**24
-"""Approximate number of cells that are searched together for cells that were never written."""
+SEARCHED_CELLS = 2**24
+"""Approximate number of cells that are searched at a time for cells that were never written."""
+
+MAX_FILL_VALUES = 8
+"""Maximum number of values of a fill attribute that are used; the standard of netCDF files allows one."""
 
 
 class InputDataset:
@@ -33,7 +36,7 @@ class InputDataset:
         Type of the stored values.
     chunks
         Shape of a chunk, or None.
-    hole
+    unwritten_cells
         Cells that were never written, or None.
     fill_values, fill_cells
         Values that stand for missing cells, and the number of such cells that were read.
@@ -50,28 +53,28 @@ class InputDataset:
         self.chunks = storage.chunks
         self.is_text = h5py.check_string_dtype(self.dtype) is not None
         inner = math.prod(storage.shape[1:])
-        self.hole: Hole | None = storage.hole(max(1, LOOK_BYTES // max(1, inner)))
+        self.unwritten_cells: UnwrittenCells | None = storage.unwritten_cells(max(1, SEARCHED_CELLS // max(1, inner)))
         self.fill_cells = 0
-        self.fill_values = _fill_values(dataset, self.dtype)
+        self.fill_values = _fill_values(dataset, self.dtype, where)
         for _, source in storage.sources:
-            self.fill_values |= _fill_values(source.dataset, self.dtype)
-        if self.hole is not None:
-            if self.hole.count == math.prod(storage.shape) and not storage.fill_is_deliberate:
+            self.fill_values |= _fill_values(source.dataset, self.dtype, source.where)
+        unwritten = self.unwritten_cells
+        if unwritten is not None:
+            if unwritten.count == math.prod(storage.shape) and not storage.author_chose_fill_value:
                 raise DataError("contains no values, because none was ever written", where=where)
-            meaning = f"read as {dataset.fillvalue!s}" if storage.fill_is_deliberate else "count as missing"
+            is_number = storage.author_chose_fill_value and not (self.dtype.kind == "f" and np.isnan(dataset.fillvalue))
+            meaning = f"are read as {dataset.fillvalue!s}" if is_number else "count as missing"
             if self.dtype.kind not in "fiub":
                 meaning = "are empty"
-            note(f"{dataset.name}: rows {self.hole.text} were never written and {meaning}")
+            note(
+                f"{dataset.name}: rows {unwritten.ranges} contain {unwritten.count} cells that were never written; "
+                f"these cells {meaning}"
+            )
 
     @property
     def attributes(self) -> Any:
         """Attributes of the dataset."""
         return self._dataset.attrs
-
-    @property
-    def name(self) -> str:
-        """Path in the file."""
-        return str(self._dataset.name)
 
     def read(self, *selection: slice | int) -> NDArray[Any]:
         """Read stored values; ``selection`` are slices or positions of the first axes."""
@@ -97,7 +100,7 @@ class InputDataset:
     def _missing(self, values: NDArray[Any], selection: tuple[slice | int, ...]) -> NDArray[np.bool_] | None:
         """Return which of the values that were read are missing, or None."""
         missing: NDArray[np.bool_] | None = None
-        if self.hole is not None and self.shape is not None:
+        if self.unwritten_cells is not None and self.shape is not None:
             box = _box(selection, self.shape)
             mask = self._storage.unwritten(box, missing_only=True)
             if mask is not None:
@@ -112,10 +115,10 @@ class InputDataset:
     def _check_inflated(self, selection: tuple[slice | int, ...]) -> None:
         """Check large compressed chunks before HDF5 inflates them."""
         for storage in (self._storage, *_all_sources(self._storage)):
-            if storage.compressed is not None and storage.shape:
+            if storage.filtered is not None and storage.shape:
                 first = selection[0] if selection and storage is self._storage else slice(None)
                 rows = _box((first,), storage.shape[:1])[0]
-                storage.compressed.check_inflated(rows.start, rows.stop)
+                storage.filtered.check_inflated(rows.start, rows.stop)
 
 
 def _all_sources(storage: Storage) -> list[Storage]:
@@ -133,8 +136,8 @@ def _box(selection: tuple[slice | int, ...], shape: tuple[int, ...]) -> Box:
     return tuple(parts)
 
 
-def _fill_values(dataset: Any, dtype: np.dtype[Any]) -> set[Any]:
-    """Return the values that stand for missing cells, in the type of the dataset."""
+def _fill_values(dataset: Any, dtype: np.dtype[Any], where: str) -> set[Any]:
+    """Return the values that stand for missing cells, in the type of the dataset; of each attribute the first eight."""
     values: set[Any] = set()
     if dtype.kind not in "fiu":
         return values
@@ -142,8 +145,8 @@ def _fill_values(dataset: Any, dtype: np.dtype[Any]) -> set[Any]:
         try:
             stored = np.ravel(np.asarray(dataset.attrs[name])) if name in dataset.attrs else np.empty(0)
         except (OSError, TypeError, ValueError) as error:
-            raise DataError(f"has an attribute {name} that cannot be read", where=dataset.name) from error
-        for value in stored[:8].tolist() if stored.dtype.kind in "fiu" else ():
+            raise DataError(f"has an attribute {name} that cannot be read", where=where) from error
+        for value in stored[:MAX_FILL_VALUES].tolist() if stored.dtype.kind in "fiu" else ():
             with np.errstate(over="ignore", invalid="ignore"):
                 converted = np.asarray(value).astype(dtype)
             if dtype.kind == "f" or converted == value:

@@ -49,7 +49,7 @@ def find_group(file: InputFile, family: str, feature_type: str) -> str:
 
 
 def _is_group(file: InputFile, name: str) -> bool:
-    """Return whether there is a group of this name; a broken link is none."""
+    """Return whether there is a group of this name; a broken link does not count."""
     try:
         node = file.find(name)
     except DataError:

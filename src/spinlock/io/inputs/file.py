@@ -21,7 +21,7 @@ from spinlock.io.inputs.virtual import read_mappings
 from spinlock.io.names import join_names
 
 MAX_LINKS = 32
-"""Maximum number of links on the way to one object; a longer chain is a cycle, or is as useless as one."""
+"""Maximum number of links on the way to one object; a longer chain is treated as a cycle."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class InputFile:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about the content that was opened, for example rows that were never written."""
         reads = list(self._opened.reads)
-        return (*([f"it reads also {join_names(reads)}"] if reads else []), *self._opened.notes)
+        return (*([f"the file also reads {join_names(reads)}"] if reads else []), *self._opened.notes)
 
     def note(self, text: str) -> None:
         """Add a note, once."""
@@ -101,7 +101,7 @@ class InputFile:
         self._handle.close()
 
     def names(self, group: str = "/") -> list[str]:
-        """Return the names in a group, also of broken links; an object that is no group has none."""
+        """Return the names in a group, also of broken links; an object that is not a group has none."""
         node = self.find(group)
         with reading(self.path):
             return list(node.object) if node is not None and node.is_group else []

@@ -2,7 +2,8 @@
 
 A dataset can name any file of the machine by an external link, by external storage or as the source of a virtual
 dataset. Files that are downloaded or exchanged could thus publish private files. Therefore a file is read only if it is
-named by a relative path and lies in the folder of the dataset, or if it lies in a folder that the user names.
+named by a relative path and is in the folder of the dataset or below it, or if it is in or below a folder that the user
+names.
 """
 
 import os
@@ -62,7 +63,7 @@ class Folders:
             raise DataError(
                 f"reads another file, {name!r}",
                 where=where,
-                expected="a relative path to a file in the folder of the dataset",
+                expected="a relative path to a file in the folder of the dataset or below it",
                 remedy=f"if you trust the dataset, set {DATA_ROOTS}={candidates[0].parent}",
             )
         existing = [path for path in inside if path.exists()]

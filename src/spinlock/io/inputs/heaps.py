@@ -1,7 +1,7 @@
 """Global heaps of a file, in which HDF5 stores text of variable length.
 
-HDF5 reads a heap object by object and never ends if an object of free space has the size 0, which some damaged files
-contain. Such a file is refused before it is read.
+HDF5 reads a heap object by object and does not return if an object of free space has the size 0, which some damaged
+files contain. Such a file is refused before it is read.
 """
 
 import mmap
@@ -46,7 +46,7 @@ def _check_objects(content: mmap.mmap, position: int, end: int, path: Path) -> N
         number, _, _, size = HEADER.unpack_from(content, position)
         if number == 0 and size == 0:
             raise DataError(
-                f"is damaged: the heap of its text ends at byte {position}, before its end at {end}",
+                f"is damaged: the heap of variable-length text contains free space of size 0 at byte {position}",
                 where=str(path),
                 remedy="copy it again, or create it again",
             )

@@ -65,5 +65,5 @@ def open_object(group: Any, name: bytes, folders: Folders, path: Path, where: st
     names, folder = check_external(identifier, folders, path, where)
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_efile_prefix(str(folder).encode())
-    del identifier  # HDF5 opens a dataset only with the prefix with which it is open already
+    del identifier  # HDF5 uses the new prefix only if the dataset is not open
     return h5py.Dataset(h5py.h5d.open(group, name, access)), names

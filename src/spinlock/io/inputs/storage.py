@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
-from spinlock.io.inputs.compression import CompressedChunks, check_filters
-from spinlock.io.inputs.virtual import Mapping
+from spinlock.io.inputs.compression import Chunks, check_filters
+from spinlock.io.inputs.virtual import SourceMapping
 from spinlock.io.names import join_names
 
 Box = tuple[slice, ...]
@@ -31,14 +31,14 @@ NETCDF_FILL = 9.969209968386869e36
 
 
 @dataclass(frozen=True)
-class Hole:
+class UnwrittenCells:
     """Cells that were never written: ``count`` of them, in the ranges ``rows`` of the first axis."""
 
     count: int
     rows: tuple[tuple[int, int], ...]
 
     @property
-    def text(self) -> str:
+    def ranges(self) -> str:
         """The ranges, for example ``0-99, 200``."""
         return join_names([f"{start}-{stop - 1}" if stop - start > 1 else f"{start}" for start, stop in self.rows])
 
@@ -62,13 +62,13 @@ class Storage:
 
     dataset: Any
     where: str
-    sources: list[tuple[Mapping, "Storage"]] = field(default_factory=list)
+    sources: list[tuple[SourceMapping, "Storage"]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.dtype = _numpy_type(self.dataset, self.where)
         self.shape: tuple[int, ...] = tuple(self.dataset.shape or ())
         self.chunks: tuple[int, ...] | None = self.dataset.chunks
-        self.compressed: CompressedChunks | None = None
+        self.filtered: Chunks | None = None
         self._written: NDArray[np.bool_] | None = None
         self._never_written = False
         if self.dataset.shape is None or self.dataset.is_virtual:
@@ -76,20 +76,20 @@ class Storage:
         self._check_declared(self.dataset.id.get_storage_size())
         if self.chunks is not None:
             filters = check_filters(self.dataset, self.where)
-            self.compressed = CompressedChunks(self.dataset, filters, self.where)
-            self._written = self.compressed.written()
+            self.filtered = Chunks(self.dataset, filters, self.where)
+            self._written = self.filtered.check_sizes_and_find_written()
         elif not self.dataset.id.get_create_plist().get_external_count():
             self._never_written = math.prod(self.shape) > 0 and self.dataset.id.get_storage_size() == 0
 
     @property
-    def fill_is_deliberate(self) -> bool:
+    def author_chose_fill_value(self) -> bool:
         """Whether the author of the file chose the value of cells that were never written."""
         settings = self.dataset.id.get_create_plist()
         if settings.fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
             return False
         return self.dtype.kind != "f" or not np.isclose(float(self.dataset.fillvalue), NETCDF_FILL, rtol=1e-6)
 
-    def add_source(self, mapping: Mapping, source: "Storage") -> None:
+    def add_source(self, mapping: SourceMapping, source: "Storage") -> None:
         """Add the source of a part of a virtual dataset, after a check of its size."""
         if not mapping.fits(self.shape, source.shape):
             raise DataError(
@@ -114,7 +114,7 @@ class Storage:
         missing_only
             Whether cells with a fill value that the author chose count as written.
         """
-        if self.dataset.shape is None or (missing_only and self.fill_is_deliberate and not self.sources):
+        if self.dataset.shape is None or (missing_only and self.author_chose_fill_value and not self.sources):
             return None
         if self.sources or self.dataset.is_virtual:
             mask = self._unwritten_virtual(box, missing_only)
@@ -134,8 +134,8 @@ class Storage:
                 mask = np.repeat(mask, size, axis).take(range(skipped, skipped + part.stop - part.start), axis)
         return mask if mask.any() else None
 
-    def hole(self, block_rows: int) -> Hole | None:
-        """Return the cells that were never written, or None; ``block_rows`` rows are looked at together."""
+    def unwritten_cells(self, block_rows: int) -> UnwrittenCells | None:
+        """Return the cells that were never written, or None; ``block_rows`` rows are searched at a time."""
         if self.dataset.shape is None or not self.shape or 0 in self.shape:
             return None
         if not self._never_written and not self.dataset.is_virtual and (self._written is None or self._written.all()):
@@ -152,11 +152,11 @@ class Storage:
                     ranges[-1] = ranges[-1][0], start + last
                 else:
                     ranges.append((start + first, start + last))
-        return Hole(count, tuple(ranges)) if count else None
+        return UnwrittenCells(count, tuple(ranges)) if count else None
 
     def _unwritten_virtual(self, box: Box, missing_only: bool) -> NDArray[np.bool_]:
         """Return the cells of a virtual dataset without a source, or whose source was not written there."""
-        deliberate = missing_only and self.fill_is_deliberate
+        deliberate = missing_only and self.author_chose_fill_value
         mask = np.full([axis.stop - axis.start for axis in box], not deliberate, dtype=np.bool_)
         for mapping, source in self.sources:
             for target in mapping.targets:
@@ -191,7 +191,7 @@ def _numpy_type(dataset: Any, where: str) -> np.dtype[Any]:
         raise DataError(
             f"has the HDF5 type {kind} of {dataset.id.get_type().get_size()} bytes, which NumPy does not have",
             where=where,
-            expected="numbers of at most 64 bits, or text",
+            expected="integers of at most 64 bits, floating-point numbers that NumPy has, or text",
             remedy="convert the dataset to such a type",
         ) from error
 

@@ -1,6 +1,6 @@
 """Virtual datasets and external storage: which part of which other file is read where.
 
-Letters: a *selection* is a part of a dataset as HDF5 describes it; a virtual dataset maps selections of its sources to
+Terms: a *selection* is a part of a dataset as HDF5 describes it; a virtual dataset maps selections of its sources to
 selections of itself.
 """
 
@@ -60,7 +60,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class SourceMapping:
     """One source of a virtual dataset.
 
     Attributes
@@ -114,7 +114,7 @@ class Mapping:
         DataError
             The source's selection has another shape, so that it is not known which cells correspond.
         """
-        sources = (_everything(inner.shape),) if self.sources is None else self.sources
+        sources = (_all_cells(inner.shape),) if self.sources is None else self.sources
         for target, source in zip(self.targets, sources, strict=False):
             along = [target.along(axis, size) for axis, size in enumerate(shape)]
             read = [source.along(axis, size) for axis, size in enumerate(inner.shape)]
@@ -131,7 +131,7 @@ class Mapping:
             mask[np.ix_(*places)] = values[np.ix_(*inside)]
 
 
-def read_mappings(dataset: Any, where: str) -> Iterator[Mapping]:
+def read_mappings(dataset: Any, where: str) -> Iterator[SourceMapping]:
     """Yield the sources of a virtual dataset.
 
     Raises
@@ -148,10 +148,10 @@ def read_mappings(dataset: Any, where: str) -> Iterator[Mapping]:
                 remedy="create the dataset again, or copy it with its values (h5repack)",
             )
         targets, sources = _selections(source.vspace, where), _selections(source.src_space, where)
-        yield Mapping(
+        yield SourceMapping(
             source.file_name.replace("%%", "%"),
             source.dset_name.replace("%%", "%"),
-            (_everything(dataset.shape),) if targets is None else targets,
+            (_all_cells(dataset.shape),) if targets is None else targets,
             sources,
         )
 
@@ -188,7 +188,7 @@ def check_external(identifier: Any, folders: Folders, path: Path, where: str) ->
     return names, folder
 
 
-def _everything(shape: tuple[int, ...]) -> Selection:
+def _all_cells(shape: tuple[int, ...]) -> Selection:
     """Return the selection of all cells of a dataset."""
     ones = (1,) * len(shape)
     return Selection((0,) * len(shape), ones, ones, shape)
