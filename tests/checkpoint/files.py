@@ -1,6 +1,5 @@
 """Changed copies of the frozen checkpoints, and the message of their refusal."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ from spinlock.errors import CheckpointError
 
 FROZEN = Path(__file__).parents[1] / "formats"
 LOCAL, JOINT = FROZEN / "checkpoint_local_v1.pt", FROZEN / "checkpoint_joint_v1.pt"
-
-Change = Callable[[dict[str, Any]], object]
 
 
 def content_of(path: Path = LOCAL) -> dict[str, Any]:

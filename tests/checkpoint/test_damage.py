@@ -33,15 +33,16 @@ def places(value: Any, path: str = "") -> Iterator[str]:
     if path:
         yield path
     entries = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if type(value) is list else []
-    few = entries if path in FEW or path.count("/") == 0 else entries[:2]
-    for key, item in few:
+    tested = entries if path in ALL_ENTRIES or path.count("/") == 0 else entries[:2]
+    for key, item in tested:
         yield from places(item, f"{path}/{key}".lstrip("/"))
 
 
-FEW = {
+ALL_ENTRIES = {
     "cleaner/columns", "cleaner/normalizer", "model_spec", "dataset", "discovery", "discovery/chosen", "training_state",
     "training_state/progress", "training_state/best_validation", "optimizer_state_dict/state/0",
 }  # fmt: skip
+"""Mappings of which every entry is tested."""
 
 FREE = ("config", "requested_config", "metrics", "provenance", "training_state/environment", "discovery", "history",
         "dataset/f", "training_state/compile/reason", "optimizer_state_dict/param_groups/")  # fmt: skip
@@ -176,7 +177,7 @@ CONTRADICTIONS = {
     "steps of the optimizer": ("training_state/progress/step", 7, "step is 6; expected 7"),
     "losses of no step": ("training_state/progress/losses", {"total": 1.0}, "losses contradicts step_in_epoch"),
     "history of another length": ("history/score", [1.0], "history.score is a list of 1; expected a list of 4"),
-    "random state": ("training_state/random/torch", torch.zeros(5056, dtype=torch.uint8), "is no state of a generator"),
+    "random state": ("training_state/random/torch", torch.zeros(5056, dtype=torch.uint8), "is not a state of a generator"),
     "another seed": ("training_state/random/seed", 7, "training_state.random.seed is 7; expected 42"),
     "another seed of the split": ("provenance/seeds/split_seed", 7, "seeds.split_seed is 7; expected 42"),
     "unknown key of the configuration": ("config/epoch", 7, "did you mean epochs?"),

@@ -16,6 +16,7 @@ from spinlock.checkpoint.format import FORMAT_VERSION, KIND, REQUIRED
 from spinlock.checkpoint.record import load_weights
 from spinlock.checkpoint.tensors import to_arrays, to_tensors
 from spinlock.errors import CheckpointError
+from tests.checkpoint.files import load_error
 from tests.training.runs import config, trained_run, write_table_in
 
 DOCUMENTED = {
@@ -38,14 +39,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table_in(folder)
     trained_run(config(folder, epochs=2))
     return folder / "out" / "best_model.pt"
-
-
-def load_error(path: Path) -> str:
-    with pytest.raises(CheckpointError) as error:
-        load_checkpoint(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def save_changed(saved: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:

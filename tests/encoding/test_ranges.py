@@ -50,6 +50,7 @@ def test_another_unit_is_named_with_the_worst_columns_and_their_ranges(codec: Ro
     ranges = f"training range {screening.lower[4]:.4g} to {screening.upper[4]:.4g}, here {rows[:, 4].min():.4g} to"
     assert f"{NAMES[4]} (100%; {ranges} {rows[:, 4].max():.4g})" in warning
     assert warning.endswith("are these columns in another unit?")
+    assert warning.count("; training range") == 1  # columns with few clipped cells are not named
 
 
 def test_more_than_five_percent_of_all_cells_give_a_warning(codec: RowCodec, tmp_path: Path) -> None:

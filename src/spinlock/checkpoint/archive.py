@@ -125,13 +125,16 @@ def _check_members(archive: zipfile.ZipFile, file_size: int) -> zipfile.ZipInfo:
 
 
 def _check_opcodes(data: bytes) -> None:
-    """Check that a pickle contains only instructions for data, not too many, and no large number of a memory slot."""
+    """Check that a pickle contains only instructions for data, not too many, and no memory slot that is larger than
+    the number of instructions.
+    """
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data), start=1):
         if opcode.name not in OPCODES:
             raise CodeError
-        # The unpickler allocates all slots up to the largest number.
-        if count > MAX_OPCODES or (opcode.name == "LONG_BINPUT" and int(argument or 0) > count):
-            raise ArchiveError(f"is damaged: data.pkl has more than {MAX_OPCODES:,} values")
+        if count > MAX_OPCODES:
+            raise ArchiveError(f"is damaged: data.pkl has more than {MAX_OPCODES:,} instructions")
+        if opcode.name == "LONG_BINPUT" and (slot := int(argument or 0)) > count:  # the unpickler allocates all slots
+            raise ArchiveError(f"is damaged: data.pkl uses the memory slot {slot:,} after {count:,} instructions")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,6 +1,7 @@
 """Consistency of the parts of a checkpoint: indices, sizes, and facts that are stored more than once.
 
-The functions read content that has the kinds of ``layout``, and raise a :class:`~spinlock.checkpoint.schema.Mismatch`.
+The functions read content that was checked against the schema in ``layout``, and raise a
+:class:`~spinlock.checkpoint.schema.Mismatch`.
 
 Letters: ``D`` input columns, ``U`` kept columns, ``C`` categories, ``N`` operators, ``M`` rows of an operator.
 """
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinlock.checkpoint.containers import Record
+from spinlock.checkpoint.containers import FixedMapping
 from spinlock.checkpoint.file_content import FileContent
 from spinlock.checkpoint.layout import FINAL_METRICS
 from spinlock.checkpoint.schema import Mismatch, check, describe
@@ -24,7 +25,7 @@ from spinlock.model.spec import ModelSpec
 from spinlock.model.weight_shapes import weight_shapes
 
 MAX_WEIGHT = 1e9
-"""Maximum absolute value of a weight. The inputs have a variance of about 1, so that larger weights are no result of
+"""Maximum absolute value of a weight. The inputs have a variance of about 1, so that larger weights do not result from
 training, and their products could exceed the range of float32."""
 
 MAX_COUNTED_STEPS = 2**24
@@ -115,7 +116,7 @@ def check_weights(content: FileContent, spec: ModelSpec) -> None:
         ("training_state.weights", content.training_state["weights"]),
     ):
         try:
-            check(weights, Record(fields))
+            check(weights, FixedMapping(fields))
         except Mismatch as mismatch:
             raise mismatch.inside(place) from None
 
@@ -186,7 +187,7 @@ def check_progress(content: FileContent) -> None:
     try:
         torch.Generator().set_state(content.training_state["random"]["torch"])
     except RuntimeError:
-        raise Mismatch("is no state of a generator", place="training_state.random.torch") from None
+        raise Mismatch("is not a state of a generator", place="training_state.random.torch") from None
 
 
 def check_names(content: FileContent) -> None:

@@ -24,14 +24,14 @@ class ListOf(Kind):
         return f"a list of {self.kind.expected}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such list."""
+        """Raise a :class:`Mismatch` if a value is not such a list."""
         if type(value) is not list:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         if self.length is not None:
             length = context.size(self.length, len(value))
             if length != len(value):
                 raise Mismatch(f"is {describe(value)}", f"a list of {length:,}")
-        context.count(len(value))
+        context.count_checked(len(value))
         for index, item in enumerate(value):
             try:
                 self.kind.check(item, context)
@@ -42,7 +42,7 @@ class ListOf(Kind):
 
 
 @dataclass(frozen=True)
-class Row(Kind):
+class FixedList(Kind):
     """A list of values of given kinds."""
 
     kinds: tuple[Kind, ...]
@@ -53,9 +53,9 @@ class Row(Kind):
         return f"a list of {', '.join(kind.expected for kind in self.kinds)}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such list."""
+        """Raise a :class:`Mismatch` if a value is not such a list."""
         if type(value) is not list or len(value) != len(self.kinds):
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         for index, (item, kind) in enumerate(zip(value, self.kinds, strict=True)):
             try:
                 kind.check(item, context)
@@ -76,10 +76,10 @@ class MapOf(Kind):
         return f"a mapping of {self.keys.expected} to {self.kind.expected}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        """Raise a :class:`Mismatch` if a value is not such a mapping."""
         if type(value) is not dict:
-            raise self.refuse(value)
-        context.count(len(value))
+            raise self.mismatch_of(value)
+        context.count_checked(len(value))
         for key, item in value.items():
             _check_key(self.keys, key, context)
             try:
@@ -89,7 +89,7 @@ class MapOf(Kind):
 
 
 @dataclass(frozen=True)
-class Record(Kind):
+class FixedMapping(Kind):
     """A mapping with given keys. Further keys are allowed if ``rest``, the kind of their values, is given."""
 
     fields: Mapping[str, Kind]
@@ -101,9 +101,9 @@ class Record(Kind):
         return f"a mapping with {shortened(', '.join(self.fields))}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        """Raise a :class:`Mismatch` if a value is not such a mapping."""
         if type(value) is not dict:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         missing = self.fields.keys() - value.keys()
         if missing:
             raise Mismatch(f"lacks {', '.join(sorted(missing))}")
@@ -111,7 +111,7 @@ class Record(Kind):
             _check_key(Text(), key, context)
             if self.rest is None:
                 raise Mismatch(f"contains the unknown key {shortened(key)}")
-        context.count(len(value))
+        context.count_checked(len(value))
         for key in (*self.fields, *(value.keys() - self.fields.keys() if self.rest else ())):
             kind = self.fields.get(key, self.rest)
             assert kind is not None
@@ -134,10 +134,10 @@ class Variants(Kind):
         return f"a mapping with {self.tag} {' or '.join(self.variants)}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such mapping."""
+        """Raise a :class:`Mismatch` if a value is not such a mapping."""
         tag = Text(choices=tuple(self.variants))
-        Record({self.tag: tag}, rest=Anything()).check(value, context)
-        Record({self.tag: tag, **self.variants[value[self.tag]]}).check(value, context)
+        FixedMapping({self.tag: tag}, rest=Anything()).check(value, context)
+        FixedMapping({self.tag: tag, **self.variants[value[self.tag]]}).check(value, context)
 
 
 @dataclass(frozen=True)
@@ -185,4 +185,4 @@ class Plain(Kind):
         elif type(value) is str:
             Text().check(value, context)
         else:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)

@@ -18,10 +18,10 @@ BEST = "best_model.pt"
 LAST = "last.pt"
 
 STATISTICS = "normalization_stats.npz"
-RESOLVED = "config.yaml"
+CONFIG = "config.yaml"
 HISTORY = "training_history.json"
 HISTORY_LINES = "training_history.jsonl"
-SIDE_FILES = (STATISTICS, RESOLVED, HISTORY, HISTORY_LINES)
+SIDE_FILES = (STATISTICS, CONFIG, HISTORY, HISTORY_LINES)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class RunDirectory:
         """
         resumed_here = self._is_resumed_here(resume_from)
         for target in self.files:
-            if not (resumed_here and target.name == RESOLVED):  # a resumed run may be configured by its own config.yaml
+            if not (resumed_here and target.name == CONFIG):  # a resumed run may be configured by its own config.yaml
                 check_writable(target, overwrite=True, inputs=inputs)
 
     def check_unlocked(self) -> None:
@@ -96,7 +96,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            The directory contains a run that is not finished, or files of a run and an input or the working directory.
+            The directory contains an unfinished run, an input file, or the working directory.
         """
         conflict = self.conflicting_file(resume_from)
         if conflict is None:
@@ -132,7 +132,7 @@ class RunDirectory:
             yield locks[0]
 
     def set_aside(self, lock: DirectoryLock) -> Path:
-        """Rename the directory of a finished run to ``<output_dir>.1``, or the next free number; return the new path.
+        """Rename the directory of a finished run to ``<output_dir>.1``, or the first free number; return the new path.
 
         A killed process leaves either the old directory or the new one, with the whole run.
         """

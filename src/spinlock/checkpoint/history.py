@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
-Record = dict[str, float | int | None]
+EpochValues = dict[str, float | int | None]
 """Values of one epoch by metric."""
 
 
@@ -28,7 +28,7 @@ class History:
             value = record.get(name)
             values.append(value if value is None or math.isfinite(value) else None)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[EpochValues]:
         """Yield the values of each epoch."""
         for epoch in range(len(self)):
             yield {name: self.columns[name][epoch] for name in sorted(self.columns)}

@@ -11,7 +11,7 @@ from typing import get_args
 
 import torch
 
-from spinlock.checkpoint.containers import Anything, ListOf, MapOf, Plain, Record, Row, Variants
+from spinlock.checkpoint.containers import Anything, FixedList, FixedMapping, ListOf, MapOf, Plain, Variants
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
 from spinlock.checkpoint.tensor_schema import TensorOf
@@ -37,14 +37,14 @@ _NORMALIZERS = {
     },
 }
 _STATISTICS = {name: TensorOf(_DOUBLES, ("D",), finite=False) for name in ("median", "lower", "upper", "mean", "std")}
-_CLEANER = Record(
+_CLEANER = FixedMapping(
     {
         "names": ListOf(Text(), "D", unique=True),
         "kept": TensorOf((torch.int64,), ("U",)),
-        "columns": Record({**_STATISTICS, "missing": TensorOf((torch.int64,), ("D",), minimum=0)}),
-        "reasons": ListOf(Row((Integer(), Text(choices=get_args(DropKind)), Text()))),
+        "columns": FixedMapping({**_STATISTICS, "missing": TensorOf((torch.int64,), ("D",), minimum=0)}),
+        "reasons": ListOf(FixedList((Integer(), Text(choices=get_args(DropKind)), Text()))),
         "twins": ListOf(
-            Record(
+            FixedMapping(
                 {"column": Integer(), "original": Integer(), "r": Number(), "slope": Number(), "offset": Number()},
             )
         ),
@@ -53,7 +53,7 @@ _CLEANER = Record(
 )
 
 _SIZES = ListOf(ListOf(Integer(1), LEVELS), "C")
-_SPEC = Record(
+_SPEC = FixedMapping(
     {
         "category_names": ListOf(Text(), "C", unique=True),
         "groups": ListOf(ListOf(Integer()), "C"),
@@ -68,7 +68,7 @@ _SPEC = Record(
     }
 )
 
-_CANDIDATE = Record(
+_CANDIDATE = FixedMapping(
     {
         "num_categories": Integer(1),
         "distance": Text(),
@@ -80,7 +80,7 @@ _CANDIDATE = Record(
         },
     }
 )
-_DISCOVERY = Record(
+_DISCOVERY = FixedMapping(
     {
         "chosen": _CANDIDATE,
         "candidates": ListOf(_CANDIDATE),
@@ -97,27 +97,29 @@ _DISCOVERY = Record(
 
 _COUNTERS = ("planned_steps", "extent", "epoch", "step", "step_in_epoch", "resets", "resets_total", "reference_epoch")
 _SCORES = ("best_score", "best_loss", "initial_quality", "reference_score")
-_STATE = Record(
+_STATE = FixedMapping(
     {
         "weights": _WEIGHTS,
-        "progress": Record(
+        "progress": FixedMapping(
             {
                 **{name: Integer() for name in (*_COUNTERS, "best_epoch")},
                 **{name: Number() for name in _SCORES},
                 "losses": MapOf(Number()),
             }
         ),
-        "best_validation": Record({f.name: Number() for f in fields(ValidationResult) if f.name != "errors"}),
-        "compile": Record({"compile": Flag(), "reason": Text()}),
-        "random": Record({"seed": Integer(), "torch": TensorOf((torch.uint8,), (torch.get_rng_state().numel(),))}),
+        "best_validation": FixedMapping({f.name: Number() for f in fields(ValidationResult) if f.name != "errors"}),
+        "compile": FixedMapping({"compile": Flag(), "reason": Text()}),
+        "random": FixedMapping(
+            {"seed": Integer(), "torch": TensorOf((torch.uint8,), (torch.get_rng_state().numel(),))}
+        ),
         "environment": MapOf(Plain(depth=0)),
     }
 )
 
-_OPTIMIZER = Record(
+_OPTIMIZER = FixedMapping(
     {
         "state": MapOf(
-            Record(
+            FixedMapping(
                 {
                     "step": TensorOf(_FLOATS, (), minimum=0),
                     "exp_avg": TensorOf(_FLOATS),
@@ -126,11 +128,11 @@ _OPTIMIZER = Record(
             ),
             keys=Integer(),
         ),
-        "param_groups": ListOf(Record({"params": ListOf(Integer()), "lr_scale": Number(), "lr": Number()})),
+        "param_groups": ListOf(FixedMapping({"params": ListOf(Integer()), "lr_scale": Number(), "lr": Number()})),
     }
 )
 
-FINAL_METRICS = Record(
+FINAL_METRICS = FixedMapping(
     {
         "reconstruction_quality": Number(finite=False),
         "codebook_utilization": Number(finite=False),
@@ -141,16 +143,18 @@ FINAL_METRICS = Record(
 )
 """Schema of ``metrics`` of a finished run."""
 
-LAYOUT = Record(
+LAYOUT = FixedMapping(
     {
         "cleaner": _CLEANER,
         "model_spec": _SPEC,
         "model_state_dict": _WEIGHTS,
         "optimizer_state_dict": _OPTIMIZER,
         "training_state": _STATE,
-        "split_operators": Record({"train": TensorOf(_INDICES, ("n",)), "validation": TensorOf(_INDICES, ("m",))}),
-        "split": Record({"train": TensorOf(_INDICES, ("r",)), "validation": TensorOf(_INDICES, ("s",))}),
-        "dataset": Record(
+        "split_operators": FixedMapping(
+            {"train": TensorOf(_INDICES, ("n",)), "validation": TensorOf(_INDICES, ("m",))}
+        ),
+        "split": FixedMapping({"train": TensorOf(_INDICES, ("r",)), "validation": TensorOf(_INDICES, ("s",))}),
+        "dataset": FixedMapping(
             {
                 "sha256": _HASH,
                 "names_sha256": _HASH,
@@ -168,10 +172,10 @@ LAYOUT = Record(
         "config": MapOf(Plain()),
         "requested_config": MapOf(Plain()),
         "group_indices": MapOf(ListOf(Integer())),
-        "normalization_stats": MapOf(Record({"mean": TensorOf(_DOUBLES), "std": TensorOf(_DOUBLES)})),
+        "normalization_stats": MapOf(FixedMapping({"mean": TensorOf(_DOUBLES), "std": TensorOf(_DOUBLES)})),
         "feature_names": ListOf(Text(), "D"),
         "dropped_features": MapOf(Text()),
-        "provenance": Record(
+        "provenance": FixedMapping(
             {
                 "versions": MapOf(Text()),
                 "command_line": Text(),

@@ -19,7 +19,7 @@ class Progress:
     planned_steps
         Total number of optimizer steps of the learning-rate schedule.
     extent
-        Number of consecutive rows of a streamed table that are read at once, on which the order of the rows depends.
+        Number of consecutive rows of a streamed table that are read at a time. The order of the rows depends on it.
     epoch, step, step_in_epoch
         Number of finished epochs, of finished optimizer steps, and of finished steps of the current epoch.
     resets, resets_total
@@ -58,7 +58,8 @@ class Progress:
 class ValidationResult:
     """Losses, their weighted sum ``loss``, and target metrics on the validation rows.
 
-    ``orthogonality`` is the latent redundancy, and ``topographic`` is 1 - r. In training both are random estimates.
+    ``orthogonality`` is the latent redundancy, and ``topographic`` is 1 - ``topographic_correlation``. During training
+    both are estimated from random rows.
     ``errors`` [m] are the mean squared reconstruction errors of the validation rows in ascending order.
     """
 

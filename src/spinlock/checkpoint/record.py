@@ -1,8 +1,8 @@
 """The checkpoint as a typed record, and its conversion to a dictionary of tensors and plain data for a file.
 
-Only this package contains the keys of the file. The keys ``model_state_dict``, ``optimizer_state_dict``,
-``group_indices``, ``normalization_stats``, ``feature_names``, ``config``, ``history``, ``val_loss`` and ``metrics`` are
-prescribed by the specification of the project. Encoding and resuming need the other keys.
+Only this package contains the keys of the file. Other programs rely on the keys ``model_state_dict``,
+``optimizer_state_dict``, ``group_indices``, ``normalization_stats``, ``feature_names``, ``config``, ``history``,
+``val_loss`` and ``metrics``; encoding and resuming use the others.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class Context:
     sizes: dict[str, int] = field(default_factory=dict)
     remaining: int = field(default_factory=lambda: MAX_VALUES)
 
-    def count(self, values: int) -> None:
-        """Subtract a number of values."""
+    def count_checked(self, values: int) -> None:
+        """Count checked values, and raise a :class:`Mismatch` if they are too many."""
         self.remaining -= values
         if self.remaining < 0:
             raise Mismatch(f"contains more than {MAX_VALUES:,} values")
@@ -134,8 +134,8 @@ class Kind(ABC):
     def check(self, value: Any, context: Context) -> None:
         """Raise a :class:`Mismatch` if a value is not of this kind."""
 
-    def refuse(self, value: Any) -> Mismatch:
-        """Return the mismatch of a value."""
+    def mismatch_of(self, value: Any) -> Mismatch:
+        """Return the mismatch of a value that is not of this kind."""
         return Mismatch(f"is {describe(value)}", self.expected)
 
 
@@ -153,9 +153,9 @@ class Integer(Kind):
         return f"an integer of at least {self.minimum}{limit}"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such integer."""
+        """Raise a :class:`Mismatch` if a value is not such an integer."""
         if type(value) is not int or not self.minimum <= value <= self.maximum:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
 
 
 @dataclass(frozen=True)
@@ -170,11 +170,11 @@ class Number(Kind):
         return "a finite number" if self.finite else "a number"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such number."""
+        """Raise a :class:`Mismatch` if a value is not such a number."""
         if type(value) is int and abs(value) <= MAX_INTEGER:
             return
         if type(value) is not float or (self.finite and not math.isfinite(value)):
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Flag(Kind):
     def check(self, value: Any, context: Context) -> None:
         """Raise a :class:`Mismatch` if a value is neither true nor false."""
         if type(value) is not bool:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class Text(Kind):
         return f"text of the form {self.pattern}" if self.pattern else "text"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such text, or cannot be written as UTF-8."""
+        """Raise a :class:`Mismatch` if a value is not such text, or cannot be written as UTF-8."""
         if type(value) is not str or (self.choices and value not in self.choices):
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         if self.pattern and not re.fullmatch(self.pattern, value):
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise Mismatch(f"is {shortened(ascii(value))}", "text that can be written as UTF-8")
 
@@ -234,4 +234,4 @@ class Nullable(Kind):
         try:
             self.kind.check(value, context)
         except Mismatch as mismatch:
-            raise self.refuse(value) if not mismatch.place else mismatch from None
+            raise self.mismatch_of(value) if not mismatch.place else mismatch from None

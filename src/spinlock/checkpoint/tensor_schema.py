@@ -48,12 +48,12 @@ class TensorOf(Kind):
         return f"a tensor {names}" if shape is None else f"a tensor {names} [{', '.join(map(str, shape))}]"
 
     def check(self, value: Any, context: Context) -> None:
-        """Raise a :class:`Mismatch` if a value is no such tensor."""
+        """Raise a :class:`Mismatch` if a value is not such a tensor."""
         if type(value) is not Tensor or value.dtype not in self.dtypes:
-            raise self.refuse(value)
+            raise self.mismatch_of(value)
         if self.shape is not None:
             if value.ndim != len(self.shape):
-                raise self.refuse(value)
+                raise self.mismatch_of(value)
             expected = [context.size(size, actual) for size, actual in zip(self.shape, value.shape, strict=True)]
             if list(value.shape) != expected:
                 raise Mismatch(f"is {describe(value)}", self._description([*expected]))

@@ -23,7 +23,7 @@ MAX_NARROW_FRACTION = 0.5
 """Fraction of the columns with doubtfully narrow ranges above which a table is doubtful."""
 
 MIN_ROWS = 20
-"""Minimum number of rows for a warning about single columns: a few unusual rows are no change of units."""
+"""Minimum number of rows for a warning about single columns: a few unusual rows do not indicate another unit."""
 
 MAX_SHOWN_COLUMNS = 3
 """Maximum number of columns that the warning names."""
@@ -55,7 +55,9 @@ class RangeCheck:
         self._largest = np.fmax(self._largest, np.fmax.reduce(ranges.largest, axis=0))
 
     def warning(self) -> str:
-        """Return one line about doubtful ranges, with the columns that are affected most; empty if there are none.
+        """Return one line about doubtful ranges; empty if there are none.
+
+        It names the columns above the limit of 50 %, or the worst columns if only the limit of all cells is exceeded.
 
         Clipping is doubtful above 5 % + 2 / (n + 1) of all cells, or 50 % of the cells of a column. The second term is
         the expected fraction of new values outside the range of n training rows. Ranges are doubtful if more than half
@@ -72,6 +74,8 @@ class RangeCheck:
         if total <= self._max_clipped and not columns.any():
             return ""
         worst = np.argsort(-fractions, kind="stable")[:MAX_SHOWN_COLUMNS]
+        if columns.any():
+            worst = worst[columns[worst]]
         listing = ", ".join(self._describe(j, f"{fractions[j]:.0%}; ") for j in worst.tolist())
         return (
             f"{total:.1%} of the cells are outside the training range and were clipped; columns in which more than "

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spinlock.checkpoint.directory import HISTORY, HISTORY_LINES, RESOLVED, STATISTICS, RunDirectory
+from spinlock.checkpoint.directory import CONFIG, HISTORY, HISTORY_LINES, STATISTICS, RunDirectory
 from spinlock.checkpoint.file import load_checkpoint, to_bytes
 from spinlock.checkpoint.history import History
 from spinlock.checkpoint.progress import Progress, ValidationResult
@@ -173,5 +173,5 @@ class Run:
         config, data = self.plan.config, self.plan.data
         return {
             config.output_dir / STATISTICS: statistics_file(self.plan.spec, data.cleaner),
-            config.output_dir / RESOLVED: dump_config(config.model_copy(update={"resume_from": None})).encode(),
+            config.output_dir / CONFIG: dump_config(config.model_copy(update={"resume_from": None})).encode(),
         }

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from spinlock.checkpoint.history import Record
+from spinlock.checkpoint.history import EpochValues
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
 from spinlock.runtime.compilation import CompilePlan
@@ -169,7 +169,7 @@ class Trainer:
         epoch = progress.epoch
         due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
         validation = self._validate() if due else None
-        record: Record = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
+        record: EpochValues = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
         record |= {f"train_{name}": value for name, value in losses.items()}
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
         progress.resets_total += progress.resets

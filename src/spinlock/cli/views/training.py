@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.status import Status
 from rich.text import Text
 
-from spinlock.checkpoint.history import Record
+from spinlock.checkpoint.history import EpochValues
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.cli.terminal import is_quiet, is_terminal, log
 from spinlock.cli.views.notes import log_notes
@@ -141,7 +141,7 @@ class _TrainingProgress(Progress):
             yield Text("targets  ").append_text(self.targets)
 
 
-def losses_line(record: Record) -> str:
+def losses_line(record: EpochValues) -> str:
     """Return the losses, for example ``rec 0.0912 com 0.1203 ...``, without unused losses; empty for epoch 0."""
     values = ((short, record.get(f"train_{name}")) for name, short in LOSSES.items())
     return " ".join(f"{short} {value:.4f}" for short, value in values if value)

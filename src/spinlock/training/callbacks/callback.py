@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spinlock.checkpoint.history import Record
+from spinlock.checkpoint.history import EpochValues
 from spinlock.checkpoint.progress import ValidationResult
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class EpochReport:
     """
 
     epoch: int
-    record: Record
+    record: EpochValues
     validation: ValidationResult | None
     is_best: bool
 

@@ -24,7 +24,7 @@ class SaveCheckpoints(Callback):
     overwrite
         Whether files of another run are replaced. If not, a finished run is set aside before the first file is written.
     inputs
-        Input files of the run, which are not set aside.
+        Input files of the run. It is an error if the directory of an older run contains one of them.
     on_set_aside
         Called with the new path of the directory of the older run.
     """
@@ -53,7 +53,7 @@ class SaveCheckpoints(Callback):
         self._lock = None
 
     def on_start(self, run: Run) -> None:
-        """Restore the best model of a resumed run."""
+        """Set an older run aside if the run is resumed elsewhere, and restore the best model."""
         self._is_new = len(run.state.history) == 0
         if run.group.is_main and not self._is_new:
             self._set_older_run_aside(run)
