@@ -1,7 +1,7 @@
 """Mutations of files, and how the commands that read them end.
 
-Each mutation has to end in a right result or in one error of one line, within 60 s and 2 GB, without a file that is
-left. The mutations are seeded, so that each can be repeated by its number.
+Each mutation has to end in a right result or in one error of one line, within 60 s and 2 GB, and may not leave a file.
+The mutations are seeded, so that each can be repeated by its number.
 
     OMP_NUM_THREADS=1 poetry run python benchmarks/fuzz.py --kind checkpoint --count 2000
     OMP_NUM_THREADS=1 poetry run python benchmarks/fuzz.py --kind configuration --only 17
@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
@@ -66,7 +68,6 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="repeat the mutation of this number")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     numbers = range(arguments.first, arguments.first + arguments.count)
     rows = []
     for name in arguments.kind or KINDS:

@@ -25,7 +25,10 @@ class Attempt:
 
 
 class FileKind(Protocol):
-    """A kind of files that is mutated. ``fuzz.KINDS`` lists the kinds; a new kind needs an entry there only."""
+    """A kind of files that is mutated.
+
+    ``fuzz.KINDS`` lists the kinds. A new kind implements this protocol and is added there.
+    """
 
     name: str
 

@@ -1,7 +1,7 @@
 """SIGKILL at random moments of train-vqvae, generate, encode-to-tokens and extract-features.
 
-A command is started and killed at a moment that is uniform over its duration, in half of the cases once more when it is
-started again. Then it runs to its end. Its output has to be equal, bit for bit, to that of an uninterrupted one, and no
+A command is killed at a uniformly random moment. In half of the cases it is started again and killed a second time.
+Then it runs to its end. Its output has to be equal, bit for bit, to that of an uninterrupted one, and no
 temporary file, lock or shard may be left over. The program exits with 1 if this does not hold after every kill.
 
     poetry run python benchmarks/kills.py --kills 200 --output benchmarks/results/kills.json
@@ -33,7 +33,7 @@ import markdown
 from machine import describe_machine
 from spinlock.cli import main as command_line
 
-# Commands run in forks of this process, which has imported everything that they import in seconds.
+# Commands are forked from this process, because their imports take seconds.
 from spinlock.encoding import encode_file
 from spinlock.generation import extraction, generate
 from spinlock.training import fit
@@ -66,7 +66,8 @@ TIMES = frozenset({"created", "command_line", "seconds", "started"})
 """Attributes of files and keys of checkpoints that contain a time or the command line."""
 
 SKIPPED = TIMES | {"resume_from", "random"}
-"""Keys of a checkpoint that may differ: also the checkpoint that was resumed, and the unused state of torch."""
+"""Keys of a checkpoint that may differ. ``resume_from`` names the resumed checkpoint; ``random`` contains the state of
+torch's generator, on which no result depends."""
 
 
 @dataclass(frozen=True)

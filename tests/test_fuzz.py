@@ -99,7 +99,7 @@ print(*map(attempt, [
 """
 
 
-def test_every_fault_is_noticed(tmp_path: Path) -> None:
+def test_defects_and_high_memory_are_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     printed = run_program(DEFECTS, folder)
