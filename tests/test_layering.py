@@ -22,7 +22,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("checkpoint",),
     ("evaluation",),
     ("training",),
-    ("encoding", "inputs"),
+    ("encoding", "training_inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
     ("cli",),
@@ -55,7 +55,7 @@ FORBIDDEN = {
     "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
     **{
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
-        for package in ("training", "encoding", "inputs", "tokenizer", "discovery", "scoring")
+        for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring")
     },
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""

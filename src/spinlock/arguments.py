@@ -21,7 +21,7 @@ def checked_integer(name: str, value: Any, *, minimum: int, maximum: int | None 
     value
         The argument; an integer of NumPy is also accepted, a bool or a float is not.
     minimum, maximum
-        Range of the argument; None is no upper limit.
+        Range of the argument; None means no upper limit.
     where
         Place, for the message.
 

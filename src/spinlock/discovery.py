@@ -17,7 +17,6 @@ from spinlock.categories.stability import Stability, bootstrap_stability
 from spinlock.config import CategorySettings
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.errors import DataError, located
-from spinlock.inputs import Config, training_inputs
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.paths import user_path
@@ -25,6 +24,7 @@ from spinlock.preprocessing.training_data import TrainingData, fit_training_data
 from spinlock.runtime.isolation import isolated
 from spinlock.sizing.selection import Selection, SelectionSummary
 from spinlock.training.plan import feature_correlation, select_categories
+from spinlock.training_inputs import Config, training_inputs
 
 
 @dataclass(frozen=True)

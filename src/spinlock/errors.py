@@ -15,7 +15,7 @@ MAX_SHOWN_PROBLEMS = 20
 
 
 def shortened(text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
-    """Return a text for a message: at most ``limit`` characters, of which the last ones are then an ellipsis."""
+    """Return a text of at most ``limit`` characters; a longer text is cut and ends with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 4] + " ..."
 
 

@@ -21,7 +21,7 @@ def user_path(value: object, where: str = "") -> Path:
     Raises
     ------
     DataError
-        The value is no path, is empty, or contains a NUL character.
+        The value is not a path, is empty, or contains a NUL character.
     """
     expected = "a path that is not empty"
     if not isinstance(value, str | os.PathLike):

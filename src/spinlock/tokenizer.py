@@ -22,7 +22,6 @@ from spinlock.config import VQVAEConfig
 from spinlock.config.keywords import ConfigKeywords
 from spinlock.encoding import Advance, EncodingSummary, TrainedModel, decode_file, encode_features, encode_file
 from spinlock.errors import SpinlockWarning
-from spinlock.inputs import Config, training_inputs
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model import LEVELS
@@ -31,6 +30,7 @@ from spinlock.preprocessing.copied_rows import copied_rows_warning
 from spinlock.runtime.isolation import isolated
 from spinlock.training.callbacks import Callback, SaveCheckpoints
 from spinlock.training.fit import fit
+from spinlock.training_inputs import Config, training_inputs
 
 
 class Tokenizer(TrainedModel):

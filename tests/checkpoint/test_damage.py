@@ -177,7 +177,7 @@ CONTRADICTIONS = {
     "steps of the optimizer": ("training_state/progress/step", 7, "step is 6; expected 7"),
     "losses of no step": ("training_state/progress/losses", {"total": 1.0}, "losses contradicts step_in_epoch"),
     "history of another length": ("history/score", [1.0], "history.score is a list of 1; expected a list of 4"),
-    "random state": ("training_state/random/torch", torch.zeros(5056, dtype=torch.uint8), "is not a state of a generator"),
+    "random state": ("training_state/random/torch", torch.zeros(5056, dtype=torch.uint8), "not a state of a generator"),
     "another seed": ("training_state/random/seed", 7, "training_state.random.seed is 7; expected 42"),
     "another seed of the split": ("provenance/seeds/split_seed", 7, "seeds.split_seed is 7; expected 42"),
     "unknown key of the configuration": ("config/epoch", 7, "did you mean epochs?"),

@@ -132,7 +132,7 @@ def test_three_dimensions_keep_their_names() -> None:
     np.testing.assert_array_equal(feature_values(labeled, NAMES)[0], rows)
 
 
-def test_digits_behind_float32_are_kept() -> None:
+def test_digits_beyond_float32_are_kept() -> None:
     x = 1e9 + np.random.default_rng(0).standard_normal((6, 4))
     for given in (x, torch.from_numpy(x), pandas.DataFrame(x), polars.DataFrame(x), x.tolist()):
         np.testing.assert_array_equal(feature_values(given)[0], x)

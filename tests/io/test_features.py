@@ -11,23 +11,14 @@ import numpy as np
 import pytest
 
 from spinlock.errors import DataError
-from spinlock.io import features as dataset
 from spinlock.io.features import open_features
+from tests.io.inputs.files import refusal
 from tests.tables import write_table
 
 
 @pytest.fixture
 def table(rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal((50, 4)).astype(np.float32)
-
-
-def open_error(path: Path, **options: str) -> str:
-    with pytest.raises(DataError) as caught:
-        open_features(path, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(path) in message
-    return message
 
 
 def test_an_aggregated_table_survives_a_round_trip(tmp_path: Path, table: np.ndarray) -> None:
@@ -73,7 +64,7 @@ def test_blocks_and_hash_do_not_depend_on_chunking(
 def test_blocks_stay_within_the_byte_budget_for_tall_chunks(
     tmp_path: Path, table: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset, "MAX_READ_BYTES", 4 * 4 * 10)
+    monkeypatch.setattr("spinlock.io.features.MAX_READ_BYTES", 4 * 4 * 10)
     with open_features(write_table(tmp_path / "a.h5", table, chunks=(50, 1))) as source:
         assert source.chunk_aligned_rows(1024) == 10
         assert np.array_equal(np.concatenate([rows for _, rows in source.blocks(8)]), table)
@@ -125,20 +116,20 @@ def test_repeated_missing_or_undecodable_names_are_refused(tmp_path: Path, table
     def write_names(names: list) -> Path:
         return write_table(tmp_path / "a.h5", table, names=names, names_as=names_as)
 
-    assert "column names repeat: b, a" in open_error(write_names(["b", "a", "b", "a"]))
-    assert "3 feature_names; expected one for each of 4 columns" in open_error(write_names(["a", "b", "c"]))
-    assert "feature_names[1] is not UTF-8" in open_error(write_names([b"a", b"\xff\xfe", b"c", b"d"]))
+    assert "column names repeat: b, a" in refusal(write_names(["b", "a", "b", "a"]))
+    assert "3 feature_names; expected one for each of 4 columns" in refusal(write_names(["a", "b", "c"]))
+    assert "feature_names[1] is not UTF-8" in refusal(write_names([b"a", b"\xff\xfe", b"c", b"d"]))
 
 
 def test_names_that_are_not_a_dataset_of_text_are_refused(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     with h5py.File(path, "a") as file:
         file["features/sdf/aggregated/feature_names"] = np.arange(4)
-    assert "feature_names[0] is 0; expected text" in open_error(path)
+    assert "feature_names[0] is 0; expected text" in refusal(path)
     with h5py.File(path, "a") as file:
         del file["features/sdf/aggregated/feature_names"]
         file.create_group("features/sdf/aggregated/feature_names")
-    assert "feature_names is a group" in open_error(path)
+    assert "feature_names is a group" in refusal(path)
 
 
 def test_names_of_variable_length_that_are_not_utf8_are_refused(tmp_path: Path, table: np.ndarray) -> None:
@@ -146,19 +137,19 @@ def test_names_of_variable_length_that_are_not_utf8_are_refused(tmp_path: Path, 
     with h5py.File(path, "a") as file:
         group = file["features/sdf/aggregated"]
         group.create_dataset("feature_names", data=[b"a", b"\xff", b"c", b"d"], dtype=h5py.string_dtype())
-    assert "feature_names[1] is not UTF-8" in open_error(path)
+    assert "feature_names[1] is not UTF-8" in refusal(path)
 
 
 def test_files_that_cannot_be_opened_are_refused(tmp_path: Path, table: np.ndarray) -> None:
-    assert "no such file" in open_error(tmp_path / "absent.h5")
-    assert "is a directory" in open_error(tmp_path)
+    assert "no such file" in refusal(tmp_path / "absent.h5")
+    assert "is a directory" in refusal(tmp_path)
     (tmp_path / "text.h5").write_text("hello")
     (tmp_path / "empty.h5").write_bytes(b"")
-    assert "is not an HDF5 file" in open_error(tmp_path / "text.h5")
-    assert "is not an HDF5 file" in open_error(tmp_path / "empty.h5")
+    assert "is not an HDF5 file" in refusal(tmp_path / "text.h5")
+    assert "is not an HDF5 file" in refusal(tmp_path / "empty.h5")
     whole = write_table(tmp_path / "whole.h5", table).read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    assert "truncated" in open_error(tmp_path / "cut.h5")
+    assert "truncated" in refusal(tmp_path / "cut.h5")
 
 
 def test_damaged_chunks_are_a_read_error(tmp_path: Path, table: np.ndarray) -> None:
@@ -180,7 +171,7 @@ def test_a_file_that_another_process_writes_is_refused_as_locked(tmp_path: Path,
     ) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "held\n"
-        message = open_error(path)
+        message = refusal(path)
         writer.communicate("\n")
     assert "locked by another process that writes it, or its file system has no locks" in message
     assert "HDF5_USE_FILE_LOCKING=FALSE" in message
@@ -188,16 +179,16 @@ def test_a_file_that_another_process_writes_is_refused_as_locked(tmp_path: Path,
 
 def test_a_missing_group_is_an_error_that_names_the_existing_groups(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
-    message = open_error(path, family="nope")
+    message = refusal(path, family="nope")
     assert "no group /features/nope; expected one of the existing groups: sdf; set family (feature_family" in message
-    message = open_error(path, feature_type="per_timestep")
+    message = refusal(path, feature_type="per_timestep")
     assert "no group /features/sdf/per_timestep; expected one of the existing groups: aggregated" in message
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["other"] = 1
-    assert "no group /features; expected /features/<family>/<type>" in open_error(tmp_path / "b.h5")
+    assert "no group /features; expected /features/<family>/<type>" in refusal(tmp_path / "b.h5")
     with h5py.File(path, "a") as file:
         file.move("features/sdf/aggregated/features", "features/sdf/aggregated/values")
-    assert "no dataset 'features'; expected a dataset of this name; the group contains values" in open_error(path)
+    assert "no dataset 'features'; expected a dataset of this name; the group contains values" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +210,7 @@ def test_datasets_of_wrong_shape_or_type_are_refused(
     tmp_path: Path, x: np.ndarray, feature_type: str, message: str
 ) -> None:
     path = write_table(tmp_path / "a.h5", x, feature_type=feature_type)
-    assert message in open_error(path, feature_type=feature_type)
+    assert message in refusal(path, feature_type=feature_type)
 
 
 def test_reading_does_not_change_the_file(tmp_path: Path, table: np.ndarray) -> None:

@@ -31,9 +31,9 @@ def test_tables_annotations_and_fields_survive_a_round_trip(tmp_path: Path, rng:
     with open_features(tmp_path / "out.h5", feature_type="per_trajectory") as source:
         assert np.array_equal(source.read_all(), per_trajectory.reshape(15, 1))
     with open_rollouts(tmp_path / "out.h5") as rollouts:
-        assert np.array_equal(rollouts.runs(1)[:, :, :1], fields)
-        assert np.isnan(rollouts.runs(1)[:, :, 1]).all()
-        assert np.isnan(rollouts.runs(0)).all()
+        assert np.array_equal(rollouts.read_operator(1)[:, :, :1], fields)
+        assert np.isnan(rollouts.read_operator(1)[:, :, 1]).all()
+        assert np.isnan(rollouts.read_operator(0)).all()
     with h5py.File(tmp_path / "out.h5") as stored:
         assert stored["labels/family"].attrs["description"] == "a letter"
 

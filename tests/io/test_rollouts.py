@@ -18,15 +18,15 @@ def test_rollouts_of_the_spinlock_layout_are_read_unchanged(tmp_path: Path) -> N
     with open_rollouts(tmp_path / "a.h5") as source:
         assert (source.num_operators, source.realizations, source.frames, source.grid) == (4, 3, 5, (16, 18))
         assert [source.channels(index) for index in range(4)] == [2, 1, 2, 1]
-        np.testing.assert_array_equal(source.runs(0), FIELDS[0])
-        np.testing.assert_array_equal(source.runs(1), FIELDS[1, :, :, :1])
+        np.testing.assert_array_equal(source.read_operator(0), FIELDS[0])
+        np.testing.assert_array_equal(source.read_operator(1), FIELDS[1, :, :, :1])
 
 
 def test_one_dimensional_fields_get_a_height_of_one(tmp_path: Path) -> None:
     write_rollouts(tmp_path / "a.h5", FIELDS[..., 0, :])
     with open_rollouts(tmp_path / "a.h5") as source:
         assert source.grid == (1, 18)
-        np.testing.assert_array_equal(source.runs(2)[:, :, :, 0], FIELDS[2, ..., 0, :])
+        np.testing.assert_array_equal(source.read_operator(2)[:, :, :, 0], FIELDS[2, ..., 0, :])
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_fields_that_vary_on_top_of_an_offset_keep_their_digits(tmp_path: Path, 
         assert source.offsets[1] == 0
         assert abs(source.offsets[0] - offset) < scale
         for operator in range(4):
-            runs = source.runs(operator)
+            runs = source.read_operator(operator)
             expected = small[operator, :, :, 0] + (offset - source.offsets[0])
             np.testing.assert_allclose(runs[:, :, 0], expected, atol=1e-3 * scale)
             np.testing.assert_array_equal(runs[:, :, 1], small[operator, :, :, 1].astype(np.float32))
@@ -75,7 +75,7 @@ def test_nothing_is_subtracted_from_fields_that_float32_represents(tmp_path: Pat
     for values in (FIELDS, FIELDS.astype(np.float64) + 10, np.full_like(FIELDS, 1e5, dtype=np.float64)):
         write_rollouts(tmp_path / "a.h5", values)
         with open_rollouts(tmp_path / "a.h5") as source:
-            np.testing.assert_array_equal(source.runs(1), values[1].astype(np.float32))
+            np.testing.assert_array_equal(source.read_operator(1), values[1].astype(np.float32))
             assert source.notes == ()
 
 

@@ -19,7 +19,7 @@ def test_fields_of_the_well_become_channels(tmp_path: Path) -> None:
         assert (
             source.channels(0) == 1 + 2 + 3
         )  # constant mask excluded; equal components of the symmetric tensor count once
-        runs = source.runs(1)
+        runs = source.read_operator(1)
         np.testing.assert_array_equal(runs[0, :, 0], file["t0_fields/density"][1])
         np.testing.assert_array_equal(runs[0, :, 1], file["t1_fields/velocity"][1, ..., 0])
         np.testing.assert_array_equal(runs[0, :, 2], file["t1_fields/velocity"][1, ..., 1])
@@ -30,7 +30,7 @@ def test_one_dimensional_fields_of_the_well_get_a_height_of_one(tmp_path: Path) 
     write_well(tmp_path / "w.h5", grid=(32,))
     with open_rollouts(tmp_path / "w.h5") as source:
         assert source.grid == (1, 32)
-        assert source.runs(0).shape == (1, 6, 2, 1, 32)
+        assert source.read_operator(0).shape == (1, 6, 2, 1, 32)
 
 
 def test_an_axis_that_is_stored_once_is_repeated(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_an_axis_that_is_stored_once_is_repeated(tmp_path: Path) -> None:
         file["t0_fields/thin"] = thin
         file["t0_fields/thin"].attrs.update(dim_varying=[True, False], sample_varying=True, time_varying=True)
     with open_rollouts(tmp_path / "w.h5") as source:
-        np.testing.assert_array_equal(source.runs(2)[0, :, 1], np.repeat(thin[2, :, :, None], 20, 2))
+        np.testing.assert_array_equal(source.read_operator(2)[0, :, 1], np.repeat(thin[2, :, :, None], 20, 2))
 
 
 def test_the_well_package_reads_the_same_values(tmp_path: Path) -> None:
@@ -55,21 +55,21 @@ def test_the_well_package_reads_the_same_values(tmp_path: Path) -> None:
         item = well[0]
     frames = np.concatenate([item["input_fields"], item["output_fields"]])  # [T, x, y, channels]
     with open_rollouts(tmp_path / "w.hdf5") as source:
-        ours = np.moveaxis(source.runs(0)[0], 1, -1)
+        ours = np.moveaxis(source.read_operator(0)[0], 1, -1)
     np.testing.assert_allclose(frames[..., :3], ours[..., :3], rtol=1e-6)
 
 
 def test_attributes_can_be_bytes_and_arrays(tmp_path: Path) -> None:
     write_well(tmp_path / "w.h5")
     with open_rollouts(tmp_path / "w.h5") as source:
-        expected = source.runs(1)
+        expected = source.read_operator(1)
     with h5py.File(tmp_path / "w.h5", "r+") as file:
         file.attrs["n_trajectories"] = np.array([3])
         for group in ("t0_fields", "t1_fields", "t2_fields"):
             names = np.atleast_1d(file[group].attrs["field_names"]).tolist()
             file[group].attrs["field_names"] = np.array(names, dtype="S20")
     with open_rollouts(tmp_path / "w.h5") as source:
-        np.testing.assert_array_equal(source.runs(1), expected)
+        np.testing.assert_array_equal(source.read_operator(1), expected)
 
 
 def _damage(path: Path, change: str) -> None:
@@ -141,7 +141,7 @@ def test_coordinates_that_differ_between_trajectories_give_the_size_of_their_axi
         file["t0_fields/thin"].attrs.update(dim_varying=varying, sample_varying=True, time_varying=True)
     with open_rollouts(tmp_path / "w.h5") as source:
         expected = np.broadcast_to(np.expand_dims(thin[2], 1 + thin_axis), (6, 24, 20))
-        np.testing.assert_array_equal(source.runs(2)[0, :, 1], expected)
+        np.testing.assert_array_equal(source.read_operator(2)[0, :, 1], expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Errors of the library name keyword arguments; the command line shows the options that set them."""
+"""Conversion of keyword arguments in error messages of the library to options of the command line."""
 
 from __future__ import annotations
 

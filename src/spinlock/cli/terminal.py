@@ -1,7 +1,8 @@
 """Output to the terminal: results to stdout, log lines and progress to stderr.
 
 Progress is a bar if stderr is a terminal, else plain lines. Text that comes from files, such as names of columns, can
-contain control characters, which are escaped: they could move the cursor or add lines that look like ours.
+contain control characters. They are escaped, because they could move the cursor or add lines that look like output of
+Spinlock.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def set_quiet(quiet: bool) -> None:
 
 
 def is_quiet() -> bool:
-    """Whether only results and errors are printed."""
+    """Return whether only results and errors are printed."""
     return _Output.quiet
 
 
@@ -105,7 +106,7 @@ def log_fields(fields: Sequence[tuple[str, str]]) -> None:
 
 
 def is_terminal() -> bool:
-    """Whether stderr is a terminal."""
+    """Return whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 

@@ -17,9 +17,9 @@ from spinlock.encoding.ranges import RangeCheck
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError, located
 from spinlock.io.arrays import feature_values
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.io.inputs.feature_group import AGGREGATED
-from spinlock.io.inputs.precision import RawRows
 from spinlock.io.names import match_columns
 
 

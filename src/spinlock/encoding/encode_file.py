@@ -20,9 +20,9 @@ from spinlock.encoding.ranges import RangeCheck
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
 from spinlock.errors import DataError, located
+from spinlock.io.arrays.row_precision import RawRows, RowDigest
 from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
-from spinlock.io.inputs.precision import RawRows, RowDigest
 from spinlock.io.names import match_columns
 from spinlock.io.row_file import Attribute
 from spinlock.io.token_layout import SPLIT_NAMES, TokenColumns

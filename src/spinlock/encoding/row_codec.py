@@ -16,7 +16,7 @@ from spinlock.arguments import checked_integer
 from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError, DataError
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
 from spinlock.preprocessing.cleaned_rows import ColumnRanges

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spinlock.evaluation.advice import AdviceContext, advice
 from spinlock.evaluation.row_metrics import row_metrics
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.metrics.targets import Target
 from spinlock.model.codec import Codec
 from spinlock.preprocessing.cleaning import Cleaner

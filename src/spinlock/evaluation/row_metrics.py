@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.reconstruction import fraction_explained, quality_by_column, quality_by_group, squared_sums
 from spinlock.metrics.redundancy import latent_redundancy

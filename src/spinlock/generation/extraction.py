@@ -166,7 +166,7 @@ def _batches(source: Rollouts, hold_diverged: bool, scale: float, held: NDArray[
     """
     batch: list[Fields] = []
     for operator in range(source.num_operators):
-        runs = source.runs(operator, scale)
+        runs = source.read_operator(operator, scale)
         held[operator] = _hold_last_valid(runs, operator, source, hold_diverged)
         is_full = (len(batch) + 1) * runs.size > MAX_BATCH_ELEMENTS
         if batch and (is_full or batch[0].shape != runs.shape):

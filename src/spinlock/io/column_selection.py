@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from spinlock.errors import located
+from spinlock.io.arrays.row_precision import RowDigest
 from spinlock.io.feature_table import FeatureTable
-from spinlock.io.inputs.precision import RowDigest
 from spinlock.io.names import match_columns
 from spinlock.io.stored_rows import StoredRows
 
@@ -45,7 +45,6 @@ def select_columns(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
     with located(table.path):
         columns = match_columns(table.names, names)
     rows = table.rows.select(columns) if isinstance(table.rows, StoredRows) else table.rows[:, columns].copy(order="C")
-    digest = RowDigest()
-    for start in range(0, len(rows), HASH_ROWS):
-        digest.update(rows[np.arange(start, min(start + HASH_ROWS, len(rows)))])
-    return replace(table, rows=rows, names=tuple(names), sha256=digest.hexdigest())
+    starts = range(0, len(rows), HASH_ROWS)
+    sha256 = RowDigest.of_blocks(rows[np.arange(start, min(start + HASH_ROWS, len(rows)))] for start in starts)
+    return replace(table, rows=rows, names=tuple(names), sha256=sha256)

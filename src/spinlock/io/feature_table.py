@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from spinlock.errors import DataError
 from spinlock.io.arrays import array_names, check_labels, feature_values
+from spinlock.io.arrays.row_precision import RawRows, RowDigest
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.feature_group import AGGREGATED
-from spinlock.io.inputs.precision import RawRows, RowDigest
 from spinlock.io.names import join_names
 from spinlock.io.stored_rows import StoredRows
 from spinlock.paths import user_path
@@ -52,7 +52,7 @@ class FileLabels(Mapping[str, NDArray[Any]]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def numbers(self, name: str) -> NDArray[np.int32]:
+    def group_numbers(self, name: str) -> NDArray[np.int32]:
         """Return the rank of each value of a label among its distinct values, [N]; the text is not kept in memory."""
         with self._open() as source:
             return source.read_groups(name)
@@ -78,7 +78,7 @@ class FeatureTable:
     num_operators, rows_per_operator
         N and M.
     sha256
-        SHA-256 of the rows, in order; see :class:`spinlock.io.inputs.precision.RowDigest`.
+        SHA-256 of the rows, in order; see :class:`spinlock.io.arrays.row_precision.RowDigest`.
     rows
         An array [N * M, D], or an object that reads the file and is indexed like an array.
     labels
@@ -113,7 +113,7 @@ class FeatureTable:
         """
         name = label.removeprefix("labels/")
         if isinstance(self.labels, FileLabels):
-            return self.labels.numbers(name)
+            return self.labels.group_numbers(name)
         if name not in self.labels:
             raise DataError(
                 f"the table has no label {name!r}",

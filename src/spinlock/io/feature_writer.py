@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.io.names import FEATURE_NAMES
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.annotations import AnnotatedFile, count_values, label_names, read_groups, read_label
+from spinlock.io.arrays.row_precision import RawRows, RowDigest, as_rows, row_dtype
 from spinlock.io.hdf5 import reading
 from spinlock.io.inputs.column_names import column_names
 from spinlock.io.inputs.feature_group import AGGREGATED, find_group, find_table
 from spinlock.io.inputs.file import InputFile
-from spinlock.io.inputs.precision import RawRows, RowDigest, as_rows, row_dtype
 from spinlock.io.names import join_names
 from spinlock.io.rows import read_rows
 
@@ -201,12 +201,9 @@ class FeatureSource(AnnotatedFile):
         return chunk * max(1, min(size, max_rows) // chunk)
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the rows; see :class:`spinlock.io.inputs.precision.RowDigest`."""
+        """Return the SHA-256 of the rows; see :class:`spinlock.io.arrays.row_precision.RowDigest`."""
         if self._sha256 is None:
-            digest = RowDigest()
-            for _, rows in self.blocks(HASH_ROWS):
-                digest.update(rows)
-            self._sha256 = digest.hexdigest()
+            self._sha256 = RowDigest.of_blocks(rows for _, rows in self.blocks(HASH_ROWS))
         return self._sha256
 
     def labels(self) -> tuple[str, ...]:

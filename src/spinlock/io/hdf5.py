@@ -16,11 +16,8 @@ import h5py
 
 from spinlock.errors import DataError
 from spinlock.io.atomic import check_writable, replacing
+from spinlock.io.atomic.locks import NO_LOCKS
 from spinlock.io.output_errors import output_error
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524)
-"""Errors of file systems that have no locks, such as some NFS and Lustre mounts; 524 is ENOTSUPP of the Linux kernel.
-Their files are read without a lock."""
 
 
 def open_hdf5(path: Path) -> Any:
@@ -51,7 +48,7 @@ def open_hdf5(path: Path) -> Any:
         try:
             return h5py.File(path, "r")
         except OSError as error:
-            if error.errno not in NO_LOCKS:
+            if error.errno not in NO_LOCKS:  # a file system without locks: read without one
                 raise
             return h5py.File(path, "r", locking=False)
     except OSError as error:
@@ -73,7 +70,7 @@ def reading(path: Path) -> Iterator[None]:
 def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
     """Write a new HDF5 file, which appears at ``path`` at the end of the ``with`` block.
 
-    If the block fails, the file is removed.
+    If the block fails, the file is removed. HDF5 itself prints nothing.
 
     Parameters
     ----------
@@ -90,7 +87,7 @@ def writing_hdf5(path: Path | str, *, overwrite: bool = False) -> Iterator[Any]:
     ------
     OutputError
         The file exists at the beginning or at the end and ``overwrite`` is false, another process writes it, or it
-        cannot be written. HDF5 itself prints nothing.
+        cannot be written.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)

@@ -47,9 +47,10 @@ class Rollouts(AnnotatedFile):
     def offsets(self) -> NDArray[np.float64]:
         """Number that is subtracted from each channel in float64, [C].
 
-        It is 0 unless the fields are stored with more digits than float32 has, and some operator needs them: it varies
-        by less than a few float32 numbers, as a pressure does on top of an atmosphere. Then it is the mean of the
-        channel over the first and last frames of all operators, so that the features of all operators are comparable.
+        It is 0 unless the fields are float64 or wide integers, and the standard deviation of some operator is less than
+        16 times the spacing of float32 numbers near its values, as that of a pressure on top of an atmosphere. Then it
+        is the mean of the channel over the first and last frames of all operators, so that the features of all
+        operators are comparable.
         """
         counts = [self.channels(operator) for operator in range(self.num_operators)]
         total, weight, needed = np.zeros((3, max(counts)))
@@ -69,7 +70,7 @@ class Rollouts(AnnotatedFile):
         """Return the number of channels C of an operator."""
         raise NotImplementedError
 
-    def runs(self, operator: int, scale: float = 1.0) -> Fields:
+    def read_operator(self, operator: int, scale: float = 1.0) -> Fields:
         """Read all realizations of one operator.
 
         Parameters

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
+from spinlock.io.arrays.row_precision import row_dtype
 from spinlock.io.hdf5 import reading
 from spinlock.io.inputs.file import InputFile
-from spinlock.io.inputs.precision import row_dtype
 from spinlock.io.names import join_names
 from spinlock.io.operators import FIELDS
 from spinlock.io.rollout_file import ALL_FRAMES, Fields, Rollouts

@@ -1,6 +1,6 @@
 """Rows of a table that does not fit in memory; they are indexed like an array and read from the file on demand.
 
-Letters: ``N`` rows of the table, ``n`` rows of a block, ``D`` columns.
+Letters: ``R`` rows of the table, ``n`` rows of a block, ``D`` columns.
 """
 
 from pathlib import Path
@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.io.features import open_features
-from spinlock.io.inputs.precision import RawRows
 
 MIN_HELD_ROWS = 100
 """Minimum of :attr:`StoredRows.max_rows`, because statistics of fewer rows are not useful."""
 
 
 class StoredRows:
-    """Rows [N, D] in an HDF5 file, which stays open read-only.
+    """Rows [R, D] in an HDF5 file, which stays open read-only.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class StoredRows:
         return rows if self._columns is None else rows[:, self._columns].copy(order="C")
 
     def select(self, columns: NDArray[np.int64]) -> "StoredRows":
-        """Return the same rows with some of their columns, in another order; all of them must be read."""
+        """Return the same rows with some of their columns, in another order. The file still reads all columns."""
         source, place = self._source, columns if self._columns is None else self._columns[columns]
         return StoredRows(
             source.path, family=source.family, feature_type=source.feature_type, limit=self.limit, columns=place
@@ -71,7 +71,7 @@ class StoredRows:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of rows in memory, 0, as for an array."""
+        """Number of bytes of rows that are held in memory: 0. NumPy arrays have the same attribute."""
         return 0
 
     def chunk_aligned_rows(self, size: int) -> int:

@@ -21,7 +21,7 @@ ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "i
 fractions of clipped and of imputed cells."""
 
 SPLIT_NAMES = ("new", "train", "validation")
-"""Role of an operator: not part of the table on which the model was trained, training, or validation."""
+"""An operator was in the training rows, in the validation rows, or not in the training table (``new``)."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from spinlock.io.names import join_names
 from spinlock.io.rows import read_rows
 from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, TokenColumns
 
-MAX_COLUMNS = 2**16
+MAX_TOKEN_COLUMNS = 2**16
 """Maximum number of token columns."""
 
 MAX_CODES = 2**31
@@ -202,7 +202,7 @@ def _columns(file: InputFile) -> TokenColumns:
 def _texts(file: InputFile, name: str) -> tuple[str, ...]:
     """Read a list of texts under /tokens."""
     values = file.dataset(f"tokens/{name}")
-    if not values.is_text or values.shape is None or len(values.shape) != 1 or values.shape[0] > MAX_COLUMNS:
+    if not values.is_text or values.shape is None or len(values.shape) != 1 or values.shape[0] > MAX_TOKEN_COLUMNS:
         raise _wrong(values, "a list of text")
     return tuple(values.read_text().tolist())
 
@@ -210,7 +210,12 @@ def _texts(file: InputFile, name: str) -> tuple[str, ...]:
 def _integers(file: InputFile, name: str) -> tuple[int, ...]:
     """Read a list of integers under /tokens."""
     values = file.dataset(f"tokens/{name}")
-    if values.dtype.kind not in "iu" or values.shape is None or len(values.shape) != 1 or values.shape[0] > MAX_COLUMNS:
+    if (
+        values.dtype.kind not in "iu"
+        or values.shape is None
+        or len(values.shape) != 1
+        or values.shape[0] > MAX_TOKEN_COLUMNS
+    ):
         raise _wrong(values, "a list of integers")
     return tuple(values.read().tolist())
 

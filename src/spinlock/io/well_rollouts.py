@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
+from spinlock.io.arrays.row_precision import row_dtype
 from spinlock.io.inputs import attributes
 from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
-from spinlock.io.inputs.precision import row_dtype
 from spinlock.io.names import join_names
 from spinlock.io.rollout_file import ALL_FRAMES, Rollouts
 

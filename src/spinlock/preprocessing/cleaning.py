@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 from spinlock.preprocessing import normalization
 from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.io.inputs.precision import RawRows
+from spinlock.io.arrays.row_precision import RawRows
 
 Floats = NDArray[np.float64]
 

@@ -39,9 +39,10 @@ def virtual_table(folder: Path) -> Path:
     return write_virtual(folder / "whole.h5", [(slice(10 * i, 10 * i + 10), name) for i, name in enumerate(names)])
 
 
-def refusal(path: Path) -> str:
-    """Read the table of a file, which has to fail, and return the message, which is one line."""
-    with pytest.raises(DataError) as caught, open_features(path) as source:
+def refusal(path: Path, **options: str) -> str:
+    """Read the table of a file, which has to fail, and return the message: one line, with the file or one beside it."""
+    with pytest.raises(DataError) as caught, open_features(path, **options) as source:
         source.read_all()
     assert "\n" not in str(caught.value)
+    assert str(path.parent) in str(caught.value)
     return str(caught.value)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.arrays.columns import NamedColumns, dense_array, named_columns
 from spinlock.io.arrays.numbers import real_numbers
-from spinlock.io.inputs.precision import RawRows, as_rows, row_dtype
+from spinlock.io.arrays.row_precision import RawRows, as_rows, row_dtype
 from spinlock.io.names import join_names, match_columns
 
 

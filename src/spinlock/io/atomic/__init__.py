@@ -2,8 +2,9 @@
 
 After a failure or an interruption the temporary files, and the directories that were created for them, are removed, and
 the target is unchanged. A killed process leaves a temporary file and a lock that nobody holds; the next process that
-writes there removes them. If the target is a symbolic link, the link remains and the file to which it points is
-replaced.
+writes there removes them. On a file system without locks the file remains.
+
+If the target is a symbolic link, the link remains and the file to which it points is replaced.
 """
 
 from spinlock.io.atomic.directories import DirectoryLock, check_unlocked

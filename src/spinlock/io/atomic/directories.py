@@ -10,7 +10,7 @@ from spinlock.io.atomic.locks import OutputLock, acquire, held_error, holder, lo
 from spinlock.io.atomic.temporaries import create_parents, remove_leftovers
 from spinlock.io.output_errors import output_error
 
-DIRECTORY = output_id(".")
+DIRECTORY_LOCK_ID = output_id(".")
 """Identifier of the lock of a directory, which is in the directory itself."""
 
 
@@ -86,7 +86,7 @@ class DirectoryLock:
         return aside
 
     def _acquire(self) -> OutputLock:
-        path = lock_path(self.directory, DIRECTORY)
+        path = lock_path(self.directory, DIRECTORY_LOCK_ID)
         create_parents(path, self._created)
         return acquire(path, self.where)
 
@@ -99,6 +99,6 @@ class DirectoryLock:
 
 def check_unlocked(directory: Path) -> None:
     """Raise an :class:`OutputError` if another process holds the lock of a directory; nothing is written."""
-    description = holder(lock_path(directory, DIRECTORY))
+    description = holder(lock_path(directory, DIRECTORY_LOCK_ID))
     if description is not None:
         raise held_error(description, directory)

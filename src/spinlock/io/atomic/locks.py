@@ -24,8 +24,13 @@ from pathlib import Path
 from spinlock.errors import OutputError
 
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
-UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
-"""Errors of flock(2): another process holds the lock, and the file system has no locks."""
+"""Errors of flock(2) if another process holds the lock."""
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524)
+"""Errors of file systems without locks, such as some NFS and Lustre mounts; 524 is ENOTSUPP of the Linux kernel."""
+
+UNSUPPORTED = (*NO_LOCKS, errno.EINVAL)
+"""Errors of flock(2) if the file system has no locks."""
 
 WAIT_SECONDS = 1.0
 """Time for which a lock is tried again. A process that removes leftovers holds the lock of each for a moment."""
@@ -190,7 +195,7 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def _describe(descriptor: int) -> None:
-    """Write the description of this process; on a full disk the lock holds without it."""
+    """Write the description of this process. On a full disk the lock is held without a description."""
     program = Path(sys.argv[0] or "python")
     command = shlex.join([program.parent.name if program.stem == "__main__" else program.name, *sys.argv[1:]])
     content = {"pid": os.getpid(), "host": socket.gethostname(), "command": command[:MAX_COMMAND]}

@@ -1,8 +1,9 @@
 """Temporary files, their locks, and the removal of the files that killed processes leave.
 
 The temporary file of an output is ``.spinlock-<hash>.tmp`` in its directory. It belongs to the process that holds the
-lock of the same name. If nobody holds the lock, its process was killed, and the next process that writes this output or
-starts in this directory removes the file.
+lock of the same name. If nobody holds the lock, its process was killed. The next process that writes this output, that
+locks this directory, or that calls :func:`~spinlock.io.atomic.replacing` in it removes the file. On a file system
+without locks the file remains.
 """
 
 import os
@@ -16,8 +17,8 @@ from stat import S_IMODE
 from spinlock.io.atomic.locks import OutputLock, acquire, lock_path, output_id, try_acquire
 
 LEFTOVER = re.compile(r"\.spinlock-([0-9a-f]{12})\.(tmp|lock)")
-"""Pattern of the names of temporary files and locks. Without locks, nobody knows whether a temporary file is in use, so
-that its name then has another form."""
+"""Pattern of the names of temporary files and locks. On a file system without locks the name has another form, because
+a file that is in use cannot be recognized there."""
 
 SPECIAL_BITS = 0o6000
 """The bits of a mode that run a program as another user or group."""

@@ -19,7 +19,7 @@ WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 """Beginnings of paths that name an open file of a process, not a file in a directory."""
 
-OVERWRITE = "pass overwrite=True to replace it"
+OVERWRITE_REMEDY = "pass overwrite=True to replace it"
 
 
 def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = True) -> None:
@@ -115,7 +115,9 @@ def replacing(path: Path | str, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path | str] = ()) -> None:
-    """Check that :func:`replacing` will be able to write a file, before the work starts; nothing is written.
+    """Check before the work that :func:`replacing` can write a file.
+
+    An empty file is created in the directory and removed.
 
     Parameters
     ----------
@@ -154,12 +156,14 @@ def _check_existing(path: Path, overwrite: bool, inputs: Iterable[Path | str]) -
     if any(Path(source).exists() and path.samefile(source) for source in inputs):
         raise OutputError("is also the input", where=str(path), remedy="choose another output")
     if not overwrite:
-        raise OutputError("exists already", where=str(path), remedy=OVERWRITE)
+        raise OutputError("exists already", where=str(path), remedy=OVERWRITE_REMEDY)
 
 
 def _appeared_error(path: Path | str) -> OutputError:
     """Return the error for a target that another program has created while this one worked."""
-    return OutputError("exists already: it was created while this command ran", where=str(path), remedy=OVERWRITE)
+    return OutputError(
+        "exists already: it was created while this command ran", where=str(path), remedy=OVERWRITE_REMEDY
+    )
 
 
 def _resolved(path: Path | str) -> Path:

@@ -108,7 +108,7 @@ class Chunks:
         self._dataset = dataset
         self._filters = filters
         self._where = where
-        self._bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+        self._bytes: int = math.prod(dataset.chunks) * dataset.dtype.itemsize
         self._unchecked: dict[tuple[int, ...], int] = {}
 
     def check_sizes_and_find_written(self) -> NDArray[np.bool_] | None:

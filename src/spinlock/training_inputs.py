@@ -67,7 +67,7 @@ def training_inputs(
     elif "input_path" in keywords:
         _check_path(features, settings.input_path)
     if isinstance(features, FeatureTable):
-        settings, table = _adopt(settings, features, feature_names), features
+        settings, table = _with_table_keys(settings, features, feature_names), features
     else:
         table = read_features(
             features,
@@ -94,7 +94,7 @@ def _check_path(features: Any, input_path: Path) -> None:
         raise ConfigError([problem], where="Python call")
 
 
-def _adopt(settings: VQVAEConfig, table: FeatureTable, feature_names: Sequence[str] | None) -> VQVAEConfig:
+def _with_table_keys(settings: VQVAEConfig, table: FeatureTable, feature_names: Sequence[str] | None) -> VQVAEConfig:
     """Return the settings with the family and the type of a table; no argument may contradict the table."""
     if feature_names is not None:
         expected, remedy = "feature_names with an array only", "pass feature_names to read_features"

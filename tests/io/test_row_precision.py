@@ -8,9 +8,9 @@ import pandas
 import pytest
 import torch
 
+from spinlock.io.arrays.row_precision import RowDigest, as_rows, row_dtype
 from spinlock.io.feature_table import read_features
 from spinlock.io.features import open_features
-from spinlock.io.inputs.precision import RowDigest, as_rows, row_dtype
 from spinlock.preprocessing.cleaning import Cleaner
 from tests.io.inputs.files import X
 from tests.tables import Rules, write_table
@@ -69,7 +69,7 @@ def test_a_table_has_the_same_rows_and_hash_in_float32_and_float64(tmp_path: Pat
 
 
 @pytest.mark.parametrize("size", [1, 7, 40])
-def test_the_hash_sees_digits_behind_float32_but_not_the_blocks(size: int) -> None:
+def test_the_hash_sees_digits_beyond_float32_but_not_the_blocks(size: int) -> None:
     exact, shifted = X.astype(np.float64), X.astype(np.float64)
     shifted[30, 2] *= 1 + 1e-12
 

@@ -7,6 +7,7 @@ Letters: ``n`` rows, ``D`` columns.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ class RowDigest:
 
     It is the hash of the rows as little-endian float32. If some value is not a float32 number, the hash of the rounding
     errors (value minus float32, as float32) is appended, and the result is the hash of both. So a table has the same
-    hash in float32 and in float64, and tables that differ only in the digits behind float32 have different ones.
+    hash in float32 and in float64, and tables that differ only in the digits beyond the precision of float32 have
+    different ones.
     """
 
     def __init__(self) -> None:
@@ -61,8 +63,14 @@ class RowDigest:
     @classmethod
     def of(cls, rows: RawRows) -> str:
         """Return the hash of all rows of a table."""
+        return cls.of_blocks([rows])
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[RawRows]) -> str:
+        """Return the hash of the rows of several blocks, in order."""
         digest = cls()
-        digest.update(rows)
+        for rows in blocks:
+            digest.update(rows)
         return digest.hexdigest()
 
     def update(self, rows: RawRows) -> None:
