@@ -230,6 +230,30 @@ def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace)
     assert "training is not finished" in workspace.run_checked("inspect", "half.pt").stdout
 
 
+def test_inspect_lists_the_content_of_other_hdf5_files(workspace: Workspace) -> None:
+    with h5py.File(workspace.path / "foreign.h5", "w") as file:
+        file.create_dataset("tokens", (10, 4), "i4").attrs["vocabulary"] = "words"
+        file.create_dataset("runs/large", (10**9, 300), "f8", chunks=(1000, 300))
+        file["dangling\x1b[2J"] = h5py.ExternalLink("/etc/hostname", "/x")
+    before = workspace.snapshot()
+    assert workspace.run_checked("inspect", "foreign.h5").stdout.splitlines() == [
+        "HDF5 file with neither features nor tokens; its content:",
+        "/: group of 3 entries",
+        "/dangling\\x1b[2J: external link to /x of the file /etc/hostname",
+        "/runs: group of 1 entry",
+        "/tokens: dataset (10, 4) int32",
+        "    vocabulary: words",
+        "/runs/large: dataset (1000000000, 300) float64",
+    ]
+    workspace.attempt("inspect", "foreign.h5", "--row", "0").check_refused("neither features nor tokens", "omit --row")
+    workspace.attempt("inspect", "foreign.h5", "--targets").check_refused("has no targets")
+    workspace.attempt(
+        "encode-to-tokens", "--vqvae-model", "run/best_model.pt", "--output", "new.h5", "--dataset", "foreign.h5"
+    ).check_refused("no group /features")
+    workspace.attempt("train-vqvae", "--config", "config.json", "--input", "foreign.h5").check_refused("/features")
+    assert workspace.snapshot() == before
+
+
 def test_inspect_names_faulty_columns(workspace: Workspace) -> None:
     x = X.copy()
     x[:, 1], x[:, 2], x[5, 4], x[:50, 5] = 3, x[:, 3], np.nan, np.inf

@@ -24,7 +24,8 @@ def inspect(
 ) -> None:
     """Show the content of a dataset, a token file or a checkpoint.
 
-    It prints shapes, names, unusable columns, categories, metrics and the origin of the file.
+    It prints shapes, names, unusable columns, categories, metrics and the origin of the file. Of any other HDF5 file it
+    lists groups, datasets, links and attributes.
 
     \f
     spinlock inspect datasets/quickstart.h5 --row 17
@@ -32,8 +33,8 @@ def inspect(
     import h5py
 
     from spinlock.errors import DataError
+    from spinlock.io.hdf5 import reading
     from spinlock.io.inputs.file import InputFile
-    from spinlock.io.names import join_names
 
     if not path.exists():
         raise DataError("no such file", where=str(path))
@@ -46,9 +47,10 @@ def inspect(
         return
     if targets:
         raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="omit --targets")
-    with InputFile.open(path) as file:
+    with InputFile.open(path) as file, reading(path):
         names = file.names()
-        has_tokens, has_features = "tokens" in names, "features" in names
+        has_tokens = "tokens" in names and "format" in file.attributes  # other programs also name datasets "tokens"
+        has_features = "features" in names
     if has_tokens:
         from spinlock.cli.views.tokens import print_tokens
 
@@ -58,8 +60,6 @@ def inspect(
 
         print_dataset(path, family, feature_type, row)
     else:
-        raise DataError(
-            f"contains neither features nor tokens, but {join_names(names)}",
-            where=str(path),
-            expected="a dataset or a token file",
-        )
+        from spinlock.cli.views.content import print_content
+
+        print_content(path, row)
