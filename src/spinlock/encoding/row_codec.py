@@ -106,13 +106,13 @@ class RowCodec:
             )
 
         starts = range(0, max(1, len(rows)), BLOCK)
-        with isolated(), torch.no_grad():
+        with isolated(self.device), torch.no_grad():
             blocks = parallel_map(encode, [rows[start : start + BLOCK] for start in starts], self.device)
         return EncodedBlock.joined(blocks)
 
     def decode(self, indices: NDArray[np.int64]) -> RawRows:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
-        with isolated(), torch.no_grad():
+        with isolated(self.device), torch.no_grad():
             decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
         return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())
 

@@ -34,7 +34,7 @@ class TrainedModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device | str = "cpu") -> None:
         self.checkpoint = checkpoint
         self.device = choose_device(str(device))
-        with isolated():
+        with isolated(self.device):
             self.model: CategoricalVQVAE = checkpoint.build_model(self.device)
         self._cached: tuple[tuple[CategoricalVQVAE, list[int]], RowCodec] | None = None
 
@@ -78,6 +78,6 @@ class TrainedModel:
         weights = self.model.state_dict().values()
         version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
         if self._cached is None or self._cached[0] != version:
-            with isolated():
+            with isolated(self.device):
                 self._cached = version, RowCodec(self.checkpoint, make_codec(self.model), self.device)
         return self._cached[1]

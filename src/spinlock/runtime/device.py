@@ -1,6 +1,8 @@
 """Selection of the device from its name in the configuration, and asynchronous copies to it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,8 +13,8 @@ from spinlock.errors import DataError
 def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) -> torch.device:
     """Resolve a device name to the device of this process.
 
-    With several processes on one machine, process ``local_rank`` uses CUDA device ``local_rank``, which also becomes
-    the current device.
+    With several processes on one machine, process ``local_rank`` uses CUDA device ``local_rank``. The current device of
+    the calling program is not changed; see :func:`current_device`.
 
     Parameters
     ----------
@@ -42,16 +44,27 @@ def choose_device(name: str, *, local_rank: int = 0, local_world_size: int = 1) 
                 expected="at most one process for each device",
                 remedy=f"start {num_devices} processes, or pass device='cpu'",
             )
-        torch.cuda.set_device(local_rank)  # NCCL and calls without a device argument use the current device
         return torch.device("cuda", local_rank)
     if name == "auto":
         return torch.device("cuda", 0) if num_devices else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= num_devices:
         raise DataError(f"device {name} does not exist", expected="a CUDA device", remedy="pass device='cpu'")
-    if device.index:
-        torch.cuda.set_device(device.index)
     return device
+
+
+@contextmanager
+def current_device(device: torch.device) -> Iterator[None]:
+    """Make a CUDA device the current one in a ``with`` block, and restore that of the calling program afterward.
+
+    NCCL, pinned memory, compiled code and calls without a device argument use the current device. For a CPU nothing
+    is changed.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        yield
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -14,7 +14,10 @@ from contextlib import contextmanager
 
 import torch
 
+from spinlock.runtime.device import current_device
 from spinlock.runtime.precision import default_precision
+
+CPU = torch.device("cpu")
 
 
 class _Process:
@@ -36,19 +39,30 @@ def is_forked() -> bool:
 
 
 @contextmanager
-def isolated() -> Iterator[None]:
+def isolated(device: torch.device = CPU) -> Iterator[None]:
     """Compute in a ``with`` block as in a new program, and restore the state of the calling program afterward.
 
     Gradients are enabled, also inside ``torch.inference_mode``; the default dtype is float32, the default device is the
     CPU, and products have full precision. The random state of torch on the CPU is restored. In a forked child torch
     uses one thread, because the threads of its parent do not exist there, and a second one would wait for them forever.
+
+    Parameters
+    ----------
+    device
+        Device of the computation. A CUDA device is the current one in the block.
     """
     num_threads = torch.get_num_threads()
     if is_forked():
         torch.set_num_threads(1)
     random_state = torch.get_rng_state()
     try:
-        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"), default_precision():
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.device("cpu"),
+            default_precision(),
+            current_device(device),
+        ):
             yield
     finally:
         torch.set_rng_state(random_state)

@@ -22,7 +22,7 @@ from spinlock.initialization.network import initialize_closed_form, initialize_r
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model import build_network
 from spinlock.preprocessing.training_data import read_table
-from spinlock.runtime.device import choose_device
+from spinlock.runtime.device import choose_device, current_device
 from spinlock.runtime.isolation import isolated
 from spinlock.runtime.memory import trim_heap
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
@@ -90,7 +90,7 @@ def fit(
     callbacks = checked_items("callbacks", callbacks, Callback)
     device = choose_device(config.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     directory = RunDirectory(config.output_dir, config.checkpoint_dir)
-    with _sessions(directory, () if dry_run else callbacks, group):
+    with current_device(device), _sessions(directory, () if dry_run else callbacks, group):
         run = None
         if config.resume_from is not None:
             run = _resume(config.resume_from, config, table, device, group)
@@ -158,7 +158,7 @@ def train(run: Run, callbacks: Sequence[Callback] = ()) -> None:
     callbacks
         Callbacks, which are called in this order.
     """
-    with _started(run, callbacks):
+    with current_device(run.plan.data.train.device), _started(run, callbacks):
         run.end_reason = Trainer(run, callbacks).train()
         trim_heap()
         if run.group.is_main and not run.stopped:
