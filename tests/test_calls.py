@@ -1,6 +1,7 @@
 """Arguments of the Python interface: each has an effect or is refused, in one line, before any work."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,64 @@ class TestArgumentsThatDoNotApply:
         assert set(groups[split.train_operators]).isdisjoint(groups[split.validation_operators])
         with pytest.raises(DataError, match=r"label 'groups' has shape \[3\]; expected \[80\]"):
             sl.Tokenizer.fit(given[kind], FAST, groups=groups[:3])
+
+    @pytest.mark.parametrize("kind", ["array", "path", "table"])
+    @pytest.mark.parametrize(
+        ("groups", "words"),
+        [
+            ([None, *["ab"[i % 2] for i in range(79)]], "label 'groups' has no value for operator 0 (it is None)"),
+            ([*range(79), None], "label 'groups' has no value for operator 79 (it is None)"),
+            (np.full(80, None), "label 'groups' has no value for operator 0 (it is None)"),
+            (pandas.Series(["a"] * 79 + [pandas.NA]), "label 'groups' has no value for operator 79"),
+            (["a", float("nan")] * 40, "label 'groups' has no value for operator 1 (it is nan)"),
+            (["a", "b\0"] * 40, r"value 1 of label 'groups' is 'b\x00'; expected text without NUL characters"),
+            (np.array(["a\0b", "c"] * 40), r"value 0 of label 'groups' is 'a\x00b'"),
+            ([b"a\0b", b"c"] * 40, r"value 0 of label 'groups' is b'a\x00b'"),
+            ([[1], [1, 2]] * 40, "label 'groups' has values of different lengths"),
+            (np.array([object()] * 80), "values of label 'groups' cannot be compared"),
+        ],
+        ids=[
+            "None and text",
+            "None and numbers",
+            "None",
+            "NA",
+            "nan",
+            "NUL",
+            "NUL inside",
+            "NUL in bytes",
+            "lists",
+            "objects",
+        ],
+    )
+    def test_groups_without_a_usable_value_are_refused(
+        self, table_path: Path, kind: str, groups: Any, words: str
+    ) -> None:
+        given: dict[str, Any] = {"array": X, "path": table_path, "table": sl.read_features(table_path)}
+        with pytest.raises(DataError, match=re.escape(words)):
+            sl.Tokenizer.fit(given[kind], FAST, groups=groups)
+
+    @pytest.mark.parametrize("label", ["a\0b", None, 3])
+    def test_a_label_needs_a_name_that_a_file_can_store(self, label: Any) -> None:
+        with pytest.raises(DataError, match=re.escape(f"name of a label is {label!r}; expected text")):
+            sl.read_features(X, labels={label: np.zeros(80)})
+        with pytest.raises(DataError, match="labels are of type list; expected a mapping"):
+            sl.read_features(X, labels=[label])
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (["a\0b", *NAMES[1:]], r"column name is 'a\x00b'; expected text without NUL characters"),
+            ([*NAMES[1:], None], "feature_names[11] is None; expected text"),
+            (5, "feature_names are 5; expected a list of text"),
+            ("a" * 12, "feature_names are 'aaaaaaaaaaaa'; expected a list of text"),
+        ],
+    )
+    def test_column_names_that_a_file_cannot_store_are_refused(self, names: Any, words: str) -> None:
+        with pytest.raises(DataError, match=re.escape(words)):
+            sl.Tokenizer.fit(X, FAST, feature_names=names)
+        if isinstance(names, list) and None not in names:
+            with pytest.raises(DataError, match=re.escape(words)):
+                sl.Tokenizer.fit(pandas.DataFrame(X, columns=names), FAST)
 
     @pytest.mark.parametrize("argument", [{"feature_names": NAMES}, {"labels": {"family": np.zeros(80)}}])
     def test_a_file_has_its_own_names_and_labels(self, table_path: Path, argument: dict[str, Any]) -> None:

@@ -121,6 +121,13 @@ def test_repeated_missing_or_undecodable_names_are_refused(tmp_path: Path, table
     assert "feature_names[1] is not UTF-8" in refusal(write_names([b"a", b"\xff\xfe", b"c", b"d"]))
 
 
+def test_names_with_nul_characters_are_refused(tmp_path: Path, table: np.ndarray) -> None:
+    path = write_table(tmp_path / "a.h5", table)
+    with h5py.File(path, "a") as file:
+        file["features/sdf/aggregated/feature_names"] = np.array([b"a", b"b\0c", b"d", b"e"])
+    assert r"feature_names[1] is 'b\x00c'; expected text without NUL" in refusal(path)
+
+
 def test_names_that_are_not_a_dataset_of_text_are_refused(tmp_path: Path, table: np.ndarray) -> None:
     path = write_table(tmp_path / "a.h5", table)
     with h5py.File(path, "a") as file:

@@ -4,6 +4,7 @@ Letters: ``D`` columns.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,23 @@ from spinlock.errors import DataError, shortened
 
 FEATURE_NAMES = "feature_names"
 """Name of the dataset or attribute that contains the column names."""
+
+
+def check_name(what: str, name: Any) -> str:
+    """Return a name, or raise a :class:`DataError` unless it is text that HDF5 can store, which has no NUL character.
+
+    Parameters
+    ----------
+    what
+        What is named, for the message, for example ``column name``.
+    name
+        The name.
+    """
+    if not isinstance(name, str):
+        raise DataError(f"{what} is {shortened(repr(name))}", expected="text")
+    if "\0" in name:
+        raise DataError(f"{what} is {shortened(repr(name))}", expected="text without NUL characters")
+    return name
 
 
 def join_names(names: Sequence[str], limit: int = 5) -> str:

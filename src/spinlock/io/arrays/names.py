@@ -2,33 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
+from spinlock.io.names import check_name
 
 
 def array_names(columns: int, frame_names: list[str] | None, feature_names: Sequence[str] | None) -> tuple[str, ...]:
     """Return the given names, else those of the data frame, else feature_0, feature_1, ..."""
     names = [f"feature_{j}" for j in range(columns)] if frame_names is None else frame_names
-    names = names if feature_names is None else [str(name) for name in feature_names]
+    if feature_names is not None:
+        if isinstance(feature_names, str) or not isinstance(feature_names, Iterable):
+            raise DataError(f"feature_names are {shortened(repr(feature_names))}", expected="a list of text")
+        given: list[Any] = list(feature_names)
+        if None in given:
+            raise DataError(f"feature_names[{given.index(None)}] is None", expected="text")
+        names = [str(name) for name in given]
     if len(names) != columns or len(set(names)) != len(names):
         raise DataError(
             f"{len(set(names))} distinct feature names for {columns} columns", expected="one for each column"
         )
+    for name in names:
+        check_name("column name", name)
     return tuple(names)
 
 
 def check_labels(labels: Mapping[str, Any], operators: int) -> dict[str, NDArray[Any]]:
-    """Convert labels to arrays, and raise a :class:`DataError` unless each has one value for each operator."""
-    arrays = {name: np.asarray(values) for name, values in labels.items()}
-    for name, values in arrays.items():
-        if values.shape != (operators,):
+    """Convert labels to arrays.
+
+    Parameters
+    ----------
+    labels
+        {name: values [N]}, texts or numbers.
+    operators
+        Number of operators N.
+
+    Raises
+    ------
+    DataError
+        A name is not a text, or a label does not have one value for each operator, of types that can be compared.
+    """
+    if not isinstance(labels, Mapping):
+        raise DataError(f"labels are of type {type(labels).__name__}", expected="a mapping {name: values}")
+    for name in labels:
+        check_name("name of a label", name)
+    return {name: _label(name, values, operators) for name, values in labels.items()}
+
+
+def _label(name: str, values: Any, operators: int) -> NDArray[Any]:
+    """Return a label as an array [N] after a check; see :func:`check_labels`."""
+    expected = f"[{operators}], one value for each operator"
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise DataError(f"label {name!r} has values of different lengths", expected=expected) from None
+    if array.shape != (operators,):
+        raise DataError(f"label {name!r} has shape {list(array.shape)}", expected=expected)
+    if array.dtype.kind in "OUS":
+        _check_values(name, array.tolist() if isinstance(values, np.ndarray) else values)
+    if array.dtype.kind == "O":
+        try:
+            np.sort(array)
+        except TypeError as error:
+            remedy = "convert the values to text"
+            raise DataError(f"values of label {name!r} cannot be compared: {error}", remedy=remedy) from None
+    return array
+
+
+def _check_values(name: str, values: Any) -> None:
+    """Raise a :class:`DataError` if a value is missing or contains NUL, which NumPy removes from the end of a text."""
+    for position, value in enumerate(values):
+        is_missing = value is None or type(value).__name__ in ("NAType", "NaTType")
+        if is_missing or (isinstance(value, float) and value != value):
             raise DataError(
-                f"label {name!r} has shape {list(values.shape)}",
-                expected=f"[{operators}], one value for each operator",
+                f"label {name!r} has no value for operator {position} (it is {value!r})",
+                expected="one text or number for each operator",
+                remedy="give these operators a label, or leave them out",
             )
-    return arrays
+        if isinstance(value, str | bytes) and ("\0" in value if isinstance(value, str) else 0 in value):
+            raise DataError(f"value {position} of label {name!r} is {value!r}", expected="text without NUL characters")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, located
 from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
-from spinlock.io.names import FEATURE_NAMES, join_names
+from spinlock.io.names import FEATURE_NAMES, check_name, join_names
 
 
 def column_names(file: InputFile, group: str, table: InputDataset) -> tuple[str, ...]:
@@ -77,12 +77,13 @@ def _check_count(count: int, columns: int, where: str) -> None:
 
 def _decoded(value: Any, index: int, where: str) -> str:
     """Return one name as str, after a check: h5py returns invalid UTF-8 as bytes or with lone surrogates."""
+    name = value
     try:
         if isinstance(value, bytes):
-            return value.decode("utf-8")
-        if isinstance(value, str):
+            name = value.decode("utf-8")
+        elif isinstance(value, str):
             value.encode("utf-8")
-            return value
     except UnicodeError:
         raise DataError(f"{FEATURE_NAMES}[{index}] is not UTF-8: {value!r}", where=where) from None
-    raise DataError(f"{FEATURE_NAMES}[{index}] is {value!r}", where=where, expected="text")
+    with located(where):
+        return check_name(f"{FEATURE_NAMES}[{index}]", name)
