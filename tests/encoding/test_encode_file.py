@@ -6,10 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
+from spinlock import Tokenizer
 from spinlock.encoding import RowCodec, encode_file
 from spinlock.errors import DataError, OutputError
+from spinlock.io.features import open_features
 from spinlock.io.tokens import TokenFile
-from tests.cli.workspace import NAMES
+from tests.cli.workspace import NAMES, SMALL
 from tests.encoding.models import OTHER, TRAINING, codec_of, saved_model, with_faults
 from tests.tables import write_table
 
@@ -78,6 +80,35 @@ def test_the_split_is_stored_for_the_training_table_and_is_new_for_other_tables(
             if rows is TRAINING:
                 held_out = np.flatnonzero(np.asarray(source.split) == "validation")
                 np.testing.assert_array_equal(held_out, codec.checkpoint.split.validation_operators)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_split_does_not_depend_on_the_order_of_the_columns(
+    tmp_path: Path, rng: np.random.Generator, dtype: type
+) -> None:
+    rows = (TRAINING + rng.normal(size=TRAINING.shape)).astype(dtype)  # float64 has digits that float32 does not have
+    settings = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
+    tokenizer = Tokenizer.fit(rows, settings, feature_names=NAMES, epochs=0)
+    order = rng.permutation(14)
+    wide, names = np.column_stack([rows, rng.normal(size=(80, 2))]).astype(dtype), [*NAMES, "extra", "more"]
+    changed = rows.copy()
+    changed[7, 3] += 1e-9 if dtype is np.float64 else 1
+    sides = {}
+    for name, values, columns in (
+        ("same", rows, NAMES),
+        ("permuted", rows[:, ::-1], NAMES[::-1]),
+        ("wide", wide[:, order], [names[j] for j in order]),
+        ("changed", changed[:, ::-1], NAMES[::-1]),
+        ("renamed", rows, NAMES[::-1]),
+    ):
+        dataset = write_table(tmp_path / f"{name}.h5", np.ascontiguousarray(values), columns)
+        tokenizer.encode_file(dataset, tmp_path / f"{name}_tokens.h5", batch_size=30)
+        with TokenFile.open(tmp_path / f"{name}_tokens.h5") as source, open_features(dataset) as features:
+            sides[name] = source.split.tolist()
+            assert source.attributes["features_sha256"] == features.sha256()
+    assert sides["same"].count("validation") == 8
+    assert sides["same"] == sides["permuted"] == sides["wide"]
+    assert sides["changed"] == sides["renamed"] == ["new"] * 80
 
 
 def test_columns_are_matched_by_name(codec: RowCodec, tmp_path: Path, rng: np.random.Generator) -> None:

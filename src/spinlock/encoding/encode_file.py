@@ -99,17 +99,14 @@ def _encoded_blocks(
     source: FeatureSource, codec: RowCodec, batch_size: int, group: ProcessGroup
 ) -> Iterator[tuple[RawRows, EncodedBlock]]:
     """Encode the blocks of this process, and yield the raw rows and tokens of all blocks in the main process."""
-    names = codec.checkpoint.feature_names
-    with located(source.path):
-        columns = match_columns(source.names, names)
-    in_order = len(source.names) == len(columns) and np.array_equal(columns, np.arange(len(columns)))
+    columns = _model_columns(source, codec.checkpoint)
     last = (source.num_rows - 1) // batch_size
     pending: list[RawRows] = []
     encoded: EncodedBlock | None = None
     for number, rows in enumerate(prefetch(_read_blocks(source, batch_size, group))):
         pending.append(rows)
         if len(rows) and number % group.world_size == group.rank:
-            encoded = codec.encode(rows if in_order else rows[:, columns])
+            encoded = codec.encode(rows if columns is None else rows[:, columns])
         if number % group.world_size == group.world_size - 1 or number == last:
             yield from (
                 (raw, block)
@@ -117,6 +114,14 @@ def _encoded_blocks(
                 if block is not None
             )
             pending, encoded = [], None
+
+
+def _model_columns(source: FeatureSource, checkpoint: Checkpoint) -> NDArray[np.int64] | None:
+    """Return the positions of the model's columns in the dataset, or None if it has these columns in this order."""
+    if source.names == checkpoint.feature_names:
+        return None
+    with located(source.path):
+        return match_columns(source.names, checkpoint.feature_names)
 
 
 def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Iterator[RawRows]:
@@ -127,6 +132,24 @@ def _read_blocks(source: FeatureSource, size: int, group: ProcessGroup) -> Itera
     for number, start in enumerate(range(0, source.num_rows, size)):
         stop = start + size if number % group.world_size == group.rank else start
         yield source.read(start, stop)
+
+
+class _Hashes:
+    """Hashes of the rows as they are ``stored``, and ``matched`` to the columns [D] of the model.
+
+    The second one recognizes the training table, also if its columns have another order.
+    """
+
+    def __init__(self, columns: NDArray[np.int64] | None) -> None:
+        self._columns = columns
+        self.stored = RowDigest()
+        self.matched = self.stored if columns is None else RowDigest()
+
+    def update(self, rows: RawRows) -> None:
+        """Add stored rows."""
+        self.stored.update(rows)
+        if self._columns is not None:
+            self.matched.update(rows[:, self._columns].copy(order="C"))
 
 
 def _write_tokens(
@@ -142,7 +165,7 @@ def _write_tokens(
     """Write the token file from blocks of raw rows and tokens; the raw rows are hashed."""
     checkpoint, spec = codec.checkpoint, codec.checkpoint.spec
     extra_columns = len(source.names) - len(checkpoint.feature_names)
-    digest, started = RowDigest(), time.perf_counter()
+    hashes, started = _Hashes(_model_columns(source, checkpoint)), time.perf_counter()
     imputed = clipped = errors = 0.0
     near_ties = 0
     check = RangeCheck(checkpoint)
@@ -156,7 +179,7 @@ def _write_tokens(
     shape = source.shape[:-1]
     with TokenWriter(output, columns, shape, attributes=attributes, annotations=source, overwrite=overwrite) as writer:
         for rows, block in prefetch(blocks):
-            digest.update(rows)
+            hashes.update(rows)
             writer.write(
                 block.indices,
                 reconstruction_error=block.error,
@@ -173,7 +196,7 @@ def _write_tokens(
         warning = check.warning()
         if strict and warning:
             raise DataError(warning, where=str(source.path), remedy="convert the units, or encode without strict=True")
-        writer.write_split(_split_roles(source.num_operators, digest.hexdigest(), checkpoint))
+        writer.write_split(_split_roles(source.num_operators, hashes.matched.hexdigest(), checkpoint))
         kept = len(checkpoint.cleaner.kept)
         summary = EncodingSummary(
             rows=source.num_rows,
@@ -187,7 +210,7 @@ def _write_tokens(
             notes=source.notes,
             range_warning=warning,
         )
-        writer.set_attributes(_content_attributes(source, summary, digest.hexdigest()))
+        writer.set_attributes(_content_attributes(source, summary, hashes.stored.hexdigest()))
     return summary
 
 
@@ -208,7 +231,8 @@ def _content_attributes(source: FeatureSource, summary: EncodingSummary, sha256:
 def _split_roles(operators: int, sha256: str, checkpoint: Checkpoint) -> NDArray[np.int8]:
     """Return the role of each operator, [N], as an index into SPLIT_NAMES.
 
-    All operators are new unless the dataset is the one on which the model was trained.
+    All operators are new unless the rows are those on which the model was trained; ``sha256`` is the hash of the rows
+    with the columns of the model.
     """
     trained_on, split = checkpoint.dataset, checkpoint.split
     roles = np.full(operators, SPLIT_NAMES.index("new"), dtype=np.int8)
