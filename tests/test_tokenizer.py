@@ -12,6 +12,7 @@ import spinlock
 from spinlock import Tokenizer
 from spinlock.errors import CheckpointError, ConfigError, DataError, OutputError
 from tests.cli.workspace import NAMES, SMALL, small_table
+from tests.tables import write_table
 
 X = small_table()
 CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
@@ -126,6 +127,22 @@ def test_realizations_keep_their_shape() -> None:
     assert tokens.shape == (26, 3, 6)
     np.testing.assert_array_equal(tokens.reshape(78, 6), tokenizer.encode(X[:78]))
     assert tokenizer.decode(tokens).shape == REALIZATIONS.shape
+
+
+def test_ignored_columns_are_logged_and_are_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = Tokenizer.fit(X, CONFIG | {"epochs": 0}, feature_names=NAMES)
+    wide, names = np.column_stack([X, X[:, :2]]), [*NAMES, "day", "run\x1b[2J"]
+    path = write_table(tmp_path / "wide.h5", wide, names)
+    frame = pandas.DataFrame(wide, columns=names)
+    with caplog.at_level("INFO", logger="spinlock"):
+        expected = tokenizer.encode(X)
+        assert caplog.messages == []
+        for features in (frame, frame.assign(day="text"), path, spinlock.read_features(path)):
+            np.testing.assert_array_equal(tokenizer.encode(features), expected)
+            assert caplog.messages == [r"extra columns ignored: 2 (day, 'run\x1b[2J')"]
+            caplog.clear()
+        spinlock.evaluate(tokenizer, frame)
+        assert caplog.messages == [r"extra columns ignored: 2 (day, 'run\x1b[2J')"]
 
 
 def test_groups_stay_on_one_side() -> None:

@@ -43,7 +43,7 @@ def evaluate(tokenizer: Tokenizer, table: FeatureTable | Any, *, max_rows: int =
         The tokenizer.
     table
         A table of :func:`spinlock.read_features`, the path of a dataset, or a data frame, whose columns are matched by
-        name; or an array or tensor with the columns ``tokenizer.feature_names``.
+        name, and extra ones are ignored and logged; or an array or tensor with the columns ``tokenizer.feature_names``.
     max_rows
         Maximum number of rows of another table that are measured. The memory does not depend on the size of its file.
 

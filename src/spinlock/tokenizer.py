@@ -146,7 +146,9 @@ class Tokenizer(TrainedModel):
         """Encode features.
 
         A :class:`~spinlock.errors.SpinlockWarning` is issued if more than 5 % of all cells, or 50 % of the cells of a
-        column, are outside the training range and are clipped, or if most columns vary by less than 5 % of it.
+        column, are outside the training range and are clipped, or if most columns vary by less than 5 % of it. Columns
+        that the model does not use, such as a column of identifiers, are ignored; their number and names are logged at
+        level INFO of the logger ``spinlock``.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ from spinlock.io.arrays import feature_values
 from spinlock.io.arrays.row_precision import RawRows
 from spinlock.io.feature_table import FeatureTable, read_features
 from spinlock.io.inputs.feature_group import AGGREGATED
-from spinlock.io.names import match_columns
+from spinlock.io.names import log_ignored, match_columns
 
 
 def encode_features(codec: RowCodec, features: Any) -> tuple[NDArray[np.int64], str]:
@@ -64,6 +64,7 @@ def _encode_table(codec: RowCodec, table: FeatureTable) -> tuple[NDArray[np.int6
     """Encode a table in blocks, so that the rows of a table in a file are not in memory together."""
     with located(table.path):
         columns = match_columns(table.names, codec.checkpoint.feature_names)
+    log_ignored(table.names, codec.checkpoint.feature_names)
     count = len(table.rows)
     starts = range(0, max(1, count), READ_ROWS)
     blocks = (table.rows[np.arange(start, min(start + READ_ROWS, count))] for start in starts)

@@ -13,7 +13,7 @@ import numpy as np
 from spinlock.errors import located
 from spinlock.io.arrays.row_precision import RowDigest
 from spinlock.io.feature_table import FeatureTable
-from spinlock.io.names import match_columns
+from spinlock.io.names import log_ignored, match_columns
 from spinlock.io.stored_rows import StoredRows
 
 HASH_ROWS = 8192
@@ -44,6 +44,7 @@ def select_columns(table: FeatureTable, names: Sequence[str]) -> FeatureTable:
         return table
     with located(table.path):
         columns = match_columns(table.names, names)
+    log_ignored(table.names, names)
     rows = table.rows.select(columns) if isinstance(table.rows, StoredRows) else table.rows[:, columns].copy(order="C")
     starts = range(0, len(rows), HASH_ROWS)
     sha256 = RowDigest.of_blocks(rows[np.arange(start, min(start + HASH_ROWS, len(rows)))] for start in starts)

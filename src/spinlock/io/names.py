@@ -3,6 +3,7 @@
 Letters: ``D`` columns.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError, shortened
+
+_log = logging.getLogger(__name__)
 
 FEATURE_NAMES = "feature_names"
 """Name of the dataset or attribute that contains the column names."""
@@ -79,3 +82,14 @@ def match_columns(dataset_names: Sequence[str], expected_names: Sequence[str]) -
             expected="every column that the model was trained on, by name",
         )
     return np.array([position[name] for name in expected_names], dtype=np.int64)
+
+
+def log_ignored(dataset_names: Sequence[str], expected_names: Sequence[str]) -> None:
+    """Log the number and the names of the columns that are not expected and therefore ignored, at level INFO.
+
+    The logger is below the logger ``spinlock``.
+    """
+    expected = set(expected_names)
+    ignored = [name for name in dataset_names if name not in expected]
+    if ignored:
+        _log.info("extra columns ignored: %d (%s)", len(ignored), join_names(ignored))

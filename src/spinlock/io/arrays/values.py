@@ -16,7 +16,7 @@ from spinlock.errors import DataError
 from spinlock.io.arrays.columns import NamedColumns, dense_array, named_columns
 from spinlock.io.arrays.numbers import real_numbers
 from spinlock.io.arrays.row_precision import RawRows, as_rows, row_dtype
-from spinlock.io.names import join_names, match_columns
+from spinlock.io.names import join_names, log_ignored, match_columns
 
 
 def feature_values(features: Any, expected: Sequence[str] | None = None) -> tuple[RawRows, list[str] | None]:
@@ -64,6 +64,7 @@ def _column_values(columns: NamedColumns, names: Sequence[str]) -> NDArray[Any]:
     if repeated:
         raise DataError(f"column names repeat: {join_names(repeated)}", expected="each name once")
     positions = match_columns(columns.names, names).tolist()
+    log_ignored(columns.names, names)
     arrays, unusable = [], {}
     for name, position in zip(names, positions, strict=True):
         try:
