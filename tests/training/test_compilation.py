@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import torch
 import torch._dynamo.utils
 from torch import Tensor
+from torch._inductor import codecache
 
 from spinlock.model import ModelSpec
 from spinlock.runtime.compilation import CACHE, CompilePlan, compiler_available, use_private_cache
@@ -168,6 +171,33 @@ def test_an_error_of_the_step_itself_is_not_hidden(tmp_path: Path, monkeypatch: 
             train(new_run(config(tmp_path, epochs=2), choice))
 
 
+COMPILE = """
+import torch
+from spinlock.runtime.compilation import use_private_cache
+use_private_cache()
+assert torch.compile(lambda x: (x + 1).sin().sum())(torch.ones(64)) > 0
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compiler_available(), reason="there is no C++ compiler")
+def test_nothing_that_is_compiled_stays_among_the_temporary_files(tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != CACHE}
+    environment |= {"TMPDIR": str(temporary), "XDG_CACHE_HOME": str(home)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILE], env=environment, cwd=tmp_path, check=True)
+    assert [path.name for path in temporary.rglob("*") if path.is_file()] == []
+    assert {".so", ".gch"} <= {path.suffix for path in (home / "spinlock/torch_compile").rglob("*")}
+
+
+@pytest.fixture(autouse=True)
+def header_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore what use_private_cache changes."""
+    for name in ("_HEADER_DIR", "_HEADER_LOCK_DIR"):
+        monkeypatch.setattr(codecache, name, getattr(codecache, name))
+
+
 @pytest.fixture
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CACHE, "to be restored")
@@ -210,4 +240,5 @@ def test_a_directory_that_the_user_names_is_used(cache_home: Path, monkeypatch: 
     monkeypatch.setenv(CACHE, "mine")
     use_private_cache()
     assert os.environ[CACHE] == "mine"
+    assert Path("mine").absolute() / "precompiled_headers" == Path(codecache._HEADER_DIR)
     assert not cache_home.exists()
