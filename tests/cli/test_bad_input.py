@@ -1,5 +1,6 @@
 """Bad input of the commands: exit code 1, a helpful error message, and no file written or changed."""
 
+import os
 import pickle
 import shutil
 import subprocess
@@ -200,54 +201,85 @@ def table_below_the_run(workspace: Workspace) -> str:
     return "run/data/table.h5"
 
 
+def pipe(workspace: Workspace) -> str:
+    """A link to a pipe outside the directory, of which the snapshot reads every file."""
+    outside = workspace.path.with_suffix(".pipe")
+    os.mkfifo(outside)
+    (workspace.path / "pipe").symlink_to(outside)
+    return "pipe"
+
+
 WRITERS = {
     "train": CONFIG,
     "encode": ("encode-to-tokens", *MODEL, "--dataset", "table.h5"),
     "decode": ("decode-tokens", *MODEL, "--tokens", "tokens.h5"),
     "discover": DISCOVER[:-1],
 }
-OUTPUTS = {
-    f"{writer} to {output[:12]}": Case((*command, "--output", output), expected_words)
-    for writer, command in WRITERS.items()
-    for output, expected_words in UNWRITABLE.items()
-} | {
-    "unfinished run exists": Case(
-        (*CONFIG, "--output"), ("odd: already contains a run", "--resume-from", "--overwrite"), unfinished_run
-    ),
-    "a file of the run is the configuration": Case(
-        ("train-vqvae", "--overwrite", "--config"),
-        ("run/config.yaml: is also the input",),
-        file_named("run/config.yaml"),
-    ),
-    "a file of the run is the configuration, without --overwrite": Case(
-        ("train-vqvae", "--config"), ("run/config.yaml: is also the input",), file_named("run/config.yaml")
-    ),
-    "a file of the run is the dataset": Case(
-        (*CONFIG, "--overwrite", "--input"), ("run/last.pt: is also the input",), table_in_the_run
-    ),
-    "a finished run contains the dataset": Case(
-        (*CONFIG, "--input"), ("run: already contains a run",), table_below_the_run
-    ),
-    "output is the model": Case(
-        (*WRITERS["encode"], "--output", "run/best_model.pt", "--overwrite"), ("best_model.pt: is also the input",)
-    ),
-    "last.pt exists": Case(
-        (*TRAIN, "--set", "checkpoint_dir=run"),
-        (
-            "run: already contains a run",
-            "(last.pt)",
+OUTPUTS = (
+    {
+        f"{writer} to {output[:12]}": Case((*command, "--output", output), expected_words)
+        for writer, command in WRITERS.items()
+        for output, expected_words in UNWRITABLE.items()
+    }
+    | {
+        f"{writer} to the stream {output}": Case(
+            (*WRITERS[writer], "--overwrite", "--output", output), (f"{output}: is not a regular file",), max_lines=1
+        )
+        for writer, output in (
+            *(
+                ("encode", output)
+                for output in ("/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1", "/dev/null")
+            ),
+            ("decode", "/dev/stdout"),
+            ("discover", "/dev/stdout"),
+        )
+    }
+    | {
+        "output is a pipe": Case(
+            (*WRITERS["encode"], "--overwrite", "--output"), ("pipe: is not a regular file",), pipe, max_lines=1
         ),
-    ),
-    "token file exists": Case(
-        (*WRITERS["encode"], "--output", "tokens.h5"), ("tokens.h5: exists already", "--overwrite")
-    ),
-    "output is the token file": Case(
-        (*WRITERS["decode"], "--output", "tokens.h5", "--overwrite"), ("is also the input",)
-    ),
-    "output is the dataset": Case((*WRITERS["encode"], "--output", "table.h5", "--overwrite"), ("is also the input",)),
-    "output is a directory": Case((*WRITERS["encode"], "--output", "run", "--overwrite"), ("run: ", "is a directory")),
-    "output is the feature table": Case((*DISCOVER, "table.h5", "--overwrite"), ("table.h5: is also the input",)),
-}
+        "unfinished run exists": Case(
+            (*CONFIG, "--output"), ("odd: already contains a run", "--resume-from", "--overwrite"), unfinished_run
+        ),
+        "a file of the run is the configuration": Case(
+            ("train-vqvae", "--overwrite", "--config"),
+            ("run/config.yaml: is also the input",),
+            file_named("run/config.yaml"),
+        ),
+        "a file of the run is the configuration, without --overwrite": Case(
+            ("train-vqvae", "--config"), ("run/config.yaml: is also the input",), file_named("run/config.yaml")
+        ),
+        "a file of the run is the dataset": Case(
+            (*CONFIG, "--overwrite", "--input"), ("run/last.pt: is also the input",), table_in_the_run
+        ),
+        "a finished run contains the dataset": Case(
+            (*CONFIG, "--input"), ("run: already contains a run",), table_below_the_run
+        ),
+        "output is the model": Case(
+            (*WRITERS["encode"], "--output", "run/best_model.pt", "--overwrite"), ("best_model.pt: is also the input",)
+        ),
+        "last.pt exists": Case(
+            (*TRAIN, "--set", "checkpoint_dir=run"),
+            (
+                "run: already contains a run",
+                "(last.pt)",
+            ),
+        ),
+        "token file exists": Case(
+            (*WRITERS["encode"], "--output", "tokens.h5"), ("tokens.h5: exists already", "--overwrite")
+        ),
+        "output is the token file": Case(
+            (*WRITERS["decode"], "--output", "tokens.h5", "--overwrite"), ("is also the input",)
+        ),
+        "output is the dataset": Case(
+            (*WRITERS["encode"], "--output", "table.h5", "--overwrite"), ("is also the input",)
+        ),
+        "output is a directory": Case(
+            (*WRITERS["encode"], "--output", "run", "--overwrite"), ("run: ", "is a directory")
+        ),
+        "output is the feature table": Case((*DISCOVER, "table.h5", "--overwrite"), ("table.h5: is also the input",)),
+    }
+)
 
 
 class CodeInPickle:

@@ -87,6 +87,44 @@ def test_directories_and_devices_are_not_replaced(tmp_path: Path) -> None:
     assert all_paths(tmp_path) == ["folder"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/../dev/fd/1", "//dev/stdout", "/dev/full"),
+        *("/proc/self/fd/1", "/proc/thread-self/fd/1", "/proc/<process>/fd/1", "/proc/self/task/<process>/fd/1"),
+        *("fifo", "link to stdout", "link to a link", "link to a folder/1", "link to a fifo"),
+    ],
+)
+def test_streams_and_pipes_are_refused_although_a_stream_may_be_a_regular_file(
+    tmp_path: Path, name: str, overwrite: bool
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for link, target in {
+        "link to stdout": "/dev/stdout",
+        "link to a link": "link to stdout",
+        "link to a folder": "/proc/self/fd",
+        "link to a fifo": "fifo",
+    }.items():
+        (tmp_path / link).symlink_to(target)
+    before, path = all_paths(tmp_path), f"{tmp_path}/" * (name[0] != "/") + name.replace("<process>", str(os.getpid()))
+    with (tmp_path / "log").open("w") as regular:
+        saved = os.dup(1)
+        os.dup2(regular.fileno(), 1)
+        try:
+            with pytest.raises(OutputError) as checked:
+                check_writable(path, overwrite=overwrite)
+            with pytest.raises(OutputError) as written:
+                write_files({Path(path): b"content"}, overwrite=overwrite)
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+    assert "is not a regular file; choose another output" in one_line(checked)
+    assert "is not a regular file; choose another output" in one_line(written)
+    assert (tmp_path / "log").read_bytes() == b""
+    assert all_paths(tmp_path) == sorted([*before, "log"])
+
+
 def test_names_longer_than_the_limit_of_the_file_system_are_refused(tmp_path: Path) -> None:
     write_files({tmp_path / ("x" * 255): b"1"})
     for operation in (

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,8 +17,11 @@ from spinlock.paths import user_path
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors that only a write can cause, so they concern the output."""
 
-STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
-"""Beginnings of paths that name an open file of a process, not a file in a directory."""
+STREAMS = re.compile(r"//?dev/(stdin|stdout|stderr|fd/.*)|//?proc/[^/]+(/task/[^/]+)?/fd/.*")
+"""Paths that name an open file of a process, not a file in a directory."""
+
+MAX_LINKS = 40
+"""Maximum number of symbolic links on the way to a file, as in Linux."""
 
 OVERWRITE_REMEDY = "pass overwrite=True to replace it"
 
@@ -171,9 +175,25 @@ def _resolved(path: Path | str) -> Path:
     target = Path(os.path.realpath(user_path(path)))
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
-    if str(Path(path).absolute()).startswith(STREAMS) or (target.exists() and not target.is_file()):
+    if _is_stream(path) or (target.exists() and not target.is_file()):
         raise OutputError("is not a regular file", where=str(path), remedy="choose another output")
     return target
+
+
+def _is_stream(path: Path | str) -> bool:
+    """Return whether a path is an open file of a process, also through symbolic links such as that of /dev/stdout.
+
+    The links are followed one by one, because the file that the process has opened may be a regular one.
+    """
+    place = Path(path)
+    for _ in range(MAX_LINKS):
+        place = Path(os.path.realpath(place.parent)) / place.name
+        if STREAMS.fullmatch(str(place)):
+            return True
+        if not place.is_symlink():
+            return False
+        place = place.parent / place.readlink()
+    return False
 
 
 def _write_synced(path: Path, data: bytes) -> None:
