@@ -122,27 +122,69 @@ def test_sources_that_are_named_by_a_pattern_are_refused(tmp_path: Path) -> None
     assert "by the pattern 'part%b.h5'" in refusal(tmp_path / "v.h5")
 
 
-def write_external(path: Path, name: str, size: int = X.nbytes) -> Path:
+def write_external(path: Path, *segments: tuple[str, int, int], name: str = TABLE) -> Path:
+    """Write a table in raw files; the segments are their names, offsets and sizes."""
     with h5py.File(path, "w") as file:
-        file.create_dataset(TABLE, X.shape, X.dtype, external=[(name, 0, size)])
+        file.create_dataset(name, X.shape, X.dtype, external=segments)
     return path
 
 
 def test_raw_files_are_read_from_the_folder_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_external(tmp_path / "e.h5", "raw.bin")
+    path = write_external(tmp_path / "e.h5", ("raw.bin", 0, X.nbytes))
     X.tofile(tmp_path / "raw.bin")
-    (tmp_path / "other").mkdir()
+    for folder in ("other", "links"):
+        (tmp_path / folder).mkdir()
     np.zeros_like(X).tofile(tmp_path / "other/raw.bin")
     monkeypatch.chdir(tmp_path / "other")  # where HDF5 looks for raw files
-    with open_features(path) as source:
-        np.testing.assert_array_equal(source.read_all(), X)
-        assert source.notes == ("the file also reads raw.bin",)
+    link = tmp_path / "links/link.h5"
+    link.symlink_to(path)
+    for name in (path, link):
+        with open_features(name) as source, open_features(name) as again:
+            np.testing.assert_array_equal(source.read_all(), X)
+            np.testing.assert_array_equal(again.read_all(), X)
+            assert source.notes == ("the file also reads raw.bin",)
 
 
-def test_raw_files_that_are_missing_short_or_elsewhere_are_refused(tmp_path: Path) -> None:
-    path = write_external(tmp_path / "e.h5", "raw.bin")
+def test_raw_files_that_are_missing_or_elsewhere_are_refused(tmp_path: Path) -> None:
+    path = write_external(tmp_path / "e.h5", ("raw.bin", 0, X.nbytes))
     assert "reads the file 'raw.bin', which is missing" in refusal(path)
-    (tmp_path / "raw.bin").write_bytes(b"1234")
-    assert f"reads {X.nbytes} bytes of 'raw.bin', which has 4" in refusal(path)
     X.tofile(tmp_path / "raw.bin")
-    assert "reads another file" in refusal(write_external(tmp_path / "f.h5", str(tmp_path / "raw.bin")))
+    assert "reads another file" in refusal(write_external(tmp_path / "f.h5", (str(tmp_path / "raw.bin"), 0, X.nbytes)))
+
+
+ENDLESS = h5py.h5f.UNLIMITED
+
+
+@pytest.mark.parametrize(
+    ("segments", "short"),
+    [
+        ([("a", 0, 960)], "960 bytes of 'a', which has 480"),
+        ([("a", 0, ENDLESS)], "960 bytes of 'a', which has 480"),
+        ([("a", 8, 480), ("whole", 0, ENDLESS)], "488 bytes of 'a', which has 480"),
+        ([("a", 0, 480), ("empty", 0, ENDLESS)], "480 bytes of 'empty', which has 0"),
+        ([("a", 0, 480), ("b", 0, 240), ("b", 120, ENDLESS)], "360 bytes of 'b', which has 240"),
+        ([("a", 0, 480), ("b", 0, 240), ("b", 0, ENDLESS)], None),
+        ([("whole", 0, ENDLESS)], None),
+        ([("whole", 0, 4000)], None),
+    ],
+)
+def test_raw_files_have_to_contain_all_values(
+    tmp_path: Path, segments: list[tuple[str, int, int]], short: str | None
+) -> None:
+    content = {"whole": X, "a": X.ravel()[:120], "b": X.ravel()[120:180], "empty": X[:0]}
+    for name, values in content.items():
+        values.tofile(tmp_path / name)
+    path = write_external(tmp_path / "e.h5", *segments)
+    if short is not None:
+        assert f"reads {short}" in refusal(path)
+    else:
+        with open_features(path) as source:
+            assert np.isfinite(source.read_all()).all()
+            np.testing.assert_array_equal(source.read(0, 30), X[:30])
+
+
+def test_a_virtual_table_of_raw_files_is_refused(tmp_path: Path) -> None:
+    X.tofile(tmp_path / "raw.bin")
+    write_external(tmp_path / "e.h5", ("raw.bin", 0, ENDLESS), name="x")
+    path = write_virtual(tmp_path / "v.h5", [(np.s_[:], h5py.VirtualSource("e.h5", "x", X.shape))])
+    assert f"v.h5:/{TABLE}: reads x of e.h5, whose values are in raw files" in refusal(path)

@@ -163,6 +163,13 @@ class InputFile:
                     remedy="create the dataset again",
                 )
             inner = file._storage(source, f"{file.path}:{mapping.dataset_name}", (*above, place))
+            if source.object.external:  # HDF5 looks for the raw files of a source in the working directory only
+                raise DataError(
+                    f"reads {mapping.dataset_name} of {mapping.file_name}, whose values are in raw files",
+                    where=where,
+                    expected="sources that contain their values",
+                    remedy="write this source again, with its values",
+                )
             storage.add_source(mapping, inner)
         storage.check_coverage()
         return storage

@@ -1,12 +1,13 @@
 """Opening of a file, and of the object of a hard link in a group."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from spinlock.io.hdf5 import open_hdf5, reading
-from spinlock.io.inputs.folders import Folders
+from spinlock.io.inputs.folders import Folders, beside
 from spinlock.io.inputs.heaps import check_heaps
 from spinlock.io.inputs.virtual import check_external
 
@@ -55,15 +56,28 @@ def open_object(group: Any, name: bytes, folders: Folders, path: Path, where: st
     names : list of str
         Names of the raw files that contain the values of a dataset.
     """
-    identifier = h5py.h5o.open(group, name)
-    if isinstance(identifier, h5py.h5g.GroupID):
-        return h5py.Group(identifier), []
-    if not isinstance(identifier, h5py.h5d.DatasetID):
-        return h5py.Datatype(identifier), []
+    if h5py.h5o.get_info(group, name).type != h5py.h5o.TYPE_DATASET:
+        identifier = h5py.h5o.open(group, name)
+        is_group = isinstance(identifier, h5py.h5g.GroupID)
+        return (h5py.Group(identifier) if is_group else h5py.Datatype(identifier)), []
+    identifier = _open_dataset(group, name, None, *beside(path))
     if not identifier.get_create_plist().get_external_count():
         return h5py.Dataset(identifier), []
     names, folder = check_external(identifier, folders, path, where)
-    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    access.set_efile_prefix(str(folder).encode())
-    del identifier  # HDF5 uses the new prefix only if the dataset is not open
-    return h5py.Dataset(h5py.h5d.open(group, name, access)), names
+    del identifier  # HDF5 uses another folder only if the dataset is not open
+    return h5py.Dataset(_open_dataset(group, name, folder)), names
+
+
+def _open_dataset(group: Any, name: bytes, *folders: Path | None) -> Any:
+    """Open a dataset with the first folder of raw files that HDF5 accepts: that of a dataset that is open is fixed."""
+    failure: Exception | None = None
+    for folder in folders:
+        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+        if folder is not None:
+            access.set_efile_prefix(os.fsencode(folder))
+        try:
+            return h5py.h5d.open(group, name, access)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            failure = failure or error
+    assert failure is not None, "there is at least one folder"
+    raise failure

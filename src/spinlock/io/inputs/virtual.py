@@ -159,6 +159,9 @@ def read_mappings(dataset: Any, where: str) -> Iterator[SourceMapping]:
 def check_external(identifier: Any, folders: Folders, path: Path, where: str) -> tuple[list[str], Path]:
     """Check the raw files that hold the values of a dataset.
 
+    HDF5 reads bytes beyond the end of a raw file as zeros. A segment of unlimited size holds all bytes that the segments
+    before it do not hold.
+
     Returns
     -------
     names : list of str
@@ -173,18 +176,23 @@ def check_external(identifier: Any, folders: Folders, path: Path, where: str) ->
     """
     settings = identifier.get_create_plist()
     names, folder = list[str](), beside(path)[0]
+    remaining = math.prod(identifier.shape) * identifier.get_type().get_size()
     for index in range(settings.get_external_count()):
         raw_name, offset, size = settings.get_external(index)
         names.append(raw_name.decode("utf-8", "surrogateescape") if isinstance(raw_name, bytes) else raw_name)
         file = folders.locate(names[-1], path, where)
         folder = next((each for each in beside(path) if (each / names[-1]).exists()), folder)
-        needed = offset + (size if size < UNLIMITED else 0)
+        held = min(size, remaining)
+        remaining -= held
+        needed = offset + held if held else 0
         if file.stat().st_size < needed:
             raise DataError(
                 f"reads {needed} bytes of {names[-1]!r}, which has {file.stat().st_size}",
                 where=where,
                 remedy="copy this file again",
             )
+    if remaining:
+        raise DataError(f"names raw files that lack {remaining} bytes of its values", where=where)
     return names, folder
 
 
