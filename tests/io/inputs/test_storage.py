@@ -151,3 +151,19 @@ def test_a_fill_attribute_of_double_precision_matches_single_precision(tmp_path:
         file[TABLE].attrs["missing_value"] = 1e20
     with open_features(path) as source:
         np.testing.assert_array_equal(np.isnan(source.read_all()), X > 1)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_fill_attributes_of_all_sources_of_a_virtual_table_count(tmp_path: Path, levels: int) -> None:
+    values = np.where(X > 1, np.float32(-9999), X)
+    with h5py.File(tmp_path / "level0.h5", "w") as file:
+        file["x"] = values
+        file["x"].attrs["_FillValue"] = np.float32(-9999)
+    for level in range(levels):
+        name = "x" if level < levels - 1 else TABLE
+        layout = h5py.VirtualLayout(X.shape, "f4")
+        layout[:] = h5py.VirtualSource(f"level{level}.h5", "x", X.shape)
+        with h5py.File(tmp_path / f"level{level + 1}.h5", "w") as file:
+            file.create_virtual_dataset(name, layout)
+    with open_features(tmp_path / f"level{levels}.h5") as source:
+        np.testing.assert_array_equal(np.isnan(source.read_all()), X > 1)

@@ -56,7 +56,7 @@ class InputDataset:
         self.unwritten_cells: UnwrittenCells | None = storage.unwritten_cells(max(1, SEARCHED_CELLS // max(1, inner)))
         self.fill_cells = 0
         self.fill_values = _fill_values(dataset, self.dtype, where)
-        for _, source in storage.sources:
+        for source in _all_sources(storage):
             self.fill_values |= _fill_values(source.dataset, self.dtype, source.where)
         unwritten = self.unwritten_cells
         if unwritten is not None:
