@@ -176,12 +176,41 @@ def test_tokens_that_were_never_written_are_refused(tmp_path: Path, indices: np.
     assert "tokens were never written; encode the dataset again" in open_error(path)
 
 
-@pytest.mark.parametrize(("name", "values"), [("split", np.zeros(200)), ("tokens/reconstruction_error", ["x"] * 200)])
-def test_values_of_the_rows_of_a_wrong_type_are_refused(tmp_path: Path, name: str, values: object) -> None:
+@pytest.mark.parametrize("attribute", ["_FillValue", "missing_value"])
+def test_tokens_that_equal_a_fill_value_are_refused(tmp_path: Path, indices: np.ndarray, attribute: str) -> None:
     path = tmp_path / "tokens.h5"
-    write_tokens(path, np.zeros((200, 6), int))
+    write_tokens(path, np.maximum(indices, 1))
     with h5py.File(path, "a") as file:
-        del file[name]
-        file[name] = values
-    with TokenFile.open(path) as tokens, pytest.raises(DataError, match=rf"/{name}: contains .* expected "):
-        tokens.split if name == "split" else tokens.row_quality("reconstruction_error")
+        file["tokens/indices"].attrs[attribute] = 0
+    with TokenFile.open(path) as tokens:
+        np.testing.assert_array_equal(tokens.indices, np.maximum(indices, 1))
+    with h5py.File(path, "a") as file:
+        file["tokens/indices"][:3] = 0
+    count = 3 * indices[0].size
+    assert f"/indices: {count} tokens equal its attribute _FillValue or missing_value" in open_error(path)
+
+
+PARTS = {
+    "split of another type": ("split", np.zeros(40)),
+    "short split": ("split", ["new"] * 3),
+    "scalar split": ("split", "new"),
+    **{f"short {name}": (f"tokens/{name}", np.zeros((39, 5))) for name in ROW_QUALITIES},
+    "flat errors": ("tokens/reconstruction_error", np.zeros(200)),
+    "text for errors": ("tokens/reconstruction_error", [["x"] * 5] * 40),
+    "short tokens": ("tokens/indices", np.zeros((30, 5, 6), int)),
+    "tokens of another shape": ("tokens/indices", np.zeros((200, 6), int)),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_another_type_or_length_are_refused(tmp_path: Path, name: str) -> None:
+    part, values = PARTS[name]
+    path = tmp_path / "tokens.h5"
+    write_tokens(path, np.zeros((40, 5, 6), int))
+    with h5py.File(path, "a") as file:
+        del file[part]
+        file[part] = values
+    message = open_error(path)
+    assert ": contains " in message
+    if part != "tokens/indices":
+        assert message.startswith(f"{path}:/{part}: ")

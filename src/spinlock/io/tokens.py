@@ -17,7 +17,7 @@ from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.names import join_names
 from spinlock.io.rows import read_rows
-from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, TokenColumns
+from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, ROW_QUALITIES, TokenColumns
 
 MAX_TOKEN_COLUMNS = 2**16
 """Maximum number of token columns."""
@@ -46,6 +46,13 @@ class TokenFile(AnnotatedFile):
         self.columns = _columns(file)
         self._indices = _indices(file, len(self.columns))
         self.shape: tuple[int, ...] = (self._indices.shape or ())[:-1]
+        self._split = file.dataset("split")
+        if not self._split.is_text or self._split.shape != self.shape[:1]:
+            raise _wrong(self._split, f"a text for each of {self.shape[0]} operators")
+        self._qualities = {name: file.dataset(f"tokens/{name}") for name in ROW_QUALITIES}
+        for values in self._qualities.values():
+            if values.dtype.kind != "f" or values.shape != self.shape:
+                raise _wrong(values, f"real numbers of shape {self.shape}")
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -63,7 +70,7 @@ class TokenFile(AnnotatedFile):
         Raises
         ------
         DataError
-            The file cannot be opened, is not a token file, or has another format version.
+            The file cannot be opened, is not a token file, has another format version, or its parts differ in length.
         """
         file = InputFile.open(path)
         try:
@@ -102,18 +109,12 @@ class TokenFile(AnnotatedFile):
     def split(self) -> NDArray[np.str_]:
         """``train``, ``validation`` or ``new`` for each operator, [N]."""
         with reading(self.path):
-            roles = self._file.dataset("split")
-            if not roles.is_text or roles.shape != self.shape[:1]:
-                raise _wrong(roles, f"a text for each of {self.shape[0]} operators")
-            return roles.read_text()
+            return self._split.read_text()
 
     def row_quality(self, name: str) -> NDArray[np.float32]:
         """Read one of :data:`spinlock.io.token_layout.ROW_QUALITIES`, [N] or [N, M]."""
         with reading(self.path):
-            values = self._file.dataset(f"tokens/{name}")
-            if values.dtype.kind != "f" or values.shape != self.shape:
-                raise _wrong(values, f"real numbers of shape {self.shape}")
-            return values[:].astype(np.float32)
+            return self._qualities[name][:].astype(np.float32)
 
     def read(self, start: int, stop: int) -> NDArray[np.int64]:
         """Read the tokens of the flattened rows [start, stop).
@@ -131,11 +132,18 @@ class TokenFile(AnnotatedFile):
         Raises
         ------
         DataError
-            An index is outside its codebook; the message names its row and column.
+            An index is outside its codebook, and the message names its row and column; or an index equals an attribute
+            for missing cells.
         """
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         with reading(self.path):
             stored = read_rows(self._indices, start, min(stop, self.num_rows), per_operator=per_operator)
+        if stored.dtype.kind == "f":  # NaN marks the missing cells of integers
+            raise DataError(
+                f"{int(np.isnan(stored).sum())} tokens equal its attribute _FillValue or missing_value",
+                where=self._indices.where,
+                remedy="remove this attribute, or encode the dataset again",
+            )
         indices = stored.astype(np.int64)
         outside = np.argwhere((indices < 0) | (indices >= np.asarray(self.codebook_size)))
         if len(outside):
