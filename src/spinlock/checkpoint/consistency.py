@@ -1,7 +1,7 @@
 """Consistency of the parts of a checkpoint: indices, sizes, and facts that are stored more than once.
 
 The functions read content that was checked against the schema in ``layout``, and raise a
-:class:`~spinlock.checkpoint.schema.Mismatch`.
+:class:`~spinlock.checkpoint.schema.Mismatch`. The results of a run are checked in ``result_consistency``.
 
 Letters: ``D`` input columns, ``U`` kept columns, ``C`` categories, ``N`` operators, ``M`` rows of an operator.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spinlock.checkpoint.containers import FixedMapping
 from spinlock.checkpoint.file_content import FileContent
-from spinlock.checkpoint.layout import FINAL_METRICS
+from spinlock.checkpoint.result_consistency import require_equal
 from spinlock.checkpoint.schema import Mismatch, check, describe
 from spinlock.checkpoint.tensor_schema import TensorOf
 from spinlock.config import ModelSettings
@@ -55,7 +55,7 @@ def check_columns(cleaner: Mapping[str, Any]) -> None:
 def check_normalizer(cleaner: Mapping[str, Any], method: str) -> None:
     """Check that the normalization is that of the configuration, and can be inverted."""
     normalizer, kept, columns = cleaner["normalizer"], cleaner["kept"], cleaner["columns"]
-    _require_equal("cleaner.normalizer.method", normalizer["method"], method, "config")
+    require_equal("cleaner.normalizer.method", normalizer["method"], method, "config")
     if method == "rank_gauss":
         counts, width = normalizer["counts"], normalizer["knots"].shape[1]
         if int(counts.max()) > width:
@@ -89,7 +89,7 @@ def check_config(content: FileContent, config: ModelSettings, seeds: Mapping[str
     """Check that sizes and seeds are those of the configuration, in which all automatic values are resolved."""
     spec, state = content.model_spec, content.training_state
     for name in ("embedding_dim", "hidden_dim", "assignment"):
-        _require_equal(f"model_spec.{name}", spec[name], getattr(config, name), "config")
+        require_equal(f"model_spec.{name}", spec[name], getattr(config, name), "config")
     factors = config.category_factors or {}
     if list(factors) != spec["category_names"]:
         raise Mismatch("differs from config.category_factors", place="model_spec.category_names")
@@ -98,9 +98,9 @@ def check_config(content: FileContent, config: ModelSettings, seeds: Mapping[str
             sizes = [getattr(level, attribute) for level in levels]
             if spec[key][number] != sizes:
                 raise Mismatch(f"is {spec[key][number]}", f"{sizes} as in config", f"model_spec.{key}[{number}]")
-    _require_equal("training_state.random.seed", state["random"]["seed"], seeds["random_seed"], "config")
+    require_equal("training_state.random.seed", state["random"]["seed"], seeds["random_seed"], "config")
     for name, seed in content.provenance["seeds"].items():
-        _require_equal(f"provenance.seeds.{name}", seed, seeds.get(name), "config")
+        require_equal(f"provenance.seeds.{name}", seed, seeds.get(name), "config")
 
 
 def check_weights(content: FileContent, spec: ModelSpec) -> None:
@@ -162,34 +162,6 @@ def check_split(content: FileContent, sizes: Mapping[str, int]) -> None:
         raise Mismatch("does not contain each operator once", place="split_operators")
 
 
-def check_progress(content: FileContent) -> None:
-    """Check that counters, history, losses and metrics describe the same run."""
-    progress, history = content.training_state["progress"], content.history
-    best = content.training_state["best_validation"]
-    epochs = list(range(min(progress["epoch"], len(history.get("epoch", ()))) + 1))
-    _require_equal("history.epoch", history.get("epoch"), epochs, "training_state.progress")
-    for name in ("best_epoch", "reference_epoch"):
-        if progress[name] > progress["epoch"]:
-            raise Mismatch(f"is {progress[name]}", f"at most {progress['epoch']}", f"training_state.progress.{name}")
-    _require_equal("training_state.best_validation.loss", best["loss"], progress["best_loss"], "progress")
-    if bool(content.training_state["progress"]["losses"]) != (progress["step_in_epoch"] > 0):
-        raise Mismatch("contradicts step_in_epoch", place="training_state.progress.losses")
-    errors, rows = content.validation_errors, len(content.split["validation"])
-    if len(errors) > rows:
-        raise Mismatch(f"has {len(errors):,} rows", f"at most {rows:,} validation rows", "validation_errors")
-    if len(errors) == 0 or bool((errors.diff() < 0).any()):
-        raise Mismatch("is not a list of errors in ascending order", place="validation_errors")
-    if "reconstruction_quality" in content.metrics:
-        try:
-            check(content.metrics, FINAL_METRICS)
-        except Mismatch as mismatch:
-            raise mismatch.inside("metrics") from None
-    try:
-        torch.Generator().set_state(content.training_state["random"]["torch"])
-    except RuntimeError:
-        raise Mismatch("is not a state of a generator", place="training_state.random.torch") from None
-
-
 def check_names(content: FileContent) -> None:
     """Check that the names of the columns are those of the dataset."""
     digest = hashlib.sha256("\n".join(content.cleaner["names"]).encode()).hexdigest()
@@ -210,11 +182,6 @@ def _same(stored: Any, derived: Any) -> bool:
     if isinstance(derived, dict):
         return list(stored) == list(derived) and all(_same(stored[key], derived[key]) for key in derived)
     return bool(stored == derived)
-
-
-def _require_equal(place: str, value: Any, expected: Any, source: str) -> None:
-    if type(value) is not type(expected) or value != expected:
-        raise Mismatch(f"is {describe(value)}", f"{describe(expected)} as in {source}", place)
 
 
 def _require_each_once(place: str, indices: Iterable[int], count: int) -> None:

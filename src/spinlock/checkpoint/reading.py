@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spinlock.checkpoint import consistency
+from spinlock.checkpoint import consistency, result_consistency
 from spinlock.checkpoint.file_content import FileContent
 from spinlock.checkpoint.format import REMEDY, check_format
 from spinlock.checkpoint.history import History
@@ -49,7 +49,8 @@ def to_checkpoint(raw: Any, path: Path = Path("<memory>")) -> Checkpoint:
         consistency.check_names(content)
         consistency.check_spec(content.model_spec, sizes["U"])
         consistency.check_split(content, sizes)
-        consistency.check_progress(content)
+        result_consistency.check_progress(content)
+        result_consistency.check_validation_errors(content)
         config = _config(content, "config")
         _config(content, "requested_config")
         consistency.check_normalizer(content.cleaner, config.normalization_method)
@@ -58,6 +59,8 @@ def to_checkpoint(raw: Any, path: Path = Path("<memory>")) -> Checkpoint:
         spec = ModelSpec.from_state(content.model_spec)
         consistency.check_weights(content, spec)
         consistency.check_optimizer(content)
+        result_consistency.check_metrics(content)
+        result_consistency.check_selection(content)
         checkpoint = _record(content, config, spec, path)
         consistency.check_derived(content, checkpoint.derived_parts())
     except Mismatch as mismatch:
