@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spinlock.checkpoint.directory import RunDirectory
 from spinlock.config import dump_config
 from spinlock.io.atomic import DirectoryLock, replacing
 from tests.cli.workspace import Workspace
@@ -53,3 +54,19 @@ def test_an_output_that_another_process_writes_is_refused(workspace: Workspace, 
         if isinstance(temporary, Path):
             temporary.write_text("1")
     assert not list(workspace.path.rglob(".spinlock-*"))
+
+
+ENCODE = ("encode-to-tokens", "--dataset", "table.h5", "--vqvae-model", "model.pt", "--overwrite", "--output")
+DISCOVER = ("discover-categories", "--config", "config.json", "--overwrite", "--output")
+
+
+@pytest.mark.parametrize("command", [ENCODE, DISCOVER], ids=["encode", "discover"])
+def test_the_files_of_a_running_training_are_refused_as_outputs(workspace: Workspace, command: tuple[str, ...]) -> None:
+    (workspace.path / "run/best_model.pt").rename(workspace.path / "model.pt")
+    (workspace.path / "ck").mkdir()
+    for states in ("ck", "run/ck"):
+        with RunDirectory(workspace.path / "run", workspace.path / states).locked():
+            for name in ("run/best_model.pt", f"{states}/last.pt"):
+                holder = f"{name}: is being written by process {os.getpid()} ("
+                workspace.attempt(*command, name).check_refused(holder, max_lines=4)
+            assert workspace.run(*command, "run/other").returncode == 0

@@ -81,7 +81,7 @@ class RunDirectory:
         resumed_here = self._is_resumed_here(resume_from)
         for target in self.files:
             if not (resumed_here and target.name == CONFIG):  # a resumed run may be configured by its own config.yaml
-                check_writable(target, overwrite=True, inputs=inputs)
+                check_writable(target, overwrite=True, inputs=inputs, locked_with_directory=True)
 
     def check_unlocked(self) -> None:
         """Raise an :class:`OutputError` if another process writes to the directory."""
@@ -115,7 +115,7 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[DirectoryLock]:
-        """Lock the directories in a ``with`` block, and remove what killed processes left in them.
+        """Lock the directories and the files of the run in a ``with`` block. What killed processes left is removed.
 
         Yields
         ------
@@ -128,7 +128,7 @@ class RunDirectory:
             Another process writes to a directory, or it cannot be created.
         """
         with ExitStack() as stack:
-            locks = [stack.enter_context(DirectoryLock(directory)) for directory in self.directories]
+            locks = [stack.enter_context(DirectoryLock(each, files=self.files)) for each in self.directories]
             yield locks[0]
 
     def set_aside(self, lock: DirectoryLock) -> Path:

@@ -75,9 +75,8 @@ def check_metrics(content: FileContent) -> None:
     ):
         stored = metrics.get(key, dict.fromkeys(names))
         if not isinstance(stored, dict) or list(stored) != names:
-            raise Mismatch(
-                f"is {describe(stored)}", f"a mapping with the {len(names)} names of {source}", f"metrics.{key}"
-            )
+            expected = f"a mapping with the {len(names)} names of {source}"
+            raise Mismatch(f"is {describe(stored)}", expected, f"metrics.{key}")
     codes = [size for sizes in spec["num_codes"] for size in sizes]
     for key, length in (("utilization_by_codebook", len(codes)), ("quality_by_level", LEVELS)):
         stored = metrics.get(key, [None] * length)

@@ -132,8 +132,7 @@ class TokenFile(AnnotatedFile):
         Raises
         ------
         DataError
-            An index is outside its codebook, and the message names its row and column; or an index equals an attribute
-            for missing cells.
+            An index is outside its codebook, and the message names its row and column, or it counts as missing.
         """
         per_operator = self.shape[1] if len(self.shape) == 2 else None
         with reading(self.path):

@@ -1,12 +1,21 @@
 """The lock of an output directory, which one process at a time writes."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from spinlock.io.atomic.locks import OutputLock, acquire, held_error, holder, lock_path, output_id
+from spinlock.io.atomic.locks import (
+    OutputLock,
+    acquire,
+    held_error,
+    holder,
+    holder_of_output,
+    lock_path,
+    output_id,
+)
 from spinlock.io.atomic.temporaries import create_parents, remove_leftovers
 from spinlock.io.output_errors import output_error
 
@@ -26,6 +35,8 @@ class DirectoryLock:
         The directory.
     where
         Name of the output for error messages.
+    files
+        Files in the directory or below it that are locked with it; see :func:`check_not_locked_with_directory`.
 
     Raises
     ------
@@ -33,9 +44,11 @@ class DirectoryLock:
         Another process holds the lock, or the directory cannot be written. ``with`` raises it.
     """
 
-    def __init__(self, directory: Path, where: Path | str | None = None) -> None:
+    def __init__(self, directory: Path, where: Path | str | None = None, files: Iterable[Path] = ()) -> None:
         self.directory = Path(os.path.realpath(directory))
         self.where = directory if where is None else where
+        paths = [Path(os.path.realpath(file.parent)) / file.name for file in files]
+        self._outputs = [str(path.relative_to(self.directory)) for path in paths if self.directory in path.parents]
         self._created: list[Path] = []
         self._lock: OutputLock | None = None
 
@@ -88,13 +101,35 @@ class DirectoryLock:
     def _acquire(self) -> OutputLock:
         path = lock_path(self.directory, DIRECTORY_LOCK_ID)
         create_parents(path, self._created)
-        return acquire(path, self.where)
+        return acquire(path, self.where, self._outputs)
 
     def _remove_created(self) -> None:
         for directory in reversed(self._created):
             with suppress(OSError):
                 directory.rmdir()
         self._created = []
+
+
+def check_not_locked_with_directory(target: Path, where: Path | str) -> None:
+    """Check that a file is not locked together with a directory above it, as the files of a running training are.
+
+    Parameters
+    ----------
+    target
+        The file, with links resolved.
+    where
+        Name of the output for the error message.
+
+    Raises
+    ------
+    OutputError
+        Another process holds the lock; the message names it.
+    """
+    for directory in target.parents:
+        path = lock_path(directory, DIRECTORY_LOCK_ID)
+        description = holder_of_output(path, str(target.relative_to(directory)))
+        if description is not None:
+            raise held_error(description, where)
 
 
 def check_unlocked(directory: Path) -> None:

@@ -2,8 +2,8 @@
 
 A lock is a file ``.spinlock-<hash>.lock`` that its process holds with flock(2). The hash is that of the name of the
 output in the same directory. The file contains the process, its command and its host, so that a second process can name
-the first one. It is removed when the lock is released. A killed process leaves the file, but not the lock; the next
-process takes the file over.
+the first one, and for a directory also the names of the files that the process writes there. It is removed when the
+lock is released. A killed process leaves the file, but not the lock; the next process takes the file over.
 
 A file system may have no locks. Then outputs are written without one, and one warning says so.
 """
@@ -11,17 +11,16 @@ A file system may have no locks. Then outputs are written without one, and one w
 import errno
 import fcntl
 import hashlib
-import json
 import logging
 import os
-import shlex
 import socket
-import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from spinlock.errors import OutputError
+from spinlock.io.atomic.holders import describe, description_of, stored_description
 
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 """Errors of flock(2) if another process holds the lock."""
@@ -36,12 +35,6 @@ WAIT_SECONDS = 1.0
 """Time for which a lock is tried again. A process that removes leftovers holds the lock of each for a moment."""
 
 POLL_SECONDS = 0.02
-MAX_DESCRIPTION = 4096
-"""Maximum number of bytes that are read from the description of a holder."""
-
-MAX_COMMAND = 160
-"""Maximum number of characters of a command in an error message."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +85,7 @@ class OutputLock:
             self._descriptor = None
 
 
-def acquire(path: Path, where: Path | str) -> OutputLock:
+def acquire(path: Path, where: Path | str, outputs: Sequence[str] = ()) -> OutputLock:
     """Lock an output.
 
     Parameters
@@ -101,6 +94,8 @@ def acquire(path: Path, where: Path | str) -> OutputLock:
         Path of the lock file, from :func:`lock_path`.
     where
         The output, for the error message.
+    outputs
+        Names of the files of a directory that are locked with it.
 
     Returns
     -------
@@ -115,15 +110,15 @@ def acquire(path: Path, where: Path | str) -> OutputLock:
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        lock = try_acquire(path)
+        lock = try_acquire(path, outputs)
         if lock is not None:
             return lock
         if time.monotonic() >= deadline:
-            raise held_error(_description(path), where)
+            raise held_error(description_of(path), where)
         time.sleep(POLL_SECONDS)
 
 
-def try_acquire(path: Path) -> OutputLock | None:
+def try_acquire(path: Path, outputs: Sequence[str] = ()) -> OutputLock | None:
     """Return the lock, or None if another process holds it. The parameters and errors are those of :func:`acquire`."""
     descriptor, writable = _open(path, os.O_CREAT)
     try:
@@ -137,7 +132,7 @@ def try_acquire(path: Path) -> OutputLock | None:
         if not writable:  # the lock of a killed process of another user; a new file can be described
             path.unlink()
             return None
-        _describe(descriptor)
+        describe(descriptor, outputs)
         lock, descriptor = OutputLock(path, descriptor), -1
         return lock
     finally:
@@ -152,11 +147,23 @@ def holder(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        return _description(path) if _flock(descriptor) == "held" else None
+        return description_of(path) if _flock(descriptor) == "held" else None
     except OSError:
         return None
     finally:
         os.close(descriptor)
+
+
+def holder_of_output(path: Path, output: str) -> str | None:
+    """Return a description of another process that holds the directory lock ``path`` and writes ``output`` there."""
+    description = holder(path)
+    try:
+        stored = stored_description(path) if description is not None else {}
+    except (OSError, ValueError):
+        return None
+    outputs = stored.get("outputs")
+    is_own = (stored.get("pid"), stored.get("host")) == (os.getpid(), socket.gethostname())
+    return description if isinstance(outputs, list) and output in outputs and not is_own else None
 
 
 def held_error(description: str, where: Path | str) -> OutputError:
@@ -192,33 +199,6 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
-
-
-def _describe(descriptor: int) -> None:
-    """Write the description of this process. On a full disk the lock is held without a description."""
-    program = Path(sys.argv[0] or "python")
-    command = shlex.join([program.parent.name if program.stem == "__main__" else program.name, *sys.argv[1:]])
-    content = {"pid": os.getpid(), "host": socket.gethostname(), "command": command[:MAX_COMMAND]}
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(content).encode(), 0)
-
-
-def _description(path: Path) -> str:
-    """Return the description of the process that holds the lock ``path``, in one line."""
-    try:
-        with path.open("rb") as file:
-            stored = json.loads(file.read(MAX_DESCRIPTION))
-        pid, host, command = int(stored["pid"]), str(stored["host"]), str(stored["command"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
-    place = "" if host == socket.gethostname() else f" on {_printable(host)}"
-    return f"process {pid}{place} ({_printable(command)})"
-
-
-def _printable(text: str) -> str:
-    """Return the beginning of a text of a file, without control characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_COMMAND])
 
 
 def _warn_once(directory: Path) -> None:

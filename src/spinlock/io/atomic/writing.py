@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spinlock.errors import OutputError
+from spinlock.io.atomic.directories import check_not_locked_with_directory
 from spinlock.io.atomic.locks import held_error, holder, lock_path, output_id
 from spinlock.io.atomic.temporaries import Temporary, create_parents, remove_leftovers, sync
 from spinlock.io.output_errors import output_error
@@ -50,6 +51,7 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = True) -> No
         for path, data in contents.items():
             current = path
             target = _resolved(path)
+            check_not_locked_with_directory(target, path)
             create_parents(target, created_directories)
             pending.append(Temporary.create(target, path))
             _write_synced(pending[-1].path, data)
@@ -99,6 +101,7 @@ def replacing(path: Path | str, *, overwrite: bool = True) -> Iterator[Path]:
     in_block = False
     try:
         target = _resolved(path)
+        check_not_locked_with_directory(target, path)
         create_parents(target, created_directories)
         temporary = Temporary.create(target, path)
         remove_leftovers(target.parent)
@@ -118,7 +121,9 @@ def replacing(path: Path | str, *, overwrite: bool = True) -> Iterator[Path]:
         raise
 
 
-def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path | str] = ()) -> None:
+def check_writable(
+    path: Path | str, *, overwrite: bool, inputs: Iterable[Path | str] = (), locked_with_directory: bool = False
+) -> None:
     """Check before the work that :func:`replacing` can write a file.
 
     An empty file is created in the directory and removed.
@@ -131,6 +136,8 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
         Whether an existing target may be replaced.
     inputs
         Files that must not be the target.
+    locked_with_directory
+        Whether the caller locks the directory of the target, so that it need not be free yet.
 
     Raises
     ------
@@ -150,6 +157,8 @@ def check_writable(path: Path | str, *, overwrite: bool, inputs: Iterable[Path |
             raise OSError(errno.EACCES, "not writable")
         if (description := holder(lock_path(target.parent, output_id(target.name)))) is not None:
             raise held_error(description, path)
+        if not locked_with_directory:
+            check_not_locked_with_directory(target, path)
         _probe(ancestor)
     except OSError as error:
         raise output_error(error, path) from error

@@ -159,8 +159,8 @@ def read_mappings(dataset: Any, where: str) -> Iterator[SourceMapping]:
 def check_external(identifier: Any, folders: Folders, path: Path, where: str) -> tuple[list[str], Path]:
     """Check the raw files that hold the values of a dataset.
 
-    HDF5 reads bytes beyond the end of a raw file as zeros. A segment of unlimited size holds all bytes that the segments
-    before it do not hold.
+    HDF5 reads bytes beyond the end of a raw file as zeros. A segment of unlimited size holds all bytes that are not in
+    the segments before it.
 
     Returns
     -------
