@@ -1,15 +1,22 @@
 """Paths that users give: the home directory, and values that are no paths."""
 
 import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spinlock.config import config_from_mapping
-from spinlock.errors import ConfigError, DataError
+from spinlock.categories.mapping import load_mapping
+from spinlock.checkpoint.file import load_checkpoint
+from spinlock.config import config_from_mapping, load_config
+from spinlock.config.loading import load_dataset_config
+from spinlock.errors import ConfigError, DataError, SpinlockError
 from spinlock.io.atomic import check_writable, replacing, write_files
+from spinlock.io.features import open_features
 from spinlock.paths import user_path
+from spinlock.training.resuming import latest_checkpoint
 
 
 @pytest.fixture
@@ -48,3 +55,37 @@ def test_outputs_are_written_to_the_home_directory(home: Path) -> None:
         temporary.write_bytes(b"2")
     assert sorted(path.name for path in home.iterdir()) == ["one", "two"]
     assert not Path("~").exists()
+
+
+@pytest.fixture
+def time_limit() -> Iterator[None]:
+    """A test that waits for a pipe is interrupted."""
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "configuration": load_config,
+    "configuration of generate": load_dataset_config,
+    "mapping file": lambda path: load_mapping(path, ["a"]),
+    "checkpoint": load_checkpoint,
+    "resumed run": latest_checkpoint,
+    "dataset": open_features,
+}
+
+
+@pytest.mark.usefixtures("time_limit")
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", ["pipe", "link", "/dev/zero"])
+def test_pipes_and_devices_are_not_opened_as_inputs(tmp_path: Path, reader: str, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(SpinlockError, match="is not a regular file"):
+        READERS[reader](tmp_path / kind)

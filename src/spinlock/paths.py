@@ -1,7 +1,8 @@
-"""Conversion of a path that a user gives, on the command line or in Python."""
+"""Conversion and check of a path that a user gives, on the command line or in Python."""
 
 import os
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from spinlock.errors import DataError
 
@@ -34,3 +35,15 @@ def user_path(value: object, where: str = "") -> Path:
         return Path(text).expanduser()
     except RuntimeError:  # there is no such user
         return Path(text)
+
+
+def is_special_file(path: Path) -> bool:
+    """Return whether a path is a pipe, a device or a socket.
+
+    They are not opened as inputs: an open pipe waits for a writer, and a device such as /dev/zero has no end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))

@@ -165,6 +165,12 @@ FILES = {
     "config missing": Case(("train-vqvae", "--config", "none.json"), ("none.json", "no such file")),
     "config directory": Case(("train-vqvae", "--config", "run"), ("run", "is a directory")),
     "config below file": Case(("train-vqvae", "--config", "config.json/no"), ("config.json/no", "cannot be read")),
+    "config device": Case(CONFIG[:2], ("/dev/zero", "is not a regular file"), file_named("/dev/zero")),
+    "model device": Case(
+        ("decode-tokens", "--tokens", "tokens.h5", "--output", "new.h5", MODEL[0]),
+        ("/dev/zero", "is not a regular file"),
+        file_named("/dev/zero"),
+    ),
     "broken JSON": Case(CONFIG[:2], ("broken.json", "broken JSON in line 1"), text("broken.json", '{"epochs": 1,')),
     "broken YAML": Case(CONFIG[:2], ("broken.yaml", "broken YAML"), text("broken.yaml", "epochs: [1")),
     "list instead of a mapping": Case(CONFIG[:2], ("list.yaml", "a list", "mapping of keys"), text("list.yaml", "- 1")),

@@ -11,6 +11,7 @@ from typing import Any
 
 from spinlock.errors import DataError, shortened
 from spinlock.io.names import join_names
+from spinlock.paths import is_special_file
 
 REMEDY = "correct the mapping file"
 
@@ -97,6 +98,8 @@ def _read(path: Path) -> dict[str, Any]:
     """Return the JSON object of a mapping file without its comments."""
     where = str(path)
     remedy = "use a file from discover-categories, or one with the same structure"
+    if is_special_file(path):
+        raise DataError("is not a regular file", where=where, remedy=remedy)
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

@@ -13,7 +13,7 @@ from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.reading import to_checkpoint
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError
-from spinlock.paths import user_path
+from spinlock.paths import is_special_file, user_path
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -50,6 +50,8 @@ def _read(path: Path) -> Any:
     try:
         if path.is_dir():
             raise CheckpointError("is a directory", where=where, remedy=REMEDY)
+        if is_special_file(path):
+            raise CheckpointError("is not a regular file", where=where, remedy=REMEDY)
         return read_archive(path)
     except ArchiveError as error:
         raise CheckpointError(str(error), where=where, remedy=REMEDY) from error

