@@ -1,4 +1,4 @@
-"""The warning about values that do not fit the training ranges."""
+"""The warning about values that do not fit the training ranges, and about columns without values."""
 
 import warnings
 from pathlib import Path
@@ -81,11 +81,44 @@ def test_a_few_rows_give_no_warning_about_a_single_column(codec: RowCodec, tmp_p
     assert warning_of(codec, tmp_path, rows) == ""  # 1 of 48 cells
 
 
-def test_missing_cells_are_not_clipped(codec: RowCodec, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("columns", "value", "words"),
+    [
+        ([4], np.nan, "8.3% of the cells are missing (NaN or infinite) and were replaced by the training medians; "),
+        ([4, 7], np.inf, "values are missing: 2; worst columns: b_4 (100%; 0% in the training rows), b_7 (100%;"),
+        (list(range(12)), np.nan, "100.0% of the cells are missing"),
+        (list(range(12)), -np.inf, "values are missing: 12; worst columns: a_0 (100%;"),
+    ],
+    ids=["one column", "infinite columns", "nothing measured", "all infinite"],
+)
+def test_columns_without_values_are_named(
+    codec: RowCodec, tmp_path: Path, columns: list[int], value: float, words: str
+) -> None:
     rows = OTHER.copy()
-    rows[:, 4] = np.inf
-    rows[:, 5] = np.nan
-    assert warning_of(codec, tmp_path, rows) == ""
+    rows[:, columns] = value
+    warning = warning_of(codec, tmp_path, rows)
+    assert words in warning
+    assert "clipped" not in warning
+    assert warning_of(codec, tmp_path, rows[:19]) == ("" if len(columns) < 12 else warning.replace(": 12;", ": 0;"))
+    with pytest.raises(sl.SpinlockError, match=r"are missing .*fill the columns, or encode without strict=True"):
+        warning_of(codec, tmp_path, rows, strict=True)
+
+
+def test_missing_cells_are_compared_with_those_of_the_training_rows(tmp_path: Path) -> None:
+    hidden = np.random.default_rng(3).random(TRAINING.shape) < 0.2
+    training = np.where(hidden & (np.arange(12) == 4), np.nan, TRAINING)
+    sparse = codec_of(saved_model(tmp_path, rows=training))
+    rows = OTHER.copy()
+    rows[:45, 4] = np.nan  # 56 %, and about 20 % in the training rows
+    assert warning_of(sparse, tmp_path, rows) == ""
+    rows[:60, 4] = np.nan
+    assert "worst columns: b_4 (75%; " in warning_of(sparse, tmp_path, rows)
+
+
+def test_missing_columns_and_another_unit_are_both_told(codec: RowCodec, tmp_path: Path) -> None:
+    rows = 100 * OTHER
+    rows[:, 4] = np.nan
+    assert all(words in warning_of(codec, tmp_path, rows) for words in ("b_4 (100%", "clipped", "another unit"))
 
 
 def test_strict_is_an_error_and_writes_nothing(codec: RowCodec, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def encode_features(codec: RowCodec, features: Any) -> tuple[NDArray[np.int64], 
     tokens : numpy.ndarray
         Tokens [N, 3C] or [N, M, 3C].
     warning : str
-        Line about values outside the training range; empty if there are few.
+        Line about columns that do not fit the training rows; empty if there are none.
 
     Raises
     ------

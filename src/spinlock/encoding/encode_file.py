@@ -34,6 +34,8 @@ from spinlock.runtime.threads import prefetch
 READ_ROWS = 8192
 """Default number of rows that are read at a time."""
 
+STRICT_REMEDY = "convert the units or fill the columns, or encode without strict=True"
+
 Advance = Callable[[int], None]
 """Function of the number of rows that were processed since its last call."""
 
@@ -195,7 +197,7 @@ def _write_tokens(
             advance(len(rows))
         warning = check.warning()
         if strict and warning:
-            raise DataError(warning, where=str(source.path), remedy="convert the units, or encode without strict=True")
+            raise DataError(warning, where=str(source.path), remedy=STRICT_REMEDY)
         writer.write_split(_split_roles(source.num_operators, hashes.matched.hexdigest(), checkpoint))
         kept = len(checkpoint.cleaner.kept)
         summary = EncodingSummary(

@@ -26,8 +26,8 @@ class EncodingSummary:
     notes
         What the user should know about the dataset, for example rows that were never written.
     range_warning
-        Line about values that do not fit the training ranges, for example of a table in another unit; empty if there
-        is nothing to report. See :meth:`spinlock.encoding.ranges.RangeCheck.warning`.
+        Line about columns that do not fit the training rows, for example in another unit or without values; empty if
+        there is nothing to report. See :meth:`spinlock.encoding.ranges.RangeCheck.warning`.
     """
 
     rows: int

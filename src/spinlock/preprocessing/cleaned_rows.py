@@ -16,17 +16,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class ColumnRanges:
-    """Clipped cells and range of each column in b blocks of rows.
+    """Clipped cells, missing cells and range of each column in b blocks of rows.
 
     Attributes
     ----------
-    clipped
-        Number of clipped cells [b, U].
+    clipped, missing
+        Numbers of clipped cells and of missing cells [b, U], which are NaN or infinite.
     smallest, largest
         Range [b, U] of the finite raw values, NaN in a block without any.
     """
 
     clipped: NDArray[np.int64]
+    missing: NDArray[np.int64]
     smallest: Floats
     largest: Floats
 
@@ -35,7 +36,8 @@ class ColumnRanges:
         """Measure one block of raw values [n, U] with masks [n, U] of the finite and of the clipped cells."""
         smallest = np.fmin.reduce(raw, where=finite, initial=np.nan)[None]
         largest = np.fmax.reduce(raw, where=finite, initial=np.nan)[None]
-        return cls(clipped.sum(axis=0)[None], smallest, largest)
+        missing = len(raw) - finite.sum(axis=0)
+        return cls(clipped.sum(axis=0)[None], missing[None], smallest, largest)
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
@@ -54,7 +56,7 @@ class CleanedRows:
     imputed, clipped
         Fractions [n] of the cells of each row that were imputed or clipped.
     ranges
-        Clipped cells and ranges of the columns.
+        Clipped and missing cells, and ranges, of the columns.
     """
 
     values: NDArray[np.float32]

@@ -20,7 +20,7 @@ def encode_to_tokens(
     ] = 8192,
     device: Device = "auto",
     strict: Annotated[
-        bool, typer.Option("--strict", help="Fail if the values do not fit the training ranges.")
+        bool, typer.Option("--strict", help="Fail if values are missing or do not fit the training ranges.")
     ] = False,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
