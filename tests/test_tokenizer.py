@@ -1,10 +1,12 @@
 """The class ``Tokenizer``: input from NumPy, torch and pandas, tokens and decoded features."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 import torch
 
@@ -193,10 +195,60 @@ def test_fit_refuses_invalid_features_and_configurations(features: Any, config: 
         Tokenizer.fit(features, CONFIG | config)
 
 
-@pytest.mark.parametrize("names", [NAMES[:5], ["same"] * 12])
-def test_fit_refuses_missing_or_repeated_names(names: list[str]) -> None:
-    with pytest.raises(DataError, match="distinct feature names for 12 columns"):
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (NAMES[:5], "distinct feature names for 12 columns"),
+        (["same"] * 12, "distinct feature names for 12 columns"),
+        (3, "feature_names are 3; expected a list of text"),
+        ("abcdefghijkl", "feature_names are 'abcdefghijkl'"),
+        (set(NAMES), r"feature_names are \{"),
+        (dict.fromkeys(NAMES, 0), r"feature_names are \{"),
+        ([None, *NAMES[1:]], r"feature_names\[0\] is None"),
+        ([1.5, *NAMES[1:]], r"feature_names\[0\] is 1\.5"),
+        (["\udcff", *NAMES[1:]], r"column name is .*expected UTF-8 text"),
+        (["a\0b", *NAMES[1:]], "expected text without NUL"),
+    ],
+)
+def test_fit_refuses_what_does_not_name_each_column(names: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words) as error:
         Tokenizer.fit(X, CONFIG, feature_names=names)
+    assert "\n" not in str(error.value)
+
+
+def test_feature_names_must_not_contradict_a_frame() -> None:
+    frame = pandas.DataFrame(X, columns=NAMES)
+    for names in (NAMES[::-1], [*NAMES[:11], "z"]):
+        with pytest.raises(DataError, match="feature_names contradict the names that the features have"):
+            Tokenizer.fit(frame, CONFIG, feature_names=names)
+    same = spinlock.read_features(frame, feature_names=frame.columns)
+    assert same == spinlock.read_features(pandas.DataFrame(X), feature_names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ([None if i % 5 == 0 else i // 3 for i in range(80)], "label 'groups' has no value for operator 0"),
+        (pandas.Series([pandas.NA, *"a" * 79], dtype="string"), "label 'groups' has no value for operator 0"),
+        ([i if i % 2 else datetime.date(2026, 1, 1) for i in range(80)], "values of label 'groups' cannot be compared"),
+        ([[1] * (i % 3) for i in range(80)], "label 'groups' has values of different lengths"),
+        (np.ma.masked_equal(np.arange(80) // 3, 2), "label 'groups' has masked values"),
+        (pandas.Series(np.arange(80) // 3)[::-1], "the row labels of features and of groups differ"),
+    ],
+    ids=["None", "NA", "types", "ragged", "masked", "index"],
+)
+def test_groups_that_are_no_labels_are_refused(groups: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words) as error:
+        Tokenizer.fit(pandas.DataFrame(X, columns=NAMES), CONFIG, groups=groups)
+    assert "\n" not in str(error.value)
+
+
+def test_groups_can_be_a_tensor_with_gradients() -> None:
+    groups = torch.arange(80.0).div(10).floor()
+    fits = [
+        Tokenizer.fit(X, CONFIG | {"epochs": 0}, groups=each) for each in (groups.requires_grad_(), groups.tolist())
+    ]
+    assert fits[0].sha256() == fits[1].sha256()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +265,28 @@ def test_encode_refuses_tables_with_other_columns(fitted: Tokenizer, features: A
         fitted.encode(features)
 
 
+def token_frame(tokens: np.ndarray) -> pandas.DataFrame:
+    return pandas.DataFrame(tokens, columns=[f"{category}.L{level}" for category in "bca" for level in range(3)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tokens: token_frame(tokens).iloc[:, ::-1].assign(run="text"),
+        lambda tokens: pyarrow.Table.from_pandas(token_frame(tokens).iloc[:, ::-1]),
+        lambda tokens: dict(token_frame(tokens)),
+        pandas.DataFrame,
+        lambda tokens: tokens.astype(np.uint8).tolist(),
+        torch.from_numpy,
+    ],
+    ids=["pandas", "pyarrow", "mapping", "numbered columns", "lists", "torch"],
+)
+def test_decode_matches_token_columns_by_name(fitted: Tokenizer, change: Any) -> None:
+    tokens = fitted.encode(X)
+    assert list(fitted.checkpoint.spec.token_columns()) == list(token_frame(tokens))
+    np.testing.assert_array_equal(fitted.decode(change(tokens)), fitted.decode(tokens))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -222,6 +296,11 @@ def test_encode_refuses_tables_with_other_columns(fitted: Tokenizer, features: A
         (lambda tokens: tokens - np.eye(80, 9, dtype=int) * 50, r"\.L0 contains -\d+; expected 0 to 3"),
         (lambda tokens: tokens + 0.5, "expected integers"),
         (lambda tokens: tokens.astype(str), "expected integers"),
+        (lambda tokens: np.ma.masked_equal(tokens, 1), "tokens are partly missing or hidden; expected integers"),
+        (lambda tokens: list(np.ma.masked_equal(tokens, 1)), "tokens are partly missing or hidden"),
+        (lambda tokens: pandas.DataFrame(tokens).iloc[:, ::-1], "9 of 9 token columns are missing"),
+        (lambda tokens: token_frame(tokens).drop(columns="a.L1"), "1 of 9 token columns are missing: a.L1"),
+        (lambda tokens: token_frame(tokens).assign(**{"a.L1": pandas.NA}), "'a.L1' is partly missing"),
     ],
 )
 def test_decode_refuses_invalid_tokens(fitted: Tokenizer, change: Any, words: str) -> None:

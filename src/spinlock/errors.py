@@ -22,10 +22,19 @@ def shortened(text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
 MAX_PART_LENGTH = 2000
 """Maximum number of characters of one part of a message, such as the path of a file."""
 
+MAX_ERROR_LENGTH = 200
+"""Maximum number of characters of the error of another library in a message."""
+
 
 def printable(text: str) -> str:
     """Return a text in one line, with line breaks, control characters and lone surrogates escaped as in Python."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def error_line(error: BaseException) -> str:
+    """Return the type and the first line of the message of an error of another library, for a message of one line."""
+    lines = str(error).strip().splitlines()
+    return shortened(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", MAX_ERROR_LENGTH)
 
 
 class SpinlockError(Exception):

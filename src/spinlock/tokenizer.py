@@ -82,7 +82,7 @@ class Tokenizer(TrainedModel):
         config
             A configuration, some of its keys, or the path of its file. Other keys have their production values.
         feature_names
-            Column names [D] of an array.
+            Column names [D] of an array. They must not contradict the names of a data frame.
         groups
             Labels [N] of the operators. Operators with the same label are on the same side of the split.
         callbacks
@@ -146,15 +146,16 @@ class Tokenizer(TrainedModel):
         """Encode features.
 
         A :class:`~spinlock.errors.SpinlockWarning` is issued if more than 5 % of all cells, or 50 % of the cells of a
-        column, are outside the training range and are clipped, or if most columns vary by less than 5 % of it. Columns
-        that the model does not use, such as a column of identifiers, are ignored; their number and names are logged at
-        level INFO of the logger ``spinlock``.
+        column, are outside the training range and are clipped, if most columns vary by less than 5 % of it, or if more
+        than half of the cells, or of a column that had values in training, are missing. Columns that the model does not
+        use, such as a column of identifiers, are ignored; their number and names are logged at level INFO of the logger
+        ``spinlock``.
 
         Parameters
         ----------
         features
-            An array or tensor [N, D] or [N, M, D]; or a data frame, a table of :func:`spinlock.read_features` or the
-            path of a dataset, whose columns are matched by name.
+            An array or tensor [N, D] or [N, M, D]; or a data frame, a labeled array, a table of
+            :func:`spinlock.read_features` or the path of a dataset, whose columns are matched by name.
 
         Returns
         -------
@@ -197,7 +198,8 @@ class Tokenizer(TrainedModel):
         Parameters
         ----------
         tokens
-            Integers [N, 3C] or [N, M, 3C].
+            Integers [N, 3C] or [N, M, 3C]: an array, a tensor, or a data frame with the token columns of the model,
+            which are matched by name.
         levels
             Number of levels of each category to use, 1 to 3.
 
@@ -209,8 +211,8 @@ class Tokenizer(TrainedModel):
         Raises
         ------
         DataError
-            The tokens are not integers, the number of columns is wrong, a token is outside its codebook, or ``levels``
-            is not an integer from 1 to 3.
+            A token is missing, hidden or not an integer, the number of columns is wrong, a token column is missing, a
+            token is outside its codebook, or ``levels`` is not an integer from 1 to 3.
         """
         return self._codec.decode_tokens(tokens, levels)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spinlock.config import VQVAEConfig, resolve_config
 from spinlock.errors import ConfigError, DataError
-from spinlock.io.arrays import check_labels
+from spinlock.io.arrays import check_labels, check_row_labels
 from spinlock.io.feature_table import FeatureTable, read_features
 
 Config = VQVAEConfig | Mapping[str, Any] | str | os.PathLike[str] | None
@@ -42,7 +42,8 @@ def training_inputs(
     feature_names
         Column names [D] of an array.
     groups
-        Labels [N] of the operators. Operators with the same label are on the same side of the split.
+        Labels [N] of the operators. Operators with the same label are on the same side of the split. If they and the
+        features are of pandas, both must have the same index.
 
     Returns
     -------
@@ -77,6 +78,7 @@ def training_inputs(
             max_bytes=None if settings.max_table_mb is None else int(settings.max_table_mb * 2**20),
         )
     if groups is not None:
+        check_row_labels({"features": features, "groups": groups})
         name = (settings.split_by or "").removeprefix("labels/")
         table = replace(table, labels=check_labels({name: groups}, table.num_operators))
     return settings, table

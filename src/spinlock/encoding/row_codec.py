@@ -16,6 +16,7 @@ from spinlock.arguments import checked_integer
 from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError, DataError
+from spinlock.io.arrays import token_values
 from spinlock.io.arrays.row_precision import RawRows
 from spinlock.model import LEVELS, ModelSpec
 from spinlock.model.codec import BLOCK, Codec, make_codec
@@ -41,7 +42,7 @@ class EncodedBlock:
     near_tie
         Whether two codes are almost equally near, so that another device can choose the other one, [n].
     ranges
-        Clipped cells and ranges of the kept columns.
+        Clipped and missing cells, and ranges, of the kept columns.
     """
 
     indices: NDArray[np.int64]
@@ -122,7 +123,7 @@ class RowCodec:
         Parameters
         ----------
         tokens
-            Tokens of all levels, an array or a tensor.
+            Tokens of all levels: an array, a tensor, or a data frame, whose columns are matched by name.
         levels
             Number of levels of each category to use, 1 to 3.
 
@@ -144,7 +145,7 @@ def check_tokens(tokens: Any, spec: ModelSpec) -> NDArray[np.int64]:
     Parameters
     ----------
     tokens
-        Integers [N, 3C] or [N, M, 3C], an array or a tensor.
+        Integers [N, 3C] or [N, M, 3C]: an array, a tensor, or a data frame, whose columns are matched by name.
     spec
         Sizes of the network.
 
@@ -156,12 +157,10 @@ def check_tokens(tokens: Any, spec: ModelSpec) -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        The tokens are not integers, the number of columns is wrong, or a token is outside its codebook.
+        A token is missing, hidden or not an integer, the number of columns is wrong, a token column is missing, or a
+        token is outside its codebook.
     """
-    indices = np.asarray(tokens.cpu() if isinstance(tokens, torch.Tensor) else tokens)
-    if indices.dtype.kind not in "iu":
-        raise DataError(f"tokens are of type {indices.dtype}", expected="integers")
-    indices = indices.astype(np.int64)
+    indices = token_values(tokens, spec.token_columns())
     sizes = np.array([size for sizes in spec.num_codes for size in sizes])
     if indices.ndim < 2 or indices.shape[-1] != len(sizes):
         raise DataError(f"tokens have shape {list(indices.shape)}", expected=f"[N, {len(sizes)}]")

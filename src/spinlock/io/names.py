@@ -19,7 +19,7 @@ FEATURE_NAMES = "feature_names"
 
 
 def check_name(what: str, name: Any) -> str:
-    """Return a name, or raise a :class:`DataError` unless it is text that HDF5 can store, which has no NUL character.
+    """Return a name, or raise a :class:`DataError` unless it is text that HDF5 can store: UTF-8 without NUL.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def check_name(what: str, name: Any) -> str:
         raise DataError(f"{what} is {shortened(repr(name))}", expected="text")
     if "\0" in name:
         raise DataError(f"{what} is {shortened(repr(name))}", expected="text without NUL characters")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise DataError(f"{what} is {shortened(repr(name))}", expected="UTF-8 text")
     return name
 
 

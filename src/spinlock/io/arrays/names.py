@@ -1,27 +1,51 @@
-"""Names and labels that are given with an array."""
+"""Names of columns that are given with an array, or that a data frame has.
+
+Letters: ``D`` columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spinlock.errors import DataError, shortened
-from spinlock.io.names import check_name
+from spinlock.io.arrays.named_columns import are_numbered
+from spinlock.io.names import check_name, join_names
 
 
-def array_names(columns: int, frame_names: list[str] | None, feature_names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the given names, else those of the data frame, else feature_0, feature_1, ..."""
+def array_names(columns: int, frame_names: list[str] | None, feature_names: Iterable[Any] | None) -> tuple[str, ...]:
+    """Return the names [D] of the columns.
+
+    Parameters
+    ----------
+    columns
+        Number of columns D.
+    frame_names
+        Names of a data frame, or None for an array.
+    feature_names
+        Names that the caller gives, or None.
+
+    Returns
+    -------
+    tuple of str
+        The given names, else those of the data frame, else feature_0, feature_1, ...
+
+    Raises
+    ------
+    DataError
+        The given names are not a sequence of texts, there is not one for each column, one occurs twice, or they
+        contradict the names of a data frame. The numbers that a library gives to columns without names are no names.
+    """
     names = [f"feature_{j}" for j in range(columns)] if frame_names is None else frame_names
-    if feature_names is not None:
-        if isinstance(feature_names, str) or not isinstance(feature_names, Iterable):
-            raise DataError(f"feature_names are {shortened(repr(feature_names))}", expected="a list of text")
-        given: list[Any] = list(feature_names)
-        if None in given:
-            raise DataError(f"feature_names[{given.index(None)}] is None", expected="text")
-        names = [str(name) for name in given]
+    given = None if feature_names is None else _given_names(feature_names)
+    if given is not None and frame_names is not None and given != frame_names and not are_numbered(frame_names):
+        different = [name for name, own in zip(given, frame_names, strict=False) if name != own]
+        raise DataError(
+            f"feature_names contradict the names that the features have: {join_names(different or given)}",
+            expected="feature_names with an array only",
+            remedy="remove feature_names, or select or rename the columns of the features first",
+        )
+    names = names if given is None else given
     if len(names) != columns or len(set(names)) != len(names):
         raise DataError(
             f"{len(set(names))} distinct feature names for {columns} columns", expected="one for each column"
@@ -31,57 +55,13 @@ def array_names(columns: int, frame_names: list[str] | None, feature_names: Sequ
     return tuple(names)
 
 
-def check_labels(labels: Mapping[str, Any], operators: int) -> dict[str, NDArray[Any]]:
-    """Convert labels to arrays.
-
-    Parameters
-    ----------
-    labels
-        {name: values [N]}, texts or numbers.
-    operators
-        Number of operators N.
-
-    Raises
-    ------
-    DataError
-        A name is not a text, or a label does not have one value for each operator, of types that can be compared.
-    """
-    if not isinstance(labels, Mapping):
-        raise DataError(f"labels are of type {type(labels).__name__}", expected="a mapping {name: values}")
-    for name in labels:
-        check_name("name of a label", name)
-    return {name: _label(name, values, operators) for name, values in labels.items()}
-
-
-def _label(name: str, values: Any, operators: int) -> NDArray[Any]:
-    """Return a label as an array [N] after a check; see :func:`check_labels`."""
-    expected = f"[{operators}], one value for each operator"
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise DataError(f"label {name!r} has values of different lengths", expected=expected) from None
-    if array.shape != (operators,):
-        raise DataError(f"label {name!r} has shape {list(array.shape)}", expected=expected)
-    if array.dtype.kind in "OUS":
-        _check_values(name, array.tolist() if isinstance(values, np.ndarray) else values)
-    if array.dtype.kind == "O":
-        try:
-            np.sort(array)
-        except TypeError as error:
-            remedy = "convert the values to text"
-            raise DataError(f"values of label {name!r} cannot be compared: {error}", remedy=remedy) from None
-    return array
-
-
-def _check_values(name: str, values: Any) -> None:
-    """Raise a :class:`DataError` if a value is missing or contains NUL, which NumPy removes from the end of a text."""
+def _given_names(names: Any) -> list[str]:
+    """Return given names as text, after a check of their types; integers are the names of columns of pandas."""
+    if isinstance(names, str | bytes | Set | Mapping) or not isinstance(names, Iterable):
+        what = f"feature_names are {shortened(repr(names))}"
+        raise DataError(what, expected="a list of text, in the order of the columns")
+    values = names.tolist() if hasattr(names, "tolist") else list(names)
     for position, value in enumerate(values):
-        is_missing = value is None or type(value).__name__ in ("NAType", "NaTType")
-        if is_missing or (isinstance(value, float) and value != value):
-            raise DataError(
-                f"label {name!r} has no value for operator {position} (it is {value!r})",
-                expected="one text or number for each operator",
-                remedy="give these operators a label, or leave them out",
-            )
-        if isinstance(value, str | bytes) and ("\0" in value if isinstance(value, str) else 0 in value):
-            raise DataError(f"value {position} of label {name!r} is {value!r}", expected="text without NUL characters")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise DataError(f"feature_names[{position}] is {shortened(repr(value))}", expected="text")
+    return [str(value) for value in values]

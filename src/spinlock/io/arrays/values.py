@@ -1,22 +1,26 @@
 """Values of arrays, tensors, data frames and labeled arrays as rows.
 
-Letters: ``N`` operators, ``M`` rows of one operator, ``D`` columns.
+Letters: ``N`` operators, ``M`` rows of one operator, ``D`` columns, ``C`` categories.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
-from spinlock.io.arrays.columns import NamedColumns, dense_array, named_columns
+from spinlock.errors import DataError, error_line
+from spinlock.io.arrays.columns import named_columns
+from spinlock.io.arrays.named_columns import NamedColumns, are_numbered
 from spinlock.io.arrays.numbers import real_numbers
 from spinlock.io.arrays.row_precision import RawRows, as_rows, row_dtype
 from spinlock.io.names import join_names, log_ignored, match_columns
+
+Convert = Callable[[Any, str], NDArray[Any]]
+"""Conversion of values with a name for messages, such as :func:`real_numbers`."""
 
 
 def feature_values(features: Any, expected: Sequence[str] | None = None) -> tuple[RawRows, list[str] | None]:
@@ -25,9 +29,9 @@ def feature_values(features: Any, expected: Sequence[str] | None = None) -> tupl
     Parameters
     ----------
     features
-        An array or tensor [N, D] or [N, M, D]; a sparse matrix; or an object with named columns: a data frame (pandas,
-        polars, pyarrow or another library that narwhals knows), a record array, a mapping of columns, an
-        ``xarray.DataArray`` or an ``AnnData``.
+        An array or tensor [N, D] or [N, M, D], or a list of arrays; a sparse matrix; an ``h5py.Dataset``; or an object
+        with named columns: a data frame (pandas, polars, pyarrow or another library that narwhals knows), a record
+        array, a mapping of columns, an ``xarray.DataArray`` or an ``AnnData``.
     expected
         Names of the columns to return, in this order; other named columns are ignored, whatever they contain. It has no
         effect on an array without names.
@@ -45,19 +49,64 @@ def feature_values(features: Any, expected: Sequence[str] | None = None) -> tupl
     DataError
         The values are not real numbers, a column is missing or occurs twice, or the number of dimensions is not 2 or 3.
     """
-    columns = named_columns(features)
+    columns = named_columns(features, expected)
     names: list[str] | None = None
     if columns is None:
-        values = np.array(real_numbers(_tensor_values(dense_array(features)), "features"))  # a copy
+        values = np.array(real_numbers(features, "features"))  # a copy
     else:
         names = columns.names if expected is None else list(expected)
-        values = _column_values(columns, names)
+        values = _column_values(columns, names, real_numbers)
     if values.ndim not in (2, 3):
         raise DataError(f"features have {values.ndim} dimensions", expected="[N, D] or [N, M, D]")
     return as_rows(values, row_dtype(values.dtype)), names
 
 
-def _column_values(columns: NamedColumns, names: Sequence[str]) -> NDArray[Any]:
+def token_values(tokens: Any, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the values of tokens in memory.
+
+    Parameters
+    ----------
+    tokens
+        Integers [N, 3C] or [N, M, 3C] of any kind of :func:`feature_values`. The columns of a data frame are matched by
+        name, unless they are only numbered.
+    names
+        Names [3C] of the token columns.
+
+    Raises
+    ------
+    DataError
+        A value is missing, hidden or not an integer, or a token column is missing or occurs twice.
+    """
+    columns = named_columns(tokens, names)
+    if columns is None:
+        return _integers(tokens, "tokens")
+    names = columns.names if are_numbered(columns.names) else names
+    missing = [name for name in names if name not in columns.names]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(names)} token columns are missing: {join_names(missing)}",
+            expected="all token columns of the model, by name",
+            remedy="pass an array with the columns in the order of the model",
+        )
+    return _column_values(columns, names, _integers)
+
+
+def _integers(values: Any, what: str) -> NDArray[np.int64]:
+    """Convert integers of any width to int64."""
+    try:
+        array = real_numbers(values, what)
+    except DataError as error:
+        raise DataError(error.what, expected="integers", remedy=error.remedy) from error
+    if array.dtype.kind not in "iu":
+        missing = array.dtype.kind == "f" and np.isnan(array).any()
+        are = "are" if what == "tokens" else "is"
+        raise DataError(
+            f"{what} {are} {'partly missing or hidden' if missing else f'of type {array.dtype}'}", expected="integers"
+        )
+    return array.astype(np.int64)
+
+
+def _column_values(columns: NamedColumns, names: Sequence[str], convert: Convert) -> NDArray[Any]:
     """Return the columns with some names, [N, D] or [N, M, D]."""
     counts = Counter(columns.names)
     repeated = [name for name in dict.fromkeys(names) if counts[name] > 1]
@@ -68,7 +117,7 @@ def _column_values(columns: NamedColumns, names: Sequence[str]) -> NDArray[Any]:
     arrays, unusable = [], {}
     for name, position in zip(names, positions, strict=True):
         try:
-            arrays.append(real_numbers(columns.column(position), f"column {name!r}"))
+            arrays.append(convert(_read_column(columns, position, name), f"column {name!r}"))
         except DataError as error:
             unusable[name] = error
     if unusable:
@@ -82,20 +131,11 @@ def _column_values(columns: NamedColumns, names: Sequence[str]) -> NDArray[Any]:
     return np.stack(arrays, axis=-1)
 
 
-def _tensor_values(features: Any) -> Any:
-    """Return a tensor of torch as an array, and other objects unchanged; torch itself is not imported here."""
-    if not hasattr(features, "detach"):
-        return features
-    kind = str(features.dtype)
+def _read_column(columns: NamedColumns, position: int, name: str) -> Any:
+    """Return one column; errors of its library become a :class:`DataError`."""
     try:
-        tensor = features.detach().cpu()
-        tensor = tensor.to_dense() if str(tensor.layout) != "torch.strided" else tensor
-        tensor = tensor.resolve_conj().resolve_neg()
-        if kind == "torch.bfloat16" or kind.startswith("torch.float8"):
-            tensor = tensor.float()
-        return tensor.numpy()
-    except (TypeError, RuntimeError, NotImplementedError) as error:
-        expected, remedy = "a dense tensor of real numbers", "convert it first, for example with .to_dense().float()"
-        raise DataError(
-            f"features are a tensor of {kind} that cannot be read", expected=expected, remedy=remedy
-        ) from error
+        return columns.column(position)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"column {name!r} cannot be read: {error_line(error)}", expected="real numbers") from error

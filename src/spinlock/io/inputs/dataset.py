@@ -55,9 +55,9 @@ class InputDataset:
         inner = math.prod(storage.shape[1:])
         self.unwritten_cells: UnwrittenCells | None = storage.unwritten_cells(max(1, SEARCHED_CELLS // max(1, inner)))
         self.fill_cells = 0
-        self.fill_values = _fill_values(dataset, self.dtype, where)
+        self.fill_values = fill_values(dataset.attrs, self.dtype, where)
         for source in _all_sources(storage):
-            self.fill_values |= _fill_values(source.dataset, self.dtype, source.where)
+            self.fill_values |= fill_values(source.dataset.attrs, self.dtype, source.where)
         unwritten = self.unwritten_cells
         if unwritten is not None:
             if unwritten.count == math.prod(storage.shape) and not storage.author_chose_fill_value:
@@ -136,14 +136,14 @@ def _box(selection: tuple[slice | int, ...], shape: tuple[int, ...]) -> Box:
     return tuple(parts)
 
 
-def _fill_values(dataset: Any, dtype: np.dtype[Any], where: str) -> set[Any]:
-    """Return the values that stand for missing cells, in the type of the dataset; of each attribute the first eight."""
+def fill_values(attributes: Any, dtype: np.dtype[Any], where: str) -> set[Any]:
+    """Return the values that stand for missing cells, in the type of the cells; of each attribute the first eight."""
     values: set[Any] = set()
     if dtype.kind not in "fiu":
         return values
     for name in FILL_ATTRIBUTES:
         try:
-            stored = np.ravel(np.asarray(dataset.attrs[name])) if name in dataset.attrs else np.empty(0)
+            stored = np.ravel(np.asarray(attributes[name])) if name in attributes else np.empty(0)
         except (OSError, TypeError, ValueError) as error:
             raise DataError(f"has an attribute {name} that cannot be read", where=where) from error
         for value in stored[:MAX_FILL_VALUES].tolist() if stored.dtype.kind in "fiu" else ():
