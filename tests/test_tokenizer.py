@@ -230,12 +230,13 @@ def test_feature_names_must_not_contradict_a_frame() -> None:
     [
         ([None if i % 5 == 0 else i // 3 for i in range(80)], "label 'groups' has no value for operator 0"),
         (pandas.Series([pandas.NA, *"a" * 79], dtype="string"), "label 'groups' has no value for operator 0"),
+        (pandas.Series([pandas.NA, *range(79)], dtype="Int64"), "label 'groups' has no value for operator 0"),
         ([i if i % 2 else datetime.date(2026, 1, 1) for i in range(80)], "values of label 'groups' cannot be compared"),
         ([[1] * (i % 3) for i in range(80)], "label 'groups' has values of different lengths"),
         (np.ma.masked_equal(np.arange(80) // 3, 2), "label 'groups' has masked values"),
         (pandas.Series(np.arange(80) // 3)[::-1], "the row labels of features and of groups differ"),
     ],
-    ids=["None", "NA", "types", "ragged", "masked", "index"],
+    ids=["None", "NA", "missing number", "types", "ragged", "masked", "index"],
 )
 def test_groups_that_are_no_labels_are_refused(groups: Any, words: str) -> None:
     with pytest.raises(DataError, match=words) as error:

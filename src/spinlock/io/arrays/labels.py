@@ -54,7 +54,7 @@ def _label(name: str, values: Any, operators: int) -> NDArray[Any]:
     array = np.asarray(array)
     if array.shape != (operators,):
         raise DataError(f"label {name!r} has shape {list(array.shape)}", expected=expected)
-    if array.dtype.kind in "OUS":
+    if array.dtype.kind in "OUSfMm":
         _check_values(name, array.tolist() if isinstance(values, np.ndarray) else values)
     if array.dtype.kind == "O":
         try:
