@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import spinlock as sl
 from tests.cli.workspace import NAMES, SMALL, small_table
@@ -54,12 +55,45 @@ def default_device() -> Iterator[None]:
         torch.set_default_device(None)
 
 
+class Perturbed(TorchDispatchMode):
+    """A mode that changes every product and refuses to detach, which is how state dicts are read."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.detach.default:
+            raise RuntimeError("the mode of the calling program was called")
+        result = func(*args, **(kwargs or {}))
+        return result + 1 if func in (torch.ops.aten.mm.default, torch.ops.aten.addmm.default) else result
+
+
+@contextmanager
+def global_hooks() -> Iterator[None]:
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("a hook of the calling program was called")
+
+    register = torch.nn.modules.module
+    handles = [
+        register.register_module_forward_hook(fail),
+        register.register_module_forward_pre_hook(fail),
+        register.register_module_parameter_registration_hook(fail),
+        register.register_module_module_registration_hook(fail),
+    ]
+    try:
+        yield
+        with pytest.raises(RuntimeError, match="a hook of the calling program"):  # the hooks still exist
+            torch.nn.Linear(1, 1)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "set_grad_enabled": gradients_disabled,
     "default dtype": default_dtype,
     "default device": default_device,
+    "dispatch mode": Perturbed,
+    "global hooks": global_hooks,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
 }
 

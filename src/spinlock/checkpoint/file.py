@@ -14,6 +14,7 @@ from spinlock.checkpoint.reading import to_checkpoint
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.errors import CheckpointError
 from spinlock.paths import is_special_file, user_path
+from spinlock.runtime.isolation import isolated
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -38,6 +39,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     return to_checkpoint(_read(path), path)
 
 
+@isolated()
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """Return the content of a checkpoint file."""
     buffer = io.BytesIO()

@@ -30,6 +30,7 @@ from spinlock.model import CategoricalVQVAE, ModelSpec, build_network
 from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.preprocessing.split import Split
 from spinlock.runtime.compilation import CompilePlan
+from spinlock.runtime.isolation import isolated
 from spinlock.sizing.selection import SelectionSummary
 
 
@@ -135,6 +136,7 @@ class Checkpoint:
         load_weights(model, self.weights, self.path)
         return model.to(device, torch.float32).eval()  # the caller may have changed the default dtype
 
+    @isolated()
     def sha256(self) -> str:
         """Return the SHA-256 of the best weights: of the sorted names, each followed by the bytes of its tensor."""
         digest = hashlib.sha256()

@@ -86,7 +86,8 @@ class RowCodec:
 
     def encode(self, rows: RawRows) -> EncodedBlock:
         """Encode raw rows [n, D], with their errors and their fractions of clipped and imputed cells."""
-        errors = self.checkpoint.validation.errors.numpy()
+        with isolated(self.device):
+            errors = self.checkpoint.validation.errors.numpy()
 
         def encode(block: RawRows) -> EncodedBlock:
             cleaned = self.checkpoint.cleaner.transform(block)
@@ -114,8 +115,8 @@ class RowCodec:
     def decode(self, indices: NDArray[np.int64]) -> RawRows:
         """Decode the tokens of the first l levels, [n, C, l], to rows [n, D] in raw units."""
         with isolated(self.device), torch.no_grad():
-            decoded = self.codec.decode(torch.from_numpy(indices).to(self.device))
-        return self.checkpoint.cleaner.inverse_transform(decoded.cpu().numpy())
+            decoded = self.codec.decode(torch.from_numpy(indices).to(self.device)).cpu().numpy()
+        return self.checkpoint.cleaner.inverse_transform(decoded)
 
     def decode_tokens(self, tokens: Any, levels: int = LEVELS) -> RawRows:
         """Decode integers [N, 3C] or [N, M, 3C] to features [N, D] or [N, M, D] in raw units, after a check.

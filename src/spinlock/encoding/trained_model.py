@@ -75,9 +75,9 @@ class TrainedModel:
     @property
     def _codec(self) -> RowCodec:
         """The codec of the current model; it is created again after a weight has changed."""
-        weights = self.model.state_dict().values()
-        version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
-        if self._cached is None or self._cached[0] != version:
-            with isolated(self.device):
+        with isolated(self.device):
+            weights = self.model.state_dict().values()
+            version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])
+            if self._cached is None or self._cached[0] != version:
                 self._cached = version, RowCodec(self.checkpoint, make_codec(self.model), self.device)
-        return self._cached[1]
+            return self._cached[1]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.preprocessing.training_data import TrainingData
+from spinlock.runtime.isolation import isolated
 
 MAX_COPIED_FRACTION = 0.01
 """Fraction of copied validation rows above which a run warns."""
@@ -20,6 +21,7 @@ def copied_fraction(train: NDArray[np.float32], validation: NDArray[np.float32])
     return sum(row.tobytes() in known for row in validation) / len(validation)
 
 
+@isolated()
 def copied_rows_warning(data: TrainingData) -> str:
     """Return a warning if more than 1 % of the validation rows equal a training row; empty if there are fewer.
 

@@ -45,12 +45,19 @@ def isolated(device: torch.device = CPU) -> Iterator[None]:
     Gradients are enabled, also inside ``torch.inference_mode``; the default dtype is float32, the default device is the
     CPU, and products have full precision. The random state of torch on the CPU is restored. In a forked child torch
     uses one thread, because the threads of its parent do not exist there, and a second one would wait for them forever.
+    Global hooks of modules and dispatch modes of the calling program, such as those of profilers, are not called.
 
     Parameters
     ----------
     device
         Device of the computation. A CUDA device is the current one in the block.
     """
+    with _without_global_hooks(), _without_dispatch_modes(), _with_own_state(device):
+        yield
+
+
+@contextmanager
+def _with_own_state(device: torch.device) -> Iterator[None]:
     num_threads = torch.get_num_threads()
     if is_forked():
         torch.set_num_threads(1)
@@ -68,3 +75,31 @@ def isolated(device: torch.device = CPU) -> Iterator[None]:
         torch.set_rng_state(random_state)
         if torch.get_num_threads() != num_threads:
             torch.set_num_threads(num_threads)
+
+
+@contextmanager
+def _without_global_hooks() -> Iterator[None]:
+    """Remove the global hooks of modules, and add them again; other threads can do the same at the same time."""
+    registries = [
+        value
+        for name, value in vars(torch.nn.modules.module).items()
+        if name.startswith("_global_") and isinstance(value, dict)
+    ]
+    removed = [dict(registry) for registry in registries]
+    for registry in registries:
+        registry.clear()
+    try:
+        yield
+    finally:
+        for registry, hooks in zip(registries, removed, strict=True):
+            registry.update(hooks)
+
+
+@contextmanager
+def _without_dispatch_modes() -> Iterator[None]:
+    """Disable the ``TorchDispatchMode`` objects that are active in this thread."""
+    if not torch._C._len_torch_dispatch_stack():
+        yield
+        return
+    with torch.utils._python_dispatch._disable_current_modes():
+        yield

@@ -21,6 +21,7 @@ from spinlock.config import dump_config
 from spinlock.errors import CheckpointError
 from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE, build_network
+from spinlock.runtime.isolation import isolated
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.optimizer import Adam
 from spinlock.training.plan import Plan
@@ -94,6 +95,7 @@ class Run:
         model.load_state_dict(self.state.best_weights)
         return model.to(self.plan.data.train.device).eval()
 
+    @isolated()
     def checkpoint(self) -> Checkpoint:
         """Return a checkpoint of the current state; epoch 0 has to be validated before."""
         plan, state, progress = self.plan, self.state, self.state.progress
