@@ -94,6 +94,13 @@ class TestConfigurations:
         for config in given:
             assert sl.Tokenizer.fit(X, config, feature_names=NAMES).sha256() == fitted.sha256()
 
+    def test_a_device_of_torch_is_accepted(self, fitted: sl.Tokenizer) -> None:
+        device = torch.device("cpu")
+        for config, keywords in ((FAST | {"device": device}, {}), (FAST, {"device": device})):
+            assert sl.Tokenizer.fit(X, config, feature_names=NAMES, **keywords).sha256() == fitted.sha256()
+        with pytest.raises(ConfigError, match='device: got "meta"'):
+            sl.Tokenizer.fit(X, FAST, device=torch.device("meta"))
+
     def test_numbers_of_numpy_are_accepted(self) -> None:
         settings = FAST | {"learning_rate": np.float32(0.5), "use_ema": np.bool_(False), "batch_size": np.uint8(64)}
         config = sl.Tokenizer.fit(X, settings, random_seed=np.int32(3)).checkpoint.config

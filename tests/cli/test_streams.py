@@ -109,3 +109,12 @@ def contents(path: Path) -> dict[str, bytes]:
             lambda name, node: found.update({name: str(node[()]).encode()}) if hasattr(node, "shape") else None
         )
     return found
+
+
+def test_log_settings_that_torch_refuses_are_named(workspace: Workspace) -> None:
+    with workspace.start("inspect", "run/best_model.pt", env={"TORCH_LOGS": "nonsense"}) as process:
+        _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 1
+    assert stderr == (
+        "error: the environment variable TORCH_LOGS is 'nonsense', which torch refuses; correct it, or unset it\n"
+    )

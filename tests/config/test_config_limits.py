@@ -64,6 +64,15 @@ def test_integers_of_hundreds_of_digits_are_refused(tmp_path: Path, model: Any, 
         assert "expected" in message
 
 
+@pytest.mark.parametrize("text", ["epochs: {}", '{{"epochs": {}}}', "factors: [[{}]]"], ids=["YAML", "JSON", "list"])
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_integers_that_python_does_not_convert_are_counted(tmp_path: Path, text: str, suffix: str):
+    if suffix == ".yaml" or text.startswith("{"):
+        message = message_of(tmp_path / f"c{suffix}", text.format("9" * 5000))
+        assert "has 5,000 digits; expected at most 4,300" in message
+        assert "set_int_max" not in message
+
+
 @pytest.mark.parametrize("value", ["0x" + "f" * 5000, "[0x" + "f" * 5000 + "]"])
 def test_integers_that_python_does_not_print_are_described(tmp_path: Path, value: str):
     assert "epochs: got a" in message_of(tmp_path / "c.yaml", f"epochs: {value}")

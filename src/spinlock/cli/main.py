@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -151,5 +152,9 @@ def _one_line(error: Exception) -> str:
         return "the device is out of memory; use --device cpu, a smaller fit_rows, or a device with more memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{printable(str(error.filename))}: {error.strerror}" if error.filename else error.strerror
-    first = shortened(printable((str(error).splitlines() or [""])[0]), MAX_PART_LENGTH)
+    text = str(error).strip()
+    if text.startswith("Invalid log settings"):  # the error of the import of torch
+        settings = shortened(printable(os.environ.get("TORCH_LOGS", "")))
+        return f"the environment variable TORCH_LOGS is {settings!r}, which torch refuses; correct it, or unset it"
+    first = shortened(printable((text.splitlines() or [""])[0]), MAX_PART_LENGTH)
     return f"internal error: {type(error).__name__}: {first}; spinlock --debug shows the traceback"

@@ -114,7 +114,11 @@ def _resolve_call(
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without numbers and arrays of NumPy, which the strict types of a configuration do not accept."""
+    """Return a value that the strict types of a configuration accept: without numbers and arrays of NumPy, and with the
+    name of a ``torch.device``.
+    """
+    if type(value).__module__ == "torch" and type(value).__name__ == "device":  # torch is not imported here
+        return str(value)
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Mapping):

@@ -7,6 +7,7 @@ false. Configurations use the scalars of YAML 1.2 (core schema). A key that is g
 import json
 import math
 import re
+import sys
 from collections.abc import Hashable
 from typing import Any
 
@@ -77,7 +78,7 @@ class _Loader(yaml.SafeLoader):
             case "bool":
                 return text.lower() == "true"
             case "int":
-                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+                return int(text, 0) if text[:2] in ("0o", "0x") else _integer(text)
             case "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         return None
@@ -160,11 +161,21 @@ def _parse_json(text: str) -> object:
         return mapping
 
     try:
-        return json.loads(text, object_pairs_hook=without_duplicates)
+        return json.loads(text, object_pairs_hook=without_duplicates, parse_int=_integer)
     except (json.JSONDecodeError, ConfigTextError):
         raise
     except ValueError as error:  # an integer of thousands of digits
         raise ConfigTextError(f"broken JSON: {error}") from None
+
+
+def _integer(text: str) -> int:
+    """Return a decimal integer, or raise a ValueError if it has more digits than Python converts."""
+    try:
+        return int(text)
+    except ValueError:
+        digits = len(text.lstrip("+-"))
+        limit = sys.get_int_max_str_digits()
+        raise ValueError(f"the integer {shortened(text)} has {digits:,} digits; expected at most {limit:,}") from None
 
 
 def _expanded_size(node: yaml.Node, sizes: dict[int, float]) -> float:
