@@ -74,3 +74,16 @@ def test_annotations_are_copied_with_their_attributes(tmp_path: Path, table: np.
         assert sorted(target) == ["labels", "metadata", "parameters"]
         assert target["labels"].attrs["unit"] == "m"
         assert np.array_equal(target["labels/kind"], np.arange(50))
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/nowhere"), h5py.ExternalLink("gone.h5", "/labels")])
+def test_a_broken_link_instead_of_the_labels_is_noted(tmp_path: Path, link: Any) -> None:
+    path = write_table(tmp_path / "t.h5", np.ones((4, 2)))
+    with h5py.File(path, "r+") as file:
+        file["labels"] = link
+    with open_features(path) as source:
+        assert source.labels() == ()
+        assert len(source.notes) == 1
+        assert f"{path}:/labels" in source.notes[0]
+        with pytest.raises(DataError, match=r":/labels: (is a broken link|reads the file)"):
+            source.read_groups("kind")

@@ -73,7 +73,12 @@ def label_names(file: InputFile, num_operators: int) -> tuple[str, ...]:
     A label that cannot be read becomes a note of the file.
     """
     names = []
-    for name in file.names("labels"):
+    try:
+        existing = file.names("labels")
+    except DataError as error:  # /labels itself is a broken link
+        file.note(str(error))
+        existing = []
+    for name in existing:
         try:
             node = file.find(f"labels/{name}")
         except DataError as error:
@@ -189,7 +194,7 @@ def _label(file: InputFile, name: str, num_operators: int, where: str) -> InputD
         raise DataError(
             f"no label /labels/{name}", where=where, expected=f"one of the existing labels: {join_names(existing, 8)}"
         )
-    dataset = file.checked(node, f"{where}:/labels/{name}")
+    dataset = file.checked(node, f"{where}:/labels/{name}", as_stored=True)
     if dataset.shape != (num_operators,):
         raise DataError(
             f"/labels/{name} has shape {dataset.shape}",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from spinlock.io.features import open_features
 from tests.io.inputs.files import X, virtual_table
@@ -79,3 +80,39 @@ def test_objects_with_several_links_are_copied_once(tmp_path: Path) -> None:
     assert copied(path, tmp_path / "copy.h5") == ()
     with h5py.File(tmp_path / "copy.h5") as file:
         assert file["metadata" + "/a/b" * 12 + "/b/value"][:].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("fillvalue", [None, 7])
+def test_labels_that_were_never_written_are_noted(tmp_path: Path, fillvalue: int | None) -> None:
+    path = write_table(tmp_path / "t.h5", X)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("labels/kind", (40,), "i4", chunks=(10,), fillvalue=fillvalue)[:30] = 1
+        file.create_dataset("labels/nothing", (40,), "i4")
+    notes = copied(path, tmp_path / "copy.h5")
+    assert notes[0] == (
+        f"/labels/kind: rows 30-39 contain 10 cells that were never written; these cells are read as {fillvalue or 0}"
+    )
+    assert "labels/nothing was not copied" in notes[1]
+    assert len(notes) == 2
+    with h5py.File(tmp_path / "copy.h5") as file:
+        assert file["labels/kind"][:].tolist() == [1] * 30 + [fillvalue or 0] * 10
+        assert list(file["labels"]) == ["kind"]
+
+
+def test_references_to_other_objects_are_not_copied(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.h5", X, labels={"kind": np.arange(40)})
+    with h5py.File(path, "r+") as file:
+        file["labels/kind"].make_scale("kind")
+        file["labels/kind"].attrs["unit"] = "m"
+        file["parameters/p"] = np.arange(40)
+        file["parameters/p"].dims[0].attach_scale(file["labels/kind"])
+        file["labels/links"] = np.array([file["labels/kind"].ref] * 40, dtype=h5py.ref_dtype)
+        assert "REFERENCE_LIST" in file["labels/kind"].attrs
+    notes = copied(path, tmp_path / "copy.h5")
+    with h5py.File(tmp_path / "copy.h5") as file:
+        assert sorted(file["labels/kind"].attrs) == ["CLASS", "NAME", "unit"]
+        assert list(file["parameters/p"].attrs) == []
+        assert list(file["labels"]) == ["kind"]
+    assert len(notes) == 1
+    assert "labels/links was not copied" in notes[0]
+    assert "contains references to other objects" in notes[0]

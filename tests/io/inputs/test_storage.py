@@ -9,7 +9,7 @@ import pytest
 
 from spinlock.errors import DataError
 from spinlock.io.features import open_features
-from spinlock.io.inputs.storage import NETCDF_FILL
+from spinlock.io.inputs.storage import NETCDF_FILL, NETCDF_INTEGER_FILLS
 from tests.io.inputs.files import TABLE, X, refusal
 from tests.tables import write_table
 
@@ -119,8 +119,44 @@ def test_cells_that_equal_a_fill_attribute_are_missing(tmp_path: Path, dtype: st
     np.testing.assert_array_equal(rows, expected)
 
 
-@pytest.mark.parametrize("value", ["none", np.nan, 1e20, [], b"\xff", np.int64(2**40)])
-def test_other_fill_attributes_change_nothing(tmp_path: Path, value: Any) -> None:
+@pytest.mark.parametrize("dtype", NETCDF_INTEGER_FILLS)
+@pytest.mark.parametrize("is_default", [True, False])
+def test_the_default_of_the_netcdf_library_is_not_a_chosen_fill_value(
+    tmp_path: Path, dtype: str, is_default: bool
+) -> None:
+    fill = NETCDF_INTEGER_FILLS[dtype] - (not is_default)
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_dataset(TABLE, (40, 6), dtype, chunks=(10, 6), fillvalue=fill)[:30] = 1
+    with open_features(tmp_path / "t.h5") as source:
+        assert np.isnan(source.read_all()[30:]).all() == is_default
+        meaning = "count as missing" if is_default else f"are read as {fill}"
+        assert source.notes[0].endswith(f"cells that were never written; these cells {meaning}")
+
+
+@pytest.mark.parametrize("value", ["-9999", b"-9999", "-9999.0", ["7000000", "-9999"]])
+@pytest.mark.parametrize("dtype", ["i4", "f4"])
+def test_a_fill_attribute_can_be_text(tmp_path: Path, value: Any, dtype: str) -> None:
+    path = write_table(tmp_path / "t.h5", np.where(X > 1, -9999, 3).astype(dtype))
+    with h5py.File(path, "r+") as file:
+        file[TABLE].attrs["missing_value"] = value
+    with open_features(path) as source:
+        np.testing.assert_array_equal(np.isnan(source.read_all()), X > 1)
+
+
+@pytest.mark.parametrize("value", ["none", 1e20, b"\xff", 0.5, np.int64(2**40), str(2**70), np.int8(-1)])
+def test_a_fill_attribute_that_the_type_does_not_have_is_noted(tmp_path: Path, value: Any) -> None:
+    path = write_table(tmp_path / "t.h5", np.arange(240, dtype="u1").reshape(40, 6))
+    with h5py.File(path, "r+") as file:
+        file[TABLE].attrs["missing_value"] = value
+    with open_features(path) as source:
+        np.testing.assert_array_equal(source.read_all(), np.arange(240).reshape(40, 6))
+        assert len(source.notes) == 1
+        assert source.notes[0].startswith(f"{path}:/{TABLE}: the attribute missing_value is ")
+        assert source.notes[0].endswith(", which is not a number of the type uint8, and is ignored")
+
+
+@pytest.mark.parametrize("value", [np.nan, []])
+def test_a_fill_attribute_without_a_number_changes_nothing(tmp_path: Path, value: Any) -> None:
     path = write_table(tmp_path / "t.h5", np.arange(240, dtype="i4").reshape(40, 6))
     with h5py.File(path, "r+") as file:
         file[TABLE].attrs["missing_value"] = value

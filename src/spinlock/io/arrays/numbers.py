@@ -11,7 +11,7 @@ from spinlock.errors import DataError, error_line
 from spinlock.io.arrays.lists import check_unnamed, is_plain
 from spinlock.io.arrays.stored import is_stored, stored_values
 from spinlock.io.arrays.tensors import dense_array, is_tensor, tensor_values
-from spinlock.io.inputs.dataset import fill_values
+from spinlock.io.inputs.fill_values import fill_values
 
 KINDS = {
     "M": "dates",

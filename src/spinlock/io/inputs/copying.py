@@ -1,5 +1,6 @@
 """Copying of groups and datasets to another file, as data: what lies behind a link is copied, never the link."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,25 @@ class TreeCopy:
             self._copy(f"{name}/{child}", (*above, place))
 
     def _copy_dataset(self, node: Node, name: str) -> None:
-        """Copy a dataset. It is copied as it is stored if its values are in its own file; text is checked first."""
+        """Copy a dataset. It is copied as it is stored if its values are in its own file.
+
+        Text, and a dataset with cells that were never written, are checked first.
+        """
         stored, where = node.object, f"{node.file.path}:/{name}"
         is_dataset = isinstance(stored, h5py.Dataset)
         if is_dataset and (stored.is_virtual or stored.external):
-            self._copy_values(node.file.checked(node, where), stored, name)
+            self._copy_values(node.file.checked(node, where, as_stored=True), stored, name)
             return
-        kind = stored.id.get_type() if is_dataset else None
-        if kind is not None and (kind.detect_class(h5py.h5t.VLEN) or kind.detect_class(h5py.h5t.STRING)):
-            node.file.checked(node, where)
+        if is_dataset:
+            kind = stored.id.get_type()
+            if kind.detect_class(h5py.h5t.REFERENCE):
+                raise DataError("contains references to other objects", where=where)
+            if _is_incomplete(stored) or kind.detect_class(h5py.h5t.VLEN) or kind.detect_class(h5py.h5t.STRING):
+                node.file.checked(node, where, as_stored=True)
         node.file.copy_object(stored, self._target, name)
+        copy = self._target[name]
+        for attribute in _attributes_with_references(stored):
+            del copy.attrs[attribute]
 
     def _copy_values(self, dataset: InputDataset, stored: Any, name: str) -> None:
         """Copy the values of a dataset whose values lie in other files."""
@@ -91,12 +101,32 @@ class TreeCopy:
 
 def _copy_attributes(source: Any, target: Any, where: str) -> None:
     """Copy the attributes of an object; references to other objects have no meaning in another file and are omitted."""
-    for index in range(h5py.h5a.get_num_attrs(source.id)):  # by index, because HDF5 cannot list those of external data
-        stored = h5py.h5a.open(source.id, index=index)
-        name = stored.name.decode("utf-8", "surrogateescape")
-        if stored.get_type().detect_class(h5py.h5t.REFERENCE):
+    omitted = _attributes_with_references(source)
+    for name in _attribute_types(source):
+        if name in omitted:
             continue
         try:
             target.attrs[name] = source.attrs[name]
         except (OSError, TypeError, ValueError) as error:
             raise DataError(f"has an attribute {name!r} that cannot be read", where=where) from error
+
+
+def _attribute_types(source: Any) -> dict[str, Any]:
+    """Return the HDF5 type of each attribute, by index, because HDF5 cannot list the attributes of external data."""
+    opened = (h5py.h5a.open(source.id, index=index) for index in range(h5py.h5a.get_num_attrs(source.id)))
+    return {stored.name.decode("utf-8", "surrogateescape"): stored.get_type() for stored in opened}
+
+
+def _attributes_with_references(source: Any) -> list[str]:
+    """Return the names of the attributes that contain references, also as a member of a compound or of a list."""
+    return [name for name, kind in _attribute_types(source).items() if kind.detect_class(h5py.h5t.REFERENCE)]
+
+
+def _is_incomplete(dataset: Any) -> bool:
+    """Return whether some chunk of a dataset, or all of it, was never written."""
+    if not dataset.shape or 0 in dataset.shape:
+        return False
+    if dataset.chunks is None:
+        return bool(dataset.id.get_storage_size() == 0)
+    grid = (-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    return bool(dataset.id.get_num_chunks() < math.prod(grid))

@@ -13,20 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.errors import DataError
+from spinlock.io.inputs.fill_values import fill_values
 from spinlock.io.inputs.storage import Box, Storage, UnwrittenCells
-
-FILL_ATTRIBUTES = ("_FillValue", "missing_value")
-"""Attributes with values that stand for missing cells, as in netCDF files."""
 
 SEARCHED_CELLS = 2**24
 """Approximate number of cells that are searched at a time for cells that were never written."""
 
-MAX_FILL_VALUES = 8
-"""Maximum number of values of a fill attribute that are used; the standard of netCDF files allows one."""
-
 
 class InputDataset:
     """A checked dataset; see :meth:`spinlock.io.inputs.file.InputFile.dataset`.
+
+    If it is read ``as_stored``, as labels are, attributes for missing cells do not apply, and cells that were never
+    written have the fill value of HDF5.
 
     Attributes
     ----------
@@ -44,7 +42,9 @@ class InputDataset:
         File and name, for messages.
     """
 
-    def __init__(self, dataset: Any, storage: Storage, where: str, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, dataset: Any, storage: Storage, where: str, note: Callable[[str], None], *, as_stored: bool = False
+    ) -> None:
         self._dataset = dataset
         self._storage = storage
         self.where = where
@@ -55,14 +55,15 @@ class InputDataset:
         inner = math.prod(storage.shape[1:])
         self.unwritten_cells: UnwrittenCells | None = storage.unwritten_cells(max(1, SEARCHED_CELLS // max(1, inner)))
         self.fill_cells = 0
-        self.fill_values = fill_values(dataset.attrs, self.dtype, where)
-        for source in _all_sources(storage):
-            self.fill_values |= fill_values(source.dataset.attrs, self.dtype, source.where)
+        self.fill_values: set[Any] = set()
+        for owner in () if as_stored else (storage, *_all_sources(storage)):
+            self.fill_values |= fill_values(owner.dataset.attrs, self.dtype, owner.where, note)
         unwritten = self.unwritten_cells
         if unwritten is not None:
             if unwritten.count == math.prod(storage.shape) and not storage.author_chose_fill_value:
                 raise DataError("contains no values, because none was ever written", where=where)
             is_number = storage.author_chose_fill_value and not (self.dtype.kind == "f" and np.isnan(dataset.fillvalue))
+            is_number |= as_stored
             meaning = f"are read as {dataset.fillvalue!s}" if is_number else "count as missing"
             if self.dtype.kind not in "fiub":
                 meaning = "are empty"
@@ -112,6 +113,17 @@ class InputDataset:
                 missing = equal if missing is None else missing | equal
         return missing
 
+    def why_missing(self, *selection: slice | int) -> str:
+        """Return why values of a selection are missing, as the end of a sentence, or no text if none is."""
+        if (
+            self.shape is not None
+            and self._storage.unwritten(_box(selection, self.shape), missing_only=True) is not None
+        ):
+            return "were never written"
+        values = self.read(*selection)
+        found = [fill for fill in self.fill_values if (values == fill).any()]
+        return f"equal the fill value {found[0]:g} of its attributes" if found else ""
+
     def _check_inflated(self, selection: tuple[slice | int, ...]) -> None:
         """Check large compressed chunks before HDF5 inflates them."""
         for storage in (self._storage, *_all_sources(self._storage)):
@@ -134,21 +146,3 @@ def _box(selection: tuple[slice | int, ...], shape: tuple[int, ...]) -> Box:
         start, stop, _ = (slice(part, part + 1) if isinstance(part, int) else part).indices(size)
         parts.append(slice(start, max(start, stop)))
     return tuple(parts)
-
-
-def fill_values(attributes: Any, dtype: np.dtype[Any], where: str) -> set[Any]:
-    """Return the values that stand for missing cells, in the type of the cells; of each attribute the first eight."""
-    values: set[Any] = set()
-    if dtype.kind not in "fiu":
-        return values
-    for name in FILL_ATTRIBUTES:
-        try:
-            stored = np.ravel(np.asarray(attributes[name])) if name in attributes else np.empty(0)
-        except (OSError, TypeError, ValueError) as error:
-            raise DataError(f"has an attribute {name} that cannot be read", where=where) from error
-        for value in stored[:MAX_FILL_VALUES].tolist() if stored.dtype.kind in "fiu" else ():
-            with np.errstate(over="ignore", invalid="ignore"):
-                converted = np.asarray(value).astype(dtype)
-            if dtype.kind == "f" or converted == value:
-                values.add(converted.item())
-    return {value for value in values if value == value}

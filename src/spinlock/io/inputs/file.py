@@ -138,10 +138,10 @@ class InputFile:
         with reading(self.path):
             self._handle.copy(stored, target, name=name)
 
-    def checked(self, node: Node, where: str) -> InputDataset:
+    def checked(self, node: Node, where: str, *, as_stored: bool = False) -> InputDataset:
         """Return the dataset at a node after all checks; see :class:`~spinlock.io.inputs.dataset.InputDataset`."""
         with reading(self.path):
-            return InputDataset(node.object, self._storage(node, where, ()), where, self.note)
+            return InputDataset(node.object, self._storage(node, where, ()), where, self.note, as_stored=as_stored)
 
     def _storage(self, node: Node, where: str, above: tuple[tuple[Path, int], ...]) -> Storage:
         """Check how a dataset is stored; ``above`` are the virtual datasets that read it, as file and address."""

@@ -27,7 +27,17 @@ MAX_EXPANSION = 1100
 """Maximum ratio of declared and stored bytes of a larger dataset; deflate reaches 1032."""
 
 NETCDF_FILL = 9.969209968386869e36
-"""Fill value that the netCDF library sets if the author chooses none."""
+NETCDF_INTEGER_FILLS = {
+    "int8": -127,
+    "int16": -32767,
+    "int32": -2147483647,
+    "int64": -9223372036854775806,
+    "uint8": 255,
+    "uint16": 65535,
+    "uint32": 4294967295,
+    "uint64": 18446744073709551614,
+}
+"""Fill values that the netCDF library sets if the author chooses none: of floating-point numbers, and of integers."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,9 @@ class Storage:
         settings = self.dataset.id.get_create_plist()
         if settings.fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
             return False
-        return self.dtype.kind != "f" or not np.isclose(float(self.dataset.fillvalue), NETCDF_FILL, rtol=1e-6)
+        if self.dtype.kind == "f":
+            return not np.isclose(float(self.dataset.fillvalue), NETCDF_FILL, rtol=1e-6)
+        return self.dtype.kind not in "iu" or self.dataset.fillvalue != NETCDF_INTEGER_FILLS.get(self.dtype.name)
 
     def add_source(self, mapping: SourceMapping, source: "Storage") -> None:
         """Add the source of a part of a virtual dataset, after a check of its size."""
