@@ -31,7 +31,7 @@ def test_the_home_directory_is_expanded(home: Path) -> None:
     assert user_path("~/x") == user_path(Path("~/x")) == home / "x"
     assert user_path("~") == home
     assert user_path("a/~/x") == Path("a/~/x")
-    assert user_path("~no-such-user/x") == Path("~no-such-user/x")
+    assert user_path("/a/~no-such-user/x") == Path("/a/~no-such-user/x")
     assert user_path(os.fsdecode(b"a\xff")) == Path(os.fsdecode(b"a\xff"))
 
 
@@ -47,6 +47,16 @@ def test_a_configuration_expands_the_home_directory(home: Path) -> None:
     assert config_from_mapping({"output_dir": "~/run"}, where="test").output_dir == home / "run"
     with pytest.raises(ConfigError, match="output_dir"):
         config_from_mapping({"output_dir": ""}, where="test")
+
+
+@pytest.mark.parametrize("text", ["~no-such-user", "~no-such-user/x.h5"])
+def test_an_unknown_user_is_an_error(home: Path, text: str) -> None:
+    for give in (user_path, lambda path: check_writable(path, overwrite=True)):
+        with pytest.raises(DataError, match="the home directory of ~no-such-user is not known"):
+            give(text)
+    with pytest.raises(ConfigError, match=r"output_dir: got .*, expected a path"):
+        config_from_mapping({"output_dir": text}, where="test")
+    assert list(home.parent.iterdir()) == [home]
 
 
 def test_outputs_are_written_to_the_home_directory(home: Path) -> None:

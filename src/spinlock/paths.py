@@ -22,7 +22,7 @@ def user_path(value: object, where: str = "") -> Path:
     Raises
     ------
     DataError
-        The value is not a path, is empty, or contains a NUL character.
+        The value is not a path, is empty, contains a NUL character, or begins with ``~user`` of an unknown user.
     """
     expected = "a path that is not empty"
     if not isinstance(value, str | os.PathLike):
@@ -33,8 +33,14 @@ def user_path(value: object, where: str = "") -> Path:
         raise DataError(f"got {text!r:.100}", where=where, expected=f"{expected} and has no NUL character")
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # there is no such user
-        return Path(text)
+    except RuntimeError:
+        user = text.partition(os.sep)[0]
+        raise DataError(
+            f"got {text!r:.100}, and the home directory of {user} is not known",
+            where=where,
+            expected="a known user after ~",
+            remedy="name a directory that begins with ~ by its absolute path",
+        ) from None
 
 
 def is_special_file(path: Path) -> bool:

@@ -141,14 +141,14 @@ def test_a_feature_family_that_is_not_one_group_is_refused(family: str):
 
 def test_paths_become_path_objects_and_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/somebody")
-    settings = build(input_path="data/a.h5", output_dir="~/out", checkpoint_dir=Path("x"), resume_from="~odd/name")
+    settings = build(input_path="data/a.h5", output_dir="~/out", checkpoint_dir=Path("x"), resume_from="/~odd/name")
     assert settings.input_path == Path("data/a.h5")
     assert settings.output_dir == Path("/somebody/out")
     assert settings.checkpoint_dir == Path("x")
-    assert settings.resume_from == Path("~odd/name")
+    assert settings.resume_from == Path("/~odd/name")
 
 
-@pytest.mark.parametrize("path", ["", "  ", "a\0b", "a\nb", "a\udcff"])
+@pytest.mark.parametrize("path", ["", "  ", "a\0b", "a\nb", "a\udcff", "~no-such-user/a"])
 def test_invalid_paths_are_refused(path: str):
     with pytest.raises(ValidationError):
         build(input_path=path)

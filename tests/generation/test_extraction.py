@@ -90,3 +90,36 @@ def test_a_grid_that_is_too_small_is_refused(tmp_path: Path) -> None:
     write_rollouts(tmp_path / "a.h5", FIELDS[..., :8])
     with pytest.raises(DataError, match="a grid of 16 x 8 points is too small for the features; expected 16 or more"):
         extract_features(tmp_path / "a.h5", tmp_path / "f.h5")
+
+
+@pytest.mark.parametrize("layout", ["spinlock", "the well"])
+@pytest.mark.parametrize("frame", [0, 3])
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [(None, "contains values that were never written"), (-9999.0, "equal the fill value -9999 ")],
+)
+def test_missing_values_of_rollouts_are_named_as_such(
+    tmp_path: Path, layout: str, frame: int, attribute: float | None, words: str
+) -> None:
+    path = tmp_path / "a.h5"
+    if layout == "spinlock":
+        write_rollouts(path, FIELDS)
+        name, frames_axis = "outputs/fields", 2
+    else:
+        write_well(path)
+        name, frames_axis = "t0_fields/density", 1
+    with h5py.File(path, "r+") as file:
+        values, attributes = file[name][...], dict(file[name].attrs)
+        del file[name]
+        chunks = tuple(1 if axis in (0, frames_axis) else size for axis, size in enumerate(values.shape))
+        stored = file.create_dataset(name, values.shape, "f4", chunks=chunks)
+        stored.attrs.update(attributes)
+        if attribute is not None:
+            stored.attrs["_FillValue"] = np.float32(attribute)
+            values[2].swapaxes(0, frames_axis - 1)[frame] = attribute
+        for operator, step in np.ndindex(len(values), values.shape[frames_axis]):
+            if attribute is not None or (operator, step) != (2, frame):
+                place = (operator, *[slice(None)] * (frames_axis - 1), step)
+                stored[place] = values[place]
+    with pytest.raises(DataError, match=f"operator 2, realization 0, frame {frame}: .*{words}"):
+        extract_features(path, tmp_path / "f.h5")

@@ -95,6 +95,12 @@ def _damage(path: Path, change: str) -> None:
         elif change == "complex":
             del file["t0_fields/density"]
             file["t0_fields/density"] = np.zeros((3, 6, 24, 20), "c8")
+        elif change == "repeated field":
+            file["t0_fields"].attrs["field_names"] = ["density", "density"]
+        elif change == "another number of axes":
+            file.attrs["n_spatial_dims"] = 3
+        elif change == "axes in text":
+            file.attrs["n_spatial_dims"] = "two"
         elif change == "group":
             del file["t0_fields/density"]
             file.create_group("t0_fields/density")
@@ -113,6 +119,9 @@ def _damage(path: Path, change: str) -> None:
         ("text count", "attribute n_trajectories is 'three'; expected an integer of at least 1"),
         ("complex", "t0_fields/density: contains no real numbers"),
         ("group", "t0_fields/density: contains no real numbers"),
+        ("repeated field", "field_names of /t0_fields contains a name twice"),
+        ("another number of axes", "attribute n_spatial_dims is 3; expected 2"),
+        ("axes in text", "attribute n_spatial_dims is two; expected 2"),
     ],
 )
 def test_invalid_files_of_the_well_are_an_error_that_names_the_fault(change: str, words: str, tmp_path: Path) -> None:
@@ -162,3 +171,30 @@ def test_attributes_of_a_wrong_type_are_named(tmp_path: Path, place: str, name: 
         file[place].attrs[name] = value
     with pytest.raises(DataError, match=rf"w\.h5:/{place}: attribute {name} is .*; expected"):
         open_rollouts(tmp_path / "w.h5")
+
+
+COORDINATES = {
+    "fewer times": ("time", np.arange(3.0), "dimensions/time has the shape (3,), but the fields have 6 points"),
+    "fewer points": ("x", np.arange(4.0), "dimensions/x has the shape (4,), but the fields have 24 points along x"),
+    "no points": ("y", np.float64(1), "dimensions/y has the shape (), but the fields have 20 points along y"),
+    "points of each trajectory": ("y", np.ones((3, 19)), "dimensions/y has the shape (3, 19), but the fields have 20"),
+    "a missing point": ("x", np.where(np.arange(24) == 7, np.nan, 1), "dimensions/x contains missing or infinite val"),
+    "text": ("x", ["a"] * 24, "dimensions/x contains no real numbers"),
+    "a broken link": ("x", h5py.SoftLink("/nowhere"), "coordinates are not used: "),
+}
+
+
+@pytest.mark.parametrize("change", COORDINATES)
+def test_coordinates_that_do_not_fit_the_fields_are_noted(tmp_path: Path, change: str) -> None:
+    name, values, words = COORDINATES[change]
+    write_well(tmp_path / "w.h5")
+    with open_rollouts(tmp_path / "w.h5") as source:
+        assert source.notes == ()
+        expected = source.read_operator(1)
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        del file["dimensions"][name]
+        file["dimensions"][name] = values
+    with open_rollouts(tmp_path / "w.h5") as source:
+        np.testing.assert_array_equal(source.read_operator(1), expected)
+        assert len(source.notes) == 1
+        assert words in source.notes[0]

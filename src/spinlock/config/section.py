@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from spinlock.errors import DataError
 from spinlock.paths import user_path
 
 MAX_COUNT = 1_000_000_000
@@ -116,7 +117,10 @@ def _to_path(value: object) -> Path:
     text = str(value)
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         raise ValueError("a path has no control characters")
-    return user_path(value)
+    try:
+        return user_path(value)
+    except DataError as error:
+        raise ValueError(error.what) from None
 
 
 FilePath = Annotated[

@@ -199,14 +199,16 @@ def _hold_last_valid(runs: Fields, operator: int, source: Rollouts, hold_diverge
         first = int(invalid[0])
         if not (hold_diverged and first > 0):
             where = f"{source.path}: operator {operator}, realization {number}, frame {first}"
-            raise _invalid_frame_error(float(size[first]), where, can_be_held=first > 0)
+            raise _invalid_frame_error(
+                float(size[first]), where, source.why_missing(operator, first), can_be_held=first > 0
+            )
         run[first:] = run[first - 1]
         first_invalid[-1] = first
     return first_invalid
 
 
-def _invalid_frame_error(size: float, where: str, *, can_be_held: bool) -> DataError:
-    """Return the error for a frame whose largest |u| is ``size``."""
+def _invalid_frame_error(size: float, where: str, why_missing: str, *, can_be_held: bool) -> DataError:
+    """Return the error for a frame whose largest |u| is ``size``, or whose values are missing."""
     if math.isfinite(size):
         return DataError(
             f"|u| is {size:.3g}",
@@ -215,6 +217,8 @@ def _invalid_frame_error(size: float, where: str, *, can_be_held: bool) -> DataE
             remedy="scale the fields to about 1 with scale=..."
             + (", or pass hold_diverged=True" if can_be_held else ""),
         )
+    if why_missing:
+        return DataError(f"contains values that {why_missing}", where=where, expected="complete fields")
     return DataError(
         "contains NaN or infinite values",
         where=where,

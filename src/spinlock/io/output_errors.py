@@ -16,6 +16,7 @@ MESSAGES = {
     errno.EACCES: ("no permission to write there", "choose another output"),
     errno.EPERM: ("no permission to write there", "choose another output"),
     errno.ENOTDIR: ("a part of its path is a file, not a directory", "choose another output"),
+    errno.ELOOP: ("it is, or is below, a symbolic link that leads back to itself", "choose another output"),
     errno.EISDIR: ("is a directory", "choose a file name"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.EIO: ("the device failed while writing", "check the disk"),

@@ -3,6 +3,7 @@
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from spinlock.io.annotations import AnnotatedFile
 from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.dataset import InputDataset
 
 Fields = NDArray[np.float32]
 
@@ -94,6 +96,12 @@ class Rollouts(AnnotatedFile):
                 values = values.astype(np.float64) * scale
             return np.ascontiguousarray(values, dtype=np.float32)
 
+    def why_missing(self, operator: int, frame: int) -> str:
+        """Return why values of a frame are missing, as the end of a sentence, or no text if the file contains them."""
+        with reading(self.path):
+            reasons = (dataset.why_missing(*place) for dataset, place in self._places(operator, frame))
+            return next((reason for reason in reasons if reason), "")
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about the content that was read."""
@@ -106,6 +114,10 @@ class Rollouts(AnnotatedFile):
 
     def _is_double(self) -> bool:
         """Return whether some field is stored with more digits than float32 has."""
+        raise NotImplementedError
+
+    def _places(self, operator: int, frame: int) -> Iterator[tuple[InputDataset, tuple[slice | int, ...]]]:
+        """Yield the datasets with values of a frame of an operator, and where in them these are."""
         raise NotImplementedError
 
     def _read(self, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:

@@ -7,6 +7,7 @@ The layout of Spinlock is /outputs/fields [N, M, T, C, H, W], or [N, M, T, C, W]
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.arrays.row_precision import row_dtype
 from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.names import join_names
 from spinlock.io.operators import FIELDS
@@ -85,6 +87,9 @@ class SpinlockRollouts(Rollouts):
 
     def _is_double(self) -> bool:
         return row_dtype(self._fields.dtype) == np.float64
+
+    def _places(self, operator: int, frame: int) -> Iterator[tuple[InputDataset, tuple[slice | int, ...]]]:
+        yield self._fields, (operator, ALL_FRAMES, frame, slice(self.channels(operator)))
 
     def _read(self, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:
         values = self._fields[operator, :, frames, : self.channels(operator)]

@@ -6,13 +6,13 @@ fields under t0_fields, t1_fields and t2_fields (tensors of order 0, 1 and 2).
 Letters: ``T`` frames, ``C`` channels, ``c`` components of one field, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
 from spinlock.io.arrays.row_precision import row_dtype
 from spinlock.io.inputs import attributes
 from spinlock.io.inputs.dataset import InputDataset
@@ -42,6 +42,10 @@ class WellRollouts(Rollouts):
         self._axes = len(self._axis_names)
         if self._axes not in (1, 2):
             raise DataError(f"has {self._axes} spatial dimensions", where=where, expected="1 or 2")
+        stated = file.attributes.get("n_spatial_dims", self._axes)
+        if np.ravel(stated).tolist() != [self._axes]:
+            what = f"attribute n_spatial_dims is {shortened(str(stated))}"
+            raise DataError(what, where=where, expected=f"{self._axes}, the number of spatial_dims")
         self.num_operators = attributes.positive_integer(file.attributes, "n_trajectories", where)
         self.realizations = 1
         self._fields = list(self._time_varying(where))
@@ -52,6 +56,8 @@ class WellRollouts(Rollouts):
                 expected=f"one named by field_names under {join_names(WELL_GROUPS)}",
             )
         self.frames, self.grid, self._num_channels = self._check_shapes(where)
+        points = zip(self._axis_names, self.grid[-self._axes :], strict=True)
+        self._note_coordinates({"time": self.frames, **dict(points)})
 
     def channels(self, operator: int) -> int:
         """Return the number of components of all fields together; it is the same for all operators."""
@@ -62,6 +68,9 @@ class WellRollouts(Rollouts):
         for order, group in enumerate(WELL_GROUPS):
             node = self._file.find(group)
             names = () if node is None else attributes.texts(node.attributes, "field_names", f"{where}:/{group}")
+            if len(set(names)) < len(names):
+                what = f"field_names of /{group} contains a name twice"
+                raise DataError(what, where=where, expected="each field once")
             for name in names:
                 field = self._file.find(f"{group}/{name}")
                 place = f"{where}:/{group}/{name}"
@@ -105,6 +114,35 @@ class WellRollouts(Rollouts):
 
     def _is_double(self) -> bool:
         return any(row_dtype(dataset.dtype) == np.float64 for dataset, _ in self._fields)
+
+    def _places(self, operator: int, frame: int) -> Iterator[tuple[InputDataset, tuple[slice | int, ...]]]:
+        for dataset, _ in self._fields:
+            yield dataset, (operator, frame) if self._varies_by_sample(dataset) else (frame,)
+
+    def _note_coordinates(self, size_of: Mapping[str, int]) -> None:
+        """Note coordinates that do not fit the fields. Features need no coordinates, so that they are not an error.
+
+        Parameters
+        ----------
+        size_of
+            {name: number of points} of the axes, and of the time.
+        """
+        for name, size in size_of.items():
+            place = f"dimensions/{name}"
+            try:
+                if self._file.find(place) is None:
+                    continue
+                coordinates = self._file.dataset(place)
+            except DataError as error:
+                self._file.note(f"coordinates are not used: {error}")
+                continue
+            shape = coordinates.shape or ()
+            if shape[-1:] != (size,):
+                self._file.note(f"{place} has the shape {shape}, but the fields have {size} points along {name}")
+            elif coordinates.dtype.kind not in "fiu":
+                self._file.note(f"{place} contains no real numbers")
+            elif not all(np.isfinite(coordinates[row]).all() for row in range(shape[0])):
+                self._file.note(f"{place} contains missing or infinite values")
 
     def _read(self, operator: int, frames: slice = ALL_FRAMES) -> NDArray[Any]:
         fields = [self._trajectory(dataset, order, operator, frames) for dataset, order in self._fields]

@@ -204,3 +204,20 @@ def test_folders_without_write_permission_are_refused(tmp_path: Path) -> None:
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(OutputError, match="no permission to write there"):
             check_writable(tmp_path / "closed" / "out", overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["loop", "loop/x", "loop/a/x", "pair"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_link_that_leads_back_to_itself_is_refused_and_kept(tmp_path: Path, name: str, overwrite: bool) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "pair").symlink_to("other")
+    (tmp_path / "other").symlink_to("pair")
+    refused = "symbolic link that leads back to itself; choose another output"
+    with pytest.raises(OutputError, match=refused):
+        check_writable(tmp_path / name, overwrite=overwrite)
+    with pytest.raises(OutputError, match=refused):
+        write_files({tmp_path / name: b""}, overwrite=overwrite)
+    with pytest.raises(OutputError, match=refused), replacing(tmp_path / name, overwrite=overwrite):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "other", "pair"]
+    assert all(path.is_symlink() for path in tmp_path.iterdir())

@@ -182,6 +182,8 @@ def _appeared_error(path: Path | str) -> OutputError:
 def _resolved(path: Path | str) -> Path:
     """Return the absolute path with links resolved, or raise an error if it is a directory or a device."""
     target = Path(os.path.realpath(user_path(path)))
+    if any(place.is_symlink() for place in (target, *target.parents)):  # the other links are resolved
+        raise OSError(errno.ELOOP, "is a link that leads back to itself")
     if target.is_dir():
         raise OSError(errno.EISDIR, "is a directory")
     if _is_stream(path) or (target.exists() and not target.is_file()):

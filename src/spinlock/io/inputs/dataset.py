@@ -115,10 +115,8 @@ class InputDataset:
 
     def why_missing(self, *selection: slice | int) -> str:
         """Return why values of a selection are missing, as the end of a sentence, or no text if none is."""
-        if (
-            self.shape is not None
-            and self._storage.unwritten(_box(selection, self.shape), missing_only=True) is not None
-        ):
+        box = _box(selection, self.shape or ())
+        if self._storage.unwritten(box, missing_only=True) is not None:
             return "were never written"
         values = self.read(*selection)
         found = [fill for fill in self.fill_values if (values == fill).any()]
