@@ -15,7 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
+from spinlock.cli.commands.inspect import inspect
 from spinlock.config import dump_config
 from tests.cli.workspace import NAMES, ROWS, Workspace, small_table
 from tests.generation.settings import small_config
@@ -224,3 +226,29 @@ class TestQuiet:
 
     def test_errors_are_printed(self, workspace: Workspace) -> None:
         workspace.attempt(*CONFIG, "--quiet", "--output", "new", "--input", "nowhere.h5").check_refused("no such file")
+
+
+FORMATS = Path(__file__).parents[1] / "formats"
+
+
+@pytest.mark.parametrize("name", ["features.h5", "tokens_v1.h5", "checkpoint_local_v1.pt"])
+def test_inspect_shortens_long_text_of_a_file(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path, long = tmp_path / name, 60_000 * "x"
+    shutil.copy(FORMATS / name, path)
+    if name.endswith(".pt"):
+        content = torch.load(path, weights_only=True)
+        content["provenance"] |= {"command_line": long, "started": long, "versions": {long: long}}
+        content["metrics"] |= {long: 0.5}
+        content["dataset"]["family"] = long
+        torch.save(content, path)
+    else:
+        with h5py.File(path, "r+") as file:
+            file.attrs["note"] = long
+            file.attrs[long] = 1
+            if name == "features.h5":
+                rows = file["features/sdf/aggregated/features"].shape[0]
+                file["labels/long"] = [long] * rows
+    inspect(path)
+    printed = capsys.readouterr().out
+    assert "xxx ..." in printed
+    assert max(map(len, printed.splitlines())) <= 2000

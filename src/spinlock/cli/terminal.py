@@ -20,13 +20,17 @@ from rich.table import Table
 from rich.text import Text
 
 from spinlock.cli.streams import null_stream
-from spinlock.errors import printable
+from spinlock.errors import printable, shortened
 
 INTERRUPTED = 130
 """Exit code of an interrupted command."""
 
 PLAIN_WIDTH = 10_000
 """Width of a line in a file or a pipe, which is so large that no line is wrapped."""
+
+
+MAX_LINE_LENGTH, MAX_CELL_LENGTH = 2000, 200
+"""Maximum number of characters of a line of a result and of a cell of a table. Text of a file can be much longer."""
 
 
 class _Output:
@@ -52,8 +56,9 @@ class ResultConsole(Console):
         super().__init__(file=sys.stdout, highlight=False, markup=False, soft_wrap=plain, width=width)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print objects, each text in one line."""
-        super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
+        """Print objects, each text in one line of limited length."""
+        lines = (shortened(printable(item), MAX_LINE_LENGTH) if isinstance(item, str) else item for item in objects)
+        super().print(*lines, **options)
 
     def print_lines(self, text: str) -> None:
         """Print a text of several lines."""
@@ -151,7 +156,7 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(printable(cell)) for cell in row))
+        grid.add_row(*(Text(shortened(printable(cell), MAX_CELL_LENGTH)) for cell in row))
     return grid
 
 

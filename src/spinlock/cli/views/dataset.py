@@ -11,7 +11,7 @@ from rich.console import Console
 from spinlock.cli.terminal import stdout, text_table
 from spinlock.cli.views.dropped import print_dropped
 from spinlock.config import CleaningSettings
-from spinlock.errors import DataError
+from spinlock.errors import DataError, shortened
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.file import InputFile
 from spinlock.preprocessing.cleaning import Cleaner
@@ -22,6 +22,9 @@ MAX_VALUES, MAX_COUNTED = 24, 100_000
 
 SAMPLE_BYTES, MIN_SAMPLE = 2**24, 1000
 """Size of the sample of rows from which the columns of a large table are judged, and its minimum number of rows."""
+
+MAX_ATTRIBUTE_LENGTH = 500
+"""Maximum number of characters of an attribute that are printed."""
 
 BLOCK_ROWS = 8192
 """Rows that are read at a time."""
@@ -72,7 +75,7 @@ def check_row(row: int, count: int, path: Path) -> None:
 def print_attributes(console: Console, attributes: dict[str, Any]) -> None:
     """Print the attributes of a file, one in each line."""
     for name, value in attributes.items():
-        console.print(f"{name}: {value}", markup=False)
+        console.print(f"{shortened(name)}: {shortened(str(value), MAX_ATTRIBUTE_LENGTH)}", markup=False)
 
 
 def _value_counts(source: FeatureSource, name: str) -> str:
@@ -86,7 +89,7 @@ def _value_counts(source: FeatureSource, name: str) -> str:
     if len(counts) > MAX_VALUES:
         return f"{len(counts)} distinct values"
     order = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-    return ", ".join(f"{value} {count}" for value, count in order)
+    return ", ".join(f"{shortened(str(value))} {count}" for value, count in order)
 
 
 def _print_columns(console: Console, source: FeatureSource) -> None:
