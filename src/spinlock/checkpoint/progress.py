@@ -49,6 +49,12 @@ class Progress:
     reference_score: float = float("inf")
     losses: dict[str, float] = field(default_factory=dict)
 
+    def take_losses(self, steps: int) -> dict[str, float]:
+        """Return the mean losses of a finished epoch of some steps, and reset the sums."""
+        means = {name: value / steps for name, value in self.losses.items()}
+        self.losses, self.step_in_epoch = {}, 0
+        return means
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain numbers, for a checkpoint."""
         return asdict(self)

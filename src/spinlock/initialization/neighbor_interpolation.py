@@ -59,6 +59,32 @@ def interpolate_neighbors(
     return torch.cat([rows[None], rows + fraction * (neighbor - rows)])
 
 
+def interpolate(rows: Tensor, neighbors: Tensor, chosen: Tensor, uniform: Tensor) -> Tensor:
+    """Return each chosen row with probability 1/6, and otherwise a random point between it and a near neighbor.
+
+    Parameters
+    ----------
+    rows
+        Rows x [n, D].
+    neighbors
+        Nearest rows [n, 5] of each row, from :func:`nearest_rows`.
+    chosen
+        Indices [b] of rows.
+    uniform
+        Uniform random numbers in [0, 1), [2, b]: the first selects the neighbor, the second is u.
+
+    Returns
+    -------
+    Tensor
+        Points [b, D].
+    """
+    rank = (uniform[0] * (NEIGHBORS + 1)).long()
+    neighbor = neighbors[chosen, rank.clamp(max=NEIGHBORS - 1)]
+    fraction = torch.where(rank < NEIGHBORS, uniform[1], 0.0)
+    x = rows.index_select(0, chosen)
+    return torch.addcmul(x, fraction[:, None], rows.index_select(0, neighbor) - x)
+
+
 def nearest_rows(rows: Tensor) -> Tensor:
     """Return the indices [n, 5] of the nearest other rows of each row [n, D]."""
     squares = rows.square().sum(1)

@@ -83,10 +83,7 @@ def initialize_random(model: CategoricalVQVAE, rows: Tensor, *, rows_per_batch: 
 
 
 def _set_level(level: QuantizerLevel, fitted: FittedLevel, scale: float) -> None:
-    """Set the projections to the identity on the leading coordinates, and the codes to the k-means centers."""
-    identity = torch.eye(level.project_in.shape[1], level.project_in.shape[2], device=level.project_in.device)
-    level.project_in.copy_(identity.expand_as(level.project_in))
-    level.project_out.copy_(identity.t().expand_as(level.project_out))
+    """Set the codes to the k-means centers."""
     padded = torch.zeros_like(level.codes)
     padded[..., : fitted.codes.shape[-1]] = fitted.codes
     level.set_codes(padded, fitted.counts * scale)

@@ -7,8 +7,7 @@ training row occurs once in an epoch, except the few that fill up the last batch
 starts, and is stored with the run. A resumed run therefore has the same batches, also if a copy of the file has other
 chunks. With several processes, each process has its shard of every batch.
 
-Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``n`` training rows, ``A`` versions of each row
-(augmentation), ``D`` columns.
+Letters: ``B`` rows of a batch, ``b`` rows of a process's shard, ``n`` training rows, ``D`` columns.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 
 from spinlock.errors import RunError
-from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.initialization.neighbor_interpolation import NEIGHBORS, TARGET_ROWS, interpolate, nearest_rows
 from spinlock.io.stored_rows import StoredRows
 from spinlock.preprocessing.training_data import TrainingData
 from spinlock.runtime.device import to_device
@@ -54,9 +53,9 @@ class Batches(Protocol):
 
 
 class InMemoryBatches:
-    """Batches of rows in memory. A row may be replaced by an interpolated point between it and a near neighbor.
+    """Batches of rows in memory. Most rows are replaced by a new random point between the row and a near neighbor.
 
-    ``augmented`` [A, n, D] contains the training rows and their interpolated versions.
+    ``neighbors`` [n, 5] are the nearest rows of each row, or None for a table that is too small or too large.
 
     Parameters
     ----------
@@ -71,7 +70,8 @@ class InMemoryBatches:
     """
 
     def __init__(self, rows: Tensor, plan: BatchPlan, seed: int, group: ProcessGroup = SINGLE) -> None:
-        self.augmented = interpolate_neighbors(rows, seed)
+        self.stored = rows
+        self.neighbors = nearest_rows(rows) if NEIGHBORS < len(rows) <= TARGET_ROWS else None
         self.plan = plan
         self.seed = seed
         self.group = group
@@ -79,16 +79,13 @@ class InMemoryBatches:
     def epoch_batches(self, epoch: int, first_step: int) -> Iterator[Tensor]:
         """Yield the indices [b] of the rows of each shard."""
         order = self.group.shard(self.plan.order(self.seed, epoch), dim=1)
-        return iter(to_device(order, self.augmented.device)[first_step:])
+        return iter(to_device(order, self.stored.device)[first_step:])
 
     def rows(self, batch: Tensor, draws: StepDraws) -> Tensor:
-        """Return the rows [b, D] of indices [b], each in a random version."""
-        positions = self.augmentation(draws) * self.augmented.shape[1] + batch
-        return self.augmented.flatten(0, 1).index_select(0, positions)
-
-    def augmentation(self, draws: StepDraws) -> Tensor:
-        """Return the number of the version [b] of each row of the shard."""
-        return (self.group.shard(draws.augmentation) * len(self.augmented)).long()
+        """Return the rows [b, D] of indices [b], most of them interpolated; see :func:`interpolate`."""
+        if self.neighbors is None:
+            return self.stored.index_select(0, batch)
+        return interpolate(self.stored, self.neighbors, batch, self.group.shard(draws.augmentation, dim=1))
 
 
 class StreamedBatches:

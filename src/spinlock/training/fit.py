@@ -136,7 +136,7 @@ def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: Pro
         plan.assignment.initialize(model, augmented)
     group.broadcast_(list(model.state_dict().values()))
     progress = Progress(planned_steps=plan.total_steps, extent=group.broadcast_object(extent_rows(plan.data)))
-    optimizer = make_optimizer(model, config.learning_rate, scaled=config.warm_start)
+    optimizer = make_optimizer(model, config.learning_rate, plan.fit_rows().rows, group)
     provenance = Provenance(
         versions=versions(),
         command_line=command_line,

@@ -1,41 +1,52 @@
-"""Optimizer of a run, and the learning-rate factor of each part of the network."""
+"""Optimizer of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from spinlock.initialization.coordinate_scales import coordinate_scales
 from spinlock.model import CategoricalVQVAE
+from spinlock.runtime.process_group import SINGLE, ProcessGroup
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
-ENCODER_SCALE = 0.02
-LINEAR_SCALE = 0.1
-HIDDEN_SCALE = 3.0
-CATEGORY_DECODER_SCALE = 1.0
-"""Factors of the learning rate after closed-form initialization: of encoders and quantizers, of the linear part of the
-decoder, of its hidden layer, and of the category decoders."""
+RATE_FACTOR = 20.0
+"""Learning rate of the network, in units of ``learning_rate``."""
+
+JOINT_RATE_FACTOR = 3.0
+"""Learning rate of the refinement of joint codes, in units of ``learning_rate``."""
+
+WEIGHT_DECAY = 0.5
+"""Decoupled weight decay of the network, in units of its learning rate. It limits overfitting to few rows."""
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015): m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - lr m^ / (sqrt(v^) + eps).
+    """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019).
 
-    The class calls the fused function of ``torch.optim.Adam`` and has the same state. ``torch.optim.Adam`` itself
+    m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - s lr (m^ / (sqrt(v^) + eps) + decay w)
+
+    The class calls the fused function of ``torch.optim.AdamW`` and has the same state. ``torch.optim.AdamW`` itself
     imports torch's compiler, which takes three to seven seconds.
 
     Parameters
     ----------
     param_groups
-        Dictionaries with ``params`` and ``lr``. ``lr`` may be changed between steps.
+        Dictionaries with ``params``, ``lr`` and ``weight_decay``. ``lr`` may be changed between steps.
+    step_scales
+        Factors s in [0, 1] of the steps of some parameters, which can be broadcast to the parameter. The default is 1.
     """
 
-    def __init__(self, param_groups: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, param_groups: list[dict[str, Any]], step_scales: Mapping[torch.nn.Parameter, Tensor] | None = None
+    ) -> None:
         self.param_groups = param_groups
+        self.step_scales = dict(step_scales or {})
         self.state: dict[torch.nn.Parameter, dict[str, Tensor]] = {}
 
     def zero_grad(self) -> None:
@@ -56,6 +67,7 @@ class Adam:
                         "exp_avg_sq": torch.zeros_like(parameter),
                     }
             states = [self.state[parameter] for parameter in updated]
+            scaled = [(each, self.step_scales[each], each.clone()) for each in updated if each in self.step_scales]
             adam(
                 updated,
                 [parameter.grad for parameter in updated],
@@ -68,10 +80,13 @@ class Adam:
                 beta1=BETAS[0],
                 beta2=BETAS[1],
                 lr=group["lr"],
-                weight_decay=0.0,
+                weight_decay=group["weight_decay"],
+                decoupled_weight_decay=True,
                 eps=EPSILON,
                 maximize=False,
             )
+            for parameter, scale, before in scaled:
+                parameter.sub_(before).mul_(scale).add_(before)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in the format of ``torch.optim.Adam``: moments and steps by parameter number, and groups."""
@@ -111,8 +126,11 @@ class Adam:
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
 
-def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: bool) -> Adam:
+def make_optimizer(model: CategoricalVQVAE, learning_rate: float, rows: Tensor, group: ProcessGroup = SINGLE) -> Adam:
     """Create the optimizer of all parameters that are trained.
+
+    The steps of encoders and learned codes are scaled by coordinate, see
+    :mod:`~spinlock.initialization.coordinate_scales`.
 
     Parameters
     ----------
@@ -120,32 +138,37 @@ def make_optimizer(model: CategoricalVQVAE, learning_rate: float, *, scaled: boo
         Network to train.
     learning_rate
         Maximum learning rate of the schedule.
-    scaled
-        Whether to use the factors of :func:`learning_rate_scale`, as after closed-form initialization.
+    rows
+        Training rows [n, D] in normalized units, from which the scales are computed.
+    group
+        Processes that train together. They have the scales of the main process.
 
     Returns
     -------
     Adam
     """
-    groups: dict[float, list[torch.nn.Parameter]] = {}
+    scales = coordinate_scales(rows, model.spec)
+    group.broadcast_(scales)
+    network: list[torch.nn.Parameter] = []
+    refinement: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(learning_rate_scale(name) if scaled else 1.0, []).append(parameter)
-    return Adam(
-        [{"params": members, "lr_scale": scale, "lr": learning_rate * scale} for scale, members in groups.items()]
-    )
+            (refinement if name.startswith("joint.") else network).append(parameter)
+    groups = [
+        {"params": members, "lr_scale": factor, "lr": learning_rate * factor, "weight_decay": decay}
+        for members, factor, decay in ((network, RATE_FACTOR, WEIGHT_DECAY), (refinement, JOINT_RATE_FACTOR, 0.0))
+        if members
+    ]
+    return Adam(groups, _step_scales(model, scales))
 
 
-def learning_rate_scale(name: str) -> float:
-    """Return the factor of the learning rate of a parameter after closed-form initialization.
-
-    The moving averages of the codebooks follow the encoders with a delay of about 1 / (1 - decay) steps. If encoders
-    change faster, the quality of the initialization is lost, and the tokens change faster than the hidden layer of the
-    decoder learns. Encoders and quantizers therefore have a small learning rate. The hidden layer, whose output weights
-    start at zero, has a large one. Category decoders need the full rate to follow the encoders.
-    """
-    if ".category_decoders." in name:
-        return CATEGORY_DECODER_SCALE
-    if ".encoder." in name or ".quantizer." in name:
-        return ENCODER_SCALE
-    return LINEAR_SCALE if name.endswith("linear") else HIDDEN_SCALE
+def _step_scales(model: CategoricalVQVAE, scales: Sequence[Tensor]) -> dict[torch.nn.Parameter, Tensor]:
+    """Return the scale of each parameter whose last dimension is the embedding coordinate."""
+    result: dict[torch.nn.Parameter, Tensor] = {}
+    for bucket, scale in zip(model.each_bucket(), scales, strict=True):
+        result |= {bucket.encoder.linear: scale, bucket.encoder.output: scale}
+        for level in bucket.quantizer.each_level():
+            if level.codes.requires_grad:
+                width = level.codes.shape[-1]
+                result[level.codes] = torch.nn.functional.pad(scale, (0, max(0, width - scale.shape[-1])))[..., :width]
+    return result

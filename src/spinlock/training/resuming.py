@@ -87,7 +87,7 @@ def resume_run(
             checkpoint.state.compile_plan, enabled=config.use_torch_compile, processes=group.world_size
         ),
     )
-    state = _restore_state(checkpoint, plan, device)
+    state = _restore_state(checkpoint, plan, device, group)
     if state.progress.planned_steps == 0:  # the run had no epochs, so its schedule starts now
         state.progress.planned_steps = plan.total_steps
     if state.progress.extent == 0:  # the table was in memory
@@ -191,14 +191,14 @@ def _check_mapping(checkpoint: Checkpoint, table: FeatureTable, path: Path | Non
         )
 
 
-def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device) -> TrainingState:
+def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device, group: ProcessGroup) -> TrainingState:
     """Restore the state of training, and the global random state of torch."""
     config, saved = plan.config, checkpoint.state
     _check_position(checkpoint, plan)
     model = build_network(checkpoint.spec, learned_codes=not config.use_ema)
     load_weights(model, saved.weights, checkpoint.path)
     model = model.to(device)
-    optimizer = make_optimizer(model, config.learning_rate, scaled=config.warm_start)
+    optimizer = make_optimizer(model, config.learning_rate, plan.fit_rows().rows, group)
     try:
         optimizer.load_state_dict(saved.optimizer)
     except ValueError as error:

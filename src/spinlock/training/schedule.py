@@ -23,6 +23,9 @@ WARM_UP_FRACTION = 0.02
 FINAL_LEARNING_RATE_FRACTION = 0.05
 """Final learning rate as a fraction of its maximum."""
 
+MAX_CODE_UPDATE = 0.1
+"""Maximum weight of a batch in the moving averages of the codes, unless ``ema_decay`` asks for a larger one."""
+
 QUANTIZER_DROPOUT_FRACTION = 0.1
 """Fraction of the rows of a batch that are decoded from one level, and equal fraction decoded from two levels."""
 
@@ -62,13 +65,19 @@ class BatchPlan:
 class StepDraws:
     """Random draws of one step.
 
-    ``projection`` [C, E, 16] is Gaussian, and ``augmentation`` [B] is uniform in [0, 1). ``reset_noise`` [L, C, B] is
-    uniform too; it is None unless dead codes are reset after the step.
+    ``projection`` [C, E, 16] is Gaussian, and ``augmentation`` [2, B] is uniform in [0, 1): it selects the neighbor of
+    each row and the interpolated point between them. ``reset_noise`` [L, C, B] is uniform too; it is None unless dead
+    codes are reset after the step.
     """
 
     projection: Tensor
     augmentation: Tensor
     reset_noise: Tensor | None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows B of the global batch."""
+        return self.augmentation.shape[1]
 
 
 def step_draws(
@@ -96,7 +105,7 @@ def step_draws(
     state = np.random.SeedSequence([seed, 4, step]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     projection = torch.randn(spec.num_categories, spec.embedding_dim, PROJECTION_DIM, generator=generator)
-    augmentation = torch.rand(rows, generator=generator)
+    augmentation = torch.rand(2, rows, generator=generator)
     noise = torch.rand(LEVELS, spec.num_categories, rows, generator=generator) if resets else None
     noise = None if noise is None else to_device(noise, device)
     return StepDraws(to_device(projection, device), to_device(augmentation, device), noise)
@@ -125,6 +134,28 @@ def learning_rate(step: int, total: int, maximum: float) -> float:
     progress = (step - warm_up) / max(1, total - warm_up)
     low = FINAL_LEARNING_RATE_FRACTION
     return maximum * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def code_decay(step: int, total: int, final: float) -> float:
+    """Return the decay of the moving averages of the codes in a step.
+
+    The memory 1 / (1 - decay) is inversely proportional to the learning rate, so that codes follow fast encoders, and
+    are means over many batches when the encoders are almost at rest.
+
+    Parameters
+    ----------
+    step, total
+        As in :func:`learning_rate`.
+    final
+        Decay at the end of the schedule and in the warm-up, and the maximum.
+
+    Returns
+    -------
+    float
+    """
+    ratio = learning_rate(step, total, 1.0) / FINAL_LEARNING_RATE_FRACTION
+    fast = min(MAX_CODE_UPDATE, (1 - final) * ratio)
+    return 1 - max(1 - final, fast)
 
 
 def resets_due(step: int, planned_steps: int, interval: int) -> bool:

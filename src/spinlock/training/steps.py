@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from spinlock.config import CodebookSettings, LossSettings
+from spinlock.initialization.decoder_refit import refit_decoder
+from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
 from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.model.network.dead_codes import reset_dead_codes
@@ -35,8 +37,14 @@ class TrainingStep(Protocol):
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Return the losses of the global batch. ``batch`` is the shard of this process."""
 
-    def after_update(self, draws: StepDraws) -> Tensor:
-        """Update the codebooks after the gradient step. Return the number of codes that were reset, a scalar tensor."""
+    def after_update(self, draws: StepDraws, decay: float) -> Tensor:
+        """Update the codebooks after the gradient step. Return the number of codes that were reset, a scalar tensor.
+
+        ``decay`` is the decay of the moving averages.
+        """
+
+    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
+        """Fit what has a closed form to the tokens of training rows [n, D]. Return whether there is such a part."""
 
     def use_eager(self) -> bool:
         """Use the forward pass without compilation from now on. Return whether it was compiled before."""
@@ -87,7 +95,7 @@ class LocalStep:
         terms, self.levels = self.forward(self.batches.rows(batch, draws), draws)
         return terms
 
-    def after_update(self, draws: StepDraws) -> Tensor:
+    def after_update(self, draws: StepDraws, decay: float) -> Tensor:
         """Update the moving averages, then reset dead codes if ``draws`` contains ``reset_noise``."""
         settings, noise = self.codebooks, draws.reset_noise
         num_reset = torch.zeros((), dtype=torch.int64, device=draws.augmentation.device)
@@ -95,19 +103,26 @@ class LocalStep:
         self.group.all_reduce_([tensor for level in assigned for tensor in (level.counts, level.sums)])
         for index, (level, result) in enumerate(zip(self.model.quantizer_levels(), self.levels, strict=True)):
             if settings.use_ema:
-                level.update(assigned[index], settings.ema_decay)
+                level.update(assigned[index], decay)
             else:
-                level.track_usage(assigned[index], settings.ema_decay)
+                level.track_usage(assigned[index], decay)
             if noise is not None:
                 num_reset = num_reset + reset_dead_codes(
                     level,
                     self._gathered(result, noise.shape[-1]),
                     percentile=settings.dead_code_threshold,
                     max_fraction=settings.dead_code_max_reset_fraction,
-                    cool_down=round(1 / max(1e-6, 1 - settings.ema_decay)),
+                    cool_down=round(1 / max(1e-6, 1 - decay)),
                     noise=noise[index % LEVELS, : len(level.mask)],
                 )
         return num_reset
+
+    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
+        """Fit the linear part of the shared decoder to the tokens of the beam search, with which rows are encoded."""
+        if self.group.is_main:
+            refit_decoder(model, interpolate_neighbors(rows, self.batches.seed).flatten(0, 1))
+        self.group.broadcast_([model.decoder.linear.detach()])
+        return True
 
     def use_eager(self) -> bool:
         """Use the forward pass without compilation from now on. Return whether it was compiled before."""
@@ -122,7 +137,7 @@ class LocalStep:
 
     def _forward(self, rows: Tensor, draws: StepDraws) -> tuple[LossTerms, Any]:
         model, group = self.model, self.group
-        global_batch = len(draws.augmentation)
+        global_batch = draws.rows
         category_rows = math.ceil(CATEGORY_DECODER_FRACTION * global_batch)
         result = model(
             rows,
@@ -175,15 +190,16 @@ class JointStep:
         self.weight = losses.reconstruction_weight
         self.batches = batches
         self.group = group
-        rows = batches.augmented.flatten(0, 1)
+        self.versions = interpolate_neighbors(batches.stored, batches.seed)
+        rows = self.versions.flatten(0, 1)
         tokens = group.all_gather(make_codec(model).encode(group.shard(rows)).indices, len(rows))
-        self.tokens = tokens.view(*batches.augmented.shape[:2], *tokens.shape[1:])
+        self.tokens = tokens.view(*self.versions.shape[:2], *tokens.shape[1:])
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Return the reconstruction loss. All other losses are zero, since their parameters are not trained."""
-        global_batch = len(draws.augmentation)
-        rows = self.batches.rows(batch, draws)
-        tokens = self.tokens[self.batches.augmentation(draws), batch]
+        global_batch = draws.rows
+        version = (self.group.shard(draws.augmentation[0]) * len(self.versions)).long()
+        rows, tokens = self.versions[version, batch], self.tokens[version, batch]
         first, second = dropout_ends(global_batch, self.group)
         prefixes = [tokens[:first, :, :1], tokens[first:second, :, :2], tokens[second:]]
         sums = torch.cat([self.codes.sums(prefix) for prefix in prefixes if len(prefix)])
@@ -192,9 +208,13 @@ class JointStep:
         zero = torch.zeros((), device=rows.device)
         return LossTerms(self.weight * error, error, zero, zero, zero, zero, zero)
 
-    def after_update(self, draws: StepDraws) -> Tensor:
+    def after_update(self, draws: StepDraws, decay: float) -> Tensor:
         """Return 0: codebooks do not change."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
+
+    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
+        """Return False: the vectors were fitted to the fixed tokens before training."""
+        return False
 
     def use_eager(self) -> bool:
         """Return False: the step is never compiled."""

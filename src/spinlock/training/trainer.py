@@ -16,15 +16,16 @@ from torch import Tensor
 from spinlock.checkpoint.history import EpochValues
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
+from spinlock.model import CategoricalVQVAE
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.backpropagation import backpropagate
 from spinlock.training.batch_size import memory_error
 from spinlock.training.batches import Batches, check_batch_size, make_batches
-from spinlock.training.best_epoch import checkpoint_score, keep_if_best
+from spinlock.training.best_epoch import checkpoint_score, keep_if_best, keep_refit
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.losses.objective import LOSS_NAMES, LossTerms
 from spinlock.training.run import Run
-from spinlock.training.schedule import BatchPlan, learning_rate, resets_due, step_draws
+from spinlock.training.schedule import BatchPlan, code_decay, learning_rate, resets_due, step_draws
 from spinlock.training.steps import STEPS, TrainingStep
 from spinlock.training.validation import Validator
 
@@ -92,7 +93,7 @@ class Trainer:
             started = time.perf_counter()
             if self._train_epoch(progress.epoch + 1):
                 progress.epoch += 1
-                self._finish_epoch(self._take_epoch_losses(), time.perf_counter() - started)
+                self._finish_epoch(progress.take_losses(self.batch_plan.steps), time.perf_counter() - started)
         return None
 
     def _train_epoch(self, epoch: int) -> bool:
@@ -139,7 +140,7 @@ class Trainer:
         terms = backpropagate(self.step, self.state.optimizer, batch, draws, self._train_eagerly)
         self.group.all_reduce_([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
-        return terms, self.step.after_update(draws)
+        return terms, self.step.after_update(draws, code_decay(progress.step, progress.planned_steps, config.ema_decay))
 
     def _train_eagerly(self, plan: CompilePlan) -> None:
         """Store in the plan of the run that the step could not be compiled."""
@@ -156,19 +157,12 @@ class Trainer:
                 remedy="lower learning_rate; last.pt contains the last finite state",
             )
 
-    def _take_epoch_losses(self) -> dict[str, float]:
-        """Return the mean losses of the finished epoch, and reset their sums."""
-        progress = self.state.progress
-        means = {name: value / self.batch_plan.steps for name, value in progress.losses.items()}
-        progress.losses, progress.step_in_epoch = {}, 0
-        return means
-
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:
         """Validate if it is due, update the history and the best model, save, and call the callbacks."""
         config, progress = self.config, self.state.progress
         epoch = progress.epoch
         due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
-        validation = self._validate() if due else None
+        validation = self._validate(self.state.model) if due else None
         record: EpochValues = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
         record |= {f"train_{name}": value for name, value in losses.items()}
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
@@ -179,6 +173,8 @@ class Trainer:
             score = checkpoint_score(validation, config)
             record |= validation.history_values() | {"score": score}
             is_best = keep_if_best(self.state, validation, score, config, require_initial_quality=config.warm_start)
+        if 0 < epoch == config.epochs:
+            is_best |= self._refit_best()
         self.state.history.append(record)
         save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
         if is_best or save_due or epoch in (0, config.epochs):
@@ -189,10 +185,18 @@ class Trainer:
             if validation is not None:
                 callback.on_validation(self.run, report)
 
-    def _validate(self) -> ValidationResult:
-        """Validate in the main process, for all processes."""
+    def _refit_best(self) -> bool:
+        """Refit the best model after the last epoch. Return whether its score is better."""
+        assert self.step is not None, "an epoch has made steps"
+        model = self.run.best_model()
+        if not self.step.refit(model, self.plan.fit_rows().rows):
+            return False
+        return keep_refit(self.state, model, self._validate(model), self.config)
+
+    def _validate(self, model: CategoricalVQVAE) -> ValidationResult:
+        """Validate a network in the main process, for all processes."""
         try:
-            result = self.validator(self.state.model) if self.group.is_main else None
+            result = self.validator(model) if self.group.is_main else None
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
             raise RunError(

@@ -2,10 +2,13 @@
 
 Level l projects the residual, y_l = r_l P_l, and takes the nearest code q_l = e_k with k = argmin_k |y_l - e_k|^2. The
 residual of the next level is r_{l+1} = r_l - q_l U_l, and the quantized latent is z^ = sum_l q_l U_l (residual
-quantization: Zeghidour et al., 2021; projected codes: Kumar et al., 2023). Each code is a moving average of the latents
-that are assigned to it (van den Oord et al., 2017, appendix): after every update e = S / n~, with the decayed sums S
-and the Laplace-smoothed decayed counts n~. All categories share one batched product per level. It is computed in
-float32 without autocast, because lower precision would decide near ties differently in training and in encoding.
+quantization: Zeghidour et al., 2021; projected codes: Kumar et al., 2023). P_l and U_l are fixed: P_l takes the first
+d_l coordinates of the embedding, and U_l = P_l'. If they were trained, encoder, projections and codes could be scaled
+together without a change of the tokens, and the commitment loss would have no meaning. Each code is a moving average of
+the latents that are assigned to it (van den Oord et al., 2017, appendix): after every update e = S / n~, with the
+decayed sums S and the Laplace-smoothed decayed counts n~. All categories share one batched product per level. It is
+computed in float32 without autocast, because lower precision would decide near ties differently in training and in
+encoding.
 
 Letters: ``B`` rows, ``C`` categories, ``E`` embedding width, ``K`` codes, ``d`` latent width of a level.
 """
@@ -18,7 +21,6 @@ import torch
 from torch import Tensor, nn
 
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
-from spinlock.model.network.encoder import uniform_weights
 from spinlock.model.network.gradients import detached_rows, lookup_rows
 
 NEVER_RESET = 1 << 40
@@ -84,6 +86,8 @@ class QuantizerLevel(nn.Module):
         Source of the initial weights and codes.
     """
 
+    project_in: Tensor
+    project_out: Tensor
     counts: Tensor
     sums: Tensor
     age: Tensor
@@ -103,8 +107,9 @@ class QuantizerLevel(nn.Module):
         categories, width = len(latent_dims), max(latent_dims)
         mask = code_mask(torch.tensor(num_codes))
         latent_mask = code_mask(torch.tensor(latent_dims)).float()
-        self.project_in = uniform_weights((categories, embedding_dim, width), embedding_dim, generator)
-        self.project_out = uniform_weights((categories, width, embedding_dim), width, generator)
+        identity = torch.eye(embedding_dim, width).expand(categories, -1, -1)
+        self.register_buffer("project_in", identity.clone())
+        self.register_buffer("project_out", identity.transpose(1, 2).clone())
         codes = torch.randn(*mask.shape, width, generator=generator) * mask[..., None] * latent_mask[:, None]
         self.codes = nn.Parameter(codes, requires_grad=learned_codes)
         self.register_buffer("counts", mask.float())

@@ -146,8 +146,13 @@ class CategoricalVQVAE(nn.Module):
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Tensor:
         """Decode local tokens [B, C, l] of the first l levels to rows [B, D]."""
-        reconstruction: Tensor = self.decoder(flatten_categories(self._bucket_latents(indices)))
+        reconstruction: Tensor = self.decoder(self.flat_latents(indices))
         return reconstruction
+
+    @torch.no_grad()
+    def flat_latents(self, indices: Tensor) -> Tensor:
+        """Return the quantized latents [B, sum of C E] of tokens [B, C, l], the input of the shared decoder."""
+        return flatten_categories(self._bucket_latents(indices))
 
     @torch.no_grad()
     def lookup(self, indices: Tensor) -> Tensor:
