@@ -27,4 +27,5 @@ def refit_decoder(model: CategoricalVQVAE, rows: Tensor) -> None:
     """Fit the linear part of the shared decoder to the tokens of rows [n, D], in place."""
     latents = model.flat_latents(make_codec(model).encode(rows).indices)
     rest = rows - model.decoder(latents)
-    model.decoder.linear += fit_decoders(latents, rest, torch.zeros_like(model.decoder.linear), (RIDGE,))[0]
+    linear = model.decoder.linear
+    linear.add_(fit_decoders(latents, rest, torch.zeros_like(linear), (RIDGE,))[0])

@@ -43,7 +43,9 @@ MIN_SHARD_ROWS = 4
 
 
 class Batches(Protocol):
-    """Interface of the batches of a run."""
+    """Interface of the batches of a run. ``seed`` is the seed of everything random in them."""
+
+    seed: int
 
     def epoch_batches(self, epoch: int, first_step: int) -> Iterator[Tensor]:
         """Yield this process's shard of each batch of an epoch, beginning with batch number ``first_step``."""

@@ -91,7 +91,11 @@ class Adam:
     def state_dict(self) -> dict[str, Any]:
         """Return the state in the format of ``torch.optim.Adam``: moments and steps by parameter number, and groups."""
         number = {parameter: index for index, parameter in enumerate(self._parameters())}
-        groups = [{**group, "params": [number[each] for each in group["params"]]} for group in self.param_groups]
+        groups = [
+            {name: value for name, value in group.items() if name != "weight_decay"}  # a constant of the program
+            | {"params": [number[each] for each in group["params"]]}
+            for group in self.param_groups
+        ]
         return {
             "state": {number[parameter]: dict(state) for parameter, state in self.state.items()},
             "param_groups": groups,
