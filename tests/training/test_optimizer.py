@@ -1,40 +1,56 @@
-"""The arithmetic of Adam, and the learning-rate scale of each parameter."""
+"""The arithmetic of Adam, and the rate and scale of each parameter."""
 
 import pytest
 import torch
 
-from spinlock.training.optimizer import (
-    CATEGORY_DECODER_SCALE,
-    ENCODER_SCALE,
-    HIDDEN_SCALE,
-    LINEAR_SCALE,
-    Adam,
-    learning_rate_scale,
-    make_optimizer,
-)
-from tests.model.specs import small_model
+from spinlock.initialization.coordinate_scales import coordinate_scales
+from spinlock.training.optimizer import JOINT_RATE_FACTOR, RATE_FACTOR, Adam, make_optimizer
+from tests.model.specs import random_rows, small_model
 
 
-def test_each_parameter_has_its_learning_rate_scale() -> None:
-    model = small_model(learned_codes=True)
-    scales = {name: learning_rate_scale(name) for name, _ in model.named_parameters()}
-    assert scales["buckets.0.encoder.linear"] == scales["buckets.1.quantizer.levels.2.project_in"] == ENCODER_SCALE
-    assert (
-        scales["buckets.0.category_decoders.linear"]
-        == scales["buckets.1.category_decoders.bias"]
-        == CATEGORY_DECODER_SCALE
-    )
-    assert scales["decoder.linear"] == LINEAR_SCALE
-    assert scales["decoder.hidden"] == scales["decoder.bias"] == HIDDEN_SCALE
-    groups = make_optimizer(model, 0.1, scaled=True).param_groups
-    owner = {id(member): group["lr_scale"] for group in groups for member in group["params"]}
-    assert owner == {id(member): scales[name] for name, member in model.named_parameters()}
-    assert [group["lr"] for group in groups] == [pytest.approx(0.1 * group["lr_scale"]) for group in groups]
-    (whole,) = make_optimizer(model, 0.1, scaled=False).param_groups
-    assert whole["lr_scale"] == 1.0
+def test_the_network_and_the_refinement_of_joint_codes_have_their_rates() -> None:
+    model, rows = small_model(learned_codes=True), random_rows()
+    (network,) = make_optimizer(model, 0.1, rows).param_groups
+    assert (network["lr"], network["lr_scale"]) == (pytest.approx(0.1 * RATE_FACTOR), RATE_FACTOR)
+    assert {id(each) for each in network["params"]} == {id(each) for each in model.parameters()}
+    joint = model.with_joint_codes()
+    _, refinement = make_optimizer(joint, 0.1, rows).param_groups
+    assert (refinement["lr_scale"], refinement["weight_decay"]) == (JOINT_RATE_FACTOR, 0.0)
+    assert {id(each) for each in refinement["params"]} == {id(each) for each in joint.joint.parameters()}
 
 
-def take_steps(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:
+def test_steps_of_encoders_and_learned_codes_follow_the_spread_of_the_coordinates() -> None:
+    model, rows = small_model(learned_codes=True), random_rows()
+    optimizer = make_optimizer(model, 0.1, rows)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    for group in optimizer.param_groups:
+        group["weight_decay"] = 0.0
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    moved = {name: (before[name] - weight).detach() for name, weight in model.named_parameters()}
+    for number, scale in enumerate(coordinate_scales(rows, model.spec)):
+        for name in ("encoder.linear", "encoder.output", "quantizer.levels.1.codes"):
+            step = moved[f"buckets.{number}.{name}"]
+            expected = torch.nn.functional.pad(scale, (0, max(0, step.shape[-1] - scale.shape[-1])))
+            torch.testing.assert_close(step, (2.0 * expected[..., : step.shape[-1]]).expand_as(step))
+    torch.testing.assert_close(moved["decoder.hidden"], torch.full_like(moved["decoder.hidden"], 2.0))
+
+
+def test_coordinate_scales_are_relative_standard_deviations_along_principal_axes() -> None:
+    model, rows = small_model(), random_rows(200)
+    for block, scale in zip(model.each_bucket(), coordinate_scales(rows, model.spec), strict=True):
+        for place, group in enumerate(model.spec.groups[block.members]):
+            points = rows[:, list(group)].double()
+            expected = torch.linalg.eigvalsh(points.t() @ points).flip(0).sqrt()
+            width = min(scale.shape[-1], len(group))
+            torch.testing.assert_close(
+                scale[place, 0, :width].double(), (expected / expected[0])[:width], rtol=1e-4, atol=1e-5
+            )
+            assert not scale[place, 0, width:].any()
+
+
+def take_steps(optimizer: torch.optim.AdamW | Adam, weights: list[torch.nn.Parameter], steps: range) -> None:
     """Take steps with random gradients. The last weight has none, and the learning rate of the first group falls."""
     for step in steps:
         optimizer.zero_grad()
@@ -48,12 +64,15 @@ def take_steps(optimizer: torch.optim.Adam | Adam, weights: list[torch.nn.Parame
 def parameter_groups() -> tuple[list[torch.nn.Parameter], list[dict[str, object]]]:
     """Three weights in two groups."""
     weights = [torch.nn.Parameter(torch.ones(shape)) for shape in ((3, 2), (4,), (2,))]
-    return weights, [{"params": weights[:1], "lr": 0.1}, {"params": weights[1:], "lr": 0.01}]
+    return weights, [
+        {"params": weights[:1], "lr": 0.1, "weight_decay": 0.3},
+        {"params": weights[1:], "lr": 0.01, "weight_decay": 0.3},
+    ]
 
 
-def test_steps_and_state_equal_torch_adam() -> None:
+def test_steps_and_state_equal_torch_adamw() -> None:
     (mine, groups), (theirs, other) = parameter_groups(), parameter_groups()
-    own, torchs = Adam(groups), torch.optim.Adam(other, fused=True)
+    own, torchs = Adam(groups), torch.optim.AdamW(other, fused=True)
     take_steps(own, mine, range(5))
     take_steps(torchs, theirs, range(5))
     assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))

@@ -120,8 +120,8 @@ class TestResume:
         assert resumed_run(folder / "out" / "last.pt", six_epochs(folder)).changes == {}
 
     def test_resume_in_another_directory_copies_the_best_model(self, folder: Path) -> None:
-        trained_run(six_epochs(folder, learning_rate=1.0))
-        other = six_epochs(folder, learning_rate=1.0, epochs=7, output_dir=str(folder / "other"))
+        trained_run(six_epochs(folder, learning_rate=0.05))
+        other = six_epochs(folder, learning_rate=0.05, epochs=7, output_dir=str(folder / "other"))
         run = resumed_run(folder / "out" / "last.pt", other)
         train_and_save(run)
         best = [load_checkpoint(folder / name / "best_model.pt").to_dict() for name in ("out", "other")]

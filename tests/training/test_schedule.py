@@ -11,6 +11,7 @@ from spinlock.training.schedule import (
     FINAL_LEARNING_RATE_FRACTION,
     WARM_UP_FRACTION,
     BatchPlan,
+    code_decay,
     learning_rate,
     step_draws,
 )
@@ -81,10 +82,10 @@ def test_random_draws_do_not_change_the_global_generator() -> None:
 
 
 def test_random_draws_have_their_shapes_and_distributions() -> None:
-    projection, version, noise = draws(planted_spec(), 1, 2)
+    projection, augmentation, noise = draws(planted_spec(), 1, 2)
     assert projection.shape == (3, 8, 16)
-    assert version.shape == (9,)
-    assert 0 <= version.min() < version.max() < 1
+    assert augmentation.shape == (2, 9)
+    assert 0 <= augmentation.min() < augmentation.max() < 1
     assert noise.shape == (3, 3, 9)
     assert projection.std().item() == pytest.approx(1, abs=0.15)
     assert 0 <= noise.min() < 0.2 < 0.8 < noise.max() < 1
@@ -102,6 +103,19 @@ def test_the_learning_rate_rises_linearly_then_falls_as_half_a_cosine(total: int
         assert learning_rate(step, total, 0.5) == pytest.approx(expected, rel=1e-12)
     assert learning_rate(warm, total, 0.5) == 0.5
     assert learning_rate(total - 1, total, 0.5) == pytest.approx(0.5 * FINAL_LEARNING_RATE_FRACTION, rel=0.01)
+
+
+@pytest.mark.parametrize(("final", "fastest"), [(0.995, 0.9), (0.9995, 0.99), (0.8, 0.8)])
+def test_the_memory_of_the_codes_is_inverse_to_the_learning_rate(final: float, fastest: float) -> None:
+    total = 1000
+    decays = [code_decay(step, total, final) for step in range(total + 5)]
+    assert min(decays) == pytest.approx(fastest)
+    assert decays[-1] == pytest.approx(final, abs=1e-6)
+    assert max(decays) <= final
+    for step in range(20, total):
+        rate = learning_rate(step, total, 1.0)
+        if decays[step] > fastest + 1e-9:
+            assert (1 - decays[step]) / rate == pytest.approx((1 - final) / FINAL_LEARNING_RATE_FRACTION)
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 500])

@@ -15,7 +15,7 @@ from spinlock.training import steps
 from spinlock.training.best_epoch import checkpoint_score
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.run import Run
-from spinlock.training.schedule import learning_rate, resets_due
+from spinlock.training.schedule import code_decay, learning_rate, resets_due
 from spinlock.training.trainer import Trainer
 from spinlock.training.validation import ValidationResult, Validator
 from tests.training.runs import Recorder, config, new_run, stop_at, train_in_memory, write_table_in
@@ -30,12 +30,12 @@ def folder(tmp_path: Path) -> Path:
 def script_validations(
     monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None
 ) -> None:
-    """Let successive validations of a run report these losses and qualities (default 0.5)."""
+    """Let successive validations of a run report these losses and qualities (default 0.5); later ones are bad."""
     results = iter(zip(losses, qualities or [0.5] * len(losses), strict=True))
     real = Validator.__call__
 
     def scripted_call(self: Validator, model: Any) -> ValidationResult:
-        loss, quality = next(results)
+        loss, quality = next(results, (math.inf, 0.0))
         return replace(real(self, model), loss=loss, quality=quality)
 
     monkeypatch.setattr(Validator, "__call__", scripted_call)
@@ -106,12 +106,12 @@ class TestBestModel:
         assert any(not torch.equal(tensor, current[name]) for name, tensor in run.state.best_weights.items())
 
     def test_epoch_0_is_the_best_if_training_makes_the_model_worse(self, folder: Path) -> None:
-        run = new_run(config(folder, epochs=2, learning_rate=1.0, val_every_n_epochs=1))
+        run = new_run(config(folder, epochs=2, learning_rate=0.05, val_every_n_epochs=1))
         before = {name: tensor.clone() for name, tensor in run.state.model.state_dict().items()}
         train_in_memory(run)
         assert run.state.progress.best_epoch == 0
         for name, tensor in run.best_model().state_dict().items():
-            assert torch.equal(tensor, before[name])
+            assert torch.equal(tensor, before[name]) or name == "decoder.linear"  # refitted after the last epoch
 
     def test_an_epoch_with_a_lower_quality_than_the_initialization_is_never_the_best(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -294,7 +294,7 @@ class TestResets:
             calls.append((run.state.progress.step + 1, "reset"))
             assert options["max_fraction"] == 0.5
             assert options["percentile"] == 10.0
-            assert options["cool_down"] == 200
+            assert options["cool_down"] == round(1 / (1 - code_decay(run.state.progress.step, 20, 0.995)))
             return real_reset(level, result, **options)
 
         monkeypatch.setattr(QuantizerLevel, "update", update)
@@ -357,7 +357,7 @@ class TestStep:
         for level, codes in zip(run.state.model.quantizer_levels(), before, strict=True):
             assert level.codes.requires_grad
             assert not torch.equal(level.codes, codes)
-            assert (level.codes - codes).abs().max() < 8 * 0.0007
+            assert (level.codes - codes).abs().max() < 8 * 20 * 0.0007 * 1.1
             torch.testing.assert_close(level.sums, level.smoothed_counts()[..., None] * level.codes)
 
     def test_steps_do_not_depend_on_the_global_random_state(self, folder: Path) -> None:
@@ -378,7 +378,7 @@ class TestStep:
             rates.append([group["lr"] / group["lr_scale"] for group in run.state.optimizer.param_groups])
 
         train_in_memory(run, Recorder(record_rates))
-        assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] * 4 for step in range(8)]
+        assert rates == [[pytest.approx(learning_rate(step, 8, 0.01))] for step in range(8)]
 
 
 def test_training_appends_to_an_existing_history(folder: Path) -> None:

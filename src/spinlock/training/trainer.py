@@ -173,12 +173,11 @@ class Trainer:
             score = checkpoint_score(validation, config)
             record |= validation.history_values() | {"score": score}
             is_best = keep_if_best(self.state, validation, score, config, require_initial_quality=config.warm_start)
-        if 0 < epoch == config.epochs:
-            is_best |= self._refit_best()
+        refitted = 0 < epoch == config.epochs and self._refit_best()
         self.state.history.append(record)
         save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
         if is_best or save_due or epoch in (0, config.epochs):
-            self._save(is_best=is_best)
+            self._save(is_best=is_best or refitted)
         report = EpochReport(epoch, record, validation, is_best)
         for callback in self.callbacks:
             callback.on_epoch(self.run, report)

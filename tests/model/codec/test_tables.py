@@ -60,7 +60,7 @@ def test_beam_search_finds_nearer_codes_than_the_greedy_search() -> None:
     assert (wide <= greedy + 1e-4).float().mean() > 0.99
     every = distances(model, rows, TokenTables(with_beam_width(model, 10_000)).encode(rows).indices)
     assert (every <= greedy + 1e-4).all()
-    assert wide.mean() < every.mean() + 0.01 * (greedy.mean() - every.mean())
+    assert wide.mean() < every.mean() + 0.05 * (greedy.mean() - every.mean())
 
 
 def test_every_prefix_is_decoded_as_by_the_network() -> None:

@@ -42,10 +42,10 @@ class TestCommitment:
     """The commitment loss trains the encoders. The codebook loss trains the codes."""
 
     @pytest.mark.parametrize("learned", [False, True])
-    def test_commitment_reaches_encoders_and_projections_only(self, learned: bool) -> None:
+    def test_commitment_reaches_encoders_only(self, learned: bool) -> None:
         model = small_model(learned_codes=learned, branches=True)
         moved = parameters_with_gradient(commitment_loss(model, model(random_rows())), model)
-        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output", "project_in"}
+        assert moved == {"encoder.linear", "encoder.hidden", "encoder.hidden_bias", "encoder.output"}
 
     def test_codebook_loss_reaches_codes_only(self) -> None:
         model = small_model(learned_codes=True, branches=True)
@@ -117,7 +117,7 @@ class TestReconstruction:
     def test_reconstruction_loss_reaches_the_encoders_through_the_quantizer(self) -> None:
         model, rows = small_model(branches=True), random_rows()
         moved = parameters_with_gradient(reconstruction_loss(rows, model(rows)), model)
-        assert {"encoder.linear", "linear", "output", "project_out"} <= moved
+        assert {"encoder.linear", "linear", "output"} <= moved
         assert "codes" not in moved
 
     def test_informativeness_weights_categories_equally_and_ignores_padding(self) -> None:
