@@ -42,7 +42,7 @@ import markdown
 from machine import describe_device, matmul_peak, seconds
 from speed_contenders import BATCH, COLUMNS, CONTENDERS, Step, make_rows, make_spec
 from spinlock.training.compilation import step_operations
-from spinlock.training.schedule import BatchPlan
+from spinlock.training.optimization.schedule import BatchPlan
 
 EPOCHS = 410
 """Epochs of the production configuration, for which the report extrapolates the time."""

@@ -30,7 +30,7 @@ from spinlock.preprocessing.split import Split
 from spinlock.preprocessing.training_data import TrainingData
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.losses.topographic import topographic_loss
-from spinlock.training.optimizer import make_optimizer
+from spinlock.training.optimization.optimizer import make_optimizer
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run, TrainingState
 from spinlock.training.trainer import Trainer

@@ -19,8 +19,8 @@ from spinlock.preprocessing.training_data import TrainingData, fit_training_data
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training import batches as batches
 from spinlock.training.batches import InMemoryBatches, StreamedBatches, extent_rows, make_batches
+from spinlock.training.optimization.schedule import BatchPlan
 from spinlock.training.resuming import with_stored_limit
-from spinlock.training.schedule import BatchPlan
 from tests.training.runs import (
     CPU,
     config,

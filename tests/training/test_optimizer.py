@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spinlock.initialization.coordinate_scales import coordinate_scales
-from spinlock.training.optimizer import JOINT_RATE_FACTOR, RATE_FACTOR, Adam, make_optimizer
+from spinlock.training.optimization.adam import Adam
+from spinlock.training.optimization.optimizer import JOINT_RATE_FACTOR, RATE_FACTOR, make_optimizer
 from tests.model.specs import random_rows, small_model
 
 

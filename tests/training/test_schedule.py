@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spinlock.model import ModelSpec
-from spinlock.training.schedule import (
+from spinlock.training.optimization.schedule import (
     FINAL_LEARNING_RATE_FRACTION,
     WARM_UP_FRACTION,
     BatchPlan,
@@ -99,18 +99,18 @@ def test_the_learning_rate_rises_linearly_then_falls_as_half_a_cosine(total: int
             expected = 0.5 * (step + 1) / warm
         else:
             cosine = math.cos(math.pi * (step - warm) / (total - warm))
-            expected = 0.5 * (0.05 + 0.95 * (1 + cosine) / 2)
+            expected = 0.5 * (0.01 + 0.99 * (1 + cosine) / 2)
         assert learning_rate(step, total, 0.5) == pytest.approx(expected, rel=1e-12)
     assert learning_rate(warm, total, 0.5) == 0.5
-    assert learning_rate(total - 1, total, 0.5) == pytest.approx(0.5 * FINAL_LEARNING_RATE_FRACTION, rel=0.01)
+    assert learning_rate(total - 1, total, 0.5) == pytest.approx(0.5 * FINAL_LEARNING_RATE_FRACTION, rel=0.03)
 
 
-@pytest.mark.parametrize(("final", "fastest"), [(0.995, 0.9), (0.9995, 0.99), (0.8, 0.8)])
+@pytest.mark.parametrize(("final", "fastest"), [(0.995, 0.9), (0.9995, 0.95), (0.8, 0.8)])
 def test_the_memory_of_the_codes_is_inverse_to_the_learning_rate(final: float, fastest: float) -> None:
     total = 1000
     decays = [code_decay(step, total, final) for step in range(total + 5)]
     assert min(decays) == pytest.approx(fastest)
-    assert decays[-1] == pytest.approx(final, abs=1e-6)
+    assert decays[-1] == pytest.approx(final, abs=1e-5)
     assert max(decays) <= final
     for step in range(20, total):
         rate = learning_rate(step, total, 1.0)

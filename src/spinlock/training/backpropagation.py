@@ -9,8 +9,8 @@ from torch import Tensor
 
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.losses.objective import LossTerms
-from spinlock.training.optimizer import Adam
-from spinlock.training.schedule import StepDraws
+from spinlock.training.optimization.adam import Adam
+from spinlock.training.optimization.schedule import StepDraws
 from spinlock.training.steps import TrainingStep
 
 MAX_REASON = 160

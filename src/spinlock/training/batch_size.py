@@ -9,8 +9,8 @@ import torch
 
 from spinlock.errors import RunError
 from spinlock.training.batches import Batches
+from spinlock.training.optimization.schedule import BatchPlan, step_draws
 from spinlock.training.run import TrainingState
-from spinlock.training.schedule import BatchPlan, step_draws
 from spinlock.training.steps import TrainingStep
 
 

@@ -27,7 +27,7 @@ from spinlock.preprocessing.training_data import TrainingData
 from spinlock.runtime.device import to_device
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.threads import prefetch
-from spinlock.training.schedule import BatchPlan, StepDraws
+from spinlock.training.optimization.schedule import BatchPlan, StepDraws
 
 BUFFER_BYTES = 2**23
 """Bytes of a buffer, in which cleaned rows are shuffled together. Up to three buffers are in memory at once.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.config import CheckpointSettings
-from spinlock.model import CategoricalVQVAE
 from spinlock.training.run import TrainingState
 
 
@@ -60,35 +59,4 @@ def keep_if_best(
     progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
     state.best_weights = {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}
     state.best_validation = validation
-    return True
-
-
-def keep_refit(
-    state: TrainingState, model: CategoricalVQVAE, validation: ValidationResult, settings: CheckpointSettings
-) -> bool:
-    """Replace the best weights by those of a model that was refitted from them, if it is better.
-
-    Parameters
-    ----------
-    state
-        State of the run after its last epoch. If this epoch is the best one, its weights are replaced too.
-    model, validation
-        The refitted model, and the result of its validation.
-    settings
-        Weights of the score.
-
-    Returns
-    -------
-    bool
-        Whether both the score and the quality are better than those of the best epoch.
-    """
-    progress, best, score = state.progress, state.best_validation, checkpoint_score(validation, settings)
-    assert best is not None, "epoch 0 is validated before training"
-    if not (score < progress.best_score and validation.quality > best.quality):
-        return False
-    progress.best_score, progress.best_loss = score, validation.loss
-    state.best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    state.best_validation = validation
-    if progress.best_epoch == progress.epoch:
-        state.model.load_state_dict(state.best_weights)
     return True

@@ -10,8 +10,8 @@ import torch
 from spinlock.model import build_network
 from spinlock.training.batches import BUFFER_BYTES
 from spinlock.training.losses.objective import objective
+from spinlock.training.optimization.schedule import step_draws
 from spinlock.training.plan import Plan
-from spinlock.training.schedule import step_draws
 
 OPTIMIZER_COPIES = 4
 """Number of tensors of the size of the weights: weights, gradients and the two moments of Adam."""

@@ -28,7 +28,7 @@ from spinlock.runtime.memory import trim_heap
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
-from spinlock.training.optimizer import make_optimizer
+from spinlock.training.optimization.optimizer import make_optimizer
 from spinlock.training.plan import Plan, make_plan
 from spinlock.training.resuming import latest_checkpoint, resume_run, with_stored_limit
 from spinlock.training.run import Run, TrainingState

@@ -16,8 +16,8 @@ from spinlock.sizing.search import (
     VALIDATION_ROWS_PER_CODE,
     max_codebook_size,
 )
+from spinlock.training.optimization.schedule import RESET_FRACTION
 from spinlock.training.plan import Plan
-from spinlock.training.schedule import RESET_FRACTION
 
 
 def adaptation_messages(plan: Plan) -> list[str]:

@@ -29,7 +29,7 @@ from spinlock.sizing.search import CodebookSizeSearch
 from spinlock.sizing.selection import Selection, SelectionSummary, select
 from spinlock.training.batches import check_batch_size
 from spinlock.training.compilation import plan_compilation
-from spinlock.training.schedule import BatchPlan
+from spinlock.training.optimization.schedule import BatchPlan
 
 MIN_HIDDEN_DIM, MAX_HIDDEN_DIM = 16, 128
 """Limits of the hidden width that is selected automatically."""

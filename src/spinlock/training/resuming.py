@@ -23,7 +23,7 @@ from spinlock.runtime.compilation import adapt_to_machine
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.losses.objective import LOSS_NAMES
-from spinlock.training.optimizer import make_optimizer
+from spinlock.training.optimization.optimizer import is_of_earlier_version, make_optimizer
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run, TrainingState
 
@@ -200,7 +200,8 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device, gro
     model = model.to(device)
     optimizer = make_optimizer(model, config.learning_rate, plan.fit_rows().rows, group)
     try:
-        optimizer.load_state_dict(saved.optimizer)
+        if not is_of_earlier_version(saved.optimizer):
+            optimizer.load_state_dict(saved.optimizer)
     except ValueError as error:
         what = f"is damaged: optimizer_state_dict does not match the weights: {error}"
         raise CheckpointError(what, where=str(checkpoint.path), remedy=REMEDY) from error
@@ -238,6 +239,10 @@ def _position_note(checkpoint: Checkpoint, epochs: int) -> str:
 def _environment_notes(checkpoint: Checkpoint, device: torch.device) -> tuple[str, ...]:
     stored, current = checkpoint.state.environment, environment(device)
     differing = [key for key in current if stored.get(key) != current[key]]
-    if not differing:
-        return ()
-    return (f"note: {', '.join(differing)} changed since the run was saved; results may differ by rounding errors",)
+    notes = []
+    if is_of_earlier_version(checkpoint.state.optimizer):
+        notes.append("note: the run is of an earlier version; its optimizer starts again, with other learning rates")
+    if differing:
+        changed = ", ".join(differing)
+        notes.append(f"note: {changed} changed since the run was saved; results may differ by rounding errors")
+    return tuple(notes)

@@ -23,7 +23,7 @@ from spinlock.io.atomic import write_files
 from spinlock.model import CategoricalVQVAE, build_network
 from spinlock.runtime.isolation import isolated
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
-from spinlock.training.optimizer import Adam
+from spinlock.training.optimization.adam import Adam
 from spinlock.training.plan import Plan
 
 

@@ -28,7 +28,7 @@ from spinlock.runtime.compilation import use_private_cache
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import Batches, InMemoryBatches
 from spinlock.training.losses.objective import LossTerms, objective
-from spinlock.training.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
+from spinlock.training.optimization.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
 
 
 class TrainingStep(Protocol):
@@ -43,8 +43,8 @@ class TrainingStep(Protocol):
         ``decay`` is the decay of the moving averages.
         """
 
-    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
-        """Fit what has a closed form to the tokens of training rows [n, D]. Return whether there is such a part."""
+    def finish(self, rows: Tensor) -> None:
+        """Fit what has a closed form to the tokens of training rows [n, D], after the last step."""
 
     def use_eager(self) -> bool:
         """Use the forward pass without compilation from now on. Return whether it was compiled before."""
@@ -117,12 +117,11 @@ class LocalStep:
                 )
         return num_reset
 
-    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
+    def finish(self, rows: Tensor) -> None:
         """Fit the linear part of the shared decoder to the tokens of the beam search, with which rows are encoded."""
         if self.group.is_main:
-            refit_decoder(model, interpolate_neighbors(rows, self.batches.seed).flatten(0, 1))
-        self.group.broadcast_([model.decoder.linear.detach()])
-        return True
+            refit_decoder(self.model, interpolate_neighbors(rows, self.batches.seed).flatten(0, 1))
+        self.group.broadcast_([self.model.decoder.linear.detach()])
 
     def use_eager(self) -> bool:
         """Use the forward pass without compilation from now on. Return whether it was compiled before."""
@@ -212,9 +211,8 @@ class JointStep:
         """Return 0: codebooks do not change."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
-    def refit(self, model: CategoricalVQVAE, rows: Tensor) -> bool:
-        """Return False: the vectors were fitted to the fixed tokens before training."""
-        return False
+    def finish(self, rows: Tensor) -> None:
+        """Do nothing: the vectors were fitted to the fixed tokens before training."""
 
     def use_eager(self) -> bool:
         """Return False: the step is never compiled."""

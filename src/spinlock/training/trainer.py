@@ -16,16 +16,15 @@ from torch import Tensor
 from spinlock.checkpoint.history import EpochValues
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
-from spinlock.model import CategoricalVQVAE
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.backpropagation import backpropagate
 from spinlock.training.batch_size import memory_error
 from spinlock.training.batches import Batches, check_batch_size, make_batches
-from spinlock.training.best_epoch import checkpoint_score, keep_if_best, keep_refit
+from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.losses.objective import LOSS_NAMES, LossTerms
+from spinlock.training.optimization.schedule import BatchPlan, code_decay, learning_rate, resets_due, step_draws
 from spinlock.training.run import Run
-from spinlock.training.schedule import BatchPlan, code_decay, learning_rate, resets_due, step_draws
 from spinlock.training.steps import STEPS, TrainingStep
 from spinlock.training.validation import Validator
 
@@ -93,6 +92,8 @@ class Trainer:
             started = time.perf_counter()
             if self._train_epoch(progress.epoch + 1):
                 progress.epoch += 1
+                if progress.epoch == self.config.epochs and self.step is not None:
+                    self.step.finish(self.plan.fit_rows().rows)
                 self._finish_epoch(progress.take_losses(self.batch_plan.steps), time.perf_counter() - started)
         return None
 
@@ -162,7 +163,7 @@ class Trainer:
         config, progress = self.config, self.state.progress
         epoch = progress.epoch
         due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
-        validation = self._validate(self.state.model) if due else None
+        validation = self._validate() if due else None
         record: EpochValues = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
         record |= {f"train_{name}": value for name, value in losses.items()}
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
@@ -171,31 +172,22 @@ class Trainer:
         is_best = False
         if validation is not None:
             score = checkpoint_score(validation, config)
-            record |= validation.history_values() | {"score": score}
             is_best = keep_if_best(self.state, validation, score, config, require_initial_quality=config.warm_start)
-        refitted = 0 < epoch == config.epochs and self._refit_best()
+            record |= validation.history_values() | {"score": score}
         self.state.history.append(record)
         save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
         if is_best or save_due or epoch in (0, config.epochs):
-            self._save(is_best=is_best or refitted)
+            self._save(is_best=is_best)
         report = EpochReport(epoch, record, validation, is_best)
         for callback in self.callbacks:
             callback.on_epoch(self.run, report)
             if validation is not None:
                 callback.on_validation(self.run, report)
 
-    def _refit_best(self) -> bool:
-        """Refit the best model after the last epoch. Return whether its score is better."""
-        assert self.step is not None, "an epoch has made steps"
-        model = self.run.best_model()
-        if not self.step.refit(model, self.plan.fit_rows().rows):
-            return False
-        return keep_refit(self.state, model, self._validate(model), self.config)
-
-    def _validate(self, model: CategoricalVQVAE) -> ValidationResult:
-        """Validate a network in the main process, for all processes."""
+    def _validate(self) -> ValidationResult:
+        """Validate in the main process, for all processes."""
         try:
-            result = self.validator(model) if self.group.is_main else None
+            result = self.validator(self.state.model) if self.group.is_main else None
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
             raise RunError(

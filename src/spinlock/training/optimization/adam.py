@@ -1,29 +1,16 @@
-"""Optimizer of a run."""
+"""Adam with decoupled weight decay and steps that are scaled by coordinate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from spinlock.initialization.coordinate_scales import coordinate_scales
-from spinlock.model import CategoricalVQVAE
-from spinlock.runtime.process_group import SINGLE, ProcessGroup
-
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
-
-RATE_FACTOR = 20.0
-"""Learning rate of the network, in units of ``learning_rate``."""
-
-JOINT_RATE_FACTOR = 3.0
-"""Learning rate of the refinement of joint codes, in units of ``learning_rate``."""
-
-WEIGHT_DECAY = 0.5
-"""Decoupled weight decay of the network, in units of its learning rate. It limits overfitting to few rows."""
 
 
 class Adam:
@@ -128,51 +115,3 @@ class Adam:
 
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
-
-
-def make_optimizer(model: CategoricalVQVAE, learning_rate: float, rows: Tensor, group: ProcessGroup = SINGLE) -> Adam:
-    """Create the optimizer of all parameters that are trained.
-
-    The steps of encoders and learned codes are scaled by coordinate, see
-    :mod:`~spinlock.initialization.coordinate_scales`.
-
-    Parameters
-    ----------
-    model
-        Network to train.
-    learning_rate
-        Maximum learning rate of the schedule.
-    rows
-        Training rows [n, D] in normalized units, from which the scales are computed.
-    group
-        Processes that train together. They have the scales of the main process.
-
-    Returns
-    -------
-    Adam
-    """
-    scales = coordinate_scales(rows, model.spec)
-    group.broadcast_(scales)
-    network: list[torch.nn.Parameter] = []
-    refinement: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (refinement if name.startswith("joint.") else network).append(parameter)
-    groups = [
-        {"params": members, "lr_scale": factor, "lr": learning_rate * factor, "weight_decay": decay}
-        for members, factor, decay in ((network, RATE_FACTOR, WEIGHT_DECAY), (refinement, JOINT_RATE_FACTOR, 0.0))
-        if members
-    ]
-    return Adam(groups, _step_scales(model, scales))
-
-
-def _step_scales(model: CategoricalVQVAE, scales: Sequence[Tensor]) -> dict[torch.nn.Parameter, Tensor]:
-    """Return the scale of each parameter whose last dimension is the embedding coordinate."""
-    result: dict[torch.nn.Parameter, Tensor] = {}
-    for bucket, scale in zip(model.each_bucket(), scales, strict=True):
-        result |= {bucket.encoder.linear: scale, bucket.encoder.output: scale}
-        for level in bucket.quantizer.each_level():
-            if level.codes.requires_grad:
-                width = level.codes.shape[-1]
-                result[level.codes] = torch.nn.functional.pad(scale, (0, max(0, width - scale.shape[-1])))[..., :width]
-    return result

@@ -20,7 +20,7 @@ from spinlock.training.losses.objective import PROJECTION_DIM
 WARM_UP_FRACTION = 0.02
 """Fraction of the steps in which the learning rate increases from zero."""
 
-FINAL_LEARNING_RATE_FRACTION = 0.05
+FINAL_LEARNING_RATE_FRACTION = 0.01
 """Final learning rate as a fraction of its maximum."""
 
 MAX_CODE_UPDATE = 0.1
@@ -112,7 +112,7 @@ def step_draws(
 
 
 def learning_rate(step: int, total: int, maximum: float) -> float:
-    """Return the learning rate of a step: linear warm-up, then cosine decay to a twentieth of the maximum.
+    """Return the learning rate of a step: linear warm-up, then cosine decay to a hundredth of the maximum.
 
     Parameters
     ----------
