@@ -37,7 +37,7 @@ PRODUCTION = {
     "duplicate_correlation": 0.9999,
     "clip_lower_percentile": 0.1,
     "clip_upper_percentile": 99.9,
-    "normalization_method": "standard",
+    "normalization_method": "auto",
     "category_assignment": "auto",
     "category_mapping_file": None,
     "num_categories_auto": None,

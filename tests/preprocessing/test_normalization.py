@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm, rankdata
 
 from spinlock.preprocessing.normalization import MAX_KNOTS, METHODS, RankGauss, Robust, Standard, from_state
+from spinlock.preprocessing.tails import Auto
 
 
 @pytest.fixture
@@ -108,3 +109,44 @@ def test_values_near_the_float32_limit_have_finite_scores(method: str, rng: np.r
     z = METHODS[method].fit(x).transform(x)
     assert np.isfinite(z).all()
     assert np.abs(z).max() < 10
+
+
+def test_auto_standardizes_columns_with_light_tails(x: np.ndarray) -> None:
+    fitted = Auto.fit(x)
+    assert fitted.heavy.tolist() == [False, False, True, False, False]
+    light = ~fitted.heavy
+    assert np.array_equal(fitted.transform(x)[:, light], Standard.fit(x).transform(x)[:, light])
+    assert not fitted.standardizes
+    assert Auto.fit(x[:, light]).standardizes
+
+
+def test_auto_averages_the_inverse_hyperbolic_sine_and_the_normal_score_of_heavy_tails(
+    rng: np.random.Generator,
+) -> None:
+    column = rng.standard_cauchy(200)
+    lower, median, upper = np.percentile(column, [25, 50, 75])
+
+    def standardized(z: np.ndarray) -> np.ndarray:
+        return (z - z.mean()) / z.std()
+
+    sine = standardized(np.arcsinh((column - median) / ((upper - lower) / 1.349)))
+    score = standardized(norm.ppf((rankdata(column) - 0.5) / 200))
+    z = Auto.fit(column[:, None]).transform(column[:, None])[:, 0]
+    np.testing.assert_allclose(z, standardized((sine + score) / 2), atol=1e-12)
+
+
+def test_a_few_extreme_rows_do_not_set_the_scale_of_a_column(rng: np.random.Generator) -> None:
+    column = rng.standard_normal(1000)
+    column[:3] = 1e9
+    z = Auto.fit(column[:, None]).transform(column[:, None])[:, 0]
+    assert z[3:].std() > 0.5
+    assert Standard.fit(column[:, None]).transform(column[:, None])[3:, 0].std() < 1e-6
+
+
+def test_a_column_that_is_mostly_one_value_has_finite_knots() -> None:
+    column = np.zeros(500)
+    column[:10] = np.arange(1, 11)
+    fitted = Auto.fit(column[:, None])
+    z = fitted.transform(column[:, None])
+    assert np.isfinite(z).all()
+    np.testing.assert_allclose(fitted.inverse(z)[:, 0], column, atol=1e-12)

@@ -56,7 +56,11 @@ def check_normalizer(cleaner: Mapping[str, Any], method: str) -> None:
     """Check that the normalization is that of the configuration, and can be inverted."""
     normalizer, kept, columns = cleaner["normalizer"], cleaner["kept"], cleaner["columns"]
     require_equal("cleaner.normalizer.method", normalizer["method"], method, "config")
-    if method == "rank_gauss":
+    if method == "auto":
+        heavy = normalizer["heavy"]
+        if len(heavy) and (int(heavy.max()) >= len(kept) or not bool((heavy.diff() > 0).all())):
+            raise Mismatch("does not select kept columns", place="cleaner.normalizer.heavy")
+    if method in ("rank_gauss", "auto") and len(normalizer["counts"]):
         counts, width = normalizer["counts"], normalizer["knots"].shape[1]
         if int(counts.max()) > width:
             raise Mismatch(f"contains {int(counts.max())}", f"at most {width} knots", "cleaner.normalizer.counts")

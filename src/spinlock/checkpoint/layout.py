@@ -1,6 +1,7 @@
 """Schema of the content of a checkpoint file.
 
-Letters: ``D`` input columns, ``U`` kept columns, ``Q`` knots of a normalization, ``C`` categories, ``n`` training and
+Letters: ``D`` input columns, ``U`` kept columns, ``H`` heavy-tailed columns,
+``Q`` knots of a normalization, ``C`` categories, ``n`` training and
 ``m`` validation operators, ``r`` and ``s`` their rows, ``v`` validation rows with an error, ``e`` epochs with epoch 0.
 """
 
@@ -27,14 +28,22 @@ _HASH = Text(pattern="[0-9a-f]{64}")
 _WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))
 
 _AFFINE = {"center": TensorOf(_DOUBLES, ("U",)), "scale": TensorOf(_DOUBLES, ("U",), positive=True)}
+
+
+def _knots(columns: str) -> dict[str, TensorOf]:
+    """Return the schema of functions with Q knots of some columns."""
+    return {
+        "knots": TensorOf(_DOUBLES, (columns, "Q")),
+        "scores": TensorOf(_DOUBLES, (columns, "Q")),
+        "counts": TensorOf((torch.int64,), (columns,), minimum=2),
+    }
+
+
 _NORMALIZERS = {
     "standard": _AFFINE,
     "robust": _AFFINE,
-    "rank_gauss": {
-        "knots": TensorOf(_DOUBLES, ("U", "Q")),
-        "scores": TensorOf(_DOUBLES, ("U", "Q")),
-        "counts": TensorOf((torch.int64,), ("U",), minimum=2),
-    },
+    "rank_gauss": _knots("U"),
+    "auto": {**_AFFINE, "heavy": TensorOf((torch.int64,), ("H",), minimum=0), **_knots("H")},
 }
 _STATISTICS = {name: TensorOf(_DOUBLES, ("D",), finite=False) for name in ("median", "lower", "upper", "mean", "std")}
 _CLEANER = FixedMapping(

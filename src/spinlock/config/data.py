@@ -109,10 +109,11 @@ class CleaningSettings(Section):
         ge=0,
         le=100,
     )
-    normalization_method: Literal["standard", "robust", "rank_gauss"] = setting(
-        "standard",
-        "Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by "
-        "mapping ranks to a Gaussian distribution (rank_gauss).",
+    normalization_method: Literal["auto", "standard", "robust", "rank_gauss"] = setting(
+        "auto",
+        "Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), by "
+        "mapping ranks to a Gaussian distribution (rank_gauss), or by its tails (auto): as standard, but heavy-tailed "
+        "columns by an increasing function that limits extreme values.",
     )
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -50,7 +50,7 @@ class ConfigKeywords(TypedDict, total=False):
     """Values below this percentile of their column are replaced by the percentile."""
     clip_upper_percentile: float
     """Values above this percentile of their column are replaced by the percentile."""
-    normalization_method: Literal["standard", "robust", "rank_gauss"]
+    normalization_method: Literal["auto", "standard", "robust", "rank_gauss"]
     """Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by
     mapping ranks to a Gaussian distribution (rank_gauss).
     """

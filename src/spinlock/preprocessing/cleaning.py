@@ -23,7 +23,7 @@ from spinlock.preprocessing import normalization
 from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
 from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
-from spinlock.preprocessing.normalization import Normalizer
+from spinlock.preprocessing.normalization import Normalizer, Standard
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -100,8 +100,8 @@ class Cleaner:
         kept = np.array([j for j in usable.tolist() if j not in redundant], dtype=np.int64)
         _require_two(len(kept), screening, num_duplicates=len(duplicates))
         normalizer: Normalizer
-        if settings.normalization_method == normalization.Standard.method:
-            normalizer = normalization.Standard(screening.mean[kept], screening.std[kept])
+        if settings.normalization_method == Standard.method:
+            normalizer = Standard(screening.mean[kept], screening.std[kept])
         else:
             blocks = screening.clipped_columns(x_train, kept)
             normalizer = normalization.fit(settings.normalization_method, blocks)
@@ -191,7 +191,7 @@ class Cleaner:
 
     def to_z_scores(self, values: Rows) -> Rows:
         """Convert normalized values [n, U] to z-scored, clipped units. For ``standard`` they are the same."""
-        if self.normalizer.method == normalization.Standard.method:
+        if self.normalizer.standardizes:
             return values
         raw = self.normalizer.inverse(values.astype(np.float64))
         return ((raw - self.mean) / self.std).astype(np.float32)

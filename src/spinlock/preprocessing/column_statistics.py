@@ -52,7 +52,7 @@ class CleaningRules(Protocol):
 
     @property
     def normalization_method(self) -> str:
-        """``standard``, ``robust`` or ``rank_gauss``."""
+        """``auto``, ``standard``, ``robust`` or ``rank_gauss``."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@
     z = Phi^-1(F(x)), standardized, where F is the empirical distribution function with mean ranks for equal values. z
     is Gaussian for any continuous distribution of x. f is linear between knots at quantiles, so it is strictly
     increasing and invertible inside the training range, and constant outside.
+``auto``
+    Light-tailed columns as ``standard``, heavy-tailed ones by an increasing function; see
+    :mod:`~spinlock.preprocessing.tails`.
 
 Letters: ``n`` rows, ``D`` columns, ``Q`` knots.
 """
@@ -18,12 +21,11 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+
+from spinlock.preprocessing.knots import Knots, normal_scores
+from spinlock.preprocessing.tails import GAUSSIAN_IQR, Auto
 
 Floats = NDArray[np.float64]
-
-GAUSSIAN_IQR = 1.349
-"""Interquartile range of a Gaussian with standard deviation 1."""
 
 MIN_ROBUST_SCALE = 1e-3
 """Minimum of IQR / 1.349 in standard deviations. Below it the standard deviation is used instead, because a column that
@@ -37,6 +39,10 @@ class Normalizer(Protocol):
     """Fitted normalization of D columns of float64 arrays [n, D]. Each row is converted independently of the others."""
 
     method: ClassVar[str]
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether normalized values are z-scores in all columns."""
 
     def transform(self, x: Floats) -> Floats:
         """Convert raw units to normalized units, [n, D]."""
@@ -89,6 +95,7 @@ class Standard(_Affine):
     """z = (x - mean) / std, where std has the divisor n."""
 
     method = "standard"
+    standardizes = True
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
@@ -100,6 +107,7 @@ class Robust(_Affine):
     """z = (x - median) / (IQR / 1.349); see :data:`MIN_ROBUST_SCALE` for columns of small IQR."""
 
     method = "robust"
+    standardizes = False
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
@@ -115,75 +123,46 @@ class RankGauss:
 
     Parameters
     ----------
-    knots, scores
-        Strictly increasing values of each column, and their z, [D, Q]. Only the first ``counts[d]`` entries of row d
-        are used.
-    counts
-        Number of knots of each column, [D].
+    knots
+        Functions of the D columns.
     """
 
     method: ClassVar[str] = "rank_gauss"
+    standardizes = False
 
-    def __init__(self, knots: Floats, scores: Floats, counts: NDArray[np.int64]) -> None:
+    def __init__(self, knots: Knots) -> None:
         self.knots = knots
-        self.scores = scores
-        self.counts = counts
 
     @classmethod
     def fit(cls, x: Floats) -> Self:
         """Fit to training rows [n, D] without constant columns."""
-        return cls._from_curves([_normal_scores(column) for column in x.T])
-
-    @classmethod
-    def _from_curves(cls, curves: Sequence[tuple[Floats, Floats]]) -> Self:
-        """Create a normalizer from the knots and scores of each column, padded to the same length."""
-        width = max(len(values) for values, _ in curves)
-        knots, scores = np.zeros((2, len(curves), width))
-        for row, (values, z) in enumerate(curves):
-            knots[row, : len(values)] = values
-            scores[row, : len(values)] = z
-        return cls(knots, scores, np.array([len(values) for values, _ in curves], dtype=np.int64))
-
-    def _curves(self) -> list[tuple[Floats, Floats]]:
-        """Return the knots and scores of each column without padding."""
-        counts = self.counts.tolist()
-        return [(self.knots[i, :count], self.scores[i, :count]) for i, count in enumerate(counts)]
+        return cls(Knots.of_curves([normal_scores(column, MAX_KNOTS) for column in x.T]))
 
     def transform(self, x: Floats) -> Floats:
         """Convert raw units to scores, [n, D]."""
-        z = np.empty(x.shape)
-        for i, (knots, scores) in enumerate(self._curves()):
-            z[:, i] = np.interp(x[:, i], knots, scores)
-        return z
+        return self.knots.transform(x)
 
     def inverse(self, z: Floats) -> Floats:
         """Convert scores to raw units, [n, D]."""
-        x = np.empty(z.shape)
-        for i, (knots, scores) in enumerate(self._curves()):
-            x[:, i] = np.interp(z[:, i], scores, knots)
-        return x
+        return self.knots.inverse(z)
 
     def state(self) -> dict[str, Any]:
         """Return the knots and scores, for :meth:`from_state`."""
-        return {"method": self.method, "knots": self.knots, "scores": self.scores, "counts": self.counts}
+        return {"method": self.method, **self.knots.state()}
 
     @classmethod
     def concatenate(cls, normalizers: Sequence[Self]) -> Self:
         """Return one normalizer for the columns of all ``normalizers``, in order."""
-        return cls._from_curves([curve for normalizer in normalizers for curve in normalizer._curves()])
+        return cls(Knots.of_curves([curve for normalizer in normalizers for curve in normalizer.knots.curves()]))
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Restore a normalizer from the result of :meth:`state`."""
-        return cls(
-            np.asarray(state["knots"], dtype=np.float64),
-            np.asarray(state["scores"], dtype=np.float64),
-            np.asarray(state["counts"], dtype=np.int64),
-        )
+        return cls(Knots.from_state(state))
 
 
-METHODS: dict[str, type[Standard] | type[Robust] | type[RankGauss]] = {
-    kind.method: kind for kind in (Standard, Robust, RankGauss)
+METHODS: dict[str, type[Standard] | type[Robust] | type[RankGauss] | type[Auto]] = {
+    kind.method: kind for kind in (Auto, Standard, Robust, RankGauss)
 }
 """The normalizer classes by the name of their method."""
 
@@ -211,18 +190,3 @@ def fit(method: str, blocks: Iterable[Floats]) -> Normalizer:
 def from_state(state: Mapping[str, Any]) -> Normalizer:
     """Restore a normalizer from the result of :meth:`Normalizer.state`."""
     return METHODS[str(state["method"])].from_state(state)
-
-
-def _normal_scores(column: Floats) -> tuple[Floats, Floats]:
-    """Return knots and scores of one column: all distinct values, or a selection if they exceed :data:`MAX_KNOTS`."""
-    values, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
-    mid_rank = (np.cumsum(counts) - counts / 2) / len(column)
-    z = ndtri(mid_rank)
-    row_scores = z[inverse]
-    z = (z - row_scores.mean()) / row_scores.std()
-    if len(values) > MAX_KNOTS:
-        grid = np.linspace(z[0], z[-1], MAX_KNOTS)
-        selected = np.unique(np.searchsorted(z, grid).clip(0, len(z) - 1))
-        selected = np.union1d(selected, [0, len(z) - 1])
-        values, z = values[selected], z[selected]
-    return values, z

@@ -7,7 +7,7 @@ from pathlib import Path
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.format import FORMAT_VERSION
 from spinlock.cli.terminal import stdout, text_table
-from spinlock.cli.views.dropped import print_dropped
+from spinlock.cli.views.columns import normalization_summary, print_dropped
 from spinlock.cli.views.targets import target_table
 from spinlock.errors import DataError
 from spinlock.evaluation.report import targets_of
@@ -33,6 +33,7 @@ def print_checkpoint(path: Path) -> None:
     else:
         console.print("training is not finished: the targets are measured at the end of training")
     print_dropped(console, checkpoint.cleaner.dropped)
+    console.print(f"normalization: {normalization_summary(checkpoint.cleaner)}")
     scalars = [(name, f"{value:.4f}") for name, value in checkpoint.metrics.items() if isinstance(value, float)]
     console.print(text_table(("metric", "value"), scalars))
     dataset, provenance = checkpoint.dataset, checkpoint.provenance

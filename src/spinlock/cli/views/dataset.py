@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from spinlock.cli.terminal import stdout, text_table
-from spinlock.cli.views.dropped import print_dropped
+from spinlock.cli.views.columns import print_dropped
 from spinlock.config import CleaningSettings
 from spinlock.errors import DataError, shortened
 from spinlock.io.features import FeatureSource, open_features

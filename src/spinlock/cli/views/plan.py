@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spinlock.cli.terminal import format_bytes, format_duration, log, log_fields, log_paragraph, stdout, text_table
-from spinlock.cli.views.dropped import dropped_summary
+from spinlock.cli.views.columns import dropped_summary, normalization_summary
 from spinlock.config import dump_config
 from spinlock.metrics.rate_distortion import gaussian_quality
 from spinlock.model import LEVELS, build_network
@@ -27,6 +27,7 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
             ("table", f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows"),
             ("split", f"{len(data.split.train)} training rows, {len(data.split.validation)} validation rows"),
             ("dropped", dropped_summary(data.cleaner.dropped_by_reason(), len(table.names))),
+            ("normalization", normalization_summary(data.cleaner)),
             (
                 "categories",
                 f"{spec.num_categories} of {spec.num_columns} columns, largest centroid cosine "
@@ -68,6 +69,7 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     parameters = sum(parameter.numel() for parameter in build_network(spec).parameters())
     assert plan.spectrum is not None, "the plan of a new run has a spectrum"
     reference = gaussian_quality(plan.spectrum, spec.bits_per_row)
+    console.print(f"normalization: {normalization_summary(plan.data.cleaner)}")
     console.print(f"parameters: {parameters}")
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"

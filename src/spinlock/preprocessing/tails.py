@@ -1,0 +1,124 @@
+"""Normalization ``auto``: each column by its tails.
+
+A column with light tails is standardized, z = (x - mean) / std. A column is heavy-tailed if its kurtosis on clipped
+training rows is above 10, where a Gaussian column has 3. A few extreme rows would set the scale of such a column, and
+most bits would be spent on these rows. It gets the mean of two increasing functions of x, each standardized:
+
+    z = (asinh((x - median) / s) + Phi^-1(F(x))) / 2,   s = IQR / 1.349
+
+The first keeps the order of magnitude of extreme values, and the second, in which F is the empirical distribution
+function, resolves the bulk of the values. z is standardized again. It is stored as a function that is linear between
+knots, like ``rank_gauss``, so that it is strictly increasing and invertible inside the training range.
+
+Letters: ``n`` rows, ``D`` columns, ``H`` heavy-tailed columns, ``Q`` knots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.preprocessing.knots import Curve, Knots, normal_scores
+
+Floats = NDArray[np.float64]
+
+MAX_KURTOSIS = 10.0
+"""Kurtosis above which a column is heavy-tailed."""
+
+MAX_KNOTS = 257
+"""Maximum number of knots of a heavy-tailed column, apart from the two ends, which may be added."""
+
+GAUSSIAN_IQR = 1.349
+"""Interquartile range of a Gaussian with standard deviation 1."""
+
+
+class Auto:
+    """Standardization of light-tailed columns, and a function with knots for each heavy-tailed column.
+
+    Parameters
+    ----------
+    center, scale
+        Mean and standard deviation [D] of light-tailed columns; not used for heavy-tailed ones.
+    heavy
+        Mask [D] of the heavy-tailed columns.
+    knots
+        Functions of the H heavy-tailed columns.
+    """
+
+    method: ClassVar[str] = "auto"
+
+    def __init__(self, center: Floats, scale: Floats, heavy: NDArray[np.bool_], knots: Knots) -> None:
+        self.center = center
+        self.scale = scale
+        self.heavy = heavy
+        self.knots = knots
+
+    @classmethod
+    def fit(cls, x: Floats) -> Self:
+        """Fit to training rows [n, D] without constant columns."""
+        center, scale = x.mean(axis=0), x.std(axis=0)
+        heavy = (((x - center) / scale) ** 4).mean(axis=0) > MAX_KURTOSIS
+        return cls(center, scale, heavy, Knots.of_curves([_heavy_curve(column) for column in x.T[heavy]]))
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether there is no heavy-tailed column, so that normalized values are z-scores."""
+        return not self.heavy.any()
+
+    def transform(self, x: Floats) -> Floats:
+        """Convert raw units to normalized units, [n, D]."""
+        z = x - self.center
+        z /= self.scale
+        if self.heavy.any():
+            z[:, self.heavy] = self.knots.transform(x[:, self.heavy])
+        return z
+
+    def inverse(self, z: Floats) -> Floats:
+        """Convert normalized units to raw units, [n, D]."""
+        x = z * self.scale
+        x += self.center
+        if self.heavy.any():
+            x[:, self.heavy] = self.knots.inverse(z[:, self.heavy])
+        return x
+
+    def state(self) -> dict[str, Any]:
+        """Return the input of :meth:`from_state`."""
+        return {
+            "method": self.method,
+            "center": self.center,
+            "scale": self.scale,
+            "heavy": np.flatnonzero(self.heavy),
+            **self.knots.state(),
+        }
+
+    @classmethod
+    def concatenate(cls, normalizers: Sequence[Self]) -> Self:
+        """Return one normalizer for the columns of all ``normalizers``, in order."""
+        return cls(
+            np.concatenate([each.center for each in normalizers]),
+            np.concatenate([each.scale for each in normalizers]),
+            np.concatenate([each.heavy for each in normalizers]),
+            Knots.of_curves([curve for each in normalizers for curve in each.knots.curves()]),
+        )
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Restore a normalizer from the result of :meth:`state`."""
+        center = np.asarray(state["center"], dtype=np.float64)
+        heavy = np.zeros(len(center), dtype=bool)
+        heavy[np.asarray(state["heavy"], dtype=np.int64)] = True
+        return cls(center, np.asarray(state["scale"], dtype=np.float64), heavy, Knots.from_state(state))
+
+
+def _heavy_curve(column: Floats) -> Curve:
+    """Return the knots of a heavy-tailed column, and their z."""
+    lower, median, upper = np.percentile(column, [25.0, 50.0, 75.0])
+    spread = (upper - lower) / GAUSSIAN_IQR or float(np.abs(column - median).mean())
+    values, scores = normal_scores(column, MAX_KNOTS)
+    logarithmic = np.arcsinh((column - median) / spread)
+    z = (scores + (np.arcsinh((values - median) / spread) - logarithmic.mean()) / logarithmic.std()) / 2
+    rows = np.interp(column, values, z)
+    return values, (z - rows.mean()) / rows.std()
