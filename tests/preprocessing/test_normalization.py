@@ -89,7 +89,7 @@ def test_rank_gauss_of_two_values_is_the_z_score(x: np.ndarray) -> None:
 def test_rank_gauss_thins_knots_and_stays_accurate(rng: np.random.Generator) -> None:
     x = rng.standard_cauchy((20_000, 1))
     fitted = RankGauss.fit(x)
-    assert fitted.counts[0] <= MAX_KNOTS + 2
+    assert fitted.knots.counts[0] <= MAX_KNOTS + 2
     z = fitted.transform(x)
     scores = norm.ppf((rankdata(x) - 0.5) / len(x))
     np.testing.assert_allclose(z[:, 0], scores, atol=0.02)
@@ -113,14 +113,16 @@ def test_values_near_the_float32_limit_have_finite_scores(method: str, rng: np.r
 
 def test_auto_standardizes_columns_with_light_tails(x: np.ndarray) -> None:
     fitted = Auto.fit(x)
-    assert fitted.heavy.tolist() == [False, False, True, False, False]
+    kurtosis = (Standard.fit(x).transform(x) ** 4).mean(axis=0)
+    assert np.array_equal(fitted.heavy, kurtosis > 10)
+    assert (fitted.heavy[2], fitted.heavy[0]) == (True, False)
     light = ~fitted.heavy
     assert np.array_equal(fitted.transform(x)[:, light], Standard.fit(x).transform(x)[:, light])
     assert not fitted.standardizes
     assert Auto.fit(x[:, light]).standardizes
 
 
-def test_auto_averages_the_inverse_hyperbolic_sine_and_the_normal_score_of_heavy_tails(
+def test_auto_averages_arcsinh_and_normal_score_of_heavy_tails(
     rng: np.random.Generator,
 ) -> None:
     column = rng.standard_cauchy(200)

@@ -51,8 +51,9 @@ class ConfigKeywords(TypedDict, total=False):
     clip_upper_percentile: float
     """Values above this percentile of their column are replaced by the percentile."""
     normalization_method: Literal["auto", "standard", "robust", "rank_gauss"]
-    """Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), or by
-    mapping ranks to a Gaussian distribution (rank_gauss).
+    """Scaling of each column: by mean and standard deviation (standard), by median and IQR / 1.349 (robust), by
+    mapping ranks to a Gaussian distribution (rank_gauss), or by its tails (auto): as standard, but heavy-tailed
+    columns by an increasing function that limits extreme values.
     """
     category_assignment: Literal["auto", "manual", "hybrid"]
     """How categories are defined. auto: all categories are discovered. manual: all categories are read from a mapping

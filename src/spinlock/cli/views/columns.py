@@ -29,7 +29,7 @@ def dropped_summary(by_reason: Mapping[DropKind, tuple[str, ...]], columns: int)
 
 
 def normalization_summary(cleaner: Cleaner) -> str:
-    """Return the method of the normalization, for example ``auto: 68 of 344 columns are heavy-tailed (AB, CD, ...)``."""
+    """Return the method of the normalization, for example ``auto: 2 of 344 columns are heavy-tailed (AB, CD)``."""
     normalizer = cleaner.normalizer
     if not isinstance(normalizer, Auto):
         return normalizer.method
