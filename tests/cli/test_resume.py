@@ -161,7 +161,7 @@ def assert_same_result(workspace: Workspace, finished: Workspace) -> None:
     for name in ("best_model.pt", "last.pt"):
         one, other = (torch.load(path / "run" / name, weights_only=True) for path in (finished.path, workspace.path))
         assert len(one["model_state_dict"]) > 10
-        assert one["optimizer_state_dict"]["state"]
+        assert one["optimizer_state_dict"]["state"] or name == "best_model.pt"  # epoch 0 can be the best
         assert differences(one, other) <= NOT_COMPARED
     for name in ("config.yaml", "normalization_stats.npz"):
         assert (finished.path / "run" / name).read_bytes() == (workspace.path / "run" / name).read_bytes()
