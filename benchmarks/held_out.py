@@ -39,8 +39,8 @@ def _select(table: sl.FeatureTable, operators: NDArray[np.int64]) -> sl.FeatureT
 def rate_settings(bits: int, seed: int, assignment: str) -> dict[str, Any]:
     """Return the configuration keys of a run whose tokens have at most ``bits`` bits per row.
 
-    A target quality of 1 makes the run use as many bits as it may. With the normalization ``standard``, normalized units
-    are the z-scored, clipped units of the quality, so that all methods minimize the error that is measured.
+    A target quality of 1 makes the run use as many bits as it may. With the normalization ``standard``, normalized
+    units are the z-scored, clipped units of the quality, so that all methods minimize the error that is measured.
     """
     return {
         "split_seed": seed,

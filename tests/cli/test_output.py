@@ -58,14 +58,15 @@ class TestTraining:
     def test_the_plan_is_printed_in_aligned_lines(self, trained_on_faults: PrintedRun) -> None:
         lines = trained_on_faults[1].stderr.splitlines()
         assert lines[0] == "reading the table, selecting categories and codebook sizes ..."
-        plan = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines[1:9])
+        plan = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in lines[1:10])
         assert list(plan) == [
-            *("table", "split", "dropped", "categories", "tokens", "expected", "training", "compiler")
+            *("table", "split", "dropped", "scaling", "categories", "tokens", "expected", "training", "compiler")
         ]
-        assert {line.index(text) for line, text in zip(lines[1:9], plan.values(), strict=True)} == {12}
+        assert {line.index(text) for line, text in zip(lines[1:10], plan.values(), strict=True)} == {12}
         assert plan["table"] == "other.h5: 80 operators, 80 rows"
         assert plan["split"] == "72 training rows, 8 validation rows"
         assert re.fullmatch(r"3 of 12 columns, largest centroid cosine 0\.\d{3}", plan["categories"])
+        assert plan["scaling"].startswith("auto: ")
         assert plan["tokens"] == "9 per row (local), 14 bits"
         assert re.fullmatch(
             r"quality 0\.\d{3}, utilization 0\.\d{3} on held-out rows before training", plan["expected"]
@@ -80,7 +81,7 @@ class TestTraining:
     def test_adaptations_to_the_table_are_printed(self, trained_on_faults: PrintedRun) -> None:
         lines = trained_on_faults[1].stderr.splitlines()
         notes = [line for line in lines if line.startswith("note: ")]
-        assert notes == lines[9 : 9 + len(notes)]
+        assert notes == lines[10 : 10 + len(notes)]
         assert "note: topo_samples 36 instead of 1024: a batch has no more rows" in notes
 
     def test_each_validation_prints_one_line(self, trained_on_faults: PrintedRun) -> None:
@@ -184,7 +185,7 @@ def test_on_a_terminal_the_plan_is_wrapped_but_the_next_command_is_not(
     plan = plan[: next(index for index, line in enumerate(plan) if line.startswith("note: "))]
     assert max(len(line.rstrip()) for line in plan) <= width
     names = [line.split()[0] for line in plan if not line.startswith(" ")]
-    assert names == ["table", "split", "dropped", "categories", "tokens", "expected", "training", "compiler"]
+    assert names == ["table", "split", "dropped", "scaling", "categories", "tokens", "expected", "training", "compiler"]
     for word in ("5 of 17 columns: 1 missing, 2 constant, 2 duplicate", "eager: "):
         assert word in " ".join(" ".join(plan).split())
     assert not [line for line in lines if line.startswith(("epoch 2:", "dropped double"))]

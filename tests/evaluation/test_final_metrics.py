@@ -29,7 +29,8 @@ def run_with_settings(folder: Path, **settings: Any) -> Run:
     table = np.concatenate([x, np.full((300, 1), 7.0), 2 * x[:, :1] + 1], axis=1).astype(np.float32)
     table[:3, 24] = 8.0
     write_table_in(folder, table)
-    return trained_run(config(folder, validation_fraction=0.3, epochs=1, max_constant_fraction=0.98, **settings))
+    chosen = {"validation_fraction": 0.3, "max_constant_fraction": 0.98, "normalization_method": "standard"} | settings
+    return trained_run(config(folder, epochs=1, **chosen))
 
 
 @pytest.fixture(scope="module")

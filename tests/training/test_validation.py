@@ -18,7 +18,8 @@ from tests.training.runs import config, curved_table, trained_run, write_table_i
 
 def validator_and_model(folder: Path, **settings: Any) -> tuple[Validator, CategoricalVQVAE]:
     write_table_in(folder, curved_table(300))
-    run = trained_run(config(folder, validation_fraction=0.3, epochs=2, **settings))
+    chosen = {"normalization_method": "standard"} | settings
+    run = trained_run(config(folder, validation_fraction=0.3, epochs=2, **chosen))
     data, settings = run.plan.data, run.plan.config
     return Validator(data.validation, data.cleaner, settings, block=settings.val_batch_size), run.state.model
 

@@ -23,9 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.preprocessing.knots import Knots, normal_scores
-from spinlock.preprocessing.tails import GAUSSIAN_IQR, Auto
+from spinlock.preprocessing.tails import Auto
 
 Floats = NDArray[np.float64]
+
+GAUSSIAN_IQR = 1.349
+"""Interquartile range of a Gaussian with standard deviation 1."""
 
 MIN_ROBUST_SCALE = 1e-3
 """Minimum of IQR / 1.349 in standard deviations. Below it the standard deviation is used instead, because a column that

@@ -1,14 +1,13 @@
 """Normalization ``auto``: each column by its tails.
 
 A column with light tails is standardized, z = (x - mean) / std. A column is heavy-tailed if its kurtosis on clipped
-training rows is above 10, where a Gaussian column has 3. A few extreme rows would set the scale of such a column, and
-most bits would be spent on these rows. It gets the mean of two increasing functions of x, each standardized:
+training rows is above 10, where a Gaussian column has 3. A few extreme rows set the scale of such a column, and most
+bits would be spent on these rows. It gets the mean of its z-score and of its normal score,
 
-    z = (asinh((x - median) / s) + Phi^-1(F(x))) / 2,   s = IQR / 1.349
+    z = ((x - mean) / std + Phi^-1(F(x))) / 2,
 
-The first keeps the order of magnitude of extreme values, and the second, in which F is the empirical distribution
-function, resolves the bulk of the values. z is standardized again. It is stored as a function that is linear between
-knots, like ``rank_gauss``, so that it is strictly increasing and invertible inside the training range.
+standardized again. F is the empirical distribution function, so that the second term resolves the bulk of the values.
+The function is linear between knots, strictly increasing, and invertible inside the training range.
 
 Letters: ``n`` rows, ``D`` columns, ``H`` heavy-tailed columns, ``Q`` knots.
 """
@@ -30,9 +29,6 @@ MAX_KURTOSIS = 10.0
 
 MAX_KNOTS = 257
 """Maximum number of knots of a heavy-tailed column, apart from the two ends, which may be added."""
-
-GAUSSIAN_IQR = 1.349
-"""Interquartile range of a Gaussian with standard deviation 1."""
 
 
 class Auto:
@@ -115,10 +111,7 @@ class Auto:
 
 def _heavy_curve(column: Floats) -> Curve:
     """Return the knots of a heavy-tailed column, and their z."""
-    lower, median, upper = np.percentile(column, [25.0, 50.0, 75.0])
-    spread = (upper - lower) / GAUSSIAN_IQR or float(np.abs(column - median).mean())
     values, scores = normal_scores(column, MAX_KNOTS)
-    logarithmic = np.arcsinh((column - median) / spread)
-    z = (scores + (np.arcsinh((values - median) / spread) - logarithmic.mean()) / logarithmic.std()) / 2
+    z = (scores + (values - column.mean()) / column.std()) / 2
     rows = np.interp(column, values, z)
     return values, (z - rows.mean()) / rows.std()

@@ -27,7 +27,7 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
             ("table", f"{table.path}: {table.num_operators} operators, {len(table.rows)} rows"),
             ("split", f"{len(data.split.train)} training rows, {len(data.split.validation)} validation rows"),
             ("dropped", dropped_summary(data.cleaner.dropped_by_reason(), len(table.names))),
-            ("normalization", normalization_summary(data.cleaner)),
+            ("scaling", normalization_summary(data.cleaner)),
             (
                 "categories",
                 f"{spec.num_categories} of {spec.num_columns} columns, largest centroid cosine "
