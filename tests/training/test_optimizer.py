@@ -117,3 +117,12 @@ def test_a_state_of_other_parameters_is_refused() -> None:
     for stored in (fewer, longer):
         with pytest.raises(ValueError, match="other parameters"):
             Adam(other).load_state_dict(stored)
+
+
+def test_the_weight_decay_does_not_depend_on_the_scale_of_the_steps() -> None:
+    weight = torch.nn.Parameter(torch.full((2, 3), 4.0))
+    scale = torch.tensor([1.0, 0.5, 0.0])
+    optimizer = Adam([{"params": [weight], "lr": 0.1, "weight_decay": 0.5}], {weight: scale})
+    weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), (4.0 * 0.95 - 0.1 * scale).expand(2, 3))

@@ -16,7 +16,7 @@ EPSILON = 1e-8
 class Adam:
     """Adam with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019).
 
-    m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - s lr (m^ / (sqrt(v^) + eps) + decay w)
+    m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- (1 - lr decay) w - s lr m^ / (sqrt(v^) + eps)
 
     The class calls the fused function of ``torch.optim.AdamW`` and has the same state. ``torch.optim.AdamW`` itself
     imports torch's compiler, which takes three to seven seconds.
@@ -54,7 +54,8 @@ class Adam:
                         "exp_avg_sq": torch.zeros_like(parameter),
                     }
             states = [self.state[parameter] for parameter in updated]
-            scaled = [(each, self.step_scales[each], each.clone()) for each in updated if each in self.step_scales]
+            kept = 1 - group["lr"] * group["weight_decay"]
+            scaled = [(each, self.step_scales[each], each * kept) for each in updated if each in self.step_scales]
             adam(
                 updated,
                 [parameter.grad for parameter in updated],
@@ -72,8 +73,8 @@ class Adam:
                 eps=EPSILON,
                 maximize=False,
             )
-            for parameter, scale, before in scaled:
-                parameter.sub_(before).mul_(scale).add_(before)
+            for parameter, scale, decayed in scaled:
+                parameter.sub_(decayed).mul_(scale).add_(decayed)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in the format of ``torch.optim.Adam``: moments and steps by parameter number, and groups."""
