@@ -93,7 +93,7 @@ def spinlock_step(rows: Tensor, *, compiled: bool) -> Step:
     spec = make_spec()
     model = build_network(spec, seed=0).to(rows.device)
     initialize_closed_form(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
-    optimizer = make_optimizer(model, config.learning_rate, scaled=True)
+    optimizer = make_optimizer(model, config.learning_rate, rows[:FIT_ROWS])
     state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
     compile_plan = CompilePlan(compiled, "benchmark")
     plan = Plan(config, {}, make_training_data(rows), spec, None, compile_plan)  # type: ignore[arg-type]
