@@ -41,7 +41,7 @@ from spinlock.training.run import Run
 
 BITS = (120, 180, 300)
 SEEDS = (0, 1, 2)
-EPOCHS = {"local": 40, "joint": 200, "network": 150}
+EPOCHS = {"local": 410, "joint": 200, "network": 150}
 """Epochs of each method that is trained."""
 
 ENCODED_ROWS = 20_000

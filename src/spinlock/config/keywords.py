@@ -113,7 +113,9 @@ class ConfigKeywords(TypedDict, total=False):
     val_batch_size: int
     """Number of validation rows that are evaluated together. The metrics do not depend on it."""
     learning_rate: float
-    """Maximum learning rate of the schedule (linear warm-up, then cosine decay)."""
+    """Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this rate,
+    and the refinement of joint codes 3 times.
+    """
     val_every_n_epochs: int
     """Number of epochs between two validations. Only a validated epoch can become the best epoch."""
     reconstruction_weight: float

@@ -28,7 +28,12 @@ class OptimizationSettings(Section):
         le=MAX_COUNT,
     )
     learning_rate: float = setting(
-        0.0007, "Maximum learning rate of the schedule (linear warm-up, then cosine decay).", gt=0, le=1, identity=False
+        0.0007,
+        "Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this rate, "
+        "and the refinement of joint codes 3 times.",
+        gt=0,
+        le=1,
+        identity=False,
     )
     val_every_n_epochs: int = setting(
         5,
