@@ -29,8 +29,8 @@ class OptimizationSettings(Section):
     )
     learning_rate: float = setting(
         0.0007,
-        "Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this rate, "
-        "and the refinement of joint codes 3 times.",
+        "Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this "
+        "rate, and the refinement of joint codes 3 times.",
         gt=0,
         le=1,
         identity=False,
