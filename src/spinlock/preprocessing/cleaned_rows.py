@@ -34,10 +34,12 @@ class ColumnRanges:
     @classmethod
     def of_block(cls, raw: Floats, finite: NDArray[np.bool_], clipped: NDArray[np.bool_]) -> Self:
         """Measure one block of raw values [n, U] with masks [n, U] of the finite and of the clipped cells."""
-        smallest = np.fmin.reduce(raw, where=finite, initial=np.nan)[None]
-        largest = np.fmax.reduce(raw, where=finite, initial=np.nan)[None]
-        missing = len(raw) - finite.sum(axis=0)
-        return cls(clipped.sum(axis=0)[None], missing[None], smallest, largest)
+        complete = bool(finite.all())
+        chosen = complete or finite  # a mask takes more than twice the time
+        smallest = np.fmin.reduce(raw, where=chosen, initial=np.nan)[None]
+        largest = np.fmax.reduce(raw, where=chosen, initial=np.nan)[None]
+        missing = np.zeros(raw.shape[1], dtype=np.int64) if complete else len(raw) - np.count_nonzero(finite, axis=0)
+        return cls(np.count_nonzero(clipped, axis=0)[None], missing[None], smallest, largest)
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
