@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolate_neighbors, nearest_rows
+from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolate, interpolate_neighbors, nearest_rows
 
 
 def rows(count: int = 300) -> torch.Tensor:
@@ -42,3 +42,18 @@ def test_large_tables_and_tiny_tables_are_not_augmented() -> None:
 def test_the_seed_determines_the_interpolated_rows() -> None:
     assert torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 3))
     assert not torch.equal(interpolate_neighbors(rows(), 3), interpolate_neighbors(rows(), 4))
+
+
+def test_a_step_draws_new_points_between_rows_and_their_neighbors() -> None:
+    x = rows()
+    near = nearest_rows(x)
+    uniform = torch.rand(2, 3000, generator=torch.Generator().manual_seed(0))
+    chosen = torch.arange(3000) % len(x)
+    points = interpolate(x, near, chosen, uniform)
+    rank = (6 * uniform[0]).long()
+    assert torch.equal(points[rank == 5], x[chosen][rank == 5])
+    moved = rank < 5
+    assert 0.8 < moved.float().mean() < 0.87
+    neighbor = x[near[chosen[moved], rank[moved]]]
+    expected = x[chosen[moved]] + uniform[1, moved, None] * (neighbor - x[chosen[moved]])
+    torch.testing.assert_close(points[moved], expected)

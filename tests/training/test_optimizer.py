@@ -5,7 +5,12 @@ import torch
 
 from spinlock.initialization.coordinate_scales import coordinate_scales
 from spinlock.training.optimization.adam import Adam
-from spinlock.training.optimization.optimizer import JOINT_RATE_FACTOR, RATE_FACTOR, make_optimizer
+from spinlock.training.optimization.optimizer import (
+    JOINT_RATE_FACTOR,
+    RATE_FACTOR,
+    is_of_earlier_version,
+    make_optimizer,
+)
 from tests.model.specs import random_rows, small_model
 
 
@@ -126,3 +131,11 @@ def test_the_weight_decay_does_not_depend_on_the_scale_of_the_steps() -> None:
     weight.grad = torch.ones_like(weight)
     optimizer.step()
     torch.testing.assert_close(weight.detach(), (4.0 * 0.95 - 0.1 * scale).expand(2, 3))
+
+
+def test_an_earlier_optimizer_state_is_recognized_by_its_rates() -> None:
+    optimizer = make_optimizer(small_model(), 0.1, random_rows())
+    earlier = {"param_groups": [{"lr_scale": 0.02}, {"lr_scale": 3.0}]}
+    assert is_of_earlier_version(earlier)
+    assert not is_of_earlier_version(optimizer.state_dict())
+    assert not is_of_earlier_version({"param_groups": []})

@@ -66,12 +66,12 @@ class RangeCheck:
         Missing cells are doubtful above a fraction (1 + m) / 2 of all cells, or of the cells of a column; m is the
         fraction in the training rows.
 
-        The lines name the columns above the limit of 50 %, or the worst columns if only the limit of all cells is
-        exceeded.
-
         Clipping is doubtful above 5 % + 2 / (n + 1) of all cells, or 50 % of the cells of a column. The second term is
         the expected fraction of new values outside the range of n training rows. Ranges are doubtful if more than half
         of the columns vary by less than 5 % of their training range.
+
+        The line names the columns above the limit of a column, or the worst columns if only the limit of all cells is
+        exceeded.
         """
         if not self._rows:
             return ""

@@ -1,6 +1,7 @@
-"""Initialization of the network before the first training step.
+"""Closed-form fits: the initialization of the network before training, and what training needs of them.
 
 ``closed_form`` fits principal axes, codes (by ``kmeans``) and a ridge regression, and ``network`` copies them into a
 network. ``joint_codes`` fits the codes of joint assignment, and ``neighbor_interpolation`` adds points between training
-rows.
+rows. ``coordinate_scales`` measures the spread of each embedding coordinate for the optimizer, and ``decoder_refit``
+fits the decoder again after training.
 """

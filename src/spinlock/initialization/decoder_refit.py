@@ -1,8 +1,8 @@
 """Ridge regression of the shared decoder on fixed tokens.
 
-In training, the tokens of a level are the nearest codes. Rows are encoded with a beam search over the levels, whose
-tokens are better and differ in about a tenth of the cases. After training, the decoder is therefore fitted to these
-tokens: W <- W + (Z'Z + lambda n I)^-1 Z'(X - X^), with the quantized latents Z and the reconstruction X^.
+In training, the tokens of a level are the nearest codes. Rows are encoded with a beam search over the levels, which
+finds nearer sums of codes and therefore some other tokens. After training, the decoder is fitted to these tokens:
+W <- W + (Z'Z + lambda n I)^-1 Z'(X - X^), with the quantized latents Z and the reconstruction X^.
 
 Letters: ``n`` rows, ``D`` columns, ``C`` categories, ``E`` embedding width.
 """

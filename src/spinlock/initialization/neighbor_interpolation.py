@@ -17,7 +17,8 @@ NEIGHBORS = 5
 """Number of nearest rows from which x' is drawn."""
 
 TARGET_ROWS = 16_384
-"""Maximum number of rows and interpolated points together. A table with more than half of it is not interpolated."""
+"""Maximum number of rows and interpolated points together in :func:`interpolate_neighbors`, which returns a table with
+more than half of it as it is. A training step interpolates the rows of a table with at most this number of rows."""
 
 MAX_VERSIONS = 6
 """Maximum number of versions of each row, including the row itself."""

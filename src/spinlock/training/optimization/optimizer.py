@@ -78,4 +78,4 @@ def _step_scales(model: CategoricalVQVAE, scales: Sequence[Tensor]) -> dict[torc
 def is_of_earlier_version(stored: Mapping[str, Any]) -> bool:
     """Return whether an optimizer state has the parameter groups of an earlier version of the program."""
     factors = {group["lr_scale"] for group in stored["param_groups"]}
-    return factors <= EARLIER_RATE_FACTORS and factors != {JOINT_RATE_FACTOR}
+    return bool(factors) and factors <= EARLIER_RATE_FACTORS
