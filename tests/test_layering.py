@@ -25,6 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("encoding", "training_inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
+    ("plots",),
     ("cli",),
 )
 """Each package imports itself and packages of lower levels. Packages of one level do not import each other."""
@@ -35,6 +36,9 @@ EXPORTED = {"__version__": "errors", **{name: module.partition(".")[0] for name,
 """{name that ``spinlock`` exports: its package}."""
 
 TERMINAL = {"typer", "rich"}
+
+DRAWING = {"matplotlib", "jinja2"}
+"""Packages that only ``plots`` imports."""
 
 FORBIDDEN = {
     "errors": {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy"},
@@ -55,7 +59,7 @@ FORBIDDEN = {
     "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
     **{
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
-        for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring")
+        for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots")
     },
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""
@@ -83,6 +87,12 @@ def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+def forbidden(package: str) -> set[str]:
+    """Names that a package must not import, in addition to packages of the same or a higher level."""
+    terminal = TERMINAL if package != "cli" else set()
+    return FORBIDDEN.get(package, set()) | terminal | (DRAWING if package != "plots" else set())
+
+
 def import_faults(package: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and reason of every import that a package must not make."""
     for line, name in imported(tree):
@@ -93,7 +103,7 @@ def import_faults(package: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield line, f"{package} imports {name}, which is of the same or a higher level"
         elif parts[0] == "spinlock":
             yield line, f"{package} imports {name}, which has no level"
-        for banned in FORBIDDEN.get(package, set()) | (TERMINAL if package != "cli" else set()):
+        for banned in forbidden(package):
             if f"{name}.".startswith(f"{banned}."):
                 yield line, f"{package} imports {name}"
 
@@ -189,7 +199,7 @@ def test_printing_is_reported_in_default_arguments_too() -> None:
     ]
 
 
-SLOW = {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy", "pandas", "matplotlib"}
+SLOW = {"torch", "numpy", "h5py", "pydantic", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
 """Packages whose import takes long; torch takes seconds."""
 
 IMPORT_PROGRAM = """

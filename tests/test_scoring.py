@@ -1,6 +1,7 @@
 """Evaluation of a tokenizer on its training table, on other tables, and on tables with other columns."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.tables import write_table
 
 X = small_table(240)
 TRAINING, OTHER = X[:160], X[160:]
+evaluate = partial(sl.evaluate, sections=())
 CONFIG = {key: value for key, value in SMALL.items() if key not in ("input_path", "output_dir")}
 
 
@@ -28,13 +30,13 @@ def tokenizer(request: pytest.FixtureRequest) -> sl.Tokenizer:
 def test_the_report_of_the_training_table_has_the_metrics_of_the_run(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
     path = write_table(tmp_path / "table.h5", TRAINING, NAMES)
     for table in (TRAINING, torch.from_numpy(TRAINING), pandas.DataFrame(TRAINING, columns=NAMES), path):
-        report = sl.evaluate(tokenizer, table)
+        report = evaluate(tokenizer, table)
         assert report.rows == "validation"
         assert report.metrics == tokenizer.metrics
 
 
 def test_targets_and_advice_match_the_metrics(tokenizer: sl.Tokenizer) -> None:
-    report = sl.evaluate(tokenizer, TRAINING)
+    report = evaluate(tokenizer, TRAINING)
     assert [(target.metric, target.value) for target in report.targets] == [
         (name, report.metrics[name])
         for name in (
@@ -50,11 +52,11 @@ def test_targets_and_advice_match_the_metrics(tokenizer: sl.Tokenizer) -> None:
 
 def test_a_saved_tokenizer_has_the_same_report(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "model.pt")
-    assert sl.evaluate(sl.Tokenizer.load(tmp_path / "model.pt"), TRAINING).metrics == tokenizer.metrics
+    assert evaluate(sl.Tokenizer.load(tmp_path / "model.pt"), TRAINING).metrics == tokenizer.metrics
 
 
 def test_all_rows_of_another_table_are_evaluated(tokenizer: sl.Tokenizer) -> None:
-    report = sl.evaluate(tokenizer, pandas.DataFrame(OTHER, columns=NAMES))
+    report = evaluate(tokenizer, pandas.DataFrame(OTHER, columns=NAMES))
     assert report.rows == "all"
     cleaner = tokenizer.checkpoint.cleaner
     rows = [
@@ -71,7 +73,7 @@ def test_all_rows_of_another_table_are_evaluated(tokenizer: sl.Tokenizer) -> Non
 def test_columns_are_matched_by_name(tokenizer: sl.Tokenizer, rng: np.random.Generator) -> None:
     order = rng.permutation(12)
     frame = pandas.DataFrame(OTHER[:, order], columns=np.array(NAMES)[order]).assign(extra=1.0)
-    assert sl.evaluate(tokenizer, frame).metrics == sl.evaluate(tokenizer, OTHER).metrics
+    assert evaluate(tokenizer, frame).metrics == evaluate(tokenizer, OTHER).metrics
 
 
 @pytest.mark.parametrize("max_bytes", [None, 1], ids=["in memory", "in its file"])
@@ -81,7 +83,7 @@ def test_the_training_table_with_permuted_and_extra_columns_is_the_training_tabl
     order = rng.permutation(12)
     columns = np.column_stack([TRAINING[:, order], np.ones(160)])
     path = write_table(tmp_path / "permuted.h5", columns, [*np.array(NAMES)[order], "extra"])
-    report = sl.evaluate(tokenizer, sl.read_features(path, max_bytes=max_bytes))
+    report = evaluate(tokenizer, sl.read_features(path, max_bytes=max_bytes))
     assert report.rows == "validation"
     if max_bytes is None:
         assert report.metrics == tokenizer.metrics
@@ -90,7 +92,7 @@ def test_the_training_table_with_permuted_and_extra_columns_is_the_training_tabl
 
 
 def test_metrics_of_training_rows_are_never_measured_on_another_table(tokenizer: sl.Tokenizer) -> None:
-    report = sl.evaluate(tokenizer, 1.3 * OTHER[:60] + 0.2)
+    report = evaluate(tokenizer, 1.3 * OTHER[:60] + 0.2)
     trained, measured = tokenizer.metrics, report.metrics
     assert measured.keys() == trained.keys()
     for name in (
@@ -114,9 +116,9 @@ def test_metrics_of_training_rows_are_never_measured_on_another_table(tokenizer:
 
 def test_a_large_table_is_sampled(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
     path = write_table(tmp_path / "large.h5", np.tile(OTHER, (40, 1)), NAMES)
-    report = sl.evaluate(tokenizer, sl.read_features(path, max_bytes=1), max_rows=1000)
+    report = evaluate(tokenizer, sl.read_features(path, max_bytes=1), max_rows=1000)
     assert (report.rows, report.num_rows) == ("sample", 1000)
-    whole = sl.evaluate(tokenizer, path)
+    whole = evaluate(tokenizer, path)
     assert (whole.rows, whole.num_rows) == ("all", 3200)
     for name in ("reconstruction_quality", "codebook_utilization"):
         assert report.metrics[name] == pytest.approx(whole.metrics[name], abs=0.02)
@@ -125,13 +127,13 @@ def test_a_large_table_is_sampled(tokenizer: sl.Tokenizer, tmp_path: Path) -> No
 def test_advice_on_another_table_compares_with_the_training_run(tokenizer: sl.Tokenizer) -> None:
     metrics = {**tokenizer.metrics, "topographic_correlation": 0.99, "reconstruction_quality": 0.5}
     copy = sl.Tokenizer(replace(tokenizer.checkpoint, metrics=metrics))
-    advice = sl.evaluate(copy, np.random.default_rng(0).permuted(OTHER, axis=0)).advice
+    advice = evaluate(copy, np.random.default_rng(0).permuted(OTHER, axis=0)).advice
     assert advice["topographic_correlation"].startswith("the validation rows of the training table reach 0.99")
     assert advice["reconstruction_quality"] == make_report(copy.checkpoint, metrics).advice["reconstruction_quality"]
 
 
 def test_the_model_of_a_stopped_run_has_no_metrics_of_training_rows(tokenizer: sl.Tokenizer) -> None:
-    report = sl.evaluate(sl.Tokenizer(replace(tokenizer.checkpoint, metrics={})), OTHER)
+    report = evaluate(sl.Tokenizer(replace(tokenizer.checkpoint, metrics={})), OTHER)
     assert report.metrics["inter_category_orthogonality"] is report.metrics["quality_train"] is None
     assert report.advice["inter_category_orthogonality"].startswith("the training run was stopped")
 
@@ -139,14 +141,19 @@ def test_the_model_of_a_stopped_run_has_no_metrics_of_training_rows(tokenizer: s
 @pytest.mark.parametrize(("table", "words"), [(OTHER[:0], "the table has 0 rows"), (OTHER[:1], "the table has 1 rows")])
 def test_a_table_without_rows_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        sl.evaluate(tokenizer, table)
+        evaluate(tokenizer, table)
     with pytest.raises(DataError, match=r"max_rows is 1\.5; expected an integer"):
-        sl.evaluate(tokenizer, OTHER, max_rows=1.5)  # type: ignore[arg-type]
+        evaluate(tokenizer, OTHER, max_rows=1.5)  # type: ignore[arg-type]
+
+
+def test_an_unknown_section_is_refused(tokenizer: sl.Tokenizer) -> None:
+    with pytest.raises(DataError, match="sections contains 'compresion'; expected some of compression"):
+        sl.evaluate(tokenizer, OTHER, sections=["compresion"])
 
 
 def test_evaluation_does_not_change_the_tokenizer(tokenizer: sl.Tokenizer) -> None:
     before, tokens = tokenizer.sha256(), tokenizer.encode(OTHER)
-    sl.evaluate(tokenizer, OTHER)
+    evaluate(tokenizer, OTHER)
     assert tokenizer.sha256() == before
     np.testing.assert_array_equal(tokenizer.encode(OTHER), tokens)
 
@@ -162,4 +169,4 @@ def test_evaluation_does_not_change_the_tokenizer(tokenizer: sl.Tokenizer) -> No
 )
 def test_a_table_with_other_columns_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        sl.evaluate(tokenizer, table)
+        evaluate(tokenizer, table)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spinlock import features, metrics, operators
     from spinlock.discovery import Categories, discover_categories
     from spinlock.errors import SpinlockError, SpinlockWarning
+    from spinlock.evaluation.evaluation import Evaluation
     from spinlock.evaluation.report import Report
     from spinlock.generation.extraction import extract_features
     from spinlock.generation.generate import generate
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Callback",
     "Categories",
+    "Evaluation",
     "FeatureTable",
     "Report",
     "SpinlockError",
@@ -44,6 +46,7 @@ __all__ = [
 _MODULES = {
     "Callback": "training.callbacks",
     "Categories": "discovery",
+    "Evaluation": "evaluation.evaluation",
     "FeatureTable": "io.feature_table",
     "Report": "evaluation.report",
     "SpinlockError": "errors",

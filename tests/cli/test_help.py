@@ -21,6 +21,7 @@ COMMANDS = (
     "train-vqvae",
     "encode-to-tokens",
     "decode-tokens",
+    "evaluate-tokens",
     "discover-categories",
     "inspect",
 )
@@ -55,7 +56,7 @@ def test_help_does_not_import_numeric_libraries(trained: Workspace, command: tup
     result = trained.run(*command, "--help", program=("-c", MODULES))
     assert result.returncode == 0
     text, _, modules = result.stdout.rpartition("modules: ")
-    assert not {"torch", "h5py", "sklearn", "scipy", "numpy", "pandas"} & set(modules.split())
+    assert not {"torch", "h5py", "sklearn", "scipy", "numpy", "pandas", "matplotlib", "jinja2"} & set(modules.split())
     assert "Usage" in text
     words = ("Example", f"spinlock {command[0]}", "--") if command else COMMANDS
     for word in words:

@@ -17,6 +17,7 @@ from spinlock.cli.commands import (
     decode_tokens,
     discover_categories,
     encode_to_tokens,
+    evaluate_tokens,
     extract_features,
     generate,
     inspect,
@@ -60,6 +61,7 @@ app.command("extract-features", cls=_Command)(extract_features.extract_features)
 app.command("train-vqvae", cls=_Command)(train_vqvae.train_vqvae)
 app.command("encode-to-tokens", cls=_Command)(encode_to_tokens.encode_to_tokens)
 app.command("decode-tokens", cls=_Command)(decode_tokens.decode_tokens)
+app.command("evaluate-tokens", cls=_Command)(evaluate_tokens.evaluate_tokens)
 app.command("discover-categories", cls=_Command)(discover_categories.discover_categories)
 app.command("inspect", cls=_Command)(inspect.inspect)
 

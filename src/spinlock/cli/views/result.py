@@ -9,6 +9,7 @@ from typing import Any
 
 from spinlock.cli.terminal import stdout
 from spinlock.cli.views.targets import target_table
+from spinlock.evaluation.best_epoch import best_epoch
 from spinlock.evaluation.report import make_report
 from spinlock.model import LEVELS
 from spinlock.training.run import Run
@@ -17,8 +18,9 @@ from spinlock.training.run import Run
 def print_result(run: Run) -> None:
     """Print the outcome of a finished run to stdout."""
     console, metrics, spec = stdout(), run.metrics, run.plan.spec
-    report = make_report(run.checkpoint(), metrics)
-    console.print(_best_epoch(run))
+    checkpoint = run.checkpoint()
+    report = make_report(checkpoint, metrics)
+    console.print(best_epoch(checkpoint).text)
     console.print(target_table(report.targets))
     for metric, text in report.advice.items():
         console.print(f"{metric}: {text}.")
@@ -48,21 +50,6 @@ def next_command(run: Run) -> str:
     output = dataset.with_name(f"{dataset.stem}_tokens.h5")
     command = ["spinlock", "encode-to-tokens", "--dataset", str(dataset)]
     return shlex.join([*command, "--vqvae-model", str(run.directory.best), "--output", str(output)])
-
-
-def _best_epoch(run: Run) -> str:
-    """Return one line about the epoch that was selected as the best one."""
-    progress, chosen = run.state.progress, run.metrics["reconstruction_quality"]
-    qualities = [value for value in run.state.history.columns["val_quality"] if value is not None]
-    initial = qualities[0]
-    if progress.best_epoch == 0 and progress.epoch > 0:
-        return (
-            f"epoch 0 of {progress.epoch} was selected (quality {initial:.4f}): training did not improve the score; "
-            f"the best quality of the other epochs was {max(qualities[1:], default=initial):.4f}"
-        )
-    return (
-        f"epoch {progress.best_epoch} of {progress.epoch} was selected (quality {chosen:.4f}; {initial:.4f} at epoch 0)"
-    )
 
 
 def _assignment_comparison(metrics: Mapping[str, Any], assignment: str) -> str:

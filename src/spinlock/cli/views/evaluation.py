@@ -1,0 +1,48 @@
+"""Progress of an evaluation, and the printing of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from spinlock.cli.terminal import is_quiet, is_terminal, log, stdout
+from spinlock.cli.views.targets import target_table
+from spinlock.evaluation.evaluation import Evaluation
+from spinlock.evaluation.sections import SECTIONS
+
+
+@contextmanager
+def section_progress() -> Iterator[Callable[[str], None]]:
+    """Show the section that is measured during a ``with`` block; yield a function of its name."""
+    if not is_terminal() or is_quiet():
+        yield lambda name: log(f"measuring: {name}")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=len(SECTIONS) + 2)
+
+        def advance(name: str) -> None:
+            bar.update(task, description=name, advance=1)
+
+        yield advance
+
+
+def print_evaluation(result: Evaluation, page: Path) -> None:
+    """Print the targets, the advice on missed ones, and the path of the report."""
+    console = stdout()
+    rows = {"validation": "validation rows of the training table", "all": "rows (all)", "sample": "rows (sampled)"}
+    console.print(f"{result.num_rows} {rows[result.rows]} were measured")
+    console.print(target_table(result.targets))
+    for metric, text in result.advice.items():
+        console.print(f"{metric}: {text}.")
+    if result.compression is not None:
+        bits = result.compression
+        console.print(
+            f"{bits.nominal_bits:.0f} bits per row, {bits.autoregressive_bits:.0f} with an entropy coder; "
+            f"float32 has {bits.float32_bits} bits"
+        )
+    console.print(f"report: {page}")

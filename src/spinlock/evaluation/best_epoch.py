@@ -1,0 +1,60 @@
+"""Which epoch of a training run was selected, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spinlock.checkpoint.record import Checkpoint
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The selected epoch of a training run.
+
+    Attributes
+    ----------
+    epoch, num_epochs
+        Selected epoch, and number of finished epochs.
+    score
+        Score of the selected epoch, which is the lowest one. None if the run stopped before its first validation.
+    quality, initial_quality
+        Reconstruction quality of the validation rows at the selected epoch and at epoch 0.
+    best_other_quality
+        Largest quality of the later validations, or None.
+    """
+
+    epoch: int
+    num_epochs: int
+    score: float | None
+    quality: float
+    initial_quality: float
+    best_other_quality: float | None
+
+    @property
+    def text(self) -> str:
+        """One sentence about the selection."""
+        if self.epoch == 0 and self.num_epochs > 0:
+            other = self.initial_quality if self.best_other_quality is None else self.best_other_quality
+            return (
+                f"epoch 0 of {self.num_epochs} was selected (quality {self.initial_quality:.4f}): training did not "
+                f"improve the score; the best quality of the other epochs was {other:.4f}"
+            )
+        return (
+            f"epoch {self.epoch} of {self.num_epochs} was selected (quality {self.quality:.4f}; "
+            f"{self.initial_quality:.4f} at epoch 0)"
+        )
+
+
+def best_epoch(checkpoint: Checkpoint) -> BestEpoch:
+    """Return the selected epoch of the run of a checkpoint."""
+    progress = checkpoint.state.progress
+    qualities = [value for value in checkpoint.history.columns.get("val_quality", []) if value is not None]
+    selected = checkpoint.metrics.get("reconstruction_quality", checkpoint.validation.quality)
+    return BestEpoch(
+        epoch=progress.best_epoch,
+        num_epochs=progress.epoch,
+        score=progress.best_score if progress.best_epoch >= 0 else None,
+        quality=float(selected),
+        initial_quality=float(qualities[0]) if qualities else progress.initial_quality,
+        best_other_quality=max((float(value) for value in qualities[1:]), default=None),
+    )

@@ -1,0 +1,101 @@
+"""The result of an evaluation: the report of a tokenizer with all sections, as named numbers and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spinlock.evaluation.best_epoch import BestEpoch
+from spinlock.evaluation.compression.section import Compression
+from spinlock.evaluation.report import Report
+
+FORMAT_VERSION = 1
+"""Version of the keys of ``metrics.json``. It increases if a key is removed or its meaning changes."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What was evaluated, and how.
+
+    Attributes
+    ----------
+    table, model
+        Paths of the table and of the checkpoint, or ``<memory>``.
+    model_sha256
+        SHA-256 of the weights.
+    same_table
+        Whether the table is the training table of the model.
+    num_operators, num_table_rows
+        Operators and rows of the table.
+    num_rows
+        Rows of the sections. They are a sample if the evaluated rows are more than ``max_rows``.
+    sampled
+        Whether the sections were measured on a sample.
+    num_columns, num_kept_columns, num_categories
+        Input columns, columns that the model uses, and categories.
+    assignment
+        ``local`` or ``joint``.
+    seed
+        Seed of all samples, fits and permutations.
+    versions
+        Versions of the software.
+    """
+
+    table: str
+    model: str
+    model_sha256: str
+    same_table: bool
+    num_operators: int
+    num_table_rows: int
+    num_rows: int
+    sampled: bool
+    num_columns: int
+    num_kept_columns: int
+    num_categories: int
+    assignment: str
+    seed: int
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Report):
+    """Report of a tokenizer with all sections; a section that was not requested is None.
+
+    Attributes
+    ----------
+    setup
+        What was evaluated, and how.
+    best_epoch
+        The selected epoch of the training run.
+    compression
+        Bits per row, and quality at these bits.
+    """
+
+    setup: Setup
+    best_epoch: BestEpoch
+    compression: Compression | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of ``metrics.json``; values that are NaN or infinite are None."""
+        values = asdict(self)
+        for target, entry in zip(self.targets, values["targets"], strict=True):
+            entry["met"] = target.met
+        plain: dict[str, Any] = _plain({"format_version": FORMAT_VERSION, **values})
+        return plain
+
+    def to_json(self) -> bytes:
+        """Return ``metrics.json``."""
+        return (json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """Convert tuples to lists, NumPy numbers to Python numbers, and numbers that are not finite to None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

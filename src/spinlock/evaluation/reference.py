@@ -1,0 +1,66 @@
+"""Rows on which yardsticks are fitted: the Gaussian reference, PCA codes, faiss, and the model of the tokens.
+
+They are training rows if the table is the training table. A checkpoint has no training rows, so that for any other
+table the yardsticks are fitted on one half of the evaluated operators and measured on the other half.
+
+Letters: ``n`` reference rows, ``m`` scored rows, ``U`` kept columns, ``C`` categories, ``L`` levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.evaluation.rows import EvaluatedRows, Rows, Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """Rows on which yardsticks are fitted, and rows on which they are measured.
+
+    Attributes
+    ----------
+    z_scores, tokens, operators
+        Reference rows [n, U], z-scored and clipped, their tokens [n, C, L] and their operators [n].
+    scored
+        Indices [m] of the evaluated rows on which yardsticks are measured.
+    origin
+        ``training rows`` or ``half of the evaluated operators``.
+    """
+
+    z_scores: Rows
+    tokens: Tokens
+    operators: Tokens
+    scored: NDArray[np.int64]
+    origin: str
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the reference rows are training rows."""
+        return self.origin == TRAINING
+
+
+TRAINING, HALF = "training rows", "half of the evaluated operators"
+
+
+def training_yardstick(train: EvaluatedRows, rows: EvaluatedRows) -> Yardstick:
+    """Return the yardstick of training rows, which is measured on all evaluated rows."""
+    return Yardstick(train.z_scores, train.tokens, train.operators, np.arange(len(rows)), TRAINING)
+
+
+def half_yardstick(rows: EvaluatedRows, seed: int) -> Yardstick:
+    """Return the yardstick of a random half of the operators; if there is one operator, its rows are divided."""
+    operators = np.unique(rows.operators)
+    groups = rows.operators if len(operators) > 1 else np.arange(len(rows))
+    distinct = np.unique(groups)
+    fitted = np.random.default_rng(seed).permutation(distinct)[: len(distinct) // 2]
+    is_fitted = np.isin(groups, fitted)
+    return Yardstick(
+        rows.z_scores[is_fitted],
+        rows.tokens[is_fitted],
+        groups[is_fitted],
+        np.flatnonzero(~is_fitted),
+        HALF,
+    )

@@ -1,0 +1,96 @@
+"""The page of an evaluation: one HTML file without any request."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from spinlock.evaluation.evaluation import Evaluation
+from spinlock.evaluation.findings import findings
+from spinlock.plots.report import compression, targets
+from spinlock.plots.report.view import Picture, View, number
+from spinlock.plots.svg import to_svg
+from spinlock.plots.theme import themed
+
+TEMPLATE = "report.html.jinja"
+
+
+def evaluation_page(result: Evaluation) -> str:
+    """Return the page of an evaluation.
+
+    Parameters
+    ----------
+    result
+        The evaluation; a section that was not measured is left out.
+
+    Returns
+    -------
+    str
+        HTML that makes no request, opens from a disk and follows the light or dark theme of the reader.
+    """
+    environment = Environment(
+        loader=PackageLoader("spinlock.plots"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    with themed():
+        views = _views(result)
+        hero = _hero(result)
+        counter = iter(range(10_000))
+
+        def svg(picture: Picture) -> Markup:
+            return Markup(to_svg(picture.figure, picture.title, f"f{next(counter)}"))
+
+        return environment.get_template(TEMPLATE).render(
+            result=result,
+            setup=result.setup,
+            verdict=_verdict(result),
+            rows=_rows(result),
+            target_label=targets.LABELS,
+            number=number,
+            findings=findings(result),
+            hero=hero,
+            views=views,
+            svg=svg,
+        )
+
+
+def _views(result: Evaluation) -> list[View]:
+    """Return the sections that were measured, in the order of the page."""
+    views = [targets.view(result)]
+    if result.compression is not None:
+        views.append(compression.view(result.compression))
+    return views
+
+
+def _hero(result: Evaluation) -> Picture:
+    """Return the picture at the top of the page."""
+    if result.compression is not None:
+        return compression.rate_distortion(result.compression)
+    return targets.by_category(result)
+
+
+def _verdict(result: Evaluation) -> str:
+    """Return one sentence about the targets."""
+    missed = [targets.LABELS[target.metric].lower() for target in result.targets if not target.met]
+    if not missed:
+        return "All four targets are met"
+    met = len(result.targets) - len(missed)
+    return f"{met} of {len(result.targets)} targets are met; missed: {', '.join(missed)}"
+
+
+def _rows(result: Evaluation) -> str:
+    """Return one sentence about the rows that were measured."""
+    setup = result.setup
+    which = {
+        "validation": f"the {result.num_rows:,} validation rows of the table on which the model was trained",
+        "all": f"all {result.num_rows:,} rows of a table on which the model was not trained",
+        "sample": f"a random sample of {result.num_rows:,} of the {setup.num_table_rows:,} rows of a table on which "
+        "the model was not trained",
+    }[result.rows]
+    sections = (
+        f" The sections use a random sample of {setup.num_rows:,} of them." if setup.num_rows < result.num_rows else ""
+    )
+    return f"Measured on {which}.{sections}"

@@ -1,0 +1,147 @@
+"""The structure of the page of an evaluation, and the data of its figures."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import spinlock as sl
+from spinlock.evaluation.evaluation import Evaluation
+from spinlock.plots.report.page import _hero, _views, evaluation_page
+from spinlock.plots.theme import themed
+from tests.cli.workspace import small_table
+from tests.evaluation.conftest import make_case
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+REQUESTS = re.compile(r"""(?:src|href)\s*=\s*["'](?!#|data:)|url\((?!#|["']?data:)|@import|fetch\(|XMLHttpRequest""")
+
+
+class Structure(HTMLParser):
+    """Checks that all elements are closed, and collects identifiers, links, headings and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.links += [value for name, value in attrs if name in ("href", "xlink:href") and value]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def result() -> Evaluation:
+    case = make_case(small_table(240), validation_fraction=0.3)
+    return sl.evaluate(case.tokenizer, case.table)
+
+
+@pytest.fixture(scope="module")
+def page(result: Evaluation) -> str:
+    return evaluation_page(result)
+
+
+def test_the_page_is_well_formed(page: str) -> None:
+    structure = Structure(page)
+    assert structure.tags.count("h1") == 1
+    assert {"h2", "svg", "details", "table", "nav", "footer"} <= set(structure.tags)
+    assert len(structure.ids) == len(set(structure.ids))
+    assert {link[1:] for link in structure.links} <= set(structure.ids)
+
+
+def test_the_page_makes_no_request(page: str) -> None:
+    assert REQUESTS.search(page) is None
+    assert not re.search(r"https?://(?!www\.w3\.org/)", page)
+
+
+def test_the_page_says_which_rows_were_measured_and_the_verdict(page: str, result: Evaluation) -> None:
+    text = Structure(page).text
+    assert "the 72 validation rows of the table on which the model was trained" in text
+    missed = sum(not target.met for target in result.targets)
+    assert f"{4 - missed} of 4 targets are met" in text if missed else "All four targets are met" in text
+    for advice in result.advice.values():
+        assert advice in text
+
+
+def test_colors_of_figures_follow_the_theme(page: str) -> None:
+    style, _, body = page.partition("</style>")
+    assert "prefers-color-scheme: dark" in style
+    assert "@media print" in style
+    assert "var(--blue)" in body
+    assert "#0072b2" not in body
+
+
+def test_every_axes_shows_data(result: Evaluation) -> None:
+    with themed():
+        pictures = [_hero(result), *(picture for view in _views(result) for picture in view.pictures)]
+    assert len(pictures) >= 4
+    for picture in pictures:
+        assert picture.title
+        for axes in picture.figure.axes:
+            assert axes.has_data(), picture.title
+
+
+def test_names_of_files_are_escaped(result: Evaluation) -> None:
+    name = "<script>alert('x')</script>.h5"
+    page = evaluation_page(replace(result, setup=replace(result.setup, table=name)))
+    assert name not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_copied_rows_are_named_first(result: Evaluation) -> None:
+    text = Structure(evaluation_page(replace(result, metrics={**result.metrics, "copied_validation_rows": 0.3}))).text
+    assert "30% of the validation rows are copies of a training row" in text
+    assert "copies of a training row" not in Structure(evaluation_page(result)).text
+
+
+def test_a_missing_section_is_left_out(result: Evaluation) -> None:
+    structure = Structure(evaluation_page(replace(result, compression=None)))
+    assert "compression" not in structure.ids
+
+
+def chromium() -> str | None:
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+
+
+def test_the_page_opens_in_a_browser_without_errors(page: str, tmp_path: Path) -> None:
+    browser = chromium()
+    if browser is None:
+        pytest.skip("no Chromium on this machine, so the page was not opened in a browser")
+    file = tmp_path / "report.html"
+    file.write_text(page)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path}/u",
+    ]
+    done = subprocess.run(
+        [browser, *options, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "</html>" in done.stdout
+    assert "CONSOLE" not in done.stderr
