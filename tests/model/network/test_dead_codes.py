@@ -44,6 +44,15 @@ def test_a_codebook_without_dead_codes_does_not_change() -> None:
         torch.testing.assert_close(tensor, same)
 
 
+def test_codes_that_are_not_replaced_stay_bit_for_bit() -> None:
+    level = level_with_usage([[0.0, 0.0, 0.0, 40.0, 24.0], [20.0, 20.0, 24.0]])
+    before, result = level.codes.detach().clone(), quantize_random_rows(level)
+    assert reset(level, result, max_fraction=0.2) == 1, "one of the three unused codes"
+    same = (level.codes == before).all(-1)
+    assert same.tolist() == [[False, True, True, True, True], [True] * 5]
+    assert_consistent(level)
+
+
 def test_the_padding_of_a_smaller_codebook_is_not_dead() -> None:
     level = level_with_usage([[10.0] * 6, [10.0, 10.0]])
     assert reset(level, quantize_random_rows(level), percentile=100.0) == 0

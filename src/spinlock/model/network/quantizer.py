@@ -157,13 +157,17 @@ class QuantizerLevel(nn.Module):
     def update(self, statistics: CodeStatistics, decay: float) -> None:
         """Update the moving averages n <- decay n + (1 - decay) counts and S likewise, and set e = S / n~.
 
-        The batch of the statistics has to be quantized with the codes before the update.
+        A code without rows in the batch does not change, and its sum is set to S = n~ e. The quotient S / n~ of such a
+        code would decrease to zero, because the smoothing keeps n~ above zero. The batch of the statistics has to be
+        quantized with the codes before the update.
         """
         self.age += 1
         self.counts.lerp_(statistics.counts, 1 - decay)
         self.sums.lerp_(statistics.sums, 1 - decay)
         divisor = self.smoothed_counts()[..., None]
-        self.codes.copy_(torch.where(divisor > 0, self.sums / divisor.clamp(min=1e-30), self.codes))
+        used = (statistics.counts > 0)[..., None]
+        self.codes.copy_(torch.where(used, self.sums / divisor.clamp(min=1e-30), self.codes))
+        self.sums.copy_(torch.where(used, self.sums, divisor * self.codes))
 
     @torch.no_grad()
     def track_usage(self, statistics: CodeStatistics, decay: float) -> None:
