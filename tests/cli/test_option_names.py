@@ -13,7 +13,10 @@ from tests.cli.workspace import Workspace
         ("pass overwrite=True to replace it", "pass --overwrite to replace it"),
         ("pass device='cpu'", "pass --device cpu"),
         ("start again with batch_size=128", "start again with --batch-size 128"),
-        ("start again with val_batch_size=4", "start again with --set val_batch_size=4"),
+        (
+            "resume the run, or start again, with val_batch_size=4",
+            "resume the run, or start again, with --set val_batch_size=4",
+        ),
         ("pass resume_from=... to continue it, or output_dir=...", "pass --resume-from to continue it, or --output"),
         ("choose another output", "choose another output"),
     ],

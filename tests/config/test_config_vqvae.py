@@ -87,7 +87,7 @@ PRODUCTION = {
 CHANGEABLE = {
     *("input_path", "output_dir", "checkpoint_dir", "resume_from"),
     *("epochs", "learning_rate", "early_stopping_patience", "early_stopping_min_delta", "save_every"),
-    *("use_torch_compile", "device", "verbose"),
+    *("use_torch_compile", "device", "verbose", "val_batch_size"),
 }
 """Keys that a resumed run may change. They do not identify the tokenizer."""
 

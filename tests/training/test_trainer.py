@@ -233,10 +233,12 @@ class TestEnds:
         monkeypatch.setattr(steps, "objective", full)
         with pytest.raises(RunError, match=r"a batch of 54 rows does not fit .*; use another device"):
             train_in_memory(new_run(config(folder)))
-        run = new_run(config(folder, val_batch_size=16))
-        monkeypatch.setattr(Validator, "__call__", full)
-        with pytest.raises(RunError, match=r"validation of 16 rows .*; start again with val_batch_size=4"):
-            train_in_memory(run)
+        for rows, remedy in ((16, "resume the run, or start again, with val_batch_size=4"), (1, "use another device")):
+            run = new_run(config(folder, val_batch_size=rows))
+            with monkeypatch.context() as patch:
+                patch.setattr(Validator, "__call__", full)
+                with pytest.raises(RunError, match=rf"validation of {rows} rows .*; {remedy}"):
+                    train_in_memory(run)
 
     def test_an_out_of_memory_error_before_the_first_step_has_its_own_message(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch

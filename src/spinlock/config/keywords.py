@@ -111,7 +111,7 @@ class ConfigKeywords(TypedDict, total=False):
     batch_size: int
     """Maximum number of training rows in an optimizer step."""
     val_batch_size: int
-    """Number of validation rows that are evaluated together. The metrics do not depend on it."""
+    """Number of validation rows that are evaluated together. The metrics depend on it only by rounding errors."""
     learning_rate: float
     """Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this rate,
     and the refinement of joint codes 3 times.

@@ -22,10 +22,11 @@ class OptimizationSettings(Section):
     )
     val_batch_size: int = setting(
         1024,
-        "Number of validation rows that are evaluated together. The metrics do not depend on it.",
+        "Number of validation rows that are evaluated together. The metrics depend on it only by rounding errors.",
         unit="rows",
         ge=1,
         le=MAX_COUNT,
+        identity=False,
     )
     learning_rate: float = setting(
         0.0007,

@@ -44,6 +44,18 @@ def memory_error(
     )
 
 
+def validation_memory_error(rows: int) -> RunError:
+    """Return the error of a validation of ``rows`` rows at once that ran out of memory.
+
+    A resumed run may change ``val_batch_size``, so that no epoch is lost.
+    """
+    smaller = f"resume the run, or start again, with val_batch_size={max(1, rows // 4)}"
+    return RunError(
+        f"validation of {rows} rows at once does not fit into the memory of the device",
+        remedy=smaller if rows > 1 else "use another device: not even one row fits",
+    )
+
+
 def feasible_batch(
     state: TrainingState,
     step: TrainingStep,

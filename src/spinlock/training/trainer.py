@@ -18,7 +18,7 @@ from spinlock.checkpoint.progress import ValidationResult
 from spinlock.errors import RunError
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.backpropagation import backpropagate
-from spinlock.training.batch_size import memory_error
+from spinlock.training.batch_size import memory_error, validation_memory_error
 from spinlock.training.batches import Batches, check_batch_size, make_batches
 from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
@@ -190,10 +190,7 @@ class Trainer:
             result = self.validator(self.state.model) if self.group.is_main else None
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
-            raise RunError(
-                f"validation of {self.config.val_batch_size} rows at once does not fit into the memory of the device",
-                remedy=f"start again with val_batch_size={max(1, self.config.val_batch_size // 4)}",
-            ) from None
+            raise validation_memory_error(self.config.val_batch_size) from None
 
     def _save(self, *, is_best: bool) -> None:
         for callback in self.callbacks:
