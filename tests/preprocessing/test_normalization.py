@@ -49,6 +49,26 @@ def test_concatenated_normalizers_equal_one_for_all_columns(method: str, x: np.n
     assert np.array_equal(joined.transform(x), kind.fit(x).transform(x))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_scales_of_linear_columns_are_those_of_the_linear_function(method: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal((4001, 3)) * [1.0, 1e-3, 1e6] + [0.0, 5.0, -1e8]
+    scales = METHODS[method].fit(x).scales()
+    np.testing.assert_allclose((scales.center - [0.0, 5.0, -1e8]) / scales.scale, 0, atol=0.05)
+    np.testing.assert_allclose(scales.scale, [1.0, 1e-3, 1e6], rtol=0.05)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_center_becomes_zero(method: str, x: np.ndarray) -> None:
+    fitted = METHODS[method].fit(x)
+    np.testing.assert_allclose(fitted.transform(fitted.scales().center[None]), 0, atol=1e-9)
+
+
+def test_the_scale_of_two_values_is_exact_although_no_value_becomes_minus_one() -> None:
+    two = np.repeat([[3.0], [7.0]], [990, 10], axis=0)
+    scales = RankGauss.fit(two).scales()
+    np.testing.assert_allclose([scales.center[0], scales.scale[0]], [two.mean(), two.std()], rtol=1e-9)
+
+
 def test_standard_has_zero_mean_and_unit_variance(x: np.ndarray) -> None:
     z = Standard.fit(x).transform(x)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)

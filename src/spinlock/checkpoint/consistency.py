@@ -176,15 +176,16 @@ def check_names(content: FileContent) -> None:
 def check_derived(content: FileContent, derived: Mapping[str, Any]) -> None:
     """Check that parts for other programs have the values that follow from the other parts."""
     for key, value in derived.items():
-        if not _same(getattr(content, key), value):
+        if not is_same(getattr(content, key), value):
             raise Mismatch(f"is {describe(getattr(content, key))} that contradicts other parts of the file", place=key)
 
 
-def _same(stored: Any, derived: Any) -> bool:
+def is_same(stored: Any, derived: Any) -> bool:
+    """Return whether nested mappings and lists of numbers, strings and tensors are equal, tensors bit for bit."""
     if isinstance(derived, Tensor):
         return isinstance(stored, Tensor) and stored.dtype == derived.dtype and torch.equal(stored, derived)
     if isinstance(derived, dict):
-        return list(stored) == list(derived) and all(_same(stored[key], derived[key]) for key in derived)
+        return list(stored) == list(derived) and all(is_same(stored[key], derived[key]) for key in derived)
     return bool(stored == derived)
 
 

@@ -14,7 +14,8 @@ from spinlock.checkpoint.progress import ValidationResult
 from spinlock.checkpoint.provenance import DatasetIdentity, Provenance
 from spinlock.checkpoint.record import Checkpoint, SavedState
 from spinlock.checkpoint.schema import Mismatch
-from spinlock.checkpoint.tensors import to_arrays
+from spinlock.checkpoint.statistics import earlier_category_statistics
+from spinlock.checkpoint.tensors import to_arrays, to_tensors
 from spinlock.config import VQVAEConfig, config_from_mapping
 from spinlock.errors import CheckpointError, ConfigError
 from spinlock.model import ModelSpec
@@ -62,11 +63,20 @@ def to_checkpoint(raw: Any, path: Path = Path("<memory>")) -> Checkpoint:
         result_consistency.check_metrics(content)
         result_consistency.check_selection(content)
         checkpoint = _record(content, config, spec, path)
-        consistency.check_derived(content, checkpoint.derived_parts())
+        _check_derived(content, checkpoint)
     except Mismatch as mismatch:
         what = f"is damaged: {mismatch.place} {mismatch.problem}"
         raise CheckpointError(what, where=str(path), expected=mismatch.expected, remedy=REMEDY) from None
     return checkpoint
+
+
+def _check_derived(content: FileContent, checkpoint: Checkpoint) -> None:
+    """Check the parts of the content that follow from the others; the statistics may be those of earlier versions."""
+    derived = checkpoint.derived_parts()
+    earlier = to_tensors(earlier_category_statistics(checkpoint.spec, checkpoint.cleaner))
+    if consistency.is_same(content.normalization_stats, earlier):
+        derived["normalization_stats"] = earlier
+    consistency.check_derived(content, derived)
 
 
 def _config(content: FileContent, key: str) -> VQVAEConfig:

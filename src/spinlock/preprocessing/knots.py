@@ -19,6 +19,18 @@ Curve = tuple[Floats, Floats]
 """Knots x of a function, and its values z at the knots."""
 
 
+@dataclass(frozen=True, eq=False)
+class ColumnScales:
+    """Location and scale of increasing functions z = f(x) of D columns.
+
+    ``center`` [D] is f^-1(0), and ``scale`` [D] is (b - a) / (f(b) - f(a)) with a = f^-1(-1) and b = f^-1(1). For a
+    linear function z = (x - m) / s they are m and s.
+    """
+
+    center: Floats
+    scale: Floats
+
+
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Knots:
     """Functions of D columns, constant outside their knots.
@@ -64,6 +76,12 @@ class Knots:
         for i, (knots, scores) in enumerate(self.curves()):
             x[:, i] = np.interp(z[:, i], scores, knots)
         return x
+
+    def scales(self) -> ColumnScales:
+        """Return location and scale of the functions."""
+        x = self.inverse(np.array([[-1.0], [0.0], [1.0]]).repeat(len(self.counts), axis=1))
+        z = self.transform(x)  # differs from -1 or 1 if no training value is so small or so large
+        return ColumnScales(x[1], (x[2] - x[0]) / (z[2] - z[0]))
 
     def state(self) -> dict[str, Any]:
         """Return the input of :meth:`from_state`."""

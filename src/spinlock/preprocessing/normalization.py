@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.preprocessing.knots import Knots, normal_scores
+from spinlock.preprocessing.knots import ColumnScales, Knots, normal_scores
 from spinlock.preprocessing.tails import Auto
 
 Floats = NDArray[np.float64]
@@ -53,6 +53,9 @@ class Normalizer(Protocol):
     def inverse(self, z: Floats) -> Floats:
         """Convert normalized units to raw units, [n, D]."""
 
+    def scales(self) -> ColumnScales:
+        """Return location and scale of each column; see :class:`~spinlock.preprocessing.knots.ColumnScales`."""
+
     def state(self) -> dict[str, Any]:
         """Return the input of :func:`from_state`: a dictionary of arrays and strings."""
 
@@ -77,6 +80,10 @@ class _Affine:
         x = z * self.scale
         x += self.center
         return x
+
+    def scales(self) -> ColumnScales:
+        """Return center and scale."""
+        return ColumnScales(self.center, self.scale)
 
     def state(self) -> dict[str, Any]:
         """Return center and scale, for :meth:`from_state`."""
@@ -148,6 +155,10 @@ class RankGauss:
     def inverse(self, z: Floats) -> Floats:
         """Convert scores to raw units, [n, D]."""
         return self.knots.inverse(z)
+
+    def scales(self) -> ColumnScales:
+        """Return location and scale of the functions."""
+        return self.knots.scales()
 
     def state(self) -> dict[str, Any]:
         """Return the knots and scores, for :meth:`from_state`."""

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.preprocessing.knots import Curve, Knots, normal_scores
+from spinlock.preprocessing.knots import ColumnScales, Curve, Knots, normal_scores
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +79,12 @@ class Auto:
         if self.heavy.any():
             x[:, self.heavy] = self.knots.inverse(z[:, self.heavy])
         return x
+
+    def scales(self) -> ColumnScales:
+        """Return mean and standard deviation of light-tailed columns, and location and scale of the other functions."""
+        center, scale, heavy = self.center.copy(), self.scale.copy(), self.knots.scales()
+        center[self.heavy], scale[self.heavy] = heavy.center, heavy.scale
+        return ColumnScales(center, scale)
 
     def state(self) -> dict[str, Any]:
         """Return the input of :meth:`from_state`."""
