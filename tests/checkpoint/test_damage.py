@@ -174,6 +174,7 @@ CONTRADICTIONS = {
     "best epoch in the future": ("training_state/progress/best_epoch", 9, "best_epoch is 9; expected at most 3"),
     "steps of the optimizer": ("training_state/progress/step", 7, "step is 6; expected 7"),
     "losses of no step": ("training_state/progress/losses", {"total": 1.0}, "losses contradicts step_in_epoch"),
+    "a missing epoch": ("history/epoch", [0, 1, 3, 4], "history.epoch is a list of 4; expected a list of 4"),
     "history of another length": ("history/score", [1.0], "history.score is a list of 1; expected a list of 4"),
     "random state": ("training_state/random/torch", torch.zeros(5056, dtype=torch.uint8), "not a state of a generator"),
     "another seed": ("training_state/random/seed", 7, "training_state.random.seed is 7; expected 42"),

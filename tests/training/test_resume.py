@@ -11,11 +11,13 @@ import torch
 
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.config import load_config
-from spinlock.errors import CheckpointError
+from spinlock.errors import CheckpointError, RunError
+from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime import compilation
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training import run as run_module
-from spinlock.training.resuming import CHANGEABLE, latest_checkpoint
+from spinlock.training.resuming import CHANGEABLE, latest_checkpoint, resume_run
+from spinlock.training.validation import Validator
 from tests.training.runs import (
     EAGER,
     Recorder,
@@ -140,6 +142,27 @@ class TestResume:
         assert run.plan.config.learning_rate == 0.001
         assert {"learning_rate", "epochs", "output_dir", "device", "verbose"} <= CHANGEABLE
 
+    def test_a_run_whose_validation_ran_out_of_memory_is_resumed_with_the_named_key(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trained_run(six_epochs(folder))
+        run, validate = new_run(six_epochs(folder, output_dir=str(folder / "cut"))), Validator.__call__
+
+        def full_after_epoch_zero(self: Validator, model: Any) -> Any:
+            if self.block > 256 and len(run.state.history) > 0:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            return validate(self, model)
+
+        monkeypatch.setattr(Validator, "__call__", full_after_epoch_zero)
+        with pytest.raises(RunError) as error:
+            train_and_save(run)
+        key, value = str(error.value).rsplit(" ", 1)[1].split("=")
+        smaller = six_epochs(folder, output_dir=str(folder / "cut"), **{key: int(value)})
+        resumed = resumed_run(folder / "cut" / "last.pt", smaller)
+        assert resumed.changes == {"val_batch_size": (1024, 256)}
+        train_and_save(resumed)
+        assert_same_result(folder / "out", folder / "cut")
+
     @pytest.mark.parametrize(
         ("key", "value"),
         [("batch_size", 32), ("random_seed", 1), ("use_ema", False), ("embedding_dim", 9), ("hidden_dim", 99)],
@@ -148,6 +171,25 @@ class TestResume:
         interrupted_run(six_epochs(folder), 5)
         with pytest.raises(CheckpointError, match=rf"differs from the run's: {key} \(was .*, is {value!r}\)"):
             resumed_run(folder / "out" / "last.pt", six_epochs(folder, **{key: value}))
+
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            ({"epoch": 0}, "step is 6; expected 2 steps after epoch 0"),
+            ({"step_in_epoch": 4, "step": 8}, "step_in_epoch is 4; expected fewer than 4 steps"),
+            ({"losses": {"total": 1.0}}, "losses is .*; expected codebook"),
+        ],
+        ids=["epoch", "step in epoch", "losses"],
+    )
+    def test_resume_refuses_a_position_that_the_run_does_not_have(
+        self, folder: Path, damage: dict[str, Any], message: str
+    ) -> None:
+        interrupted_run(six_epochs(folder), 6)
+        stored = load_checkpoint(folder / "out" / "last.pt")
+        for name, value in damage.items():
+            setattr(stored.state.progress, name, value)
+        with pytest.raises(CheckpointError, match=rf"is damaged: training_state.progress.{message}"):
+            resume_run(stored, read_table(six_epochs(folder)), six_epochs(folder))
 
     def test_resume_names_all_refused_changes(self, folder: Path) -> None:
         interrupted_run(six_epochs(folder), 5)

@@ -16,8 +16,11 @@ from tests.training.runs import (
     CPU,
     assert_same_result,
     config,
+    curved_table,
     interrupted_run,
+    resumed_run,
     six_epochs,
+    train_and_save,
     trained_run,
     write_table_in,
 )
@@ -47,7 +50,7 @@ class TestFiles:
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2]
 
     def test_normalization_statistics_match_the_columns_of_each_category(self, folder: Path) -> None:
-        run = trained_run(config(folder, epochs=0))
+        run = trained_run(config(folder, epochs=0, normalization_method="standard"))
         data = run.plan.data
         rows = data.table.rows[data.split.train].astype(np.float64)
         clipped = rows.clip(np.percentile(rows, 0.1, axis=0), np.percentile(rows, 99.9, axis=0))
@@ -57,6 +60,32 @@ class TestFiles:
                 columns = data.cleaner.kept[list(group)]
                 np.testing.assert_allclose(arrays[f"{name}_mean"], clipped.mean(0)[columns], rtol=1e-9)
                 np.testing.assert_allclose(arrays[f"{name}_std"], clipped.std(0)[columns], rtol=1e-9)
+
+    @pytest.mark.parametrize("method", ["standard", "robust", "rank_gauss", "auto"])
+    def test_normalization_statistics_are_the_applied_scale(self, tmp_path: Path, method: str) -> None:
+        x = curved_table()
+        x[:, 3] = np.exp(2 * x[:, 3])  # heavy-tailed
+        write_table_in(tmp_path, x)
+        run = trained_run(config(tmp_path, epochs=0, normalization_method=method))
+        cleaner, spec = run.plan.data.cleaner, run.plan.spec
+        stored = load_checkpoint(tmp_path / "out" / "best_model.pt").to_dict()["normalization_stats"]
+        rows = x[run.plan.data.split.train]
+        raw = rows.clip(*np.percentile(rows, [0.1, 99.9], axis=0)).astype(np.float64)[:, cleaner.kept]
+        with np.load(tmp_path / "out" / "normalization_stats.npz") as arrays:
+            for name, group in zip(spec.category_names, spec.groups, strict=True):
+                columns = list(group)
+                center, scale = (arrays[f"{name}_{key}"] for key in ("mean", "std"))
+                np.testing.assert_array_equal(stored[name]["mean"], center)
+                np.testing.assert_array_equal(stored[name]["std"], scale)
+                applied = run.plan.data.train.numpy()[:, columns]
+                estimated = (raw[:, columns] - center) / scale
+                if method in ("standard", "robust"):
+                    np.testing.assert_allclose(estimated, applied, rtol=1e-4, atol=1e-4)
+                else:  # f(x) = 0 at the center, and f changes by about 1 in one scale
+                    near = np.abs(applied) < 1
+                    assert np.abs(estimated - applied)[near].mean() < 0.2
+                    assert (np.sign(np.round(estimated, 4)) == np.sign(np.round(applied, 4))).mean() > 0.99
+        assert (cleaner.normalizer.standardizes is False) == (method != "standard")
 
     def test_the_written_configuration_is_complete_and_trains_the_same_model(self, folder: Path) -> None:
         first = trained_run(config(folder, epochs=2))
@@ -97,6 +126,26 @@ class TestFiles:
             stored = load_checkpoint(folder / "out" / name).metrics
             assert stored["reconstruction_quality"] == metrics["reconstruction_quality"]
             assert stored["quality_by_level"] == metrics["quality_by_level"]
+
+    @pytest.mark.parametrize("stop", [None, 21], ids=["finished", "stopped"])
+    def test_the_best_model_has_the_whole_history(self, folder: Path, stop: int | None) -> None:
+        settings = six_epochs(folder, learning_rate=0.05)
+        run = trained_run(settings) if stop is None else interrupted_run(settings, stop)
+        best = load_checkpoint(folder / "out" / "best_model.pt")
+        assert best.state.progress.epoch == run.state.progress.best_epoch == 0
+        assert best.history.columns == run.state.history.columns
+        assert len(best.history) == (7 if stop is None else 6)
+        assert best.finished == (stop is None)
+
+    def test_a_run_is_resumed_from_the_best_model_alone(self, folder: Path) -> None:
+        trained_run(six_epochs(folder, learning_rate=0.05))
+        trained_run(six_epochs(folder, learning_rate=0.05, output_dir=str(folder / "cut")))
+        (folder / "cut" / "last.pt").unlink()
+        again = six_epochs(folder, learning_rate=0.05, output_dir=str(folder / "cut"))
+        run = resumed_run(folder / "cut" / "best_model.pt", again)
+        assert len(run.state.history) == 1
+        train_and_save(run)
+        assert_same_result(folder / "out", folder / "cut")
 
     def test_provenance_is_stored(self, folder: Path) -> None:
         run = trained_run(config(folder, epochs=0))

@@ -28,6 +28,10 @@ class History:
             value = record.get(name)
             values.append(value if value is None or math.isfinite(value) else None)
 
+    def until(self, epoch: int) -> History:
+        """Return the history of the epochs 0 to ``epoch``."""
+        return History({name: values[: epoch + 1] for name, values in self.columns.items()})
+
     def records(self) -> Iterator[EpochValues]:
         """Yield the values of each epoch."""
         for epoch in range(len(self)):

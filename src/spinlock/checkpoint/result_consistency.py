@@ -26,7 +26,9 @@ def check_progress(content: FileContent) -> None:
     """Check that counters, history and losses describe the same run."""
     progress, history = content.training_state["progress"], content.history
     best = content.training_state["best_validation"]
-    epochs = list(range(min(progress["epoch"], len(history.get("epoch", ()))) + 1))
+    count = len(history.get("epoch", ()))
+    # The history of best_model.pt also contains the epochs after the one at which its state was saved.
+    epochs = list(range(max(count, min(progress["epoch"], count) + 1)))
     require_equal("history.epoch", history.get("epoch"), epochs, "training_state.progress")
     for name in ("best_epoch", "reference_epoch"):
         if progress[name] > progress["epoch"]:

@@ -76,10 +76,9 @@ def resume_run(
         seed=resolved.random_seed,
         device=device,
     )
-    dumped = config.model_dump(mode="json")
     plan = Plan(
         config=resolved,
-        requested=checkpoint.requested | {key: dumped[key] for key in CHANGEABLE},
+        requested=checkpoint.requested | config.model_dump(mode="json", include=set(CHANGEABLE)),
         data=data,
         spec=checkpoint.spec,
         selection=checkpoint.selection,
@@ -119,17 +118,15 @@ def latest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
     if path.is_dir():
         present = [path / name for name in (LAST, BEST) if (path / name).exists()]
         if not present:
-            raise CheckpointError(
-                "contains neither last.pt nor best_model.pt", where=str(path), remedy="name a checkpoint"
-            )
+            what = "contains neither last.pt nor best_model.pt"
+            raise CheckpointError(what, where=str(path), remedy="name a checkpoint")
         path = present[0]
     checkpoint = load_checkpoint(path)
     other = _counterpart(checkpoint)
     if not other.exists():
         return checkpoint, ""
     later = load_checkpoint(other)
-    same_run = later.identity == checkpoint.identity
-    if not same_run or later.state.progress.step <= checkpoint.state.progress.step:
+    if later.identity != checkpoint.identity or later.state.progress.step <= checkpoint.state.progress.step:
         return checkpoint, ""
     return later, f"{other} of the same run is later than {path} and is used instead"
 
@@ -203,23 +200,28 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device, gro
         if not is_of_earlier_version(saved.optimizer):
             optimizer.load_state_dict(saved.optimizer)
     except ValueError as error:
-        what = f"is damaged: optimizer_state_dict does not match the weights: {error}"
-        raise CheckpointError(what, where=str(checkpoint.path), remedy=REMEDY) from error
+        raise _damaged(checkpoint, f"optimizer_state_dict does not match the weights: {error}") from error
     torch.set_rng_state(saved.random_state)
     best = {name: tensor.to(device) for name, tensor in checkpoint.weights.items()}
-    return TrainingState(model, optimizer, saved.progress, checkpoint.history, best, checkpoint.validation)
+    history = checkpoint.history.until(saved.progress.epoch)  # best_model.pt contains later epochs
+    return TrainingState(model, optimizer, saved.progress, history, best, checkpoint.validation)
 
 
 def _check_position(checkpoint: Checkpoint, plan: Plan) -> None:
     """Raise a :class:`CheckpointError` if the run was not saved at one of its steps."""
     progress, steps = checkpoint.state.progress, plan.batch_plan.steps
-    where = str(checkpoint.path)
-    if progress.step_in_epoch >= steps:
-        what = f"is damaged: training_state.progress.step_in_epoch is {progress.step_in_epoch}"
-        raise CheckpointError(what, where=where, expected=f"fewer than {steps} steps", remedy=REMEDY)
-    if progress.losses and sorted(progress.losses) != LOSS_NAMES:
-        what = "is damaged: training_state.progress.losses has other names"
-        raise CheckpointError(what, where=where, expected=", ".join(LOSS_NAMES), remedy=REMEDY)
+    done = progress.epoch * steps + progress.step_in_epoch
+    for name, wrong, expected in (
+        ("step_in_epoch", progress.step_in_epoch >= steps, f"fewer than {steps} steps"),
+        ("step", progress.step != done, f"{done} steps after epoch {progress.epoch}"),
+        ("losses", bool(progress.losses) and sorted(progress.losses) != LOSS_NAMES, ", ".join(LOSS_NAMES)),
+    ):
+        if wrong:
+            raise _damaged(checkpoint, f"training_state.progress.{name} is {getattr(progress, name)}", expected)
+
+
+def _damaged(checkpoint: Checkpoint, what: str, expected: str | None = None) -> CheckpointError:
+    return CheckpointError(f"is damaged: {what}", where=str(checkpoint.path), expected=expected, remedy=REMEDY)
 
 
 def _counterpart(checkpoint: Checkpoint) -> Path:

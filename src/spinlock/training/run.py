@@ -138,9 +138,12 @@ class Run:
         files = last | best if len(self.state.history) == 1 else best | last
         write_files(files | self._side_files(), overwrite=overwrite)
 
-    def save_metrics(self) -> None:
-        """Store the final metrics of the best model in both checkpoints."""
-        best = replace(load_checkpoint(self.directory.best), metrics=self.metrics)
+    def save_end(self) -> None:
+        """Store the final metrics, if the run is finished, and the whole history in both checkpoints.
+
+        The state of best_model.pt remains that of the best epoch, from which the run can be resumed.
+        """
+        best = replace(load_checkpoint(self.directory.best), metrics=self.metrics, history=self.state.history)
         files = {self.directory.best: to_bytes(best), self.directory.last: to_bytes(self.checkpoint())}
         write_files(files | self._side_files())
 

@@ -76,6 +76,6 @@ class SaveCheckpoints(Callback):
             self.on_set_aside(run.directory.set_aside(self._lock))
 
     def on_end(self, run: Run) -> None:
-        """Store the final metrics of a finished run in both checkpoints."""
-        if run.group.is_main and run.metrics:
-            run.save_metrics()
+        """Store the whole history, and the final metrics of a finished run, in both checkpoints."""
+        if run.group.is_main and (run.metrics or run.stopped):
+            run.save_end()
