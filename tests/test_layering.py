@@ -56,7 +56,7 @@ FORBIDDEN = {
     "generation": {"h5py", "sklearn", "pydantic", "spinlock.metrics", "spinlock.model"},
     "sizing": {"h5py", "sklearn", "pydantic"},
     "checkpoint": {"h5py", "sklearn", "pydantic"},
-    "evaluation": {"h5py", "sklearn", "pydantic", "spinlock.config"},
+    "evaluation": {"h5py", "pydantic", "spinlock.config"},
     **{
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
         for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots")

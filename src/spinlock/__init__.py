@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spinlock.generation.extraction import extract_features
     from spinlock.generation.generate import generate
     from spinlock.io.feature_table import FeatureTable, read_features
-    from spinlock.scoring import evaluate
+    from spinlock.scoring.evaluate import evaluate
     from spinlock.tokenizer import Tokenizer
     from spinlock.training.callbacks import Callback
 
@@ -53,7 +53,7 @@ _MODULES = {
     "SpinlockWarning": "errors",
     "Tokenizer": "tokenizer",
     "discover_categories": "discovery",
-    "evaluate": "scoring",
+    "evaluate": "scoring.evaluate",
     "extract_features": "generation.extraction",
     "generate": "generation.generate",
     "read_features": "io.feature_table",

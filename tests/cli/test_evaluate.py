@@ -33,3 +33,17 @@ def test_an_existing_report_and_wrong_options_are_refused(workspace: Workspace) 
     workspace.attempt(*EVALUATE, "table.h5").check_refused("report/metrics.json", "exists")
     workspace.attempt(*EVALUATE, "table.h5", "--overwrite", "--max-rows", "1").check_refused("--max-rows is 1")
     workspace.attempt(*EVALUATE, "nowhere.h5", "--overwrite").check_refused("nowhere.h5", "no such file")
+
+
+def test_labels_a_second_dataset_and_another_model_are_measured(workspace: Workspace) -> None:
+    families = [f"family {j % 3}" for j in range(80)]
+    labeled = workspace.table(small_table(), NAMES, labels={"family": families, "row": np.arange(80) / 7})
+    options = ("--compare", "table.h5", "--against", "run/last.pt", "--labels", "family")
+    workspace.run_checked(*EVALUATE, labeled, *options)
+    metrics = json.loads((workspace.path / "report" / "metrics.json").read_text())
+    assert [each["name"] for each in metrics["discriminability"]["attributes"]] == []  # 8 validation rows are too few
+    assert metrics["discriminability"]["skipped"] == {"family": "only 8 of the evaluated rows have a value"}
+    assert metrics["shift"]["table"] == "table.h5"
+    assert metrics["churn"]["model"] == "run/last.pt"
+    unknown = (*EVALUATE, labeled, "--overwrite", "--labels", "famly")
+    workspace.attempt(*unknown).check_refused("no label or parameter 'famly'", "family", max_lines=6)

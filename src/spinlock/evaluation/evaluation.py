@@ -7,9 +7,17 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spinlock.evaluation.aliasing import Aliasing
 from spinlock.evaluation.best_epoch import BestEpoch
 from spinlock.evaluation.compression.section import Compression
+from spinlock.evaluation.discriminability.section import Discriminability
+from spinlock.evaluation.health import Health
+from spinlock.evaluation.reconstruction.section import Reconstruction
+from spinlock.evaluation.reconstruction.shift import Shift
 from spinlock.evaluation.report import Report
+from spinlock.evaluation.stability.churn import Churn
+from spinlock.evaluation.stability.section import Stability
+from spinlock.evaluation.topology import Topology
 
 FORMAT_VERSION = 1
 """Version of the keys of ``metrics.json``. It increases if a key is removed or its meaning changes."""
@@ -71,11 +79,35 @@ class Evaluation(Report):
         The selected epoch of the training run.
     compression
         Bits per row, and quality at these bits.
+    reconstruction
+        Errors of the rows.
+    shift
+        Differences of a second dataset; None without one.
+    topology
+        Preservation of distances and neighborhoods.
+    discriminability
+        What tokens say about labels and parameters.
+    aliasing
+        Different rows with the same tokens.
+    stability
+        Which tokens survive a second encoding, noise, and other realizations.
+    churn
+        Differences of the tokens of another model; None without one.
+    health
+        Use of each codebook.
     """
 
     setup: Setup
     best_epoch: BestEpoch
     compression: Compression | None = None
+    reconstruction: Reconstruction | None = None
+    shift: Shift | None = None
+    topology: Topology | None = None
+    discriminability: Discriminability | None = None
+    aliasing: Aliasing | None = None
+    stability: Stability | None = None
+    churn: Churn | None = None
+    health: Health | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``metrics.json``; values that are NaN or infinite are None."""

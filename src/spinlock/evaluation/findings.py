@@ -2,20 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from spinlock.errors import shortened
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.preprocessing.copied_rows import MAX_COPIED_FRACTION
+
+FEW_ROWS = 100
+"""Number of rows below which all numbers are uncertain."""
+
+MANY_DEAD, MANY_COPIED, MANY_ALIASED, LARGE_DRIFT = 0.05, 0.05, 0.01, 0.15
+"""Fractions of dead codes, copied rows and aliased rows, and of rows with large errors, that are named."""
 
 
 def findings(result: Evaluation) -> tuple[str, ...]:
     """Return what makes the numbers of an evaluation doubtful or surprising, most important first."""
-    return tuple(sentence for sentence in (_copied(result),) if sentence)
-
-
-def _copied(result: Evaluation) -> str:
-    fraction = result.metrics["copied_validation_rows"]
-    if result.rows != "validation" or not fraction or fraction <= MAX_COPIED_FRACTION:
-        return ""
     return (
-        f"{fraction:.0%} of the validation rows are copies of a training row, so that every number on this page is too "
-        "good. Train again with split_by, which keeps rows of the same origin on one side of the split."
+        *_copied_training_rows(result),
+        *_leaks(result),
+        *_codebooks(result),
+        *_copied_rows(result),
+        *_aliases(result),
+        *_drift(result),
+        *_amount(result),
     )
+
+
+def _copied_training_rows(result: Evaluation) -> Iterator[str]:
+    fraction = result.metrics["copied_validation_rows"]
+    if result.rows == "validation" and fraction and fraction > MAX_COPIED_FRACTION:
+        yield (
+            f"{fraction:.0%} of the validation rows are copies of a training row, so that every number on this page is "
+            "too good. Train again with split_by, which keeps rows of the same origin on one side of the split."
+        )
+
+
+def _leaks(result: Evaluation) -> Iterator[str]:
+    if result.discriminability is None:
+        return
+    for attribute in result.discriminability.attributes:
+        if attribute.determined_by is not None:
+            yield (
+                f"The input column {attribute.determined_by} alone determines {attribute.name}, so that the tokens "
+                "know it from the input. Leave the column out if the tokens are used to predict it."
+            )
+
+
+def _codebooks(result: Evaluation) -> Iterator[str]:
+    health = result.health
+    if health is None:
+        return
+    for names, what in (
+        (health.zero_bit_codebooks, "carries no bits, because one code has almost all rows"),
+        (health.determined_codebooks, "carries no bits, because its code follows from the coarser codes"),
+    ):
+        if len(names) == 1:
+            yield f"The codebook {names[0]} {what}. Fewer codes in factors would cost nothing."
+        elif names:
+            listed = shortened(", ".join(names), 300)
+            plural = what.replace("carries", "carry", 1).replace("its code follows", "their codes follow")
+            yield f"{len(names)} codebooks {plural}: {listed}. Fewer codes in factors would cost nothing."
+    if health.num_dead_codes > MANY_DEAD * health.num_codes:
+        worst = max(health.codebooks, key=lambda codebook: len(codebook.dead_codes))
+        yield (
+            f"{health.num_dead_codes:,} of {health.num_codes:,} codes are dead, used by none of "
+            f"{health.num_known_rows:,} known rows; most are in {worst.name} ({len(worst.dead_codes)} of {worst.size})."
+        )
+
+
+def _copied_rows(result: Evaluation) -> Iterator[str]:
+    aliasing = result.aliasing
+    if aliasing is not None and aliasing.num_copied_rows > MANY_COPIED * result.setup.num_rows:
+        share = aliasing.num_copied_rows / result.setup.num_rows
+        yield f"{share:.0%} of the evaluated rows are copies of another one, so that they count more than once."
+
+
+def _aliases(result: Evaluation) -> Iterator[str]:
+    aliasing = result.aliasing
+    if aliasing is not None and aliasing.num_aliased_rows > MANY_ALIASED * result.setup.num_rows:
+        share = aliasing.num_aliased_rows / result.setup.num_rows
+        yield f"{share:.0%} of the rows share all tokens with a row of other features. More bits would tell them apart."
+
+
+def _drift(result: Evaluation) -> Iterator[str]:
+    drift = result.reconstruction.drift if result.reconstruction is not None else None
+    if drift is not None and drift.share_above > LARGE_DRIFT:
+        yield (
+            f"{drift.share_above:.0%} of the rows have larger errors than 95% of the validation rows of the training "
+            "run. They are unlike the rows on which the model was trained."
+        )
+
+
+def _amount(result: Evaluation) -> Iterator[str]:
+    if result.setup.sampled:
+        total = result.num_rows if result.setup.same_table else result.setup.num_table_rows
+        yield (
+            f"The sections are measured on a random sample of {result.setup.num_rows:,} of {total:,} rows. A higher "
+            "--max-rows measures more."
+        )
+    if result.setup.num_rows < FEW_ROWS:
+        yield f"Only {result.setup.num_rows} rows are measured, so that all numbers are uncertain."

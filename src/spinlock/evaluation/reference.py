@@ -42,6 +42,38 @@ class Yardstick:
         return self.origin == TRAINING
 
 
+@dataclass(frozen=True, eq=False)
+class KnownRows:
+    """The evaluated rows, followed by the training rows if the table is the training table.
+
+    Statistics of tokens that are not fitted on labels or errors use all of them, because they are too noisy with few
+    rows.
+
+    Attributes
+    ----------
+    category_names
+        Names of the C categories.
+    tokens, operators
+        Tokens [n, C, L] and operators [n].
+    """
+
+    category_names: tuple[str, ...]
+    tokens: Tokens
+    operators: Tokens
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def known_rows(rows: EvaluatedRows, yardstick: Yardstick) -> KnownRows:
+    """Return the evaluated rows, and the training rows if there are any."""
+    names = rows.spec.category_names
+    if not yardstick.is_training:
+        return KnownRows(names, rows.tokens, rows.operators)
+    tokens = np.concatenate([rows.tokens, yardstick.tokens])
+    return KnownRows(names, tokens, np.concatenate([rows.operators, yardstick.operators]))
+
+
 TRAINING, HALF = "training rows", "half of the evaluated operators"
 
 

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
+from spinlock.evaluation.aliasing import measure_aliasing
 from spinlock.evaluation.compression.section import measure_compression
-from spinlock.evaluation.reference import Yardstick
+from spinlock.evaluation.discriminability.attributes import Attribute
+from spinlock.evaluation.discriminability.section import measure_discriminability
+from spinlock.evaluation.health import measure_health
+from spinlock.evaluation.reconstruction.section import measure_reconstruction
+from spinlock.evaluation.reconstruction.shift import measure_shift
+from spinlock.evaluation.reference import Yardstick, known_rows
 from spinlock.evaluation.rows import EvaluatedRows
+from spinlock.evaluation.stability.churn import measure_churn
+from spinlock.evaluation.stability.section import RealizationHalves, measure_stability
+from spinlock.evaluation.topology import measure_topology
+
+
+@dataclass(frozen=True, eq=False)
+class Others:
+    """Rows with which the evaluated rows are compared.
+
+    Attributes
+    ----------
+    compared
+        Path of a second dataset and its rows, or None.
+    against
+        Path of another model and the evaluated rows that it encoded, or None.
+    halves
+        Rows from the two halves of the realizations, or None.
+    """
+
+    compared: tuple[str, EvaluatedRows] | None = None
+    against: tuple[str, EvaluatedRows] | None = None
+    halves: RealizationHalves | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,21 +51,53 @@ class Material:
         The evaluated rows.
     yardstick
         Reference rows, on which yardsticks are fitted.
+    validation_errors
+        Mean squared errors of the validation rows of the training run, in ascending order.
+    attributes, skipped
+        Labels and parameters of the known rows, and reasons why others are not measured.
+    others
+        Rows with which the evaluated rows are compared.
     seed
         Seed of samples, fits and permutations.
     """
 
     rows: EvaluatedRows
     yardstick: Yardstick
+    validation_errors: NDArray[Any]
+    attributes: Sequence[Attribute]
+    skipped: dict[str, str]
     seed: int
+    others: Others = field(default_factory=Others)
+
+
+def _shift(given: Material) -> Any:
+    other = given.others.compared
+    return None if other is None else measure_shift(given.rows, other[1], other[0])
+
+
+def _churn(given: Material) -> Any:
+    other = given.others.against
+    return None if other is None else measure_churn(given.rows, other[1], other[0])
 
 
 _MEASURES: dict[str, Callable[[Material], Any]] = {
     "compression": lambda given: measure_compression(given.rows, given.yardstick, given.seed),
+    "reconstruction": lambda given: measure_reconstruction(
+        given.rows, given.yardstick, given.validation_errors, given.seed
+    ),
+    "shift": _shift,
+    "topology": lambda given: measure_topology(given.rows),
+    "discriminability": lambda given: measure_discriminability(
+        given.rows, known_rows(given.rows, given.yardstick), given.attributes, given.skipped, given.seed
+    ),
+    "aliasing": lambda given: measure_aliasing(given.rows, given.seed),
+    "stability": lambda given: measure_stability(given.rows, given.others.halves, given.seed),
+    "churn": _churn,
+    "health": lambda given: measure_health(given.rows, given.yardstick),
 }
 
 SECTIONS = tuple(_MEASURES)
-"""Names of the sections."""
+"""Names of the sections. ``shift`` needs a second dataset and ``churn`` another model; without them they are None."""
 
 
 def measure(material: Material, sections: Sequence[str], advance: Callable[[str], None]) -> dict[str, Any]:
@@ -56,7 +118,8 @@ def measure(material: Material, sections: Sequence[str], advance: Callable[[str]
         {name: result}.
     """
     results = {}
-    for name in sections:
-        advance(name)
-        results[name] = _MEASURES[name](material)
+    for name in SECTIONS:
+        if name in sections:
+            advance(name)
+            results[name] = _MEASURES[name](material)
     return results

@@ -7,7 +7,16 @@ from markupsafe import Markup
 
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.findings import findings
-from spinlock.plots.report import compression, targets
+from spinlock.plots.report import (
+    aliasing,
+    compression,
+    discriminability,
+    health,
+    reconstruction,
+    stability,
+    targets,
+    topology,
+)
 from spinlock.plots.report.view import Picture, View, number
 from spinlock.plots.svg import to_svg
 from spinlock.plots.theme import themed
@@ -62,6 +71,18 @@ def _views(result: Evaluation) -> list[View]:
     views = [targets.view(result)]
     if result.compression is not None:
         views.append(compression.view(result.compression))
+    if result.reconstruction is not None:
+        views.append(reconstruction.view(result.reconstruction, result.shift))
+    if result.topology is not None:
+        views.append(topology.view(result.topology))
+    if result.discriminability is not None:
+        views.append(discriminability.view(result.discriminability))
+    if result.aliasing is not None:
+        views.append(aliasing.view(result.aliasing))
+    if result.stability is not None or result.churn is not None:
+        views.append(stability.view(result.stability, result.churn))
+    if result.health is not None:
+        views.append(health.view(result.health))
     return views
 
 

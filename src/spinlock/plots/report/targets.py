@@ -6,21 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from spinlock.evaluation.evaluation import Evaluation
-from spinlock.plots.report.view import Picture, Table, View, number, short
-from spinlock.plots.theme import BLUE, GREEN, INK, ORANGE, SKY, YELLOW, new_axes
+from spinlock.plots.charts import heat_map, short
+from spinlock.plots.report.view import Picture, Table, View, number
+from spinlock.plots.theme import BLUE, GREEN, ORANGE, YELLOW, new_axes
 
-MAX_FEATURES = 25
+MAX_FEATURES = 18
 """Number of features that are drawn, the worst ones."""
-
-LEVEL_COLORS = (SKY, BLUE, INK)
 
 
 def by_category(result: Evaluation) -> Picture:
-    """Return the quality of each category, worst first, with the quality of all columns."""
-    return _bars(
-        result.metrics["quality_by_category"],
-        "Quality by category, worst first",
-        float(result.metrics["reconstruction_quality"]),
+    """Return the quality of each category and of all columns, worst first, from one, two and three levels."""
+    whole = result.metrics["quality_by_level"]
+    if result.reconstruction is not None:
+        categories: dict[str, Any] = {**result.reconstruction.quality_by_category_and_level}
+        levels: tuple[str, ...] = ("level 1", "levels 1–2", "levels 1–3")
+    else:
+        ordered = sorted(result.metrics["quality_by_category"].items(), key=lambda item: item[1])
+        categories, levels, whole = {name: [value] for name, value in ordered}, ("levels 1–3",), whole[-1:]
+    worst = next(iter(categories))
+    return Picture(
+        f"{worst} is the category with the lowest quality, {categories[worst][-1]:.2f}",
+        heat_map([whole, *categories.values()], ["all columns", *categories], levels),
+        "Fraction of variance explained from the tokens of the first levels. 1 is a perfect reconstruction, 0 is the "
+        "training mean.",
     )
 
 
@@ -31,19 +39,6 @@ def by_feature(result: Evaluation) -> Picture:
     below = sum(value < 0.5 for value in measured.values())
     title = f"{below} of {len(measured)} features have a quality below 0.5"
     return _bars(worst, title, float(result.metrics["reconstruction_quality"]))
-
-
-def by_level(result: Evaluation) -> Picture:
-    """Return the quality of each level prefix."""
-    values = result.metrics["quality_by_level"]
-    figure, axes = new_axes(420, 170)
-    names = ["level 1", "levels 1 and 2", "levels 1 to 3"][: len(values)]
-    bars = axes.barh(names[::-1], values[::-1], color=BLUE, height=0.6)
-    axes.bar_label(bars, [f"{value:.3f}" for value in values[::-1]], padding=4, color=INK)
-    axes.set_xlim(min(0, *values), 1.12)
-    axes.set_xlabel("fraction of variance explained")
-    axes.grid(axis="y", visible=False)
-    return Picture(f"The first level explains {values[0]:.1%}, all levels explain {values[-1]:.1%}", figure)
 
 
 def _bars(values: Mapping[str, Any], title: str, reference: float) -> Picture:
@@ -81,7 +76,7 @@ def view(result: Evaluation) -> View:
         title="Quality",
         finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The best model is the validation "
         "with the lowest score: validation loss, topographic correlation and quality, weighted as configured.",
-        pictures=[by_level(result), by_category(result), by_feature(result)],
+        pictures=[by_category(result), by_feature(result)],
         tables=[
             Table(
                 f"Quality of all {len(features)} features, worst first",

@@ -83,12 +83,4 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def percent(value: float | None, digits: int = 0) -> str:
     """Return a fraction in percent, or a dash if it is not defined."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def short(name: str, limit: int = 34) -> str:
-    """Return a name of limited length; the middle of a longer one is replaced by an ellipsis."""
-    if len(name) <= limit:
-        return name
-    head = (limit - 1) // 2
-    return f"{name[:head]}…{name[head + 1 - limit :]}"
+    return "–" if value is None else f"{100 * value:.{digits}f}%"

@@ -1,0 +1,1 @@
+"""Discriminability: what tokens say about labels and parameters."""

@@ -1,0 +1,161 @@
+"""The material of an evaluation: encoded rows, their labels and parameters, and rows with which they are compared.
+
+Letters: ``N`` operators, ``M`` rows of one operator, ``m`` evaluated rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.checkpoint.provenance import DatasetIdentity
+from spinlock.errors import DataError
+from spinlock.evaluation.discriminability.attributes import Attribute, make_attributes
+from spinlock.evaluation.reference import half_yardstick, known_rows, training_yardstick
+from spinlock.evaluation.rows import Coder, EvaluatedRows
+from spinlock.evaluation.sections import Material, Others
+from spinlock.evaluation.stability.halves import halves_of_aggregates, halves_of_realizations
+from spinlock.evaluation.stability.section import RealizationHalves
+from spinlock.io.column_selection import select_columns
+from spinlock.io.feature_table import FeatureTable
+from spinlock.io.inputs.feature_group import AGGREGATED
+from spinlock.io.names import join_names
+from spinlock.io.operator_parameters import read_parameters, read_realizations
+from spinlock.model.codec import make_codec
+from spinlock.preprocessing.split import rows_of, subsample
+from spinlock.scoring.tables import read_for
+from spinlock.tokenizer import Tokenizer
+
+MAX_ATTRIBUTES = 12
+"""Maximum number of labels and parameters that are measured unless they are named."""
+
+MAX_OPERATORS = 2000
+"""Maximum number of operators whose halves of the realizations are compared."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is measured in addition to the evaluated rows themselves.
+
+    Attributes
+    ----------
+    labels
+        Names of labels and parameters; None for those that are found.
+    compare
+        A second dataset, or None.
+    against
+        Another tokenizer, or None.
+    max_rows
+        Maximum number of rows of each dataset.
+    """
+
+    labels: Sequence[str] | None
+    compare: Any
+    against: Tokenizer | None
+    max_rows: int
+
+
+def make_material(
+    tokenizer: Tokenizer, table: FeatureTable, full_table: FeatureTable, positions: NDArray[np.int64], request: Request
+) -> Material:
+    """Encode rows of a table, and what they are compared with.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer.
+    table, full_table
+        The table with the columns of the tokenizer, and with all its columns.
+    positions
+        Positions [m] of the evaluated rows.
+    request
+        What else is measured.
+
+    Returns
+    -------
+    Material
+    """
+    checkpoint = tokenizer.checkpoint
+    seed = checkpoint.config.random_seed
+    coder = make_coder(tokenizer)
+    rows = encode_rows(coder, table, positions)
+    if DatasetIdentity.of(table) == checkpoint.dataset:
+        training = encode_rows(coder, table, subsample(checkpoint.split.train, request.max_rows, seed))
+        yardstick = training_yardstick(training, rows)
+    else:
+        yardstick = half_yardstick(rows, seed)
+    attributes, skipped = _attributes(table, known_rows(rows, yardstick).operators, len(rows), request.labels)
+    compared = against = None
+    if request.compare is not None:
+        second = select_columns(read_for(tokenizer, request.compare), checkpoint.feature_names)
+        chosen = subsample(np.arange(len(second.rows)), request.max_rows, seed)
+        compared = second.path, encode_rows(coder, second, chosen)
+    if request.against is not None:
+        other = select_columns(full_table, request.against.feature_names)
+        against = str(request.against.checkpoint.path), encode_rows(make_coder(request.against), other, positions)
+    return Material(
+        rows=rows,
+        yardstick=yardstick,
+        validation_errors=checkpoint.validation.errors.numpy(),
+        attributes=attributes,
+        skipped=skipped,
+        seed=seed,
+        others=Others(compared, against, _halves(table, rows)),
+    )
+
+
+def make_coder(tokenizer: Tokenizer) -> Coder:
+    """Return the codec and the cleaning of a tokenizer."""
+    return Coder(make_codec(tokenizer.model), tokenizer.cleaner, tokenizer.device)
+
+
+def encode_rows(coder: Coder, table: FeatureTable, positions: NDArray[np.int64]) -> EvaluatedRows:
+    """Encode the rows of a table at ascending positions [m]."""
+    return coder.evaluated(table.rows[positions], positions, positions // table.rows_per_operator)
+
+
+def _attributes(
+    table: FeatureTable, operators: NDArray[np.int64], num_evaluated: int, names: Sequence[str] | None
+) -> tuple[list[Attribute], dict[str, str]]:
+    """Return labels and parameters of known rows, the evaluated rows first, and why others are not measured."""
+    in_file = not table.path.startswith("<")
+    parameters = read_parameters(table.path, table.num_operators) if in_file else {}
+    if names is None:
+        labels = {name: table.labels[name] for name in table.labels}
+        limit = MAX_ATTRIBUTES
+    else:
+        plain = [name.removeprefix("labels/").removeprefix("parameters/") for name in names]
+        unknown = [name for name in plain if name not in table.labels and name not in parameters]
+        if unknown:
+            known = join_names([*table.labels, *parameters], 8)
+            expected = f"one of {known}" if known else "a dataset with /labels or /parameters"
+            raise DataError(f"no label or parameter {unknown[0]!r}", where=table.path, expected=expected)
+        labels = {name: table.labels[name] for name in plain if name in table.labels}
+        parameters = {name: parameters[name] for name in plain if name not in labels}
+        limit = len(plain)
+    return make_attributes(
+        {name: np.asarray(values)[operators] for name, values in labels.items()},
+        {name: values[operators] for name, values in parameters.items()},
+        num_evaluated,
+        limit,
+    )
+
+
+def _halves(table: FeatureTable, rows: EvaluatedRows) -> RealizationHalves | None:
+    """Return rows from the halves of the realizations of the evaluated operators, if the table has realizations."""
+    operators = np.unique(rows.operators)[:MAX_OPERATORS]
+    count = table.rows_per_operator
+    if table.feature_type == "per_trajectory" and count > 1:
+        values = table.rows[rows_of(operators, count)]
+        return halves_of_realizations(values.reshape(len(operators), count, -1))
+    if table.feature_type != AGGREGATED or table.path.startswith("<"):
+        return None
+    found = read_realizations(table.path, table.family, table.num_operators)
+    if found is None:
+        return None
+    names, realizations = found
+    return halves_of_aggregates(table.rows[operators], table.names, realizations[operators], names)
