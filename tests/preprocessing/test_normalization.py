@@ -1,8 +1,11 @@
 """Normalization methods against their definitions, inverses and states."""
 
+import math
+
 import numpy as np
 import pytest
-from scipy.stats import norm, rankdata
+from scipy.stats import kurtosis, norm, rankdata
+from scipy.stats import t as student_t
 
 from spinlock.preprocessing.normalization import MAX_KNOTS, METHODS, RankGauss, Robust, Standard, from_state
 from spinlock.preprocessing.tails import Auto
@@ -133,8 +136,7 @@ def test_values_near_the_float32_limit_have_finite_scores(method: str, rng: np.r
 
 def test_auto_standardizes_columns_with_light_tails(x: np.ndarray) -> None:
     fitted = Auto.fit(x)
-    kurtosis = (Standard.fit(x).transform(x) ** 4).mean(axis=0)
-    assert np.array_equal(fitted.heavy, kurtosis > 10)
+    assert np.array_equal(fitted.heavy, kurtosis(x, axis=0, fisher=False) > 4)
     assert (fitted.heavy[2], fitted.heavy[0]) == (True, False)
     light = ~fitted.heavy
     assert np.array_equal(fitted.transform(x)[:, light], Standard.fit(x).transform(x)[:, light])
@@ -142,7 +144,7 @@ def test_auto_standardizes_columns_with_light_tails(x: np.ndarray) -> None:
     assert Auto.fit(x[:, light]).standardizes
 
 
-def test_auto_averages_z_score_and_normal_score_of_heavy_tails(rng: np.random.Generator) -> None:
+def test_auto_weights_z_score_and_normal_score_by_the_kurtosis(rng: np.random.Generator) -> None:
     column = rng.standard_cauchy(200)
 
     def standardized(z: np.ndarray) -> np.ndarray:
@@ -150,7 +152,21 @@ def test_auto_averages_z_score_and_normal_score_of_heavy_tails(rng: np.random.Ge
 
     score = standardized(norm.ppf((rankdata(column) - 0.5) / 200))
     z = Auto.fit(column[:, None]).transform(column[:, None])[:, 0]
-    np.testing.assert_allclose(z, standardized((standardized(column) + score) / 2), atol=1e-12)
+    weight = 1 - math.sqrt(4 / kurtosis(column, fisher=False))
+    assert 0.5 < weight < 1
+    np.testing.assert_allclose(z, standardized((1 - weight) * standardized(column) + weight * score), atol=1e-12)
+
+
+def test_auto_is_nearly_continuous_at_the_limit_of_the_kurtosis() -> None:
+    """A column whose kurtosis is just above the limit has nearly its z-score."""
+    column = student_t(df=12).ppf((np.arange(3000) + 0.5) / 3000)
+    assert 3.5 < kurtosis(column, fisher=False) < 4
+    column[-1] *= 1.6
+    assert 4 < kurtosis(column, fisher=False) < 4.6
+    fitted = Auto.fit(column[:, None])
+    assert fitted.heavy[0]
+    z_scores = Standard.fit(column[:, None]).transform(column[:, None])
+    assert np.abs(fitted.transform(column[:, None]) - z_scores)[:-1].max() < 0.2
 
 
 def test_a_few_extreme_rows_do_not_set_the_scale_of_a_column(rng: np.random.Generator) -> None:

@@ -79,6 +79,18 @@ def folded_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
     return (folded + noise * rng.standard_normal(folded.shape)).astype(np.float32)
 
 
+def mixed_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
+    """x = U V + 2 sin(2 U W / sqrt(10)) + noise E with ten latents U and sparse V and W; float32 [rows, 64].
+
+    Categories of columns share latents, so that the tokens of one category help to decode the others.
+    """
+    rng = np.random.default_rng(5)
+    u = rng.standard_normal((rows, 10))
+    linear, curved = (rng.standard_normal((10, 64)) * (rng.random((10, 64)) < 0.3) for _ in range(2))
+    x = u @ linear + 2 * np.sin(2 * u @ curved / np.sqrt(10))
+    return (x + noise * rng.standard_normal(x.shape)).astype(np.float32)
+
+
 def column_names(columns: int = 24) -> list[str]:
     """b0_x ... b3_w: the block and the column within it."""
     return [f"b{j // 6}_{'xyzuvw'[j % 6]}" for j in range(columns)]

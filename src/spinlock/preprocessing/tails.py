@@ -1,13 +1,14 @@
 """Normalization ``auto``: each column by its tails.
 
-A column with light tails is standardized, z = (x - mean) / std. A column is heavy-tailed if its kurtosis on clipped
-training rows is above 10, where a Gaussian column has 3. A few extreme rows set the scale of such a column, and most
-bits would be spent on these rows. It gets the mean of its z-score and of its normal score,
+A column with light tails is standardized, z = (x - mean) / std. A column is heavy-tailed if its kurtosis k on clipped
+training rows is above k0 = 4, where a Gaussian column has 3. A few extreme rows set the scale of such a column, and
+most bits would be spent on these rows. It gets a weighted mean of its z-score and of its normal score,
 
-    z = ((x - mean) / std + Phi^-1(F(x))) / 2,
+    z = (1 - w) (x - mean) / std + w Phi^-1(F(x)),    w = 1 - sqrt(k0 / k),
 
 standardized again. F is the empirical distribution function, so that the second term resolves the bulk of the values.
-The function is linear between knots, strictly increasing, and invertible inside the training range.
+The weight w is 0 at the limit k0 and approaches 1 for very heavy tails. The function is linear between knots, strictly
+increasing, and invertible inside the training range.
 
 Letters: ``n`` rows, ``D`` columns, ``H`` heavy-tailed columns, ``Q`` knots.
 """
@@ -24,8 +25,8 @@ from spinlock.preprocessing.knots import ColumnScales, Curve, Knots, normal_scor
 
 Floats = NDArray[np.float64]
 
-MAX_KURTOSIS = 10.0
-"""Kurtosis above which a column is heavy-tailed."""
+MAX_KURTOSIS = 4.0
+"""Kurtosis k0 above which a column is heavy-tailed."""
 
 MAX_KNOTS = 257
 """Maximum number of knots of a heavy-tailed column, apart from the two ends, which may be added."""
@@ -56,8 +57,11 @@ class Auto:
     def fit(cls, x: Floats) -> Self:
         """Fit to training rows [n, D] without constant columns."""
         center, scale = x.mean(axis=0), x.std(axis=0)
-        heavy = (((x - center) / scale) ** 4).mean(axis=0) > MAX_KURTOSIS
-        return cls(center, scale, heavy, Knots.of_curves([_heavy_curve(column) for column in x.T[heavy]]))
+        kurtosis = (((x - center) / scale) ** 4).mean(axis=0)
+        heavy = kurtosis > MAX_KURTOSIS
+        weights = 1 - np.sqrt(MAX_KURTOSIS / kurtosis[heavy])
+        curves = [_heavy_curve(column, weight) for column, weight in zip(x.T[heavy], weights, strict=True)]
+        return cls(center, scale, heavy, Knots.of_curves(curves))
 
     @property
     def standardizes(self) -> bool:
@@ -115,9 +119,9 @@ class Auto:
         return cls(center, np.asarray(state["scale"], dtype=np.float64), heavy, Knots.from_state(state))
 
 
-def _heavy_curve(column: Floats) -> Curve:
-    """Return the knots of a heavy-tailed column, and their z."""
+def _heavy_curve(column: Floats, weight: float) -> Curve:
+    """Return the knots of a heavy-tailed column, and their z with this weight of the normal score."""
     values, scores = normal_scores(column, MAX_KNOTS)
-    z = (scores + (values - column.mean()) / column.std()) / 2
+    z = weight * scores + (1 - weight) * (values - column.mean()) / column.std()
     rows = np.interp(column, values, z)
     return values, (z - rows.mean()) / rows.std()
