@@ -220,7 +220,7 @@ def _check_position(checkpoint: Checkpoint, plan: Plan) -> None:
             raise _damaged(checkpoint, f"training_state.progress.{name} is {getattr(progress, name)}", expected)
 
 
-def _damaged(checkpoint: Checkpoint, what: str, expected: str) -> CheckpointError:
+def _damaged(checkpoint: Checkpoint, what: str, expected: str = "") -> CheckpointError:
     return CheckpointError(f"is damaged: {what}", where=str(checkpoint.path), expected=expected, remedy=REMEDY)
 
 
