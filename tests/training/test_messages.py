@@ -103,10 +103,9 @@ class TestUnmetQuality:
         assert plan.spectrum is not None
         required = gaussian_bits(plan.spectrum, min(0.999, plan.config.target_quality))
         assert unmet_quality(short) == (
-            f"expected quality 0.500 is below target_quality {plan.config.target_quality:g} at "
-            f"{plan.spec.bits_per_row:.0f} bits per row; a Gaussian source with the covariance of the training rows "
-            f"needs {required:.0f} "
-            "bits; all codebook sizes are configured"
+            "the expected quality before training, 0.500, is too low for target_quality "
+            f"{plan.config.target_quality:g} at {plan.spec.bits_per_row:.0f} bits per row; a Gaussian source with the "
+            f"covariance of the training rows needs {required:.0f} bits; all codebook sizes are configured"
         )
 
     def test_a_limit_on_the_bits_is_reported(self, plan: Plan) -> None:

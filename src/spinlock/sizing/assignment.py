@@ -64,6 +64,8 @@ class Assignment(ABC):
         Whether epochs read all training rows of a streamed table from its file, and not only the rows in memory.
     trains_network
         Whether epochs train the encoders, quantizers and decoders.
+    training_gain
+        Fraction of the squared error that training at the default settings is expected to remove.
     improvement_hint
         Part of a message about a missed quality target that suggests another assignment.
     """
@@ -72,7 +74,12 @@ class Assignment(ABC):
     decoder_width: ClassVar[int]
     streams_table: ClassVar[bool]
     trains_network: ClassVar[bool]
+    training_gain: ClassVar[float]
     improvement_hint: ClassVar[str]
+
+    def required_quality(self, target_quality: float) -> float:
+        """Return the quality before training from which training is expected to reach ``target_quality``."""
+        return 1 - (1 - target_quality) / (1 - self.training_gain)
 
     @abstractmethod
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:
@@ -127,6 +134,7 @@ class LocalAssignment(Assignment):
     decoder_width: ClassVar[int] = 2
     streams_table: ClassVar[bool] = True
     trains_network: ClassVar[bool] = True
+    training_gain: ClassVar[float] = 0.05
     improvement_hint: ClassVar[str] = " or assignment: joint"
 
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:
@@ -176,6 +184,7 @@ class JointAssignment(Assignment):
     decoder_width: ClassVar[int] = 4
     streams_table: ClassVar[bool] = False
     trains_network: ClassVar[bool] = False
+    training_gain: ClassVar[float] = 0.0
     improvement_hint: ClassVar[str] = ""
 
     def initialize(self, model: CategoricalVQVAE, rows: Tensor) -> None:

@@ -40,8 +40,8 @@ CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
 UTILIZATION_MARGIN = 0.04
 """Margin by which the expected utilization has to exceed its target, because there are few validation rows.
 
-The quality needs no margin: it is overestimated by the trials, but the final model has a higher quality, because it is
-fitted on more rows in more rounds and then trained.
+The quality needs no margin: it is overestimated by the trials, but the initialization of the final model has a higher
+quality, because it is fitted on more rows in more rounds.
 """
 
 MAX_TARGET_QUALITY = 0.99
@@ -84,6 +84,7 @@ class CodebookSizeSearch:
         self.num_rows = rows.shape[0]
         self.settings = settings
         self.assignment = assignment_of(settings.assignment)
+        self.required_quality = self.assignment.required_quality(settings.target_quality)
 
     @property
     def cap(self) -> int:
@@ -168,9 +169,9 @@ class CodebookSizeSearch:
         for fraction in CAP_FRACTIONS:
             cap = max(2, round(fraction * self.assignment.max_codes(self.cap, len(groups))))
             max_bits = max(min_bits, min(limit, total_bits(_fill_all([(cap, cap, cap)] * len(groups), configured))))
-            search = BitSearch(partial(try_bits, cap=cap), self.settings.target_quality, max_bits)
+            search = BitSearch(partial(try_bits, cap=cap), self.required_quality, max_bits)
             trials += search.run(start)
-            reached = [trial.bits for trial in trials if trial.quality >= self.settings.target_quality]
+            reached = [trial.bits for trial in trials if trial.quality >= self.required_quality]
             start = min(reached, default=start)
             if not reached or any(self.meets(trial) for trial in trials):  # smaller codebooks do not raise the quality
                 break
@@ -187,12 +188,12 @@ class CodebookSizeSearch:
 
     def _margin(self, trial: SizeTrial) -> float:
         """Return the smaller of the amounts by which both targets are exceeded; negative if one is missed."""
-        quality = trial.quality - self.settings.target_quality
+        quality = trial.quality - self.required_quality
         return min(quality, trial.utilization - UTILIZATION - UTILIZATION_MARGIN)
 
     def _rank(self, trial: SizeTrial) -> tuple[int, float]:
         """Return the number of targets that are met, and the smaller margin."""
-        met = (trial.quality > self.settings.target_quality) + (trial.utilization > UTILIZATION)
+        met = (trial.quality > self.required_quality) + (trial.utilization > UTILIZATION)
         return met, self._margin(trial)
 
     def _comparison_spec(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:

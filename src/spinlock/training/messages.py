@@ -40,7 +40,7 @@ def adaptation_messages(plan: Plan) -> list[str]:
             f"codebooks have at most {cap} codes: {rows} training rows with at least {ROWS_PER_CODE} per code, and "
             f"{validation_rows} validation rows with at least {VALIDATION_ROWS_PER_CODE}"
         )
-    if selection.expected_quality < config.target_quality:
+    if selection.expected_quality < plan.assignment.required_quality(config.target_quality):
         messages.append(unmet_quality(plan))
     if selection.expected_utilization < UTILIZATION:
         codes = "codes that the quality requires" if selection.automatic else "configured codes"
@@ -62,9 +62,9 @@ def unmet_quality(plan: Plan) -> str:
     capacity = LEVELS * categories * math.log2(cap)
     bits = plan.spec.bits_per_row
     message = (
-        f"expected quality {selection.expected_quality:.3f} is below target_quality {config.target_quality:g} at "
-        f"{bits:.0f} bits per row; a Gaussian source with the covariance of the training rows needs "
-        f"{required:.0f} bits"
+        f"the expected quality before training, {selection.expected_quality:.3f}, is too low for target_quality "
+        f"{config.target_quality:g} at {bits:.0f} bits per row; a Gaussian source with the covariance of the training "
+        f"rows needs {required:.0f} bits"
     )
     if not selection.automatic:
         return f"{message}; all codebook sizes are configured"
