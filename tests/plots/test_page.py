@@ -91,7 +91,7 @@ def test_the_page_says_which_rows_were_measured_and_the_verdict(page: str, resul
     missed = sum(not target.met for target in result.targets)
     assert f"{4 - missed} of 4 targets are met" in text if missed else "All four targets are met" in text
     for advice in result.advice.values():
-        assert advice in text
+        assert f"{advice[:1].upper()}{advice[1:]}." in text
 
 
 def test_colors_of_figures_follow_the_theme(page: str) -> None:

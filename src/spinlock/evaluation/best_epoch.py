@@ -14,7 +14,7 @@ class BestEpoch:
     Attributes
     ----------
     epoch, num_epochs
-        Selected epoch, and number of finished epochs.
+        Selected epoch, and number of finished epochs. A checkpoint of an earlier epoch may not know the later ones.
     score
         Score of the selected epoch, which is the lowest one. None if the run stopped before its first validation.
     quality, initial_quality
@@ -52,7 +52,7 @@ def best_epoch(checkpoint: Checkpoint) -> BestEpoch:
     selected = checkpoint.metrics.get("reconstruction_quality", checkpoint.validation.quality)
     return BestEpoch(
         epoch=progress.best_epoch,
-        num_epochs=progress.epoch,
+        num_epochs=max(progress.epoch, len(checkpoint.history) - 1),
         score=progress.best_score if progress.best_epoch >= 0 else None,
         quality=float(selected),
         initial_quality=float(qualities[0]) if qualities else progress.initial_quality,

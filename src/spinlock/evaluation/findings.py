@@ -64,9 +64,14 @@ def _codebooks(result: Evaluation) -> Iterator[str]:
             yield f"{len(names)} codebooks {plural}: {listed}. Fewer codes in factors would cost nothing."
     if health.num_dead_codes > MANY_DEAD * health.num_codes:
         worst = max(health.codebooks, key=lambda codebook: len(codebook.dead_codes))
+        who = (
+            "no training or validation row"
+            if result.setup.same_table
+            else f"none of these {health.num_known_rows:,} rows"
+        )
         yield (
-            f"{health.num_dead_codes:,} of {health.num_codes:,} codes are dead, used by none of "
-            f"{health.num_known_rows:,} known rows; most are in {worst.name} ({len(worst.dead_codes)} of {worst.size})."
+            f"{health.num_dead_codes:,} of {health.num_codes:,} codes are used by {who}; most are in {worst.name} "
+            f"({len(worst.dead_codes)} of {worst.size})."
         )
 
 

@@ -18,8 +18,9 @@ from spinlock.model import LEVELS
 NO_BITS = 0.01
 """Entropy in bits below which a codebook carries no information."""
 
-MIN_ROWS_PER_PREFIX = 5
-"""Minimum mean number of rows for each combination of coarser tokens, for a statement about a conditional entropy."""
+MIN_ROWS_PER_PREFIX, MIN_ROWS = 5, 100
+"""Minimum mean number of rows for each combination of coarser tokens, and minimum number of rows, so that a conditional
+entropy is reliable."""
 
 
 @dataclass(frozen=True)
@@ -160,5 +161,5 @@ def _level_bits(tokens: Tokens) -> list[float]:
 def _is_determined(tokens: Tokens, level: int) -> bool:
     """Return whether a level follows from the coarser levels, if there are enough rows to say so."""
     prefixes = len(np.unique(tokens[:, :level], axis=0))
-    enough = len(tokens) >= MIN_ROWS_PER_PREFIX * prefixes
+    enough = len(tokens) >= max(MIN_ROWS, MIN_ROWS_PER_PREFIX * prefixes)
     return enough and conditional_entropy_bits(tokens[:, level], tokens[:, :level]) < NO_BITS

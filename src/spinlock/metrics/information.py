@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int64]
 
+SORTED_CELLS = 4
+"""Number of cells of a table for each row above which sorting the rows is faster than counting all cells."""
+
 
 def entropy_bits(codes: Codes) -> float:
     """Return H(X) = -sum p log2 p of a variable [n]; 0 without rows."""
@@ -35,20 +38,22 @@ def conditional_entropy_bits(codes: Codes, given: Codes) -> float:
 
 
 def mutual_information(first: Codes, second: Codes) -> float:
-    """Return I(X; Y) = H(X) + H(Y) - H(X, Y) of two variables [n] with small non-negative codes.
+    """Return I(X; Y) = H(X) + H(Y) - H(X, Y) of two variables [n] with non-negative codes.
 
     Parameters
     ----------
     first, second
-        Codes [n], from 0 to a small number, because a table of all combinations is counted.
+        Codes [n], from 0 to at most about n.
 
     Returns
     -------
     float
     """
     width = int(second.max(initial=0)) + 1
-    table = np.bincount(first * width + second, minlength=(int(first.max(initial=0)) + 1) * width).reshape(-1, width)
-    return max(0.0, _entropy(table.sum(0)) + _entropy(table.sum(1)) - _entropy(table))
+    joint = first * width + second
+    cells = (int(first.max(initial=0)) + 1) * width
+    counts = np.bincount(joint) if cells < SORTED_CELLS * len(first) else np.unique(joint, return_counts=True)[1]
+    return max(0.0, _entropy(np.bincount(first)) + _entropy(np.bincount(second)) - _entropy(counts))
 
 
 def normalized_mutual_information(first: Codes, second: Codes) -> float:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from spinlock.plots.theme import BLUE, INK, SERIES, new_axes
+from spinlock.plots.theme import BLUE, INK, SERIES, WIDTH, new_axes
 
 ROW = 17
 """Height of a row of a chart in pixels."""
@@ -40,7 +40,7 @@ def bars(names: Sequence[str], values: Sequence[float], label: str, *, digits: i
     limit
         Minimum end of the axis.
     """
-    figure, axes = new_axes(420, 62 + ROW * len(names))
+    figure, axes = new_axes(WIDTH, 62 + ROW * len(names))
     drawn = axes.barh(range(len(names)), list(values), color=BLUE, height=0.7)
     axes.bar_label(drawn, [f"{value:.{digits}f}" for value in values], padding=4, color=INK, fontsize=9)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
@@ -63,7 +63,7 @@ def grouped_bars(groups: Sequence[str], series: Sequence[tuple[str, Sequence[flo
     label
         Label of the axis, with its unit.
     """
-    figure, axes = new_axes(420, 260)
+    figure, axes = new_axes(WIDTH, 260)
     width = 0.8 / len(series)
     for index, (name, values) in enumerate(series):
         places = np.arange(len(groups)) + (index - (len(series) - 1) / 2) * width
@@ -89,7 +89,7 @@ def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str]) -> 
     cells = np.asarray(values, dtype=np.float64)
     longest = max(len(short(column, COLUMN_LETTERS)) for column in columns)
     slanted = longest * len(columns) > 40
-    figure, axes = new_axes(420, 40 + ROW * len(rows) + (5.5 * longest if slanted else 0))
+    figure, axes = new_axes(WIDTH, 40 + ROW * len(rows) + (5.5 * longest if slanted else 0))
     for (i, j), value in np.ndenumerate(cells):
         if np.isfinite(value):
             strength = MAX_STRENGTH * min(1.0, max(0.0, float(value)))

@@ -37,6 +37,9 @@ ROLES = {
 SEQUENTIAL = "cividis"
 """Color map of quantities; its lightness increases evenly for all readers."""
 
+WIDTH = 380
+"""Width of a figure in pixels, about that of a phone, so that its text is readable there."""
+
 POINT = 72
 """Points of an inch; figures have 72 dots per inch, so that sizes are in pixels of the page."""
 
@@ -78,7 +81,7 @@ def themed() -> Iterator[None]:
         yield
 
 
-def new_axes(width: float = 420, height: float = 280) -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of a size in pixels, and its axes."""
     figure = Figure(figsize=(width / POINT, height / POINT), layout="constrained")
     return figure, figure.add_subplot()

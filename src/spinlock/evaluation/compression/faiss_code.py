@@ -20,6 +20,10 @@ MAX_CODE_BITS, ROWS_PER_CODE = 6, 8
 """Maximum bits of one codebook, and minimum number of rows for each of its codes."""
 
 
+MIN_ROWS = 2 * ROWS_PER_CODE
+"""Minimum number of rows of a fit, for two codes."""
+
+
 def has_faiss() -> bool:
     """Return whether faiss is installed."""
     return find_spec("faiss") is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.evaluation.compression.faiss_code import faiss_quality, has_faiss
+from spinlock.evaluation.compression.faiss_code import MIN_ROWS, faiss_quality, has_faiss
 from spinlock.evaluation.compression.token_model import autoregressive_code_length
 from spinlock.evaluation.compression.transform_code import transform_code_quality
 from spinlock.evaluation.reference import Yardstick
@@ -167,7 +167,7 @@ def _curves(
         RateCurve("gaussian", rates, tuple(reference.held_out(bits) for bits in rates)),
         RateCurve("pca", rates, tuple(transform_code_quality(fitted, scored, rates))),
     ]
-    if has_faiss():
+    if has_faiss() and len(fitted) >= MIN_ROWS:
         points = [faiss_quality(fitted, scored, bits, seed) for bits in nominal]
         curves.append(RateCurve("faiss", tuple(bits for bits, _ in points), tuple(value for _, value in points)))
     return tuple(curves)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from spinlock.evaluation.compression.section import Compression, RateCurve
 from spinlock.plots.report.view import Picture, Table, View, number
-from spinlock.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, YELLOW, new_axes
+from spinlock.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, YELLOW, new_axes
 
 LABELS = {"gaussian": "Gaussian reference", "pca": "PCA, scalar codes", "faiss": "faiss residual codes"}
 COLORS = {"gaussian": MUTED, "pca": ORANGE, "faiss": GREEN}
 
 
-def rate_distortion(result: Compression) -> Picture:
-    """Return the quality of the tokens over bits per row, beside that of other codes."""
-    figure, axes = new_axes(420, 300)
+def rate_distortion(result: Compression, quality: float) -> Picture:
+    """Return the quality over bits per row, beside that of other codes; ``quality`` is that of all evaluated rows."""
+    figure, axes = new_axes(WIDTH, 300)
     for curve in result.curves:
         if curve.name == "tokens":
             continue
@@ -33,7 +33,7 @@ def rate_distortion(result: Compression) -> Picture:
     axes.set_ylabel("fraction of variance explained")
     axes.legend(loc="lower right")
     return Picture(
-        f"{tokens.bits[-1]:.0f} bits per row explain {tokens.quality[-1]:.1%} of the variance",
+        f"{tokens.bits[-1]:.0f} bits per row explain {quality:.1%} of the variance",
         figure,
         f"Curves are fitted on {result.fitted_on} and measured on {result.scored_rows:,} rows. Higher and further "
         "left is better. The Gaussian reference is a yardstick: clustered rows can be above it.",
@@ -42,7 +42,7 @@ def rate_distortion(result: Compression) -> Picture:
 
 def rates(result: Compression) -> Picture:
     """Return the rates of the tokens as bars."""
-    figure, axes = new_axes(420, 170)
+    figure, axes = new_axes(WIDTH, 170)
     values = (result.autoregressive_bits, result.independent_bits, result.entropy_bits, result.nominal_bits)
     names = ("autoregressive", "independent codes", "entropy of these rows", "nominal")
     bars = axes.barh(names, values, color=BLUE, height=0.6)

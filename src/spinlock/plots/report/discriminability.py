@@ -8,7 +8,7 @@ from spinlock.evaluation.discriminability.information import CategoryInformation
 from spinlock.evaluation.discriminability.section import AttributeResult, Discriminability
 from spinlock.plots.charts import heat_map, short
 from spinlock.plots.report.view import Picture, Table, View, number
-from spinlock.plots.theme import BLUE, GREEN, INK, ORANGE, PAPER, SERIES, new_axes
+from spinlock.plots.theme import BLUE, GREEN, INK, ORANGE, PAPER, SERIES, WIDTH, new_axes
 
 REPRESENTATIONS = {"features": GREEN, "decoded features": ORANGE, "tokens": BLUE}
 METHODS = {"linear": "o", "nearest neighbors": "D"}
@@ -45,7 +45,7 @@ def _gain(attribute: AttributeResult) -> float:
 
 
 def _probes(result: Discriminability) -> Picture:
-    figure, axes = new_axes(420, 90 + 26 * len(result.attributes))
+    figure, axes = new_axes(WIDTH, 90 + 26 * len(result.attributes))
     for y, attribute in enumerate(result.attributes):
         axes.plot(
             [attribute.chance] * 2, [y - 0.32, y + 0.32], color=INK, linewidth=2, label="chance" if y == 0 else None
@@ -85,7 +85,7 @@ def _matrix(result: Discriminability) -> Picture:
 
 
 def _levels(result: Discriminability) -> Picture:
-    figure, axes = new_axes(420, 280)
+    figure, axes = new_axes(WIDTH, 280)
     ranked = sorted(result.attributes, key=lambda a: -_best(a)[1].cumulative[0].excess)[:MAX_LINES]
     for color, attribute in zip(SERIES, ranked, strict=False):
         name, best = _best(attribute)

@@ -9,7 +9,7 @@ import numpy as np
 from spinlock.evaluation.health import Health
 from spinlock.plots.charts import ROW, heat_map, short
 from spinlock.plots.report.view import Picture, Table, View, number, percent
-from spinlock.plots.theme import BLUE, INK, MUTED, SKY, new_axes
+from spinlock.plots.theme import BLUE, MUTED, PINK, SKY, WIDTH, new_axes
 
 
 def view(result: Health) -> View:
@@ -43,10 +43,10 @@ def _entropies(result: Health) -> Picture:
     names = [entry.category for entry in result.level_entropies]
     bits = np.array([entry.bits for entry in result.level_entropies])
     sizes = np.array([codebook.size for codebook in result.codebooks]).reshape(len(names), -1)
-    figure, axes = new_axes(420, 84 + ROW * len(names))
+    figure, axes = new_axes(WIDTH, 84 + ROW * len(names))
     left = np.zeros(len(names))
     labels = ("H(L0)", "H(L1 | L0)", "H(L2 | L0, L1)")
-    for level, (color, label) in enumerate(zip((INK, BLUE, SKY), labels, strict=True)):
+    for level, (color, label) in enumerate(zip((BLUE, SKY, PINK), labels, strict=True)):
         axes.barh(range(len(names)), bits[:, level], left=left, color=color, height=0.7, label=label)
         left += bits[:, level]
     limits = [math.fsum(map(math.log2, row)) for row in sizes.tolist()]

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.findings import findings
+from spinlock.model import LEVELS
 from spinlock.plots.report import (
     aliasing,
     compression,
@@ -57,6 +58,7 @@ def evaluation_page(result: Evaluation) -> str:
             setup=result.setup,
             verdict=_verdict(result),
             rows=_rows(result),
+            facts=_facts(result),
             target_label=targets.LABELS,
             number=number,
             findings=findings(result),
@@ -89,17 +91,14 @@ def _views(result: Evaluation) -> list[View]:
 def _hero(result: Evaluation) -> Picture:
     """Return the picture at the top of the page."""
     if result.compression is not None:
-        return compression.rate_distortion(result.compression)
+        return compression.rate_distortion(result.compression, float(result.metrics["reconstruction_quality"]))
     return targets.by_category(result)
 
 
 def _verdict(result: Evaluation) -> str:
     """Return one sentence about the targets."""
-    missed = [targets.LABELS[target.metric].lower() for target in result.targets if not target.met]
-    if not missed:
-        return "All four targets are met"
-    met = len(result.targets) - len(missed)
-    return f"{met} of {len(result.targets)} targets are met; missed: {', '.join(missed)}"
+    met, total = sum(target.met for target in result.targets), len(result.targets)
+    return "All four targets are met" if met == total else f"{met} of {total} targets are met"
 
 
 def _rows(result: Evaluation) -> str:
@@ -115,3 +114,11 @@ def _rows(result: Evaluation) -> str:
         f" The sections use a random sample of {setup.num_rows:,} of them." if setup.num_rows < result.num_rows else ""
     )
     return f"Measured on {which}.{sections}"
+
+
+def _facts(result: Evaluation) -> list[str]:
+    """Return short facts about the tokenizer."""
+    setup, bits = result.setup, result.metrics["bits_per_sample"]
+    categories = "1 category" if setup.num_categories == 1 else f"{setup.num_categories} categories"
+    tokens = f"{LEVELS * setup.num_categories} {setup.assignment} tokens"
+    return [f"{setup.num_columns} columns", categories, tokens, f"{bits:.0f} bits per row"]

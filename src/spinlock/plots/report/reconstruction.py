@@ -9,7 +9,7 @@ from spinlock.evaluation.reconstruction.shift import Shift
 from spinlock.evaluation.reconstruction.worst_rows import WorstRow
 from spinlock.plots.charts import bars
 from spinlock.plots.report.view import Picture, Table, View, number, percent
-from spinlock.plots.theme import BLUE, ORANGE, new_axes
+from spinlock.plots.theme import BLUE, ORANGE, WIDTH, new_axes
 
 MAX_BARS = 20
 """Number of columns whose shift is drawn."""
@@ -40,7 +40,7 @@ def view(result: Reconstruction, shift: Shift | None) -> View:
 
 def _errors(result: Reconstruction) -> Picture:
     histogram = result.histogram
-    figure, axes = new_axes(420, 240)
+    figure, axes = new_axes(WIDTH, 240)
     same = result.drift is None
     if not same:
         axes.stairs(

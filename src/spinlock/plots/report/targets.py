@@ -8,7 +8,7 @@ from typing import Any
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.plots.charts import heat_map, short
 from spinlock.plots.report.view import Picture, Table, View, number
-from spinlock.plots.theme import BLUE, GREEN, ORANGE, YELLOW, new_axes
+from spinlock.plots.theme import BLUE, GREEN, ORANGE, WIDTH, YELLOW, new_axes
 
 MAX_FEATURES = 18
 """Number of features that are drawn, the worst ones."""
@@ -45,7 +45,7 @@ def _bars(values: Mapping[str, Any], title: str, reference: float) -> Picture:
     ordered = sorted(values.items(), key=lambda item: item[1], reverse=True)
     names = [short(name) for name, _ in ordered]
     heights = [max(-0.2, value) for _, value in ordered]
-    figure, axes = new_axes(420, 60 + 15 * len(names))
+    figure, axes = new_axes(WIDTH, 60 + 15 * len(names))
     colors = [GREEN if value >= 0.9 else BLUE if value >= 0.5 else ORANGE for value in heights]
     axes.barh(range(len(names)), heights, color=colors, height=0.7)
     axes.set_yticks(range(len(names)), names)
@@ -75,7 +75,7 @@ def view(result: Evaluation) -> View:
         key="targets",
         title="Quality",
         finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The best model is the validation "
-        "with the lowest score: validation loss, topographic correlation and quality, weighted as configured.",
+        "with the lowest score, which weights the validation loss, the topographic correlation and the quality.",
         pictures=[by_category(result), by_feature(result)],
         tables=[
             Table(

@@ -6,7 +6,7 @@ import numpy as np
 
 from spinlock.evaluation.topology import Topology
 from spinlock.plots.report.view import Picture, Table, View, number, percent
-from spinlock.plots.theme import ORANGE, SEQUENTIAL, SERIES, new_axes
+from spinlock.plots.theme import ORANGE, SEQUENTIAL, SERIES, WIDTH, new_axes
 
 MEASURES = {
     "pearson": "Pearson's r",
@@ -37,7 +37,7 @@ def view(result: Topology) -> View:
 def _shepard(result: Topology) -> Picture:
     diagram = result.shepard
     counts = np.array(diagram.counts, dtype=np.float64)
-    figure, axes = new_axes(420, 300)
+    figure, axes = new_axes(WIDTH, 300)
     shown = np.where(counts.T > 0, np.log10(np.maximum(counts.T, 1)), np.nan)
     axes.pcolormesh(diagram.feature_edges, diagram.token_edges, shown, cmap=SEQUENTIAL, rasterized=True, shading="flat")
     x = np.convolve(diagram.feature_edges, [0.5, 0.5], "valid")
@@ -57,7 +57,7 @@ def _shepard(result: Topology) -> Picture:
 
 
 def _levels(result: Topology) -> Picture:
-    figure, axes = new_axes(420, 300)
+    figure, axes = new_axes(WIDTH, 300)
     for color, (key, name) in zip(SERIES, MEASURES.items(), strict=False):
         values = [getattr(level, key) for level in result.by_level]
         if None not in values:
