@@ -182,7 +182,7 @@ def _measure_stability(
     """Measure the stability, with the agreement of the columns in the order of the categories."""
     limits = DiscoveryLimits(settings.orthogonality_target, settings.min_features_per_category, settings.max_clusters)
     measured = bootstrap_stability(
-        data.z_scored_train,
+        data.cleaner.to_z_scores(data.train.cpu().numpy()).astype(np.float64),
         selection.labels,
         selection.summary.chosen.distance,
         limits,

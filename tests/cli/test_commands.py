@@ -15,6 +15,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from spinlock.checkpoint.file import load_checkpoint
 from tests.cli.workspace import COLUMNS, NAMES, ROWS, Workspace, small_table
 from tests.tables import write_table
 
@@ -101,7 +102,10 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) 
     result = workspace.run_checked(*CONFIG, "--dry-run")
     assert workspace.snapshot() == before
     assert "run already contains a finished run, which training sets aside" in result.stderr
+    metrics = load_checkpoint(workspace.path / "run" / "best_model.pt").metrics  # the same run, finished
     for words in (
+        "Gaussian reference R(D) of the validation rows at these bits: "
+        f"{metrics['rate_distortion_quality']['held_out']:.3f}",
         "embedding_dim: 8",
         "Categories",
         "latent dims",
@@ -109,7 +113,6 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) 
         "4/3/2",
         "parameters: ",
         "bits per row: 13.8 in 9 tokens",
-        "Gaussian reference",
         "dead-code resets never occur",
         "early stopping never occurs",
         "optimizer steps: 2",

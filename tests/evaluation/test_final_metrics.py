@@ -161,7 +161,8 @@ def test_the_gaussian_reference_is_reverse_water_filling_on_a_shrunk_covariance(
     variance = ((run.plan.data.validation.double().numpy() @ vectors) ** 2).mean(0)
     held_out = 1 - (np.minimum(1, level / values) * variance).sum() / variance.sum()
     assert gaussian["held_out"] == pytest.approx(held_out, rel=1e-6)
-    assert gaussian["block"] < gaussian["training"]
+    assert gaussian["block"] < gaussian["held_out"]
+    assert gaussian["held_out"] == run.plan.data.gaussian_reference.held_out(bits)
     gap = 10 * math.log10((1 - metrics["reconstruction_quality"]) / (1 - held_out))
     assert metrics["gap_db"] == pytest.approx(gap, rel=1e-5)
 

@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.covariance import LedoitWolf
 
 from spinlock.metrics.rate_distortion import (
     at_level,
     gaussian_bits,
     gaussian_quality,
-    held_out_quality,
-    shrunk_covariance,
     water_filling,
 )
 
@@ -75,22 +72,6 @@ def test_quality_increases_with_the_bits(rng: np.random.Generator) -> None:
     assert qualities[-1] < 1
 
 
-def test_held_out_quality_equals_the_training_quality_if_variances_equal_the_eigenvalues(
-    rng: np.random.Generator,
-) -> None:
-    eigenvalues = np.append(rng.exponential(size=10), 0.0)
-    for bits in (0.0, 3.0, 20.0):
-        expected = gaussian_quality(eigenvalues, bits)
-        assert held_out_quality(eigenvalues, eigenvalues, bits) == pytest.approx(expected, abs=1e-12)
-
-
-def test_held_out_variance_in_directions_without_training_variance_is_lost() -> None:
-    eigenvalues, held_out = np.array([1.0, 0.0]), np.array([1.0, 1.0])
-    assert held_out_quality(eigenvalues, held_out, 2.0) == pytest.approx(1 - (2**-4 + 1) / 2)
-    assert held_out_quality(np.zeros(2), held_out, 2.0) == 0.0
-    assert held_out_quality(eigenvalues, np.zeros(2), 2.0) == 1.0
-
-
 @pytest.mark.parametrize("quality", [0.0, 0.3, 0.9, 0.999])
 def test_gaussian_bits_inverts_gaussian_quality(rng: np.random.Generator, quality: float) -> None:
     eigenvalues = np.concatenate([rng.gamma(0.5, size=40), [0.0, -1e-12]])
@@ -101,14 +82,3 @@ def test_gaussian_bits_inverts_gaussian_quality(rng: np.random.Generator, qualit
 def test_bits_of_one_component_equal_the_closed_form() -> None:
     assert gaussian_bits(np.array([4.0]), 0.75) == pytest.approx(1.0)
     assert gaussian_bits(np.array([0.0, 0.0]), 0.9) == 0.0
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(50, 30), (20, 40), (500, 5), (2, 3)])
-def test_the_shrunk_covariance_equals_that_of_scikit_learn(rng: np.random.Generator, rows: int, columns: int) -> None:
-    x = rng.normal(size=(rows, columns)) @ rng.normal(size=(columns, columns))
-    expected = LedoitWolf(assume_centered=True).fit(x).covariance_
-    np.testing.assert_allclose(shrunk_covariance(x), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
-
-
-def test_a_covariance_proportional_to_the_identity_is_not_changed() -> None:
-    np.testing.assert_allclose(shrunk_covariance(np.array([[2.0, 0.0], [0.0, 2.0]])), 2 * np.eye(2))

@@ -12,6 +12,7 @@ from spinlock.errors import DataError
 from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.network import initialize_closed_form
 from spinlock.metrics.codebook import codebook_use
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.sizing.assignment import MAX_JOINT_PARTITIONS
@@ -31,9 +32,9 @@ def factors(*levels: tuple[int | None, int | None]) -> tuple[LevelFactors, Level
 def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **settings: object) -> CodebookSizeSearch:
     rows = planted_rows(1200) if rows is None else rows
     model = ModelSettings.model_validate({"embedding_dim": 12} | settings)
-    return CodebookSizeSearch(
-        rows, split_holdout(np.arange(len(rows)), 0), model, validation_rows=validation_rows, seed=0
-    )
+    reference = GaussianReference.from_rows(rows.numpy(), rows.numpy())
+    holdout = split_holdout(np.arange(len(rows)), 0)
+    return CodebookSizeSearch(rows, holdout, model, reference, validation_rows=validation_rows, seed=0)
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])
@@ -222,6 +223,17 @@ def test_partitions_that_need_more_than_max_bits_have_no_score() -> None:
     assert scores[0] is not None
     assert scores[1] is None
     assert None not in search().qualities([few, many])
+
+
+@pytest.mark.parametrize("target", [0.95, 1.0])
+def test_fewer_bits_meet_the_utilization_if_the_quality_is_out_of_reach(target: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(400, 24, generator=generator)
+    rows *= torch.exp(0.6 * torch.randn(400, 1, generator=generator))  # rare codes represent the large rows
+    size_search = search(rows / rows.std(0), validation_rows=45, target_quality=target, max_bits=60.0)
+    sizes = size_search.choose(GROUPS, NAMES)
+    assert sizes.quality < 0.9
+    assert (sizes.utilization > 0.8) == (target < 1), "a target of 1 uses all bits that max_bits allows"
 
 
 def test_fixed_sizes_are_not_automatic() -> None:

@@ -13,6 +13,7 @@ import torch
 from spinlock.categories.proposal import Proposal, propose
 from spinlock.config import config_from_mapping
 from spinlock.metrics.correlation import correlation_matrix
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.sizing.search import CodebookSizeSearch
 from spinlock.sizing.selection import Selection, SelectionSummary, select
@@ -33,7 +34,8 @@ def proposal_and_search(rows: torch.Tensor, **settings: Any) -> tuple[Proposal, 
     names = [f"feature_{column}" for column in columns]
     proposal = propose(config, correlation_matrix(rows.double().numpy()), columns, names)
     holdout = split_holdout(np.arange(len(rows)), 0)
-    return proposal, CodebookSizeSearch(rows, holdout, config, validation_rows=len(rows) // 9, seed=0)
+    reference = GaussianReference.from_rows(rows.numpy(), rows.numpy())
+    return proposal, CodebookSizeSearch(rows, holdout, config, reference, validation_rows=len(rows) // 9, seed=0)
 
 
 @pytest.fixture(scope="module")

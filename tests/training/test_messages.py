@@ -8,7 +8,6 @@ import pytest
 
 from spinlock.categories.candidates import ALL_FIXED
 from spinlock.config import config_from_mapping
-from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.training.messages import adaptation_messages, schedule_messages, unmet_orthogonality, unmet_quality
 from spinlock.training.plan import Plan
 from tests.training.runs import config, plan_of, write_table_in
@@ -100,12 +99,11 @@ class TestAdaptations:
 class TestUnmetQuality:
     def test_fixed_sizes_are_reported(self, plan: Plan) -> None:
         short = with_selection(plan, expected_quality=0.5)
-        assert plan.spectrum is not None
-        required = gaussian_bits(plan.spectrum, min(0.999, plan.config.target_quality))
+        required = plan.data.gaussian_reference.held_out_bits(plan.config.target_quality)
         assert unmet_quality(short) == (
             "the expected quality before training, 0.500, is too low for target_quality "
-            f"{plan.config.target_quality:g} at {plan.spec.bits_per_row:.0f} bits per row; a Gaussian source with the "
-            f"covariance of the training rows needs {required:.0f} bits; all codebook sizes are configured"
+            f"{plan.config.target_quality:g} at {plan.spec.bits_per_row:.0f} bits per row; the Gaussian reference "
+            f"R(D) of the validation rows needs {required:.0f} bits; all codebook sizes are configured"
         )
 
     def test_a_limit_on_the_bits_is_reported(self, plan: Plan) -> None:

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
 
+from spinlock.categories.proposal import Proposal
 from spinlock.config import config_from_mapping, dump_config, load_config
 from spinlock.errors import DataError, RunError
+from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime.process_group import ProcessGroup
+from spinlock.sizing.search import CodebookSizeSearch
+from spinlock.sizing.selection import Selection, select
+from spinlock.training import plan as plan_module
 from spinlock.training.plan import (
     MAX_HIDDEN_DIM,
     MIN_HIDDEN_DIM,
@@ -39,9 +45,7 @@ def assert_same_fit(first: Plan, second: Plan) -> None:
     assert torch.equal(first.fit_rows().rows, second.fit_rows().rows)
     one, other = (feature_correlation(plan.data, plan.fit_rows()) for plan in (first, second))
     assert np.array_equal(one, other)
-    assert first.spectrum is not None
-    assert second.spectrum is not None
-    assert np.array_equal(first.spectrum, second.spectrum)
+    assert np.array_equal(first.data.gaussian_reference.eigenvalues, second.data.gaussian_reference.eigenvalues)
     for left, right in zip(_statistics(first), _statistics(second), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -72,13 +76,23 @@ def test_the_same_input_gives_an_identical_plan(tmp_path: Path) -> None:
     assert torch.equal(first.data.validation, second.data.validation)
 
 
-def test_the_spectrum_has_the_eigenvalues_of_the_correlation_matrix(tmp_path: Path) -> None:
-    plan = write_and_plan(tmp_path)
-    z = plan.data.z_scored_train
-    expected = np.linalg.eigvalsh(np.corrcoef(z, rowvar=False))
-    assert plan.spectrum is not None
-    np.testing.assert_allclose(plan.spectrum, expected, atol=1e-9)
-    assert plan.spectrum.sum() == pytest.approx(24)
+def test_sizes_use_the_rate_of_the_training_rows_in_z_scored_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[CodebookSizeSearch] = []
+
+    def recording(proposal: Proposal, search: CodebookSizeSearch, rate: float | None) -> Selection:
+        searches.append(search)
+        return select(proposal, search, rate)
+
+    monkeypatch.setattr(plan_module, "select", recording)
+    x = curved_table()
+    x[:, 3] = np.exp(2 * x[:, 3])  # heavy-tailed, so that normalized units are not z-scored
+    plan = write_and_plan(tmp_path, x, target_quality=0.8)
+    z = plan.data.cleaner.to_z_scores(plan.data.train.numpy()).astype(np.float64)
+    assert not plan.data.cleaner.normalizer.standardizes
+    covariance = LedoitWolf(assume_centered=True).fit(z).covariance_
+    assert searches[0].gaussian_rate == pytest.approx(gaussian_bits(np.linalg.eigvalsh(covariance), 0.8), rel=1e-5)
 
 
 @pytest.mark.parametrize(

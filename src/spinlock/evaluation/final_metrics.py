@@ -21,9 +21,9 @@ from spinlock.metrics.centroids import (
 )
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.correlation import correlation_matrix
-from spinlock.metrics.rate_distortion import GaussianReference, gaussian_quality
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.metrics.reconstruction import fraction_explained, squared_sums
-from spinlock.model import CategoricalVQVAE
+from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.codec import Codec, make_codec
 from spinlock.preprocessing.copied_rows import copied_fraction
 from spinlock.preprocessing.training_data import TrainingData
@@ -65,7 +65,7 @@ def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]
         **_train_codebooks(spec.num_codes, train_tokens),
         **_orthogonality(train, validation, groups),
         **compare_assignments(model, data).to_dict(),
-        **_rate(spec.bits_per_row, train, validation, groups, spec.num_codes, quality),
+        **_rate(data.gaussian_reference, spec, quality),
     }
 
 
@@ -100,27 +100,20 @@ def _orthogonality(
     }
 
 
-def _rate(
-    bits: float,
-    train: NDArray[np.float32],
-    validation: NDArray[np.float32],
-    groups: list[NDArray[np.int64]],
-    num_codes: tuple[tuple[int, int, int], ...],
-    quality: float,
-) -> dict[str, Any]:
+def _rate(reference: GaussianReference, spec: ModelSpec, quality: float) -> dict[str, Any]:
     """Return the bits per row, and the Gaussian reference at this rate: on training rows, held out, and by category."""
-    reference = GaussianReference.from_rows(train, validation)
-    category_error = 0.0
-    for group, sizes in zip(groups, num_codes, strict=True):
-        spectrum = np.asarray(np.linalg.eigvalsh(reference.covariance[np.ix_(group, group)]), dtype=np.float64)
+    bits = spec.bits_per_row
+    error = 0.0
+    for group, sizes in zip(spec.groups, spec.num_codes, strict=True):
+        category = reference.of_columns(group)
         category_bits = sum(math.log2(size) for size in sizes)
-        category_error += (1 - gaussian_quality(spectrum, category_bits)) * float(np.maximum(spectrum, 0).sum())
+        error += (1 - category.held_out(category_bits)) * float(np.trace(category.held_out_covariance))
     return {
         "bits_per_sample": bits,
         "rate_distortion_quality": {
             "training": reference.training(bits),
             "held_out": reference.held_out(bits),
-            "block": 1 - category_error / float(np.trace(reference.covariance)),
+            "block": 1 - error / float(np.trace(reference.held_out_covariance)),
             "ledoit_wolf": reference.shrunk,
         },
         "gap_db": reference.gap_db(quality, bits),

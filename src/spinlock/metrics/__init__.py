@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     )
     from spinlock.metrics.codebook import CodebookUse, codebook_use, expected_use
     from spinlock.metrics.correlation import correlation_matrix
-    from spinlock.metrics.rate_distortion import (
-        GaussianReference,
-        WaterFilling,
-        gaussian_bits,
-        gaussian_quality,
-        water_filling,
-    )
+    from spinlock.metrics.gaussian_reference import GaussianReference
+    from spinlock.metrics.rate_distortion import WaterFilling, gaussian_bits, gaussian_quality, water_filling
     from spinlock.metrics.reconstruction import quality_by_column, quality_by_group, reconstruction_quality
     from spinlock.metrics.redundancy import latent_redundancy
     from spinlock.metrics.targets import Target, evaluate_targets
@@ -66,7 +61,8 @@ _MODULES = {
     ),
     "codebook": ("CodebookUse", "codebook_use", "expected_use"),
     "correlation": ("correlation_matrix",),
-    "rate_distortion": ("GaussianReference", "WaterFilling", "gaussian_bits", "gaussian_quality", "water_filling"),
+    "gaussian_reference": ("GaussianReference",),
+    "rate_distortion": ("WaterFilling", "gaussian_bits", "gaussian_quality", "water_filling"),
     "reconstruction": ("quality_by_column", "quality_by_group", "reconstruction_quality"),
     "redundancy": ("latent_redundancy",),
     "targets": ("Target", "evaluate_targets"),

@@ -5,22 +5,19 @@ R(t) = sum_i max(0, 1/2 log2(l_i / t)) and D(t) = sum_i min(t, l_i) for covarian
 covariance, the Gaussian source is the hardest to code. The reference is therefore not an upper limit of the quality:
 a tokenizer of clustered rows can exceed it.
 
-Letters: ``n``, ``m`` rows, ``D`` columns, ``l`` eigenvalues, ``t`` water level.
+:mod:`~spinlock.metrics.gaussian_reference` estimates the reference of a table.
+
+Letters: ``D`` columns, ``l`` eigenvalues, ``t`` water level.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-MIN_ROWS_PER_COLUMN = 10
-"""With fewer rows per column than this, the sample covariance is too noisy and is shrunk."""
 
 
 @dataclass(frozen=True)
@@ -120,126 +117,3 @@ def gaussian_bits(eigenvalues: Floats, quality: float) -> float:
     levels = (distortion - smaller) / np.arange(len(spectrum), 0, -1)  # t if components i, i + 1, ... are above it
     valid = np.flatnonzero(levels <= spectrum)
     return at_level(spectrum, float(levels[valid[0]])).bits if valid.size and distortion > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class GaussianReference:
-    """The Gaussian reference R(D) of a table; see :meth:`from_rows`.
-
-    Attributes
-    ----------
-    covariance
-        Covariance [D, D] of the training rows.
-    eigenvalues
-        Its eigenvalues [D].
-    variances
-        Mean squares [D] of the held-out rows along its eigenvectors.
-    shrunk
-        Whether the covariance was shrunk. It is if there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column.
-    """
-
-    covariance: Floats
-    eigenvalues: Floats
-    variances: Floats
-    shrunk: bool
-
-    @classmethod
-    def from_rows(cls, train: NDArray[np.floating[Any]], held_out: NDArray[np.floating[Any]]) -> GaussianReference:
-        """Estimate the reference.
-
-        Parameters
-        ----------
-        train
-            Centered training rows [n, D].
-        held_out
-            Held-out rows [m, D] in the same units.
-
-        Returns
-        -------
-        GaussianReference
-        """
-        rows = train.astype(np.float64)
-        shrunk = len(rows) < MIN_ROWS_PER_COLUMN * rows.shape[1]
-        covariance = shrunk_covariance(rows) if shrunk else rows.T @ rows / len(rows)
-        values, vectors = np.linalg.eigh(covariance)
-        return cls(covariance, values, np.square(held_out.astype(np.float64) @ vectors).mean(0), shrunk)
-
-    def training(self, bits: float) -> float:
-        """Return the quality of a Gaussian source with the training covariance at ``bits`` per row."""
-        return gaussian_quality(self.eigenvalues, bits)
-
-    def held_out(self, bits: float) -> float:
-        """Return the quality of the same code on the held-out rows; see :func:`held_out_quality`."""
-        return held_out_quality(self.eigenvalues, self.variances, bits)
-
-    def gap_db(self, quality: float, bits: float) -> float | None:
-        """Return the distortion in decibels relative to the held-out reference, 10 log10((1 - q) / (1 - q_ref)).
-
-        Parameters
-        ----------
-        quality
-            Fraction of variance explained q on held-out rows.
-        bits
-            Rate in bits per row.
-
-        Returns
-        -------
-        float or None
-            Negative if the distortion is smaller than that of the reference; None if one of them is zero.
-        """
-        reference = self.held_out(bits)
-        return 10 * math.log10((1 - quality) / (1 - reference)) if quality < 1 and reference < 1 else None
-
-
-def shrunk_covariance(rows: Floats) -> Floats:
-    """Return the covariance (1 - s) S + s m I, whose shrinkage s minimizes the expected squared error.
-
-    S is the sample covariance and m the mean variance (Ledoit and Wolf, 2004). scikit-learn has the same estimator, but
-    importing it takes seconds. The tests compare the two.
-
-    Parameters
-    ----------
-    rows
-        Centered rows [n, D].
-
-    Returns
-    -------
-    numpy.ndarray
-        Covariance [D, D].
-    """
-    count, columns = rows.shape
-    sample = rows.T @ rows / count
-    mean = np.trace(sample) / columns
-    squared_norm = np.square(sample).sum()
-    error = (np.square(np.square(rows).sum(1)).sum() / count - squared_norm) / count
-    distance = squared_norm - columns * mean**2
-    shrinkage = min(error, distance) / distance if distance > 0 else 0.0
-    shrunk: Floats = (1 - shrinkage) * sample + shrinkage * mean * np.eye(columns)
-    return shrunk
-
-
-def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: float) -> float:
-    """Return the quality on held-out rows of the ideal code for the training covariance.
-
-    Eigenvectors and water level t are those of the training rows. A component with l_i > t loses the fraction t / l_i
-    of its held-out variance; any other component loses all of it.
-
-    Parameters
-    ----------
-    eigenvalues
-        Eigenvalues [D] of the training covariance.
-    held_out_variances
-        Mean squares [D] of held-out rows along the eigenvectors.
-    bits
-        Rate in bits per row.
-
-    Returns
-    -------
-    float
-        Fraction of variance explained; 1 for held-out rows without variance.
-    """
-    level = water_filling(eigenvalues, bits).level
-    active = eigenvalues > level
-    lost = np.where(active, level / np.where(active, eigenvalues, 1.0), 1.0)
-    total = float(held_out_variances.sum())
-    return 1.0 - float((lost * held_out_variances).sum()) / total if total > 0 else 1.0

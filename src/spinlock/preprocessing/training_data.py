@@ -9,6 +9,7 @@ Letters: ``N`` operators, ``D`` kept columns, ``n`` training rows, ``m`` validat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from spinlock.config import CleaningSettings, DataSettings
 from spinlock.errors import DataError
 from spinlock.io.feature_table import MEMORY_FRACTION, FeatureTable, memory_limit, read_features
 from spinlock.io.stored_rows import StoredRows
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.preprocessing.split import Split, split_rows, subsample
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
@@ -50,10 +52,11 @@ class TrainingData:
     train: Tensor
     validation: Tensor
 
-    @property
-    def z_scored_train(self) -> NDArray[np.float64]:
-        """Training rows [n, D], z-scored and clipped, in float64."""
-        return self.cleaner.to_z_scores(self.train.cpu().numpy()).astype(np.float64)
+    @cached_property
+    def gaussian_reference(self) -> GaussianReference:
+        """Gaussian reference R(D) of the rows in memory, z-scored and clipped. Plan, sizes and report use this one."""
+        rows = (self.cleaner.to_z_scores(side.cpu().numpy()) for side in (self.train, self.validation))
+        return GaussianReference.from_rows(*rows)
 
     @property
     def limit_mb(self) -> float:

@@ -7,7 +7,7 @@ one per 5 validation rows, so that enough of its codes can occur among them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spinlock.config import ModelSettings
 from spinlock.errors import DataError
-from spinlock.metrics.rate_distortion import gaussian_bits
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
@@ -36,6 +36,10 @@ MAX_CODEBOOK_SIZE = 512
 
 CAP_FRACTIONS = (1.0, 0.7, 0.5, 0.35)
 """Fractions of the maximum codebook size that are tried in this order, until the utilization meets its target."""
+
+BIT_FRACTIONS = (0.7, 0.5, 0.35)
+"""Fractions of the initial bits that are tried in this order, until the utilization meets its target, if no sizes are
+expected to meet the target quality."""
 
 UTILIZATION_MARGIN = 0.04
 """Margin by which the expected utilization has to exceed its target, because there are few validation rows.
@@ -67,6 +71,8 @@ class CodebookSizeSearch:
         Indices of the rows to fit on and of the held-out rows.
     settings
         Assignment, targets, limits and configured sizes.
+    reference
+        Gaussian reference, of which the search uses only the covariance of the training rows.
     validation_rows
         Number of validation rows, on which the utilization will be measured.
     seed
@@ -74,13 +80,19 @@ class CodebookSizeSearch:
     """
 
     def __init__(
-        self, rows: Tensor, holdout: Holdout, settings: ModelSettings, *, validation_rows: int, seed: int
+        self,
+        rows: Tensor,
+        holdout: Holdout,
+        settings: ModelSettings,
+        reference: GaussianReference,
+        *,
+        validation_rows: int,
+        seed: int,
     ) -> None:
         self.trials = Trials(rows, holdout, validation_rows=validation_rows, seed=seed)
         covariance = (rows.double().t() @ rows.double() / rows.shape[0]).cpu().numpy()
         self.covariance: NDArray[np.float64] = covariance
-        spectrum = np.asarray(np.linalg.eigvalsh(covariance), dtype=np.float64)
-        self.gaussian_rate = gaussian_bits(spectrum, min(MAX_TARGET_QUALITY, settings.target_quality))
+        self.gaussian_rate = reference.training_bits(min(MAX_TARGET_QUALITY, settings.target_quality))
         self.num_rows = rows.shape[0]
         self.settings = settings
         self.assignment = assignment_of(settings.assignment)
@@ -169,13 +181,25 @@ class CodebookSizeSearch:
         for fraction in CAP_FRACTIONS:
             cap = max(2, round(fraction * self.assignment.max_codes(self.cap, len(groups))))
             max_bits = max(min_bits, min(limit, total_bits(_fill_all([(cap, cap, cap)] * len(groups), configured))))
-            search = BitSearch(partial(try_bits, cap=cap), self.required_quality, max_bits)
-            trials += search.run(start)
+            trials += BitSearch(partial(try_bits, cap=cap), self.required_quality, max_bits).run(start)
             reached = [trial.bits for trial in trials if trial.quality >= self.required_quality]
             start = min(reached, default=start)
-            if not reached or any(self.meets(trial) for trial in trials):  # smaller codebooks do not raise the quality
+            if not reached:  # fewer bits may raise the utilization
+                trials += self._with_fewer_bits(trials, partial(try_bits, cap=cap), min_bits, min(start, max_bits))
+            if not reached or any(self.meets(trial) for trial in trials):
                 break
         return self.best(trials)
+
+    def _with_fewer_bits(
+        self, trials: Sequence[SizeTrial], try_bits: Callable[[float], SizeTrial], min_bits: float, bits: float
+    ) -> list[SizeTrial]:
+        """Return trials of fewer bits until the utilization meets its target; none for a target quality of 1."""
+        added: list[SizeTrial] = []
+        for fraction in BIT_FRACTIONS if self.settings.target_quality < 1 else ():
+            if any(trial.utilization > UTILIZATION for trial in (*trials, *added)):
+                break
+            added.append(try_bits(max(min_bits, fraction * bits)))
+        return added
 
     def best(self, trials: Sequence[SizeTrial]) -> SizeTrial:
         """Return the trial with the fewest bits that meets both targets, or else the trial nearest to them."""

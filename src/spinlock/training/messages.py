@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from spinlock.categories.candidates import ALL_FIXED
-from spinlock.metrics.rate_distortion import gaussian_bits
 from spinlock.metrics.targets import UTILIZATION
 from spinlock.model import LEVELS
 from spinlock.sizing.search import (
@@ -57,14 +56,13 @@ def unmet_quality(plan: Plan) -> str:
     """Return a message about the reason why the expected quality is below its target, in bits per row."""
     config, selection, categories = plan.config, plan.selection, plan.spec.num_categories
     cap = max_codebook_size(len(plan.data.train), len(plan.data.validation))
-    assert plan.spectrum is not None, "only the plan of a resumed run has no spectrum"
-    required = gaussian_bits(plan.spectrum, min(MAX_TARGET_QUALITY, config.target_quality))
+    required = plan.data.gaussian_reference.held_out_bits(min(MAX_TARGET_QUALITY, config.target_quality))
     capacity = LEVELS * categories * math.log2(cap)
     bits = plan.spec.bits_per_row
     message = (
         f"the expected quality before training, {selection.expected_quality:.3f}, is too low for target_quality "
-        f"{config.target_quality:g} at {bits:.0f} bits per row; a Gaussian source with the covariance of the training "
-        f"rows needs {required:.0f} bits"
+        f"{config.target_quality:g} at {bits:.0f} bits per row; the Gaussian reference R(D) of the validation rows "
+        f"needs {required:.0f} bits"
     )
     if not selection.automatic:
         return f"{message}; all codebook sizes are configured"

@@ -56,8 +56,8 @@ class Plan:
         Scores on which the selection of categories and codebook sizes is based.
     compile_plan
         Decision whether the training step is compiled, with its reason.
-    spectrum
-        Eigenvalues [D] of the correlation matrix of the columns; None for a resumed run.
+    resumed
+        Whether the run was started before.
     """
 
     config: VQVAEConfig
@@ -66,7 +66,7 @@ class Plan:
     spec: ModelSpec
     selection: SelectionSummary
     compile_plan: CompilePlan
-    spectrum: NDArray[np.float64] | None = None
+    resumed: bool = False
 
     @property
     def assignment(self) -> Assignment:
@@ -144,7 +144,6 @@ def make_plan(
         spec=spec,
         selection=selection.summary,
         compile_plan=CompilePlan(False, ""),
-        spectrum=np.asarray(np.linalg.eigvalsh(correlation), dtype=np.float64),
     )
     check_batch_size(plan.batch_plan, group)
     return replace(plan, compile_plan=_plan_compilation(plan, device, group))
@@ -188,7 +187,9 @@ def select_categories(
     """
     proposal = propose(categories, correlation, data.cleaner.kept.tolist(), data.table.names)
     holdout = split_holdout(fit_rows.units, seed)
-    search = CodebookSizeSearch(fit_rows.rows, holdout, model, validation_rows=len(data.validation), seed=seed)
+    search = CodebookSizeSearch(
+        fit_rows.rows, holdout, model, data.gaussian_reference, validation_rows=len(data.validation), seed=seed
+    )
     return select(proposal, search, categories.comparison_rate)
 
 

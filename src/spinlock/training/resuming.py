@@ -66,8 +66,7 @@ def resume_run(
     _check_dataset(checkpoint, table)
     changes = _check_config(checkpoint, config)
     _check_mapping(checkpoint, table, config.category_mapping_file)
-    values = {key: getattr(config, key) for key in CHANGEABLE}
-    resolved = checkpoint.config.model_copy(update=values)
+    resolved = checkpoint.config.model_copy(update={key: getattr(config, key) for key in CHANGEABLE})
     data = make_training_data(
         table,
         checkpoint.split,
@@ -85,6 +84,7 @@ def resume_run(
         compile_plan=adapt_to_machine(
             checkpoint.state.compile_plan, enabled=config.use_torch_compile, processes=group.world_size
         ),
+        resumed=True,
     )
     state = _restore_state(checkpoint, plan, device, group)
     if state.progress.planned_steps == 0:  # the run had no epochs, so its schedule starts now

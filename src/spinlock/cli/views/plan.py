@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from spinlock.cli.terminal import format_bytes, format_duration, log, log_fields, log_paragraph, stdout, text_table
 from spinlock.cli.views.columns import dropped_summary, normalization_summary
 from spinlock.config import dump_config
-from spinlock.metrics.rate_distortion import gaussian_quality
 from spinlock.model import LEVELS, build_network
 from spinlock.training.estimate import estimate
 from spinlock.training.messages import adaptation_messages, schedule_messages
@@ -67,16 +66,14 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     ]
     console.print(text_table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
     parameters = sum(parameter.numel() for parameter in build_network(spec).parameters())
-    assert plan.spectrum is not None, "the plan of a new run has a spectrum"
-    reference = gaussian_quality(plan.spectrum, spec.bits_per_row)
     console.print(f"normalization: {normalization_summary(plan.data.cleaner)}")
     console.print(f"parameters: {parameters}")
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"
     console.print(
         f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
-        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) of the training rows at these bits: "
-        f"{reference:.3f}"
+        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) of the validation rows at these bits: "
+        f"{plan.data.gaussian_reference.held_out(spec.bits_per_row):.3f}"
     )
     for message in schedule_messages(plan):
         console.print(message)

@@ -70,7 +70,7 @@ class TrainingView(Callback):
         log_notes(plan.data.table.notes)
         if warning := copied_rows_warning(plan.data):
             log(f"warning: {warning}")
-        if plan.spectrum is not None:
+        if not plan.resumed:
             log_plan(plan, verbose=self.verbose)
 
     def on_start(self, run: Run) -> None:

@@ -17,7 +17,7 @@ from spinlock.evaluation.reference import Yardstick
 from spinlock.evaluation.rows import EvaluatedRows, Tokens
 from spinlock.metrics.code_length import independent_code_length
 from spinlock.metrics.codebook import codebook_use
-from spinlock.metrics.rate_distortion import GaussianReference
+from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.metrics.reconstruction import fraction_explained, squared_sums
 from spinlock.model import LEVELS
 
