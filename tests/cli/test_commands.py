@@ -198,7 +198,7 @@ def check_history(run: Path) -> None:
     history = json.loads((run / "training_history.json").read_text())
     assert history["epoch"] == [0, 1, 2, 3]
     assert [value is None for value in history["val_quality"]] == [False, True, False, False]
-    assert [value is None for value in history["train_total"]] == [True, False, False, False]
+    assert [value is None for value in history["train_total"]] == [True, True, False, False]
     lines = [json.loads(line) for line in (run / "training_history.jsonl").read_text().splitlines()]
     assert lines == [{name: values[epoch] for name, values in history.items()} for epoch in range(4)]
 

@@ -5,15 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 
 from spinlock.checkpoint.history import History
 from spinlock.errors import RunError
+from spinlock.metrics.redundancy import latent_redundancy
+from spinlock.model.codec import make_codec
 from spinlock.model.network.quantizer import NEVER_RESET, CodeStatistics, LevelResult, QuantizerLevel
+from spinlock.preprocessing.split import subsample
 from spinlock.training import steps
 from spinlock.training.best_epoch import checkpoint_score
-from spinlock.training.losses.objective import LossTerms
+from spinlock.training.losses.objective import LossTerms, commitment_loss, informativeness_loss
 from spinlock.training.optimization.schedule import code_decay, learning_rate, resets_due
 from spinlock.training.run import Run
 from spinlock.training.trainer import Trainer
@@ -51,8 +56,8 @@ class TestEpochs:
         progress, columns = run.state.progress, run.state.history.columns
         assert (progress.epoch, progress.step, progress.step_in_epoch) == (3, 12, 0)
         assert columns["epoch"] == [0, 1, 2, 3]
-        assert columns["train_total"][0] is None
-        assert all(value is not None for value in columns["train_total"][1:])
+        assert [value is not None for value in columns["step_total"]] == [False, True, True, True]
+        assert [value is not None for value in columns["train_total"]] == [False, False, True, True]
         assert [value is not None for value in columns["val_loss"]] == [True, False, True, True]
         assert columns["learning_rate"][1:] == [learning_rate(step, 12, 0.0007) for step in (3, 7, 11)]
         assert [report.epoch for report in recorder.epochs] == [0, 1, 2, 3]
@@ -66,6 +71,38 @@ class TestEpochs:
         weighted += loss["reconstruction"] + 0.45 * loss["topographic"]
         assert loss["total"] == pytest.approx(weighted, rel=1e-5)
         assert loss["codebook"] == 0
+
+    def test_the_training_losses_are_those_of_training_rows(self, folder: Path) -> None:
+        run = new_run(config(folder, epochs=2, random_seed=5))
+        train_in_memory(run)
+        data, model, columns = run.plan.data, run.state.model, run.state.history.columns
+        rows = data.train[torch.from_numpy(subsample(np.arange(216), len(data.validation), 5))]
+        with torch.no_grad():
+            result = model(rows)
+        latents = result.flat_latents.double().numpy()
+        redundancy = latent_redundancy(result.latents)
+        far = np.corrcoef(pdist(data.cleaner.to_z_scores(rows.numpy())), pdist(latents))[0, 1]
+        expected = {
+            "reconstruction": float((rows - result.reconstruction).square().mean()),
+            "commitment": float(commitment_loss(model, result)),
+            "informativeness": float(informativeness_loss(model, result)),
+            "orthogonality": float(redundancy),
+            "topographic": 1 - far,
+            "codebook": 0.0,
+        }
+        assert {name: columns[f"train_{name}"][2] for name in expected} == pytest.approx(expected, rel=1e-4)
+        assert columns["step_total"][2] != pytest.approx(columns["train_total"][2], rel=0.01)
+
+    def test_the_training_losses_of_joint_tokens_are_those_of_training_rows(self, folder: Path) -> None:
+        run = new_run(config(folder, epochs=2, assignment="joint"))
+        train_in_memory(run)
+        data, columns = run.plan.data, run.state.history.columns
+        rows = data.train[torch.from_numpy(subsample(np.arange(216), len(data.validation), 42))]
+        codec = make_codec(run.state.model)
+        error = float((rows - codec.decode(codec.encode(rows).indices)).square().mean())
+        assert columns["train_reconstruction"][2] == pytest.approx(error, rel=0.02)
+        assert columns["train_total"][2] == columns["train_reconstruction"][2]
+        assert columns["train_topographic"][2] == 0
 
     def test_zero_epochs_keep_the_closed_form_initialization(self, folder: Path) -> None:
         run = new_run(config(folder, epochs=0))

@@ -29,6 +29,7 @@ from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import Batches, InMemoryBatches
 from spinlock.training.losses.objective import LossTerms, objective
 from spinlock.training.optimization.schedule import CATEGORY_DECODER_FRACTION, QUANTIZER_DROPOUT_FRACTION, StepDraws
+from spinlock.training.row_losses import RowLosses, RowSample
 
 
 class TrainingStep(Protocol):
@@ -42,6 +43,9 @@ class TrainingStep(Protocol):
 
         ``decay`` is the decay of the moving averages.
         """
+
+    def row_losses(self, sample: RowSample) -> RowLosses:
+        """Return the losses of a sample of the training rows, without interpolation and quantizer dropout."""
 
     def finish(self, rows: Tensor) -> None:
         """Fit what has a closed form to the tokens of training rows [n, D], after the last step."""
@@ -116,6 +120,10 @@ class LocalStep:
                     noise=noise[index % LEVELS, : len(level.mask)],
                 )
         return num_reset
+
+    def row_losses(self, sample: RowSample) -> RowLosses:
+        """Return the losses of the network."""
+        return sample.network_losses(self.model)
 
     def finish(self, rows: Tensor) -> None:
         """Fit the linear part of the shared decoder to the tokens of the beam search, with which rows are encoded."""
@@ -210,6 +218,12 @@ class JointStep:
     def after_update(self, draws: StepDraws, decay: float) -> Tensor:
         """Return 0: codebooks do not change."""
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
+
+    @torch.no_grad()
+    def row_losses(self, sample: RowSample) -> RowLosses:
+        """Return the reconstruction loss of the fixed tokens of the rows."""
+        rows, tokens = (values[0, sample.positions] for values in (self.versions, self.tokens))
+        return RowLosses(float((rows - self.codes.refine(self.codes.sums(tokens))).square().mean()))
 
     def finish(self, rows: Tensor) -> None:
         """Do nothing: the vectors were fitted to the fixed tokens before training."""

@@ -24,6 +24,7 @@ from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.losses.objective import LOSS_NAMES, LossTerms
 from spinlock.training.optimization.schedule import BatchPlan, code_decay, learning_rate, resets_due, step_draws
+from spinlock.training.row_losses import RowSample
 from spinlock.training.run import Run
 from spinlock.training.steps import STEPS, TrainingStep
 from spinlock.training.validation import Validator
@@ -49,6 +50,7 @@ class Trainer:
         self.device = data.train.device
         self.step: TrainingStep | None = None
         self.validator = Validator(data.validation, data.cleaner, self.config, block=self.config.val_batch_size)
+        self.sample = RowSample(data, self.config.random_seed, block=self.config.val_batch_size)
         check_batch_size(self.batch_plan, self.group)
 
     def train(self) -> str | None:
@@ -163,9 +165,10 @@ class Trainer:
         config, progress = self.config, self.state.progress
         epoch = progress.epoch
         due = epoch % config.val_every_n_epochs == 0 or epoch == config.epochs
-        validation = self._validate() if due else None
+        validation, train_losses = self._validate() if due else (None, {})
         record: EpochValues = {"epoch": epoch, "seconds": seconds, "resets": progress.resets}
-        record |= {f"train_{name}": value for name, value in losses.items()}
+        if losses:
+            record["step_total"] = losses["total"]
         record["learning_rate"] = learning_rate(max(0, progress.step - 1), progress.planned_steps, config.learning_rate)
         progress.resets_total += progress.resets
         progress.resets = 0
@@ -173,7 +176,7 @@ class Trainer:
         if validation is not None:
             score = checkpoint_score(validation, config)
             is_best = keep_if_best(self.state, validation, score, config, require_initial_quality=config.warm_start)
-            record |= validation.history_values() | {"score": score}
+            record |= validation.history_values() | train_losses | {"score": score}
         self.state.history.append(record)
         save_due = validation is not None if config.save_every is None else epoch % config.save_every == 0
         if is_best or save_due or epoch in (0, config.epochs):
@@ -184,10 +187,13 @@ class Trainer:
             if validation is not None:
                 callback.on_validation(self.run, report)
 
-    def _validate(self) -> ValidationResult:
-        """Validate in the main process, for all processes."""
+    def _validate(self) -> tuple[ValidationResult, dict[str, float]]:
+        """Validate, and measure the losses of training rows, in the main process for all processes."""
         try:
-            result = self.validator(self.state.model) if self.group.is_main else None
+            result = None
+            if self.group.is_main:
+                losses = {} if self.step is None else self.step.row_losses(self.sample).history_values(self.config)
+                result = self.validator(self.state.model), losses
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
             raise validation_memory_error(self.config.val_batch_size) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,12 +17,7 @@ from spinlock.metrics.topography import fixed_rows, pair_distances, pearson
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import JointCodec, make_codec
 from spinlock.preprocessing.cleaning import Cleaner
-from spinlock.training.losses.objective import (
-    QuantizationError,
-    informativeness_loss,
-    quantization_error,
-    reconstruction_loss,
-)
+from spinlock.training.row_losses import RowLosses, network_losses
 
 
 class Validator:
@@ -50,7 +47,8 @@ class Validator:
     @torch.no_grad()
     def __call__(self, model: CategoricalVQVAE) -> ValidationResult:
         """Compute the losses and metrics of a network, which is not changed."""
-        reconstruction, informativeness, commitment = self._network_losses(model)
+        network = network_losses(model, self.rows, self.block)
+        reconstruction = network.reconstruction
         codec = make_codec(model)
         encoded = codec.encode(self.rows)
         decoded = codec.decode(encoded.indices)
@@ -62,43 +60,21 @@ class Validator:
             reconstruction = float((self.rows - decoded).square().mean())
         points = codec.distance_points(encoded.indices[fixed], decoded[fixed])
         correlation = pearson(self.distances, pair_distances(points.cpu().numpy()))
-        codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
-        weights = self.settings
-        total = (
-            weights.reconstruction_weight * reconstruction
-            + weights.commitment_cost * commitment
-            + weights.orthogonality_weight * redundancy
-            + weights.informativeness_weight * informativeness
-            + weights.topo_weight * (1 - correlation)
-            + codebook
+        losses = RowLosses(
+            reconstruction=reconstruction,
+            commitment=network.commitment,
+            orthogonality=redundancy,
+            informativeness=network.informativeness,
+            topographic=1 - correlation,
+            codebook=network.codebook,
         )
         sizes = np.array([size for sizes in model.spec.num_codes for size in sizes])
         restored = self.cleaner.to_z_scores(decoded.cpu().numpy())
         return ValidationResult(
-            loss=total,
-            reconstruction=reconstruction,
-            commitment=commitment,
-            orthogonality=redundancy,
-            informativeness=informativeness,
-            topographic=1 - correlation,
-            codebook=codebook,
+            loss=losses.total(self.settings),
+            **asdict(losses),
             quality=fraction_explained(*squared_sums(self.z_scores, restored)),
             utilization=codebook_use(encoded.indices.flatten(1).cpu().numpy(), sizes).utilization,
             topographic_correlation=correlation,
             errors=encoded.error.sort().values.cpu(),
         )
-
-    def _network_losses(self, model: CategoricalVQVAE) -> tuple[float, float, float]:
-        """Return the reconstruction, informativeness and commitment losses of the forward pass of the network."""
-        means = torch.zeros(2, dtype=torch.float64, device=self.rows.device)
-        quantization: list[QuantizationError] = []
-        for rows in torch.split(self.rows, self.block):
-            result = model(rows)
-            losses = torch.stack((reconstruction_loss(rows, result), informativeness_loss(model, result)))
-            means += losses.double() * (len(rows) / len(self.rows))
-            quantization.append(quantization_error(model, result, train_codes=False))
-        reconstruction, informativeness = means.tolist()
-        # The loss is a ratio of sums over all rows. A mean of the ratios of blocks would depend on the block size.
-        error = torch.stack([block.error.double() for block in quantization]).sum(0)
-        energy = torch.stack([block.energy.double() for block in quantization]).sum(0)
-        return reconstruction, informativeness, float(QuantizationError(error, energy).relative)

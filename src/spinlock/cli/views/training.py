@@ -97,9 +97,9 @@ class TrainingView(Callback):
             self._bar.update(self._task, completed=report.epoch - 1 + report.step / report.steps)
 
     def on_epoch(self, run: Run, report: EpochReport) -> None:
-        """Show the losses of the epoch."""
+        """Show the losses of the last epoch that was validated."""
         if self._bar is not None:
-            self._bar.losses = losses_line(report.record)
+            self._bar.losses = losses_line(report.record) or self._bar.losses
             self._bar.update(self._task, completed=report.epoch)
 
     def on_validation(self, run: Run, report: EpochReport) -> None:
@@ -142,7 +142,7 @@ class _TrainingProgress(Progress):
 
 
 def losses_line(record: EpochValues) -> str:
-    """Return the losses, for example ``rec 0.0912 com 0.1203 ...``, without unused losses; empty for epoch 0."""
+    """Return the losses, for example ``rec 0.0912 com 0.1203 ...``, without unused ones; empty between validations."""
     values = ((short, record.get(f"train_{name}")) for name, short in LOSSES.items())
     return " ".join(f"{short} {value:.4f}" for short, value in values if value)
 
