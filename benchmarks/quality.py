@@ -110,6 +110,7 @@ def measure_spinlock(case: Case, assignment: str, epochs: int) -> Cell:
     return {
         "bits": metrics["bits_per_sample"],
         "quality": metrics["reconstruction_quality"],
+        "rank_quality": metrics["rank_quality"],
         "train_quality": tokenizer.metrics["quality_train"],
         "initial_quality": initialization.quality,
         "utilization": metrics["codebook_utilization"],

@@ -24,8 +24,10 @@ from machine import describe_machine
 
 METRICS = (
     "reconstruction_quality",
+    "rank_quality",
     "codebook_utilization",
     "inter_category_orthogonality",
+    "orthogonality_clipped",
     "topographic_correlation",
     "bits_per_sample",
     "quality_by_level",

@@ -43,6 +43,18 @@ def test_the_summary_has_the_chosen_partition_among_the_candidates(categories: s
     assert 0 < summary.chosen.cosine < 0.9
 
 
+def test_the_second_cosine_is_that_of_columns_that_are_clipped_further(categories: sl.Categories) -> None:
+    validation = np.random.default_rng(42).permutation(200)[:20]
+    rows = np.delete(TABLE.to_numpy(np.float64), validation, axis=0)
+    for percentile in (0.1, 0.5):
+        rows = rows.clip(*np.percentile(rows, [percentile, 100 - percentile], axis=0))
+    names = list(TABLE.columns)
+    groups = [np.array([names.index(column) for column in members]) for members in categories.columns.values()]
+    expected = sl.metrics.max_centroid_cosine(sl.metrics.correlation_matrix(rows), groups)
+    assert categories.clipped_cosine == pytest.approx(expected, abs=5e-7)
+    assert categories.clipped_cosine != pytest.approx(categories.summary.chosen.cosine, abs=5e-6)
+
+
 def test_stability_of_planted_categories_is_high_and_computed_only_on_request(categories: sl.Categories) -> None:
     assert categories.stability is not None
     assert categories.stability.adjusted_rand.shape == (4,)

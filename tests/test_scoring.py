@@ -1,5 +1,6 @@
 """Evaluation of a tokenizer on its training table, on other tables, and on tables with other columns."""
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from scipy.stats import rankdata
 
 import spinlock as sl
 from spinlock.errors import DataError
@@ -70,6 +72,48 @@ def test_all_rows_of_another_table_are_evaluated(tokenizer: sl.Tokenizer) -> Non
     assert report.metrics["codebook_utilization"] == pytest.approx(np.mean(used))
 
 
+def test_rank_quality_of_another_table_equals_that_of_scipy_ranks(tokenizer: sl.Tokenizer) -> None:
+    other = OTHER.copy()
+    other[0] *= 1e4  # one row far outside, of which encoding clips all values
+    report = sl.evaluate(tokenizer, other)
+    train = TRAINING[tokenizer.checkpoint.split.train].astype(np.float64)
+    ranks = (rankdata(train, axis=0) - 0.5) / len(train)
+    true, decoded = (
+        np.column_stack([np.interp(x[:, j], *np.sort([train[:, j], ranks[:, j]])) for j in range(12)])
+        for x in (other, tokenizer.decode(tokenizer.encode(other)))
+    )
+    expected = 1 - np.square(true - decoded).sum() / np.square(true - 0.5).sum()
+    assert report.metrics["rank_quality"] == pytest.approx(expected, abs=1e-6)
+    assert report.metrics["extreme_rows"]["largest"][0]["row"] == 0
+    assert report.metrics["extreme_rows"]["num_rows"] == len(OTHER)
+
+
+def test_notes_name_the_extreme_rows_of_the_evaluated_table() -> None:
+    heavy = X.copy()
+    heavy[::10] *= 50
+    settings = {**CONFIG, "normalization_method": "standard", "num_categories_auto": 2}
+    tokenizer = sl.Tokenizer.fit(heavy[:160], settings, feature_names=NAMES)
+    report = sl.evaluate(tokenizer, heavy[160:])
+    assert report.rows == "all"
+    assert report.metrics["reconstruction_quality"] - report.metrics["rank_quality"] > 0.1
+    (note,) = report.notes
+    named = [int(text) for text in re.findall(r"(\d+) \(", note.partition("in the rows ")[2])]
+    assert len(named) == 5
+    assert all(row % 10 == 0 for row in named)
+    assert named == [entry["row"] for entry in report.metrics["extreme_rows"]["largest"]]
+
+
+def test_a_checkpoint_without_training_quantiles_has_no_rank_quality(tokenizer: sl.Tokenizer) -> None:
+    checkpoint = tokenizer.checkpoint
+    earlier = sl.Tokenizer(replace(checkpoint, cleaner=replace(checkpoint.cleaner, ranks=None)))
+    for table in (TRAINING, OTHER):
+        report = sl.evaluate(earlier, table)
+        assert report.metrics["rank_quality"] is None
+        assert set(report.metrics["rank_quality_by_feature"].values()) == {None}
+        assert "rank_quality is not known" in report.notes[0]
+    assert (earlier.encode(OTHER) == tokenizer.encode(OTHER)).all()
+
+
 def test_columns_are_matched_by_name(tokenizer: sl.Tokenizer, rng: np.random.Generator) -> None:
     order = rng.permutation(12)
     frame = pandas.DataFrame(OTHER[:, order], columns=np.array(NAMES)[order]).assign(extra=1.0)
@@ -100,6 +144,7 @@ def test_metrics_of_training_rows_are_never_measured_on_another_table(tokenizer:
         "utilization_train",
         "entropy_bits_train",
         "inter_category_orthogonality",
+        "orthogonality_clipped",
         "orthogonality_mean",
         "largest_category_share",
         "energy_within_category",

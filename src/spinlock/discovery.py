@@ -19,6 +19,7 @@ from spinlock.config.keywords import ConfigKeywords
 from spinlock.errors import DataError, located
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
+from spinlock.metrics.centroids import max_clipped_cosine
 from spinlock.paths import user_path
 from spinlock.preprocessing.training_data import TrainingData, fit_training_data, sample_fit_rows
 from spinlock.runtime.isolation import isolated
@@ -43,6 +44,8 @@ class Categories:
         Adjusted Rand index and agreement over bootstrap samples, or None if it was not measured.
     path
         Path of the table, or ``<memory>``.
+    clipped_cosine
+        Largest centroid cosine after the columns are clipped further; see :func:`spinlock.metrics.max_clipped_cosine`.
     notes
         What the user should know about the content of the table, for example rows that were never written.
     """
@@ -52,6 +55,7 @@ class Categories:
     summary: SelectionSummary
     stability: Stability | None
     path: str
+    clipped_cosine: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -91,6 +95,7 @@ class Categories:
             "orthogonality_target": self.summary.target,
             "meets_target": self.summary.meets_target,
             "chosen": self.summary.chosen.rounded(),
+            "clipped_cosine": None if self.clipped_cosine is None else round(self.clipped_cosine, 4),
             "candidates": [candidate.rounded() for candidate in self.summary.candidates],
             "dropped": self.dropped,
         }
@@ -162,6 +167,7 @@ def discover_categories(
         summary=selection.summary,
         stability=_measure_stability(data, selection, settings, stability, seed) if stability else None,
         path=table.path,
+        clipped_cosine=max_clipped_cosine(data.z_scored_train, [np.array(group) for group in selection.groups]),
         notes=table.notes,
     )
 

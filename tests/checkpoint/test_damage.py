@@ -251,6 +251,52 @@ def test_a_normalization_by_ranks_has_ascending_knots(path: str, value: float, w
     assert f"is damaged: cleaner.normalizer.{words}" in refusal(tmp_path, content)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("cleaner/ranks/counts/0", 9999, "cleaner.ranks.counts contains 9999; expected at most"),
+        ("cleaner/ranks/knots/0/1", 1e9, "cleaner.ranks.knots is not in ascending order"),
+        ("cleaner/ranks/knots/0/1", float("nan"), "cleaner.ranks.knots contains numbers that are not finite"),
+        ("cleaner/ranks/scores/0/1", 1e9, "cleaner.ranks.scores is not in ascending order"),
+        ("cleaner/ranks/scores/0/0", -1.0, "cleaner.ranks.scores contains numbers outside 0 to 1"),
+        ("cleaner/ranks/scores", torch.zeros(3, 4), "cleaner.ranks.scores is a tensor float32 [3, 4]"),
+        ("cleaner/ranks", None, "cleaner.ranks is null"),
+        ("metrics/rank_quality", "high", "metrics.rank_quality is 'high'; expected a number or null"),
+        ("metrics/rank_quality_by_feature", {"x": 0.5}, "the 24 names of cleaner.names"),
+        ("metrics/extreme_rows/largest/0/row", -1, "metrics.extreme_rows.largest[0].row is -1"),
+        ("metrics/extreme_rows", {}, "metrics.extreme_rows lacks largest"),
+    ],
+)
+def test_damaged_ranks_are_named(path: str, value: Any, words: str, finished: Path, tmp_path: Path) -> None:
+    content = content_of(finished)
+    place(content, path, value)
+    message = refusal(tmp_path, content)
+    assert "is damaged: " in message
+    assert words in message
+
+
+def test_ranks_without_their_extreme_rows_are_refused(finished: Path, tmp_path: Path) -> None:
+    content = content_of(finished)
+    del content["metrics"]["extreme_rows"]
+    assert "metrics lacks extreme_rows beside rank_quality" in refusal(tmp_path, content)
+
+
+def test_a_checkpoint_without_ranks_is_read(finished: Path, tmp_path: Path) -> None:
+    content = content_of(finished)
+    del content["cleaner"]["ranks"]
+    torch.save(content, tmp_path / "earlier.pt")
+    assert Tokenizer.load(tmp_path / "earlier.pt").cleaner.ranks is None
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """best_model.pt of a finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_table_in(folder)
+    trained_run(config(folder, epochs=0))
+    return folder / "out" / "best_model.pt"
+
+
 def test_lists_that_share_their_elements_are_not_followed_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_discovered_categories_can_be_used_as_a_mapping_file(workspace: Workspac
     )
     assert "adjusted Rand index over 3 bootstrap samples" in result.stdout
     mapping = json.loads((workspace.path / "map.json").read_text())
+    assert f"({mapping['_clipped_cosine']:.3f} with columns clipped at their 0.5% and 99.5% quantiles)" in result.stdout
     assert len(mapping["_stability"]["adjusted_rand"]) == 3
     assert set(mapping["_stability"]["column_agreement"]) == set(NAMES)
     named = {name: columns for name, columns in mapping.items() if not name.startswith("_")}
@@ -224,7 +225,15 @@ def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace)
         "inter_category_orthogonality",
         "topographic_correlation",
     ]
+    assert [line.split()[0] for line in table[5:7]] == ["rank_quality", "orthogonality_clipped"]
     content = torch.load(workspace.path / "run" / "best_model.pt", weights_only=True)
+    content["metrics"]["rank_quality"] = content["metrics"]["reconstruction_quality"] - 0.11
+    torch.save(content, workspace.path / "extreme.pt")
+    for options in ((), ("--targets",)):
+        shown = workspace.run_checked("inspect", "extreme.pt", *options).stdout
+        (line,) = (line for line in shown.splitlines() if "describes a few extreme rows" in line)
+        row = content["metrics"]["extreme_rows"]["largest"][0]
+        assert f"the largest shares in the rows {row['row']} ({row['share']:.1%})," in line
     del content["metrics"]["reconstruction_quality"]
     torch.save(content, workspace.path / "half.pt")
     result = workspace.run("inspect", "half.pt", "--targets")

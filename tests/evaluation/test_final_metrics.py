@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from sklearn.covariance import LedoitWolf
 
+from spinlock import Tokenizer
 from spinlock.evaluation.advice import AdviceContext, advice
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.evaluation.report import targets_of
@@ -76,6 +77,35 @@ def test_quality_of_each_category_and_of_each_feature(run: Run, metrics: dict[st
     assert metrics["quality_macro"] == pytest.approx(np.mean(single), rel=1e-4)
 
 
+def test_rank_quality_equals_that_of_scipy_ranks_of_the_decoded_rows(run: Run, metrics: dict[str, Any]) -> None:
+    data, tokenizer = run.plan.data, Tokenizer(run.checkpoint())
+    train, rows = (
+        np.asarray(data.table.rows)[side].astype(np.float64) for side in (data.train_rows, data.split.validation)
+    )
+    restored = tokenizer.decode(tokenizer.encode(rows))
+    assert len(train) < 257, "so few training rows that all values are stored"
+    error, power = np.zeros((2, 24))
+    for i, j in enumerate(data.cleaner.kept.tolist()):
+        order, ranks = np.argsort(train[:, j]), (rankdata(train[:, j]) - 0.5) / len(train)
+        true, decoded = (np.interp(x[:, j], train[order, j], ranks[order]) for x in (rows, restored))
+        error[i], power[i] = np.square(true - decoded).sum(), np.square(true - 0.5).sum()
+    assert metrics["rank_quality"] == pytest.approx(1 - error.sum() / power.sum(), abs=1e-6)
+    assert list(metrics["rank_quality_by_feature"]) == list(data.cleaner.kept_names)
+    assert list(metrics["rank_quality_by_feature"].values()) == pytest.approx(list(1 - error / power), abs=1e-6)
+
+
+def test_extreme_rows_have_the_largest_shares_of_the_squared_variance(run: Run, metrics: dict[str, Any]) -> None:
+    rows, _, _ = decoded_prefixes(run)
+    shares = (rows**2).sum(1) / (rows**2).sum()
+    largest, extreme = np.argsort(-shares)[:5], metrics["extreme_rows"]
+    assert [entry["row"] for entry in extreme["largest"]] == run.plan.data.split.validation[largest].tolist()
+    assert [entry["share"] for entry in extreme["largest"]] == pytest.approx(shares[largest].tolist(), rel=1e-5)
+    descending = np.sort(shares)[::-1]
+    count = extreme["num_rows_of_half"]
+    assert descending[:count].sum() >= 0.5 > descending[: count - 1].sum()
+    assert extreme["num_rows"] == 90
+
+
 def test_quality_of_all_columns_includes_dropped_columns(run: Run, metrics: dict[str, Any]) -> None:
     data = run.plan.data
     assert set(data.cleaner.dropped) == {"b4_x", "b4_y"}
@@ -120,6 +150,16 @@ def test_orthogonality_is_the_largest_cosine_of_signed_centroids_on_training_row
         centroids.append((block * np.where(vector < 0, -1, 1)).mean(1))
     cosine = np.abs(np.corrcoef(centroids))[np.triu_indices(len(centroids), 1)]
     assert metrics["inter_category_orthogonality"] == pytest.approx(cosine.max(), rel=1e-3)
+    limits = np.percentile(rows, [0.5, 99.5], axis=0)
+    clipped = rows.clip(*limits)
+    again = []
+    for group in run.plan.spec.groups:
+        block = (clipped - clipped.mean(0))[:, list(group)] / clipped.std(0)[list(group)]
+        vector = np.linalg.svd(block, full_matrices=False)[2][0]
+        again.append((block * np.where(vector < 0, -1, 1)).mean(1))
+    expected = np.abs(np.corrcoef(again))[np.triu_indices(len(again), 1)].max()
+    assert metrics["orthogonality_clipped"] == pytest.approx(expected, rel=1e-6)
+    assert metrics["orthogonality_clipped"] != pytest.approx(metrics["inter_category_orthogonality"], rel=1e-3)
     assert metrics["orthogonality_mean"] == pytest.approx(cosine.mean(), rel=1e-3)
     interval = metrics["orthogonality_validation"]
     assert interval["low"] <= interval["value"] * 1.5

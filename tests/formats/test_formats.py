@@ -66,6 +66,8 @@ class TestCheckpoint:
         assert report.rows == "validation"
         for target in report.targets:
             assert target.value == pytest.approx(tokenizer.metrics[target.metric], rel=1e-4)
+        assert report.metrics["rank_quality"] is None
+        assert "rank_quality is not known" in report.notes[0]
 
     def test_the_run_of_a_frozen_checkpoint_can_be_resumed(self, stem: str) -> None:
         config = load_checkpoint(checkpoint_path(stem)).requested | {"epochs": 5, "resume_from": checkpoint_path(stem)}

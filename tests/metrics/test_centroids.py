@@ -13,6 +13,7 @@ from spinlock.metrics.centroids import (
     held_out_centroid_cosine,
     loading_signs,
     max_centroid_cosine,
+    max_clipped_cosine,
 )
 from tests.tables import low_rank_table
 
@@ -62,6 +63,22 @@ def test_max_centroid_cosine_of_a_known_correlation_matrix() -> None:
 def test_one_category_has_no_cosine(rng: np.random.Generator) -> None:
     assert max_centroid_cosine(np.eye(3), [np.arange(3)]) is None
     assert held_out_centroid_cosine(np.ones((5, 3)), np.ones((1, 3)), rng) is None
+
+
+def test_the_second_clipping_shows_a_cosine_that_is_due_to_one_row(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((1000, 40)).astype(np.float32)
+    rows[0] = 1000.0
+    groups = [np.arange(35), np.arange(35, 40)]
+    cosine = max_centroid_cosine(np.corrcoef(rows.T), groups)
+    assert cosine is not None
+    assert cosine > 0.99
+    clipped = rows.astype(np.float64).clip(*np.percentile(rows.astype(np.float64), [0.5, 99.5], axis=0))
+    expected = max_centroid_cosine(np.corrcoef(clipped.T), groups)
+    assert max_clipped_cosine(rows, groups) == pytest.approx(expected, abs=1e-12)
+    assert expected is not None
+    assert expected < 0.2
+    assert max_clipped_cosine(rows, groups, percentile=0.0) == pytest.approx(cosine, abs=1e-12)
+    assert max_clipped_cosine(rows, groups[:1]) is None
 
 
 def test_a_loading_of_zero_has_a_positive_sign() -> None:

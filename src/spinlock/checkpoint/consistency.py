@@ -60,19 +60,34 @@ def check_normalizer(cleaner: Mapping[str, Any], method: str) -> None:
         heavy = normalizer["heavy"]
         if len(heavy) and (int(heavy.max()) >= len(kept) or not bool((heavy.diff() > 0).all())):
             raise Mismatch("does not select kept columns", place="cleaner.normalizer.heavy")
-    if method in ("rank_gauss", "auto") and len(normalizer["counts"]):
-        counts, width = normalizer["counts"], normalizer["knots"].shape[1]
-        if int(counts.max()) > width:
-            raise Mismatch(f"contains {int(counts.max())}", f"at most {width} knots", "cleaner.normalizer.counts")
-        used = torch.arange(1, width) < counts[:, None]
-        for name, smallest in (("knots", False), ("scores", True)):
-            steps = normalizer[name].diff(dim=1)[used]
-            if not bool((steps >= 0 if smallest else steps > 0).all()):
-                raise Mismatch("is not in ascending order", place=f"cleaner.normalizer.{name}")
+    if method in ("rank_gauss", "auto"):
+        _check_knots(normalizer, "cleaner.normalizer")
     elif method == "standard":  # the mean and the standard deviation are stored twice
         for name, statistic in (("center", "mean"), ("scale", "std")):
             if not torch.equal(normalizer[name], columns[statistic][kept]):
                 raise Mismatch(f"differs from cleaner.columns.{statistic}", place=f"cleaner.normalizer.{name}")
+
+
+def check_ranks(cleaner: Mapping[str, Any]) -> None:
+    """Check that the distribution functions, if there are any, increase from 0 to 1."""
+    if "ranks" not in cleaner:
+        return
+    _check_knots(cleaner["ranks"], "cleaner.ranks")
+    scores = cleaner["ranks"]["scores"]
+    if bool(((scores < 0) | (scores > 1)).any()):
+        raise Mismatch("contains numbers outside 0 to 1", place="cleaner.ranks.scores")
+
+
+def _check_knots(functions: Mapping[str, Tensor], place: str) -> None:
+    """Check that functions with knots increase."""
+    counts, width = functions["counts"], functions["knots"].shape[1]
+    if len(counts) and int(counts.max()) > width:
+        raise Mismatch(f"contains {int(counts.max())}", f"at most {width} knots", f"{place}.counts")
+    used = torch.arange(1, width) < counts[:, None]
+    for name, smallest in (("knots", False), ("scores", True)):
+        steps = functions[name].diff(dim=1)[used]
+        if not bool((steps >= 0 if smallest else steps > 0).all()):
+            raise Mismatch("is not in ascending order", place=f"{place}.{name}")
 
 
 def check_spec(spec: Mapping[str, Any], kept: int) -> None:

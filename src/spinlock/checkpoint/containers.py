@@ -90,10 +90,21 @@ class MapOf(Kind):
 
 @dataclass(frozen=True)
 class FixedMapping(Kind):
-    """A mapping with given keys. Further keys are allowed if ``rest``, the kind of their values, is given."""
+    """A mapping with given keys.
+
+    Attributes
+    ----------
+    fields
+        Kinds of the values by key.
+    rest
+        Kind of the values of further keys; None if no further keys are allowed.
+    optional
+        Kinds of the values of keys that can be absent.
+    """
 
     fields: Mapping[str, Kind]
     rest: Kind | None = None
+    optional: Mapping[str, Kind] = field(default_factory=dict)
 
     @property
     def expected(self) -> str:
@@ -107,14 +118,14 @@ class FixedMapping(Kind):
         missing = self.fields.keys() - value.keys()
         if missing:
             raise Mismatch(f"lacks {', '.join(sorted(missing))}")
-        for key in value.keys() - self.fields.keys():
+        kinds = {**self.fields, **{key: kind for key, kind in self.optional.items() if key in value}}
+        for key in value.keys() - kinds.keys():
             _check_key(Text(), key, context)
             if self.rest is None:
                 raise Mismatch(f"contains the unknown key {shortened(key)}")
+            kinds[key] = self.rest
         context.count_checked(len(value))
-        for key in (*self.fields, *(value.keys() - self.fields.keys() if self.rest else ())):
-            kind = self.fields.get(key, self.rest)
-            assert kind is not None
+        for key, kind in kinds.items():
             try:
                 kind.check(value[key], context)
             except Mismatch as mismatch:

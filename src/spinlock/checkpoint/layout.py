@@ -1,7 +1,7 @@
 """Schema of the content of a checkpoint file.
 
 Letters: ``D`` input columns, ``U`` kept columns, ``H`` heavy-tailed columns,
-``Q`` knots of a normalization, ``C`` categories, ``n`` training and
+``Q`` knots of a normalization, ``F`` knots of the distribution functions, ``C`` categories, ``n`` training and
 ``m`` validation operators, ``r`` and ``s`` their rows, ``v`` validation rows with an error, ``e`` epochs with epoch 0.
 """
 
@@ -30,11 +30,11 @@ _WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))
 _AFFINE = {"center": TensorOf(_DOUBLES, ("U",)), "scale": TensorOf(_DOUBLES, ("U",), positive=True)}
 
 
-def _knots(columns: str) -> dict[str, TensorOf]:
-    """Return the schema of functions with Q knots of some columns."""
+def _knots(columns: str, knots: str = "Q") -> dict[str, TensorOf]:
+    """Return the schema of functions with knots of some columns."""
     return {
-        "knots": TensorOf(_DOUBLES, (columns, "Q")),
-        "scores": TensorOf(_DOUBLES, (columns, "Q")),
+        "knots": TensorOf(_DOUBLES, (columns, knots)),
+        "scores": TensorOf(_DOUBLES, (columns, knots)),
         "counts": TensorOf((torch.int64,), (columns,), minimum=2),
     }
 
@@ -58,7 +58,8 @@ _CLEANER = FixedMapping(
             )
         ),
         "normalizer": Variants("method", _NORMALIZERS),
-    }
+    },
+    optional={"ranks": FixedMapping(_knots("U", "F"))},
 )
 
 _SIZES = ListOf(ListOf(Integer(1), LEVELS), "C")
@@ -149,6 +150,17 @@ FINAL_METRICS = FixedMapping(
         "inter_category_orthogonality": Nullable(Number(finite=False)),
     },
     rest=Plain(),
+    optional={
+        "rank_quality": Nullable(Number(finite=False)),
+        "orthogonality_clipped": Nullable(Number(finite=False)),
+        "extreme_rows": FixedMapping(
+            {
+                "num_rows": Integer(1),
+                "num_rows_of_half": Integer(1),
+                "largest": ListOf(FixedMapping({"row": Integer(), "share": Number()})),
+            }
+        ),
+    },
 )
 """Schema of ``metrics`` of a finished run."""
 

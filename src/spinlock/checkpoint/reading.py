@@ -47,6 +47,7 @@ def to_checkpoint(raw: Any, path: Path = Path("<memory>")) -> Checkpoint:
         sizes = check_format(raw, path)
         content = FileContent.of(raw)
         consistency.check_columns(content.cleaner)
+        consistency.check_ranks(content.cleaner)
         consistency.check_names(content)
         consistency.check_spec(content.model_spec, sizes["U"])
         consistency.check_split(content, sizes)

@@ -71,10 +71,13 @@ def check_metrics(content: FileContent) -> None:
         check(metrics, FINAL_METRICS)
     except Mismatch as mismatch:
         raise mismatch.inside("metrics") from None
+    if metrics.get("rank_quality") is not None and "extreme_rows" not in metrics:
+        raise Mismatch("lacks extreme_rows beside rank_quality", place="metrics")
     kept = [cleaner["names"][column] for column in cleaner["kept"].tolist()]
     for key, names, source in (
         ("quality_by_category", spec["category_names"], "model_spec.category_names"),
         ("quality_by_feature", kept, "cleaner.names"),
+        ("rank_quality_by_feature", kept, "cleaner.names"),
     ):
         stored = metrics.get(key, dict.fromkeys(names))
         if not isinstance(stored, dict) or list(stored) != names:

@@ -18,6 +18,7 @@ from spinlock.metrics.centroids import (
     centroid_cosines,
     centroid_weights,
     held_out_centroid_cosine,
+    max_clipped_cosine,
 )
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.correlation import correlation_matrix
@@ -56,7 +57,7 @@ def final_metrics(model: CategoricalVQVAE, data: TrainingData) -> dict[str, Any]
     groups = [np.array(group) for group in spec.groups]
     codec = make_codec(model)
     train_tokens = codec.encode(data.train).indices
-    measured = row_metrics(codec, cleaner, data.validation, data.table.rows[data.validation_rows])
+    measured = row_metrics(codec, cleaner, data.validation, data.table.rows[data.validation_rows], data.validation_rows)
     quality = measured["reconstruction_quality"]
     return {
         **measured,
@@ -85,7 +86,8 @@ def _orthogonality(
 ) -> dict[str, Any]:
     largest_fraction = max(len(group) for group in groups) / sum(len(group) for group in groups)
     if len(groups) < 2:
-        return {"inter_category_orthogonality": None, "largest_category_share": largest_fraction}
+        undefined = dict.fromkeys(("inter_category_orthogonality", "orthogonality_clipped"))
+        return {**undefined, "largest_category_share": largest_fraction}
     correlation = correlation_matrix(train.astype(np.float64))
     weights = centroid_weights(correlation, groups)
     cosine = centroid_cosines(correlation, weights)
@@ -93,6 +95,7 @@ def _orthogonality(
     assert held_out is not None
     return {
         "inter_category_orthogonality": float(cosine.max()),
+        "orthogonality_clipped": max_clipped_cosine(train, groups),
         "orthogonality_mean": float(cosine[np.triu_indices(len(groups), 1)].mean()),
         "orthogonality_validation": {"value": held_out.value, "low": held_out.low, "high": held_out.high},
         "orthogonality_noise": 1 / math.sqrt(len(validation)),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spinlock.evaluation.advice import AdviceContext, advice
@@ -24,6 +26,7 @@ OF_TRAINING = (
     "utilization_train",
     "entropy_bits_train",
     "inter_category_orthogonality",
+    "orthogonality_clipped",
     "orthogonality_mean",
     "largest_category_share",
     "energy_within_category",
@@ -42,13 +45,18 @@ UNDEFINED = (
 
 
 def other_table_metrics(
-    codec: Codec, cleaner: Cleaner, rows: Tensor, raw_rows: RawRows, trained: Mapping[str, Any]
+    codec: Codec,
+    cleaner: Cleaner,
+    rows: Tensor,
+    raw_rows: RawRows,
+    row_numbers: NDArray[np.int64],
+    trained: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Measure a model on rows of another table.
 
     Parameters
     ----------
-    codec, cleaner, rows, raw_rows
+    codec, cleaner, rows, raw_rows, row_numbers
         As in :func:`~spinlock.evaluation.row_metrics.row_metrics`.
     trained
         Final metrics of the training run; empty if the run was stopped.
@@ -61,7 +69,7 @@ def other_table_metrics(
     """
     reference = trained.get("rate_distortion_quality", {})
     return {
-        **row_metrics(codec, cleaner, rows, raw_rows),
+        **row_metrics(codec, cleaner, rows, raw_rows, row_numbers),
         **{name: trained.get(name) for name in OF_TRAINING},
         **dict.fromkeys(UNDEFINED),
         "bits_per_sample": codec.model.spec.bits_per_row,

@@ -9,6 +9,7 @@ from typing import Any
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.evaluation.advice import AdviceContext, advice
 from spinlock.evaluation.other_table import other_table_advice
+from spinlock.evaluation.quality_notes import quality_notes
 from spinlock.metrics.targets import Target, evaluate_targets
 from spinlock.sizing.assignment import assignment_of
 
@@ -30,6 +31,9 @@ class Report:
         of all rows of another table, ``sample`` if they are those of a sample of its rows.
     num_rows
         Number of rows that were measured.
+    notes
+        What a reader of the reconstruction quality has to know: that it describes a few extreme rows, which are named,
+        or that the rank quality is not known.
     """
 
     metrics: dict[str, Any]
@@ -37,6 +41,7 @@ class Report:
     advice: dict[str, str]
     rows: str = "validation"
     num_rows: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def targets_of(metrics: Mapping[str, Any]) -> tuple[Target, Target, Target, Target]:
@@ -65,7 +70,8 @@ def make_report(checkpoint: Checkpoint, metrics: Mapping[str, Any]) -> Report:
     """
     context, targets = _context(checkpoint), targets_of(metrics)
     missed = {target.metric: advice(target, metrics, context) for target in targets if not target.met}
-    return Report(dict(metrics), targets, missed, "validation", len(checkpoint.split.validation))
+    num_rows = len(checkpoint.split.validation)
+    return Report(dict(metrics), targets, missed, "validation", num_rows, quality_notes(metrics))
 
 
 def make_other_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, num_rows: int, rows: str) -> Report:
@@ -91,7 +97,7 @@ def make_other_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, num
         for target, training_target in zip(targets, own, strict=True)
         if not target.met
     }
-    return Report(dict(metrics), targets, missed, rows, num_rows)
+    return Report(dict(metrics), targets, missed, rows, num_rows, quality_notes(metrics))
 
 
 def _context(checkpoint: Checkpoint) -> AdviceContext:

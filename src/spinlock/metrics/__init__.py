@@ -15,10 +15,12 @@ if TYPE_CHECKING:
         centroid_weights,
         held_out_centroid_cosine,
         max_centroid_cosine,
+        max_clipped_cosine,
     )
     from spinlock.metrics.codebook import CodebookUse, codebook_use, expected_use
     from spinlock.metrics.correlation import correlation_matrix
     from spinlock.metrics.gaussian_reference import GaussianReference
+    from spinlock.metrics.ranks import rank_quality
     from spinlock.metrics.rate_distortion import WaterFilling, gaussian_bits, gaussian_quality, water_filling
     from spinlock.metrics.reconstruction import quality_by_column, quality_by_group, reconstruction_quality
     from spinlock.metrics.redundancy import latent_redundancy
@@ -43,8 +45,10 @@ __all__ = [
     "held_out_centroid_cosine",
     "latent_redundancy",
     "max_centroid_cosine",
+    "max_clipped_cosine",
     "quality_by_column",
     "quality_by_group",
+    "rank_quality",
     "reconstruction_quality",
     "topographic_correlation",
     "topographic_measures",
@@ -58,10 +62,12 @@ _MODULES = {
         "centroid_weights",
         "held_out_centroid_cosine",
         "max_centroid_cosine",
+        "max_clipped_cosine",
     ),
     "codebook": ("CodebookUse", "codebook_use", "expected_use"),
     "correlation": ("correlation_matrix",),
     "gaussian_reference": ("GaussianReference",),
+    "ranks": ("rank_quality",),
     "rate_distortion": ("WaterFilling", "gaussian_bits", "gaussian_quality", "water_filling"),
     "reconstruction": ("quality_by_column", "quality_by_group", "reconstruction_quality"),
     "redundancy": ("latent_redundancy",),

@@ -70,6 +70,24 @@ def squared_sums(rows: NDArray[np.float32], reconstruction: NDArray[np.float32])
     return np.square(difference).sum(0), np.square(rows.astype(np.float64)).sum(0)
 
 
+def power_shares(rows: NDArray[np.float32]) -> Floats:
+    """Return the share of each row in sum x^2, the squared variance that the quality refers to.
+
+    Parameters
+    ----------
+    rows
+        Rows [n, D] in z-scored units.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shares [n] with the sum 1; zeros if all rows are zero.
+    """
+    power = np.einsum("nd,nd->n", rows, rows, dtype=np.float64)
+    shares: Floats = power / max(float(power.sum()), np.finfo(np.float64).tiny)
+    return shares
+
+
 def quality_by_group(error: Floats, power: Floats, groups: Sequence[Sequence[int]]) -> list[float]:
     """Return the fraction of variance explained in each group of columns.
 

@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class ZScores:
+    """Clipped z-scores ``values`` float32 [n, D], and a mask ``observed`` [n, D] of finite cells of varying columns."""
+
+    values: NDArray[np.float32]
+    observed: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class ColumnRanges:
     """Clipped cells, missing cells and range of each column in b blocks of rows.

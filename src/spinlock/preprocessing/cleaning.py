@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.arrays.row_precision import RawRows
 from spinlock.preprocessing import normalization
-from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges
+from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges, ZScores
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
 from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
+from spinlock.preprocessing.knots import Knots
 from spinlock.preprocessing.normalization import Normalizer, Standard
+from spinlock.preprocessing.ranks import fit_ranks
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -35,14 +37,6 @@ MAX_SPACING = 1 / 16
 """Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class ZScores:
-    """Clipped z-scores ``values`` float32 [n, D], and a mask ``observed`` [n, D] of finite cells of varying columns."""
-
-    values: Rows
-    observed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -61,6 +55,8 @@ class Cleaner:
         The duplicate columns.
     normalizer
         Normalization of the kept columns.
+    ranks
+        Distribution functions of the kept columns; None for a checkpoint of an earlier version, which has none.
     """
 
     names: tuple[str, ...]
@@ -68,6 +64,7 @@ class Cleaner:
     screening: Screening
     duplicates: tuple[Duplicate, ...]
     normalizer: Normalizer
+    ranks: Knots | None = None
 
     @classmethod
     def fit(cls, x_train: RawRows, names: Sequence[str], settings: CleaningRules) -> Self:
@@ -105,7 +102,8 @@ class Cleaner:
         else:
             blocks = screening.clipped_columns(x_train, kept)
             normalizer = normalization.fit(settings.normalization_method, blocks)
-        return cls(tuple(names), kept, screening, tuple(duplicates), normalizer)
+        ranks = fit_ranks(x_train, kept, screening.median)
+        return cls(tuple(names), kept, screening, tuple(duplicates), normalizer, ranks)
 
     @property
     def kept_names(self) -> tuple[str, ...]:
@@ -216,6 +214,7 @@ class Cleaner:
             "reasons": [[column, reason.kind, reason.text] for column, reason in self.screening.reasons.items()],
             "twins": [asdict(duplicate) for duplicate in self.duplicates],
             "normalizer": self.normalizer.state(),
+            **({} if self.ranks is None else {"ranks": self.ranks.state()}),
         }
 
     @classmethod
@@ -229,6 +228,7 @@ class Cleaner:
             screening=Screening(**statistics, reasons=reasons),
             duplicates=tuple(Duplicate(**values) for values in state["twins"]),
             normalizer=normalization.from_state(state["normalizer"]),
+            ranks=Knots.from_state(state["ranks"]) if "ranks" in state else None,
         )
 
 

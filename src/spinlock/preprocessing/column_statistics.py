@@ -89,6 +89,10 @@ class Screening:
     missing: NDArray[np.int64]
     reasons: dict[int, DropReason]
 
+    def impute(self, raw: Floats, finite: NDArray[np.bool_], columns: NDArray[np.int64]) -> Floats:
+        """Replace missing cells by the training median; see :meth:`impute_and_clip`."""
+        return raw if finite.all() else np.where(finite, raw, self.median[columns])
+
     def impute_and_clip(self, raw: Floats, finite: NDArray[np.bool_], columns: NDArray[np.int64]) -> Floats:
         """Replace missing cells by the training median, and clip to the training limits.
 
@@ -106,8 +110,7 @@ class Screening:
         numpy.ndarray
             Finite values [n, U] between the limits.
         """
-        imputed = raw if finite.all() else np.where(finite, raw, self.median[columns])
-        raised = np.maximum(imputed, self.lower[columns])  # faster than numpy.clip
+        raised = np.maximum(self.impute(raw, finite, columns), self.lower[columns])  # faster than numpy.clip
         return np.minimum(raised, self.upper[columns], out=raised)
 
     def z_scored_blocks(self, x: RawRows, columns: NDArray[np.int64]) -> Iterator[Floats]:
@@ -143,7 +146,7 @@ def screen(x: RawRows, rules: CleaningRules) -> Screening:
     table = np.full((5, columns), np.nan)
     missing = np.zeros(columns, dtype=np.int64)
     reasons: dict[int, DropReason] = {}
-    for column, finite in _sorted_finite_cells(x):
+    for column, finite in sorted_finite_cells(x, np.arange(columns)):
         missing[column] = rows - len(finite)
         reason = _missing_reason(rows, len(finite), rules)
         if len(finite):
@@ -183,15 +186,22 @@ def quantiles(ascending: Floats, percentiles: tuple[float, ...]) -> list[float]:
     return values
 
 
-def _sorted_finite_cells(x: RawRows) -> Iterator[tuple[int, Floats]]:
-    """Yield the position of each column and its finite cells [m] in ascending order."""
-    for start in range(0, x.shape[1], BLOCK_COLUMNS):
-        block = np.array(x[:, start : start + BLOCK_COLUMNS].T, order="C")
+def sorted_finite_cells(x: RawRows, columns: NDArray[np.int64]) -> Iterator[tuple[int, Floats]]:
+    """Yield each of the columns [U] of raw rows [n, D]: its position, and its finite cells [m] in ascending order."""
+    for start in range(0, len(columns), BLOCK_COLUMNS):
+        selected = columns[start : start + BLOCK_COLUMNS]
+        block = np.array(x[:, selected].T, order="C")
         block[~np.isfinite(block)] = np.nan
         counts = block.shape[1] - np.isnan(block).sum(axis=1)
         block.sort(axis=1)
-        for offset, count in enumerate(counts.tolist()):
-            yield start + offset, block[offset, :count].astype(np.float64)
+        for cells, column, count in zip(block, selected.tolist(), counts.tolist(), strict=True):
+            yield column, cells[:count].astype(np.float64)
+
+
+def with_imputed_cells(finite: Floats, rows: int, median: float) -> Floats:
+    """Return a column [n] in ascending order: its sorted finite cells [m], and the median for each missing cell."""
+    missing = rows - len(finite)
+    return np.insert(finite, np.searchsorted(finite, median), np.full(missing, median)) if missing else finite
 
 
 def _missing_reason(rows: int, finite: int, rules: CleaningRules) -> DropReason | None:
@@ -206,10 +216,7 @@ def _missing_reason(rows: int, finite: int, rules: CleaningRules) -> DropReason 
 
 def _near_constant_reason(finite: Floats, median: float, rows: int, rules: CleaningRules) -> DropReason | None:
     """Return a reason if too many rows have the same value after imputation."""
-    missing = rows - len(finite)
-    column = finite
-    if missing:
-        column = np.insert(finite, np.searchsorted(finite, median), np.full(missing, median))
+    column = with_imputed_cells(finite, rows, median)
     run = max(1, int(np.ceil(rules.max_constant_fraction * rows - 1e-9)))
     same = np.flatnonzero(column[run - 1 :] == column[: rows - run + 1])
     if len(same) == 0:

@@ -140,7 +140,8 @@ def _other_report(tokenizer: Tokenizer, table: FeatureTable, max_rows: int) -> t
     positions = subsample(np.arange(len(table.rows)), max_rows, checkpoint.config.random_seed)
     raw = table.rows[positions]
     rows = torch.from_numpy(checkpoint.cleaner.transform(raw).values).to(tokenizer.device)
-    metrics = other_table_metrics(make_codec(tokenizer.model), checkpoint.cleaner, rows, raw, checkpoint.metrics)
+    codec, cleaner = make_codec(tokenizer.model), checkpoint.cleaner
+    metrics = other_table_metrics(codec, cleaner, rows, raw, positions, checkpoint.metrics)
     kind = "all" if len(positions) == len(table.rows) else "sample"
     return make_other_report(checkpoint, metrics, num_rows=len(positions), rows=kind), positions
 

@@ -41,9 +41,9 @@ def inspect(
     if path.is_file() and not h5py.is_hdf5(path):
         if row is not None:
             raise DataError("a checkpoint has no rows", where=str(path), remedy="omit --row")
-        from spinlock.cli.views.checkpoint import print_checkpoint, print_targets
+        from spinlock.cli.views.checkpoint import print_checkpoint, print_checkpoint_targets
 
-        (print_targets if targets else print_checkpoint)(path)
+        (print_checkpoint_targets if targets else print_checkpoint)(path)
         return
     if targets:
         raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="omit --targets")

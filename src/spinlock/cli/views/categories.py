@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spinlock.cli.terminal import stdout, text_table
 from spinlock.discovery import Categories
+from spinlock.metrics.centroids import CLIPPED
 
 
 def print_categories(categories: Categories, output: Path) -> None:
@@ -18,11 +19,13 @@ def print_categories(categories: Categories, output: Path) -> None:
     ]
     headings = ("category", "columns", *([] if agreement is None else ["agreement"]), "for example")
     console.print(text_table(headings, rows))
+    cosine = categories.clipped_cosine
+    clipped = "" if cosine is None else f" ({cosine:.3f} with {CLIPPED})"
     count = sum(len(columns) for columns in categories.columns.values())
     console.print(
         f"{len(categories.columns)} categories of {count} columns ({len(categories.dropped)} dropped); largest "
-        f"centroid cosine {summary.chosen.cosine:.3f}, {'below' if summary.meets_target else 'not below'} the target "
-        f"{summary.target:g}; silhouette {summary.chosen.silhouette:.3f}"
+        f"centroid cosine {summary.chosen.cosine:.3f}{clipped}, {'below' if summary.meets_target else 'not below'} the "
+        f"target {summary.target:g}; silhouette {summary.chosen.silhouette:.3f}"
     )
     if categories.stability is not None:
         index = categories.stability.adjusted_rand

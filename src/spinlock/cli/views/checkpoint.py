@@ -8,9 +8,8 @@ from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.format import FORMAT_VERSION
 from spinlock.cli.terminal import stdout, text_table
 from spinlock.cli.views.columns import normalization_summary, print_dropped
-from spinlock.cli.views.targets import target_table
+from spinlock.cli.views.targets import print_targets
 from spinlock.errors import DataError
-from spinlock.evaluation.report import targets_of
 
 
 def print_checkpoint(path: Path) -> None:
@@ -29,7 +28,7 @@ def print_checkpoint(path: Path) -> None:
     ]
     console.print(text_table(("category", "columns", "latent dims", "codes"), rows))
     if checkpoint.finished:
-        console.print(target_table(targets_of(checkpoint.metrics)))
+        print_targets(console, checkpoint.metrics)
     else:
         console.print("training is not finished: the targets are measured at the end of training")
     print_dropped(console, checkpoint.cleaner.dropped)
@@ -45,8 +44,8 @@ def print_checkpoint(path: Path) -> None:
     console.print(f"started {provenance.started}: {provenance.command_line}", markup=False)
 
 
-def print_targets(path: Path) -> None:
-    """Print the table of the four targets of a checkpoint.
+def print_checkpoint_targets(path: Path) -> None:
+    """Print the four targets of a checkpoint.
 
     Raises
     ------
@@ -61,4 +60,4 @@ def print_targets(path: Path) -> None:
             expected="a finished run",
             remedy="continue it with train-vqvae --resume-from",
         )
-    stdout().print(target_table(targets_of(checkpoint.metrics)))
+    print_targets(stdout(), checkpoint.metrics)

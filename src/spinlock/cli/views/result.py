@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spinlock.cli.terminal import stdout
-from spinlock.cli.views.targets import target_table
+from spinlock.cli.views.targets import print_targets
 from spinlock.evaluation.best_epoch import best_epoch
 from spinlock.evaluation.report import make_report
 from spinlock.model import LEVELS
@@ -21,7 +21,7 @@ def print_result(run: Run) -> None:
     checkpoint = run.checkpoint()
     report = make_report(checkpoint, metrics)
     console.print(best_epoch(checkpoint).text)
-    console.print(target_table(report.targets))
+    print_targets(console, metrics)
     for metric, text in report.advice.items():
         console.print(f"{metric}: {text}.")
     levels = metrics["quality_by_level"]

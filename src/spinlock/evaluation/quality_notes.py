@@ -1,0 +1,62 @@
+"""Lines about the targets: second values of quality and orthogonality, and whether a few extreme rows dominate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spinlock.metrics.centroids import CLIPPED
+
+MAX_EXCESS = 0.1
+"""Maximum of the reconstruction quality minus the rank quality of a table without dominating extreme rows."""
+
+
+def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a reader of the reconstruction quality has to know about it.
+
+    Parameters
+    ----------
+    metrics
+        Metrics of a finished run or of another table.
+
+    Returns
+    -------
+    tuple of str
+        A line if the reconstruction quality is more than :data:`MAX_EXCESS` above the rank quality, or if the rank
+        quality is not known; otherwise nothing.
+    """
+    quality, rank_quality = metrics["reconstruction_quality"], metrics.get("rank_quality")
+    if rank_quality is None:
+        return (
+            "rank_quality is not known: an earlier version of Spinlock wrote the checkpoint, without the quantiles of "
+            "the training rows; train again to measure it",
+        )
+    if not quality - rank_quality > MAX_EXCESS:
+        return ()
+    extreme = metrics["extreme_rows"]
+    listed = ", ".join(f"{row['row']} ({row['share']:.1%})" for row in extreme["largest"])
+    return (
+        f"reconstruction_quality {quality:.3f} describes a few extreme rows: rank_quality is {rank_quality:.3f}; "
+        f"half of the squared variance is in {extreme['num_rows_of_half']} of {extreme['num_rows']} rows, the largest "
+        f"shares in the rows {listed}",
+    )
+
+
+def second_values(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the rank quality, and the orthogonality under a second clipping, in one line each; nothing if not known.
+
+    Parameters
+    ----------
+    metrics
+        Metrics of a finished run or of another table.
+
+    Returns
+    -------
+    tuple of str
+    """
+    lines = []
+    if (rank_quality := metrics.get("rank_quality")) is not None:
+        lines.append(f"rank_quality {rank_quality:.4f}: the quality of the ranks among the training rows")
+    if (cosine := metrics.get("orthogonality_clipped")) is not None:
+        lines.append(f"orthogonality_clipped {cosine:.4f}: the orthogonality with {CLIPPED}")
+    return tuple(lines)
