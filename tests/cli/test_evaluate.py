@@ -16,6 +16,8 @@ def test_the_validation_rows_of_the_training_table_are_measured(workspace: Works
     metrics = json.loads((workspace.path / "report" / "metrics.json").read_text())
     assert metrics["rows"] == "validation"
     assert metrics["setup"]["table"] == "table.h5"
+    assert f"rank_quality {metrics['metrics']['rank_quality']:.4f}" in result.stdout
+    assert len(metrics["metrics"]["rank_quality_by_feature"]) == len(NAMES)
     assert (workspace.path / "report" / "report.html").read_text().startswith("<!doctype html>")
 
 

@@ -142,6 +142,15 @@ def test_copied_rows_are_named_first(result: Evaluation) -> None:
     assert "copies of a training row" not in Structure(evaluation_page(result)).text
 
 
+def test_the_rank_quality_and_the_notes_are_shown(result: Evaluation) -> None:
+    text = Structure(evaluation_page(replace(result, notes=("rows 17 and 4 are extreme",)))).text
+    assert "rows 17 and 4 are extreme." in text
+    assert f"rank_quality {result.metrics['rank_quality']:.4f}" in text
+    assert f"orthogonality_clipped {result.metrics['orthogonality_clipped']:.4f}" in text
+    for value in result.metrics["rank_quality_by_feature"].values():
+        assert f"{value:.3f}" in text
+
+
 def test_sections_that_are_missing_are_left_out(result: Evaluation) -> None:
     sections = set(SECTIONS) - {"shift", "churn"}
     assert sections <= set(Structure(evaluation_page(result)).ids)

@@ -19,6 +19,7 @@ def findings(result: Evaluation) -> tuple[str, ...]:
     """Return what makes the numbers of an evaluation doubtful or surprising, most important first."""
     return (
         *_copied_training_rows(result),
+        *(f"{note}." for note in result.notes),
         *_leaks(result),
         *_codebooks(result),
         *_copied_rows(result),

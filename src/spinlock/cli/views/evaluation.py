@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spinlock.cli.terminal import is_quiet, is_terminal, log, stdout
-from spinlock.cli.views.targets import target_table
+from spinlock.cli.views.targets import print_targets
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.sections import SECTIONS
 
@@ -36,7 +36,7 @@ def print_evaluation(result: Evaluation, page: Path) -> None:
     console = stdout()
     rows = {"validation": "validation rows of the training table", "all": "rows (all)", "sample": "rows (sampled)"}
     console.print(f"{result.num_rows} {rows[result.rows]} were measured")
-    console.print(target_table(result.targets))
+    print_targets(console, result.metrics)
     for metric, text in result.advice.items():
         console.print(f"{metric}: {text}.")
     if result.compression is not None:

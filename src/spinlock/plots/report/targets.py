@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spinlock.evaluation.evaluation import Evaluation
+from spinlock.evaluation.quality_notes import second_values
 from spinlock.plots.charts import heat_map, short
 from spinlock.plots.report.view import Picture, Table, View, number
 from spinlock.plots.theme import BLUE, GREEN, ORANGE, WIDTH, YELLOW, new_axes
@@ -69,7 +70,7 @@ LABELS = {
 def view(result: Evaluation) -> View:
     """Return the section of the four targets."""
     metrics = result.metrics
-    columns = metrics["quality_by_feature"]
+    columns, ranks = metrics["quality_by_feature"], metrics["rank_quality_by_feature"]
     features = sorted(((value, name) for name, value in columns.items() if value is not None), key=lambda item: item[0])
     return View(
         key="targets",
@@ -80,9 +81,11 @@ def view(result: Evaluation) -> View:
         tables=[
             Table(
                 f"Quality of all {len(features)} features, worst first",
-                ("feature", "quality"),
-                [(name, number(value)) for value, name in features],
-                "1 is a perfect reconstruction, 0 is the training mean, and a negative quality is worse than the mean.",
+                ("feature", "quality", "rank quality"),
+                [(name, number(value), number(ranks[name])) for value, name in features],
+                "1 is a perfect reconstruction, 0 is the training mean, and a negative quality is worse than the mean. "
+                "The rank quality is that of the ranks among the training rows.",
             )
         ],
+        remarks=[f"{line}." for line in second_values(metrics)],
     )
