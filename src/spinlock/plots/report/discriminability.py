@@ -54,7 +54,7 @@ def _probes(result: Discriminability) -> Picture:
             for method, marker in METHODS.items():
                 score = max(-0.1, attribute.score(name, method))
                 face = color if method == "linear" else PAPER
-                label = f"{name}, {method}" if y == 0 else None
+                label = f"{name}, {method.split()[0]}" if y == 0 else None
                 axes.plot(score, y, marker, color=color, markerfacecolor=face, markersize=6, label=label)
     axes.set_yticks(range(len(result.attributes)), [short(attribute.name, 22) for attribute in result.attributes])
     axes.set_ylim(len(result.attributes) - 0.5, -0.5)
@@ -146,4 +146,4 @@ def _information(result: Discriminability) -> Table:
         "parentheses, for the eight categories that tell most. Above chance: the first token exceeds 95% of the "
         "permutations."
     )
-    return Table("Mutual information by level", columns, rows, note)
+    return Table("Mutual information by level", columns, rows, note, two_names=True)

@@ -93,4 +93,10 @@ def _churn_table(churn: Churn) -> Table:
         f"The other model has quality {churn.quality:.3f} on these rows. Pairwise distances by tokens of both models "
         f"correlate with r = {churn.distance_correlation:.3f}."
     )
-    return Table("Categories of both models", ("category", "other model", "common columns", "agreement"), rows, note)
+    return Table(
+        "Categories of both models",
+        ("category", "other model", "common columns", "agreement"),
+        rows,
+        note,
+        two_names=True,
+    )

@@ -43,6 +43,8 @@ class Table:
         How to read it.
     text
         Whether the cells are sentences.
+    two_names
+        Whether the second column has names too, which are aligned to the left.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     text: bool = False
+    two_names: bool = False
 
 
 @dataclass(frozen=True, eq=False)
