@@ -161,13 +161,14 @@ def discover_categories(
         selection = select_categories(data, fit_rows, correlation, categories=settings, model=settings, seed=seed)
     names = data.cleaner.kept_names
     groups = zip(selection.category_names, selection.groups, strict=True)
+    train = data.cleaner.to_z_scores(data.train.cpu().numpy())
     return Categories(
         columns={name: tuple(names[j] for j in group) for name, group in groups},
         dropped=dict(data.cleaner.dropped),
         summary=selection.summary,
         stability=_measure_stability(data, selection, settings, stability, seed) if stability else None,
         path=table.path,
-        clipped_cosine=max_clipped_cosine(data.z_scored_train, [np.array(group) for group in selection.groups]),
+        clipped_cosine=max_clipped_cosine(train, [np.array(group) for group in selection.groups]),
         notes=table.notes,
     )
 
