@@ -70,15 +70,6 @@ def curved_table(rows: int = 240, seed: int = 0, noise: float = 0.25) -> NDArray
     return (table + noise * rng.standard_normal(table.shape)).astype(np.float32)
 
 
-def folded_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
-    """x = U V + 0.3 sin(2 U W) + noise E with two latents U: all columns depend on the same latents [rows, 12]."""
-    rng, mixing = np.random.default_rng(0), np.random.default_rng(7)
-    u = rng.standard_normal((rows, 2))
-    linear = u @ mixing.standard_normal((2, 12))
-    folded = linear + 0.3 * np.sin(2 * u @ mixing.standard_normal((2, 12)))
-    return (folded + noise * rng.standard_normal(folded.shape)).astype(np.float32)
-
-
 def mixed_table(rows: int = 1500, noise: float = 0.3) -> NDArray[np.float32]:
     """x = U V + 2 sin(2 U W / sqrt(10)) + noise E with ten latents U and sparse V and W; float32 [rows, 64].
 

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
+import spinlock as sl
 from spinlock.config import VQVAEConfig
 from spinlock.errors import SpinlockError
 from spinlock.model.codec import make_codec
@@ -29,7 +29,7 @@ from tests.training.runs import (
     column_names,
     config,
     curved_table,
-    folded_table,
+    mixed_table,
     new_run,
     plan_of,
     train_and_save,
@@ -37,47 +37,39 @@ from tests.training.runs import (
     write_table_in,
 )
 
-
-def equal_factors(size: int) -> list[dict[str, int]]:
-    """The same number of codes for each level, so small that training can improve the metrics."""
-    return [{"num_codes": size}] * 3
+SIZES = {"max_bits": 60.0, "num_categories_auto": 6, "factors": [{"num_codes": codes} for codes in (16, 8, 8)]}
 
 
-FOLDED = {"batch_size": 128, "epochs": 60, "factors": equal_factors(8)}
-CURVED = {"batch_size": 64, "epochs": 300, "factors": equal_factors(6)}
+@cache
+def last_validation(**weights: float) -> dict[str, float]:
+    """Metrics of the last epoch of 100, with production values for all weights, rates and sizes of batches."""
+    tokenizer = sl.Tokenizer.fit(mixed_table(800), SIZES | weights, epochs=100)
+    return {name: values[-1] for name, values in tokenizer.checkpoint.history.columns.items()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("key", "production", "metric", "table", "settings"),
+    ("key", "first", "second", "metric"),
     [
-        ("reconstruction_weight", 1.0, "val_reconstruction", folded_table, FOLDED),
-        ("commitment_cost", 0.5, "val_commitment", folded_table, FOLDED),
-        ("orthogonality_weight", 0.1, "val_orthogonality", folded_table, FOLDED),
-        ("informativeness_weight", 0.1, "val_informativeness", lambda: curved_table(300, noise=0.1), CURVED),
-        ("topo_weight", 0.45, "val_topographic", folded_table, FOLDED),
+        ("commitment_cost", 0.5, 5.0, "val_commitment"),
+        ("orthogonality_weight", 0.1, 1.0, "val_orthogonality"),
+        ("informativeness_weight", 0.1, 1.0, "val_informativeness"),
+        ("topo_weight", 0.45, 4.5, "val_topographic"),
+        # At its production weight the reconstruction dominates the objective already, so that ten times the weight
+        # changes the optimum by less than the other losses, which limit overfitting, gain on validation rows.
+        ("reconstruction_weight", 0.0, 10.0, "val_reconstruction"),
     ],
-    ids=["reconstruction", "commitment", "orthogonality", "informativeness", "topographic"],
+    ids=["commitment", "orthogonality", "informativeness", "topographic", "reconstruction"],
 )
 def test_ten_times_the_loss_weight_improves_its_metric_by_five_percent(
-    tmp_path: Path,
-    key: str,
-    production: float,
-    metric: str,
-    table: Callable[[], NDArray[np.float32]],
-    settings: dict[str, Any],
+    key: str, first: float, second: float, metric: str
 ) -> None:
-    write_table_in(tmp_path, table())
-    reached = []
-    for weight in (0.0, 10 * production):
-        chosen = config(
-            tmp_path, embedding_dim=126, num_categories_auto=2, val_every_n_epochs=1000, **settings, **{key: weight}
-        )
-        run = train_in_memory(new_run(chosen))
-        columns = run.state.history.columns
-        reached.append(columns[metric][-1])
-        assert columns["val_topographic"][-1] == pytest.approx(1 - columns["val_topographic_correlation"][-1])
-    assert reached[1] <= 0.95 * reached[0]
+    production = VQVAEConfig.model_fields[key].default
+    assert second == pytest.approx(10 * production)
+    before = last_validation() if first == production else last_validation(**{key: first})
+    after = last_validation(**{key: second})
+    assert after[metric] <= 0.95 * before[metric]
+    assert after["val_topographic"] == pytest.approx(1 - after["val_topographic_correlation"])
 
 
 GOLDEN = [
