@@ -35,8 +35,11 @@ def folder(tmp_path: Path) -> Path:
 def script_validations(
     monkeypatch: pytest.MonkeyPatch, losses: list[float], qualities: list[float] | None = None
 ) -> None:
-    """Let successive validations of a run report these losses and qualities (default 0.5); later ones are bad."""
-    results = iter(zip(losses, qualities or [0.5] * len(losses), strict=True))
+    """Let successive validations of a run report these losses and qualities; later ones are bad.
+
+    By default the quality is 0.5 in epoch 0 and 0.6 later.
+    """
+    results = iter(zip(losses, qualities or [0.5] + [0.6] * (len(losses) - 1), strict=True))
     real = Validator.__call__
 
     def scripted_call(self: Validator, model: Any) -> ValidationResult:
@@ -150,10 +153,12 @@ class TestBestModel:
         for name, tensor in run.best_model().state_dict().items():
             assert torch.equal(tensor, before[name])
 
-    def test_an_epoch_with_a_lower_quality_than_the_initialization_is_never_the_best(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("quality", [0.7, 0.803])
+    def test_an_epoch_whose_quality_is_not_above_that_of_epoch_0_by_a_standard_error_is_never_the_best(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, quality: float
     ) -> None:
-        script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, 0.7, 0.81])
+        """With 24 validation rows the standard error is 0.02 / sqrt(24) = 0.0041."""
+        script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, quality, 0.805])
         run = new_run(config(folder, epochs=4))
         train_in_memory(run)
         assert run.state.progress.best_epoch == 4

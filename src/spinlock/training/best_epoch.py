@@ -1,10 +1,15 @@
-"""Selection of the best epoch: the lowest score among epochs whose quality is not below that of epoch 0."""
+"""Selection of the best epoch: the lowest score among epochs whose quality is clearly above that of epoch 0."""
 
 from __future__ import annotations
+
+import math
 
 from spinlock.checkpoint.progress import ValidationResult
 from spinlock.config import CheckpointSettings
 from spinlock.training.run import TrainingState
+
+ROW_DEVIATION = 0.02
+"""Standard deviation over rows of the difference of quality between two epochs, for the margin to epoch 0."""
 
 
 def checkpoint_score(validation: ValidationResult, settings: CheckpointSettings) -> float:
@@ -41,7 +46,8 @@ def keep_if_best(
     settings
         Provides ``early_stopping_min_delta``, the minimum decrease of the score that delays early stopping.
     require_initial_quality
-        Whether an epoch with a lower quality than epoch 0 cannot be the best.
+        Whether an epoch can be the best only if its quality is above that of epoch 0 by a standard error of the
+        difference. With few validation rows, a smaller difference can be chance.
 
     Returns
     -------
@@ -51,11 +57,14 @@ def keep_if_best(
     progress = state.progress
     if progress.epoch == 0:
         progress.initial_quality = validation.quality
-    below_initial = require_initial_quality and validation.quality < progress.initial_quality
-    if not score < progress.best_score or below_initial:
+    gain = validation.quality - progress.initial_quality
+    if not score < progress.best_score or (require_initial_quality and gain < 0):
         return False
     if score < progress.reference_score - settings.early_stopping_min_delta:
         progress.reference_score, progress.reference_epoch = score, progress.epoch
+    standard_error = ROW_DEVIATION / math.sqrt(max(1, len(validation.errors)))
+    if require_initial_quality and progress.epoch > 0 and gain < standard_error:
+        return False
     progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
     state.best_weights = {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}
     state.best_validation = validation
