@@ -1,10 +1,10 @@
-"""Contribution of each part of training: each loss, EMA, dead-code resets or the initialization is left out alone.
+"""Contribution of each part of training: each loss, each technique or the initialization is left out alone.
 
 For each seed, 15 % of the operators are test rows, which training never sees. All values are measured on the test rows,
 for the best epoch that training selects and for the last epoch. All variants of a seed have the same split, categories
 and codebook sizes.
 
-    poetry run python benchmarks/ablations.py --table path/to/features.h5 --epochs 60 --seeds 3 --output results.json
+    poetry run python benchmarks/ablations.py --table path/to/features.h5 --epochs 410 --seeds 3 --output results.json
     poetry run python benchmarks/ablations.py --report results.json [more.json ...]
 """
 
@@ -14,10 +14,12 @@ import argparse
 import json
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -56,6 +58,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random initialization, ema_decay 0.98, no resets": FAST_CODES | {"dead_code_reset_interval": 0},
 }
 
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "encoder steps of one size for all coordinates": {
+        "spinlock.training.optimization.optimizer._step_scales": lambda model, scales: {}
+    },
+    "codebooks with the memory of ema_decay in all steps": {
+        "spinlock.training.trainer.code_decay": lambda step, total, final: final
+    },
+    "no weight decay": {"spinlock.training.optimization.optimizer.WEIGHT_DECAY": 0.0},
+    "no points between rows in the batches": {"spinlock.training.batches.TARGET_ROWS": 0},
+    "decoder not fitted to the tokens of the beam search": {
+        "spinlock.training.steps.refit_decoder": lambda model, rows: None
+    },
+}
+"""Techniques without a configuration key: each is left out by replacing functions or constants of the program."""
+
 METRICS = ("quality", "utilization", "topographic_correlation", "orthogonality", "commitment", "informativeness")
 """Attributes of ValidationResult; ``orthogonality`` is the latent redundancy."""
 
@@ -81,12 +98,18 @@ def measure(table: sl.FeatureTable, seed: int, epochs: int, only: list[str]) -> 
     plan = make_plan(seen, config_from_mapping(base, where="benchmark"))
     rows = torch.from_numpy(plan.data.cleaner.transform(test_table.rows).values)
     results = {}
-    for name, changes in VARIANTS.items():
+    for name in (*VARIANTS, *TECHNIQUES):
         if only and name not in only:
             continue
+        changes = VARIANTS.get(name, {})
         factor = 1 if changes.get("warm_start", True) else RANDOM_INITIALIZATION_FACTOR
         settings = plan.config.model_dump(mode="json") | base | {"epochs": factor * epochs} | changes
-        results[name] = measure_variant(replace(plan, config=config_from_mapping(settings, where="benchmark")), rows)
+        with ExitStack() as stack:
+            for target, value in TECHNIQUES.get(name, {}).items():
+                stack.enter_context(mock.patch(target, value))
+            results[name] = measure_variant(
+                replace(plan, config=config_from_mapping(settings, where="benchmark")), rows
+            )
         best, last = results[name]["best"], results[name]["last"]
         print(
             f"seed {seed}, {name}: best epoch {results[name]['best_epoch']} with quality {best['quality']:.4f} and "
@@ -153,7 +176,7 @@ def main() -> None:
     """Measure one table, or print the tables of earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, help="HDF5 dataset of features")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=410)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", nargs="*", default=[], help="names of variants")
