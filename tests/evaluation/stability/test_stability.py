@@ -40,6 +40,21 @@ def test_more_noise_changes_more_tokens(case: Case) -> None:
     assert measure_stability(case.rows, None, seed=0) == result
 
 
+def test_noise_is_relative_to_the_spread_of_each_column(case: Case) -> None:
+    random, raw = np.random.default_rng(0), case.table[case.rows.positions].astype(np.float64)
+    random.permutation(len(raw))  # the sample of rows
+    tokens = case.tokenizer.encode(raw)
+    for result in measure_stability(case.rows, None, seed=0).noise:
+        noisy = raw + result.noise * raw_spread(case) * random.standard_normal(raw.shape)
+        assert result.survival.all == pytest.approx((case.tokenizer.encode(noisy) == tokens).mean(), abs=1e-9)
+
+
+def raw_spread(case: Case) -> np.ndarray:
+    """The standard deviations of the columns after clipping, of which all are kept."""
+    train = case.table[case.tokenizer.checkpoint.split.train].astype(np.float64)
+    return np.clip(train, *np.percentile(train, [0.1, 99.9], axis=0)).std(0)
+
+
 def test_halves_of_realizations_are_means() -> None:
     values = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     halves = halves_of_realizations(values)
