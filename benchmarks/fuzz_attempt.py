@@ -140,7 +140,7 @@ def import_everything() -> None:
     """Import all modules that the commands use, and keep them out of garbage collection, so that forks are fast."""
     import spinlock.cli.views.checkpoint
     import spinlock.discovery
-    import spinlock.scoring
+    import spinlock.scoring.evaluate
     import spinlock.tokenizer  # noqa: F401
 
     gc.freeze()

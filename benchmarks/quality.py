@@ -106,7 +106,7 @@ def measure_spinlock(case: Case, assignment: str, epochs: int) -> Cell:
     started = time.perf_counter()
     tokenizer = sl.Tokenizer.fit(case.table, settings, epochs=epochs, callbacks=[initialization])
     seconds = time.perf_counter() - started
-    metrics = sl.evaluate(tokenizer, case.test_table).metrics
+    metrics = sl.evaluate(tokenizer, case.test_table, sections=()).metrics
     return {
         "bits": metrics["bits_per_sample"],
         "quality": metrics["reconstruction_quality"],

@@ -46,7 +46,7 @@ def main() -> None:
     pd.DataFrame(restored, columns=tokenizer.feature_names).to_csv(arguments.output / "restored.csv", index=False)
     tokenizer.save(arguments.output / "model.pt")  # sl.Tokenizer.load(...) reads it
     print(f"{len(features)} rows of {features.shape[1]} columns -> {tokens.shape[1]} tokens per row")
-    for target in sl.evaluate(tokenizer, features).targets:
+    for target in sl.evaluate(tokenizer, features, sections=()).targets:
         print(f"  {target.metric:<28} {'undefined' if target.value is None else f'{target.value:.3f}'}")
     print(f"written to {arguments.output}: model.pt, tokens.csv, restored.csv")
 

@@ -56,7 +56,7 @@ def main() -> None:
     tokenizer = sl.Tokenizer.fit(table, epochs=arguments.epochs)
     tokenizer.save(output / "model.pt")
     tokenizer.encode_file(output / "features.h5", output / "tokens.h5", overwrite=True)
-    quality = sl.evaluate(tokenizer, table).metrics["reconstruction_quality"]
+    quality = sl.evaluate(tokenizer, table, sections=()).metrics["reconstruction_quality"]
     print(f"{table.num_operators} operators, {len(table.names)} features, {3 * len(tokenizer.categories)} tokens each")
     print(f"the tokens explain {quality:.0%} of the variance of the features on validation rows")
     print(f"written to {output}: features.h5, model.pt, tokens.h5")
