@@ -15,6 +15,7 @@ from spinlock.sizing.search import (
     VALIDATION_ROWS_PER_CODE,
     max_codebook_size,
 )
+from spinlock.training.ineffective_keys import ineffective_key_messages
 from spinlock.training.optimization.schedule import RESET_FRACTION
 from spinlock.training.plan import Plan
 
@@ -24,6 +25,8 @@ def adaptation_messages(plan: Plan) -> list[str]:
     data, config, batches, selection = plan.data, plan.config, plan.batch_plan, plan.selection
     rows, validation_rows = len(data.train), len(data.validation)
     messages = [*selection.notes]
+    num_resets = _num_resets(config.dead_code_reset_interval, plan.total_steps)
+    messages += ineffective_key_messages(plan.requested, num_resets=num_resets)
     if data.streamed:
         messages.append(_streaming_message(plan))
     if batches.batch < config.batch_size:
@@ -123,8 +126,7 @@ def schedule_messages(plan: Plan) -> list[str]:
 
 def _reset_message(interval: int, total: int) -> str:
     """Return a message about the dead-code resets of ``total`` steps."""
-    last = int(RESET_FRACTION * total)
-    count = last // interval if interval else 0
+    last, count = int(RESET_FRACTION * total), _num_resets(interval, total)
     if count:
         return f"dead-code resets every {interval} steps: {count} times (none in the last fifth)"
     if interval and last >= 1:
@@ -133,6 +135,11 @@ def _reset_message(interval: int, total: int) -> str:
             f"{last}; an interval of {max(1, last // 4)} would reset four times"
         )
     return "dead-code resets: off"
+
+
+def _num_resets(interval: int, total: int) -> int:
+    """Return the number of dead-code resets of ``total`` steps."""
+    return int(RESET_FRACTION * total) // interval if interval else 0
 
 
 def _streaming_message(plan: Plan) -> str:
