@@ -193,19 +193,36 @@ class TestStop:
         assert run.metrics
 
 
+def let_losses_be_infinite(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = steps.objective
+
+    def infinite(*args: Any, **options: Any) -> LossTerms:
+        terms = real(*args, **options)
+        return replace(terms, total=terms.total * math.inf)
+
+    monkeypatch.setattr(steps, "objective", infinite)
+
+
 class TestEnd:
     def test_on_end_is_called_after_a_training_error(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = steps.objective
-
-        def infinite(*args: Any, **options: Any) -> LossTerms:
-            terms = real(*args, **options)
-            return replace(terms, total=terms.total * math.inf)
-
-        monkeypatch.setattr(steps, "objective", infinite)
+        let_losses_be_infinite(monkeypatch)
         seen = CallRecorder()
         with pytest.raises(RunError, match="no longer finite"):
             train(new_run(config(folder, epochs=3)), [seen])
         assert seen.calls[-1] == ("end", False)
+
+    def test_a_run_that_fails_before_its_first_save_in_another_directory_writes_nothing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = train_and_save(new_run(config(folder, epochs=2)))
+        elsewhere = config(folder, epochs=3, output_dir=str(folder / "elsewhere"))
+        let_losses_be_infinite(monkeypatch)
+        with pytest.raises(RunError, match="no longer finite"):
+            train_and_save(resumed_run(first.directory.last, elsewhere))
+        assert not (folder / "elsewhere").exists()
+        monkeypatch.undo()
+        train_and_save(resumed_run(first.directory.last, elsewhere))
+        assert (folder / "elsewhere" / "best_model.pt").exists()
 
     def test_on_end_of_all_callbacks_is_called_after_an_error_in_one(self, folder: Path) -> None:
         class Fails(CallRecorder):

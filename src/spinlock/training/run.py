@@ -147,13 +147,14 @@ class Run:
         files = {self.directory.best: to_bytes(best), self.directory.last: to_bytes(self.checkpoint())}
         write_files(files | self._side_files())
 
-    def restore_best(self) -> None:
-        """Write best_model.pt of a resumed run if it is missing.
+    def missing_best(self) -> dict[Path, bytes]:
+        """Return {path: content} of best_model.pt of a resumed run if it is missing, or else nothing.
 
         It is missing if the run is resumed in another directory, or if the process was killed between two files.
         """
         if self.state.progress.best_epoch >= 0 and not self._is_best_of_this_run(self.directory.best):
-            write_files({self.directory.best: to_bytes(self.checkpoint())})
+            return {self.directory.best: to_bytes(self.checkpoint())}
+        return {}
 
     def _is_best_of_this_run(self, path: Path) -> bool:
         if not path.exists():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinlock.io.atomic import write_files
 from spinlock.training.callbacks.callback import Callback
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class SaveCheckpoints(Callback):
         self.on_set_aside = on_set_aside
         self._lock: DirectoryLock | None = None
         self._is_new = False
+        self._has_written = False
+        self._missing: dict[Path, bytes] = {}
 
     @contextmanager
     def session(self, directory: RunDirectory, group: ProcessGroup) -> Iterator[None]:
@@ -53,20 +56,28 @@ class SaveCheckpoints(Callback):
         self._lock = None
 
     def on_start(self, run: Run) -> None:
-        """Set an older run aside if the run is resumed elsewhere, and restore the best model."""
+        """Write nothing yet, so that a run that fails before its first save leaves the directory as it was."""
         self._is_new = len(run.state.history) == 0
+        self._has_written = False
         if run.group.is_main and not self._is_new:
-            self._set_older_run_aside(run)
-            run.restore_best()
+            self._missing = run.missing_best()
 
     def on_save(self, run: Run, is_best: bool) -> None:
         """Write last.pt and the history, and also best_model.pt if the epoch is the best so far."""
         if not run.group.is_main:
             return
-        if self._is_new:
-            self._set_older_run_aside(run)
+        self._before_first_file(run)
         run.save(is_best=is_best, overwrite=self.overwrite or not self._is_new)
         self._is_new = False
+
+    def _before_first_file(self, run: Run) -> None:
+        """Set an older run aside, and restore the best model of a run that is resumed elsewhere."""
+        if self._has_written:
+            return
+        self._has_written = True
+        self._set_older_run_aside(run)
+        write_files(self._missing)
+        self._missing = {}
 
     def _set_older_run_aside(self, run: Run) -> None:
         """Set a finished run aside if the output directory contains one and files must not be overwritten."""
@@ -78,4 +89,5 @@ class SaveCheckpoints(Callback):
     def on_end(self, run: Run) -> None:
         """Store the whole history, and the final metrics of a finished run, in both checkpoints."""
         if run.group.is_main and (run.metrics or run.stopped):
+            self._before_first_file(run)
             run.save_end()
