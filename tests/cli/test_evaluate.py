@@ -13,6 +13,8 @@ def test_the_validation_rows_of_the_training_table_are_measured(workspace: Works
     result = workspace.run_checked(*EVALUATE, "table.h5")
     assert "8 validation rows of the training table were measured" in result.stdout
     assert "measuring: compression" in result.stderr
+    assert "measuring: shift" not in result.stderr
+    assert "measuring: churn" not in result.stderr
     metrics = json.loads((workspace.path / "report" / "metrics.json").read_text())
     assert metrics["rows"] == "validation"
     assert metrics["setup"]["table"] == "table.h5"

@@ -154,10 +154,10 @@ class TestBestModel:
             assert torch.equal(tensor, before[name])
 
     @pytest.mark.parametrize("quality", [0.7, 0.803])
-    def test_an_epoch_whose_quality_is_not_above_that_of_epoch_0_by_a_standard_error_is_never_the_best(
+    def test_an_epoch_whose_quality_is_not_above_that_of_epoch_0_by_the_margin_is_never_the_best(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, quality: float
     ) -> None:
-        """With 24 validation rows the standard error is 0.02 / sqrt(24) = 0.0041."""
+        """With 24 validation rows the margin is 0.02 / sqrt(24) = 0.0041."""
         script_validations(monkeypatch, [5.0, 1.0, 4.0], [0.8, quality, 0.805])
         run = new_run(config(folder, epochs=4))
         train_in_memory(run)

@@ -71,13 +71,15 @@ class Material:
 
 
 def _shift(given: Material) -> Any:
-    other = given.others.compared
-    return None if other is None else measure_shift(given.rows, other[1], other[0])
+    assert given.others.compared is not None, "a second dataset is given"
+    path, rows = given.others.compared
+    return measure_shift(given.rows, rows, path)
 
 
 def _churn(given: Material) -> Any:
-    other = given.others.against
-    return None if other is None else measure_churn(given.rows, other[1], other[0])
+    assert given.others.against is not None, "another model is given"
+    path, rows = given.others.against
+    return measure_churn(given.rows, rows, path)
 
 
 _MEASURES: dict[str, Callable[[Material], Any]] = {
@@ -115,11 +117,12 @@ def measure(material: Material, sections: Sequence[str], advance: Callable[[str]
     Returns
     -------
     dict
-        {name: result}.
+        {name: result}, without the sections that lack a dataset or a model to compare with.
     """
-    results = {}
+    others, results = material.others, {}
+    lacking = {name for name, other in (("shift", others.compared), ("churn", others.against)) if other is None}
     for name in SECTIONS:
-        if name in sections:
+        if name in sections and name not in lacking:
             advance(name)
             results[name] = _MEASURES[name](material)
     return results

@@ -9,7 +9,7 @@ from spinlock.config import CheckpointSettings
 from spinlock.training.run import TrainingState
 
 ROW_DEVIATION = 0.02
-"""Standard deviation over rows of the difference of quality between two epochs, for the margin to epoch 0."""
+"""Assumed standard deviation over rows of the difference of quality to epoch 0; the true one depends on the table."""
 
 
 def checkpoint_score(validation: ValidationResult, settings: CheckpointSettings) -> float:
@@ -46,8 +46,8 @@ def keep_if_best(
     settings
         Provides ``early_stopping_min_delta``, the minimum decrease of the score that delays early stopping.
     require_initial_quality
-        Whether an epoch can be the best only if its quality is above that of epoch 0 by a standard error of the
-        difference. With few validation rows, a smaller difference can be chance.
+        Whether an epoch can be the best only if its quality is above that of epoch 0 by :data:`ROW_DEVIATION` / sqrt(m)
+        for m validation rows, about a standard error. A smaller difference can be chance.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def keep_if_best(
         return False
     if score < progress.reference_score - settings.early_stopping_min_delta:
         progress.reference_score, progress.reference_epoch = score, progress.epoch
-    standard_error = ROW_DEVIATION / math.sqrt(max(1, len(validation.errors)))
-    if require_initial_quality and progress.epoch > 0 and gain < standard_error:
+    margin = ROW_DEVIATION / math.sqrt(max(1, len(validation.errors)))
+    if require_initial_quality and progress.epoch > 0 and gain < margin:
         return False
     progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
     state.best_weights = {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}

@@ -59,8 +59,7 @@ class SaveCheckpoints(Callback):
         """Write nothing yet, so that a run that fails before its first save leaves the directory as it was."""
         self._is_new = len(run.state.history) == 0
         self._has_written = False
-        if run.group.is_main and not self._is_new:
-            self._missing = run.missing_best()
+        self._missing = run.missing_best() if run.group.is_main and not self._is_new else {}
 
     def on_save(self, run: Run, is_best: bool) -> None:
         """Write last.pt and the history, and also best_model.pt if the epoch is the best so far."""
