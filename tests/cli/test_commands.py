@@ -104,8 +104,7 @@ def test_dry_run_prints_the_whole_plan_and_writes_nothing(workspace: Workspace) 
     assert "run already contains a finished run, which training sets aside" in result.stderr
     metrics = load_checkpoint(workspace.path / "run" / "best_model.pt").metrics  # the same run, finished
     for words in (
-        "Gaussian reference R(D) of the validation rows at these bits: "
-        f"{metrics['rate_distortion_quality']['held_out']:.3f}",
+        f"Gaussian reference at these bits: {metrics['rate_distortion_quality']['held_out']:.3f}",
         "embedding_dim: 8",
         "Categories",
         "latent dims",
@@ -231,7 +230,7 @@ def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace)
     torch.save(content, workspace.path / "extreme.pt")
     for options in ((), ("--targets",)):
         shown = workspace.run_checked("inspect", "extreme.pt", *options).stdout
-        (line,) = (line for line in shown.splitlines() if "describes a few extreme rows" in line)
+        (line,) = (line for line in shown.splitlines() if "is dominated by a few extreme rows" in line)
         row = content["metrics"]["extreme_rows"]["largest"][0]
         assert f"the largest shares in the rows {row['row']} ({row['share']:.1%})," in line
     del content["metrics"]["reconstruction_quality"]

@@ -268,7 +268,7 @@ class TestAdvice:
 
     def test_advice_for_too_few_bits(self) -> None:
         text = self.text("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
-        assert text.startswith("at 48 bits per row even R(D) of the validation rows is only 0.87")
+        assert text.startswith("at 48 bits per row even the Gaussian reference is a quality of only 0.87")
         assert "600 training and 60 validation rows allow at most 12 codes" in text
 
     def test_advice_for_too_few_rows(self) -> None:

@@ -20,8 +20,8 @@ METRICS: dict[str, Any] = {
 
 def test_a_quality_far_above_the_rank_quality_names_the_extreme_rows() -> None:
     assert quality_notes(METRICS) == (
-        "reconstruction_quality 0.910 describes a few extreme rows: rank_quality is 0.620; half of the squared "
-        "variance is in 7 of 400 rows, the largest shares in the rows 905 (25.0%), 17 (12.5%)",
+        "reconstruction_quality 0.910 is dominated by a few extreme rows: rank_quality is 0.620; half of the variance "
+        "is in 7 of 400 rows, the largest shares in the rows 905 (25.0%), 17 (12.5%)",
     )
 
 

@@ -58,8 +58,9 @@ def last_validation(**weights: float) -> dict[str, float]:
         ("orthogonality_weight", 0.1, 1.0, "val_orthogonality"),
         ("informativeness_weight", 0.1, 1.0, "val_informativeness"),
         ("topo_weight", 0.45, 4.5, "val_topographic"),
-        # At its production weight the reconstruction dominates the objective already, so that ten times the weight
-        # changes the optimum by less than the other losses, which limit overfitting, gain on validation rows.
+        # At its production weight the reconstruction dominates the objective already. Ten times the weight hardly
+        # changes the optimum, and it weakens the other losses, which limit overfitting. This case therefore compares
+        # with the weight 0.
         ("reconstruction_weight", 0.0, 10.0, "val_reconstruction"),
     ],
     ids=["commitment", "orthogonality", "informativeness", "topographic", "reconstruction"],
@@ -116,7 +117,7 @@ def test_the_first_twenty_losses_equal_the_recorded_values(tmp_path: Path, monke
 
 
 TESTED_ELSEWHERE = {"verbose", "resume_from", "device"}
-"""Keys that only the command line uses. They are tested there."""
+"""Keys whose effects other tests check."""
 
 CODES = [{"latent_dim": 4, "num_codes": 24}] * 3
 RESETS = {"dead_code_reset_interval": 2, "factors": CODES, "ema_decay": 0.5, "dead_code_threshold": 60.0}

@@ -103,7 +103,7 @@ class TestUnmetQuality:
         assert unmet_quality(short) == (
             "the expected quality before training, 0.500, is too low for target_quality "
             f"{plan.config.target_quality:g} at {plan.spec.bits_per_row:.0f} bits per row; the Gaussian reference "
-            f"R(D) of the validation rows needs {required:.0f} bits; all codebook sizes are configured"
+            f"needs {required:.0f} bits for it; all codebook sizes are configured"
         )
 
     def test_a_limit_on_the_bits_is_reported(self, plan: Plan) -> None:

@@ -137,13 +137,15 @@ class ConfigKeywords(TypedDict, total=False):
     space.
     """
     topo_samples: int
-    """Number of rows of a batch whose pairwise distances are used in the topographic loss. If it is larger than the
-    batch, all rows are used.
+    """Number of rows of a batch in the topographic loss. Distances are computed within blocks of at most 128 rows. If
+    it is larger than the batch, all rows are used.
     """
     use_ema: bool
     """Whether codes are exponential moving averages of their latents. false: they are trained by a codebook loss."""
     ema_decay: float
-    """Decay of the exponential moving average in each step. With a higher value codes change more slowly."""
+    """Decay of the exponential moving average at the end of training. In earlier steps, in which the learning rate is
+    higher, the decay is smaller, but at least 0.9 unless this value is smaller.
+    """
     dead_code_reset_interval: int
     """Number of optimizer steps between two replacements of dead codes. 0: dead codes are never replaced. They are
     also not replaced in the last fifth of the planned steps.

@@ -81,7 +81,7 @@ class LossSettings(Section):
     )
     topo_samples: int = setting(
         1024,
-        "Number of rows of a batch whose pairwise distances are used in the topographic loss. "
+        "Number of rows of a batch in the topographic loss. Distances are computed within blocks of at most 128 rows. "
         "If it is larger than the batch, all rows are used.",
         unit="rows",
         ge=3,
@@ -98,7 +98,8 @@ class CodebookSettings(Section):
     )
     ema_decay: float = setting(
         0.995,
-        "Decay of the exponential moving average in each step. With a higher value codes change more slowly.",
+        "Decay of the exponential moving average at the end of training. In earlier steps, in which the learning rate "
+        "is higher, the decay is smaller, but at least 0.9 unless this value is smaller.",
         ge=0,
         lt=1,
     )

@@ -17,7 +17,7 @@ class AdviceContext:
     Attributes
     ----------
     train_rows, validation_rows
-        Number of training rows and of validation rows.
+        Number of training rows on which codebooks were fitted, and of validation rows.
     joint_possible
         Whether joint assignment is an alternative, because tokens are assigned locally.
     discovered
@@ -58,7 +58,8 @@ def advice(target: Target, metrics: Mapping[str, Any], context: AdviceContext) -
         return _utilization_advice(metrics, context)
     if target.metric == "inter_category_orthogonality":
         return _orthogonality_advice(target, context)
-    return "raise topo_weight, or use more bits per row, because coarse codes distort the distances"
+    raise_weight = "raise topo_weight, or " if context.joint_possible else ""
+    return f"{raise_weight}use more bits per row, because coarse codes distort the distances"
 
 
 def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
@@ -66,14 +67,14 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     finer = "a higher orthogonality_target" if context.discovered else "a finer mapping file"
     if context.max_bits is not None and bits > NEAR_LIMIT * context.max_bits:
         return (
-            f"max_bits allows {context.max_bits:g} bits per row, and {bits:.0f} are used; R(D) of the validation rows "
-            f"is {reference:.2f} at this rate"
+            f"max_bits allows {context.max_bits:g} bits per row, and {bits:.0f} are used; the Gaussian reference is a "
+            f"quality of {reference:.2f} at this rate"
         )
     if reference <= QUALITY:
         cap = max_codebook_size(context.train_rows, context.validation_rows)
         return (
-            f"at {bits:.0f} bits per row even R(D) of the validation rows is only {reference:.2f}. More categories "
-            f"({finer}) or larger codebooks would raise it; {context.train_rows} training and "
+            f"at {bits:.0f} bits per row even the Gaussian reference is a quality of only {reference:.2f}. More "
+            f"categories ({finer}) or larger codebooks would raise it; {context.train_rows} training and "
             f"{context.validation_rows} validation rows allow at most {cap} codes in a codebook, more rows allow more"
         )
     if metrics["quality_train"] > QUALITY:
@@ -84,13 +85,14 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     by_category = metrics["rate_distortion_quality"]["block"]
     if context.joint_possible and by_category <= QUALITY:
         return (
-            f"at {bits:.0f} bits per row R(D) of the validation rows is {reference:.2f} if all columns are coded "
-            f"together, but {by_category:.2f} if each category is coded alone. assignment: joint selects the tokens of "
-            f"a row together; more bits would also help: {finer} gives more categories, factors set larger codebooks"
+            f"at {bits:.0f} bits per row the Gaussian reference is a quality of {reference:.2f} if all columns are "
+            f"coded together, but {by_category:.2f} if each category is coded alone. assignment: joint selects the "
+            f"tokens of a row together; more bits would also help: {finer} gives more categories, factors set larger "
+            "codebooks"
         )
     return (
-        f"R(D) of the validation rows is {reference:.2f} at {bits:.0f} bits per row; more bits would help most: "
-        f"{finer} gives more categories, and factors set larger codebooks"
+        f"the Gaussian reference is a quality of {reference:.2f} at {bits:.0f} bits per row; more bits would help "
+        f"most: {finer} gives more categories, and factors set larger codebooks"
     )
 
 

@@ -1,4 +1,4 @@
-"""Lines about the targets: second values of quality and orthogonality, and whether a few extreme rows dominate."""
+"""Lines that are printed with the targets: rank quality, clipped orthogonality, and a note on extreme rows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     extreme = metrics["extreme_rows"]
     listed = ", ".join(f"{row['row']} ({row['share']:.1%})" for row in extreme["largest"])
     return (
-        f"reconstruction_quality {quality:.3f} describes a few extreme rows: rank_quality is {rank_quality:.3f}; "
-        f"half of the squared variance is in {extreme['num_rows_of_half']} of {extreme['num_rows']} rows, the largest "
+        f"reconstruction_quality {quality:.3f} is dominated by a few extreme rows: rank_quality is {rank_quality:.3f}; "
+        f"half of the variance is in {extreme['num_rows_of_half']} of {extreme['num_rows']} rows, the largest "
         f"shares in the rows {listed}",
     )
 

@@ -32,7 +32,7 @@ class Report:
     num_rows
         Number of rows that were measured.
     notes
-        What a reader of the reconstruction quality has to know: that it describes a few extreme rows, which are named,
+        What a reader of the reconstruction quality has to know: that it is dominated by a few extreme rows, which are named,
         or that the rank quality is not known.
     """
 
@@ -103,7 +103,7 @@ def make_other_report(checkpoint: Checkpoint, metrics: Mapping[str, Any], *, num
 def _context(checkpoint: Checkpoint) -> AdviceContext:
     """Return the properties of a run on which advice depends."""
     return AdviceContext(
-        train_rows=len(checkpoint.split.train),
+        train_rows=min(len(checkpoint.split.train), checkpoint.config.fit_rows),
         validation_rows=len(checkpoint.split.validation),
         joint_possible=bool(assignment_of(checkpoint.spec.assignment).improvement_hint),
         discovered=checkpoint.config.discovers_categories,

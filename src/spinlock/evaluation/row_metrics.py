@@ -29,7 +29,7 @@ from spinlock.model.codec import Codec
 from spinlock.preprocessing.cleaning import Cleaner
 
 NUM_EXTREME_ROWS = 5
-"""Number of the rows with the largest shares of the squared variance that are stored."""
+"""Number of the rows with the largest shares of the sum of squared z-scores that are stored."""
 
 
 @torch.no_grad()
@@ -111,9 +111,9 @@ def _rank_qualities(cleaner: Cleaner, raw_rows: RawRows, restored: RawRows) -> d
 
 
 def _extreme_rows(z_scores: NDArray[np.float32], row_numbers: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the rows with the largest shares of the squared variance of z-scored rows [m, U], and how many have half.
+    """Return the rows with the largest shares of the sum of squares of z-scored rows [m, U], and how many have half.
 
-    The keys are ``num_rows``, m, ``num_rows_of_half``, the smallest number of rows with half of the squared variance,
+    The keys are ``num_rows``, m, ``num_rows_of_half``, the smallest number of rows with half of the sum,
     and ``largest``, rows of the table and their shares, largest first.
     """
     shares = power_shares(z_scores)

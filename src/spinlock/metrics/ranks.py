@@ -7,8 +7,8 @@ training rows, hence
 
     rank quality = 1 - sum (F(x) - F(x^))^2 / sum (F(x) - 1/2)^2
 
-F maps all values to the range from 0 to 1. So extreme values have no more weight than others, and clipping does not
-change the result.
+F maps all values to the range from 0 to 1, so that extreme values have no more weight than others. Clipping at an outer
+percentile changes F by at most the clipped fraction.
 
 Letters: ``n`` training values of a column, ``m`` rows, ``D`` columns, ``Q`` points of a distribution function.
 """

@@ -71,7 +71,7 @@ def squared_sums(rows: NDArray[np.float32], reconstruction: NDArray[np.float32])
 
 
 def power_shares(rows: NDArray[np.float32]) -> Floats:
-    """Return the share of each row in sum x^2, the squared variance that the quality refers to.
+    """Return the share of each row in sum x^2, the variance that the quality refers to.
 
     Parameters
     ----------

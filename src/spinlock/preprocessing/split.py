@@ -95,13 +95,13 @@ def rows_of(operators: Rows, rows_per_operator: int) -> Rows:
     return (operators[:, None] * rows_per_operator + np.arange(rows_per_operator)).ravel()
 
 
-def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
-    """Return a sample of at most ``limit`` training rows, on which expensive statistics are fitted.
+def subsample(rows: Rows, limit: int, seed: int) -> Rows:
+    """Return a random sample of at most ``limit`` row indices, in the same order.
 
     Parameters
     ----------
-    train_rows
-        Indices of the training rows.
+    rows
+        Indices of rows.
     limit
         Maximum number of rows.
     seed
@@ -110,12 +110,12 @@ def subsample(train_rows: Rows, limit: int, seed: int) -> Rows:
     Returns
     -------
     numpy.ndarray
-        ``train_rows`` itself, or a random sample without replacement in the same order.
+        ``rows`` itself, or a random sample without replacement in the same order.
     """
-    if len(train_rows) <= limit:
-        return train_rows
-    sample = np.random.default_rng(seed).choice(len(train_rows), size=limit, replace=False)
-    return np.asarray(train_rows)[np.sort(sample)]
+    if len(rows) <= limit:
+        return rows
+    sample = np.random.default_rng(seed).choice(len(rows), size=limit, replace=False)
+    return np.asarray(rows)[np.sort(sample)]
 
 
 def _validation_groups(groups: NDArray[Any], num_operators: int, target: int, seed: int) -> Rows:

@@ -35,7 +35,7 @@ def memory_error(
     if step is None:
         return RunError(
             "the model and the training rows do not fit into the memory of the device",
-            remedy="use a smaller fit_rows, or a device with more memory",
+            remedy="use a smaller max_table_mb, so that the table is streamed, or a device with more memory",
         )
     batch = feasible_batch(state, step, make_batches, plan, device) if search else plan.batch // 2
     return RunError(

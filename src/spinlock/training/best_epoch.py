@@ -37,6 +37,9 @@ def keep_if_best(
 ) -> bool:
     """Copy the current weights to the best weights if the current epoch is the best so far.
 
+    The quality of epoch 0 and the reference of early stopping are stored too. The reference can change without a new
+    best epoch.
+
     Parameters
     ----------
     state
@@ -47,7 +50,7 @@ def keep_if_best(
         Provides ``early_stopping_min_delta``, the minimum decrease of the score that delays early stopping.
     require_initial_quality
         Whether an epoch can be the best only if its quality is above that of epoch 0 by :data:`ROW_DEVIATION` / sqrt(m)
-        for m validation rows, about a standard error. A smaller difference can be chance.
+        for m validation rows. A smaller difference can be chance.
 
     Returns
     -------

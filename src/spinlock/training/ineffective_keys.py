@@ -11,7 +11,8 @@ RESET_KEYS = ("dead_code_threshold", "dead_code_max_reset_fraction")
 DISCOVERY_KEYS = ("orthogonality_target", "min_features_per_category", "max_clusters", "comparison_rate")
 SCORE_KEYS = ("checkpoint_loss_weight", "checkpoint_topo_weight", "checkpoint_quality_weight")
 EFFECTIVE_IN_JOINT_RUNS = ("reconstruction_weight", "topo_weight")
-"""The first one trains the refinement of joint codes. The second one counts in the score of the best epoch."""
+"""The first one trains the refinement of joint codes. The second one changes the score of the best epoch, because the
+decoded rows change; the losses of all other weights are constant."""
 
 
 def ineffective_keys(requested: Mapping[str, Any], *, num_resets: int) -> dict[str, str]:

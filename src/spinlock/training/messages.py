@@ -36,10 +36,11 @@ def adaptation_messages(plan: Plan) -> list[str]:
         )
     if min(config.topo_samples, batches.batch) < config.topo_samples:
         messages.append(f"topo_samples {batches.batch} instead of {config.topo_samples}: a batch has no more rows")
-    cap = max_codebook_size(rows, validation_rows)
+    fitted = min(rows, config.fit_rows)
+    cap = max_codebook_size(fitted, validation_rows)
     if cap < MAX_CODEBOOK_SIZE and selection.automatic:
         messages.append(
-            f"codebooks have at most {cap} codes: {rows} training rows with at least {ROWS_PER_CODE} per code, and "
+            f"codebooks have at most {cap} codes: {fitted} training rows with at least {ROWS_PER_CODE} per code, and "
             f"{validation_rows} validation rows with at least {VALIDATION_ROWS_PER_CODE}"
         )
     if selection.expected_quality < plan.assignment.required_quality(config.target_quality):
@@ -58,14 +59,15 @@ def adaptation_messages(plan: Plan) -> list[str]:
 def unmet_quality(plan: Plan) -> str:
     """Return a message about the reason why the expected quality is below its target, in bits per row."""
     config, selection, categories = plan.config, plan.selection, plan.spec.num_categories
-    cap = max_codebook_size(len(plan.data.train), len(plan.data.validation))
+    fitted = min(len(plan.data.train), config.fit_rows)
+    cap = plan.assignment.max_codes(max_codebook_size(fitted, len(plan.data.validation)), categories)
     required = plan.data.gaussian_reference.held_out_bits(min(MAX_TARGET_QUALITY, config.target_quality))
     capacity = LEVELS * categories * math.log2(cap)
     bits = plan.spec.bits_per_row
     message = (
         f"the expected quality before training, {selection.expected_quality:.3f}, is too low for target_quality "
-        f"{config.target_quality:g} at {bits:.0f} bits per row; the Gaussian reference R(D) of the validation rows "
-        f"needs {required:.0f} bits"
+        f"{config.target_quality:g} at {bits:.0f} bits per row; the Gaussian reference needs "
+        f"{required:.0f} bits for it"
     )
     if not selection.automatic:
         return f"{message}; all codebook sizes are configured"
@@ -78,7 +80,7 @@ def unmet_quality(plan: Plan) -> str:
         )
     return (
         f"{message}; {categories} categories allow up to {capacity:.0f} bits, but no trial was better, because larger "
-        f"codebooks overfit the {len(plan.data.train)} training rows. More rows{plan.assignment.improvement_hint} "
+        f"codebooks overfit the {fitted} training rows. More rows{plan.assignment.improvement_hint} "
         "would help"
     )
 

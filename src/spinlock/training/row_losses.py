@@ -31,7 +31,11 @@ from spinlock.training.losses.objective import (
 
 @dataclass(frozen=True)
 class RowLosses:
-    """Losses of rows, defined as in :mod:`~spinlock.training.losses.objective`; 0 for a loss that is not trained."""
+    """Losses of rows; see :mod:`~spinlock.training.losses.objective`.
+
+    ``orthogonality`` is the latent redundancy of the quantized latents, and ``topographic`` uses all pairs of rows in
+    z-scored units; a training step estimates both. With joint assignment all losses but the reconstruction are 0.
+    """
 
     reconstruction: float
     commitment: float = 0.0
@@ -101,6 +105,7 @@ def network_losses(model: CategoricalVQVAE, rows: Tensor, block: int, *, keep_la
     energy = torch.stack([part.energy.double() for part in quantization]).sum(0)
     commitment = float(QuantizationError(error, energy).relative)
     reconstruction, informativeness = means.tolist()
+    # Both losses have the same value and different gradients.
     codebook = commitment if model.quantizer_levels()[0].codes.requires_grad else 0.0
     kept = torch.cat(latents, dim=1) if keep_latents else None
     return NetworkLosses(reconstruction, informativeness, commitment, codebook, kept)

@@ -226,7 +226,7 @@ class JointStep:
         return RowLosses(float((rows - self.codes.refine(self.codes.sums(tokens))).square().mean()))
 
     def finish(self, rows: Tensor) -> None:
-        """Do nothing: the vectors were fitted to the fixed tokens before training."""
+        """Do nothing: the vectors do not change in training."""
 
     def use_eager(self) -> bool:
         """Return False: the step is never compiled."""

@@ -157,7 +157,7 @@ class Trainer:
         if not all(map(math.isfinite, (*self.state.progress.losses.values(), float(norm)))):
             raise RunError(
                 f"a loss or a weight is no longer finite in epoch {epoch}",
-                remedy="lower learning_rate; the last.pt that was saved before is finite",
+                remedy="lower learning_rate; a checkpoint that was saved before is finite",
             )
 
     def _finish_epoch(self, losses: dict[str, float], seconds: float) -> None:

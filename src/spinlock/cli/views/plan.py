@@ -72,7 +72,7 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"
     console.print(
         f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
-        f"{selection.expected_utilization:.3f}; Gaussian reference R(D) of the validation rows at these bits: "
+        f"{selection.expected_utilization:.3f}; Gaussian reference at these bits: "
         f"{plan.data.gaussian_reference.held_out(spec.bits_per_row):.3f}"
     )
     for message in schedule_messages(plan):

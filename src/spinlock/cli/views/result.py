@@ -28,7 +28,7 @@ def print_result(run: Run) -> None:
     console.print(
         f"{metrics['bits_per_sample']:.0f} bits per row in {LEVELS * spec.num_categories} tokens ({spec.assignment}); "
         f"quality by level {' / '.join(f'{value:.3f}' for value in levels)}; training rows "
-        f"{metrics['quality_train']:.3f}; Gaussian reference R(D) of the validation rows "
+        f"{metrics['quality_train']:.3f}; Gaussian reference "
         f"{metrics['rate_distortion_quality']['held_out']:.3f}; "
         f"over all columns {metrics['quality_all_columns']:.3f}"
     )

@@ -139,15 +139,15 @@ def learning_rate(step: int, total: int, maximum: float) -> float:
 def code_decay(step: int, total: int, final: float) -> float:
     """Return the decay of the moving averages of the codes in a step.
 
-    The memory 1 / (1 - decay) is inversely proportional to the learning rate, so that codes follow fast encoders, and
-    are means over many batches when the encoders are almost at rest.
+    The memory 1 / (1 - decay) is inversely proportional to the learning rate, and at least 1 / :data:`MAX_CODE_UPDATE`
+    batches. Codes therefore follow fast encoders, and are means over many batches when the encoders are almost at rest.
 
     Parameters
     ----------
     step, total
         As in :func:`learning_rate`.
     final
-        Decay at the end of the schedule and in the warm-up, and the maximum.
+        Decay at the end of the schedule, which is also its maximum.
 
     Returns
     -------
