@@ -123,7 +123,7 @@ def check_config(content: FileContent, config: ModelSettings, seeds: Mapping[str
 
 
 def check_weights(content: FileContent, spec: ModelSpec) -> None:
-    """Check the shapes of both sets of weights before a network of the specification takes memory."""
+    """Check the shapes of all sets of weights before a network of the specification takes memory."""
     fields = {
         name: TensorOf((torch.int64,), shape)
         if name.endswith(".age")
@@ -133,6 +133,7 @@ def check_weights(content: FileContent, spec: ModelSpec) -> None:
     for place, weights in (
         ("model_state_dict", content.model_state_dict),
         ("training_state.weights", content.training_state["weights"]),
+        ("training_state.average", content.training_state.get("average", content.model_state_dict)),
     ):
         try:
             check(weights, FixedMapping(fields))

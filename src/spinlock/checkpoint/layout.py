@@ -123,7 +123,8 @@ _STATE = FixedMapping(
             {"seed": Integer(), "torch": TensorOf((torch.uint8,), (torch.get_rng_state().numel(),))}
         ),
         "environment": MapOf(Plain(depth=0)),
-    }
+    },
+    optional={"average": _WEIGHTS},
 )
 
 _OPTIMIZER = FixedMapping(

@@ -38,11 +38,12 @@ from spinlock.sizing.selection import SelectionSummary
 class SavedState:
     """State from which training is resumed.
 
-    ``weights`` are the current weights, ``random_state`` is the state of torch's global generator, and ``environment``
-    describes the software and hardware of the run.
+    ``weights`` are the current weights, ``average`` is their moving average, ``random_state`` is the state of torch's
+    global generator, and ``environment`` describes the software and hardware of the run.
     """
 
     weights: dict[str, Tensor]
+    average: dict[str, Tensor]
     optimizer: dict[str, Any]
     progress: Progress
     compile_plan: CompilePlan
@@ -54,6 +55,7 @@ class SavedState:
         """Restore the state from ``training_state`` of a checkpoint file."""
         return cls(
             weights=dict(values["weights"]),
+            average=dict(values.get("average", values["weights"])),  # earlier versions had no average
             optimizer=optimizer,
             progress=Progress(**values["progress"]),
             compile_plan=CompilePlan(**values["compile"]),
@@ -169,6 +171,7 @@ class Checkpoint:
             "validation_errors": self.validation.errors,
             "training_state": {
                 "weights": state.weights,
+                "average": state.average,
                 "progress": state.progress.to_dict(),
                 "best_validation": self.validation.to_dict(),
                 "compile": asdict(state.compile_plan),

@@ -35,7 +35,7 @@ def keep_if_best(
     *,
     require_initial_quality: bool,
 ) -> bool:
-    """Copy the current weights to the best weights if the current epoch is the best so far.
+    """Copy the average of the weights to the best weights if the current epoch is the best so far.
 
     The quality of epoch 0 and the reference of early stopping are stored too. The reference can change without a new
     best epoch.
@@ -69,6 +69,6 @@ def keep_if_best(
     if require_initial_quality and progress.epoch > 0 and gain < margin:
         return False
     progress.best_score, progress.best_epoch, progress.best_loss = score, progress.epoch, validation.loss
-    state.best_weights = {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}
+    state.best_weights = {name: tensor.detach().clone() for name, tensor in state.averaged.state_dict().items()}
     state.best_validation = validation
     return True

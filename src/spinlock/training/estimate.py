@@ -13,8 +13,8 @@ from spinlock.training.losses.objective import objective
 from spinlock.training.optimization.schedule import step_draws
 from spinlock.training.plan import Plan
 
-OPTIMIZER_COPIES = 4
-"""Number of tensors of the size of the weights: weights, gradients and the two moments of Adam."""
+OPTIMIZER_COPIES = 5
+"""Number of tensors of the size of the weights: weights, their average, gradients and the two moments of Adam."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.callbacks import Callback
 from spinlock.training.optimization.optimizer import make_optimizer
+from spinlock.training.optimization.weight_average import averaged_copy
 from spinlock.training.plan import Plan, make_plan
 from spinlock.training.resuming import latest_checkpoint, resume_run, with_stored_limit
 from spinlock.training.run import Run, TrainingState
@@ -143,7 +144,7 @@ def start(plan: Plan, *, command_line: str = "spinlock.training.fit", group: Pro
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seeds={"split_seed": config.split_seed, "random_seed": config.random_seed},
     )
-    return Run(plan, TrainingState(model, optimizer, progress, History(), {}), provenance, group)
+    return Run(plan, TrainingState(model, averaged_copy(model), optimizer, progress, History(), {}), provenance, group)
 
 
 @isolated()

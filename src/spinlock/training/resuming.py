@@ -24,6 +24,7 @@ from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.training.batches import extent_rows
 from spinlock.training.losses.objective import LOSS_NAMES
 from spinlock.training.optimization.optimizer import is_of_earlier_version, make_optimizer
+from spinlock.training.optimization.weight_average import averaged_copy
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run, TrainingState
 
@@ -193,8 +194,10 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device, gro
     config, saved = plan.config, checkpoint.state
     _check_position(checkpoint, plan)
     model = build_network(checkpoint.spec, learned_codes=not config.use_ema)
+    averaged = averaged_copy(model)
     load_weights(model, saved.weights, checkpoint.path)
-    model = model.to(device)
+    load_weights(averaged, saved.average, checkpoint.path)
+    model, averaged = model.to(device), averaged.to(device)
     optimizer = make_optimizer(model, config.learning_rate, plan.fit_rows().rows, group)
     try:
         if not is_of_earlier_version(saved.optimizer):
@@ -204,7 +207,7 @@ def _restore_state(checkpoint: Checkpoint, plan: Plan, device: torch.device, gro
     torch.set_rng_state(saved.random_state)
     best = {name: tensor.to(device) for name, tensor in checkpoint.weights.items()}
     history = checkpoint.history.until(saved.progress.epoch)  # best_model.pt contains later epochs
-    return TrainingState(model, optimizer, saved.progress, history, best, checkpoint.validation)
+    return TrainingState(model, averaged, optimizer, saved.progress, history, best, checkpoint.validation)
 
 
 def _check_position(checkpoint: Checkpoint, plan: Plan) -> None:

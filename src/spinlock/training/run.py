@@ -29,9 +29,14 @@ from spinlock.training.plan import Plan
 
 @dataclass
 class TrainingState:
-    """Everything that training changes."""
+    """Everything that training changes.
+
+    ``averaged`` has the moving average of the weights of ``model``. It is validated, and its weights can become the
+    best weights.
+    """
 
     model: CategoricalVQVAE
+    averaged: CategoricalVQVAE
     optimizer: Adam
     progress: Progress
     history: History
@@ -101,7 +106,10 @@ class Run:
         plan, state, progress = self.plan, self.state, self.state.progress
         assert state.best_validation is not None, "epoch 0 is validated before anything is saved"
         best = {name: tensor.cpu() for name, tensor in state.best_weights.items()}
-        current = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
+        current, average = (
+            {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+            for model in (state.model, state.averaged)
+        )
         is_best = progress.best_epoch == progress.epoch and progress.step_in_epoch == 0
         return Checkpoint(
             config=plan.config,
@@ -116,7 +124,8 @@ class Run:
             metrics=self.metrics,
             validation=state.best_validation,
             state=SavedState(
-                weights=best if is_best else current,
+                weights=current,
+                average=best if is_best else average,
                 optimizer=state.optimizer.state_dict(),
                 progress=progress,
                 compile_plan=plan.compile_plan,

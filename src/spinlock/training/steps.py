@@ -44,10 +44,10 @@ class TrainingStep(Protocol):
         ``decay`` is the decay of the moving averages.
         """
 
-    def row_losses(self, sample: RowSample) -> RowLosses:
+    def row_losses(self, model: CategoricalVQVAE, sample: RowSample) -> RowLosses:
         """Return the losses of a sample of the training rows, without interpolation and quantizer dropout."""
 
-    def finish(self, rows: Tensor) -> None:
+    def finish(self, model: CategoricalVQVAE, rows: Tensor) -> None:
         """Fit what has a closed form to the tokens of training rows [n, D], after the last step."""
 
     def use_eager(self) -> bool:
@@ -121,15 +121,15 @@ class LocalStep:
                 )
         return num_reset
 
-    def row_losses(self, sample: RowSample) -> RowLosses:
-        """Return the losses of the network."""
-        return sample.network_losses(self.model)
+    def row_losses(self, model: CategoricalVQVAE, sample: RowSample) -> RowLosses:
+        """Return the losses of a network."""
+        return sample.network_losses(model)
 
-    def finish(self, rows: Tensor) -> None:
+    def finish(self, model: CategoricalVQVAE, rows: Tensor) -> None:
         """Fit the linear part of the shared decoder to the tokens of the beam search, with which rows are encoded."""
         if self.group.is_main:
-            refit_decoder(self.model, interpolate_neighbors(rows, self.batches.seed).flatten(0, 1))
-        self.group.broadcast_([self.model.decoder.linear.detach()])
+            refit_decoder(model, interpolate_neighbors(rows, self.batches.seed).flatten(0, 1))
+        self.group.broadcast_([model.decoder.linear.detach()])
 
     def use_eager(self) -> bool:
         """Use the forward pass without compilation from now on. Return whether it was compiled before."""
@@ -220,12 +220,13 @@ class JointStep:
         return torch.zeros((), dtype=torch.int64, device=self.tokens.device)
 
     @torch.no_grad()
-    def row_losses(self, sample: RowSample) -> RowLosses:
+    def row_losses(self, model: CategoricalVQVAE, sample: RowSample) -> RowLosses:
         """Return the reconstruction loss of the fixed tokens of the rows."""
+        assert isinstance(model, JointVQVAE), "the model assigns tokens jointly"
         rows, tokens = (values[0, sample.positions] for values in (self.versions, self.tokens))
-        return RowLosses(float((rows - self.codes.refine(self.codes.sums(tokens))).square().mean()))
+        return RowLosses(float((rows - model.joint.refine(model.joint.sums(tokens))).square().mean()))
 
-    def finish(self, rows: Tensor) -> None:
+    def finish(self, model: CategoricalVQVAE, rows: Tensor) -> None:
         """Do nothing: the vectors do not change in training."""
 
     def use_eager(self) -> bool:

@@ -24,6 +24,7 @@ from spinlock.training.best_epoch import checkpoint_score, keep_if_best
 from spinlock.training.callbacks import Callback, EpochReport, StepReport
 from spinlock.training.losses.objective import LOSS_NAMES, LossTerms
 from spinlock.training.optimization.schedule import BatchPlan, code_decay, learning_rate, resets_due, step_draws
+from spinlock.training.optimization.weight_average import update_average
 from spinlock.training.row_losses import RowSample
 from spinlock.training.run import Run
 from spinlock.training.steps import STEPS, TrainingStep
@@ -95,7 +96,7 @@ class Trainer:
             if self._train_epoch(progress.epoch + 1):
                 progress.epoch += 1
                 if progress.epoch == self.config.epochs and self.step is not None:
-                    self.step.finish(self.plan.fit_rows().rows)
+                    self.step.finish(self.state.averaged, self.plan.fit_rows().rows)
                 self._finish_epoch(progress.take_losses(self.batch_plan.steps), time.perf_counter() - started)
         return None
 
@@ -143,7 +144,9 @@ class Trainer:
         terms = backpropagate(self.step, self.state.optimizer, batch, draws, self._train_eagerly)
         self.group.all_reduce_([weight.grad for weight in model.parameters() if weight.grad is not None])
         self.state.optimizer.step()
-        return terms, self.step.after_update(draws, code_decay(progress.step, progress.planned_steps, config.ema_decay))
+        num_reset = self.step.after_update(draws, code_decay(progress.step, progress.planned_steps, config.ema_decay))
+        update_average(self.state.averaged, model, progress.step + 1)
+        return terms, num_reset
 
     def _train_eagerly(self, plan: CompilePlan) -> None:
         """Store in the plan of the run that the step could not be compiled."""
@@ -192,8 +195,10 @@ class Trainer:
         try:
             result = None
             if self.group.is_main:
-                losses = {} if self.step is None else self.step.row_losses(self.sample).history_values(self.config)
-                result = self.validator(self.state.model), losses
+                model, losses = self.state.averaged, {}
+                if self.step is not None:
+                    losses = self.step.row_losses(model, self.sample).history_values(self.config)
+                result = self.validator(model), losses
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
             raise validation_memory_error(self.config.val_batch_size) from None
