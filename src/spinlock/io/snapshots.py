@@ -38,6 +38,15 @@ class Snapshots:
     steps: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class SnapshotLayout:
+    """Which snapshots a dataset has: their ``shape`` (S, F, C, H, W), and ``operators`` and ``steps`` as above."""
+
+    shape: tuple[int, ...]
+    operators: NDArray[np.int64]
+    steps: NDArray[np.int64]
+
+
 def read_snapshots(path: Path | str) -> Snapshots | None:
     """Read the snapshots of a dataset file.
 
@@ -57,19 +66,37 @@ def read_snapshots(path: Path | str) -> Snapshots | None:
         The file cannot be read, or its group /snapshots does not have the layout of :class:`Snapshots`.
     """
     with InputFile.open(path) as file, reading(file.path):
-        if file.find(GROUP) is None:
+        layout = _read_layout(file)
+        if layout is None:
             return None
-        fields = file.dataset(f"{GROUP}/fields")
-        shape = fields.shape
-        if shape is None or len(shape) != 5 or 0 in shape or fields.dtype.kind != "f":
-            raise DataError(
-                f"has shape {shape} and type {fields.dtype}",
-                where=fields.where,
-                expected="floats [S, F, C, H, W], not empty",
-            )
-        operators = _positions(file.dataset(f"{GROUP}/operators"), shape[0])
-        steps = _positions(file.dataset(f"{GROUP}/steps"), shape[1])
-        return Snapshots(fields[:].astype(np.float32), operators, steps)
+        fields = file.dataset(f"{GROUP}/fields")[:].astype(np.float32)
+        return Snapshots(fields, layout.operators, layout.steps)
+
+
+def read_snapshot_layout(path: Path | str) -> SnapshotLayout | None:
+    """Read which snapshots a dataset file has, without their fields.
+
+    The argument, the errors and None are those of :func:`read_snapshots`.
+    """
+    with InputFile.open(path) as file, reading(file.path):
+        return _read_layout(file)
+
+
+def _read_layout(file: InputFile) -> SnapshotLayout | None:
+    """Return the checked shape, operators and steps of the snapshots of an open file, or None if it has none."""
+    if file.find(GROUP) is None:
+        return None
+    fields = file.dataset(f"{GROUP}/fields")
+    shape = fields.shape
+    if shape is None or len(shape) != 5 or 0 in shape or fields.dtype.kind != "f":
+        raise DataError(
+            f"has shape {shape} and type {fields.dtype}",
+            where=fields.where,
+            expected="floats [S, F, C, H, W], not empty",
+        )
+    operators = _positions(file.dataset(f"{GROUP}/operators"), shape[0])
+    steps = _positions(file.dataset(f"{GROUP}/steps"), shape[1])
+    return SnapshotLayout(shape, operators, steps)
 
 
 def _positions(dataset: InputDataset, count: int) -> NDArray[np.int64]:
