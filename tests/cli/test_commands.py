@@ -212,8 +212,24 @@ def test_inspect_describes_datasets_checkpoints_and_token_files(workspace: Works
         assert words in model
     result = workspace.run_checked("inspect", "tokens.h5").stdout
     assert "split: 72 train, 8 validation" in result
-    row = workspace.run_checked("inspect", "tokens.h5", "--row", "3").stdout.splitlines()
-    assert [int(line.split()[1]) for line in row[2:]] == tokens(workspace.path / "tokens.h5")[3].tolist()
+
+
+def test_inspect_shows_one_row_of_a_token_file(workspace: Workspace) -> None:
+    row = ("inspect", "tokens.h5", "--row", "3")
+    plain = workspace.run_checked(*row).stdout.splitlines()
+    codes = [int(code) for line in plain if " of " in line for code in re.findall(r"(\d+) of \d+", line)]
+    assert codes == tokens(workspace.path / "tokens.h5")[3].tolist()
+    assert plain[1].startswith("row 3: operator 3, train")
+    title = plain.index(next(line for line in plain if line.startswith("nearest rows by different tokens")))
+    assert len(plain[title + 2 : -1]) == 10
+    described = workspace.run_checked(*row, "--vqvae-model", "run/best_model.pt").stdout
+    for words in ("decoded features that deviate most", "3 levels\n", "nearest rows by quantized latents; the mean"):
+        assert words in described
+    workspace.attempt("inspect", "tokens.h5", "--vqvae-model", "run/best_model.pt").check_refused("add --row")
+    workspace.attempt("inspect", "table.h5", "--row", "3", "--vqvae-model", "run/best_model.pt").check_refused(
+        "table.h5: is not a token file", "encode-to-tokens"
+    )
+    workspace.attempt(*row, "--vqvae-model", "table.h5").check_refused("table.h5")
 
 
 def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A folder with a configuration and the dataset of an uninterrupted run."""
     path = tmp_path_factory.mktemp("generate")
-    (path / "small.yaml").write_text(dump_config(small_config(num_samples=100)))
+    (path / "small.yaml").write_text(dump_config(small_config(num_samples=100, save_fields=20)))
     workspace = Workspace(path)
     result = workspace.run_checked("generate", "--config", "small.yaml", "--output", "whole.h5")
     assert "generated 100 operators, 100 of them in this run" in result.stdout
@@ -69,7 +69,7 @@ def test_an_interrupt_keeps_finished_blocks_and_prints_the_resume_command(worksp
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     words = "spinlock generate --config small.yaml --output stopped.h5 --overwrite --resume"
     assert printed_command(errors) == words
     assert list(shards.glob("block-*.npz"))
@@ -78,6 +78,7 @@ def test_an_interrupt_keeps_finished_blocks_and_prints_the_resume_command(worksp
 def test_dry_run_prints_an_estimate_and_writes_nothing(workspace: Workspace) -> None:
     before = sorted(path.name for path in workspace.path.iterdir())
     text = workspace.run_checked("generate", "--config", "small.yaml", "--output", "dry.h5", "--dry-run").stdout
+    assert "snapshots: frames 0, 1, 3, 4 of 20 operators, 164 kB before compression\n" in text
     for words in ("num_samples: 100", "neural convex", "features: ", " blocks, ", " of memory, at most ", " of disk"):
         assert words in text
     assert sorted(path.name for path in workspace.path.iterdir()) == before
@@ -92,6 +93,10 @@ def test_wrong_input_is_an_error_of_one_line(workspace: Workspace) -> None:
         (("generate", "--config", "bad.yaml", *made), 'families[0]: got "burger" from the file, expected one of'),
         (("generate", "--config", "small.yaml", "--output", "whole.h5"), "exists already; pass --overwrite"),
         (("generate", "--config", "small.yaml", *made, "--num-samples", "0"), "num_samples: got 0 from --num-samples"),
+        (
+            ("generate", "--config", "small.yaml", *made, "--save-fields", "101"),
+            "fields of 101 operators cannot be saved, because there are 100",
+        ),
         (("extract-features", "--rollouts", "nan.h5", *made), "operator 0, realization 0, frame 0: contains NaN"),
         (("extract-features", "--rollouts", "whole.h5", *made), "whole.h5: contains no rollouts"),
         (("extract-features", "--rollouts", "empty.h5", *made), "empty.h5: "),
@@ -110,7 +115,7 @@ def test_wrong_input_is_an_error_of_one_line(workspace: Workspace) -> None:
 
 def test_resume_refuses_a_dataset_of_another_configuration(workspace: Workspace) -> None:
     result = workspace.run(
-        "generate", "--config", "small.yaml", "--output", "whole.h5", "--resume", "--num-samples", "7"
+        "generate", "--config", "small.yaml", "--output", "whole.h5", "--resume", "--num-samples", "70"
     )
     assert result.returncode == 1
     assert "exists already and was generated from another configuration" in result.stderr
@@ -119,6 +124,7 @@ def test_resume_refuses_a_dataset_of_another_configuration(workspace: Workspace)
 def test_inspect_describes_a_generated_dataset(workspace: Workspace) -> None:
     text = workspace.run_checked("inspect", "whole.h5").stdout
     assert "labels/family: advection_diffusion 38, gray_scott 37, neural 25\n" in text
+    assert "snapshots: frames 0, 1, 3, 4 of 20 operators, [2, 16, 16] each\n" in text
     assert "command_line: " in text
     assert "features_version: 1" in text
 

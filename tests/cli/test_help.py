@@ -110,11 +110,10 @@ def test_the_output_of_an_example_is_the_input_of_the_next_ones() -> None:
 
     dataset, run = value("generate", "--output"), value("train-vqvae", "--output")
     assert value("train-vqvae", "--input") == value("encode-to-tokens", "--dataset") == dataset
-    assert value("discover-categories", "--input") == words["inspect"][2] == dataset
-    assert (
-        value("encode-to-tokens", "--vqvae-model") == value("decode-tokens", "--vqvae-model") == f"{run}/best_model.pt"
-    )
-    assert value("decode-tokens", "--tokens") == value("encode-to-tokens", "--output")
+    assert value("discover-categories", "--input") == dataset
+    for name in ("encode-to-tokens", "decode-tokens", "inspect"):
+        assert value(name, "--vqvae-model") == f"{run}/best_model.pt"
+    assert value("decode-tokens", "--tokens") == words["inspect"][2] == value("encode-to-tokens", "--output")
     repository = Path(__file__).parents[2]
     for name in ("generate", "train-vqvae", "discover-categories"):
         assert (repository / value(name, "--config")).is_file()

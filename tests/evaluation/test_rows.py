@@ -12,8 +12,8 @@ def test_tokens_and_reconstructions_are_those_of_the_tokenizer(case: Case) -> No
     cleaner = case.tokenizer.cleaner
     for level, decoded in enumerate(case.rows.decoded, 1):
         expected = (case.tokenizer.decode(tokens, levels=level) - cleaner.mean) / cleaner.std
-        np.testing.assert_allclose(decoded, expected, atol=1e-4)
-    np.testing.assert_allclose(np.sort(case.rows.error), case.tokenizer.checkpoint.validation.errors, rtol=1e-5)
+        np.testing.assert_allclose(decoded, expected, atol=1e-6)
+    np.testing.assert_allclose(np.sort(case.rows.error), case.tokenizer.checkpoint.validation.errors, rtol=1e-6)
 
 
 def test_points_of_all_levels_differ_from_those_of_one(case: Case) -> None:

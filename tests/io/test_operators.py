@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spinlock.io.features import open_features
-from spinlock.io.operators import OperatorFile
+from spinlock.io.operators import FIELDS, OperatorFile
 from spinlock.io.rollouts import open_rollouts
 
 TABLES = {"aggregated": (["a", "b"], ()), "per_trajectory": (["c"], (3,))}
@@ -21,8 +21,8 @@ def test_tables_annotations_and_fields_survive_a_round_trip(tmp_path: Path, rng:
         for block in (slice(0, 2), slice(2, 5)):
             file.write({"aggregated": aggregated[block], "per_trajectory": per_trajectory[block]})
         file.write_dataset("labels/family", np.array(list("vwxyz")), description="a letter")
-        file.create_fields((2, 3, 4, 2, 6, 8))
-        file.write_fields(1, fields)
+        file.create_frames(FIELDS, (2, 3, 4, 2, 6, 8))
+        file.write_frames(FIELDS, 1, fields)
     with open_features(tmp_path / "out.h5") as source:
         assert source.names == ("a", "b")
         assert np.array_equal(source.read_all(), aggregated)

@@ -48,11 +48,12 @@ def test_the_reference_has_the_covariance_of_training_rows_and_the_variances_of_
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gaussian_reference, "BLOCK", 7)
-    train, held_out = rng.standard_normal((80, 4)), rng.standard_normal((20, 4))
-    reference = GaussianReference.from_rows(train.astype(np.float32), held_out.astype(np.float32))
+    train, held_out = (rng.standard_normal((count, 4)).astype(np.float32) for count in (80, 20))
+    reference = GaussianReference.from_rows(train, held_out)
+    train, held_out = train.astype(np.float64), held_out.astype(np.float64)
     values, vectors = np.linalg.eigh(train.T @ train / 80)
-    np.testing.assert_allclose(reference.eigenvalues, values, rtol=1e-5)
-    np.testing.assert_allclose(reference.variances, np.square(held_out @ vectors).mean(0), rtol=1e-5)
+    np.testing.assert_allclose(reference.eigenvalues, values, rtol=1e-10)
+    np.testing.assert_allclose(reference.variances, np.square(held_out @ vectors).mean(0), rtol=1e-10)
     assert not reference.shrunk
     assert GaussianReference.from_rows(train[:39], held_out).shrunk
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist, squareform
 from sklearn.neighbors import NearestNeighbors
 
 from spinlock.metrics.neighbors import nearest_neighbors, neighbor_overlap, squared_distances
@@ -14,6 +15,13 @@ def test_neighbors_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(nearest_neighbors(points, 7), indices)
     squared = squared_distances(points, points)
     np.testing.assert_allclose(np.take_along_axis(squared, indices, 1), distances**2, atol=1e-9)
+
+
+def test_equal_distances_are_in_the_order_of_the_rows(rng: np.random.Generator) -> None:
+    points = rng.standard_normal((3, 20))[rng.integers(3, size=(50, 2))].reshape(50, 40)
+    distances = squareform(pdist(points))
+    expected = [sorted((j for j in range(50) if j != i), key=lambda j: (distances[i, j], j))[:7] for i in range(50)]
+    assert nearest_neighbors(points, 7).tolist() == expected
 
 
 def test_overlap_counts_common_neighbors(rng: np.random.Generator) -> None:

@@ -17,6 +17,18 @@ from spinlock.metrics.topography import (
 )
 
 
+def trustworthiness_by_definition(original: np.ndarray, embedded: np.ndarray) -> float:
+    """The trustworthiness of points [n, E] by its definition; rows at equal distances are in the order of the rows."""
+    near, far = squareform(pdist(original)), squareform(pdist(embedded))
+    count, excess = len(near), 0
+    for i in range(count):
+        others = [j for j in range(count) if j != i]
+        rank = {j: 1 + index for index, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
+        nearest = sorted(others, key=lambda j: (far[i, j], j))[:NEIGHBORS]
+        excess += sum(max(0, rank[j] - NEIGHBORS) for j in nearest)
+    return 1 - 2 / (count * NEIGHBORS * (2 * count - 3 * NEIGHBORS - 1)) * excess
+
+
 @pytest.fixture
 def maps(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Features [64, 8] and noisy latents [64, 2] of them."""
@@ -49,8 +61,10 @@ def test_spearman_agrees_with_scipy(maps: tuple[np.ndarray, np.ndarray]) -> None
 def test_trustworthiness_and_continuity_agree_with_scikit_learn(maps: tuple[np.ndarray, np.ndarray]) -> None:
     features, latents = maps
     measured = topographic_measures(features, latents)
-    assert measured.trustworthiness == pytest.approx(trustworthiness(features, latents, n_neighbors=NEIGHBORS))
-    assert measured.continuity == pytest.approx(trustworthiness(latents, features, n_neighbors=NEIGHBORS))
+    assert measured.trustworthiness == pytest.approx(
+        trustworthiness(features, latents, n_neighbors=NEIGHBORS), abs=1e-12
+    )
+    assert measured.continuity == pytest.approx(trustworthiness(latents, features, n_neighbors=NEIGHBORS), abs=1e-12)
     assert measured.trustworthiness != pytest.approx(measured.continuity, abs=1e-3)
 
 
@@ -58,14 +72,19 @@ def test_a_row_is_not_its_own_neighbor_even_if_rows_are_identical(rng: np.random
     # With 18 identical rows, a row that is not the first in its own ranking would shift the ranks beyond the 15th.
     features = np.concatenate([np.zeros((18, 3)), rng.standard_normal((30, 3)) + 5.0])
     latents = rng.standard_normal((48, 2))
-    near, far = squareform(pdist(features)), squareform(pdist(latents))
-    excess = 0
-    for i in range(48):
-        others = [j for j in range(48) if j != i]
-        rank = {j: 1 + index for index, j in enumerate(sorted(others, key=lambda j: (near[i, j], j)))}
-        excess += sum(max(0, rank[j] - NEIGHBORS) for j in sorted(others, key=lambda j: far[i, j])[:NEIGHBORS])
-    expected = 1 - 2 / (48 * NEIGHBORS * (2 * 48 - 3 * NEIGHBORS - 1)) * excess
+    expected = trustworthiness_by_definition(features, latents)
     assert topographic_measures(features, latents).trustworthiness == pytest.approx(expected, abs=1e-12)
+
+
+def test_equal_distances_have_equal_ranks(rng: np.random.Generator) -> None:
+    """Latents of few values have many pairs at the same distance, whose ranks would depend on rounding."""
+    features = rng.standard_normal((64, 8))
+    latents = rng.standard_normal((3, 40))[np.digitize(features[:, :4], [-0.5, 0.5])].reshape(64, 160)
+    measured = topographic_measures(features, latents)
+    assert len(np.unique(pdist(latents))) < 1000
+    assert measured.spearman == pytest.approx(spearmanr(pdist(features), pdist(latents)).statistic, abs=1e-12)
+    assert measured.trustworthiness == pytest.approx(trustworthiness_by_definition(features, latents), abs=1e-12)
+    assert measured.continuity == pytest.approx(trustworthiness_by_definition(latents, features), abs=1e-12)
 
 
 def test_measures_of_a_rotated_and_scaled_copy_are_one(rng: np.random.Generator) -> None:

@@ -143,6 +143,14 @@ class RolloutSettings(Section):
     store_trajectories: bool = setting(
         False, "Whether the frames are also stored, as /outputs/fields [N, M, T, C, H, W]."
     )
+    save_fields: int = setting(
+        0,
+        "Number of operators S of which F frames (at most 4) of the first run are stored, as /snapshots/fields "
+        "[S, F, C, H, W]. Other commands show them. The operators are spread evenly over all families.",
+        unit="operators",
+        ge=0,
+        le=10_000_000,
+    )
 
 
 class GenerationRuntime(Section):
@@ -188,6 +196,9 @@ class DatasetConfig(GenerationRuntime, OperatorSettings, RolloutSettings, Sampli
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 yield Conflict((key,), "a value is repeated")
+        if self.save_fields > self.num_samples:
+            reason = f"fields of {self.save_fields} operators cannot be saved, because there are {self.num_samples}"
+            yield Conflict(("save_fields", "num_samples"), reason)
         if self.initial_wavenumber.high > self.grid_size / 4:
             reason = f"a grid of {self.grid_size} points allows initial wave numbers of at most {self.grid_size / 4:g}"
             yield Conflict(("grid_size", "initial_wavenumber"), reason)

@@ -27,6 +27,10 @@ class DatasetKeywords(TypedDict, total=False):
     """Bound on |u|. A run that exceeds it is marked as diverged, and it repeats its last valid frame."""
     store_trajectories: bool
     """Whether the frames are also stored, as /outputs/fields [N, M, T, C, H, W]."""
+    save_fields: int
+    """Number of operators S of which F frames (at most 4) of the first run are stored, as /snapshots/fields [S, F, C,
+    H, W]. Other commands show them. The operators are spread evenly over all families.
+    """
     neural_fraction: float
     """Fraction of neural operators. A neural operator takes about ten times as long as a PDE operator."""
     neural_policies: list[Any]

@@ -5,6 +5,7 @@ from spinlock.encoding.encode_features import encode_features
 from spinlock.encoding.encode_file import Advance, encode_file
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
+from spinlock.encoding.token_row import TokenRow, describe_row
 from spinlock.encoding.trained_model import TrainedModel
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "EncodedBlock",
     "EncodingSummary",
     "RowCodec",
+    "TokenRow",
     "TrainedModel",
     "decode_file",
+    "describe_row",
     "encode_features",
     "encode_file",
 ]

@@ -70,8 +70,8 @@ def decode_file(
     checkpoint = codec.checkpoint
     check_writable(output, overwrite=overwrite, inputs=[tokens, checkpoint.path])
     with TokenFile.open(tokens) as source:
-        sha256 = _check_model(source, checkpoint, tokens)
-        order = _column_order(source.columns, checkpoint, tokens)
+        sha256 = check_model(source, checkpoint, tokens)
+        order = column_order(source.columns, checkpoint, tokens)
         attributes: dict[str, Attribute] = {"program_version": __version__, "model_sha256": sha256}
         attributes["decoded_levels"] = levels
         with _writer(source, checkpoint, output, attributes, overwrite=overwrite) as writer:
@@ -102,7 +102,7 @@ def _writer(
     return writer
 
 
-def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
+def check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
     """Return the SHA-256 of the model, after checking that this model encoded the token file."""
     sha256 = checkpoint.sha256()
     if source.attributes.get("model_sha256") != sha256:
@@ -115,7 +115,7 @@ def _check_model(source: TokenFile, checkpoint: Checkpoint, path: Path) -> str:
     return sha256
 
 
-def _column_order(stored: TokenColumns, checkpoint: Checkpoint, path: Path) -> NDArray[np.int64]:
+def column_order(stored: TokenColumns, checkpoint: Checkpoint, path: Path) -> NDArray[np.int64]:
     """Return the positions of the model's token columns in the file, after a check of the codebook sizes."""
     sizes = dict(zip(checkpoint.spec.category_names, checkpoint.spec.num_codes, strict=True))
     columns = TokenColumns.from_codebook_sizes(sizes)

@@ -118,6 +118,24 @@ class RowCodec:
             decoded = self.codec.decode(torch.from_numpy(indices).to(self.device)).cpu().numpy()
         return self.checkpoint.cleaner.inverse_transform(decoded)
 
+    def decode_z_scores(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Decode the tokens of the first l levels, [n, C, l], to z-scores of the kept columns [n, U]."""
+        with isolated(self.device), torch.no_grad():
+            decoded = self.codec.decode(torch.from_numpy(indices).to(self.device)).cpu().numpy()
+        return self.checkpoint.cleaner.to_z_scores(decoded)
+
+    def distance_points(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the points [n, E] between which distances in token space are measured, from tokens [n, C, l].
+
+        They are the quantized latents, or the decoded z-scores for a model with joint assignment.
+        """
+        with isolated(self.device), torch.no_grad():
+            decoded = torch.from_numpy(self.decode_z_scores(indices)).to(self.device)
+            points: NDArray[np.float32] = (
+                self.codec.distance_points(torch.from_numpy(indices).to(self.device), decoded).cpu().numpy()
+            )
+        return points
+
     def decode_tokens(self, tokens: Any, levels: int = LEVELS) -> RawRows:
         """Decode integers [N, 3C] or [N, M, 3C] to features [N, D] or [N, M, D] in raw units, after a check.
 

@@ -23,7 +23,7 @@ from spinlock.metrics.reconstruction import (
     squared_sums,
 )
 from spinlock.metrics.redundancy import latent_redundancy
-from spinlock.metrics.topography import fixed_rows, topographic_measures
+from spinlock.metrics.topography import fixed_rows, topographic_correlation, topographic_measures
 from spinlock.model import LEVELS
 from spinlock.model.codec import Codec
 from spinlock.preprocessing.cleaning import Cleaner
@@ -158,5 +158,5 @@ def _topography(
         "topographic_spearman": result.spearman,
         "topographic_trustworthiness": result.trustworthiness,
         "topographic_continuity": result.continuity,
-        "topographic_before_quantization": topographic_measures(z_scores[fixed], before).pearson,
+        "topographic_before_quantization": topographic_correlation(z_scores[fixed], before),
     }

@@ -18,6 +18,7 @@ from spinlock.features.extract import extract, feature_names
 from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
 from spinlock.generation.design import Design
+from spinlock.generation.snapshots import choose_steps, snapshot_bytes
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
@@ -70,7 +71,8 @@ def field_bytes(operators: Operators, settings: RolloutSettings) -> int:
 def disk_bytes(operators: Operators, settings: RolloutSettings) -> int:
     """Return the maximum disk space in bytes; it is needed while the shards are merged into the dataset."""
     fields = field_bytes(operators, settings) if settings.store_trajectories else 0
-    return int(DISK_MARGIN * 2 * (table_bytes(operators.count, settings) + fields))
+    snapshots = snapshot_bytes(operators, settings)
+    return int(DISK_MARGIN * 2 * (table_bytes(operators.count, settings) + fields + snapshots))
 
 
 def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *, written: int = 0) -> None:
@@ -100,16 +102,19 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
             where=str(directory),
             expected=f"{needed / 1e9:.2f} GB",
             remedy="free disk space, choose another output, or lower num_samples"
-            + (", or set store_trajectories to false" if settings.store_trajectories else ""),
+            + (", or set store_trajectories to false" if settings.store_trajectories else "")
+            + (", or lower save_fields" if settings.save_fields else ""),
         )
 
 
 def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
     """Return the approximate memory, in bytes, of a process that computes ``workers`` blocks at the same time."""
-    runs = max(block.size for block in blocks) * settings.num_realizations
+    operators = max(block.size for block in blocks)
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
-    frames = 4 * runs * settings.num_steps * channels * settings.grid_size**2
-    return PROCESS_BYTES + int(workers * MEMORY_PER_FRAME * frames)
+    frame = 4 * channels * settings.grid_size**2
+    frames = operators * settings.num_realizations * settings.num_steps
+    snapshots = min(operators, settings.save_fields) * len(choose_steps(settings.num_steps))
+    return PROCESS_BYTES + workers * frame * int(MEMORY_PER_FRAME * frames + snapshots)
 
 
 def check_memory(blocks: Sequence[Block], settings: RolloutSettings, device: torch.device, workers: int) -> None:

@@ -1,7 +1,7 @@
 """Computation of one block: roll out its operators, run the probes and extract the features."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from spinlock.features.run import Probes
 from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
 from spinlock.generation.design import Design
+from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, Rollout, probe, roll_out
 
 
@@ -29,6 +30,8 @@ class BlockResult:
         Step in which each run diverged, counted from 1, or 0, [n, M] int32.
     fields
         Frames [n, M, T, C, H, W], or None if they are not stored.
+    snapshots
+        Frames [s, F, C, H, W] of the first realization of the s operators with snapshots, or None if there are none.
     """
 
     per_timestep: NDArray[np.float32]
@@ -36,6 +39,7 @@ class BlockResult:
     aggregated: NDArray[np.float32]
     blow_up: NDArray[np.int32]
     fields: NDArray[np.float32] | None
+    snapshots: NDArray[np.float32] | None = None
 
     @classmethod
     def collect(cls, tables: FeatureTables, rollout: Rollout, num_members: int, *, with_fields: bool) -> "BlockResult":
@@ -68,6 +72,7 @@ def compute_block(
     block: Block,
     design: Design,
     settings: RolloutSettings,
+    snapshots: SnapshotPlan,
     device: torch.device,
     check: Callable[[], None] = lambda: None,
 ) -> BlockResult:
@@ -81,6 +86,8 @@ def compute_block(
         The sampled operators of the dataset.
     settings
         Grid, number of steps and realizations, and the bound on field values.
+    snapshots
+        The operators and frames that are stored.
     device
         Device of the computation.
     check
@@ -100,7 +107,8 @@ def compute_block(
     rollout = roll_out(step, assembly.start, settings.num_steps, warmup=warmup, bound=bound)
     probes = probe(step, rollout.frames, assembly.directions, warmup=warmup, bound=bound)
     tables = extract(rollout.frames, flatten_probes(probes))
-    return BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
+    result = BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
+    return replace(result, snapshots=snapshots.select(block, rollout.frames))
 
 
 def flatten_probes(probes: ProbeRuns) -> Probes:

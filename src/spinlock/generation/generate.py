@@ -170,7 +170,7 @@ def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup
 
     def compute(block: Block) -> BlockResult:
         with _separate_stream(device):
-            return compute_block(block, plan.design, plan.rollout, device, check)
+            return compute_block(block, plan.design, plan.rollout, plan.snapshots, device, check)
 
     with (
         single_threaded(device),
@@ -228,7 +228,7 @@ def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_
         "device_type": plan.device.type,
         "torch_version": str(torch.__version__),
     }
-    merge_shards(store, plan.blocks, plan.design, plan.rollout, plan.output, overwrite=overwrite, attributes=attributes)
+    merge_shards(plan, store, overwrite=overwrite, attributes=attributes)
     store.remove()
 
 

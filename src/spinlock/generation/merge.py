@@ -6,7 +6,6 @@ Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P``
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,12 @@ from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.budget import table_bytes
 from spinlock.generation.design import Design
+from spinlock.generation.plan import GenerationPlan
 from spinlock.generation.shards import ShardStore
-from spinlock.io.operators import OperatorFile
+from spinlock.generation.snapshots import max_channels
+from spinlock.io.operators import FIELDS, OperatorFile
 from spinlock.io.row_file import Attribute
+from spinlock.io.snapshots import GROUP
 from spinlock.operators.neural import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL
@@ -31,29 +33,16 @@ TableLayout = Mapping[str, tuple[Sequence[str], tuple[int, ...]]]
 
 
 def merge_shards(
-    store: ShardStore,
-    blocks: Sequence[Block],
-    design: Design,
-    settings: RolloutSettings,
-    output: Path,
-    *,
-    overwrite: bool,
-    attributes: Mapping[str, Attribute],
+    plan: GenerationPlan, store: ShardStore, *, overwrite: bool, attributes: Mapping[str, Attribute]
 ) -> NDArray[np.int32]:
     """Write the dataset from finished blocks.
 
     Parameters
     ----------
+    plan
+        The plan of the run.
     store
         The results of the blocks.
-    blocks
-        All blocks of the dataset.
-    design
-        The sampled operators.
-    settings
-        The shape of the rollouts.
-    output
-        Path of the dataset.
     overwrite
         Whether to replace an existing file.
     attributes
@@ -64,17 +53,19 @@ def merge_shards(
     ndarray of int32
         ``blow_up`` [N, M]: the step in which each run diverged, or 0.
     """
-    num_operators = design.operators.count
+    settings, num_operators = plan.rollout, plan.design.operators.count
     layout = _table_layout(settings)
     blow_up = np.zeros((num_operators, settings.num_realizations), dtype=np.int32)
     slice_rows = max(1, SLICE_BYTES // (table_bytes(num_operators, settings) // num_operators))
-    with OperatorFile(output, num_operators, layout, attributes=attributes, overwrite=overwrite) as file:
+    with OperatorFile(plan.output, num_operators, layout, attributes=attributes, overwrite=overwrite) as file:
         for start in range(0, num_operators, slice_rows):
             stop = min(start + slice_rows, num_operators)
-            file.write(_read_slice(store, blocks, layout, start, stop, blow_up))
-        _write_operators(file, design, blow_up)
+            file.write(_read_slice(store, plan.blocks, layout, start, stop, blow_up))
+        _write_operators(file, plan.design, blow_up)
         if settings.store_trajectories:
-            _write_fields(file, store, blocks, design, settings)
+            _write_fields(file, store, plan)
+        if settings.save_fields:
+            _write_snapshots(file, store, plan)
     return blow_up
 
 
@@ -100,7 +91,7 @@ def _read_slice(
         pairs = [(row, member) for row, member in enumerate(block.members) if start <= member < stop]
         if pairs:
             rows, members = np.array(pairs).T
-            result = store.read(block, with_fields=False)
+            result = store.read(block)
             for kind, values in tables.items():
                 values[members - start] = getattr(result, kind)[rows]
             blow_up[members] = result.blow_up[rows]
@@ -135,17 +126,33 @@ def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int
     file.write_dataset("metadata/diverged", (blow_up > 0).any(1))
 
 
-def _write_fields(
-    file: OperatorFile, store: ShardStore, blocks: Sequence[Block], design: Design, settings: RolloutSettings
-) -> None:
+def _write_fields(file: OperatorFile, store: ShardStore, plan: GenerationPlan) -> None:
     """Write the frames of all operators."""
-    operators = design.operators
-    families = {operators.strata[number].family for number in operators.stratum}
-    channels = max(FAMILIES[name].channels if name in FAMILIES else CHANNELS for name in families)
-    grid = (settings.grid_size, settings.grid_size)
-    file.create_fields((operators.count, settings.num_realizations, settings.num_steps, channels, *grid))
-    for block in blocks:
-        frames = store.read(block).fields
+    operators, rollout = plan.design.operators, plan.rollout
+    shape = (operators.count, rollout.num_realizations, rollout.num_steps, *_field_shape(plan))
+    file.create_frames(FIELDS, shape)
+    for block in plan.blocks:
+        frames = store.read(block, ["fields"]).fields
         assert frames is not None
         for member, runs in zip(block.members, frames, strict=True):
-            file.write_fields(member, runs)
+            file.write_frames(FIELDS, member, runs)
+
+
+def _write_snapshots(file: OperatorFile, store: ShardStore, plan: GenerationPlan) -> None:
+    """Write the snapshots of the chosen operators."""
+    chosen = plan.snapshots
+    file.create_frames(f"{GROUP}/fields", (len(chosen.operators), len(chosen.steps), *_field_shape(plan)))
+    file.write_dataset(f"{GROUP}/operators", chosen.operators, description="positions of the operators in the dataset")
+    file.write_dataset(f"{GROUP}/steps", chosen.steps, description="numbers of the frames, counted from 0")
+    for block in plan.blocks:
+        positions = [position for _, position in chosen.members(block)]
+        if positions:
+            snapshots = store.read(block, ["snapshots"]).snapshots
+            assert snapshots is not None
+            for position, frames in zip(positions, snapshots, strict=True):
+                file.write_frames(f"{GROUP}/fields", position, frames)
+
+
+def _field_shape(plan: GenerationPlan) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of a frame, with the largest number of channels of an operator."""
+    return (max_channels(plan.design.operators), plan.rollout.grid_size, plan.rollout.grid_size)

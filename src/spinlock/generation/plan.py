@@ -20,6 +20,7 @@ from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.budget import Estimate, check_disk, check_memory, estimate_budget
 from spinlock.generation.design import Design, make_design
 from spinlock.generation.shards import ShardStore
+from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.io.atomic import check_writable
 from spinlock.io.hdf5 import open_hdf5
 from spinlock.paths import user_path
@@ -47,6 +48,8 @@ class GenerationPlan:
         The sampled operators.
     blocks
         All blocks of operators.
+    snapshots
+        The operators and frames that are stored as snapshots.
     device
         Device of this process.
     workers
@@ -61,6 +64,7 @@ class GenerationPlan:
     rollout: RolloutSettings
     design: Design
     blocks: Sequence[Block]
+    snapshots: SnapshotPlan
     device: torch.device
     workers: int
     is_complete: bool
@@ -115,20 +119,21 @@ def plan_generation(
     configuration = dump_config(resolved)
     device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
     design = make_design(resolved)
+    snapshots = SnapshotPlan.make(design.operators, resolved)
     blocks = plan_blocks(design.operators, device.type)
     workers = min(_num_workers(resolved, device, group), len(blocks))
     identity = _identity(resolved, device)
-    is_complete = False
-    if group.is_main:
-        is_complete = resume and not overwrite and output.exists()
-        if is_complete:
-            _check_same_dataset(output, configuration)
-        else:
-            check_writable(output, overwrite=overwrite, inputs=[config] if isinstance(config, str | Path) else [])
-            check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
-            check_memory(blocks, resolved, device, workers)
+    is_complete = group.is_main and resume and not overwrite and output.exists()
+    if is_complete:
+        _check_same_dataset(output, configuration)
+    elif group.is_main:
+        check_writable(output, overwrite=overwrite, inputs=[config] if isinstance(config, str | Path) else [])
+        check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
+        check_memory(blocks, resolved, device, workers)
     is_complete = group.any(is_complete)
-    return GenerationPlan(output, configuration, identity, resolved, design, blocks, device, workers, is_complete)
+    return GenerationPlan(
+        output, configuration, identity, resolved, design, blocks, snapshots, device, workers, is_complete
+    )
 
 
 def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
@@ -175,6 +180,8 @@ def _check_same_dataset(output: Path, configuration: str) -> None:
 
 
 def _select(configuration: str, keys: frozenset[str]) -> dict[str, Any]:
-    """Return the given keys of a configuration, which is YAML text."""
+    """Return the given keys of a configuration, which is YAML text; a file can be older than ``save_fields``."""
     values = parse_value(configuration)
-    return {key: value for key, value in values.items() if key in keys} if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return {key: value for key, value in ({"save_fields": 0} | values).items() if key in keys}

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +26,9 @@ IDENTITY_FILE = "run.json"
 SHARD_PATTERN = "block-*.npz"
 RUN = "run"
 """Name of the array of a shard that contains the hash of the identity of its run."""
+
+FRAMES = ("fields", "snapshots")
+"""Names of the arrays of a shard that contain frames; they are read only when they are needed."""
 
 MAX_SHOWN = 40
 """Maximum number of characters of a value in an error message."""
@@ -134,8 +137,8 @@ class ShardStore:
         np.savez(buffer, allow_pickle=False, **present, **{RUN: np.array(self._run)})
         write_files({self._path(block): buffer.getvalue()})
 
-    def read(self, block: Block, *, with_fields: bool = True) -> BlockResult:
-        """Return a finished block, with or without its frames.
+    def read(self, block: Block, frames: Collection[str] = ()) -> BlockResult:
+        """Return a finished block; ``frames`` contains ``fields`` or ``snapshots`` if these are also read.
 
         Raises
         ------
@@ -153,7 +156,7 @@ class ShardStore:
                     stored["per_trajectory"],
                     stored["aggregated"],
                     stored["blow_up"],
-                    stored["fields"] if with_fields and "fields" in stored else None,
+                    *(stored[name] if name in frames and name in stored else None for name in FRAMES),
                 )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError("cannot be read", where=str(path), remedy=remedy) from error

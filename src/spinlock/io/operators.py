@@ -92,21 +92,21 @@ class OperatorFile(RowFile):
         for key, value in attributes.items():
             self._file[name].attrs[key] = value
 
-    def create_fields(self, shape: tuple[int, ...]) -> None:
-        """Create /outputs/fields of ``shape`` (N, M, T, C, H, W); values that are never written are NaN."""
-        frame_bytes = 4 * int(np.prod(shape[3:]))
-        frames = max(1, min(shape[2], CHUNK_BYTES * 4 // frame_bytes))
+    def create_frames(self, name: str, shape: tuple[int, ...]) -> None:
+        """Create a dataset of frames of ``shape`` (..., T, C, H, W); values that are never written are NaN."""
+        *outer, num_frames, channels, height, width = shape
+        frames = max(1, min(num_frames, CHUNK_BYTES // (channels * height * width)))
         self._file.create_dataset(
-            FIELDS,
+            name,
             shape=shape,
             dtype=np.float32,
-            chunks=(1, 1, frames, *shape[3:]),
+            chunks=(*(1 for _ in outer), frames, channels, height, width),
             compression="gzip",
             compression_opts=1,
             shuffle=True,
             fillvalue=np.nan,
         )
 
-    def write_fields(self, operator: int, fields: NDArray[np.float32]) -> None:
-        """Write the fields [M, T, c, H, W] of one operator; channels beyond c stay NaN."""
-        self._file[FIELDS][operator, :, :, : fields.shape[2]] = fields
+    def write_frames(self, name: str, position: int, frames: NDArray[np.float32]) -> None:
+        """Write the frames [..., c, H, W] at a position of the first axis; channels beyond c stay NaN."""
+        self._file[name][(position, ..., slice(frames.shape[-3]), slice(None), slice(None))] = frames

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist, squareform
 
 Floats = NDArray[np.float64]
 Points = NDArray[np.floating[Any]]
@@ -31,7 +32,7 @@ def nearest_neighbors(points: Points, count: int) -> NDArray[np.int64]:
     count
         Number of neighbors k.
     """
-    distances = squared_distances(points, points)
+    distances = squareform(pdist(points.astype(np.float64)))  # without cancellation, so that equal distances are equal
     np.fill_diagonal(distances, np.inf)
     return np.argsort(distances, axis=1, kind="stable")[:, :count]
 

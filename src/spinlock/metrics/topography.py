@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import pdist, squareform
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +85,8 @@ def ranks(values: Floats) -> Floats:
 def pair_distances(points: NDArray[np.floating[Any]]) -> Floats:
     """Return the Euclidean distances |a - b| over pairs i < j, from one Gram matrix in float64.
 
+    Distances that are equal in exact arithmetic can differ by rounding, which does not matter for Pearson's r.
+
     Parameters
     ----------
     points
@@ -123,6 +125,9 @@ def topographic_correlation(features: NDArray[np.floating[Any]], latents: NDArra
 def topographic_measures(features: NDArray[np.floating[Any]], latents: NDArray[np.floating[Any]]) -> Topography:
     """Compute Pearson and Spearman correlation of the distances, trustworthiness and continuity.
 
+    The distances are sums of squared differences, so that pairs of rows whose tokens differ in the same way have equal
+    distances and equal ranks. Neighbors at equal distances are in the order of the rows.
+
     Parameters
     ----------
     features
@@ -134,7 +139,7 @@ def topographic_measures(features: NDArray[np.floating[Any]], latents: NDArray[n
     -------
     Topography
     """
-    original, embedded = pair_distances(features), pair_distances(latents)
+    original, embedded = pdist(features.astype(np.float64)), pdist(latents.astype(np.float64))
     enough_rows = len(features) > 2 * NEIGHBORS
     original_matrix, embedded_matrix = squareform(original), squareform(embedded)
     return Topography(

@@ -38,7 +38,7 @@ def test_errors_are_root_mean_squares(case: Case) -> None:
 def test_quality_by_category_is_that_of_the_metrics(case: Case) -> None:
     result = measure_reconstruction(case.rows, case.yardstick, errors_of(case), seed=0)
     last = {name: levels[-1] for name, levels in result.quality_by_category_and_level.items()}
-    assert last == pytest.approx(case.tokenizer.metrics["quality_by_category"], abs=1e-5)
+    assert last == pytest.approx(case.tokenizer.metrics["quality_by_category"], abs=1e-6)
     assert list(last.values()) == sorted(last.values())
 
 
@@ -81,7 +81,7 @@ def test_missing_values_are_named_as_a_cause(case: Case) -> None:
 def test_nearest_distances_skip_the_row_itself(rng: np.random.Generator) -> None:
     points = rng.standard_normal((6, 3)).astype(np.float32)
     squared = np.square(points[:, None] - points[None]).mean(2) + np.diag(np.full(6, np.inf))
-    np.testing.assert_allclose(nearest_distances(points, points, skip_equal=True), np.sqrt(squared.min(1)), rtol=1e-5)
+    np.testing.assert_allclose(nearest_distances(points, points, skip_equal=True), np.sqrt(squared.min(1)), rtol=1e-6)
     np.testing.assert_allclose(nearest_distances(points, points, skip_equal=False), 0, atol=1e-6)
 
 

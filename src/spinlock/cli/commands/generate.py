@@ -15,6 +15,10 @@ def generate(
     config: Config,
     output: Output,
     num_samples: Annotated[int | None, typer.Option("--num-samples", help="Number of operators.")] = None,
+    save_fields: Annotated[
+        int | None,
+        typer.Option("--save-fields", help="Number of operators of which a few frames are stored, as /snapshots."),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -41,7 +45,7 @@ def generate(
 
     settings = load_dataset_config(
         config,
-        overrides={"num_samples": num_samples, "batch_size": batch_size, "device": device},
+        overrides={"num_samples": num_samples, "save_fields": save_fields, "batch_size": batch_size, "device": device},
         set_values=set_values or [],
     )
     check_writable(output, overwrite=overwrite or resume, inputs=[config])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import path_parser
+from spinlock.cli.options import path_option, path_parser
 
 
 def inspect(
@@ -15,7 +15,19 @@ def inspect(
         Path,
         typer.Argument(help="Dataset or token file (HDF5), or checkpoint.", metavar="PATH", parser=path_parser("PATH")),
     ],
-    row: Annotated[int | None, typer.Option("--row", help="Show one row: its features or its tokens.")] = None,
+    row: Annotated[
+        int | None,
+        typer.Option("--row", help="Show one row: its features, or its tokens and the nearest rows of a token file."),
+    ] = None,
+    vqvae_model: Annotated[
+        Path | None,
+        path_option(
+            "--vqvae-model",
+            "Checkpoint that encoded a token file. With --row it adds the feature values that the tokens stand for, "
+            "and measures the distances in token space.",
+            "PT",
+        ),
+    ] = None,
     family: Annotated[str, typer.Option("--family", help="Feature family of a dataset.")] = "sdf",
     feature_type: Annotated[
         str | None, typer.Option("--feature-type", help="aggregated, per_trajectory or per_timestep.")
@@ -28,16 +40,16 @@ def inspect(
     lists groups, datasets, links and attributes.
 
     \f
-    spinlock inspect datasets/quickstart.h5 --row 17
+    spinlock inspect datasets/quickstart_tokens.h5 --row 17 --vqvae-model runs/quickstart/best_model.pt
     """
     import h5py
 
     from spinlock.errors import DataError
-    from spinlock.io.hdf5 import reading
-    from spinlock.io.inputs.file import InputFile
 
     if not path.exists():
         raise DataError("no such file", where=str(path))
+    if vqvae_model is not None and row is None:
+        raise DataError("--vqvae-model has no effect", expected="also --row", remedy="add --row, or omit --vqvae-model")
     if path.is_file() and not h5py.is_hdf5(path):
         if row is not None:
             raise DataError("a checkpoint has no rows", where=str(path), remedy="omit --row")
@@ -47,14 +59,26 @@ def inspect(
         return
     if targets:
         raise DataError("has no targets", where=str(path), expected="a checkpoint", remedy="omit --targets")
+    _print_hdf5(path, row, vqvae_model, family, feature_type)
+
+
+def _print_hdf5(path: Path, row: int | None, model: Path | None, family: str, feature_type: str | None) -> None:
+    """Print a token file, a dataset or the content of another HDF5 file, or one row of the former two."""
+    from spinlock.errors import DataError
+    from spinlock.io.hdf5 import reading
+    from spinlock.io.inputs.file import InputFile
+
     with InputFile.open(path) as file, reading(path):
         names = file.names()
         has_tokens = "tokens" in names and "format" in file.attributes  # other programs also name datasets "tokens"
         has_features = "features" in names
+    if model is not None and not has_tokens:
+        remedy = "encode it with encode-to-tokens and inspect the token file, or omit --vqvae-model"
+        raise DataError("is not a token file, so that a model does not apply", where=str(path), remedy=remedy)
     if has_tokens:
         from spinlock.cli.views.tokens import print_tokens
 
-        print_tokens(path, row)
+        print_tokens(path, row, model)
     elif has_features:
         from spinlock.cli.views.dataset import print_dataset
 

@@ -14,6 +14,7 @@ from spinlock.config import CleaningSettings
 from spinlock.errors import DataError, shortened
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.io.inputs.file import InputFile
+from spinlock.io.snapshots import read_snapshot_layout
 from spinlock.preprocessing.cleaning import Cleaner
 from spinlock.preprocessing.split import subsample
 
@@ -52,12 +53,26 @@ def print_dataset(path: Path, family: str, feature_type: str | None, row: int | 
         for name in source.labels():
             console.print(f"labels/{name}: {_value_counts(source, name)}", markup=False)
         _print_columns(console, source)
+        _print_snapshots(console, path)
         console.print(f"sha256 of the features: {source.sha256()}")
         finite = np.isfinite(source.read(0, 1)).mean()
         console.print(f"first row: {100 * finite:.0f} % finite")
         print_attributes(console, {name: v for name, v in source.file_attributes().items() if "\n" not in str(v)})
         for note in source.notes:
             console.print(f"note: {note}", markup=False)
+
+
+def _print_snapshots(console: Console, path: Path) -> None:
+    """Print of which operators the dataset contains frames, if there are any."""
+    try:
+        layout = read_snapshot_layout(path)
+    except DataError as error:
+        console.print(f"snapshots: cannot be shown: {error.what}", markup=False)
+        return
+    if layout is not None:
+        num_operators, _, channels, height, width = layout.shape
+        steps = shortened(", ".join(map(str, layout.steps.tolist())), MAX_ATTRIBUTE_LENGTH)
+        console.print(f"snapshots: frames {steps} of {num_operators} operators, [{channels}, {height}, {width}] each")
 
 
 def check_row(row: int, count: int, path: Path) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def print_plan(plan: GenerationPlan) -> None:
     """Print configuration, kinds of operators, parameter distribution, and estimates of time, memory and disk space."""
     from spinlock.features.extract import feature_names
+    from spinlock.generation.snapshots import snapshot_bytes
     from spinlock.operators.balance import balance
 
     console = stdout()
@@ -37,6 +38,10 @@ def print_plan(plan: GenerationPlan) -> None:
         f"features: {len(names.aggregated)} aggregated, {len(names.per_trajectory)} per trajectory, "
         f"{len(names.per_timestep)} per timestep"
     )
+    if plan.rollout.save_fields:
+        steps = ", ".join(map(str, plan.snapshots.steps.tolist()))
+        size = format_bytes(snapshot_bytes(operators, plan.rollout))
+        console.print(f"snapshots: frames {steps} of {plan.rollout.save_fields} operators, {size} before compression")
     with spinner("timing a few steps of each family"):
         estimate = plan.estimate()
     console.print(

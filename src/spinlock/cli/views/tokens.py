@@ -14,20 +14,17 @@ READ_ROWS = 8192
 """Rows that are read at a time."""
 
 
-def print_tokens(path: Path, row: int | None) -> None:
-    """Print split, errors, codebook usage and attributes of a token file, or the tokens of one row."""
+def print_tokens(path: Path, row: int | None, model: Path | None) -> None:
+    """Print split, errors, codebook usage and attributes of a token file, or one row."""
     console = stdout()
     with TokenFile.open(path) as source:
         console.print(f"tokens {list(source.shape)}, {len(set(source.category))} categories")
         names = source.columns.names
         if row is not None:
             check_row(row, source.num_rows, path)
-            codes = source.read(row, row + 1)[0].tolist()
-            rows = [
-                (name, str(code), str(size))
-                for name, code, size in zip(names, codes, source.codebook_size, strict=True)
-            ]
-            console.print(text_table(("token", "code", "of"), rows))
+            from spinlock.cli.views.token_row import print_token_row  # imports torch, which takes seconds
+
+            print_token_row(source, row, model)
             return
         sides, counts = np.unique(source.split, return_counts=True)
         console.print("split: " + ", ".join(f"{count} {side}" for side, count in zip(sides, counts, strict=True)))
