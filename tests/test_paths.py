@@ -10,13 +10,13 @@ import pytest
 
 from spinlock.categories.mapping import load_mapping
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.checkpoint.latest import latest_checkpoint
 from spinlock.config import config_from_mapping, load_config
 from spinlock.config.loading import load_dataset_config
 from spinlock.errors import ConfigError, DataError, SpinlockError
 from spinlock.io.atomic import check_writable, replacing, write_files
 from spinlock.io.features import open_features
 from spinlock.paths import user_path
-from spinlock.training.resuming import latest_checkpoint
 
 
 @pytest.fixture

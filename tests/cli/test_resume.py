@@ -234,7 +234,7 @@ def test_a_time_limit_saves_the_state_and_prints_the_resume_command(tmp_path: Pa
     stopped = workspace.run(*CONFIG, "--max-time", "0.00001")
     assert stopped.returncode == 130
     assert "the time limit of 0.0006 s is reached; the state is saved" in stopped.stderr
-    assert "after epoch 0 and 1 steps of 1" in run_resume_command(workspace, stopped.stderr)
+    assert "after epoch 0 of 1, at step 1 of epoch 1" in run_resume_command(workspace, stopped.stderr)
     for name in ("best_model.pt", "last.pt"):
         one, other = (torch.load(at.path / "run" / name, weights_only=True) for at in (trained, workspace))
         assert differences(one, other) <= NOT_COMPARED

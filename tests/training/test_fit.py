@@ -159,7 +159,7 @@ class TestResume:
         last = folder / "out" / "last.pt"
         assert run.notes == (
             f"{last} of the same run is later than {best} and is used instead",
-            f"resuming {last} after epoch 3 and 1 steps of 6",
+            f"resuming {last} after epoch 3 of 6, at step 1 of epoch 4",
         )
 
     def test_resume_compares_a_table_in_memory_with_the_dataset_of_the_run(self, folder: Path) -> None:

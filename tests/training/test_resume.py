@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.checkpoint.latest import latest_checkpoint
 from spinlock.config import load_config
 from spinlock.errors import CheckpointError, RunError
 from spinlock.preprocessing.training_data import read_table
 from spinlock.runtime import compilation
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training import run as run_module
-from spinlock.training.resuming import CHANGEABLE, latest_checkpoint, resume_run
+from spinlock.training.resuming import CHANGEABLE, resume_run
 from spinlock.training.validation import Validator
 from tests.training.runs import (
     EAGER,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from spinlock.checkpoint.file import load_checkpoint
+from spinlock.checkpoint.latest import latest_checkpoint
 from spinlock.checkpoint.provenance import environment, versions
 from spinlock.config import dump_config, load_config
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.training import run as run_module
-from spinlock.training.resuming import latest_checkpoint
 from tests.training.runs import (
     CPU,
     assert_same_result,

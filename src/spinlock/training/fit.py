@@ -13,6 +13,7 @@ import torch
 from spinlock.arguments import checked_items
 from spinlock.checkpoint.directory import RunDirectory
 from spinlock.checkpoint.history import History
+from spinlock.checkpoint.latest import latest_checkpoint
 from spinlock.checkpoint.progress import Progress
 from spinlock.checkpoint.provenance import Provenance, versions
 from spinlock.config import VQVAEConfig
@@ -31,7 +32,7 @@ from spinlock.training.callbacks import Callback
 from spinlock.training.optimization.optimizer import make_optimizer
 from spinlock.training.optimization.weight_average import averaged_copy
 from spinlock.training.plan import Plan, make_plan
-from spinlock.training.resuming import latest_checkpoint, resume_run, with_stored_limit
+from spinlock.training.resuming import resume_run, with_stored_limit
 from spinlock.training.run import Run, TrainingState
 from spinlock.training.trainer import Trainer
 

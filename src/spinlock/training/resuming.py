@@ -1,4 +1,4 @@
-"""Resuming of a run: selection of the checkpoint, check of dataset and configuration, and restoring of the state."""
+"""Resuming of a run: check of dataset and configuration, and restoring of the state."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 import torch
 
 from spinlock.categories import load_mapping
-from spinlock.checkpoint.directory import BEST, LAST
-from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.format import REMEDY
 from spinlock.checkpoint.provenance import DatasetIdentity, environment
 from spinlock.checkpoint.record import Checkpoint, load_weights
@@ -94,42 +92,6 @@ def resume_run(
         state.progress.extent = group.broadcast_object(extent_rows(data))
     notes = (_position_note(checkpoint, config.epochs), *_environment_notes(checkpoint, device))
     return Run(plan, state, checkpoint.provenance, group, changes=changes, notes=notes)
-
-
-def latest_checkpoint(path: Path) -> tuple[Checkpoint, str]:
-    """Read the checkpoint from which a run is resumed.
-
-    Parameters
-    ----------
-    path
-        ``best_model.pt``, ``last.pt`` or a directory that contains one of them.
-
-    Returns
-    -------
-    checkpoint : Checkpoint
-        The checkpoint at ``path``, or the other one of the same run if that is later.
-    note : str
-        Message that the other checkpoint is used, or an empty string.
-
-    Raises
-    ------
-    CheckpointError
-        The directory contains no checkpoint, or the checkpoint cannot be read.
-    """
-    if path.is_dir():
-        present = [path / name for name in (LAST, BEST) if (path / name).exists()]
-        if not present:
-            what = "contains neither last.pt nor best_model.pt"
-            raise CheckpointError(what, where=str(path), remedy="name a checkpoint")
-        path = present[0]
-    checkpoint = load_checkpoint(path)
-    other = _counterpart(checkpoint)
-    if not other.exists():
-        return checkpoint, ""
-    later = load_checkpoint(other)
-    if later.identity != checkpoint.identity or later.state.progress.step <= checkpoint.state.progress.step:
-        return checkpoint, ""
-    return later, f"{other} of the same run is later than {path} and is used instead"
 
 
 def with_stored_limit(settings: DataSettings, checkpoint: Checkpoint) -> DataSettings:
@@ -227,18 +189,10 @@ def _damaged(checkpoint: Checkpoint, what: str, expected: str = "") -> Checkpoin
     return CheckpointError(f"is damaged: {what}", where=str(checkpoint.path), expected=expected, remedy=REMEDY)
 
 
-def _counterpart(checkpoint: Checkpoint) -> Path:
-    """Return the path of last.pt for a best_model.pt, and the reverse. After a killed process either may be later."""
-    path, config = checkpoint.path, checkpoint.config
-    if path.name == LAST:
-        return (config.output_dir if config.checkpoint_dir else path.parent) / BEST
-    return (config.checkpoint_dir or path.parent) / LAST
-
-
 def _position_note(checkpoint: Checkpoint, epochs: int) -> str:
     progress = checkpoint.state.progress
-    steps = f" and {progress.step_in_epoch} steps" if progress.step_in_epoch else ""
-    return f"resuming {checkpoint.path} after epoch {progress.epoch}{steps} of {epochs}"
+    position = f", at step {progress.step_in_epoch} of epoch {progress.epoch + 1}" if progress.step_in_epoch else ""
+    return f"resuming {checkpoint.path} after epoch {progress.epoch} of {epochs}{position}"
 
 
 def _environment_notes(checkpoint: Checkpoint, device: torch.device) -> tuple[str, ...]:
