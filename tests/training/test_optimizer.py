@@ -43,16 +43,20 @@ def test_steps_of_encoders_and_learned_codes_follow_the_spread_of_the_coordinate
     torch.testing.assert_close(moved["decoder.hidden"], torch.full_like(moved["decoder.hidden"], 2.0))
 
 
-def test_coordinate_scales_are_relative_standard_deviations_along_principal_axes() -> None:
+def test_scales_are_relative_standard_deviations_along_principal_axes_and_smaller_for_wide_categories(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, rows = small_model(), random_rows(200)
+    narrowest, *_, widest = sorted(map(len, model.spec.groups))
+    monkeypatch.setattr("spinlock.initialization.coordinate_scales.FULL_STEP_COLUMNS", (narrowest + widest) / 2)
     for block, scale in zip(model.each_bucket(), coordinate_scales(rows, model.spec), strict=True):
         for place, group in enumerate(model.spec.groups[block.members]):
             points = rows[:, list(group)].double()
             expected = torch.linalg.eigvalsh(points.t() @ points).flip(0).sqrt()
             width = min(scale.shape[-1], len(group))
-            torch.testing.assert_close(
-                scale[place, 0, :width].double(), (expected / expected[0])[:width], rtol=1e-4, atol=1e-5
-            )
+            factor = min(1.0, (narrowest + widest) / 2 / len(group))
+            relative = factor * (expected / expected[0])[:width]
+            torch.testing.assert_close(scale[place, 0, :width].double(), relative, rtol=1e-4, atol=1e-5)
             assert not scale[place, 0, width:].any()
 
 
