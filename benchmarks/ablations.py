@@ -65,6 +65,12 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "codebooks with the memory of ema_decay in all steps": {
         "spinlock.training.trainer.code_decay": lambda step, total, final: final
     },
+    "encoder steps of one size for all widths of a category": {
+        "spinlock.initialization.coordinate_scales.FULL_STEP_COLUMNS": 1_000_000
+    },
+    "current weights validated in place of their average": {
+        "spinlock.training.optimization.weight_average.AVERAGED_STEPS": 1
+    },
     "no weight decay": {"spinlock.training.optimization.optimizer.WEIGHT_DECAY": 0.0},
     "no points between rows in the batches": {"spinlock.training.batches.TARGET_ROWS": 0},
     "decoder not fitted to the tokens of the beam search": {

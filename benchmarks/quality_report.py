@@ -125,6 +125,51 @@ def _full_row(bits: int, method: str, cells: list[Cell]) -> list[str]:
     ]
 
 
+def gains_table(results: list[Result], peers: list[Result]) -> str:
+    """Return the quality of local tokens before and after training, beside that of the network in ``peers``.
+
+    A row has the means over seeds of one dataset and rate, and the smallest gain of a seed.
+    """
+    networks = {
+        (peer["table"], cell["nominal_bits"], cell["seed"]): cell["quality"]
+        for peer in peers
+        for cell in peer["cells"]
+        if cell["method"] == "network"
+    }
+    columns = (
+        "table",
+        "bits",
+        "seeds",
+        "epoch 0",
+        "after training",
+        "gain",
+        "smallest gain",
+        "best epochs",
+        "ResidualVQ network",
+    )
+    rows = []
+    for result in results:
+        for bits in rates(result):
+            cells = sorted(cells_at(result, bits)["local"], key=lambda cell: cell["seed"])
+            gains = [cell["quality"] - cell["initial_quality"] for cell in cells]
+            keys = [(result["table"], bits, cell["seed"]) for cell in cells]
+            network = f"{mean(networks[key] for key in keys):.4f}" if all(key in networks for key in keys) else "-"
+            rows.append(
+                (
+                    result["table"],
+                    f"{mean_of(cells, 'bits'):.0f}",
+                    ", ".join(str(cell["seed"]) for cell in cells),
+                    f"{mean_of(cells, 'initial_quality'):.4f}",
+                    f"{mean_of(cells, 'quality'):.4f}",
+                    f"{mean(gains):+.4f}",
+                    f"{min(gains):+.4f}",
+                    ", ".join(str(cell["settings"]["best_epoch"]) for cell in cells),
+                    network,
+                )
+            )
+    return markdown.table(columns, rows)
+
+
 def goals_table(results: list[Result]) -> str:
     """Return the goals of joint tokens, and by how much the mean quality over seeds exceeds or misses them."""
     rows = []
