@@ -2,7 +2,7 @@
 
 The layout of Spinlock is /outputs/fields [N, M, T, C, H, W], or [N, M, T, C, W] in one dimension. The optional dataset
 /metadata/channels [N] is the number of channels of each operator. The layout of The Well is described in
-:mod:`spinlock.io.well_rollouts`.
+:mod:`spinlock.io.rollouts.well_rollouts`.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`` x ``W`` points (``H`` = 1 in 1-D).
 """
@@ -21,10 +21,8 @@ from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.names import join_names
 from spinlock.io.operators import FIELDS
-from spinlock.io.rollout_file import ALL_FRAMES, Fields, Rollouts
-from spinlock.io.well_rollouts import WELL_GROUPS, WellRollouts
-
-__all__ = ["Fields", "Rollouts", "SpinlockRollouts", "WellRollouts", "open_rollouts"]
+from spinlock.io.rollouts.base import ALL_FRAMES, Rollouts
+from spinlock.io.rollouts.well_rollouts import WELL_GROUPS, WellRollouts
 
 
 def open_rollouts(path: Path | str) -> Rollouts:

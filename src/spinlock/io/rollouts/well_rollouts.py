@@ -18,7 +18,7 @@ from spinlock.io.inputs import attributes
 from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.names import join_names
-from spinlock.io.rollout_file import ALL_FRAMES, Rollouts
+from spinlock.io.rollouts.base import ALL_FRAMES, Rollouts
 
 WELL_GROUPS = ("t0_fields", "t1_fields", "t2_fields")
 
