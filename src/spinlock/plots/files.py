@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import count
 
-from spinlock.plots.theme import PAPER, POINT
+from spinlock.plots.theme import PAPER, POINT, themed
 from spinlock.plots.view import Picture
 
 PNG_DPI = 3 * POINT
@@ -32,18 +32,26 @@ def picture_files(pictures: Iterable[Picture]) -> dict[str, bytes]:
         {file name: content}.
     """
     files: dict[str, bytes] = {}
-    for picture in pictures:
-        figure = picture.figure
-        lines = textwrap.wrap(picture.title, TITLE_LETTERS)
-        figure.set_figheight(figure.get_figheight() + TITLE_LINE * len(lines) / POINT)
-        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11)
-        name = _unused(re.sub(r"[^\w.-]+", "_", picture.key), files)
-        for suffix in ("png", "svg"):
-            stream = io.BytesIO()
-            metadata = {"Date": None} if suffix == "svg" else None
-            figure.savefig(stream, format=suffix, facecolor=PAPER, dpi=PNG_DPI, metadata=metadata)
-            files[f"{name}.{suffix}"] = stream.getvalue()
-            figure.set_layout_engine("none")  # the second file has the layout of the first one
+    with themed():
+        for picture in pictures:
+            files.update(_files(picture, files))
+    return files
+
+
+def _files(picture: Picture, others: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of one picture, whose names differ from those of other files."""
+    figure = picture.figure
+    lines = textwrap.wrap(picture.title, TITLE_LETTERS)
+    figure.set_figheight(figure.get_figheight() + TITLE_LINE * len(lines) / POINT)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11)
+    name = _unused(re.sub(r"[^\w.-]+", "_", picture.key), others)
+    files = {}
+    for suffix in ("png", "svg"):
+        stream = io.BytesIO()
+        metadata = {"Date": None} if suffix == "svg" else None
+        figure.savefig(stream, format=suffix, facecolor=PAPER, dpi=PNG_DPI, metadata=metadata)
+        files[f"{name}.{suffix}"] = stream.getvalue()
+        figure.set_layout_engine("none")  # the second file has the layout of the first one
     return files
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from spinlock.arguments import checked_integer
 from spinlock.errors import DataError
 from spinlock.evaluation.codebooks.description import CodebookDescription, DescribedRows, describe
+from spinlock.evaluation.codebooks.row_maps import has_umap
+from spinlock.evaluation.evaluation import Setup
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable
 from spinlock.io.snapshots import Snapshots, read_snapshots
@@ -84,7 +88,14 @@ def describe_codebooks(
         skipped=skipped,
         snapshots=_snapshots(chosen_table),
     )
-    return describe(described, checkpoint, make_setup(tokenizer, chosen_table, len(rows), available), advance)
+    setup = _with_map_versions(make_setup(tokenizer, chosen_table, len(rows), available))
+    return describe(described, checkpoint, setup, advance)
+
+
+def _with_map_versions(setup: Setup) -> Setup:
+    """Return what was measured, with the versions of the packages that compute the maps."""
+    packages = ("scikit-learn", *(["umap-learn"] if has_umap() else []))
+    return replace(setup, versions=setup.versions | {name: version(name) for name in packages})
 
 
 def _snapshots(table: FeatureTable) -> Snapshots | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,14 +55,15 @@ def visualize_codebooks(
         checked_integer(name, count, minimum=2)
     check_dataset(dataset)
     open_hdf5(dataset).close()
-    for path in (output / PAGE, output / POINTS):
-        check_writable(path, overwrite=overwrite, inputs=[dataset, vqvae_model])
+    for name in (PAGE, POINTS):
+        check_writable(output / name, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
     from spinlock.cli.views.codebooks import print_description  # these imports take seconds
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.cli.views.notes import log_notes
     from spinlock.evaluation.codebooks.description import STEPS
     from spinlock.plots.codebooks.page import codebook_page
+    from spinlock.plots.files import picture_files
     from spinlock.runtime.device import choose_device
     from spinlock.scoring.describe import describe_codebooks
     from spinlock.scoring.tables import read_for
@@ -72,13 +73,12 @@ def visualize_codebooks(
     table = read_for(tokenizer, dataset)
     log_notes(table.notes)
     with section_progress((*STEPS, "pictures")) as advance:
-        result = describe_codebooks(
-            tokenizer, table, labels=labels or None, max_rows=max_rows, max_map_rows=max_map_rows, advance=advance
-        )
+        options: dict[str, Any] = {"labels": labels or None, "max_rows": max_rows, "max_map_rows": max_map_rows}
+        result = describe_codebooks(tokenizer, table, **options, advance=advance)
         advance("pictures")
         page = codebook_page(result)
-    files = {PAGE: page.html.encode(), **_points(result)}
-    files.update({f"{PICTURES}/{name}": content for name, content in page.pictures.items()})
+        files = {f"{PICTURES}/{name}": content for name, content in picture_files(page.pictures).items()}
+    files.update({PAGE: page.html.encode(), **_points(result)})
     write_files({output / name: content for name, content in files.items()}, overwrite=overwrite)
     print_description(result, output / PAGE, output / POINTS if POINTS in files else None)
 

@@ -19,9 +19,9 @@ def print_description(result: CodebookDescription, page: Path, points: Path | No
     used = result.num_codes - result.num_dead_codes
     console.print(f"{used:,} of {result.num_codes:,} codes are used by {sample}{setup.num_table_rows:,} rows")
     if not has_umap():
-        console.print("UMAP maps are missing, because umap-learn is not installed: pip install 'spinlock\\[umap]'")
+        console.print("UMAP maps are missing, because umap-learn is not installed: pip install 'spinlock[umap]'")
     if points is None:
-        console.print("points.parquet is missing, because pyarrow is not installed: pip install 'spinlock\\[parquet]'")
+        console.print("points.parquet is missing, because pyarrow is not installed: pip install 'spinlock[parquet]'")
     console.print(f"page: {page}")
     if points is not None and result.maps:
         prefix = column_prefix(result.maps[0].name)

@@ -78,7 +78,7 @@ def color_by_token(name: str, codes: Integers, ranks: Integers, others: Neighbor
 
 
 def rank_fractions(numbers: Floats) -> Floats:
-    """Return the rank of each number [p] as a fraction from 0 to 1, equal for equal numbers; NaN where it is missing."""
+    """Return the rank of each number [p] as a fraction from 0 to 1, equal for equal numbers; NaN where missing."""
     present = np.isfinite(numbers)
     fractions = np.full(len(numbers), np.nan)
     fractions[present] = (rankdata(numbers[present]) - 1) / max(1, int(present.sum()) - 1)

@@ -48,18 +48,18 @@ class ColumnTree:
         return self.leaves[np.argsort(self.categories[self.leaves], kind="stable")]
 
     @property
-    def within(self) -> float:
-        """Mean absolute correlation of two different columns of one category; NaN if there are none."""
+    def within(self) -> float | None:
+        """Mean absolute correlation of two different columns of one category; None if there are none."""
         return self._mean(self.categories[:, None] == self.categories)
 
     @property
-    def between(self) -> float:
-        """Mean absolute correlation of two columns of different categories; NaN for one category."""
+    def between(self) -> float | None:
+        """Mean absolute correlation of two columns of different categories; None for one category."""
         return self._mean(self.categories[:, None] != self.categories)
 
-    def _mean(self, pairs: NDArray[np.bool_]) -> float:
+    def _mean(self, pairs: NDArray[np.bool_]) -> float | None:
         mask = pairs & ~np.eye(len(self.names), dtype=bool)
-        return float(np.abs(self.correlation[mask]).mean()) if mask.any() else float("nan")
+        return float(np.abs(self.correlation[mask]).mean()) if mask.any() else None
 
 
 def make_column_tree(rows: EvaluatedRows) -> ColumnTree:

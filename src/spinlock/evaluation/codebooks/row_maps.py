@@ -26,6 +26,9 @@ PERPLEXITY, UMAP_NEIGHBORS, UMAP_MIN_DISTANCE = 30.0, 15, 0.1
 MAX_COMPONENTS = 50
 """Number of principal components from which the maps are computed, as is usual for t-SNE."""
 
+ROUNDING = 1e-9
+"""Fraction of the largest component below which a component is a rounding error."""
+
 MIN_ROWS = 10
 """Minimum number of distinct rows of a map."""
 
@@ -139,6 +142,7 @@ def principal_components(points: Floats, count: int) -> Floats:
     largest = np.abs(axes).argmax(1)
     axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1.0, 1.0)[:, None]
     components: Floats = centered @ axes.T
+    components[np.abs(components) <= ROUNDING * np.abs(components).max(initial=0.0)] = 0.0
     return np.pad(components, ((0, 0), (0, max(0, 2 - components.shape[1]))))
 
 

@@ -124,10 +124,7 @@ def view(result: CodebookDescription, thumbnails: Thumbnails) -> View:
             f"Images are frames {steps} of the first channel of the nearest rows whose fields are in the file."
         )
     elif result.snapshots is None:
-        remarks.append(
-            "The dataset has no fields, so that the cards have no images. Spinlock's generate stores some with "
-            "--save-fields."
-        )
+        remarks.append("The dataset has no fields of operators, so that the cards have no images.")
     rows = [
         (code_map.name, str(code_map.size), str(code_map.num_dead), f"{code_map.perplexity:.1f}")
         for code_map in result.code_maps

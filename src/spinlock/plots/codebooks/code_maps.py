@@ -70,7 +70,8 @@ def _draw_codebook(axes: Axes, code_map: CodeMap) -> None:
     axes.set_xlabel(f"PCs 1, 2: {code_map.explained:.0%}", fontsize=8.5)
     axes.tick_params(labelsize=7)
     axes.margins(0.12)
-    width = max(float(np.median(np.abs(code_map.coordinates))), 1e-6)
+    sizes = np.abs(code_map.coordinates[code_map.coordinates != 0])
+    width = float(np.median(sizes)) if sizes.size else 1.0
     axes.set_xscale("asinh", linear_width=width)
     axes.set_yscale("asinh", linear_width=width)
     for axis in (axes.xaxis, axes.yaxis):

@@ -45,7 +45,7 @@ def view(columns: ColumnTree, selection: SelectionSummary) -> View:
     else:
         finding = (
             f"{len(columns.names)} columns form {count} categories. The mean absolute correlation of two columns is "
-            f"{columns.within:.2f} in one category and {columns.between:.2f} in two different ones."
+            f"{number(columns.within, 2)} in one category and {number(columns.between, 2)} in two different ones."
         )
     groups = zip(columns.category_names, _members(columns), strict=True)
     members = [(name, str(len(group)), ", ".join(group)) for name, group in groups]
@@ -141,7 +141,8 @@ def _heat_map(columns: ColumnTree) -> Picture:
     if len(counts) == 1:
         told = "Correlations of the columns of the only category"
     else:
-        told = f"The mean |r| is {columns.within:.2f} within the categories and {columns.between:.2f} between them"
+        within, between = number(columns.within, 2), number(columns.between, 2)
+        told = f"The mean |r| is {within} within the categories and {between} between them"
     note = "Each orange square is a category, the largest first. A good partition is bright inside and dark outside."
     return Picture(told, figure, note, "correlation")
 

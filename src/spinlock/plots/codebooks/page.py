@@ -1,4 +1,4 @@
-"""The page of a description of codebooks, and its pictures as files."""
+"""The page of a description of codebooks, and its pictures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from spinlock.plots.codebooks import cards, columns, summary, training
 from spinlock.plots.codebooks.code_maps import draw_usage
 from spinlock.plots.codebooks.row_maps import MAX_CLASSES, draw_rows
 from spinlock.plots.codebooks.thumbnails import make_thumbnails
-from spinlock.plots.files import picture_files
 from spinlock.plots.render import render
 from spinlock.plots.theme import themed
-from spinlock.plots.view import Table, View
+from spinlock.plots.view import Picture, Table, View
 
 MAX_UMAP, UNFOLDED = 6, 4
 """Maximum number of UMAP maps, and number of maps of each kind that are not folded."""
+
+MIN_EXCESS = 0.1
+"""Minimum agreement above chance of a label in the first picture."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ class CodebookPage:
     html
         HTML that makes no request, opens from a disk and follows the light or dark theme of the reader.
     pictures
-        {file name: content} of each picture as PNG and as SVG.
+        The pictures, of which :func:`spinlock.plots.files.picture_files` makes files.
     """
 
     html: str
-    pictures: dict[str, bytes]
+    pictures: tuple[Picture, ...]
 
 
 def codebook_page(result: CodebookDescription) -> CodebookPage:
@@ -78,8 +80,7 @@ def codebook_page(result: CodebookDescription) -> CodebookPage:
             maps=result.maps,
         )
         drawn = [picture for view in views for picture in (*view.pictures, *view.folded)]
-        drawn = [hero, *drawn, *(category.picture for category in categories)]
-        return CodebookPage(html, picture_files(drawn))
+        return CodebookPage(html, (hero, *drawn, *(category.picture for category in categories)))
 
 
 def _best_coloring(result: CodebookDescription) -> Coloring:
@@ -88,7 +89,7 @@ def _best_coloring(result: CodebookDescription) -> Coloring:
     def rank(coloring: Coloring) -> tuple[int, float]:
         few = not coloring.is_numeric and len(coloring.classes) <= MAX_CLASSES
         order = 0 if coloring.kind == "token" else 3 if few else 2 if coloring.is_numeric else 1
-        return order if coloring.excess > 0 else 0, coloring.excess
+        return order if coloring.excess > MIN_EXCESS else 0, coloring.excess
 
     return max(result.colorings, key=rank)
 

@@ -37,7 +37,7 @@ LEGEND_ROW, LEGEND_POINT = 17, 36
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Quantiles of the numbers that are written at the color bar. Colors are ranks, since many parameters are skewed."""
 
-MAX_COLUMNS, LEGEND_LETTERS = 5, 46
+MAX_COLUMNS, LEGEND_LETTERS = 5, 54
 """Maximum number of columns of a legend, and letters of a row with one column."""
 
 
@@ -93,11 +93,12 @@ def _draw_numbers(figure: Figure, axes: Axes, coordinates: Floats, coloring: Col
     style = _point_style(len(numbers))
     axes.scatter(*coordinates[~present].T, color=MUTED, **style)
     if coloring.kind == "token":
-        colors, ticks, label = numbers / max(1, len(coloring.classes) - 1), (0.0, 1.0), "rank of the code"
-        values = np.array([0, len(coloring.classes) - 1])
+        last = len(coloring.classes) - 1
+        colors, ticks, values = numbers / max(1, last), [0.0, 1.0], [0.0, float(last)]
     else:
-        colors, ticks, label = rank_fractions(numbers), QUANTILES, coloring.name
-        values = np.quantile(numbers[present], QUANTILES)
+        colors, ticks = rank_fractions(numbers), list(QUANTILES)
+        values = np.quantile(numbers[present], QUANTILES).tolist()
+    label = "rank of the code" if coloring.kind == "token" else coloring.name
     x, y = coordinates[present].T
     drawn = axes.scatter(x, y, c=colors[present], cmap=POINTS, vmin=0, vmax=1, zorder=2, **style)
     bar = figure.colorbar(drawn, ax=axes, location="bottom", label=label, fraction=0.04, pad=0.02, aspect=40)

@@ -8,6 +8,7 @@ import numpy as np
 
 from spinlock.evaluation.codebooks.description import CodebookDescription
 from spinlock.model import LEVELS
+from spinlock.plots.view import number
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def main_facts(result: CodebookDescription) -> list[Fact]:
         facts.append(Fact(name, f"{clearest.agreement:.0%}", f"{clearest.chance:.0%} by chance"))
     if len(columns.category_names) > 1:
         target = f"target < {result.selection.target:.2f}"
-        facts.append(Fact("Mean |r| within categories", f"{columns.within:.2f}", f"{columns.between:.2f} between"))
+        between = f"{number(columns.between, 2)} between"
+        facts.append(Fact("Mean |r| within categories", number(columns.within, 2), between))
         facts.append(Fact("Largest cosine of categories", f"{chosen.cosine:.2f}", target))
     facts.append(Fact(f"Selected epoch, of {best.num_epochs}", f"{best.epoch}", f"quality {best.quality:.2f}"))
     return facts

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spinlock.evaluation.best_epoch import BestEpoch
-from spinlock.plots.theme import BLUE, GREEN, ORANGE, POINT, WIDTH
+from spinlock.plots.theme import BLUE, GREEN, ORANGE, PINK, POINT, SKY, WIDTH
 from spinlock.plots.view import Picture, Table, View
 
 PANEL = 118
@@ -18,8 +19,16 @@ PANEL = 118
 
 Values = Sequence[float | int | None]
 
-SERIES = {"train_": ("training", BLUE), "val_": ("validation", ORANGE), "": ("run", BLUE)}
-"""{prefix of a column: name and color of its curve}."""
+SERIES = {
+    "train_": ("training rows", BLUE),
+    "step_": ("steps", SKY),
+    "val_": ("validation rows", ORANGE),
+    "": ("run", PINK),
+}
+"""{prefix of a column: name and color of its curve}, in the order of the legend."""
+
+SELECTED = "selected epoch"
+"""Name of the line of the selected epoch."""
 
 SAME = {"total": "loss", "step_total": "loss of the steps"}
 """{name without prefix: panel} of columns whose names do not say that they belong together."""
@@ -80,12 +89,12 @@ def _curves(panels: Mapping[str, Mapping[str, Values]], best: BestEpoch, told: s
     for axes in grid[max(0, len(panels) - 2) : len(panels)]:
         axes.set_xlabel("epoch")
         axes.tick_params(labelbottom=True)
-    handles = {
-        label: line
-        for axes in grid[: len(panels)]
-        for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=3)
+    handles: dict[str, Artist] = {}
+    for axes in grid[: len(panels)]:
+        lines, labels = axes.get_legend_handles_labels()
+        handles.update(zip(map(str, labels), lines, strict=True))
+    order = [label for label in (*(name for name, _ in SERIES.values()), SELECTED) if label in handles]
+    figure.legend([handles[label] for label in order], order, loc="outside upper left", ncols=2)
     return Picture(told, figure, "A curve has a point for each epoch with a value.", key)
 
 
@@ -98,7 +107,7 @@ def _draw_panel(axes: Axes, name: str, columns: Mapping[str, Values], best: Best
         epochs = np.flatnonzero(np.isfinite(numbers))
         marker = "." if len(epochs) <= 40 else ""
         axes.plot(epochs, numbers[epochs], color=color, marker=marker, linewidth=1.3, label=label)
-    axes.axvline(best.epoch, color=GREEN, linewidth=1.4, label="selected epoch")
+    axes.axvline(best.epoch, color=GREEN, linewidth=1.4, label=SELECTED)
     axes.set_title(name.replace("_", " "), fontsize=9, loc="left")
     axes.set_ylabel(UNITS.get(name, "no unit"), fontsize=7.5)
     axes.tick_params(labelsize=7.5)
