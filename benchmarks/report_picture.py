@@ -30,6 +30,17 @@ def browser() -> str:
     return found
 
 
+def take_picture(html: str, output: Path, height: int) -> None:
+    """Write a picture of the top of a page, ``height`` pixels high, in the light theme."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "page.html"
+        page.write_text(html)
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/user"]
+        options += ["--blink-settings=preferredColorScheme=1", f"--window-size={WIDTH},{height}"]
+        command = [browser(), *options, f"--screenshot={output.resolve()}", page.as_uri()]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
 def main() -> None:
     """Evaluate a tokenizer, and take a picture of the top of the page in the light theme."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,13 +49,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "report.png", help="picture to write")
     arguments = parser.parse_args()
     result = sl.evaluate(sl.Tokenizer.load(arguments.vqvae_model), arguments.dataset)
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "report.html"
-        page.write_text(evaluation_page(result))
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/user"]
-        options += ["--blink-settings=preferredColorScheme=1", f"--window-size={WIDTH},{HEIGHT}"]
-        command = [browser(), *options, f"--screenshot={arguments.output.resolve()}", page.as_uri()]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    take_picture(evaluation_page(result), arguments.output, HEIGHT)
 
 
 if __name__ == "__main__":

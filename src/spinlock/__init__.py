@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from spinlock import features, metrics, operators
     from spinlock.discovery import Categories, discover_categories
     from spinlock.errors import SpinlockError, SpinlockWarning
+    from spinlock.evaluation.codebooks.description import CodebookDescription
     from spinlock.evaluation.evaluation import Evaluation
     from spinlock.evaluation.report import Report
     from spinlock.generation.extraction import extract_features
     from spinlock.generation.generate import generate
     from spinlock.io.feature_table import FeatureTable, read_features
+    from spinlock.scoring.describe import describe_codebooks
     from spinlock.scoring.evaluate import evaluate
     from spinlock.tokenizer import Tokenizer
     from spinlock.training.callbacks import Callback
@@ -26,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Callback",
     "Categories",
+    "CodebookDescription",
     "Evaluation",
     "FeatureTable",
     "Report",
@@ -33,6 +36,7 @@ __all__ = [
     "SpinlockWarning",
     "Tokenizer",
     "__version__",
+    "describe_codebooks",
     "discover_categories",
     "evaluate",
     "extract_features",
@@ -46,12 +50,14 @@ __all__ = [
 _MODULES = {
     "Callback": "training.callbacks",
     "Categories": "discovery",
+    "CodebookDescription": "evaluation.codebooks.description",
     "Evaluation": "evaluation.evaluation",
     "FeatureTable": "io.feature_table",
     "Report": "evaluation.report",
     "SpinlockError": "errors",
     "SpinlockWarning": "errors",
     "Tokenizer": "tokenizer",
+    "describe_codebooks": "scoring.describe",
     "discover_categories": "discovery",
     "evaluate": "scoring.evaluate",
     "extract_features": "generation.extraction",

@@ -22,6 +22,7 @@ COMMANDS = (
     "encode-to-tokens",
     "decode-tokens",
     "evaluate-tokens",
+    "visualize-codebooks",
     "discover-categories",
     "inspect",
 )

@@ -10,7 +10,7 @@ from spinlock.evaluation.evaluation import Evaluation
 from spinlock.plots.report.page import evaluation_page
 from tests.cli.workspace import NAMES, small_table
 from tests.evaluation.conftest import SETTINGS
-from tests.plots.test_page import Structure
+from tests.plots.pages import Structure
 from tests.tables import low_rank_table, write_table
 
 MANY = 40

@@ -1,10 +1,7 @@
 """The structure of the page of an evaluation, and the data of its figures."""
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -17,41 +14,7 @@ from spinlock.plots.report.page import _hero, _views, evaluation_page
 from spinlock.plots.theme import themed
 from tests.cli.workspace import NAMES, small_table
 from tests.evaluation.conftest import make_case
-
-VOID = {"meta", "br", "hr", "img", "link", "input"}
-REQUESTS = re.compile(r"""(?:src|href)\s*=\s*["'](?!#|data:)|url\((?!#|["']?data:)|@import|fetch\(|XMLHttpRequest""")
-
-
-class Structure(HTMLParser):
-    """Checks that all elements are closed, and collects identifiers, links, headings and text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.tags: list[str] = []
-        self.text = ""
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        self.links += [value for name, value in attrs if name in ("href", "xlink:href") and value]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+from tests.plots.pages import REQUESTS, Structure, check_in_browser
 
 
 @pytest.fixture(scope="module")
@@ -180,27 +143,5 @@ def test_an_injected_dead_codebook_and_a_leaked_label_are_named(result: Evaluati
     assert "The input column a_0 alone determines" in text
 
 
-def chromium() -> str | None:
-    return next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-
-
 def test_the_page_opens_in_a_browser_without_errors(page: str, tmp_path: Path) -> None:
-    browser = chromium()
-    if browser is None:
-        pytest.skip("no Chromium on this machine, so the page was not opened in a browser")
-    file = tmp_path / "report.html"
-    file.write_text(page)
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path}/u",
-    ]
-    done = subprocess.run(
-        [browser, *options, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert "</html>" in done.stdout
-    assert "CONSOLE" not in done.stderr
+    check_in_browser(page, tmp_path)

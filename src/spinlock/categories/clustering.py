@@ -101,8 +101,12 @@ def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:
     """
     if len(correlation) < 2 or count < 2:
         return np.zeros(len(correlation), dtype=np.int64)
-    tree = linkage(squareform(feature_distance(correlation, kind), checks=False), "ward")
-    return np.asarray(fcluster(tree, count, "maxclust"), dtype=np.int64) - 1
+    return np.asarray(fcluster(ward_tree(correlation, kind), count, "maxclust"), dtype=np.int64) - 1
+
+
+def ward_tree(correlation: Floats, kind: DistanceKind = "projector") -> Floats:
+    """Return the Ward tree [D - 1, 4] of at least two columns with correlations [D, D], in the format of SciPy."""
+    return np.asarray(linkage(squareform(feature_distance(correlation, kind), checks=False), "ward"))
 
 
 def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fixed: int = 0) -> Labels:

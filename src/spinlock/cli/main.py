@@ -22,6 +22,7 @@ from spinlock.cli.commands import (
     generate,
     inspect,
     train_vqvae,
+    visualize_codebooks,
 )
 from spinlock.cli.option_names import message_with_options
 from spinlock.cli.streams import discard_results, flush_results, prepare_streams
@@ -62,6 +63,7 @@ app.command("train-vqvae", cls=_Command)(train_vqvae.train_vqvae)
 app.command("encode-to-tokens", cls=_Command)(encode_to_tokens.encode_to_tokens)
 app.command("decode-tokens", cls=_Command)(decode_tokens.decode_tokens)
 app.command("evaluate-tokens", cls=_Command)(evaluate_tokens.evaluate_tokens)
+app.command("visualize-codebooks", cls=_Command)(visualize_codebooks.visualize_codebooks)
 app.command("discover-categories", cls=_Command)(discover_categories.discover_categories)
 app.command("inspect", cls=_Command)(inspect.inspect)
 

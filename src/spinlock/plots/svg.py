@@ -7,7 +7,10 @@ import re
 
 from matplotlib.figure import Figure
 
-from spinlock.plots.theme import ROLES, themed
+from spinlock.plots.theme import POINT, ROLES, themed
+
+RASTER_DPI = 2 * POINT
+"""Resolution of the parts of a figure that are images, for screens with two pixels per pixel of the page."""
 
 
 def to_svg(figure: Figure, title: str, prefix: str) -> str:
@@ -29,7 +32,7 @@ def to_svg(figure: Figure, title: str, prefix: str) -> str:
     """
     stream = io.StringIO()
     with themed():
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(stream, format="svg", dpi=RASTER_DPI, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 INK, MUTED, LINE, PAPER = "#1a1b1c", "#6a6b6c", "#dadbdc", "#fdfcfb"
@@ -36,6 +38,9 @@ ROLES = {
 
 SEQUENTIAL = "cividis"
 """Color map of quantities; its lightness increases evenly for all readers."""
+
+POINTS = ListedColormap(mpl.colormaps[SEQUENTIAL](np.linspace(0.22, 0.95, 256)))
+"""Color map of quantities of single points: the part of the color map that is visible on light and on dark paper."""
 
 WIDTH = 380
 """Width of a figure in pixels, about that of a phone, so that its text is readable there."""

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from spinlock.arguments import checked_integer
-from spinlock.checkpoint.provenance import DatasetIdentity, versions
+from spinlock.checkpoint.provenance import DatasetIdentity
 from spinlock.errors import DataError
 from spinlock.evaluation.best_epoch import best_epoch
-from spinlock.evaluation.evaluation import Evaluation, Setup
+from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.final_metrics import final_metrics
 from spinlock.evaluation.other_table import other_table_metrics
 from spinlock.evaluation.report import Report, make_other_report, make_report
-from spinlock.evaluation.sections import SECTIONS, Material, measure
+from spinlock.evaluation.sections import SECTIONS, measure
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable
 from spinlock.model.codec import make_codec
@@ -25,6 +25,7 @@ from spinlock.preprocessing.split import subsample
 from spinlock.preprocessing.training_data import make_training_data
 from spinlock.runtime.isolation import isolated
 from spinlock.scoring.material import Request, make_material
+from spinlock.scoring.setup import make_setup
 from spinlock.scoring.tables import read_for
 from spinlock.tokenizer import Tokenizer
 
@@ -112,7 +113,7 @@ def _evaluated(
     material = make_material(tokenizer, table, full_table, chosen, request)
     return Evaluation(
         **{name: getattr(report, name) for name in Report.__dataclass_fields__},
-        setup=_setup(tokenizer, table, positions, material),
+        setup=make_setup(tokenizer, table, len(chosen), len(positions) if same_table else len(table.rows)),
         best_epoch=best_epoch(checkpoint),
         **measure(material, sections, advance),
     )
@@ -144,25 +145,3 @@ def _other_report(tokenizer: Tokenizer, table: FeatureTable, max_rows: int) -> t
     metrics = other_table_metrics(codec, cleaner, rows, raw, positions, checkpoint.metrics)
     kind = "all" if len(positions) == len(table.rows) else "sample"
     return make_other_report(checkpoint, metrics, num_rows=len(positions), rows=kind), positions
-
-
-def _setup(tokenizer: Tokenizer, table: FeatureTable, positions: NDArray[np.int64], material: Material) -> Setup:
-    """Return what was evaluated: metrics of the rows ``positions``, and sections of those of the material."""
-    checkpoint, spec = tokenizer.checkpoint, material.rows.spec
-    same_table = DatasetIdentity.of(table) == checkpoint.dataset
-    return Setup(
-        table=table.path,
-        model=str(checkpoint.path),
-        model_sha256=tokenizer.sha256(),
-        same_table=same_table,
-        num_operators=table.num_operators,
-        num_table_rows=len(table.rows),
-        num_rows=len(material.rows),
-        sampled=len(material.rows) < (len(positions) if same_table else len(table.rows)),
-        num_columns=len(checkpoint.feature_names),
-        num_kept_columns=len(checkpoint.cleaner.kept),
-        num_categories=spec.num_categories,
-        assignment=spec.assignment,
-        seed=material.seed,
-        versions=versions(),
-    )

@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.checkpoint.provenance import DatasetIdentity
-from spinlock.errors import DataError
-from spinlock.evaluation.discriminability.attributes import Attribute, make_attributes
 from spinlock.evaluation.reference import half_yardstick, known_rows, training_yardstick
 from spinlock.evaluation.rows import Coder, EvaluatedRows
 from spinlock.evaluation.sections import Material, Others
@@ -23,15 +21,12 @@ from spinlock.evaluation.stability.section import RealizationHalves
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable
 from spinlock.io.inputs.feature_group import AGGREGATED
-from spinlock.io.names import join_names
-from spinlock.io.operator_parameters import read_parameters, read_realizations
+from spinlock.io.operator_parameters import read_realizations
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.split import rows_of, subsample
+from spinlock.scoring.attributes import read_attributes
 from spinlock.scoring.tables import read_for
 from spinlock.tokenizer import Tokenizer
-
-MAX_ATTRIBUTES = 12
-"""Maximum number of labels and parameters that are measured unless they are named."""
 
 MAX_OPERATORS = 2000
 """Maximum number of operators whose halves of the realizations are compared."""
@@ -88,7 +83,8 @@ def make_material(
         yardstick = training_yardstick(training, rows)
     else:
         yardstick = half_yardstick(rows, seed)
-    attributes, skipped = _attributes(table, known_rows(rows, yardstick).operators, len(rows), request.labels)
+    operators = known_rows(rows, yardstick).operators
+    attributes, skipped = read_attributes(table, operators, len(rows), request.labels)
     compared = against = None
     if request.compare is not None:
         second = select_columns(read_for(tokenizer, request.compare), checkpoint.feature_names)
@@ -116,33 +112,6 @@ def make_coder(tokenizer: Tokenizer) -> Coder:
 def encode_rows(coder: Coder, table: FeatureTable, positions: NDArray[np.int64]) -> EvaluatedRows:
     """Encode the rows of a table at ascending positions [m]."""
     return coder.evaluated(table.rows[positions], positions, positions // table.rows_per_operator)
-
-
-def _attributes(
-    table: FeatureTable, operators: NDArray[np.int64], num_evaluated: int, names: Sequence[str] | None
-) -> tuple[list[Attribute], dict[str, str]]:
-    """Return labels and parameters of known rows, the evaluated rows first, and why others are not measured."""
-    in_file = not table.path.startswith("<")
-    parameters = read_parameters(table.path, table.num_operators) if in_file else {}
-    if names is None:
-        labels = {name: table.labels[name] for name in table.labels}
-        limit = MAX_ATTRIBUTES
-    else:
-        plain = [name.removeprefix("labels/").removeprefix("parameters/") for name in names]
-        unknown = [name for name in plain if name not in table.labels and name not in parameters]
-        if unknown:
-            known = join_names([*table.labels, *parameters], 8)
-            expected = f"one of {known}" if known else "a dataset with /labels or /parameters"
-            raise DataError(f"no label or parameter {unknown[0]!r}", where=table.path, expected=expected)
-        labels = {name: table.labels[name] for name in plain if name in table.labels}
-        parameters = {name: parameters[name] for name in plain if name not in labels}
-        limit = len(plain)
-    return make_attributes(
-        {name: np.asarray(values)[operators] for name, values in labels.items()},
-        {name: values[operators] for name, values in parameters.items()},
-        num_evaluated,
-        limit,
-    )
 
 
 def _halves(table: FeatureTable, rows: EvaluatedRows) -> RealizationHalves | None:

@@ -59,6 +59,7 @@ def evaluate_tokens(
 
     from spinlock.cli.views.evaluation import print_evaluation, section_progress  # these imports take seconds
     from spinlock.cli.views.notes import log_notes
+    from spinlock.evaluation.sections import SECTIONS
     from spinlock.plots.report.page import evaluation_page
     from spinlock.runtime.device import choose_device
     from spinlock.scoring.evaluate import evaluate
@@ -71,7 +72,7 @@ def evaluate_tokens(
     table = read_for(tokenizer, dataset)
     log_notes(table.notes)
     options: dict[str, Any] = {"labels": labels or None, "compare": compare, "against": other, "max_rows": max_rows}
-    with section_progress() as advance:
+    with section_progress(("targets", "rows", *SECTIONS, "page")) as advance:
         result = evaluate(tokenizer, table, **options, advance=advance)
         advance("page")
         page = evaluation_page(result)

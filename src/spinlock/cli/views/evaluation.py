@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,18 +12,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from spinlock.cli.terminal import is_quiet, is_terminal, log, stdout
 from spinlock.cli.views.targets import print_targets
 from spinlock.evaluation.evaluation import Evaluation
-from spinlock.evaluation.sections import SECTIONS
 
 
 @contextmanager
-def section_progress() -> Iterator[Callable[[str], None]]:
-    """Show the section that is measured during a ``with`` block; yield a function of its name."""
+def section_progress(steps: Sequence[str]) -> Iterator[Callable[[str], None]]:
+    """Show the step that is done during a ``with`` block, one of ``steps``; yield a function of its name."""
     if not is_terminal() or is_quiet():
         yield lambda name: log(f"measuring: {name}")
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=len(SECTIONS) + 2)
+        task = bar.add_task("reading", total=len(steps))
 
         def advance(name: str) -> None:
             bar.update(task, description=name, advance=1)

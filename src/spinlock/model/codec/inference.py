@@ -123,6 +123,13 @@ class Codec:
         """
         return self.latents(indices)
 
+    def code_vectors(self) -> list[list[Tensor]]:
+        """Return, for each category and level [C][L], what each code adds to a decoded row [K, D].
+
+        These are the terms of the linear part of the decoder, in normalized units.
+        """
+        return self.tables.code_vectors()
+
     def _assign(self, block: Tensor) -> Tokens:
         """Assign the tokens of a padded block of rows."""
         return self.tables.encode(block)
@@ -144,6 +151,10 @@ class JointCodec(Codec):
     def distance_points(self, indices: Tensor, decoded: Tensor) -> Tensor:
         """Return the decoded rows: the latents of single categories do not describe a row with joint tokens."""
         return decoded
+
+    def code_vectors(self) -> list[list[Tensor]]:
+        """Return the vectors [K, D] of the joint codes of each category and level [C][L]."""
+        return self.joint.codes.codebooks()
 
     def _assign(self, block: Tensor) -> Tokens:
         local = self.tables.encode(block)

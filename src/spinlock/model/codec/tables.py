@@ -148,3 +148,9 @@ class TokenTables:
         linear, hidden = sums[:, : self.spec.num_columns], sums[:, self.spec.num_columns :]
         hidden = F.gelu(hidden + self.decoder.hidden_bias)
         return torch.addmm(linear + self.decoder.bias, hidden, self.decoder.output)
+
+    def code_vectors(self) -> list[list[Tensor]]:
+        """Return the terms [K, D] that the codes of each category and level [C][L] add to the decoded row."""
+        sizes = [size for triple in self.spec.num_codes for size in triple]
+        codebooks = torch.split(self.rows[:, : self.spec.num_columns], sizes)
+        return [list(codebooks[first : first + LEVELS]) for first in range(0, len(codebooks), LEVELS)]

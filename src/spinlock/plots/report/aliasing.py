@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spinlock.evaluation.aliasing import Aliasing
 from spinlock.plots.charts import heat_map
-from spinlock.plots.report.view import Picture, Table, View, number, percent
+from spinlock.plots.view import Picture, Table, View, number, percent
 
 LEVELS = ("level 1", "1–2", "1–3")
 

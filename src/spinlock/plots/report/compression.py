@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from spinlock.evaluation.compression.section import Compression, RateCurve
-from spinlock.plots.report.view import Picture, Table, View, number
 from spinlock.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, WIDTH, YELLOW, new_axes
+from spinlock.plots.view import Picture, Table, View, number
 
 LABELS = {"gaussian": "Gaussian reference", "pca": "PCA, scalar codes", "faiss": "faiss residual codes"}
 COLORS = {"gaussian": MUTED, "pca": ORANGE, "faiss": GREEN}

@@ -7,8 +7,8 @@ import numpy as np
 from spinlock.evaluation.discriminability.information import CategoryInformation
 from spinlock.evaluation.discriminability.section import AttributeResult, Discriminability
 from spinlock.plots.charts import heat_map, short
-from spinlock.plots.report.view import Picture, Table, View, number
 from spinlock.plots.theme import BLUE, GREEN, INK, ORANGE, PAPER, SERIES, WIDTH, new_axes
+from spinlock.plots.view import Picture, Table, View, number
 
 REPRESENTATIONS = {"features": GREEN, "decoded features": ORANGE, "tokens": BLUE}
 METHODS = {"linear": "o", "nearest neighbors": "D"}

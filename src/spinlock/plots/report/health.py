@@ -8,8 +8,8 @@ import numpy as np
 
 from spinlock.evaluation.health import Health
 from spinlock.plots.charts import ROW, heat_map, short
-from spinlock.plots.report.view import Picture, Table, View, number, percent
 from spinlock.plots.theme import BLUE, MUTED, PINK, SKY, WIDTH, new_axes
+from spinlock.plots.view import Picture, Table, View, number, percent
 
 
 def view(result: Health) -> View:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.findings import findings
 from spinlock.model import LEVELS
+from spinlock.plots.render import render
 from spinlock.plots.report import (
     aliasing,
     compression,
@@ -18,11 +16,8 @@ from spinlock.plots.report import (
     targets,
     topology,
 )
-from spinlock.plots.report.view import Picture, View, number
-from spinlock.plots.svg import to_svg
 from spinlock.plots.theme import themed
-
-TEMPLATE = "report.html.jinja"
+from spinlock.plots.view import Picture, View, number
 
 
 def evaluation_page(result: Evaluation) -> str:
@@ -38,22 +33,9 @@ def evaluation_page(result: Evaluation) -> str:
     str
         HTML that makes no request, opens from a disk and follows the light or dark theme of the reader.
     """
-    environment = Environment(
-        loader=PackageLoader("spinlock.plots"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     with themed():
-        views = _views(result)
-        hero = _hero(result)
-        counter = iter(range(10_000))
-
-        def svg(picture: Picture) -> Markup:
-            return Markup(to_svg(picture.figure, picture.title, f"f{next(counter)}"))
-
-        return environment.get_template(TEMPLATE).render(
+        return render(
+            "report.html.jinja",
             result=result,
             setup=result.setup,
             verdict=_verdict(result),
@@ -62,9 +44,8 @@ def evaluation_page(result: Evaluation) -> str:
             target_label=targets.LABELS,
             number=number,
             findings=findings(result),
-            hero=hero,
-            views=views,
-            svg=svg,
+            hero=_hero(result),
+            views=_views(result),
         )
 
 

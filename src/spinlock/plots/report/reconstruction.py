@@ -8,8 +8,8 @@ from spinlock.evaluation.reconstruction.section import Reconstruction
 from spinlock.evaluation.reconstruction.shift import Shift
 from spinlock.evaluation.reconstruction.worst_rows import WorstRow
 from spinlock.plots.charts import bars
-from spinlock.plots.report.view import Picture, Table, View, number, percent
 from spinlock.plots.theme import BLUE, ORANGE, WIDTH, new_axes
+from spinlock.plots.view import Picture, Table, View, number, percent
 
 MAX_BARS = 20
 """Number of columns whose shift is drawn."""

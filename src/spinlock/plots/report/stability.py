@@ -5,7 +5,7 @@ from __future__ import annotations
 from spinlock.evaluation.stability.churn import Churn
 from spinlock.evaluation.stability.section import Stability, Survival
 from spinlock.plots.charts import bars, grouped_bars
-from spinlock.plots.report.view import Picture, Table, View, number, percent
+from spinlock.plots.view import Picture, Table, View, number, percent
 
 
 def view(result: Stability | None, churn: Churn | None) -> View:

@@ -8,8 +8,8 @@ from typing import Any
 from spinlock.evaluation.evaluation import Evaluation
 from spinlock.evaluation.quality_notes import second_values
 from spinlock.plots.charts import heat_map, short
-from spinlock.plots.report.view import Picture, Table, View, number
 from spinlock.plots.theme import BLUE, GREEN, ORANGE, WIDTH, YELLOW, new_axes
+from spinlock.plots.view import Picture, Table, View, number
 
 MAX_FEATURES = 18
 """Number of features that are drawn, the worst ones."""

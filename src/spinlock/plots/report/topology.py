@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from spinlock.evaluation.topology import Topology
-from spinlock.plots.report.view import Picture, Table, View, number, percent
 from spinlock.plots.theme import ORANGE, SEQUENTIAL, SERIES, WIDTH, new_axes
+from spinlock.plots.view import Picture, Table, View, number, percent
 
 MEASURES = {
     "pearson": "Pearson's r",

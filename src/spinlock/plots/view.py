@@ -20,11 +20,14 @@ class Picture:
         The figure.
     note
         How to read it.
+    key
+        Name of its files, if it is also written to files.
     """
 
     title: str
     figure: Figure
     note: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class View:
         Figures, and tables that are folded.
     remarks
         Further sentences, for example about what could not be measured.
+    folded
+        Further figures, which are folded until the reader opens them.
     """
 
     key: str
@@ -77,6 +82,7 @@ class View:
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     remarks: Sequence[str] = ()
+    folded: Sequence[Picture] = ()
 
 
 def number(value: float | None, digits: int = 3) -> str:
