@@ -220,8 +220,8 @@ def test_a_signal_saves_the_state_and_prints_the_resume_command(
     assert stopped.returncode == 130
     assert f"stopped after epoch {epoch}: {signal_name} was received; the state is saved" in stopped.stderr
     assert len(workspace.history()) == epoch + 1
-    rest = f" and {step % STEPS} steps" if step % STEPS else ""
-    assert f"after epoch {epoch}{rest} of {EPOCHS}" in run_resume_command(workspace, stopped.stderr)
+    rest = f", at step {step % STEPS} of epoch {epoch + 1}" if step % STEPS else ""
+    assert f"after epoch {epoch} of {EPOCHS}{rest}" in run_resume_command(workspace, stopped.stderr)
     if "--set" in extra:
         for content in (torch.load(tmp_path / "the states" / "last.pt", weights_only=True),):
             assert content["training_state"]["progress"]["epoch"] == EPOCHS

@@ -278,12 +278,12 @@ class TestAdvice:
         assert "quality of the training rows is 0.94: 600 rows are too few" in text
 
     def test_advice_for_a_quality_below_the_gaussian_reference(self) -> None:
-        assert "rows is 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
+        assert "is a quality of 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
 
     def test_advice_for_correlations_between_categories_is_joint_assignment(self) -> None:
         references = {"held_out": 0.95, "block": 0.81}
         text = self.text("reconstruction_quality", 0.8, rate_distortion_quality=references)
-        assert "is 0.95 if all columns are coded together, but 0.81 if each category is coded alone" in text
+        assert "quality of 0.95 if all columns are coded together, but 0.81 if each category is coded alone" in text
         assert "assignment: joint" in text
         joint = Target("reconstruction_quality", 0.8, 0.9, above=True)
         assert "joint" not in advice(
