@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from spinlock.evaluation.codebooks import row_maps
 from spinlock.evaluation.codebooks.row_maps import find_neighbors, make_row_maps, principal_components
@@ -33,6 +35,21 @@ def test_coordinates_are_equal_with_one_two_and_four_threads() -> None:
     assert len(first) == 400 * 2 * 8
     assert coordinates_with_threads(2) == first
     assert coordinates_with_threads(4) == first
+
+
+def test_maps_are_computed_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of several threads depend on their number; the test above would notice it on some machines only."""
+    threads: list[int] = []
+
+    def record(points: NDArray[np.float64], perplexity: float, seed: int) -> NDArray[np.float64]:
+        threads.extend(info["num_threads"] for info in threadpool_info())
+        return points[:, :2]
+
+    monkeypatch.setattr(row_maps, "_tsne", record)
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with threadpool_limits(2):
+        make_row_maps(np.random.default_rng(0).standard_normal((20, 3)), 0, lambda name: None)
+    assert set(threads) == {1}
 
 
 @pytest.fixture
