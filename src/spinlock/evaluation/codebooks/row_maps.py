@@ -8,6 +8,7 @@ Letters: ``p`` rows of the map, ``d`` distinct rows, ``U`` columns, ``k`` neighb
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -156,7 +157,9 @@ def _tsne(points: Floats, perplexity: float, seed: int) -> Floats:
 
 def _umap(points: Floats, neighbors: int, seed: int) -> Floats:
     """Return the coordinates of the UMAP map, which starts at the first two principal components."""
-    from umap import UMAP
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # it warns that its parametric variant needs tensorflow
+        from umap import UMAP
 
     model = UMAP(n_neighbors=neighbors, min_dist=UMAP_MIN_DISTANCE, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(points), dtype=np.float64)
