@@ -19,7 +19,7 @@ from spinlock.plots.codebooks.page import (
 ONLY = "<style>.top, nav, main > section:not(#{0}) {{ display: none; }} main > section {{ border: 0; }}</style></head>"
 """A style that shows one section of the page."""
 
-PARTS = {"codebooks": ("", 640), "codebooks-categories": ("categories", 1080), "codebooks-cards": ("codes", 1400)}
+PARTS = {"codebooks": ("", 740), "codebooks-categories": ("categories", 1300), "codebooks-cards": ("codes", 1950)}
 """{name of the picture: the section that it shows, or the top of the page, and its height in pixels}."""
 
 

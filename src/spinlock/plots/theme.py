@@ -22,6 +22,10 @@ BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 """Colors of data series, in the order of their use."""
 
+POINT_SERIES, POINT_GRAY = ("#0072b3", "#d55e01", "#009e74", "#cc79a8", "#e69f01", "#56b4ea"), "#858687"
+"""Colors of points that are drawn as an image, which cannot follow the theme, and of their legend. They are no keys of
+:data:`ROLES`, so that the legend does not follow it either."""
+
 ROLES = {
     INK: "--ink",
     MUTED: "--muted",

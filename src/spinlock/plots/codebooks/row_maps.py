@@ -19,7 +19,7 @@ from spinlock.evaluation.codebooks.map_points import column_prefix
 from spinlock.evaluation.codebooks.row_maps import Floats, RowMap
 from spinlock.evaluation.discriminability.attributes import MISSING
 from spinlock.plots.charts import short
-from spinlock.plots.theme import MUTED, POINT, POINTS, SERIES, WIDTH, new_axes
+from spinlock.plots.theme import POINT, POINT_GRAY, POINT_SERIES, POINTS, WIDTH, new_axes
 from spinlock.plots.view import Picture
 
 MARKERS = ("o", "^", "s", "D")
@@ -91,7 +91,7 @@ def _draw_numbers(figure: Figure, axes: Axes, coordinates: Floats, coloring: Col
     numbers = coloring.numbers
     present = np.isfinite(numbers)
     style = _point_style(len(numbers))
-    axes.scatter(*coordinates[~present].T, color=MUTED, **style)
+    axes.scatter(*coordinates[~present].T, color=POINT_GRAY, **style)
     if coloring.kind == "token":
         last = len(coloring.classes) - 1
         colors, ticks, values = numbers / max(1, last), [0.0, 1.0], [0.0, float(last)]
@@ -119,7 +119,7 @@ def _draw_classes(figure: Figure, axes: Axes, coordinates: Floats, coloring: Col
             color=group.color,
             marker=group.marker,
             label=short(group.name, 20),
-            zorder=1 if group.color == MUTED else 2,
+            zorder=1 if group.color == POINT_GRAY else 2,
             **style,
         )
     scale = (LEGEND_POINT / style["s"]) ** 0.5
@@ -147,12 +147,12 @@ def _groups(coloring: Coloring) -> Iterator[_Group]:
     counts = np.bincount(coloring.codes[coloring.codes != MISSING], minlength=len(coloring.classes))
     order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
     for index, code in enumerate(order[:MAX_CLASSES]):
-        marker = MARKERS[index // len(SERIES) % len(MARKERS)]
+        marker = MARKERS[index // len(POINT_SERIES) % len(MARKERS)]
         rows = np.flatnonzero(coloring.codes == code)
-        yield _Group(coloring.classes[code], rows, SERIES[index % len(SERIES)], marker)
+        yield _Group(coloring.classes[code], rows, POINT_SERIES[index % len(POINT_SERIES)], marker)
     others = order[MAX_CLASSES:]
     if len(others):
-        yield _Group(f"{len(others)} other values", np.flatnonzero(np.isin(coloring.codes, others)), MUTED)
+        yield _Group(f"{len(others)} other values", np.flatnonzero(np.isin(coloring.codes, others)), POINT_GRAY)
     missing = np.flatnonzero(coloring.codes == MISSING)
     if len(missing):
-        yield _Group("no value", missing, MUTED, "x")
+        yield _Group("no value", missing, POINT_GRAY, "x")
