@@ -69,7 +69,8 @@ class TestTraining:
         assert plan["scaling"].startswith("auto: ")
         assert plan["tokens"] == "9 per row (local), 14 bits"
         assert re.fullmatch(
-            r"quality 0\.\d{3}, utilization 0\.\d{3} on held-out rows before training", plan["expected"]
+            r"quality 0\.\d{3}, rank quality 0\.\d{3}, utilization 0\.\d{3} on held-out rows before training",
+            plan["expected"],
         )
         assert plan["training"] == "epochs 3, steps per epoch 2, rows per step 36"
         assert plan["compiler"].startswith("eager: ")

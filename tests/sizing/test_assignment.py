@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.metrics import rank_quality
 from spinlock.model import JointVQVAE, build_network
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.holdout import split_holdout
@@ -49,6 +50,19 @@ def test_a_trial_predicts_the_quality_of_the_initialized_network(assignment: Ass
     codec = make_codec(model)
     residual = (held_out - codec.decode(codec.encode(held_out).indices)).square().sum()
     assert trial.quality == pytest.approx(1 - float(residual / held_out.square().sum()), abs=0.04)
+    restored = codec.decode(codec.encode(held_out).indices)
+    ranks = rank_quality(held_out.numpy(), restored.detach().numpy(), rows.numpy())
+    assert trial.rank_quality == pytest.approx(ranks, abs=0.04)
+
+
+def test_rank_quality_of_a_trial_ignores_a_monotone_transform_of_the_columns() -> None:
+    trial_rows, table = trials(), planted_rows(900)
+    cubed = Trials(table**3, split_holdout(np.arange(900), 0), validation_rows=120, seed=0)
+    restored = trial_rows.held_out * 0.8
+    value = trial_rows.rank_quality(restored)
+    assert 0.5 < value < 1
+    assert cubed.rank_quality(restored**3) == pytest.approx(value, abs=0.02)
+    assert trial_rows.rank_quality(trial_rows.held_out) == 1
 
 
 def test_initialization_fits_only_joint_codes(assignment: Assignment) -> None:

@@ -51,6 +51,7 @@ def test_sizes_belong_to_the_selected_categories(selection: Selection) -> None:
     assert trial.bits == selection.bits
     assert trial.ridge == selection.summary.ridge
     assert trial.quality == selection.summary.expected_quality
+    assert trial.rank_quality == selection.summary.expected_rank_quality
     assert trial.utilization == selection.summary.expected_utilization
     assert len(selection.summary.candidates) == len(proposal.candidates)
 

@@ -102,7 +102,8 @@ _DISCOVERY = FixedMapping(
         "comparison_rate": Number(),
         "expected_quality": Number(finite=False),
         "expected_utilization": Number(finite=False),
-    }
+    },
+    optional={"expected_rank_quality": Nullable(Number(finite=False))},
 )
 
 _COUNTERS = ("planned_steps", "extent", "epoch", "step", "step_in_epoch", "resets", "resets_total", "reference_epoch")

@@ -151,10 +151,17 @@ class LocalAssignment(Assignment):
         buckets = fit_buckets(rows, spec, bases, generator=generator, iterations=TRIAL_ITERATIONS)
         latents, held_out = quantize_rows(buckets, rows), quantize_rows(buckets, trials.held_out)
         decoders = fit_decoders(latents, rows, local_decoder(buckets, spec.num_columns), RIDGE_GRID)
-        qualities = [trials.quality(held_out @ decoder) for decoder in decoders]
+        reconstructions = [held_out @ decoder for decoder in decoders]
+        qualities = [trials.quality(reconstruction) for reconstruction in reconstructions]
         best = int(np.argmax(qualities))
-        utilization = _expected_utilization(trials, buckets)
-        return SizeTrial(spec.num_codes, spec.latent_dims, RIDGE_GRID[best], qualities[best], utilization)
+        return SizeTrial(
+            num_codes=spec.num_codes,
+            latent_dims=spec.latent_dims,
+            ridge=RIDGE_GRID[best],
+            quality=qualities[best],
+            rank_quality=trials.rank_quality(reconstructions[best]),
+            utilization=_expected_utilization(trials, buckets),
+        )
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
         """Try all specifications."""
@@ -205,11 +212,18 @@ class JointAssignment(Assignment):
         )
         tokens = fit_joint_codes(model, rows, TRIAL_ROUNDS).flatten(1)
         held_out_tokens = assign_tokens(model.joint, held_out, make_codec(model).encode_local(held_out))
-        quality = trials.quality(model.joint.sums(held_out_tokens))
+        reconstruction = model.joint.sums(held_out_tokens)
         sizes = [size for sizes in spec.num_codes for size in sizes]
         counts = [torch.bincount(column, minlength=size) for column, size in zip(tokens.t(), sizes, strict=True)]
         utilization = float(np.mean([float(trials.expected_use(count / len(rows)).mean()) for count in counts]))
-        return SizeTrial(spec.num_codes, spec.latent_dims, TRIAL_RIDGE, quality, utilization)
+        return SizeTrial(
+            num_codes=spec.num_codes,
+            latent_dims=spec.latent_dims,
+            ridge=TRIAL_RIDGE,
+            quality=trials.quality(reconstruction),
+            rank_quality=trials.rank_quality(reconstruction),
+            utilization=utilization,
+        )
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
         """Try joint codes for the few specifications with the best quality with local codes."""

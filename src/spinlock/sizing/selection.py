@@ -85,6 +85,8 @@ class SelectionSummary:
         Whether codebook sizes were selected automatically; False if the configuration sets all of them.
     comparison_rate
         Rate at which partitions were compared, in units of the rate of a Gaussian source.
+    expected_rank_quality
+        Rank quality on held-out training rows in the trial of the sizes; None in a checkpoint of an earlier version.
     notes
         Remarks on the mapping file.
     """
@@ -98,6 +100,7 @@ class SelectionSummary:
     expected_utilization: float
     automatic: bool
     comparison_rate: float
+    expected_rank_quality: float | None = None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -217,6 +220,7 @@ def _selection(rate: float, categories: Categorization, trial: SizeTrial) -> Sel
         expected_utilization=trial.utilization,
         automatic=trial.automatic,
         comparison_rate=rate,
+        expected_rank_quality=trial.rank_quality,
         notes=categories.notes,
     )
     return Selection(categories.names, categories.groups, trial.num_codes, trial.latent_dims, summary)

@@ -15,8 +15,11 @@ from torch import Tensor
 
 from spinlock.initialization.closed_form import Basis, fit_bases
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.metrics.ranks import DistributionFunction, distribution_function, rank_squared_sums
+from spinlock.metrics.reconstruction import fraction_explained
 from spinlock.model.spec import Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
+from spinlock.preprocessing.ranks import MAX_STEPS
 from spinlock.sizing.bit_allocation import Triple, total_bits
 
 MAX_FIT_ROWS = 4096
@@ -39,6 +42,8 @@ class SizeTrial:
         Strength of the decoder's ridge regression, in units of the number of rows.
     quality
         Fraction of variance explained on held-out rows.
+    rank_quality
+        The same after each column is replaced by its rank among the rows of the fit.
     utilization
         Expected fraction of codes that occur among the validation rows.
     automatic
@@ -49,6 +54,7 @@ class SizeTrial:
     latent_dims: tuple[Triple, ...]
     ridge: float
     quality: float
+    rank_quality: float
     utilization: float
     automatic: bool = True
 
@@ -97,6 +103,20 @@ class Trials:
         """Return the fraction of variance explained of the held-out rows by a reconstruction [m, D]."""
         power = self.held_out.square().sum().clamp(min=1e-12)
         return float(1 - (self.held_out - reconstruction).square().sum() / power)
+
+    @cached_property
+    def _rank_functions(self) -> list[DistributionFunction]:
+        """Distribution functions of the D columns on the rows to fit on, in normalized units."""
+        columns = self.fit_rows.t().cpu().double().sort().values.numpy()
+        return [distribution_function(column, MAX_STEPS) for column in columns]
+
+    def rank_quality(self, reconstruction: Tensor) -> float:
+        """Return the rank quality of the held-out rows and a reconstruction [m, D].
+
+        Normalization is monotone, so that ranks in normalized units are those in raw units.
+        """
+        rows, restored = self.held_out.cpu().numpy(), reconstruction.cpu().numpy()
+        return fraction_explained(*rank_squared_sums(rows, restored, self._rank_functions))
 
     def expected_use(self, probability: Tensor) -> Tensor:
         """Return 1 - (1 - p)^N, the probability that a code of probability p occurs among N validation rows."""

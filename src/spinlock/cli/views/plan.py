@@ -14,6 +14,7 @@ from spinlock.training.messages import adaptation_messages, schedule_messages
 if TYPE_CHECKING:
     import torch
 
+    from spinlock.sizing.selection import SelectionSummary
     from spinlock.training.plan import Plan
 
 
@@ -35,8 +36,7 @@ def log_plan(plan: Plan, *, verbose: bool) -> None:
             ("tokens", f"{LEVELS * spec.num_categories} per row ({spec.assignment}), {spec.bits_per_row:.0f} bits"),
             (
                 "expected",
-                f"quality {selection.expected_quality:.3f}, utilization {selection.expected_utilization:.3f} on "
-                "held-out rows before training",
+                f"{_expected_metrics(selection)} on held-out rows before training",
             ),
             (
                 "training",
@@ -71,8 +71,7 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"
     console.print(
-        f"expected on held-out rows {start}: quality {selection.expected_quality:.3f}, utilization "
-        f"{selection.expected_utilization:.3f}; Gaussian reference at these bits: "
+        f"expected on held-out rows {start}: {_expected_metrics(selection)}; Gaussian reference at these bits: "
         f"{plan.data.gaussian_reference.held_out(spec.bits_per_row):.3f}"
     )
     for message in schedule_messages(plan):
@@ -84,6 +83,18 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
         "memory in addition to the program itself"
     )
     console.print("dry run: nothing was written")
+
+
+def _expected_metrics(selection: SelectionSummary) -> str:
+    """Return the metrics that the trial of the selected sizes had on held-out training rows."""
+    ranks = selection.expected_rank_quality
+    return ", ".join(
+        [
+            f"quality {selection.expected_quality:.3f}",
+            *([] if ranks is None else [f"rank quality {ranks:.3f}"]),
+            f"utilization {selection.expected_utilization:.3f}",
+        ]
+    )
 
 
 def print_resumed_dry_run(plan: Plan, epoch: int) -> None:
