@@ -11,15 +11,15 @@ from spinlock.metrics import rank_quality
 from spinlock.model import JointVQVAE, build_network
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.holdout import split_holdout
-from spinlock.sizing import assignment as module
 from spinlock.sizing.assignment import (
     ASSIGNMENTS,
-    MAX_JOINT_CODES,
     Assignment,
     JointAssignment,
     LocalAssignment,
     assignment_of,
 )
+from spinlock.sizing.assignment import local as local_module
+from spinlock.sizing.assignment.joint import MAX_JOINT_CODES
 from spinlock.sizing.trials import Trials
 from tests.training.specs import planted_rows, planted_spec
 
@@ -95,7 +95,7 @@ def test_joint_network_is_made_for_local_assignment_unless_too_large(monkeypatch
     assert joint is not None
     assert joint.joint.vectors().any()
     assert JointAssignment().joint_network(joint, rows) is joint
-    monkeypatch.setattr(module, "MAX_COMPARISON_CODES", 3)
+    monkeypatch.setattr(local_module, "MAX_COMPARISON_CODES", 3)
     assert LocalAssignment().joint_network(model, rows) is None
 
 

@@ -15,7 +15,7 @@ from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
-from spinlock.sizing.assignment import MAX_JOINT_PARTITIONS
+from spinlock.sizing.assignment.joint import MAX_JOINT_PARTITIONS
 from spinlock.sizing.bit_allocation import BitAllocation
 from spinlock.sizing.search import MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
 from spinlock.sizing.trials import SizeTrial
