@@ -26,12 +26,16 @@ def without(*missing: str) -> tuple[str, str]:
 def test_a_page_pictures_and_points_are_written(workspace: Workspace) -> None:
     families = [f"family {j % 3}" for j in range(80)]
     labeled = workspace.table(small_table(), NAMES, labels={"family": families})
-    result = workspace.run(*VISUALIZE, labeled, program=without("umap"))
+    folder = workspace.path / "report"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "tsne_old.png").write_text("earlier")
+    workspace.attempt(*VISUALIZE, labeled).check_refused("report/pictures/tsne_old.png", "exists")
+    result = workspace.run(*VISUALIZE, labeled, "--overwrite", program=without("umap"))
+    assert "report/pictures also has 1 files that this run did not write: tsne_old.png" in result.stderr
     assert result.returncode == 0, result.stderr
     assert "measuring: t-SNE" in result.stderr
     assert "codes are used by 80 rows" in result.stdout
     assert "umap-learn is not installed: pip install 'spinlock[umap]'" in result.stdout
-    folder = workspace.path / "report"
     assert (folder / "codebooks.html").read_text().startswith("<!doctype html>")
     assert (folder / "pictures" / "tsne_label_family.png").read_bytes().startswith(b"\x89PNG")
     points = pyarrow.parquet.read_table(folder / "points.parquet")

@@ -55,10 +55,11 @@ def visualize_codebooks(
         checked_integer(name, count, minimum=2)
     check_dataset(dataset)
     open_hdf5(dataset).close()
-    for name in (PAGE, POINTS):
-        check_writable(output / name, overwrite=overwrite, inputs=[dataset, vqvae_model])
+    earlier_pictures = sorted((output / PICTURES).glob("*.*"))
+    for path in (output / PAGE, output / POINTS, *earlier_pictures):
+        check_writable(path, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
-    from spinlock.cli.views.codebooks import print_description  # these imports take seconds
+    from spinlock.cli.views.codebooks import log_earlier_files, print_description  # these imports take seconds
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.cli.views.notes import log_notes
     from spinlock.evaluation.codebooks.description import STEPS
@@ -80,6 +81,7 @@ def visualize_codebooks(
         files = {f"{PICTURES}/{name}": content for name, content in picture_files(page.pictures).items()}
     files.update({PAGE: page.html.encode(), **_points(result)})
     write_files({output / name: content for name, content in files.items()}, overwrite=overwrite)
+    log_earlier_files([path for path in earlier_pictures if f"{PICTURES}/{path.name}" not in files])
     print_description(result, output / PAGE, output / POINTS if POINTS in files else None)
 
 

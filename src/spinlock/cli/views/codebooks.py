@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from spinlock.cli.terminal import stdout
+from spinlock.cli.terminal import log_paragraph, stdout
 from spinlock.evaluation.codebooks.description import CodebookDescription
 from spinlock.evaluation.codebooks.map_points import NEIGHBORS, column_prefix
 from spinlock.evaluation.codebooks.row_maps import has_umap
+
+
+def log_earlier_files(paths: Sequence[Path]) -> None:
+    """Log that pictures of an earlier run remain beside those of this run."""
+    if paths:
+        log_paragraph(
+            f"note: {paths[0].parent} also has {len(paths)} files that this run did not write: {paths[0].name}"
+            f"{', ...' if len(paths) > 1 else ''}"
+        )
 
 
 def print_description(result: CodebookDescription, page: Path, points: Path | None) -> None:
