@@ -32,7 +32,7 @@ def test_max_bits_is_the_cause_only_if_nearly_all_of_them_are_used(max_bits: flo
     [
         (
             {"rate_distortion_quality": {"held_out": 0.89, "block": 0.8}},
-            "even the Gaussian reference is a quality of only 0.8",
+            "even the Gaussian reference reaches a quality of only 0.8",
         ),
         ({"quality_train": 0.95}, "the quality of the training rows is 0.95: 600 rows are too few to generalize"),
         ({"rate_distortion_quality": {"held_out": 0.95, "block": 0.89}}, "assignment: joint selects the tokens"),

@@ -68,8 +68,9 @@ def test_more_rows_than_max_rows_are_sampled(case: Case) -> None:
     ("epoch", "other", "text"),
     [
         (3, 0.9, "epoch 3 of 5 was selected (quality 0.8000; 0.7000 at epoch 0)"),
-        (0, 0.65, "the best quality of the other epochs was 0.6500"),
-        (0, None, "the best quality of the other epochs was 0.7000"),
+        (0, 0.65, "the best quality of the later epochs was 0.6500"),
+        (0, None, "epoch 0 of 5 was selected (quality 0.8000; 0.7000 at epoch 0)"),
+        (-1, None, "no epoch was validated"),
     ],
 )
 def test_the_selected_epoch_is_explained(epoch: int, other: float | None, text: str) -> None:

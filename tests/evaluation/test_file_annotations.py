@@ -8,6 +8,7 @@ import pytest
 
 import spinlock as sl
 from spinlock.errors import DataError
+from spinlock.scoring.attributes import _group_and_name
 from tests.cli.workspace import NAMES, small_table
 from tests.evaluation.conftest import SETTINGS
 from tests.tables import write_table
@@ -57,6 +58,19 @@ def test_named_attributes_are_the_only_ones(tokenizer: sl.Tokenizer, path: Path)
     assert [each.name for each in result.attributes] == ["family", "viscosity"]
     with pytest.raises(DataError, match=r"no label or parameter 'color'; expected one of family, viscosity, drag"):
         sl.evaluate(tokenizer, path, labels=["color"])
+
+
+def test_a_prefix_selects_a_parameter_with_the_name_of_a_label() -> None:
+    labels, parameters = {"size", "family"}, {"size", "drag"}
+    found = {name: _group_and_name(name, labels, parameters) for name in ("size", "labels/size", "parameters/size")}
+    assert found == {
+        "size": ("labels", "size"),
+        "labels/size": ("labels", "size"),
+        "parameters/size": ("parameters", "size"),
+    }
+    assert _group_and_name("drag", labels, parameters) == ("parameters", "drag")
+    assert _group_and_name("labels/drag", labels, parameters) is None
+    assert _group_and_name("parameters/family", labels, parameters) is None
 
 
 def test_halves_of_the_realizations_are_encoded(tokenizer: sl.Tokenizer, path: Path) -> None:

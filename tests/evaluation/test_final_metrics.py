@@ -270,7 +270,7 @@ class TestAdvice:
 
     def test_advice_for_too_few_bits(self) -> None:
         text = self.text("reconstruction_quality", 0.8, rate_distortion_quality={"held_out": 0.87, "block": 0.8})
-        assert text.startswith("at 48 bits per row even the Gaussian reference is a quality of only 0.87")
+        assert text.startswith("at 48 bits per row even the Gaussian reference reaches a quality of only 0.87")
         assert "600 training and 60 validation rows allow at most 12 codes" in text
 
     def test_advice_for_too_few_rows(self) -> None:
@@ -278,7 +278,7 @@ class TestAdvice:
         assert "quality of the training rows is 0.94: 600 rows are too few" in text
 
     def test_advice_for_a_quality_below_the_gaussian_reference(self) -> None:
-        assert "is a quality of 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
+        assert "reaches a quality of 0.95 at 48 bits per row; more bits" in self.text("reconstruction_quality", 0.8)
 
     def test_advice_for_correlations_between_categories_is_joint_assignment(self) -> None:
         references = {"held_out": 0.95, "block": 0.81}

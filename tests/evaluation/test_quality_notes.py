@@ -41,5 +41,5 @@ def test_an_unknown_rank_quality_is_said(changes: dict[str, Any]) -> None:
 def test_second_values_have_one_line_each() -> None:
     quality, cosine = second_values(METRICS)
     assert quality.startswith("rank_quality 0.6200")
-    words = "orthogonality_clipped 0.3100: the orthogonality with columns clipped at their 0.5% and 99.5% quantiles"
-    assert cosine == words
+    clipped = "columns clipped at their 0.5% and 99.5% quantiles"
+    assert cosine == f"orthogonality_clipped 0.3100: the largest centroid cosine with {clipped}"

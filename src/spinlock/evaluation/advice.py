@@ -73,7 +73,7 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     if reference <= QUALITY:
         cap = max_codebook_size(context.train_rows, context.validation_rows)
         return (
-            f"at {bits:.0f} bits per row even the Gaussian reference is a quality of only {reference:.2f}. More "
+            f"at {bits:.0f} bits per row even the Gaussian reference reaches a quality of only {reference:.2f}. More "
             f"categories ({finer}) or larger codebooks would raise it; {context.train_rows} training and "
             f"{context.validation_rows} validation rows allow at most {cap} codes in a codebook, more rows allow more"
         )
@@ -85,13 +85,13 @@ def _quality_advice(metrics: Mapping[str, Any], context: AdviceContext) -> str:
     by_category = metrics["rate_distortion_quality"]["block"]
     if context.joint_possible and by_category <= QUALITY:
         return (
-            f"at {bits:.0f} bits per row the Gaussian reference is a quality of {reference:.2f} if all columns are "
-            f"coded together, but {by_category:.2f} if each category is coded alone. assignment: joint selects the "
+            f"at {bits:.0f} bits per row the Gaussian reference reaches a quality of {reference:.2f} if all columns "
+            f"are coded together, but {by_category:.2f} if each category is coded alone. assignment: joint selects the "
             f"tokens of a row together; more bits would also help: {finer} gives more categories, factors set larger "
             "codebooks"
         )
     return (
-        f"the Gaussian reference is a quality of {reference:.2f} at {bits:.0f} bits per row; more bits would help "
+        f"the Gaussian reference reaches a quality of {reference:.2f} at {bits:.0f} bits per row; more bits would help "
         f"most: {finer} gives more categories, and factors set larger codebooks"
     )
 

@@ -30,9 +30,9 @@ class AliasedGroup:
     num_rows
         Number of rows.
     rows
-        Positions of the first ones in the table.
+        Positions of the first eight of them in the table.
     largest_distance
-        Largest root mean square difference of two of them, in standard deviations.
+        Largest root mean square difference of two of the first 200 of them, in standard deviations.
     """
 
     num_rows: int
@@ -47,7 +47,7 @@ class Aliasing:
     Attributes
     ----------
     num_copied_rows
-        Rows whose features equal those of another evaluated row; they have the same tokens for a good reason.
+        Number of rows whose features equal those of another evaluated row. Such rows have the same tokens.
     unique_rows
         Fraction of the rows whose features no other row has.
     unique_by_level
@@ -57,7 +57,7 @@ class Aliasing:
     num_aliased_rows
         Rows that share all tokens with a row of other features.
     num_groups, groups
-        Number of groups of different rows that share all tokens, and those with the largest distances.
+        Number of groups of different rows that share all tokens, and the 30 groups with the largest distances.
     typical_distance
         Median root mean square difference of two random rows, in standard deviations; None for fewer than two rows.
     """

@@ -14,13 +14,14 @@ class BestEpoch:
     Attributes
     ----------
     epoch, num_epochs
-        Selected epoch, and number of finished epochs. A checkpoint of an earlier epoch may not know the later ones.
+        Selected epoch, -1 before the first validation, and number of finished epochs. A checkpoint of an earlier epoch
+        may not know the later ones.
     score
         Score of the selected epoch, which is the lowest one. None if the run stopped before its first validation.
     quality, initial_quality
         Reconstruction quality of the validation rows at the selected epoch and at epoch 0.
-    best_other_quality
-        Largest quality of the later validations, or None.
+    best_later_quality
+        Largest quality of the validations after epoch 0, or None if there are none.
     """
 
     epoch: int
@@ -28,16 +29,17 @@ class BestEpoch:
     score: float | None
     quality: float
     initial_quality: float
-    best_other_quality: float | None
+    best_later_quality: float | None
 
     @property
     def text(self) -> str:
         """One sentence about the selection."""
-        if self.epoch == 0 and self.num_epochs > 0:
-            other = self.initial_quality if self.best_other_quality is None else self.best_other_quality
+        if self.epoch < 0:
+            return "no epoch was validated"
+        if self.epoch == 0 and self.best_later_quality is not None:
             return (
                 f"epoch 0 of {self.num_epochs} was selected (quality {self.initial_quality:.4f}): training did not "
-                f"improve the score; the best quality of the other epochs was {other:.4f}"
+                f"improve the score; the best quality of the later epochs was {self.best_later_quality:.4f}"
             )
         return (
             f"epoch {self.epoch} of {self.num_epochs} was selected (quality {self.quality:.4f}; "
@@ -56,5 +58,5 @@ def best_epoch(checkpoint: Checkpoint) -> BestEpoch:
         score=progress.best_score if progress.best_epoch >= 0 else None,
         quality=float(selected),
         initial_quality=float(qualities[0]) if qualities else progress.initial_quality,
-        best_other_quality=max((float(value) for value in qualities[1:]), default=None),
+        best_later_quality=max((float(value) for value in qualities[1:]), default=None),
     )

@@ -12,7 +12,8 @@ FEW_ROWS = 100
 """Number of rows below which all numbers are uncertain."""
 
 MANY_DEAD, MANY_COPIED, MANY_ALIASED, LARGE_DRIFT = 0.05, 0.05, 0.01, 0.15
-"""Fractions of dead codes, copied rows and aliased rows, and of rows with large errors, that are named."""
+"""Fractions of dead codes, copied rows and aliased rows, and of rows with large errors, above which a finding says
+so."""
 
 
 def findings(result: Evaluation) -> tuple[str, ...]:
@@ -33,8 +34,8 @@ def _copied_training_rows(result: Evaluation) -> Iterator[str]:
     fraction = result.metrics["copied_validation_rows"]
     if result.rows == "validation" and fraction and fraction > MAX_COPIED_FRACTION:
         yield (
-            f"{fraction:.0%} of the validation rows are copies of a training row, so that every number on this page is "
-            "too good. Train again with split_by, which keeps rows of the same origin on one side of the split."
+            f"{fraction:.0%} of the validation rows are copies of a training row, so that the qualities are "
+            "overestimated. Train again with split_by, which keeps rows of the same origin on one side of the split."
         )
 
 
@@ -45,7 +46,7 @@ def _leaks(result: Evaluation) -> Iterator[str]:
         if attribute.determined_by is not None:
             yield (
                 f"The input column {attribute.determined_by} alone determines {attribute.name}, so that the tokens "
-                "know it from the input. Leave the column out if the tokens are used to predict it."
+                "contain it. Leave the column out if the tokens are used to predict it."
             )
 
 
@@ -58,21 +59,17 @@ def _codebooks(result: Evaluation) -> Iterator[str]:
         (health.determined_codebooks, "carries no bits, because its code follows from the coarser codes"),
     ):
         if len(names) == 1:
-            yield f"The codebook {names[0]} {what}. Fewer codes in factors would cost nothing."
+            yield f"The codebook {names[0]} {what}. A smaller num_codes gives the same quality."
         elif names:
             listed = shortened(", ".join(names), 300)
             plural = what.replace("carries", "carry", 1).replace("its code follows", "their codes follow")
-            yield f"{len(names)} codebooks {plural}: {listed}. Fewer codes in factors would cost nothing."
+            yield f"{len(names)} codebooks {plural}: {listed}. Smaller num_codes give the same quality."
     if health.num_dead_codes > MANY_DEAD * health.num_codes:
         worst = max(health.codebooks, key=lambda codebook: len(codebook.dead_codes))
-        who = (
-            "no training or validation row"
-            if result.setup.same_table
-            else f"none of these {health.num_known_rows:,} rows"
-        )
+        known = "evaluated and training rows" if result.setup.same_table else "rows"
         yield (
-            f"{health.num_dead_codes:,} of {health.num_codes:,} codes are used by {who}; most are in {worst.name} "
-            f"({len(worst.dead_codes)} of {worst.size})."
+            f"{health.num_dead_codes:,} of {health.num_codes:,} codes are used by none of {health.num_known_rows:,} "
+            f"{known}. Most of them are in {worst.name} ({len(worst.dead_codes)} of {worst.size})."
         )
 
 
@@ -87,7 +84,7 @@ def _aliases(result: Evaluation) -> Iterator[str]:
     aliasing = result.aliasing
     if aliasing is not None and aliasing.num_aliased_rows > MANY_ALIASED * result.setup.num_rows:
         share = aliasing.num_aliased_rows / result.setup.num_rows
-        yield f"{share:.0%} of the rows share all tokens with a row of other features. More bits would tell them apart."
+        yield f"{share:.0%} of the rows share all tokens with a row of other features. More bits can separate them."
 
 
 def _drift(result: Evaluation) -> Iterator[str]:
@@ -104,7 +101,7 @@ def _amount(result: Evaluation) -> Iterator[str]:
         total = result.num_rows if result.setup.same_table else result.setup.num_table_rows
         yield (
             f"The sections are measured on a random sample of {result.setup.num_rows:,} of {total:,} rows. A higher "
-            "--max-rows measures more."
+            "maximum number of rows (max_rows) measures more of them."
         )
     if result.setup.num_rows < FEW_ROWS:
         yield f"Only {result.setup.num_rows} rows are measured, so that all numbers are uncertain."

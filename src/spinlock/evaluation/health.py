@@ -76,7 +76,8 @@ class Health:
     Attributes
     ----------
     num_known_rows
-        Number of known rows: the evaluated rows, and the training rows if the table is the training table.
+        Number of known rows: the evaluated rows and, if the table is the training table, a sample of at most
+        ``max_rows`` training rows.
     codebooks
         Use of each codebook, in the order of the token columns.
     level_entropies
@@ -106,7 +107,7 @@ def measure_health(rows: EvaluatedRows, yardstick: Yardstick) -> Health:
     rows
         Evaluated rows.
     yardstick
-        Its training rows, if there are any, are also known rows.
+        Reference rows. If they are training rows, they are also known rows.
 
     Returns
     -------

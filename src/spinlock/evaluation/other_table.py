@@ -64,8 +64,8 @@ def other_table_metrics(
     Returns
     -------
     dict
-        The same names as in ``trained``. Metrics of the training rows are copied from ``trained`` and are None if it is
-        empty; metrics that need training rows and evaluated rows are None.
+        The names of a run with several categories. Metrics of the training rows are copied from ``trained`` and are
+        None if it is empty; metrics that need training rows and evaluated rows are None.
     """
     reference = trained.get("rate_distortion_quality", {})
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from spinlock.metrics.centroids import CLIPPED
 
 MAX_EXCESS = 0.1
-"""Maximum of the reconstruction quality minus the rank quality of a table without dominating extreme rows."""
+"""Difference of reconstruction quality and rank quality above which a note says that extreme rows dominate."""
 
 
 def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
@@ -56,7 +56,10 @@ def second_values(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """
     lines = []
     if (rank_quality := metrics.get("rank_quality")) is not None:
-        lines.append(f"rank_quality {rank_quality:.4f}: the quality of the ranks among the training rows")
+        lines.append(
+            f"rank_quality {rank_quality:.4f}: the quality after each column is replaced by its rank among the "
+            "training rows"
+        )
     if (cosine := metrics.get("orthogonality_clipped")) is not None:
-        lines.append(f"orthogonality_clipped {cosine:.4f}: the orthogonality with {CLIPPED}")
+        lines.append(f"orthogonality_clipped {cosine:.4f}: the largest centroid cosine with {CLIPPED}")
     return tuple(lines)

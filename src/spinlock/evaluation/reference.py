@@ -23,7 +23,8 @@ class Yardstick:
     Attributes
     ----------
     z_scores, tokens, operators
-        Reference rows [n, U], z-scored and clipped, their tokens [n, C, L] and their operators [n].
+        Reference rows [n, U], z-scored and clipped, their tokens [n, C, L], and the operator [n] of each row, or its
+        position among the evaluated rows if all of them belong to one operator.
     scored
         Indices [m] of the evaluated rows on which yardsticks are measured.
     origin
@@ -44,10 +45,10 @@ class Yardstick:
 
 @dataclass(frozen=True, eq=False)
 class KnownRows:
-    """The evaluated rows, followed by the training rows if the table is the training table.
+    """The evaluated rows, followed by a sample of the training rows if the table is the training table.
 
-    Statistics of tokens that are not fitted on labels or errors use all of them, because they are too noisy with few
-    rows.
+    Entropies and mutual information of tokens are measured on all of them, because their bias decreases with the number
+    of rows.
 
     Attributes
     ----------

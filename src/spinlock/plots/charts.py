@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,7 +46,7 @@ def bars(names: Sequence[str], values: Sequence[float], label: str, *, digits: i
     axes.bar_label(drawn, [f"{value:.{digits}f}" for value in values], padding=4, color=INK, fontsize=9)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(min(0.0, *values, 0.0), 1.14 * max(limit, *values))
+    axes.set_xlim(min([0.0, *values]), 1.14 * max([limit, *values]))
     axes.set_xlabel(label)
     axes.grid(axis="y", visible=False)
     return figure
@@ -77,7 +78,7 @@ def grouped_bars(groups: Sequence[str], series: Sequence[tuple[str, Sequence[flo
 
 
 def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str]) -> Figure:
-    """Return a table of cells whose color is the stronger, the larger their value between 0 and 1.
+    """Return a table of cells; a larger value between 0 and 1 has a stronger color.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def heat_map(values: ArrayLike, rows: Sequence[str], columns: Sequence[str]) -> 
             strength = MAX_STRENGTH * min(1.0, max(0.0, float(value)))
             axes.add_patch(Rectangle((j, i), 1, 1, facecolor=BLUE, alpha=strength, linewidth=0))
             if len(columns) <= MAX_WRITTEN:
-                text = f"{value:.2f}".replace("0.", ".", 1)
+                text = re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}")
                 axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=8.5)
     axes.set_xlim(0, len(columns))
     axes.set_ylim(len(rows), 0)

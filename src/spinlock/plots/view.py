@@ -1,4 +1,4 @@
-"""What a page shows of one section of an evaluation."""
+"""What a page shows of one section of a result."""
 
 from __future__ import annotations
 

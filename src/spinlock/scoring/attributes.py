@@ -5,7 +5,8 @@ Letters: ``n`` rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,18 +55,30 @@ def read_attributes(
         labels = {name: table.labels[name] for name in table.labels}
         limit = MAX_ATTRIBUTES
     else:
-        plain = [name.removeprefix("labels/").removeprefix("parameters/") for name in names]
-        unknown = [name for name in plain if name not in table.labels and name not in parameters]
-        if unknown:
+        found = [_group_and_name(name, table.labels, parameters) for name in names]
+        if None in found:
             known = join_names([*table.labels, *parameters], 8)
             expected = f"one of {known}" if known else "a dataset with /labels or /parameters"
-            raise DataError(f"no label or parameter {unknown[0]!r}", where=table.path, expected=expected)
-        labels = {name: table.labels[name] for name in plain if name in table.labels}
-        parameters = {name: parameters[name] for name in plain if name not in labels}
-        limit = len(plain)
+            unknown = names[found.index(None)]
+            raise DataError(f"no label or parameter {unknown!r}", where=table.path, expected=expected)
+        labels = {each[1]: table.labels[each[1]] for each in found if each is not None and each[0] == "labels"}
+        parameters = {each[1]: parameters[each[1]] for each in found if each is not None and each[0] == "parameters"}
+        limit = len(names)
     return make_attributes(
         {name: np.asarray(values)[operators] for name, values in labels.items()},
         {name: values[operators] for name, values in parameters.items()},
         num_evaluated,
         limit,
     )
+
+
+def _group_and_name(
+    name: str, labels: Container[str], parameters: Container[str]
+) -> tuple[Literal["labels", "parameters"], str] | None:
+    """Return the group of a name and its name there; a name without a group is a label if there is one."""
+    plain = {"labels": name.removeprefix("labels/"), "parameters": name.removeprefix("parameters/")}
+    if not name.startswith("parameters/") and plain["labels"] in labels:
+        return "labels", plain["labels"]
+    if not name.startswith("labels/") and plain["parameters"] in parameters:
+        return "parameters", plain["parameters"]
+    return None

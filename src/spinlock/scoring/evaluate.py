@@ -30,7 +30,8 @@ from spinlock.scoring.tables import read_for
 from spinlock.tokenizer import Tokenizer
 
 MAX_ROWS = 20_000
-"""Default maximum number of rows of another table that are measured; a fraction then has an error below 0.004."""
+"""Default maximum number of rows of another table that are measured; the standard error of a fraction is then below
+0.004."""
 
 
 @isolated()
@@ -47,9 +48,11 @@ def evaluate(
 ) -> Evaluation:
     """Measure a tokenizer on a table.
 
-    On the table on which the tokenizer was trained, the validation rows are measured, as at the end of training. Of any
-    other table, all rows are measured, or a random sample of ``max_rows`` of them. Nothing is fitted on it: metrics of
-    training rows are those of the training run, and metrics that need training rows and evaluated rows are None.
+    On the table on which the tokenizer was trained, the validation rows are measured, as at the end of training. All
+    rows of any other table are measured, or a random sample of ``max_rows`` of them. The tokenizer is not fitted on
+    them: metrics of training rows are those of the training run, and metrics that compare training rows with evaluated
+    rows are None. Other codes for comparison are fitted on half of the operators of another table, and probes are
+    cross-validated.
 
     Parameters
     ----------
@@ -65,11 +68,11 @@ def evaluate(
     against
         Another tokenizer, whose tokens of the evaluated rows are compared.
     max_rows
-        Maximum number of rows of another table, and of the sections.
+        Maximum number of rows on which the metrics of another table, and the sections of any table, are measured.
     sections
         Names of the sections to measure, of :data:`spinlock.evaluation.sections.SECTIONS`; by default all of them.
     advance
-        Called with the name of each section before it is measured.
+        Called with the name of each step before it is done: ``targets``, ``rows``, and the names of the sections.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def evaluate(
     Raises
     ------
     DataError
-        The table cannot be read, has no rows or lacks a column of the model, or another argument is wrong.
+        The table cannot be read, has fewer than two rows or lacks a column of the model, or another argument is wrong.
     """
     _check(sections)
     request = Request(labels, compare, against, checked_integer("max_rows", max_rows, minimum=2))

@@ -29,7 +29,7 @@ from spinlock.scoring.tables import read_for
 from spinlock.tokenizer import Tokenizer
 
 MAX_OPERATORS = 2000
-"""Maximum number of operators whose halves of the realizations are compared."""
+"""Maximum number of operators, the first ones, whose halves of the realizations are compared."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Request:
     Attributes
     ----------
     labels
-        Names of labels and parameters; None for those that are found.
+        Names of labels and parameters; None for the first twelve.
     compare
         A second dataset, or None.
     against
@@ -73,6 +73,11 @@ def make_material(
     Returns
     -------
     Material
+
+    Raises
+    ------
+    DataError
+        A label is unknown, or a table lacks a column of a tokenizer.
     """
     checkpoint = tokenizer.checkpoint
     seed = checkpoint.config.random_seed

@@ -74,5 +74,5 @@ def test_labels_come_before_parameters_and_parameters_with_more_values_first() -
     assert skipped == {
         "constant": "all rows have the same value",
         "late": "only 10 of the evaluated rows have a value",
-        "sparse": "only 2 are measured by default; --labels names others",
+        "sparse": "only 2 are measured unless labels are named",
     }

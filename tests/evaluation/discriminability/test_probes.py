@@ -141,6 +141,17 @@ def test_permuted_labels_have_the_information_of_chance(rng: np.random.Generator
     assert result.adjusted < 0.01
 
 
+def test_permutations_keep_the_rows_of_an_operator_together(rng: np.random.Generator) -> None:
+    """A token that is the operator says much about any label of the operators, also about an unrelated one."""
+    operators = np.repeat(np.arange(12), rng.integers(20, 60, size=12))
+    tokens = np.repeat(operators[:, None, None], 3, axis=2)
+    label = attribute(rng.integers(3, size=12)[operators])
+    first = category_information(KnownRows(("a",), tokens, operators), label, seed=0)["a"].by_token[0]
+    assert first.bits > 0.5
+    assert first.null > 0.8 * first.bits
+    assert not first.is_significant
+
+
 def test_a_leaked_label_names_its_column(case: Case) -> None:
     raw = case.rows.raw.copy()
     numbers = raw[:, 3].astype(np.float64) * 2 - 1

@@ -65,7 +65,7 @@ def test_worst_rows_have_their_causes(case: Case) -> None:
     assert [row.error for row in result.worst] == sorted((row.error for row in result.worst), reverse=True)
     clipped = " ".join(worst[11].causes)
     assert "outside the training range and were clipped" in clipped
-    assert "unlike any training row" in clipped
+    assert "unlike the training rows" in clipped
     assert worst[11].clipped > 0.5
     assert worst[11].columns[0].column in case.tokenizer.feature_names
     assert result.imputed == pytest.approx(4 / (12 * len(raw)))

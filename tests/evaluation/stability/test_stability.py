@@ -20,7 +20,7 @@ def test_survival_counts_equal_tokens() -> None:
     assert result.all == pytest.approx(11 / 12)
     assert result.by_level == (1, 1, 0.75)
     assert result.by_category == {"a": 1, "b": pytest.approx(5 / 6)}
-    assert result.rows == 0.5
+    assert result.unchanged_rows == 0.5
 
 
 def test_idempotence_is_that_of_the_tokenizer(case: Case) -> None:
@@ -28,7 +28,7 @@ def test_idempotence_is_that_of_the_tokenizer(case: Case) -> None:
     tokens = case.tokenizer.encode(case.table[case.rows.positions])
     again = case.tokenizer.encode(case.tokenizer.decode(tokens))
     assert result.idempotence.all == pytest.approx((tokens == again).mean(), abs=1e-9)
-    assert result.idempotence.rows == (tokens == again).all(1).mean()
+    assert result.idempotence.unchanged_rows == (tokens == again).all(1).mean()
     assert result.realizations is None
 
 

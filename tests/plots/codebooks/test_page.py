@@ -107,6 +107,21 @@ def test_every_axes_shows_data(result: CodebookDescription) -> None:
     assert f"all {ROWS} rows of the table on which the model was trained" in text_of(result)
 
 
+def test_without_neighbors_of_other_operators_no_agreement_is_named(result: CodebookDescription) -> None:
+    unknown = tuple(replace(each, agreement=float("nan"), chance=float("nan")) for each in result.colorings)
+    text = text_of(replace(result, colorings=unknown))
+    assert "by chance" not in text
+    assert "by chance" in text_of(result)
+
+
+def test_a_label_without_values_on_the_map_is_drawn(result: CodebookDescription) -> None:
+    missing = [
+        replace(each, numbers=np.full(ROWS, np.nan), agreement=float("nan")) if each.name == "size" else each
+        for each in result.colorings
+    ]
+    assert "Rows colored by size" in codebook_page(replace(result, colorings=tuple(missing))).html
+
+
 def test_a_card_has_the_prototype_of_its_code(page: CodebookPage, result: CodebookDescription) -> None:
     text = " ".join(Structure(page.html).text.split())
     used = result.num_codes - result.num_dead_codes

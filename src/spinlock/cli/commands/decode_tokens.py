@@ -24,8 +24,8 @@ def decode_tokens(
     With --levels 1 or 2 only the coarser levels are used.
 
     \f
-    spinlock decode-tokens --tokens datasets/quickstart_tokens.h5 --vqvae-model runs/quickstart/best_model.pt --output
-    datasets/quickstart_decoded.h5 --levels 2
+    spinlock decode-tokens --tokens datasets/quickstart_tokens.h5
+    --vqvae-model checkpoints/vqvae/quickstart/best_model.pt --output datasets/quickstart_decoded.h5 --levels 2
     """
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable

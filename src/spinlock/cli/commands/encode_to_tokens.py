@@ -30,8 +30,8 @@ def encode_to_tokens(
     Under torchrun each process encodes a part of the rows.
 
     \f
-    spinlock encode-to-tokens --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
-    datasets/quickstart_tokens.h5
+    spinlock encode-to-tokens --dataset datasets/quickstart.h5 --vqvae-model checkpoints/vqvae/quickstart/best_model.pt
+    --output datasets/quickstart_tokens.h5
     """
     from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.errors import DataError

@@ -11,7 +11,7 @@ from spinlock.cli.options import Dataset, Device, Model, Overwrite, Quiet, path_
 
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--labels", help="Label or parameter to measure; may be repeated. By default those that are found."),
+    typer.Option("--labels", help="Label or parameter to measure; may be repeated. By default the first twelve."),
 ]
 
 METRICS, REPORT = "metrics.json", "report.html"
@@ -39,8 +39,8 @@ def evaluate_tokens(
     The validation rows of the training table are measured, or all rows of any other table.
 
     \f
-    spinlock evaluate-tokens --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
-    reports/quickstart
+    spinlock evaluate-tokens --dataset datasets/quickstart.h5 --vqvae-model checkpoints/vqvae/quickstart/best_model.pt
+    --output reports/quickstart
     """
     from spinlock.arguments import checked_integer
     from spinlock.cli.dataset_recipes import check_dataset

@@ -40,7 +40,7 @@ def inspect(
     lists groups, datasets, links and attributes.
 
     \f
-    spinlock inspect datasets/quickstart_tokens.h5 --row 17 --vqvae-model runs/quickstart/best_model.pt
+    spinlock inspect datasets/quickstart_tokens.h5 --row 17 --vqvae-model checkpoints/vqvae/quickstart/best_model.pt
     """
     import h5py
 

@@ -53,7 +53,8 @@ def train_vqvae(
     """Train a tokenizer on a table of features.
 
     \f
-    spinlock train-vqvae --config configs/vqvae/production.json --input datasets/quickstart.h5 --output runs/quickstart
+    spinlock train-vqvae --config configs/vqvae/production.json --input datasets/quickstart.h5
+    --output checkpoints/vqvae/quickstart
     """
     from spinlock.config import load_config
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--labels", help="Label or parameter that colors maps; may be repeated. By default those found."),
+    typer.Option("--labels", help="Label or parameter that colors maps; may be repeated. By default the first twelve."),
 ]
 
 PAGE, POINTS, PICTURES = "codebooks.html", "points.parquet", "pictures"
@@ -43,8 +43,8 @@ def visualize_codebooks(
     All rows of the dataset are used, or random samples of them.
 
     \f
-    spinlock visualize-codebooks --dataset datasets/quickstart.h5 --vqvae-model runs/quickstart/best_model.pt --output
-    reports/codebooks
+    spinlock visualize-codebooks --dataset datasets/quickstart.h5 --vqvae-model
+    checkpoints/vqvae/quickstart/best_model.pt --output reports/codebooks
     """
     from spinlock.arguments import checked_integer
     from spinlock.cli.dataset_recipes import check_dataset

@@ -16,7 +16,7 @@ from spinlock.evaluation.evaluation import Evaluation
 
 @contextmanager
 def section_progress(steps: Sequence[str]) -> Iterator[Callable[[str], None]]:
-    """Show the step that is done during a ``with`` block, one of ``steps``; yield a function of its name."""
+    """Show the steps of a ``with`` block; yield a function that is called with the name of each step as it begins."""
     if not is_terminal() or is_quiet():
         yield lambda name: log(f"measuring: {name}")
         return
@@ -25,7 +25,7 @@ def section_progress(steps: Sequence[str]) -> Iterator[Callable[[str], None]]:
         task = bar.add_task("reading", total=len(steps))
 
         def advance(name: str) -> None:
-            bar.update(task, description=name, advance=1)
+            bar.update(task, description=name, completed=steps.index(name))
 
         yield advance
 
@@ -42,6 +42,6 @@ def print_evaluation(result: Evaluation, page: Path) -> None:
         bits = result.compression
         console.print(
             f"{bits.nominal_bits:.0f} bits per row, {bits.autoregressive_bits:.0f} with an entropy coder; "
-            f"float32 has {bits.float32_bits} bits"
+            f"a row of float32 takes {bits.float32_bits} bits"
         )
     console.print(f"report: {page}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spinlock.checkpoint.record import Checkpoint
 from spinlock.evaluation.best_epoch import BestEpoch, best_epoch
@@ -47,9 +48,9 @@ class MapRows:
     tokens
         Tokens [p, C, L].
     neighbors
-        Their nearest rows among them.
+        Nearest rows of each row, as indices of these p rows.
     num_copies
-        Number of rows whose features equal those of an earlier row of the maps.
+        Number of rows whose features equal those of another row of the maps.
     """
 
     positions: Integers
@@ -73,7 +74,8 @@ class CodebookDescription:
     rows
         The rows of the maps.
     label
-        Name of the label that cards name: the one of classes that follows the neighborhoods best; None without one.
+        Name of the categorical label that follows the neighborhoods best, whose most frequent class is on the cards;
+        None without a categorical label.
     maps
         Coordinates of these rows by t-SNE, and by UMAP if umap-learn is installed. Empty with too few distinct rows.
     colorings
@@ -106,6 +108,13 @@ class CodebookDescription:
     history: dict[str, list[float | int | None]]
     best_epoch: BestEpoch
     snapshots: Snapshots | None
+
+    @property
+    def clearest_token(self) -> Coloring | None:
+        """First token that neighbors share most above chance; None if no row has neighbors of another operator."""
+        tokens = [coloring for coloring in self.colorings if coloring.kind == "token"]
+        clearest = max(tokens, key=lambda coloring: coloring.excess)
+        return clearest if np.isfinite(clearest.agreement) else None
 
     @property
     def num_codes(self) -> int:
@@ -171,8 +180,10 @@ def describe(
     label = best_label(colorings)
     advance("codes")
     with_fields = frozenset(described.snapshots.operators.tolist()) if described.snapshots is not None else frozenset()
-    of_rows = next((each for each in described.attributes if label is not None and each.name == label.name), None)
-    code_maps = tuple(make_code_maps(PrototypeRows.of(rows, with_fields, of_rows)))
+    label_attribute = next(
+        (each for each in described.attributes if label is not None and each.name == label.name), None
+    )
+    code_maps = tuple(make_code_maps(PrototypeRows.of(rows, with_fields, label_attribute)))
     first = [code_map for code_map in code_maps if code_map.level == 0][:MAX_TOKEN_COLORINGS]
     tokens = [
         color_by_token(code_map.name, rows.tokens[chosen, c, 0], code_map.ranks, others)
@@ -186,7 +197,7 @@ def describe(
             operators=operators,
             tokens=rows.tokens[chosen],
             neighbors=neighbors,
-            num_copies=len(chosen) - len(np.unique(z_scores, axis=0)),
+            num_copies=_num_copies(z_scores),
         ),
         label=label.name if label is not None else None,
         maps=maps,
@@ -199,3 +210,9 @@ def describe(
         best_epoch=best_epoch(checkpoint),
         snapshots=described.snapshots,
     )
+
+
+def _num_copies(z_scores: NDArray[np.float32]) -> int:
+    """Return the number of rows [p, U] that equal another one."""
+    counts = np.unique(z_scores, axis=0, return_counts=True)[1]
+    return int(counts[counts > 1].sum())

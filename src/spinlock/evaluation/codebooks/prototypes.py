@@ -1,9 +1,14 @@
 """Prototypes of codes: what the rows of a code have in common, and the rows that are nearest to it.
 
 A level l adds delta_l = x^(l) - x^(l-1) to a decoded row, where x^(l) is decoded from the first l levels of all tokens
-and x^(0) = 0. The prototype of a code k of level l is mean(delta_l | k) - mean(delta_l) in the columns of its category,
-in z-scores. At the first level this is the mean of the decoded rows that have the code, minus the mean of all decoded
-rows. A finer level is compared with what the coarser levels leave, because its codes occur with all coarser codes.
+and x^(0) = 0. In the columns of its category and in z-scores, a code k of level l has
+
+- the center mean(delta_l | k). The nearest rows of the code are those with the smallest root mean square of
+  x - x^(l-1) - center;
+- the effect mean(delta_l | k) - mean(delta_l). At the first level this is the mean of the decoded rows that have the
+  code, minus the mean of all decoded rows.
+
+A finer level is compared with what the coarser levels leave, because its codes occur with all coarser codes.
 
 Letters: ``m`` rows, ``U`` kept columns, ``K`` codes.
 """
@@ -23,19 +28,19 @@ MAX_FEATURES, MIN_EFFECT = 4, 0.05
 """Maximum number of features that a card names on each side, and the smallest effect that it names, in z-scores."""
 
 NEAREST, PICTURED = 5, 3
-"""Number of nearest rows of a card, and maximum number of those whose frames are shown."""
+"""Number of nearest rows on a card, and maximum number of operators whose frames it shows."""
 
 
 @dataclass(frozen=True)
 class NearestRow:
-    """A row near a prototype.
+    """A row near the center of a code.
 
     Attributes
     ----------
     position, operator
         Position in the table, and operator.
     distance
-        Root mean square difference from the prototype in the columns of the category, in standard deviations.
+        Root mean square of x - x^(l-1) minus the center, over the columns of the category, in standard deviations.
     copies
         Number of other rows with the same features.
     """
@@ -57,9 +62,9 @@ class Prototype:
     raised, lowered
         Names of the features with the largest positive and negative effects, and these effects in z-scores.
     nearest
-        The rows with the code that are nearest to its prototype, nearest first; equal rows count once.
+        The rows with the code that are nearest to its center, nearest first; equal rows count once.
     pictured
-        Operators of the nearest rows whose fields are in the file.
+        Operators whose fields are in the file, of the rows with the code, nearest first.
     majority, share
         The most frequent class of the label among the rows with the code that have a class, and the fraction of these
         rows that have it; empty and 0 without a label.
@@ -82,8 +87,8 @@ class PrototypeRows:
     ----------
     rows
         The encoded rows.
-    copies
-        For each row, the number [m] of its group of equal rows.
+    groups
+        Index [m] of the group of equal rows to which each row belongs.
     names
         Names [U] of the kept columns.
     with_fields
@@ -93,7 +98,7 @@ class PrototypeRows:
     """
 
     rows: EvaluatedRows
-    copies: Integers
+    groups: Integers
     names: tuple[str, ...]
     with_fields: frozenset[int]
     label: Attribute | None
@@ -101,8 +106,8 @@ class PrototypeRows:
     @classmethod
     def of(cls, rows: EvaluatedRows, with_fields: frozenset[int], label: Attribute | None) -> PrototypeRows:
         """Return the rows with their groups of equal rows."""
-        _, copies = np.unique(rows.z_scores, axis=0, return_inverse=True)
-        return cls(rows, copies.ravel(), rows.coder.cleaner.kept_names, with_fields, label)
+        _, groups = np.unique(rows.z_scores, axis=0, return_inverse=True)
+        return cls(rows, groups.ravel(), rows.coder.cleaner.kept_names, with_fields, label)
 
     def codebook(self, category: int, level: int, size: int) -> tuple[Prototype, ...]:
         """Return the prototypes of the K codes of a codebook; a code without a row has an empty one."""
@@ -141,7 +146,7 @@ class PrototypeRows:
     def _nearest(self, members: Integers, distances: Floats) -> tuple[tuple[NearestRow, ...], tuple[int, ...]]:
         """Return the nearest distinct rows of a code, and the nearest operators whose fields are in the file."""
         order = np.argsort(distances, kind="stable")
-        _, first, counts = np.unique(self.copies[members[order]], return_index=True, return_counts=True)
+        _, first, counts = np.unique(self.groups[members[order]], return_index=True, return_counts=True)
         rank = np.argsort(first, kind="stable")
         distinct, copies = order[first[rank]], counts[rank] - 1
         rows = self.rows

@@ -1,7 +1,8 @@
 """PCA with scalar quantization at a given number of bits: the classical transform code.
 
 Each principal component has a quantizer of 2^b levels (Lloyd, 1982). Bits are given one at a time to the component
-whose error decreases most. Everything is fitted on reference rows and measured on other rows.
+whose error decreases most, of those that have bits and the first one without. Everything is fitted on reference rows
+and measured on other rows.
 
 Letters: ``n``, ``m`` rows, ``U`` columns.
 """
@@ -21,6 +22,7 @@ MAX_COMPONENT_BITS = 8
 """Maximum number of bits of one component."""
 
 ITERATIONS = 30
+"""Maximum number of iterations of Lloyd's algorithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ def transform_code_quality(fitted: Floats, scored: Floats, bits: Sequence[float]
         return quantizer(column, count).error - quantizer(column, count + 1).error
 
     allocation = np.zeros(columns, dtype=np.int64)
-    # A component has a smaller variance than those before it, so it is not considered until they have bits.
+    # A component has a smaller second moment than those before it. It is considered when they have bits.
     gains = np.full(columns, -1.0)
     gains[0], opened = gain(0, 0), 1
     qualities, spent = [], 0

@@ -139,7 +139,7 @@ def make_attributes(
         key=lambda attribute: (attribute.is_parameter, -int(attribute.present.sum()) * attribute.is_parameter)
     )
     for attribute in attributes[limit:]:
-        skipped[attribute.name] = f"only {limit} are measured by default; --labels names others"
+        skipped[attribute.name] = f"only {limit} are measured unless labels are named"
     return attributes[:limit], skipped
 
 

@@ -1,7 +1,8 @@
-"""Mutual information of tokens with an attribute, beside that of permuted attributes.
+"""Mutual information of tokens with an attribute, compared with that of permuted attributes.
 
-With few rows the mutual information of unrelated variables is above zero. The permutations, which keep all rows of an
-operator together, show how far.
+With few rows the mutual information of unrelated variables is above zero. Permutations of the attribute show how far.
+An attribute has one value for each operator, so that the values of the operators are permuted, and not those of the
+rows.
 
 Letters: ``m`` rows, ``T`` token columns, ``C`` categories, ``L`` levels.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spinlock.evaluation.discriminability.attributes import Attribute
 from spinlock.evaluation.reference import KnownRows
@@ -27,8 +27,8 @@ from spinlock.model import LEVELS
 PERMUTATIONS = 40
 """Number of permutations."""
 
-MAX_ROWS = 4000
-"""Maximum number of rows."""
+MAX_KNOWN_ROWS = 4000
+"""Maximum number of rows on which mutual information is measured."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def category_information(known: KnownRows, attribute: Attribute, seed: int) -> d
     known
         Rows with their tokens.
     attribute
-        A label or a parameter of these rows; of numbers, eight bins are used.
+        A label or a parameter of these rows. Numbers are divided into eight bins.
     seed
         Seed of the sample of rows and of the permutations.
 
@@ -99,9 +99,9 @@ def category_information(known: KnownRows, attribute: Attribute, seed: int) -> d
         {category: information}.
     """
     random = np.random.default_rng(seed)
-    chosen = np.sort(random.permutation(np.flatnonzero(attribute.present))[:MAX_ROWS])
+    chosen = np.sort(random.permutation(np.flatnonzero(attribute.present))[:MAX_KNOWN_ROWS])
     codes = joint_codes(attribute.codes[chosen][:, None])
-    permuted = [codes[order] for order in _permutations(known.operators[chosen], random)]
+    permuted = _permutations(codes, known.operators[chosen], random)
     entropy = entropy_bits(codes)
     return {
         name: _of_category(known.tokens[chosen, c], codes, permuted, entropy)
@@ -128,15 +128,8 @@ def _of_category(tokens: Tokens, codes: Tokens, permuted: list[Tokens], entropy:
     )
 
 
-def _permutations(operators: Tokens, random: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Return permutations of the rows [m] in which the operators change places with operators of as many rows."""
-    distinct, positions, counts = np.unique(operators, return_inverse=True, return_counts=True)
-    if len(distinct) == len(operators) or len(np.unique(counts)) > 1:
-        return [random.permutation(len(operators)) for _ in range(PERMUTATIONS)]
-    blocks = np.argsort(positions, kind="stable").reshape(len(distinct), -1)
-    orders = []
-    for _ in range(PERMUTATIONS):
-        order = np.empty(len(operators), dtype=np.int64)
-        order[blocks.ravel()] = blocks[random.permutation(len(distinct))].ravel()
-        orders.append(order)
-    return orders
+def _permutations(codes: Tokens, operators: Tokens, random: np.random.Generator) -> list[Tokens]:
+    """Return the values [m] of an attribute after permutations of the values of the operators [m]."""
+    _, first, positions = np.unique(operators, return_index=True, return_inverse=True)
+    values = codes[first]
+    return [random.permutation(values)[positions] for _ in range(PERMUTATIONS)]

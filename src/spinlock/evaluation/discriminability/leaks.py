@@ -21,7 +21,7 @@ MIN_ROWS = 20
 def determining_column(rows: EvaluatedRows, attribute: Attribute) -> str | None:
     """Return the name of the first input column that determines an attribute, or None.
 
-    A column determines a number if it is proportional to it, with |r| >= 0.9999. It determines classes if each class
+    A column determines a number if both are linearly related, with |r| >= 0.9999. It determines classes if each class
     has its own interval of the column: the sorted rows then change their class once less than there are classes.
 
     Parameters
@@ -44,14 +44,14 @@ def determining_column(rows: EvaluatedRows, attribute: Attribute) -> str | None:
             continue
         values = column[usable]
         if attribute.is_numeric:
-            if _is_proportional(values, attribute.numbers[usable]):
+            if _is_linear(values, attribute.numbers[usable]):
                 return names[j]
         elif _has_intervals(values, attribute.codes[usable]):
             return names[j]
     return None
 
 
-def _is_proportional(values: NDArray[np.float64], numbers: NDArray[np.float64]) -> bool:
+def _is_linear(values: NDArray[np.float64], numbers: NDArray[np.float64]) -> bool:
     a, b = values - values.mean(), numbers - numbers.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return norm > 0 and abs(float(a @ b)) >= MIN_CORRELATION * norm

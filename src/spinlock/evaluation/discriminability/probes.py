@@ -23,8 +23,8 @@ NEIGHBORS = 5
 RIDGE_STRENGTHS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 """Strengths among which the linear probe selects within the rows of its fit."""
 
-MAX_ROWS = 1000
-"""Maximum number of rows of the probes."""
+MAX_PROBE_ROWS = 1000
+"""Maximum number of rows on which a probe is fitted and measured."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Probe:
         ``tokens``, ``decoded features`` or ``features``.
     method
         ``nearest neighbors`` (5; by the fraction of different tokens, or by Euclidean distance) or ``linear`` (ridge
-        regression; of tokens each code is a column).
+        regression; each code of a token is one column).
     score
         Accuracy for classes, fraction of variance explained for numbers.
     """
@@ -67,7 +67,7 @@ def probe(rows: EvaluatedRows, attribute: Attribute, seed: int) -> tuple[float, 
     """
     random = np.random.default_rng(seed)
     present = np.flatnonzero(attribute.present)
-    chosen = np.sort(random.permutation(present)[:MAX_ROWS])
+    chosen = np.sort(random.permutation(present)[:MAX_PROBE_ROWS])
     folds = operator_folds(rows.operators[chosen], random)
     targets = attribute.numbers[chosen] if attribute.is_numeric else attribute.codes[chosen]
     sizes = [size for sizes in rows.spec.num_codes for size in sizes]
@@ -151,7 +151,10 @@ def _fold_means(targets: NDArray[Any], folds: Tokens) -> NDArray[np.float64]:
 
 
 def _estimator(method: str, metric: str, rows: int, *, numeric: bool) -> Any:
-    """Return an estimator of scikit-learn, whose import takes seconds, for fits of at least some number of rows."""
+    """Return an estimator of scikit-learn; ``rows`` is the smallest number of rows of a fit.
+
+    The import of scikit-learn takes seconds and is therefore local.
+    """
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spinlock.evaluation.discriminability.attributes import Attribute
-from spinlock.evaluation.discriminability.information import CategoryInformation, category_information
+from spinlock.evaluation.discriminability.information import MAX_KNOWN_ROWS, CategoryInformation, category_information
 from spinlock.evaluation.discriminability.leaks import determining_column
-from spinlock.evaluation.discriminability.probes import Probe, probe
+from spinlock.evaluation.discriminability.probes import MAX_PROBE_ROWS, Probe, probe
 from spinlock.evaluation.reference import KnownRows
 from spinlock.evaluation.rows import EvaluatedRows
 from spinlock.metrics.information import entropy_bits
@@ -67,13 +67,16 @@ class Discriminability:
         Results of the labels and parameters that were measured, labels first.
     skipped
         {name: reason why it was not measured}.
+    num_probe_rows
+        Maximum number of rows of a probe: the evaluated rows, and at most 1,000 of them.
     num_known_rows
-        Number of rows on which the mutual information is measured: the evaluated rows, and the training rows if the
-        table is the training table.
+        Maximum number of rows on which mutual information is measured: the evaluated rows and, if the table is the
+        training table, training rows, and at most 4,000 of both. Rows without a value do not count.
     """
 
     attributes: tuple[AttributeResult, ...]
     skipped: dict[str, str]
+    num_probe_rows: int
     num_known_rows: int
 
 
@@ -100,7 +103,12 @@ def measure_discriminability(
     Discriminability
     """
     results = tuple(_result(rows, known, attribute, attribute.first(len(rows)), seed) for attribute in attributes)
-    return Discriminability(results, dict(skipped), len(known))
+    return Discriminability(
+        attributes=results,
+        skipped=dict(skipped),
+        num_probe_rows=min(len(rows), MAX_PROBE_ROWS),
+        num_known_rows=min(len(known), MAX_KNOWN_ROWS),
+    )
 
 
 def _result(rows: EvaluatedRows, known: KnownRows, attribute: Attribute, own: Attribute, seed: int) -> AttributeResult:

@@ -71,7 +71,8 @@ class Reconstruction:
     histogram
         Histogram of these errors.
     drift
-        Comparison with the validation rows of the training run; None if these are the evaluated rows.
+        Comparison with the validation rows of the training run; None if these are the evaluated rows, or if the
+        checkpoint has no errors of validation rows.
     quality_by_category_and_level
         {category: quality of its columns from one, two and three levels of all tokens}, worst first.
     worst
@@ -101,7 +102,7 @@ def measure_reconstruction(
     rows
         Evaluated rows.
     yardstick
-        Its training rows, if there are any, show which rows are unlike any other.
+        Reference rows. If they are training rows, the worst rows are compared with them.
     validation_errors
         Mean squared errors of the validation rows of the training run, in normalized units, in ascending order.
     seed

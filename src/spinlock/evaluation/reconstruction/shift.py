@@ -59,7 +59,7 @@ class Shift:
     share_of_shifted_columns
         Fraction of the columns whose distance is above it.
     columns
-        Columns with the largest distances.
+        The 40 columns with the largest distances.
     tokens_by_category
         {category: total variation distance between the codes of its first level}.
     clipped, imputed

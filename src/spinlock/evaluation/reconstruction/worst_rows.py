@@ -15,7 +15,7 @@ from spinlock.evaluation.rows import EvaluatedRows, Rows
 from spinlock.metrics.neighbors import squared_distances
 
 COUNT, COLUMNS = 20, 3
-"""Number of rows that are listed, and of columns with the largest errors of each."""
+"""Number of rows that are listed, and number of columns that are listed for each row."""
 
 MANY_CLIPPED, MANY_IMPUTED = 0.02, 0.05
 """Fractions of clipped and imputed cells that are named as a cause."""
@@ -51,7 +51,8 @@ class WorstRow:
     clipped, imputed
         Fractions of the cells that were clipped and imputed.
     nearest_distance
-        Root mean square difference from the nearest other known row, in standard deviations.
+        Root mean square difference from the nearest of at most 4,000 training rows, or of at most 4,000 other evaluated
+        rows for a table on which the model was not trained, in standard deviations.
     causes
         Sentences about the likely causes; empty if none was found.
     columns
@@ -70,7 +71,7 @@ class WorstRow:
 
 
 def worst_rows(
-    rows: EvaluatedRows, yardstick: Yardstick, known: NDArray[np.float64], seed: int
+    rows: EvaluatedRows, yardstick: Yardstick, validation_errors: NDArray[np.float64], seed: int
 ) -> tuple[WorstRow, ...]:
     """Return the rows with the largest errors, the largest first.
 
@@ -79,8 +80,9 @@ def worst_rows(
     rows
         Evaluated rows.
     yardstick
-        Its training rows, or else the evaluated rows, are the rows among which the nearest one is searched.
-    known
+        Reference rows. If they are training rows, the nearest one is searched among them, and otherwise among the
+        evaluated rows.
+    validation_errors
         Root mean square errors of the validation rows of the training run, in ascending order.
     seed
         Seed of the sample of distances.
@@ -99,7 +101,7 @@ def worst_rows(
     distances = nearest_distances(rows.z_scores[chosen], others, skip_equal=not yardstick.is_training)
     what = "training row" if yardstick.is_training else "other evaluated row"
     return tuple(
-        _worst_row(rows, int(position), float(distance), known, usual, what)
+        _worst_row(rows, int(position), float(distance), validation_errors, usual, what)
         for position, distance in zip(chosen, distances, strict=True)
     )
 
@@ -118,7 +120,7 @@ def nearest_distances(points: Rows, others: Rows, *, skip_equal: bool) -> NDArra
 
 
 def _worst_row(
-    rows: EvaluatedRows, index: int, distance: float, known: NDArray[np.float64], usual: float, what: str
+    rows: EvaluatedRows, index: int, distance: float, validation_errors: NDArray[np.float64], usual: float, what: str
 ) -> WorstRow:
     clipped, imputed = float(rows.clipped[index]), float(rows.imputed[index])
     causes = []
@@ -128,7 +130,8 @@ def _worst_row(
         causes.append(f"{clipped:.0%} of its values are outside the training range and were clipped")
     if distance > usual:
         causes.append(
-            f"it is unlike any {what}: the nearest one is at distance {distance:.2f}, usual is up to {usual:.2f}"
+            f"it is unlike the {what}s: the nearest one is at distance {distance:.2f}, and 95% of them have one within "
+            f"{usual:.2f}"
         )
     values, decoded = rows.z_scores[index], rows.decoded[-1][index]
     worst = np.argsort(-np.abs(values - decoded), kind="stable")[:COLUMNS]
@@ -138,7 +141,9 @@ def _worst_row(
         row=int(rows.positions[index]),
         operator=int(rows.operators[index]),
         error=error,
-        percentile=100.0 * float(np.searchsorted(known, error * (1 - 1e-6))) / max(1, len(known)),
+        percentile=100.0
+        * float(np.searchsorted(validation_errors, error * (1 - 1e-6)))
+        / max(1, len(validation_errors)),
         clipped=clipped,
         imputed=imputed,
         nearest_distance=distance,

@@ -1,6 +1,7 @@
 """The section *churn*: how the tokens of another model differ on the same rows.
 
-The numbers of codes have no meaning across models, so that categories are compared as partitions of the rows.
+The code numbers of two models agree only if one model was resumed from the other. Categories are therefore also
+compared as partitions of the rows.
 
 Letters: ``m`` rows, ``C`` categories, ``L`` levels.
 """
@@ -53,7 +54,8 @@ class Churn:
     quality
         Reconstruction quality of the other model on these rows, in its own z-scored units.
     equal_tokens
-        Fraction of equal tokens; None unless both models have the same token columns.
+        Fraction of equal tokens; None unless both models have the same categories of the same columns. Two models that
+        were trained separately have about 1 / K even if they partition the rows in the same way.
     neighbor_overlap
         Fraction of the 10 nearest rows by tokens that are the same for both models; None for at most 10 rows.
     distance_correlation
@@ -88,15 +90,22 @@ def measure_churn(rows: EvaluatedRows, other: EvaluatedRows, model: str) -> Chur
     """
     chosen = fixed_rows(len(rows))
     points = rows.points(LEVELS, chosen), other.points(LEVELS, chosen)
-    comparable = rows.spec.token_columns() == other.spec.token_columns() and rows.spec.groups == other.spec.groups
     categories = [_category_churn(rows, other, c) for c in range(rows.spec.num_categories)]
     return Churn(
         model=model,
         quality=reconstruction_quality(other.z_scores, other.decoded[-1]),
-        equal_tokens=float((rows.tokens == other.tokens).mean()) if comparable else None,
+        equal_tokens=float((rows.tokens == other.tokens).mean()) if _same_categories(rows, other) else None,
         neighbor_overlap=neighbor_overlap(*points, NEIGHBORS),
         distance_correlation=pearson(pair_distances(points[0]), pair_distances(points[1])),
         categories=tuple(sorted(categories, key=lambda category: category.agreement)),
+    )
+
+
+def _same_categories(rows: EvaluatedRows, other: EvaluatedRows) -> bool:
+    """Return whether both models have the same token columns, and the same columns in each category."""
+    count = rows.spec.num_categories
+    return rows.spec.token_columns() == other.spec.token_columns() and all(
+        _columns(rows, c) == _columns(other, c) for c in range(count)
     )
 
 

@@ -15,11 +15,12 @@ from spinlock.evaluation.stability.section import RealizationHalves
 from spinlock.io.arrays.row_precision import RawRows
 
 TOLERANCE = 1e-3
-"""Maximum relative difference between a column and the mean over the realizations, relative to its spread."""
+"""Tolerance of the comparison of a column with the mean over the realizations, relative to the value and to the
+standard deviation of the column."""
 
 
 def halves_of_realizations(realizations: RawRows) -> RealizationHalves:
-    """Return the means over each half of the realizations, for a model of rows of single realizations.
+    """Return the means over each half of the realizations, which are encoded as if they were single realizations.
 
     Parameters
     ----------

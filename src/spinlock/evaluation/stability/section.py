@@ -31,14 +31,14 @@ class Survival:
         Over the tokens of each level.
     by_category
         {category: over its tokens}.
-    rows
+    unchanged_rows
         Fraction of the rows of which no token changes.
     """
 
     all: float
     by_level: tuple[float, ...]
     by_category: dict[str, float]
-    rows: float
+    unchanged_rows: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Stability:
     noise
         Survival of noise of 1 and 5 %.
     realizations
-        Agreement of the halves of the realizations; None if the file has fewer than two realizations.
+        Agreement of the halves of the realizations. None for rows in memory, for rows of single time steps, and for a
+        file with fewer than two realizations or without a column that is a mean over them.
     """
 
     num_rows: int
@@ -145,7 +146,7 @@ def survival(first: Tokens, second: Tokens, names: tuple[str, ...]) -> Survival:
         all=float(equal.mean()),
         by_level=tuple(equal.mean((0, 1)).tolist()),
         by_category=dict(zip(names, equal.mean((0, 2)).tolist(), strict=True)),
-        rows=float(equal.all((1, 2)).mean()),
+        unchanged_rows=float(equal.all((1, 2)).mean()),
     )
 
 

@@ -107,8 +107,8 @@ def _codebook(code_map: CodeMap, limit: int) -> Codebook:
     return Codebook(code_map.level + 1, code_map.size, cards, max(0, len(used) - limit), dead)
 
 
-def view(result: CodebookDescription, thumbnails: Thumbnails) -> View:
-    """Return the section, without the cards."""
+def view(result: CodebookDescription, thumbnails: Thumbnails, *, with_usage: bool) -> View:
+    """Return the section, without the cards, and with the picture of the usage if it is not elsewhere on the page."""
     used = result.num_codes - result.num_dead_codes
     finding = (
         f"{used:,} of {result.num_codes:,} codes are used by at least one of {result.setup.num_rows:,} rows. A card "
@@ -116,7 +116,8 @@ def view(result: CodebookDescription, thumbnails: Thumbnails) -> View:
     )
     remarks = [
         "The effect of a code is the mean of what its level adds to the decoded rows that have it, minus the mean over "
-        "all rows, in standard deviations of each column. A level is compared with what the coarser levels leave.",
+        "all rows, in standard deviations of each column. A level is compared with what the coarser levels leave. "
+        "Nearest rows are positions in the table.",
     ]
     if thumbnails.image:
         steps = ", ".join(str(step) for step in thumbnails.steps)
@@ -124,17 +125,20 @@ def view(result: CodebookDescription, thumbnails: Thumbnails) -> View:
             f"Images are frames {steps} of the first channel of the nearest rows whose fields are in the file."
         )
     elif result.snapshots is None:
-        remarks.append("The dataset has no fields of operators, so that the cards have no images.")
+        remarks.append(
+            "The cards have no images, because the dataset has no fields of operators (generate --save-fields)."
+        )
     rows = [
         (code_map.name, str(code_map.size), str(code_map.num_dead), f"{code_map.perplexity:.1f}")
         for code_map in result.code_maps
     ]
     columns = ("codebook", "codes", "without rows", "perplexity")
-    return View("codes", "Codes", finding, [draw_usage(result.code_maps)], [Table("Usage", columns, rows)], remarks)
+    pictures = [draw_usage(result.code_maps)] if with_usage else []
+    return View("codes", "Codes", finding, pictures, [Table("Usage", columns, rows)], remarks)
 
 
 def pictured_operators(categories: Sequence[Category]) -> list[int]:
-    """Return the operators whose frames the cards show, those of the coarser levels first."""
+    """Return the operators whose frames the cards show: the nearest one of every card first, coarser levels first."""
     cards = [card for level in range(LEVELS) for category in categories for card in category.codebooks[level].cards]
     nearest_first = [card.prototype.pictured for card in cards]
     ranks = max((len(operators) for operators in nearest_first), default=0)

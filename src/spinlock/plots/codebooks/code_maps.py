@@ -49,7 +49,8 @@ def draw_codes(code_maps: Sequence[CodeMap]) -> Picture:
     used = f"{size - dead} of {size} codes" if dead else f"All {size} codes"
     told = f"{used} of {code_maps[0].category} are used"
     note = (
-        "Each circle is a code. Its area is the number of rows with the code; orange crosses are codes without rows. "
+        "Each circle is a code. Its area is proportional to the number of rows with the code, with a minimum; orange "
+        "crosses are codes without rows. "
         "Codes that are close add similar features to a row. The axes are the first two principal components of the "
         "code vectors, in normalized units, and are compressed far from the center."
     )

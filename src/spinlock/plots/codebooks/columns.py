@@ -96,7 +96,7 @@ def _tree(columns: ColumnTree) -> Picture:
     if count == 1:
         told = "The tree of the columns, which are one category"
     else:
-        told = "Columns of one category are neighbors in the tree where its band is not interrupted"
+        told = "Columns of one category are neighbors in the tree where the band of the category has no gap"
     note = "Ward tree of the distances √(2 (1 − r²)) of the columns. Bands show where the columns of a category are."
     return Picture(told, figure, note, "column_tree")
 

@@ -58,9 +58,9 @@ def codebook_page(result: CodebookDescription) -> CodebookPage:
         thumbnails = make_thumbnails(result.snapshots, cards.pictured_operators(categories))
         best = _best_coloring(result)
         views = [
-            *_map_views(result, best),
+            *(_map_views(result, best) if result.maps else ()),
             columns.view(result.columns, result.selection),
-            cards.view(result, thumbnails),
+            cards.view(result, thumbnails, with_usage=bool(result.maps)),
             training.view(result.history, result.best_epoch),
         ]
         hero = draw_rows(result.maps[0], best) if result.maps else draw_usage(result.code_maps)
@@ -77,7 +77,6 @@ def codebook_page(result: CodebookDescription) -> CodebookPage:
             categories=categories,
             thumbnails=thumbnails,
             label=result.label,
-            maps=result.maps,
         )
         drawn = [picture for view in views for picture in (*view.pictures, *view.folded)]
         return CodebookPage(html, (hero, *drawn, *(category.picture for category in categories)))
@@ -125,10 +124,11 @@ def _finding(result: CodebookDescription, is_first: bool) -> str:
     """Return the main result of a map."""
     if not is_first:
         return "The same rows by UMAP. What both maps show is less likely to be an artifact of one method."
-    tokens = [coloring for coloring in result.colorings if coloring.kind == "token"]
-    clearest = max(tokens, key=lambda coloring: coloring.excess)
-    return (
-        f"Maps of {len(result.rows):,} rows by their features. Rows with the same first token lie together most for "
-        f"{clearest.name.removesuffix('.L0')}: {clearest.agreement:.0%} of the nearest rows have the same code, "
-        f"{clearest.chance:.0%} by chance. Distances between distant groups have no meaning."
-    )
+    sentences = [f"Maps of {len(result.rows):,} rows by their features."]
+    clearest = result.clearest_token
+    if clearest is not None:
+        sentences.append(
+            f"Of all categories, {clearest.name.removesuffix('.L0')} has the first token that neighbors share most "
+            f"often: {clearest.agreement:.0%} of the nearest rows have the same code, {clearest.chance:.0%} by chance."
+        )
+    return " ".join([*sentences, "Distances between distant groups have no meaning."])

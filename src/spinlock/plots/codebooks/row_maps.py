@@ -63,8 +63,7 @@ def title(coloring: Coloring) -> str:
     if not np.isfinite(coloring.agreement):
         return f"Rows colored by {name}"
     if coloring.is_numeric:
-        strength = "changes gradually over" if coloring.agreement > 0.5 else "has little to do with the places on"
-        return f"{name} {strength} the map (rank correlation with the nearest rows {coloring.agreement:.2f})"
+        return f"Rank correlation of {name} with the nearest rows by features: {coloring.agreement:.2f}"
     what = "code of " + name if coloring.kind == "token" else name
     return f"{coloring.agreement:.0%} of the nearest rows have the same {what} ({coloring.chance:.0%} by chance)"
 
@@ -97,7 +96,7 @@ def _draw_numbers(figure: Figure, axes: Axes, coordinates: Floats, coloring: Col
         colors, ticks, values = numbers / max(1, last), [0.0, 1.0], [0.0, float(last)]
     else:
         colors, ticks = rank_fractions(numbers), list(QUANTILES)
-        values = np.quantile(numbers[present], QUANTILES).tolist()
+        values = np.quantile(numbers[present], QUANTILES).tolist() if present.any() else [np.nan] * len(QUANTILES)
     label = "rank of the code" if coloring.kind == "token" else coloring.name
     x, y = coordinates[present].T
     drawn = axes.scatter(x, y, c=colors[present], cmap=POINTS, vmin=0, vmax=1, zorder=2, **style)

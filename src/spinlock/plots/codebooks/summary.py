@@ -31,7 +31,7 @@ def rows(result: CodebookDescription) -> str:
     setup = result.setup
     which = "the table on which the model was trained" if setup.same_table else "a table on which it was not trained"
     count = f"a random sample of {setup.num_rows:,} of the" if setup.sampled else "all"
-    return f"What the codes of a tokenizer stand for, seen on {count} {setup.num_table_rows:,} rows of {which}."
+    return f"This page shows what the codes stand for, on {count} {setup.num_table_rows:,} rows of {which}."
 
 
 def short_facts(result: CodebookDescription) -> list[str]:
@@ -44,18 +44,17 @@ def short_facts(result: CodebookDescription) -> list[str]:
 def main_facts(result: CodebookDescription) -> list[Fact]:
     """Return the numbers at the top of the page."""
     ratios = [code_map.perplexity / code_map.size for code_map in result.code_maps]
-    even = Fact("Perplexity / codes", f"{np.mean(ratios):.2f}", "1 is even")
-    tokens = [coloring for coloring in result.colorings if coloring.kind == "token"]
-    clearest = max(tokens, key=lambda coloring: coloring.excess)
+    even = Fact("Perplexity / number of codes", f"{np.mean(ratios):.2f}", "1 = equally frequent")
+    clearest = result.clearest_token
     chosen, best, columns = result.selection.chosen, result.best_epoch, result.columns
     facts = [even]
-    if np.isfinite(clearest.agreement):
+    if clearest is not None:
         name = f"Same {clearest.name} among nearest rows"
         facts.append(Fact(name, f"{clearest.agreement:.0%}", f"{clearest.chance:.0%} by chance"))
     if len(columns.category_names) > 1:
         target = f"target < {result.selection.target:.2f}"
         between = f"{number(columns.between, 2)} between"
         facts.append(Fact("Mean |r| within categories", number(columns.within, 2), between))
-        facts.append(Fact("Largest cosine of categories", f"{chosen.cosine:.2f}", target))
-    facts.append(Fact(f"Selected epoch, of {best.num_epochs}", f"{best.epoch}", f"quality {best.quality:.2f}"))
+        facts.append(Fact("Largest centroid cosine", f"{chosen.cosine:.2f}", target))
+    facts.append(Fact(f"Selected epoch (of {best.num_epochs})", f"{best.epoch}", f"quality {best.quality:.2f}"))
     return facts

@@ -25,7 +25,8 @@ SHOWN = 40
 """Size of a frame on the page, in pixels of the page."""
 
 MAX_FRAMES, MAX_OPERATORS = 3, 600
-"""Maximum number of frames of an operator, the last ones, and of operators, so that the image is below 2 MB."""
+"""Maximum number of frames of an operator, evenly spaced with the first and the last one, and maximum number of
+operators, so that the image is below 2 MB."""
 
 LIMITS = (0.01, 0.99)
 """Quantiles of a field that have the first and the last color."""

@@ -35,8 +35,8 @@ def rate_distortion(result: Compression, quality: float) -> Picture:
     return Picture(
         f"{tokens.bits[-1]:.0f} bits per row explain {quality:.1%} of the variance",
         figure,
-        f"Curves are fitted on {result.fitted_on} and measured on {result.scored_rows:,} rows. Higher and further "
-        "left is better. The Gaussian reference is a yardstick: clustered rows can be above it.",
+        f"The other codes are fitted on {result.fitted_on} and measured on {result.scored_rows:,} rows. Higher and "
+        "further left is better. The Gaussian reference is a yardstick: clustered rows can be above it.",
     )
 
 
@@ -83,8 +83,8 @@ def view(result: Compression) -> View:
         key="compression",
         title="Compression",
         finding=f"A row takes {result.nominal_bits:.0f} bits instead of {result.float32_bits:,} bits of float32 "
-        f"features. An entropy coder needs {result.autoregressive_bits:.0f} bits, which is "
-        f"{number(result.autoregressive_ratio, 0)} times less than float32.",
+        f"features. An entropy coder needs {result.autoregressive_bits:.0f} bits, a compression ratio of "
+        f"{number(result.autoregressive_ratio, 0)} relative to float32.",
         pictures=[rates(result)],
         tables=[
             Table("Bits per row", ("code", "bits", "float32 / code"), rows),

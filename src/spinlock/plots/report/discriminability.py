@@ -31,7 +31,8 @@ def view(result: Discriminability) -> View:
     best = max(result.attributes, key=_gain)
     kind = "variance explained" if best.is_numeric else "accuracy"
     finding = (
-        f"Tokens tell most about {best.name}: a linear probe of tokens reaches {best.score('tokens', 'linear'):.2f} "
+        f"Of all labels, tokens predict {best.name} best above chance: a linear probe of tokens reaches "
+        f"{best.score('tokens', 'linear'):.2f} "
         f"({kind}; chance {best.chance:.2f}; from features {best.score('features', 'linear'):.2f}), measured on "
         "operators that were not in its fit."
     )
@@ -62,7 +63,7 @@ def _probes(result: Discriminability) -> Picture:
     axes.set_xlabel("accuracy, or fraction of variance explained")
     figure.legend(loc="outside upper left", ncols=2)
     return Picture(
-        "How well a probe tells each label from tokens, decoded features and features",
+        "Scores of probes for each label, from tokens, decoded features and features",
         figure,
         "Filled: linear. Open: 5 nearest neighbors. All rows of an operator are in one of five folds. Scores are cut "
         "at -0.1.",
@@ -77,10 +78,10 @@ def _matrix(result: Discriminability) -> Picture:
     names = [attribute.name for attribute in result.attributes]
     figure = heat_map(values[order], [categories[c] for c in order], names)
     return Picture(
-        f"{categories[i]} carries most about {names[j]}",
+        f"{categories[i]} has the most information about {names[j]}",
         figure,
         "Fraction of the entropy of each label that the first token of each category determines, corrected for chance "
-        f"by permutations, on the {result.num_known_rows:,} known rows.",
+        f"by permutations, on at most {result.num_known_rows:,} rows.",
     )
 
 
@@ -96,10 +97,10 @@ def _levels(result: Discriminability) -> Picture:
     axes.set_ylim(0, None)
     figure.legend(loc="outside upper left", ncols=2)
     return Picture(
-        "What finer levels add, for the category that tells most about each label",
+        "Information of the first levels, for the category with the most information about each label",
         figure,
         "Mutual information minus that of permuted labels. It can fall where combinations of codes have few rows, "
-        "because then permuted labels fit too.",
+        "because the mutual information of permuted labels is then large.",
     )
 
 
@@ -125,7 +126,10 @@ def _table(result: Discriminability) -> Table:
         "chance",
         *(f"{name}, {m}" for name in ("tokens", "decoded", "features") for m in ("linear", "nearest")),
     )
-    note = "Scores are accuracies for classes, and fractions of variance explained for numbers."
+    note = (
+        f"Scores on at most {result.num_probe_rows:,} rows: accuracies for classes, and fractions of variance "
+        "explained for numbers."
+    )
     return Table("Scores of all probes", columns, rows, note)
 
 
@@ -143,7 +147,7 @@ def _information(result: Discriminability) -> Table:
     columns = ("label", "category", "entropy", "level 1", "levels 1–2", "levels 1–3", "normalized", "above chance")
     note = (
         "Mutual information in bits of the tokens of a category with each label, with the mean of permuted labels in "
-        "parentheses, for the eight categories that tell most. Above chance: the first token exceeds 95% of the "
-        "permutations."
+        "parentheses, for the eight categories with the most information. Above chance: the first token exceeds 95% "
+        "of the permutations."
     )
     return Table("Mutual information by level", columns, rows, note, two_names=True)

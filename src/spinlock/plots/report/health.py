@@ -80,5 +80,5 @@ def _table(result: Health) -> Table:
         for codebook in ordered
     ]
     columns = ("codebook", "codes", "used", "expected", "perplexity", "entropy (bits)", "dead codes")
-    note = "Expected is the use by as many rows if all codes were equally likely. Dead codes are used by no known row."
+    note = "Expected: the utilization by as many rows if all codes were equally likely. No known row uses dead codes."
     return Table("All codebooks, least used first", columns, rows, note)

@@ -55,7 +55,9 @@ def _views(result: Evaluation) -> list[View]:
     if result.compression is not None:
         views.append(compression.view(result.compression))
     if result.reconstruction is not None:
-        views.append(reconstruction.view(result.reconstruction, result.shift))
+        views.append(
+            reconstruction.view(result.reconstruction, result.shift, are_validation_rows=result.rows == "validation")
+        )
     if result.topology is not None:
         views.append(topology.view(result.topology))
     if result.discriminability is not None:

@@ -15,8 +15,8 @@ MAX_BARS = 20
 """Number of columns whose shift is drawn."""
 
 
-def view(result: Reconstruction, shift: Shift | None) -> View:
-    """Return the section."""
+def view(result: Reconstruction, shift: Shift | None, *, are_validation_rows: bool) -> View:
+    """Return the section; ``are_validation_rows`` says that the rows are the validation rows of the training run."""
     drift = result.drift
     finding = (
         f"The median row has a root mean square error of {result.error_median:.2f} normalized units, and 5% of the "
@@ -30,7 +30,7 @@ def view(result: Reconstruction, shift: Shift | None) -> View:
     remarks = [
         f"{percent(result.imputed, 1)} of the cells were imputed, and {percent(result.clipped, 1)} were clipped."
     ]
-    pictures, tables = [_errors(result)], [_worst(result.worst)]
+    pictures, tables = [_errors(result, are_validation_rows)], [_worst(result.worst)]
     if shift is not None:
         pictures.append(_shift(shift))
         tables += _shift_tables(shift)
@@ -38,15 +38,14 @@ def view(result: Reconstruction, shift: Shift | None) -> View:
     return View("reconstruction", "Reconstruction", finding, pictures, tables, remarks)
 
 
-def _errors(result: Reconstruction) -> Picture:
+def _errors(result: Reconstruction, are_validation_rows: bool) -> Picture:
     histogram = result.histogram
     figure, axes = new_axes(WIDTH, 240)
-    same = result.drift is None
-    if not same:
+    if result.drift is not None:
         axes.stairs(
             histogram.validation, histogram.edges, color=ORANGE, linewidth=1.6, label="validation rows of the run"
         )
-    label = "these rows, the validation rows of the run" if same else "these rows"
+    label = "these rows, the validation rows of the run" if are_validation_rows else "these rows"
     axes.stairs(histogram.rows, histogram.edges, color=BLUE, fill=True, alpha=0.75, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -56,8 +55,11 @@ def _errors(result: Reconstruction) -> Picture:
     axes.set_ylabel("fraction of the rows")
     axes.margins(x=0)
     figure.legend(loc="outside upper left", ncols=2)
-    ratio = result.error_max / result.error_median if result.error_median > 0 else 0.0
-    return Picture(f"The worst row has {ratio:.1f} times the error of the median row", figure)
+    if result.error_median > 0:
+        title = f"The worst row has {result.error_max / result.error_median:.1f} times the error of the median row"
+    else:
+        title = f"The worst row has the error {result.error_max:.2g}, and the median row has none"
+    return Picture(title, figure)
 
 
 def _worst(rows: tuple[WorstRow, ...]) -> Table:
@@ -84,9 +86,11 @@ def _shift(shift: Shift) -> Picture:
     shown = shift.columns[:MAX_BARS]
     figure = bars([c.column for c in shown], [c.distance for c in shown], "Kolmogorov-Smirnov distance", limit=0.5)
     return Picture(
-        f"{percent(shift.share_of_shifted_columns, 1)} of the columns have another distribution in the second dataset",
+        f"{percent(shift.share_of_shifted_columns, 1)} of the columns differ by more than 5% of unshifted columns "
+        "would",
         figure,
-        f"Distances below {shift.noise_distance:.2f} can be chance for {shift.num_rows:,} rows.",
+        f"The distances of 95% of columns without a shift are below {shift.noise_distance:.2f} for {shift.num_rows:,} "
+        "independent rows.",
     )
 
 

@@ -45,13 +45,13 @@ def _levels(kinds: list[tuple[str, Survival]]) -> Picture:
         [(name, survival.by_level) for name, survival in kinds],
         "fraction of equal tokens",
     )
-    return Picture("Coarse tokens should survive what fine tokens do not", figure)
+    return Picture("Fraction of tokens that do not change, by level", figure)
 
 
 def _table(kinds: list[tuple[str, Survival]]) -> Table:
     names = sorted(kinds[0][1].by_category, key=lambda name: kinds[0][1].by_category[name])
     rows = [("all tokens", *(percent(survival.all, 1) for _, survival in kinds))]
-    rows += [("rows without a change", *(percent(survival.rows, 1) for _, survival in kinds))]
+    rows += [("rows without a change", *(percent(survival.unchanged_rows, 1) for _, survival in kinds))]
     rows += [(name, *(percent(survival.by_category[name], 1) for _, survival in kinds)) for name in names]
     return Table("Equal tokens by category, least stable first", ("category", *(name for name, _ in kinds)), rows)
 
@@ -59,7 +59,9 @@ def _table(kinds: list[tuple[str, Survival]]) -> Table:
 def _realizations(result: Stability) -> str:
     halves = result.realizations
     if halves is None:
-        return "The halves of the realizations are not compared, because the dataset has no single realizations."
+        return (
+            "The halves of the realizations are not compared, because the dataset has no realizations of the columns."
+        )
     return (
         f"The halves of {halves.num_realizations} realizations of {halves.num_operators:,} operators differ in "
         f"{halves.num_columns} columns. Columns whose halves the file does not have are the same in both."
@@ -70,8 +72,8 @@ def _churn_text(churn: Churn) -> str:
     if churn.equal_tokens is not None:
         return f"{percent(churn.equal_tokens, 1)} of the tokens equal those of the other model."
     return (
-        f"The other model has other token columns; {percent(churn.neighbor_overlap)} of the 10 nearest rows by tokens "
-        "are the same."
+        f"The other model has other categories. {percent(churn.neighbor_overlap)} of the 10 nearest rows by tokens are "
+        "the same."
     )
 
 

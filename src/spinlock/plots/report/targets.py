@@ -61,7 +61,7 @@ def _bars(values: Mapping[str, Any], title: str, reference: float) -> Picture:
 LABELS = {
     "reconstruction_quality": "Reconstruction quality",
     "codebook_utilization": "Codebook utilization",
-    "inter_category_orthogonality": "Correlation of categories",
+    "inter_category_orthogonality": "Largest centroid cosine",
     "topographic_correlation": "Topographic correlation",
 }
 """Names of the targets for readers."""
@@ -75,8 +75,9 @@ def view(result: Evaluation) -> View:
     return View(
         key="targets",
         title="Quality",
-        finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The best model is the validation "
-        "with the lowest score, which weights the validation loss, the topographic correlation and the quality.",
+        finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The selected epoch is the "
+        "validated epoch with the lowest score, which combines the validation loss, the topographic correlation and "
+        "the quality.",
         pictures=[by_category(result), by_feature(result)],
         tables=[
             Table(

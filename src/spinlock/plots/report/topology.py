@@ -49,7 +49,7 @@ def _shepard(result: Topology) -> Picture:
     axes.set_ylabel("distance of tokens, relative to the mean")
     axes.legend(loc="lower right")
     return Picture(
-        "Rows that are far apart in features should be far apart in tokens",
+        "Distances of tokens against distances of features, for pairs of rows",
         figure,
         "Shepard diagram: each cell counts pairs of rows, lighter is more, on a logarithmic scale. A narrow band that "
         "rises is good.",
