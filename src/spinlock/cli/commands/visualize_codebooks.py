@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -51,20 +51,18 @@ def visualize_codebooks(
     from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
 
-    for name, count in (("--max-rows", max_rows), ("--max-map-rows", max_map_rows)):
-        checked_integer(name, count, minimum=2)
+    checked_integer("--max-rows", max_rows, minimum=2)
+    checked_integer("--max-map-rows", max_map_rows, minimum=2)
     check_dataset(dataset)
     open_hdf5(dataset).close()
-    earlier_pictures = sorted((output / PICTURES).glob("*.*"))
-    for path in (output / PAGE, output / POINTS, *earlier_pictures):
+    earlier = sorted((output / PICTURES).glob("*.*"))
+    for path in (output / PAGE, output / POINTS, *earlier):
         check_writable(path, overwrite=overwrite, inputs=[dataset, vqvae_model])
 
     from spinlock.cli.views.codebooks import log_earlier_files, print_description  # these imports take seconds
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.cli.views.notes import log_notes
     from spinlock.evaluation.codebooks.description import STEPS
-    from spinlock.plots.codebooks.page import codebook_page
-    from spinlock.plots.files import picture_files
     from spinlock.runtime.device import choose_device
     from spinlock.scoring.describe import describe_codebooks
     from spinlock.scoring.tables import read_for
@@ -74,20 +72,24 @@ def visualize_codebooks(
     table = read_for(tokenizer, dataset)
     log_notes(table.notes)
     with section_progress((*STEPS, "pictures")) as advance:
-        options: dict[str, Any] = {"labels": labels or None, "max_rows": max_rows, "max_map_rows": max_map_rows}
-        result = describe_codebooks(tokenizer, table, **options, advance=advance)
+        result = describe_codebooks(
+            tokenizer, table, labels=labels or None, max_rows=max_rows, max_map_rows=max_map_rows, advance=advance
+        )
         advance("pictures")
-        page = codebook_page(result)
-        files = {f"{PICTURES}/{name}": content for name, content in picture_files(page.pictures).items()}
-    files.update({PAGE: page.html.encode(), **_points(result)})
+        files = _files(result)
     write_files({output / name: content for name, content in files.items()}, overwrite=overwrite)
-    log_earlier_files([path for path in earlier_pictures if f"{PICTURES}/{path.name}" not in files])
+    log_earlier_files([path for path in earlier if f"{PICTURES}/{path.name}" not in files])
     print_description(result, output / PAGE, output / POINTS if POINTS in files else None)
 
 
-def _points(result: CodebookDescription) -> dict[str, bytes]:
-    """Return the Parquet file of the rows of the maps, or no file if pyarrow is not installed."""
+def _files(result: CodebookDescription) -> dict[str, bytes]:
+    """Return the page, its pictures, and the Parquet file of the rows of the maps, unless pyarrow is not installed."""
     from spinlock.evaluation.codebooks.map_points import map_points
     from spinlock.io.parquet import has_pyarrow, to_parquet
+    from spinlock.plots.codebooks.page import codebook_page
+    from spinlock.plots.files import picture_files
 
-    return {POINTS: to_parquet(map_points(result))} if has_pyarrow() else {}
+    page = codebook_page(result)
+    pictures = {f"{PICTURES}/{name}": content for name, content in picture_files(page.pictures).items()}
+    points = {POINTS: to_parquet(map_points(result))} if has_pyarrow() else {}
+    return {**pictures, PAGE: page.html.encode(), **points}
