@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import spinlock as sl
-from spinlock.evaluation.reference import Yardstick, training_yardstick
+from spinlock.evaluation.reference import ReferenceRows, training_as_reference
 from spinlock.evaluation.rows import Coder, EvaluatedRows
 from spinlock.model.codec import make_codec
 from tests.cli.workspace import NAMES, SMALL, small_table
@@ -17,12 +17,12 @@ SETTINGS = {key: value for key, value in SMALL.items() if key not in ("input_pat
 
 @dataclass(frozen=True)
 class Case:
-    """A tokenizer, its training table [240, 12], its validation rows, and its training rows as yardstick."""
+    """A tokenizer, its training table [240, 12], its validation rows, and its training rows as reference."""
 
     tokenizer: sl.Tokenizer
     table: NDArray[np.float32]
     rows: EvaluatedRows
-    yardstick: Yardstick
+    reference: ReferenceRows
 
 
 def make_case(table: NDArray[np.float32], **settings: object) -> Case:
@@ -31,7 +31,7 @@ def make_case(table: NDArray[np.float32], **settings: object) -> Case:
     coder = Coder(make_codec(tokenizer.model), tokenizer.cleaner, tokenizer.device)
     split = tokenizer.checkpoint.split
     rows, train = (coder.evaluated(table[part], part, part) for part in (split.validation, split.train))
-    return Case(tokenizer, table, rows, training_yardstick(train, rows))
+    return Case(tokenizer, table, rows, training_as_reference(train, rows))
 
 
 @pytest.fixture(scope="session", params=["local", "joint"])

@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import entropy
 
 from spinlock.evaluation.health import measure_health
-from spinlock.evaluation.reference import half_yardstick
+from spinlock.evaluation.reference import half_as_reference
 from tests.evaluation.conftest import Case
 
 
 def test_each_codebook_has_the_use_of_its_token_column(case: Case) -> None:
-    result = measure_health(case.rows, case.yardstick)
-    known = np.concatenate([case.rows.tokens, case.yardstick.tokens]).reshape(240, -1)
+    result = measure_health(case.rows, case.reference)
+    known = np.concatenate([case.rows.tokens, case.reference.tokens]).reshape(240, -1)
     sizes = [size for sizes in case.tokenizer.codebook_sizes.values() for size in sizes]
     assert result.num_known_rows == 240
     for t, codebook in enumerate(result.codebooks):
@@ -27,8 +27,8 @@ def test_each_codebook_has_the_use_of_its_token_column(case: Case) -> None:
 
 
 def test_the_levels_add_up_to_the_entropy_of_the_category(case: Case) -> None:
-    result = measure_health(case.rows, case.yardstick)
-    known = np.concatenate([case.rows.tokens, case.yardstick.tokens])
+    result = measure_health(case.rows, case.reference)
+    known = np.concatenate([case.rows.tokens, case.reference.tokens])
     for c, levels in enumerate(result.level_entropies):
         _, counts = np.unique(known[:, c], axis=0, return_counts=True)
         assert sum(levels.bits) == pytest.approx(entropy(counts, base=2), abs=1e-6)
@@ -42,7 +42,7 @@ def test_a_dead_codebook_and_a_determined_one_are_named(case: Case) -> None:
         return tokens
 
     rows = replace(case.rows, tokens=injected(case.rows.tokens))
-    result = measure_health(rows, replace(case.yardstick, tokens=injected(case.yardstick.tokens)))
+    result = measure_health(rows, replace(case.reference, tokens=injected(case.reference.tokens)))
     names = case.rows.spec.token_columns()
     assert result.zero_bit_codebooks == (names[5],)
     assert result.determined_codebooks == (names[7],)
@@ -50,4 +50,4 @@ def test_a_dead_codebook_and_a_determined_one_are_named(case: Case) -> None:
 
 
 def test_rows_of_another_table_are_the_only_known_ones(case: Case) -> None:
-    assert measure_health(case.rows, half_yardstick(case.rows, 0)).num_known_rows == len(case.rows)
+    assert measure_health(case.rows, half_as_reference(case.rows, 0)).num_known_rows == len(case.rows)

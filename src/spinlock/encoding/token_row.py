@@ -62,7 +62,7 @@ class RowPlace:
 
 
 @dataclass(frozen=True)
-class NearRow:
+class NearestTokenRow:
     """One of the nearest rows: its ``place``, its ``distance``, and the number of tokens that are equal."""
 
     place: RowPlace
@@ -99,7 +99,7 @@ class TokenRow:
     typical: tuple[TypicalValue, ...]
     distance_kind: str
     mean_distance: float
-    nearest: tuple[NearRow, ...]
+    nearest: tuple[NearestTokenRow, ...]
 
 
 def describe_row(
@@ -145,7 +145,7 @@ def describe_row(
         typical=typical,
         distance_kind=kind,
         mean_distance=mean,
-        nearest=tuple(map(NearRow, places, values.tolist(), equal.tolist())),
+        nearest=tuple(map(NearestTokenRow, places, values.tolist(), equal.tolist())),
     )
 
 

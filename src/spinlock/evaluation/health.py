@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinlock.evaluation.reference import Yardstick, known_rows
+from spinlock.evaluation.reference import ReferenceRows, known_rows
 from spinlock.evaluation.rows import EvaluatedRows, Tokens
 from spinlock.metrics.codebook import expected_use
 from spinlock.metrics.information import conditional_entropy_bits, entropy_bits
@@ -99,21 +99,21 @@ class Health:
     determined_codebooks: tuple[str, ...]
 
 
-def measure_health(rows: EvaluatedRows, yardstick: Yardstick) -> Health:
+def measure_health(rows: EvaluatedRows, reference: ReferenceRows) -> Health:
     """Measure the use of each codebook.
 
     Parameters
     ----------
     rows
         Evaluated rows.
-    yardstick
+    reference
         Reference rows. If they are training rows, they are also known rows.
 
     Returns
     -------
     Health
     """
-    known = known_rows(rows, yardstick).tokens
+    known = known_rows(rows, reference).tokens
     names, spec = rows.spec.token_columns(), rows.spec
     flat = known.reshape(len(known), -1)
     sizes = [size for sizes in spec.num_codes for size in sizes]

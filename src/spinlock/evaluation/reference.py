@@ -17,7 +17,7 @@ from spinlock.evaluation.rows import EvaluatedRows, Rows, Tokens
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
+class ReferenceRows:
     """Rows on which yardsticks are fitted, and rows on which they are measured.
 
     Attributes
@@ -66,31 +66,31 @@ class KnownRows:
         return len(self.tokens)
 
 
-def known_rows(rows: EvaluatedRows, yardstick: Yardstick) -> KnownRows:
+def known_rows(rows: EvaluatedRows, reference: ReferenceRows) -> KnownRows:
     """Return the evaluated rows, and the training rows if there are any."""
     names = rows.spec.category_names
-    if not yardstick.is_training:
+    if not reference.is_training:
         return KnownRows(names, rows.tokens, rows.operators)
-    tokens = np.concatenate([rows.tokens, yardstick.tokens])
-    return KnownRows(names, tokens, np.concatenate([rows.operators, yardstick.operators]))
+    tokens = np.concatenate([rows.tokens, reference.tokens])
+    return KnownRows(names, tokens, np.concatenate([rows.operators, reference.operators]))
 
 
 TRAINING, HALF = "training rows", "half of the evaluated operators"
 
 
-def training_yardstick(train: EvaluatedRows, rows: EvaluatedRows) -> Yardstick:
-    """Return the yardstick of training rows, which is measured on all evaluated rows."""
-    return Yardstick(train.z_scores, train.tokens, train.operators, np.arange(len(rows)), TRAINING)
+def training_as_reference(train: EvaluatedRows, rows: EvaluatedRows) -> ReferenceRows:
+    """Return training rows as reference rows, for measurements on all evaluated rows."""
+    return ReferenceRows(train.z_scores, train.tokens, train.operators, np.arange(len(rows)), TRAINING)
 
 
-def half_yardstick(rows: EvaluatedRows, seed: int) -> Yardstick:
-    """Return the yardstick of a random half of the operators; if there is one operator, its rows are divided."""
+def half_as_reference(rows: EvaluatedRows, seed: int) -> ReferenceRows:
+    """Return the rows of a random half of the operators, or half of the rows if there is one operator."""
     operators = np.unique(rows.operators)
     groups = rows.operators if len(operators) > 1 else np.arange(len(rows))
     distinct = np.unique(groups)
     fitted = np.random.default_rng(seed).permutation(distinct)[: len(distinct) // 2]
     is_fitted = np.isin(groups, fitted)
-    return Yardstick(
+    return ReferenceRows(
         rows.z_scores[is_fitted],
         rows.tokens[is_fitted],
         groups[is_fitted],

@@ -15,7 +15,7 @@ from spinlock.evaluation.discriminability.section import measure_discriminabilit
 from spinlock.evaluation.health import measure_health
 from spinlock.evaluation.reconstruction.section import measure_reconstruction
 from spinlock.evaluation.reconstruction.shift import measure_shift
-from spinlock.evaluation.reference import Yardstick, known_rows
+from spinlock.evaluation.reference import ReferenceRows, known_rows
 from spinlock.evaluation.rows import EvaluatedRows
 from spinlock.evaluation.stability.churn import measure_churn
 from spinlock.evaluation.stability.section import RealizationHalves, measure_stability
@@ -49,7 +49,7 @@ class Material:
     ----------
     rows
         The evaluated rows.
-    yardstick
+    reference
         Reference rows, on which yardsticks are fitted.
     validation_errors
         Mean squared errors of the validation rows of the training run, in ascending order.
@@ -62,7 +62,7 @@ class Material:
     """
 
     rows: EvaluatedRows
-    yardstick: Yardstick
+    reference: ReferenceRows
     validation_errors: NDArray[Any]
     attributes: Sequence[Attribute]
     skipped: dict[str, str]
@@ -83,19 +83,19 @@ def _churn(given: Material) -> Any:
 
 
 _MEASURES: dict[str, Callable[[Material], Any]] = {
-    "compression": lambda given: measure_compression(given.rows, given.yardstick, given.seed),
+    "compression": lambda given: measure_compression(given.rows, given.reference, given.seed),
     "reconstruction": lambda given: measure_reconstruction(
-        given.rows, given.yardstick, given.validation_errors, given.seed
+        given.rows, given.reference, given.validation_errors, given.seed
     ),
     "shift": _shift,
     "topology": lambda given: measure_topology(given.rows),
     "discriminability": lambda given: measure_discriminability(
-        given.rows, known_rows(given.rows, given.yardstick), given.attributes, given.skipped, given.seed
+        given.rows, known_rows(given.rows, given.reference), given.attributes, given.skipped, given.seed
     ),
     "aliasing": lambda given: measure_aliasing(given.rows, given.seed),
     "stability": lambda given: measure_stability(given.rows, given.others.halves, given.seed),
     "churn": _churn,
-    "health": lambda given: measure_health(given.rows, given.yardstick),
+    "health": lambda given: measure_health(given.rows, given.reference),
 }
 
 SECTIONS = tuple(_MEASURES)

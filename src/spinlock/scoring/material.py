@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.checkpoint.provenance import DatasetIdentity
-from spinlock.evaluation.reference import half_yardstick, known_rows, training_yardstick
+from spinlock.evaluation.reference import half_as_reference, known_rows, training_as_reference
 from spinlock.evaluation.rows import Coder, EvaluatedRows
 from spinlock.evaluation.sections import Material, Others
 from spinlock.evaluation.stability.halves import halves_of_aggregates, halves_of_realizations
@@ -85,10 +85,10 @@ def make_material(
     rows = encode_rows(coder, table, positions)
     if DatasetIdentity.of(table) == checkpoint.dataset:
         training = encode_rows(coder, table, subsample(checkpoint.split.train, request.max_rows, seed))
-        yardstick = training_yardstick(training, rows)
+        reference = training_as_reference(training, rows)
     else:
-        yardstick = half_yardstick(rows, seed)
-    operators = known_rows(rows, yardstick).operators
+        reference = half_as_reference(rows, seed)
+    operators = known_rows(rows, reference).operators
     attributes, skipped = read_attributes(table, operators, len(rows), request.labels)
     compared = against = None
     if request.compare is not None:
@@ -100,7 +100,7 @@ def make_material(
         against = str(request.against.checkpoint.path), encode_rows(make_coder(request.against), other, positions)
     return Material(
         rows=rows,
-        yardstick=yardstick,
+        reference=reference,
         validation_errors=checkpoint.validation.errors.numpy(),
         attributes=attributes,
         skipped=skipped,

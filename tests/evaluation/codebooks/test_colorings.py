@@ -4,28 +4,28 @@ import numpy as np
 import pytest
 
 from spinlock.evaluation.codebooks.colorings import (
-    NeighborRows,
+    OtherOperatorNeighbors,
     best_label,
     color_by_attribute,
     color_by_token,
     rank_fractions,
 )
-from spinlock.evaluation.codebooks.row_maps import RowNeighbors
+from spinlock.evaluation.codebooks.row_maps import NearestNeighbors
 from spinlock.evaluation.discriminability.attributes import Attribute, make_attribute
 
-LINE = RowNeighbors(np.array([[1, 2], [0, 2], [1, 3], [2, 1]]), np.ones((4, 2)))
+LINE = NearestNeighbors(np.array([[1, 2], [0, 2], [1, 3], [2, 1]]), np.ones((4, 2)))
 """Four rows, each with two neighbors."""
 
 
 def test_agreement_is_the_mean_fraction_of_neighbors_with_the_same_code() -> None:
-    others = NeighborRows.of(LINE, np.arange(4))
+    others = OtherOperatorNeighbors.of(LINE, np.arange(4))
     agreement, chance = others.agreement(np.array([0, 0, 1, 1]))
     assert agreement == pytest.approx(np.mean([1 / 2, 1 / 2, 1 / 2, 1 / 2]))
     assert chance == pytest.approx(0.5)
 
 
 def test_rows_of_the_same_operator_and_missing_values_do_not_count() -> None:
-    others = NeighborRows.of(LINE, np.array([0, 0, 1, 1]))
+    others = OtherOperatorNeighbors.of(LINE, np.array([0, 0, 1, 1]))
     assert others.agreement(np.array([0, 0, 1, 1]))[0] == 0.0
     assert others.agreement(np.array([0, 0, 0, -1])) == (1.0, 1.0)
     assert np.isnan(others.agreement(np.full(4, -1))).all()
@@ -35,7 +35,7 @@ def test_the_correlation_is_that_of_ranks() -> None:
     random = np.random.default_rng(0)
     numbers = np.sort(random.standard_normal(50))
     indices = np.clip(np.arange(50)[:, None] + np.array([-1, 1]), 0, 49)
-    others = NeighborRows.of(RowNeighbors(indices, np.ones((50, 2))), np.arange(50))
+    others = OtherOperatorNeighbors.of(NearestNeighbors(indices, np.ones((50, 2))), np.arange(50))
     assert others.correlation(numbers) > 0.99
     assert others.correlation(np.exp(10 * numbers)) == pytest.approx(others.correlation(numbers))
     assert np.isnan(others.correlation(np.ones(50)))
@@ -52,7 +52,7 @@ def test_the_best_label_follows_the_neighborhoods_most() -> None:
     random = np.random.default_rng(0)
     group = np.arange(60) // 30
     indices = np.array([[j + 1 if j % 2 == 0 else j - 1] for j in range(60)])
-    others = NeighborRows.of(RowNeighbors(indices, np.ones((60, 1))), np.arange(60))
+    others = OtherOperatorNeighbors.of(NearestNeighbors(indices, np.ones((60, 1))), np.arange(60))
     labels = [made("noise", random.integers(2, size=60)), made("group", group), made("size", random.random(60))]
     colorings = [color_by_attribute(label, np.arange(60), others) for label in labels]
     best = best_label(colorings)
@@ -62,6 +62,8 @@ def test_the_best_label_follows_the_neighborhoods_most() -> None:
 
 
 def test_tokens_have_the_ranks_of_their_codes() -> None:
-    coloring = color_by_token("a.L0", np.array([0, 2, 2, 1]), np.array([2, 0, 1]), NeighborRows.of(LINE, np.arange(4)))
+    coloring = color_by_token(
+        "a.L0", np.array([0, 2, 2, 1]), np.array([2, 0, 1]), OtherOperatorNeighbors.of(LINE, np.arange(4))
+    )
     assert coloring.numbers.tolist() == [2, 1, 1, 0]
     assert coloring.classes == ("0", "1", "2")

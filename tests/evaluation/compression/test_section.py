@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import entropy
 
 from spinlock.evaluation.compression.section import by_level, measure_compression
-from spinlock.evaluation.reference import half_yardstick
+from spinlock.evaluation.reference import half_as_reference
 from spinlock.metrics.reconstruction import reconstruction_quality
 from tests.evaluation.conftest import Case
 
 
 def test_rates_follow_from_the_tokens(case: Case) -> None:
-    result = measure_compression(case.rows, case.yardstick, seed=0)
+    result = measure_compression(case.rows, case.reference, seed=0)
     sizes = [size for sizes in case.tokenizer.codebook_sizes.values() for size in sizes]
     assert result.float32_bits == 32 * 12
     assert result.nominal_bits == pytest.approx(sum(math.log2(size) for size in sizes), abs=1e-9)
@@ -26,7 +26,7 @@ def test_rates_follow_from_the_tokens(case: Case) -> None:
 
 
 def test_the_curve_of_the_tokens_is_the_quality_of_the_prefixes(case: Case) -> None:
-    result = measure_compression(case.rows, case.yardstick, seed=0)
+    result = measure_compression(case.rows, case.reference, seed=0)
     curves = {curve.name: curve for curve in result.curves}
     assert set(curves) >= {"tokens", "gaussian", "pca"}
     qualities = [reconstruction_quality(case.rows.z_scores, decoded) for decoded in case.rows.decoded]
@@ -41,10 +41,10 @@ def test_tokens_are_ordered_by_level() -> None:
 
 
 def test_another_table_is_divided_by_operator(case: Case) -> None:
-    yardstick = half_yardstick(case.rows, seed=0)
-    assert not yardstick.is_training
-    assert len(yardstick.tokens) + len(yardstick.scored) == len(case.rows)
-    assert not set(yardstick.operators) & set(case.rows.operators[yardstick.scored])
-    result = measure_compression(case.rows, yardstick, seed=0)
+    reference = half_as_reference(case.rows, seed=0)
+    assert not reference.is_training
+    assert len(reference.tokens) + len(reference.scored) == len(case.rows)
+    assert not set(reference.operators) & set(case.rows.operators[reference.scored])
+    result = measure_compression(case.rows, reference, seed=0)
     assert result.fitted_on == "half of the evaluated operators"
-    assert result.scored_rows == len(yardstick.scored)
+    assert result.scored_rows == len(reference.scored)

@@ -105,7 +105,7 @@ def test_unrelated_labels_are_at_chance(case: Case, rng: np.random.Generator) ->
 
 
 def test_a_token_that_is_the_label_has_all_of_its_information(case: Case) -> None:
-    known = known_rows(case.rows, case.yardstick)
+    known = known_rows(case.rows, case.reference)
     label = attribute(known.tokens[:, 1, 0])
     result = category_information(known, label, seed=0)
     name = known.category_names[1]
@@ -117,8 +117,8 @@ def test_a_token_that_is_the_label_has_all_of_its_information(case: Case) -> Non
 
 
 def test_information_is_that_of_scikit_learn(case: Case) -> None:
-    known = known_rows(case.rows, case.yardstick)
-    table = np.concatenate([case.table[case.rows.positions], case.table[case.yardstick.operators]])
+    known = known_rows(case.rows, case.reference)
+    table = np.concatenate([case.table[case.rows.positions], case.table[case.reference.operators]])
     label = attribute((table[:, 0] > 0).astype(int))
     for c, (_, result) in enumerate(category_information(known, label, seed=0).items()):
         for level in range(3):
@@ -176,7 +176,7 @@ def test_a_column_whose_values_two_classes_share_is_not_a_leak(case: Case) -> No
 
 
 def test_the_section_has_a_result_for_each_attribute(case: Case) -> None:
-    known = known_rows(case.rows, case.yardstick)
+    known = known_rows(case.rows, case.reference)
     labels = [attribute(known.tokens[:, 0, 0]), replace(attribute(known.tokens[:, 1, 0]), name="second")]
     result = measure_discriminability(case.rows, known, labels, {"third": "reason"}, seed=0)
     assert [each.name for each in result.attributes] == ["label", "second"]

@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 from spinlock.evaluation.reconstruction.section import measure_reconstruction
 from spinlock.evaluation.reconstruction.shift import measure_shift
 from spinlock.evaluation.reconstruction.worst_rows import nearest_distances
-from spinlock.evaluation.reference import half_yardstick
+from spinlock.evaluation.reference import half_as_reference
 from spinlock.evaluation.rows import EvaluatedRows
 from tests.evaluation.conftest import Case
 
@@ -24,7 +24,7 @@ def errors_of(case: Case) -> np.ndarray:
 
 
 def test_errors_are_root_mean_squares(case: Case) -> None:
-    result = measure_reconstruction(case.rows, case.yardstick, errors_of(case), seed=0)
+    result = measure_reconstruction(case.rows, case.reference, errors_of(case), seed=0)
     errors = np.sqrt(case.rows.error.astype(np.float64))
     assert result.error_median == pytest.approx(np.median(errors), abs=1e-9)
     assert result.error_95 == pytest.approx(np.quantile(errors, 0.95), abs=1e-9)
@@ -36,7 +36,7 @@ def test_errors_are_root_mean_squares(case: Case) -> None:
 
 
 def test_quality_by_category_is_that_of_the_metrics(case: Case) -> None:
-    result = measure_reconstruction(case.rows, case.yardstick, errors_of(case), seed=0)
+    result = measure_reconstruction(case.rows, case.reference, errors_of(case), seed=0)
     last = {name: levels[-1] for name, levels in result.quality_by_category_and_level.items()}
     assert last == pytest.approx(case.tokenizer.metrics["quality_by_category"], abs=1e-6)
     assert list(last.values()) == sorted(last.values())
@@ -45,7 +45,7 @@ def test_quality_by_category_is_that_of_the_metrics(case: Case) -> None:
 def test_drift_of_rows_with_more_noise(case: Case, rng: np.random.Generator) -> None:
     raw = case.table + rng.standard_normal(case.table.shape).astype(np.float32)
     rows = encoded(case, raw)
-    drift = measure_reconstruction(rows, half_yardstick(rows, 0), errors_of(case), seed=0).drift
+    drift = measure_reconstruction(rows, half_as_reference(rows, 0), errors_of(case), seed=0).drift
     assert drift is not None
     errors, known = np.sqrt(rows.error.astype(np.float64)), np.sqrt(errors_of(case).astype(np.float64))
     assert drift.distance == pytest.approx(ks_2samp(errors, known).statistic, abs=1e-9)
@@ -59,7 +59,7 @@ def test_worst_rows_have_their_causes(case: Case) -> None:
     raw[7, :4] = np.nan
     raw[11] = 40 * raw[11]
     rows = encoded(case, raw)
-    result = measure_reconstruction(rows, case.yardstick, errors_of(case), seed=0)
+    result = measure_reconstruction(rows, case.reference, errors_of(case), seed=0)
     worst = {row.row: row for row in result.worst}
     assert result.worst[0].error == pytest.approx(result.error_max)
     assert [row.error for row in result.worst] == sorted((row.error for row in result.worst), reverse=True)
@@ -74,7 +74,7 @@ def test_worst_rows_have_their_causes(case: Case) -> None:
 def test_missing_values_are_named_as_a_cause(case: Case) -> None:
     raw = case.table[case.rows.positions].copy()
     raw[:, :3] = np.nan
-    result = measure_reconstruction(encoded(case, raw), case.yardstick, errors_of(case), seed=0)
+    result = measure_reconstruction(encoded(case, raw), case.reference, errors_of(case), seed=0)
     assert "25% of its values are missing and were imputed" in result.worst[0].causes
 
 
@@ -110,5 +110,5 @@ def test_the_same_rows_have_no_shift(case: Case) -> None:
 
 def test_a_constant_error_has_a_histogram(case: Case) -> None:
     rows = replace(case.rows, error=np.full(len(case.rows), 0.25, dtype=np.float32))
-    result = measure_reconstruction(rows, case.yardstick, np.full(5, 0.25, dtype=np.float32), seed=0)
+    result = measure_reconstruction(rows, case.reference, np.full(5, 0.25, dtype=np.float32), seed=0)
     assert sum(result.histogram.rows) == 1

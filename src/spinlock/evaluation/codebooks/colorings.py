@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from spinlock.evaluation.codebooks.row_maps import Floats, Integers, RowNeighbors
+from spinlock.evaluation.codebooks.row_maps import Floats, Integers, NearestNeighbors
 from spinlock.evaluation.discriminability.attributes import MISSING, Attribute
 
 Kind = Literal["label", "parameter", "token"]
@@ -59,7 +59,7 @@ class Coloring:
         return (self.agreement - self.chance) / (1 - self.chance)
 
 
-def color_by_attribute(attribute: Attribute, chosen: Integers, others: NeighborRows) -> Coloring:
+def color_by_attribute(attribute: Attribute, chosen: Integers, others: OtherOperatorNeighbors) -> Coloring:
     """Return the coloring by a label or parameter, of the chosen rows [p] of the attribute."""
     kind: Kind = "parameter" if attribute.is_parameter else "label"
     codes = attribute.codes[chosen]
@@ -70,7 +70,7 @@ def color_by_attribute(attribute: Attribute, chosen: Integers, others: NeighborR
     return Coloring(attribute.name, kind, attribute.classes, codes, np.empty(0), agreement, chance)
 
 
-def color_by_token(name: str, codes: Integers, ranks: Integers, others: NeighborRows) -> Coloring:
+def color_by_token(name: str, codes: Integers, ranks: Integers, others: OtherOperatorNeighbors) -> Coloring:
     """Return the coloring by tokens [p] of a codebook whose codes have ranks [K] along the first axis of its map."""
     agreement, chance = others.agreement(codes)
     classes = tuple(str(code) for code in range(len(ranks)))
@@ -92,14 +92,14 @@ def best_label(colorings: Sequence[Coloring]) -> Coloring | None:
 
 
 @dataclass(frozen=True, eq=False)
-class NeighborRows:
+class OtherOperatorNeighbors:
     """The nearest rows [p, k] of each row, and a mask [p, k] of those that belong to another operator."""
 
     indices: Integers
     is_other: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, neighbors: RowNeighbors, operators: Integers) -> NeighborRows:
+    def of(cls, neighbors: NearestNeighbors, operators: Integers) -> OtherOperatorNeighbors:
         """Return the neighbors of rows whose operators are [p]."""
         return cls(neighbors.indices, operators[neighbors.indices] != operators[:, None])
 

@@ -16,14 +16,14 @@ from spinlock.evaluation.best_epoch import BestEpoch, best_epoch
 from spinlock.evaluation.codebooks.code_maps import CodeMap, make_code_maps
 from spinlock.evaluation.codebooks.colorings import (
     Coloring,
-    NeighborRows,
+    OtherOperatorNeighbors,
     best_label,
     color_by_attribute,
     color_by_token,
 )
 from spinlock.evaluation.codebooks.column_tree import ColumnTree, make_column_tree
 from spinlock.evaluation.codebooks.prototypes import PrototypeRows
-from spinlock.evaluation.codebooks.row_maps import Integers, RowMap, RowNeighbors, find_neighbors, make_row_maps
+from spinlock.evaluation.codebooks.row_maps import Integers, NearestNeighbors, RowMap, find_neighbors, make_row_maps
 from spinlock.evaluation.discriminability.attributes import Attribute
 from spinlock.evaluation.evaluation import Setup
 from spinlock.evaluation.rows import EvaluatedRows
@@ -56,7 +56,7 @@ class MapRows:
     positions: Integers
     operators: Integers
     tokens: Integers
-    neighbors: RowNeighbors
+    neighbors: NearestNeighbors
     num_copies: int
 
     def __len__(self) -> int:
@@ -175,7 +175,7 @@ def describe(
     neighbors = find_neighbors(z_scores)
     maps = make_row_maps(z_scores, setup.seed, advance)
     operators = rows.operators[chosen]
-    others = NeighborRows.of(neighbors, operators)
+    others = OtherOperatorNeighbors.of(neighbors, operators)
     colorings = [color_by_attribute(attribute, chosen, others) for attribute in described.attributes]
     label = best_label(colorings)
     advance("codes")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spinlock.evaluation.compression.faiss_code import MIN_ROWS, faiss_quality, has_faiss
 from spinlock.evaluation.compression.token_model import autoregressive_code_length
 from spinlock.evaluation.compression.transform_code import transform_code_quality
-from spinlock.evaluation.reference import Yardstick
+from spinlock.evaluation.reference import ReferenceRows
 from spinlock.evaluation.rows import EvaluatedRows, Tokens
 from spinlock.metrics.code_length import independent_code_length
 from spinlock.metrics.codebook import codebook_use
@@ -93,14 +93,14 @@ class Compression:
     faiss_installed: bool
 
 
-def measure_compression(rows: EvaluatedRows, yardstick: Yardstick, seed: int) -> Compression:
+def measure_compression(rows: EvaluatedRows, reference: ReferenceRows, seed: int) -> Compression:
     """Measure the rates of the tokens, and compare their quality with that of other codes.
 
     Parameters
     ----------
     rows
         Evaluated rows.
-    yardstick
+    reference
         Reference rows, and the evaluated rows on which yardsticks are measured.
     seed
         Seed of the fits.
@@ -110,11 +110,11 @@ def measure_compression(rows: EvaluatedRows, yardstick: Yardstick, seed: int) ->
     Compression
     """
     sizes = np.array(rows.spec.num_codes)
-    scored, reference = by_level(rows.tokens[yardstick.scored]), by_level(yardstick.tokens)
+    scored, fitted = by_level(rows.tokens[reference.scored]), by_level(reference.tokens)
     flat_sizes = sizes.T.ravel()
-    independent = independent_code_length(reference, scored, flat_sizes)
-    held_out = _held_out(yardstick, seed)
-    conditional = autoregressive_code_length(reference[~held_out], reference[held_out], scored, flat_sizes, seed)
+    independent = independent_code_length(fitted, scored, flat_sizes)
+    held_out = _held_out(reference, seed)
+    conditional = autoregressive_code_length(fitted[~held_out], fitted[held_out], scored, flat_sizes, seed)
     nominal, by_code = rows.spec.bits_per_row, conditional.reshape(LEVELS, -1).sum(1)
     float_bits = FLOAT_BITS * len(rows.coder.cleaner.names)
 
@@ -131,10 +131,10 @@ def measure_compression(rows: EvaluatedRows, yardstick: Yardstick, seed: int) ->
         nominal_ratio=ratio(nominal),
         independent_ratio=ratio(float(independent.sum())),
         autoregressive_ratio=ratio(float(by_code.sum())),
-        fitted_on=yardstick.origin,
-        fitted_rows=len(yardstick.tokens),
-        scored_rows=len(yardstick.scored),
-        curves=_curves(rows, yardstick, np.log2(sizes).sum(0).cumsum(), seed),
+        fitted_on=reference.origin,
+        fitted_rows=len(reference.tokens),
+        scored_rows=len(reference.scored),
+        curves=_curves(rows, reference, np.log2(sizes).sum(0).cumsum(), seed),
         faiss_installed=has_faiss(),
     )
 
@@ -144,27 +144,27 @@ def by_level(tokens: Tokens) -> Tokens:
     return tokens.transpose(0, 2, 1).reshape(len(tokens), -1)
 
 
-def _held_out(yardstick: Yardstick, seed: int) -> NDArray[np.bool_]:
+def _held_out(reference: ReferenceRows, seed: int) -> NDArray[np.bool_]:
     """Return a mask [n] of a tenth of the reference operators, at least one, which stop the fit of the token model."""
-    operators = np.unique(yardstick.operators)
+    operators = np.unique(reference.operators)
     chosen = np.random.default_rng(seed).permutation(operators)[: max(1, len(operators) // 10)]
-    mask = np.isin(yardstick.operators, chosen)
+    mask = np.isin(reference.operators, chosen)
     return mask if not mask.all() else np.zeros(len(mask), dtype=bool)
 
 
 def _curves(
-    rows: EvaluatedRows, yardstick: Yardstick, level_bits: NDArray[np.float64], seed: int
+    rows: EvaluatedRows, reference: ReferenceRows, level_bits: NDArray[np.float64], seed: int
 ) -> tuple[RateCurve, ...]:
     """Return the curves; ``level_bits`` [L] are the nominal bits of the level prefixes."""
-    chosen = yardstick.scored
-    fitted, scored = yardstick.z_scores.astype(np.float64), rows.z_scores[chosen].astype(np.float64)
+    chosen = reference.scored
+    fitted, scored = reference.z_scores.astype(np.float64), rows.z_scores[chosen].astype(np.float64)
     tokens = [fraction_explained(*squared_sums(rows.z_scores[chosen], decoded[chosen])) for decoded in rows.decoded]
     nominal = level_bits.tolist()
     rates = tuple(sorted({*(fraction * nominal[-1] for fraction in GRID), *nominal}))
-    reference = GaussianReference.from_rows(fitted, scored)
+    gaussian = GaussianReference.from_rows(fitted, scored)
     curves = [
         RateCurve("tokens", tuple(nominal), tuple(tokens)),
-        RateCurve("gaussian", rates, tuple(reference.held_out(bits) for bits in rates)),
+        RateCurve("gaussian", rates, tuple(gaussian.held_out(bits) for bits in rates)),
         RateCurve("pca", rates, tuple(transform_code_quality(fitted, scored, rates))),
     ]
     if has_faiss() and len(fitted) >= MIN_ROWS:

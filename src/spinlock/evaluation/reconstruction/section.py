@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.evaluation.reconstruction.worst_rows import WorstRow, worst_rows
-from spinlock.evaluation.reference import Yardstick
+from spinlock.evaluation.reference import ReferenceRows
 from spinlock.evaluation.rows import EvaluatedRows
 from spinlock.metrics.reconstruction import quality_by_group, squared_sums
 from spinlock.metrics.two_samples import kolmogorov_smirnov
@@ -93,7 +93,7 @@ class Reconstruction:
 
 
 def measure_reconstruction(
-    rows: EvaluatedRows, yardstick: Yardstick, validation_errors: NDArray[np.floating], seed: int
+    rows: EvaluatedRows, reference: ReferenceRows, validation_errors: NDArray[np.floating], seed: int
 ) -> Reconstruction:
     """Measure the errors of the rows.
 
@@ -101,7 +101,7 @@ def measure_reconstruction(
     ----------
     rows
         Evaluated rows.
-    yardstick
+    reference
         Reference rows. If they are training rows, the worst rows are compared with them.
     validation_errors
         Mean squared errors of the validation rows of the training run, in normalized units, in ascending order.
@@ -121,9 +121,9 @@ def measure_reconstruction(
         error_95=float(np.quantile(errors, 0.95)),
         error_max=float(errors.max()),
         histogram=_histogram(errors, known),
-        drift=None if yardstick.is_training else error_drift(errors, known),
+        drift=None if reference.is_training else error_drift(errors, known),
         quality_by_category_and_level=dict(sorted(by_category.items(), key=lambda item: item[1][-1])),
-        worst=worst_rows(rows, yardstick, known, seed),
+        worst=worst_rows(rows, reference, known, seed),
         imputed=float(rows.imputed.mean()),
         clipped=float(rows.clipped.mean()),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.evaluation.reference import Yardstick
+from spinlock.evaluation.reference import ReferenceRows
 from spinlock.evaluation.rows import EvaluatedRows, Rows
 from spinlock.metrics.neighbors import squared_distances
 
@@ -71,7 +71,7 @@ class WorstRow:
 
 
 def worst_rows(
-    rows: EvaluatedRows, yardstick: Yardstick, validation_errors: NDArray[np.float64], seed: int
+    rows: EvaluatedRows, reference: ReferenceRows, validation_errors: NDArray[np.float64], seed: int
 ) -> tuple[WorstRow, ...]:
     """Return the rows with the largest errors, the largest first.
 
@@ -79,7 +79,7 @@ def worst_rows(
     ----------
     rows
         Evaluated rows.
-    yardstick
+    reference
         Reference rows. If they are training rows, the nearest one is searched among them, and otherwise among the
         evaluated rows.
     validation_errors
@@ -94,12 +94,12 @@ def worst_rows(
     random = np.random.default_rng(seed)
     errors = np.sqrt(rows.error.astype(np.float64))
     chosen = np.argsort(-errors, kind="stable")[:COUNT]
-    others = yardstick.z_scores if yardstick.is_training else rows.z_scores
+    others = reference.z_scores if reference.is_training else rows.z_scores
     others = others[np.sort(random.permutation(len(others))[:MAX_OTHERS])]
     typical = nearest_distances(others[random.permutation(len(others))[:MAX_TYPICAL]], others, skip_equal=True)
     usual = float(np.quantile(typical, UNUSUAL))
-    distances = nearest_distances(rows.z_scores[chosen], others, skip_equal=not yardstick.is_training)
-    what = "training row" if yardstick.is_training else "other evaluated row"
+    distances = nearest_distances(rows.z_scores[chosen], others, skip_equal=not reference.is_training)
+    what = "training row" if reference.is_training else "other evaluated row"
     return tuple(
         _worst_row(rows, int(position), float(distance), validation_errors, usual, what)
         for position, distance in zip(chosen, distances, strict=True)
