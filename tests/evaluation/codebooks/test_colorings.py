@@ -10,10 +10,10 @@ from spinlock.evaluation.codebooks.colorings import (
     color_by_token,
     rank_fractions,
 )
-from spinlock.evaluation.codebooks.row_maps import NearestNeighbors
+from spinlock.evaluation.codebooks.row_maps import MapNeighbors
 from spinlock.evaluation.discriminability.attributes import Attribute, make_attribute
 
-LINE = NearestNeighbors(np.array([[1, 2], [0, 2], [1, 3], [2, 1]]), np.ones((4, 2)))
+LINE = MapNeighbors(np.array([[1, 2], [0, 2], [1, 3], [2, 1]]), np.ones((4, 2)))
 """Four rows, each with two neighbors."""
 
 
@@ -35,7 +35,7 @@ def test_the_correlation_is_that_of_ranks() -> None:
     random = np.random.default_rng(0)
     numbers = np.sort(random.standard_normal(50))
     indices = np.clip(np.arange(50)[:, None] + np.array([-1, 1]), 0, 49)
-    others = OtherOperatorNeighbors.of(NearestNeighbors(indices, np.ones((50, 2))), np.arange(50))
+    others = OtherOperatorNeighbors.of(MapNeighbors(indices, np.ones((50, 2))), np.arange(50))
     assert others.correlation(numbers) > 0.99
     assert others.correlation(np.exp(10 * numbers)) == pytest.approx(others.correlation(numbers))
     assert np.isnan(others.correlation(np.ones(50)))
@@ -52,7 +52,7 @@ def test_the_best_label_follows_the_neighborhoods_most() -> None:
     random = np.random.default_rng(0)
     group = np.arange(60) // 30
     indices = np.array([[j + 1 if j % 2 == 0 else j - 1] for j in range(60)])
-    others = OtherOperatorNeighbors.of(NearestNeighbors(indices, np.ones((60, 1))), np.arange(60))
+    others = OtherOperatorNeighbors.of(MapNeighbors(indices, np.ones((60, 1))), np.arange(60))
     labels = [made("noise", random.integers(2, size=60)), made("group", group), made("size", random.random(60))]
     colorings = [color_by_attribute(label, np.arange(60), others) for label in labels]
     best = best_label(colorings)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from spinlock.evaluation.codebooks.row_maps import Floats, Integers, NearestNeighbors
+from spinlock.evaluation.codebooks.row_maps import Floats, Integers, MapNeighbors
 from spinlock.evaluation.discriminability.attributes import MISSING, Attribute
 
 Kind = Literal["label", "parameter", "token"]
@@ -99,7 +99,7 @@ class OtherOperatorNeighbors:
     is_other: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, neighbors: NearestNeighbors, operators: Integers) -> OtherOperatorNeighbors:
+    def of(cls, neighbors: MapNeighbors, operators: Integers) -> OtherOperatorNeighbors:
         """Return the neighbors of rows whose operators are [p]."""
         return cls(neighbors.indices, operators[neighbors.indices] != operators[:, None])
 

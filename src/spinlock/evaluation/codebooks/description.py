@@ -23,7 +23,7 @@ from spinlock.evaluation.codebooks.colorings import (
 )
 from spinlock.evaluation.codebooks.column_tree import ColumnTree, make_column_tree
 from spinlock.evaluation.codebooks.prototypes import PrototypeRows
-from spinlock.evaluation.codebooks.row_maps import Integers, NearestNeighbors, RowMap, find_neighbors, make_row_maps
+from spinlock.evaluation.codebooks.row_maps import Integers, MapNeighbors, RowMap, find_neighbors, make_row_maps
 from spinlock.evaluation.discriminability.attributes import Attribute
 from spinlock.evaluation.evaluation import Setup
 from spinlock.evaluation.rows import EvaluatedRows
@@ -56,7 +56,7 @@ class MapRows:
     positions: Integers
     operators: Integers
     tokens: Integers
-    neighbors: NearestNeighbors
+    neighbors: MapNeighbors
     num_copies: int
 
     def __len__(self) -> int:

@@ -57,7 +57,7 @@ class RowMap:
 
 
 @dataclass(frozen=True, eq=False)
-class NearestNeighbors:
+class MapNeighbors:
     """The nearest other rows of each row by z-scored features.
 
     Attributes
@@ -77,7 +77,7 @@ def has_umap() -> bool:
     return find_spec("umap") is not None
 
 
-def find_neighbors(z_scores: NDArray[Any]) -> NearestNeighbors:
+def find_neighbors(z_scores: NDArray[Any]) -> MapNeighbors:
     """Return the :data:`NUM_NEIGHBORS` nearest other rows of rows [p, U], or fewer if there are not as many rows."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -85,7 +85,7 @@ def find_neighbors(z_scores: NDArray[Any]) -> NearestNeighbors:
     with threadpool_limits(1):
         search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(z_scores.astype(np.float64))
         distances, indices = search.kneighbors()
-    return NearestNeighbors(indices.astype(np.int64), distances)
+    return MapNeighbors(indices.astype(np.int64), distances)
 
 
 def make_row_maps(z_scores: NDArray[Any], seed: int, advance: Callable[[str], None]) -> tuple[RowMap, ...]:
