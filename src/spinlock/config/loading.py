@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from spinlock.config.ano import ANOConfig
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.problems import Given, unknown_key, validate
 from spinlock.config.section import Section, SectionT
@@ -54,6 +55,20 @@ def load_dataset_config(
 ) -> DatasetConfig:
     """Load a configuration of ``generate``. The parameters and errors are those of :func:`load_config`."""
     return _load(DatasetConfig, path, overrides, set_values)
+
+
+def load_ano_config(
+    path: str | Path, *, overrides: Mapping[str, object] | None = None, set_values: Sequence[str] = ()
+) -> ANOConfig:
+    """Load a configuration of ``train-ano``. The parameters and errors are those of :func:`load_config`."""
+    return _load(ANOConfig, path, overrides, set_values)
+
+
+def resolve_ano_config(
+    config: str | os.PathLike[str] | Mapping[str, object] | ANOConfig | None, overrides: Mapping[str, object]
+) -> ANOConfig:
+    """Load a configuration of ``train-ano`` for a function call; parameters and errors as in :func:`resolve_config`."""
+    return _resolve_call(ANOConfig, config, overrides, where="ANO configuration")
 
 
 def resolve_config(

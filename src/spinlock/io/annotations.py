@@ -116,6 +116,12 @@ def read_label(file: InputFile, name: str, num_operators: int, *, where: str) ->
     return _values(_label(file, name, num_operators, where))
 
 
+def read_operator_label(path: Path | str, name: str, num_operators: int) -> NDArray[Any]:
+    """Read a label [N] of the operators of a file; the arguments and errors are those of :func:`read_label`."""
+    with InputFile.open(path) as file, reading(file.path):
+        return read_label(file, name, num_operators, where=str(path))
+
+
 def read_groups(file: InputFile, name: str, num_operators: int, *, where: str) -> NDArray[np.int32]:
     """Read a label as group numbers: the rank of each value among the distinct values.
 

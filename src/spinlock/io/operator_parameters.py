@@ -5,6 +5,7 @@ Letters: ``N`` operators, ``P`` parameters, ``M`` realizations.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,64 @@ def read_parameters(path: Path | str, num_operators: int) -> dict[str, NDArray[n
             values = table.read().astype(np.float64)
             return dict(zip(_names(file, values.shape[1], path), values.T, strict=True))
     return {}
+
+
+@dataclass(frozen=True)
+class ParameterTables:
+    """Coordinates and values of the parameters of N operators; NaN where an operator has no such parameter.
+
+    Attributes
+    ----------
+    names
+        Names [P].
+    unit
+        Coordinates [N, P] in the unit cube.
+    physical
+        Physical values [N, P].
+    """
+
+    names: tuple[str, ...]
+    unit: NDArray[np.float64]
+    physical: NDArray[np.float64]
+
+
+def read_parameter_tables(path: Path | str, num_operators: int) -> ParameterTables:
+    """Read the coordinates in the unit cube and the physical values of the parameters.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    num_operators
+        Number of operators N.
+
+    Returns
+    -------
+    ParameterTables
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or a table is missing or has another number of operators.
+    """
+    remedy = "encode a dataset of spinlock generate, which contains the parameters of its operators"
+    tables = []
+    with InputFile.open(path) as file, reading(file.path):
+        for name in ("parameters/params", "parameters/physical"):
+            where = f"{path}:/{name}"
+            node = file.find(name)
+            if node is None or node.is_group:
+                raise DataError("does not exist", where=where, expected="the parameters [N, P]", remedy=remedy)
+            table = file.checked(node, where, as_stored=True)
+            if table.is_text or table.shape is None or len(table.shape) != 2 or table.shape[0] != num_operators:
+                expected = f"numbers [{num_operators}, P], one row for each operator"
+                raise DataError(f"has shape {table.shape}", where=where, expected=expected, remedy=remedy)
+            tables.append(table.read().astype(np.float64))
+        unit, physical = tables
+        if unit.shape != physical.shape:
+            what = f"has shape {unit.shape}, and /parameters/physical has {physical.shape}"
+            raise DataError(what, where=f"{path}:/parameters/params", expected="equal shapes")
+        return ParameterTables(tuple(_names(file, unit.shape[1], path)), unit, physical)
 
 
 def _names(file: InputFile, count: int, path: Path | str) -> list[str]:

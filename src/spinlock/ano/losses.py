@@ -1,0 +1,82 @@
+"""Losses of a member: the negative log likelihood of the family, and of the parameters given the family.
+
+Letters: ``N`` operators, ``n`` rows of a batch, ``T`` token columns, ``P`` parameters of all families together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.distributions import Normal
+from torch.nn import functional
+
+from spinlock.ano.network import Member
+from spinlock.ano.space import ParameterSpace
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Tokens [N, T], family [N], z [N, P] with 0 for absent parameters, and which parameters exist, [N, P]."""
+
+    tokens: Tensor
+    family: Tensor
+    points: Tensor
+    present: Tensor
+
+    @classmethod
+    def of(cls, tokens: NDArray[np.int64], family: NDArray[np.int64], real: NDArray[np.float64]) -> Targets:
+        """Return the targets of operators; ``real`` is z [N, P], NaN for absent parameters."""
+        points = torch.from_numpy(np.nan_to_num(real)).float()
+        return cls(torch.from_numpy(tokens), torch.from_numpy(family), points, torch.from_numpy(np.isfinite(real)))
+
+    def __getitem__(self, rows: Tensor) -> Targets:
+        return Targets(self.tokens[rows], self.family[rows], self.points[rows], self.present[rows])
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+    def to(self, device: torch.device) -> Targets:
+        """Return the targets on a device."""
+        return Targets(*(values.to(device) for values in (self.tokens, self.family, self.points, self.present)))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean losses of the rows of a batch in nats.
+
+    Attributes
+    ----------
+    family
+        Cross entropy of the family.
+    parameters
+        Negative log likelihood of the parameters relative to that of the prior; its negative is the mean information
+        about the parameters that the density contains.
+    """
+
+    family: Tensor
+    parameters: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum, which is minimized."""
+        return self.family + self.parameters
+
+
+def member_losses(member: Member, targets: Targets, space: ParameterSpace) -> Losses:
+    """Return the losses of a member on a batch."""
+    context = member.context(targets.tokens)
+    family = functional.cross_entropy(member.family_logits(context), targets.family)
+    prior = Normal(0.0, 1.0)
+    total = context.new_zeros(())
+    for index in torch.unique(targets.family).tolist():
+        if not member.spec.num_parameters[index]:
+            continue
+        rows, columns = targets.family == index, list(space.columns[index])
+        points, present = targets.points[rows][:, columns], targets.present[rows][:, columns]
+        gain = member.density(context[rows], index).log_prob(points, present)
+        total = total - (gain - (prior.log_prob(points) * present).sum(-1)).sum()
+    return Losses(family, total / len(targets))

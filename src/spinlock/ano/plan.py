@@ -1,0 +1,82 @@
+"""Everything that is decided before the first step of training. A dry run ends with the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spinlock.ano.correspondence import code_positions
+from spinlock.ano.data import OperatorTokens
+from spinlock.ano.network import Member, NetworkSpec
+from spinlock.ano.space import ParameterSpace
+from spinlock.ano.split import OperatorSplit, split_operators
+from spinlock.config.ano import ANOConfig
+from spinlock.errors import DataError
+
+MIN_PART = 10
+"""Minimum number of operators of each part of the split."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The data, the split, what is predicted, and the sizes of the network."""
+
+    config: ANOConfig
+    data: OperatorTokens
+    split: OperatorSplit
+    space: ParameterSpace
+    spec: NetworkSpec
+    notes: tuple[str, ...]
+
+    def new_member(self, number: int) -> Member:
+        """Return member ``number`` before training. It depends only on the plan and on its number.
+
+        The embeddings are the positions of the codes among the fit operators; all other weights are random.
+        """
+        torch.manual_seed(self.seed(number, 0))
+        settings = self.config
+        member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
+        codes = self.data.rows.tokens[self.split.fit] + member.offsets.numpy()
+        positions, center = code_positions(codes, len(member.embedding), self.spec.embedding_dim)
+        with torch.no_grad():
+            member.embedding.copy_(torch.from_numpy(positions))
+            member.center.copy_(torch.from_numpy(center))
+        return member
+
+    def seed(self, member: int, epoch: int) -> int:
+        """Return the seed of an epoch of a member; epoch 0 is the initialization."""
+        state = np.random.SeedSequence([self.config.random_seed, member, epoch]).generate_state(1)
+        return int(state[0])
+
+
+def make_plan(config: ANOConfig) -> Plan:
+    """Read the token file of a configuration and plan the training.
+
+    Raises
+    ------
+    DataError
+        The token file is not suitable: the label of the families or the parameters are missing, or there are too few
+        operators.
+    """
+    data = OperatorTokens.read(config)
+    space = ParameterSpace.of(data, config.min_operators)
+    split = split_operators(data.family, data.rows.split == "train", config)
+    for part, size in split.sizes.items():
+        if size < MIN_PART:
+            what = f"{size} of {len(data.family)} operators are in the part {part!r} of the split"
+            remedy = "encode more operators"
+            raise DataError(what, where=str(data.rows.path), expected=f"at least {MIN_PART}", remedy=remedy)
+    spec = NetworkSpec.of(data.rows.columns.codebook_size, space.num_parameters, config)
+    return Plan(config, data, split, space, spec, _notes(data, space, config.min_operators))
+
+
+def _notes(data: OperatorTokens, space: ParameterSpace, min_operators: int) -> tuple[str, ...]:
+    """Return what the user should know: families that are predicted by their prior."""
+    counts = np.bincount(data.family, minlength=len(space.families))
+    return tuple(
+        f"{name} has {count} operators, fewer than {min_operators}: its parameters are predicted by their prior"
+        for name, count, prior in zip(space.families, counts.tolist(), space.prior_only, strict=True)
+        if prior
+    )

@@ -1,0 +1,135 @@
+"""Training of the members, one after another.
+
+All random numbers of an epoch follow from the seed, the number of the member and the number of the epoch. A run that is
+resumed after an epoch therefore gives the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spinlock.ano.losses import Losses, Targets, member_losses
+from spinlock.ano.network import Member
+from spinlock.ano.plan import Plan
+from spinlock.ano.state import EpochRecord, TrainingState, Weights
+from spinlock.errors import RunError
+from spinlock.runtime.device import choose_device
+from spinlock.runtime.isolation import isolated
+from spinlock.runtime.threads import single_threaded
+
+MAX_GRADIENT_NORM = 5.0
+"""Gradients are scaled down to this norm: a density that is narrow at one row can have an extreme gradient."""
+
+OnEpoch = Callable[[TrainingState, EpochRecord], None]
+"""Function that is called after each epoch."""
+
+
+def train(plan: Plan, state: TrainingState, on_epoch: OnEpoch = lambda state, record: None) -> list[Weights]:
+    """Train the members that are missing.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    state
+        State of the run, which is changed.
+    on_epoch
+        Called after each epoch.
+
+    Returns
+    -------
+    list of dict
+        Weights of each member at its best epoch.
+
+    Raises
+    ------
+    RunError
+        The loss is not finite.
+    """
+    device = choose_device(plan.config.device)
+    with isolated(device), single_threaded(device):
+        while len(state.finished) < plan.config.members:
+            _train_member(plan, state, device, on_epoch)
+    return state.finished
+
+
+def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epoch: OnEpoch) -> None:
+    """Train the current member until its last epoch, or until it has not improved for a while."""
+    settings, number = plan.config, state.member
+    member = plan.new_member(number).to(device)
+    optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    if state.weights is not None and state.optimizer is not None:
+        member.load_state_dict(state.weights)
+        optimizer.load_state_dict(state.optimizer)
+    choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
+    while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.early_stopping_patience:
+        epoch = state.epoch + 1
+        seed = plan.seed(number, epoch)
+        torch.manual_seed(seed)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * state.epoch / settings.epochs)) / 2
+        fitted = _train_epoch(plan, member, optimizer, plan_targets(plan, plan.split.fit, seed=seed).to(device))
+        losses = evaluate_member(member, choose, plan)
+        if not math.isfinite(fitted):
+            raise RunError(f"the loss of epoch {epoch} is {fitted}", remedy="pass a smaller learning_rate=...")
+        _record(state, member, optimizer, losses, epoch)
+        record = {
+            "member": number,
+            "epoch": epoch,
+            "fit_loss": fitted,
+            "choose_family_loss": float(losses.family),
+            "choose_information_bits": -float(losses.parameters) / math.log(2),
+        }
+        state.history.append(record)
+        on_epoch(state, record)
+    state.finish_member()
+
+
+def _train_epoch(plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets) -> float:
+    """Run one epoch over the fit operators in a random order, and return its mean loss."""
+    member.train()
+    total = 0.0
+    order = torch.randperm(len(fit)).to(fit.family.device)
+    for rows in _batches(order, plan.config.batch_size):
+        losses = member_losses(member, fit[rows], plan.space)
+        optimizer.zero_grad()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(member.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+        total += float(losses.total.detach()) * len(rows)
+    return total / len(fit)
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Divide the rows into batches of nearly equal sizes of at most ``size``."""
+    return list(torch.tensor_split(order, math.ceil(len(order) / size)))
+
+
+def evaluate_member(member: Member, targets: Targets, plan: Plan) -> Losses:
+    """Return the losses of a member in evaluation mode."""
+    member.eval()
+    with torch.no_grad():
+        return member_losses(member, targets, plan.space)
+
+
+def plan_targets(plan: Plan, operators: np.ndarray[tuple[int], np.dtype[np.int64]], *, seed: int) -> Targets:
+    """Return the targets of some operators; the coordinates of options are drawn with the seed."""
+    data = plan.data
+    real = plan.space.to_real(data, np.random.default_rng(seed))
+    return Targets.of(data.rows.tokens[operators], data.family[operators], real[operators])
+
+
+def _record(
+    state: TrainingState, member: Member, optimizer: torch.optim.Optimizer, losses: Losses, epoch: int
+) -> None:
+    """Store the weights after an epoch, and whether it is the best one so far."""
+    state.epoch = epoch
+    state.weights = {name: value.detach().cpu().clone() for name, value in member.state_dict().items()}
+    state.optimizer = optimizer.state_dict()
+    if float(losses.total) < state.best_loss:
+        state.best_loss, state.best_epoch, state.best_weights = float(losses.total), epoch, state.weights
