@@ -25,7 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("encoding", "training_inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
-    ("plots",),
+    ("plots", "ano"),
     ("cli",),
 )
 """Each package imports itself and packages of lower levels. Packages of one level do not import each other."""
@@ -59,7 +59,7 @@ FORBIDDEN = {
     "evaluation": {"h5py", "pydantic", "spinlock.config"},
     **{
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
-        for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots")
+        for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots", "ano")
     },
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spinlock import features, metrics, operators
+    from spinlock.ano.model import ANO
+    from spinlock.ano.prediction import Prediction
     from spinlock.discovery import Categories, discover_categories
     from spinlock.errors import SpinlockError, SpinlockWarning
     from spinlock.evaluation.codebooks.description import CodebookDescription
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ANO",
     "Callback",
     "Categories",
     "CodebookDescription",
     "Evaluation",
     "FeatureTable",
+    "Prediction",
     "Report",
     "SpinlockError",
     "SpinlockWarning",
@@ -48,11 +52,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ANO": "ano.model",
     "Callback": "training.callbacks",
     "Categories": "discovery",
     "CodebookDescription": "evaluation.codebooks.description",
     "Evaluation": "evaluation.evaluation",
     "FeatureTable": "io.feature_table",
+    "Prediction": "ano.prediction",
     "Report": "evaluation.report",
     "SpinlockError": "errors",
     "SpinlockWarning": "errors",

@@ -24,6 +24,8 @@ COMMANDS = (
     "evaluate-tokens",
     "visualize-codebooks",
     "discover-categories",
+    "train-ano",
+    "predict-operators",
     "inspect",
 )
 

@@ -45,37 +45,50 @@ class Modes:
 def find_modes(mixture: GaussianMixture) -> Modes:
     """Find the modes of mixtures."""
     mixture = mixture.double()
-    precisions = torch.cholesky_inverse(mixture.factors)
-    pulls = (precisions @ mixture.means.unsqueeze(-1)).squeeze(-1)
+    components = _Components.of(mixture)
+    pulls = (components.precisions @ mixture.means.unsqueeze(-1)).squeeze(-1)
     starts = mixture.log_weights.topk(min(MAX_STARTS, mixture.log_weights.shape[1]), dim=1).indices
     points = mixture.means.gather(1, starts.unsqueeze(-1).expand(-1, -1, mixture.means.shape[-1]))
     for _ in range(ITERATIONS):
-        shares = _responsibilities(mixture, points)
-        precision = torch.einsum("bak,bkij->baij", shares, precisions)
+        shares = torch.softmax(components.log_scales.unsqueeze(1) + components.exponents(points), dim=-1)
+        precision = torch.einsum("bak,bkij->baij", shares, components.precisions)
         pull = torch.einsum("bak,bki->bai", shares, pulls)
-        moved = torch.linalg.solve(precision, pull)
+        moved = torch.cholesky_solve(pull.unsqueeze(-1), torch.linalg.cholesky(precision)).squeeze(-1)
         step = (moved - points).abs().max()
         points = moved
         if step < CONVERGED:
             break
-    return _merged(mixture, points)
+    return _merged(mixture, components, points)
 
 
-def _responsibilities(mixture: GaussianMixture, points: Tensor) -> Tensor:
-    """Return the probabilities [B, A, K] of the components at points [B, A, d]."""
-    columns = [mixture.log_weights + mixture.component_log_prob(point) for point in points.unbind(1)]
-    return torch.softmax(torch.stack(columns, dim=1), dim=-1)
+@dataclass(frozen=True)
+class _Components:
+    """Means m [B, K, d], precisions P [B, K, d, d], and log(w sqrt(det P)) [B, K] of the components."""
+
+    means: Tensor
+    precisions: Tensor
+    log_scales: Tensor
+
+    @classmethod
+    def of(cls, mixture: GaussianMixture) -> _Components:
+        log_determinants = mixture.factors.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        precisions = torch.cholesky_inverse(mixture.factors)
+        return cls(mixture.means, precisions, mixture.log_weights - log_determinants)
+
+    def exponents(self, points: Tensor) -> Tensor:
+        """Return -(z - m)' P (z - m) / 2 [B, A, K] of points [B, A, d]."""
+        offsets = points.unsqueeze(2) - self.means.unsqueeze(1)
+        return -0.5 * torch.einsum("baki,bkij,bakj->bak", offsets, self.precisions, offsets)
 
 
-def _merged(mixture: GaussianMixture, points: Tensor) -> Modes:
+def _merged(mixture: GaussianMixture, components: _Components, points: Tensor) -> Modes:
     """Merge equal end points, and add up the weights of the components that belong to each mode.
 
     A component belongs to the mode at which its own density is largest.
     """
     distances = torch.cdist(points, points)
     first = (distances < SAME_MODE).int().argmax(dim=2)  # the first start that reached the same mode
-    densities = torch.stack([mixture.component_log_prob(point) for point in points.unbind(1)], dim=2)  # [B, K, A]
-    owner = first.gather(1, densities.argmax(dim=2))
+    owner = first.gather(1, components.exponents(points).argmax(dim=1))  # the nearest mode of each component, [B, K]
     probability = torch.zeros(points.shape[:2], dtype=points.dtype)
     probability.scatter_add_(1, owner, mixture.log_weights.exp())
     order = probability.argsort(dim=1, descending=True, stable=True)

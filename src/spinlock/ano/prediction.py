@@ -7,7 +7,7 @@ samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,16 @@ class Prediction:
         return [self.families[index] for index in self.family.tolist()]
 
 
-def joined_candidates(parts: Sequence[Candidates]) -> Candidates:
-    """Return the candidates of consecutive blocks of rows as one."""
-    return Candidates(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Candidates)})
+def joined_predictions(parts: Sequence[Prediction]) -> Prediction:
+    """Return the predictions of consecutive blocks of rows as one."""
+    candidates = [part.candidates for part in parts]
+    return replace(
+        parts[0],
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("family_probability", "family", "median", "interval")
+        },
+        candidates=Candidates(
+            **{f.name: np.concatenate([getattr(each, f.name) for each in candidates]) for f in fields(Candidates)}
+        ),
+    )

@@ -17,6 +17,7 @@ OPTIONS = {
     "resume_from": "--resume-from",
     "scale": "--scale",
     "strict": "--strict",
+    "tokens_path": "--tokens",
 }
 """{keyword: option}. Every other keyword is a key of the configuration, which ``--set`` changes."""
 

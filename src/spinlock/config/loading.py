@@ -18,7 +18,12 @@ from spinlock.paths import is_special_file
 MAX_TEXT_BYTES = 500_000
 """Maximum size of a configuration file. Parsing YAML of this size takes up to 15 seconds."""
 
-_OPTIONS = {"input_path": "--input", "output_dir": "--output", "use_torch_compile": "--no-torch-compile"}
+_OPTIONS = {
+    "input_path": "--input",
+    "output_dir": "--output",
+    "tokens_path": "--tokens",
+    "use_torch_compile": "--no-torch-compile",
+}
 """{key: command-line option}, if the name of the option is not that of the key."""
 
 _TYPE_NAMES = {list: "a list", str: "a string", int: "an integer", float: "a number", bool: "true or false"}

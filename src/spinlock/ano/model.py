@@ -1,0 +1,251 @@
+"""ANO as a Python object: fit or load, predict, sample, save.
+
+Letters: ``N`` rows, ``T`` token columns, ``F`` families, ``P`` parameters, ``k`` candidates, ``S`` samples.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spinlock.ano.checkpoint import ANOCheckpoint
+from spinlock.ano.data import TokenRows
+from spinlock.ano.directory import ANODirectory
+from spinlock.ano.plan import make_plan
+from spinlock.ano.prediction import Prediction, Samples, joined_predictions
+from spinlock.ano.predictor import Predictor
+from spinlock.ano.run import Run, build_ensemble
+from spinlock.ano.state import EpochRecord
+from spinlock.arguments import checked_integer
+from spinlock.config.ano import ANOConfig
+from spinlock.config.ano_keywords import ANOKeywords
+from spinlock.config.loading import resolve_ano_config
+from spinlock.errors import CheckpointError, DataError
+from spinlock.io.atomic import check_writable, write_files
+from spinlock.paths import user_path
+from spinlock.runtime.isolation import isolated
+
+BLOCK = 1024
+"""Number of rows that are predicted at a time."""
+
+Config = ANOConfig | Mapping[str, Any] | str | os.PathLike[str] | None
+
+
+class ANO:
+    """A trained atomic neural operator: from tokens to families and parameters of operators.
+
+    Parameters
+    ----------
+    checkpoint
+        A finished model.
+
+    Raises
+    ------
+    CheckpointError
+        The checkpoint is of an unfinished run, or its weights do not fit the sizes of the network.
+
+    Examples
+    --------
+    >>> ano = ANO.load("checkpoints/ano/quickstart/best_model.pt")  # doctest: +SKIP
+    >>> prediction = ano.predict("datasets/quickstart_tokens.h5")  # doctest: +SKIP
+    >>> prediction.family_names[0], prediction.median[0]  # doctest: +SKIP
+    """
+
+    def __init__(self, checkpoint: ANOCheckpoint) -> None:
+        calibration = checkpoint.calibration
+        if calibration is None or not checkpoint.members:
+            raise CheckpointError("the run is not finished", remedy="finish it with resume_from=...")
+        self.checkpoint = checkpoint
+        with isolated():
+            try:
+                ensemble = build_ensemble(checkpoint, list(checkpoint.members))
+            except RuntimeError as error:
+                raise CheckpointError("is damaged: its weights do not fit its network") from error
+        self._predictor = Predictor(ensemble, checkpoint.space, calibration.temperature, calibration.widths)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Load ``best_model.pt`` of a run, or a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            The file cannot be read, is not an ANO model, or is of an unfinished run.
+        """
+        path = user_path(path, "path")
+        checkpoint = ANOCheckpoint.load(path)
+        try:
+            return cls(checkpoint)
+        except CheckpointError as error:
+            raise CheckpointError(error.what, where=str(path), remedy=error.remedy) from error
+
+    @classmethod
+    def fit(
+        cls,
+        tokens: Path | str | None = None,
+        config: Config = None,
+        *,
+        on_epoch: Callable[[EpochRecord], None] = lambda record: None,
+        save: bool = False,
+        overwrite: bool = False,
+        **keywords: Unpack[ANOKeywords],
+    ) -> Self:
+        """Train a model, or resume a run with ``resume_from``.
+
+        Parameters
+        ----------
+        tokens
+            Token file with parameters; None for ``tokens_path`` of the configuration.
+        config
+            A configuration, some of its keys, or the path of its file. Other keys have their production values.
+        on_epoch
+            Called after each epoch of each member with its losses.
+        save
+            Whether the run is written to ``output_dir`` during training.
+        overwrite
+            Whether the files of another run in ``output_dir`` are replaced.
+        **keywords
+            Keys of the configuration; they override ``config``.
+
+        Returns
+        -------
+        ANO
+
+        Raises
+        ------
+        ConfigError
+            A key is unknown, or a value is out of range.
+        DataError
+            The token file is not suitable for training.
+        CheckpointError
+            The run to resume is finished, or has other tokens or another configuration.
+        OutputError
+            ``output_dir`` contains another run, or cannot be written.
+        """
+        given: dict[str, Any] = {**keywords, **({} if tokens is None else {"tokens_path": tokens})}
+        settings = resolve_ano_config(config, given)
+        if save:
+            directory = ANODirectory(settings.output_dir)
+            directory.check([settings.tokens_path], settings.resume_from, overwrite=overwrite)
+        run = Run.start(make_plan(settings), command_line="ANO.fit")
+        return cls(run.execute(on_epoch, save=save))
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write the model.
+
+        Raises
+        ------
+        OutputError
+            The file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        path = user_path(path, "path")
+        check_writable(path, overwrite=overwrite)
+        write_files({path: self.checkpoint.to_bytes()})
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the F families."""
+        return self.checkpoint.space.families
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the P parameters."""
+        return self.checkpoint.space.names
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics on the evaluate operators; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
+        return self.checkpoint.metrics
+
+    def predict(
+        self, tokens: Any, *, candidates: int = 5, advance: Callable[[int], None] = lambda rows: None
+    ) -> Prediction:
+        """Predict the operators of tokens.
+
+        Parameters
+        ----------
+        tokens
+            Integers [N, T], or the path of a token file of the same tokenizer.
+        candidates
+            Number k of the most plausible operators of each row.
+        advance
+            Called with the number of rows that were predicted since its last call.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        DataError
+            The tokens are of another tokenizer, or an index is outside its codebook.
+        """
+        count = checked_integer("candidates", candidates, minimum=1)
+        parts = []
+        with isolated():
+            for block in self._blocks(tokens):
+                parts.append(self._predictor.predict(block, count))
+                advance(len(block))
+        return joined_predictions(parts)
+
+    def sample(self, tokens: Any, count: int, *, seed: int = 0) -> Samples:
+        """Draw operators from the posterior of each row.
+
+        Parameters
+        ----------
+        tokens
+            As for :meth:`predict`.
+        count
+            Number S of samples of each row.
+        seed
+            Seed of the random numbers.
+
+        Returns
+        -------
+        Samples
+            Families [N, S] and parameters [N, S, P].
+
+        Raises
+        ------
+        DataError
+            As for :meth:`predict`.
+        """
+        count = checked_integer("count", count, minimum=1)
+        generator = torch.Generator().manual_seed(checked_integer("seed", seed, minimum=0))
+        with isolated():
+            parts = [self._predictor.sample(block, count, generator) for block in self._blocks(tokens)]
+        families, parameters = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "parameters")
+        )
+        return Samples(families, parameters)
+
+    def _blocks(self, tokens: Any) -> list[torch.Tensor]:
+        """Return blocks of tokens, after a check that they are of the tokenizer of the model."""
+        source = self.checkpoint.source
+        if isinstance(tokens, str | os.PathLike):
+            rows = TokenRows.read(user_path(tokens, "tokens"))
+            rows.check_model(source.columns, source.model_sha256)
+            values = rows.tokens
+        else:
+            values = _checked_tokens(tokens, source.columns.codebook_size)
+        return list(torch.from_numpy(values).split(BLOCK))
+
+
+def _checked_tokens(tokens: Any, codebook_sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return tokens [N, T] as int64, or raise an error unless they are indices of the codebooks."""
+    values = np.asarray(tokens)
+    expected = f"integers [N, {len(codebook_sizes)}]"
+    if values.dtype.kind not in "iu" or values.ndim != 2 or values.shape[1] != len(codebook_sizes) or not len(values):
+        raise DataError(f"tokens are {values.dtype} of shape {values.shape}", expected=expected)
+    outside = np.argwhere((values < 0) | (values >= np.asarray(codebook_sizes)))
+    if len(outside):
+        row, column = outside[0].tolist()
+        what = f"token {column} of row {row} is {values[row, column]}"
+        raise DataError(what, expected=f"0 to {codebook_sizes[column] - 1}")
+    return values.astype(np.int64)

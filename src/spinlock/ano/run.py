@@ -1,0 +1,160 @@
+"""A training run: from a plan, or from the file of an unfinished run, to a finished model.
+
+Letters: ``N`` operators, ``P`` parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from spinlock.ano.calibration.fit import calibrate, held_out_metrics
+from spinlock.ano.checkpoint import ANOCheckpoint, Calibration, Source
+from spinlock.ano.data import OperatorTokens
+from spinlock.ano.directory import ANODirectory, resumed_file
+from spinlock.ano.ensemble import Ensemble
+from spinlock.ano.network import Member
+from spinlock.ano.plan import Plan
+from spinlock.ano.state import EpochRecord, TrainingState, Weights
+from spinlock.ano.training import plan_targets, train
+from spinlock.checkpoint.provenance import Provenance, versions
+from spinlock.config.section import identity_keys
+from spinlock.config.text import dump_config
+from spinlock.errors import CheckpointError
+from spinlock.io.atomic import DirectoryLock, write_files
+
+OnEpoch = Callable[[EpochRecord], None]
+
+
+@dataclass
+class Run:
+    """A plan, and the state of its training."""
+
+    plan: Plan
+    state: TrainingState
+    provenance: Provenance
+
+    @classmethod
+    def start(cls, plan: Plan, command_line: str) -> Run:
+        """Return a new run, or the run that the configuration resumes.
+
+        Raises
+        ------
+        CheckpointError
+            The run to resume is finished, or has other tokens or another configuration.
+        """
+        if plan.config.resume_from is not None:
+            path = resumed_file(plan.config.resume_from)
+            checkpoint = ANOCheckpoint.load(path)
+            _check_same_run(checkpoint, plan, path)
+            assert checkpoint.resume is not None, "an unfinished run has a state"
+            return cls(plan, checkpoint.resume, checkpoint.provenance)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        seeds = {"random_seed": plan.config.random_seed, "split_seed": plan.config.split_seed}
+        return cls(plan, TrainingState(), Provenance(versions(), command_line, started, seeds))
+
+    def execute(self, on_epoch: OnEpoch = lambda record: None, *, save: bool = True) -> ANOCheckpoint:
+        """Train, calibrate and evaluate.
+
+        Parameters
+        ----------
+        on_epoch
+            Called after each epoch.
+        save
+            Whether the files of the run are written to ``output_dir``.
+
+        Returns
+        -------
+        ANOCheckpoint
+            The finished model.
+        """
+        if not save:
+            return self._finished(train(self.plan, self.state, lambda state, record: on_epoch(record)))
+        directory = ANODirectory(self.plan.config.output_dir)
+
+        def after_epoch(state: TrainingState, record: EpochRecord) -> None:
+            if state.epoch % self.plan.config.save_every == 0:
+                write_files({directory.last: self._unfinished().to_bytes()})
+            on_epoch(record)
+
+        with DirectoryLock(directory.path, files=directory.files):
+            finished = self._finished(train(self.plan, self.state, after_epoch))
+            config = dump_config(self.plan.config.model_copy(update={"resume_from": None}))
+            history = json.dumps(list(finished.history), indent=1) + "\n"
+            contents = {directory.best: finished.to_bytes(), directory.files[2]: config.encode()}
+            write_files({**contents, directory.files[3]: history.encode()})
+            directory.last.unlink(missing_ok=True)
+        return finished
+
+    def _unfinished(self) -> ANOCheckpoint:
+        """Return the checkpoint from which the run is resumed."""
+        plan, state = self.plan, self.state
+        return ANOCheckpoint(
+            config=plan.config,
+            source=source_of(plan.data),
+            split=plan.split,
+            space=plan.space,
+            spec=plan.spec,
+            provenance=self.provenance,
+            members=(),
+            calibration=None,
+            metrics={},
+            history=tuple(state.history),
+            resume=state,
+        )
+
+    def _finished(self, weights: list[Weights]) -> ANOCheckpoint:
+        """Calibrate the members, evaluate them, and return the checkpoint of the model."""
+        plan = self.plan
+        choose, calibrate_on, evaluate = (
+            plan_targets(plan, operators, seed=plan.seed(0, number))
+            for number, operators in enumerate((plan.split.choose, plan.split.calibrate, plan.split.evaluate))
+        )
+        predictor = calibrate(build_ensemble(plan, weights), plan.space, choose, calibrate_on)
+        return replace(
+            self._unfinished(),
+            members=tuple(weights),
+            calibration=Calibration(predictor.temperature, predictor.widths),
+            metrics=held_out_metrics(predictor, evaluate),
+            resume=None,
+        )
+
+
+def build_ensemble(plan: Plan | ANOCheckpoint, weights: list[Weights]) -> Ensemble:
+    """Return the ensemble of trained members."""
+    members = []
+    for values in weights:
+        member = Member(plan.spec)
+        member.load_state_dict(values)
+        members.append(member)
+    return Ensemble(members)
+
+
+def source_of(data: OperatorTokens) -> Source:
+    """Return the token columns and the hashes of a training table."""
+    digest = hashlib.sha256()
+    for values in (data.rows.tokens, data.family, data.parameters.unit, data.parameters.physical):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    digest.update("\n".join((*data.families, *data.parameters.names)).encode())
+    return Source(data.rows.columns, data.rows.model_sha256, digest.hexdigest())
+
+
+def _check_same_run(checkpoint: ANOCheckpoint, plan: Plan, path: Path) -> None:
+    """Raise an error unless a file is an unfinished run of the plan."""
+    if checkpoint.resume is None:
+        raise CheckpointError("is a finished run", where=str(path), remedy="train a new model")
+    if checkpoint.source != source_of(plan.data):
+        what = f"was trained on other tokens than {plan.data.rows.path}"
+        raise CheckpointError(what, where=str(path), remedy="resume with the same token file")
+    old, new = checkpoint.config, plan.config
+    changed = sorted(key for key in identity_keys(type(new)) if getattr(old, key) != getattr(new, key))
+    if changed:
+        key = changed[0]
+        what = f"was trained with {key}={getattr(old, key)}, and now {key} is {getattr(new, key)}"
+        raise CheckpointError(what, where=str(path), remedy="resume with the same configuration, or train a new model")

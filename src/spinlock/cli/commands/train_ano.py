@@ -1,0 +1,82 @@
+"""The command ``train-ano``: train an atomic neural operator, resume a run, or print the plan of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinlock.cli.options import Config, Quiet, Set, path_option
+
+if TYPE_CHECKING:
+    from spinlock.ano.plan import Plan
+
+
+def train_ano(
+    config: Config,
+    tokens: Annotated[Path | None, path_option("--tokens", "Token file with parameters.", "H5")] = None,
+    output: Annotated[Path | None, path_option("--output", "Directory of the run.", "DIR")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Maximum epochs of each member.")] = None,
+    resume_from: Annotated[
+        Path | None, path_option("--resume-from", "Run to resume: its last.pt, or its directory.", "PATH")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
+    set_values: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
+    quiet: Quiet = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output directory.")] = False,
+) -> None:
+    """Train the prediction of operators from their tokens.
+
+    \f
+    spinlock train-ano --config configs/ano/default.yaml --tokens datasets/quickstart_tokens.h5
+    --output checkpoints/ano/quickstart
+    """
+    from spinlock.ano.directory import ANODirectory
+    from spinlock.config import load_ano_config
+    from spinlock.io.hdf5 import open_hdf5
+
+    settings = load_ano_config(
+        config,
+        overrides={
+            "tokens_path": tokens,
+            "output_dir": output,
+            "epochs": epochs,
+            "resume_from": resume_from,
+            "device": device,
+        },
+        set_values=set_values or [],
+    )
+    if not dry_run:
+        inputs = [config, settings.tokens_path]
+        ANODirectory(settings.output_dir).check(inputs, settings.resume_from, overwrite=overwrite)
+    open_hdf5(settings.tokens_path).close()
+
+    from spinlock.ano.plan import make_plan  # after the checks: these imports take seconds, with torch
+    from spinlock.cli.views.ano import print_plan
+
+    plan = make_plan(settings)
+    print_plan(plan)
+    if not dry_run:
+        _train(plan)
+
+
+def _train(plan: Plan) -> None:
+    """Train, and print the result."""
+    import shlex
+
+    from spinlock.ano.run import Run
+    from spinlock.cli.terminal import command_line, log, program
+    from spinlock.cli.views.ano import print_result, training_progress
+
+    run = Run.start(plan, command_line())
+    try:
+        with training_progress(run) as on_epoch:
+            checkpoint = run.execute(on_epoch)
+    except KeyboardInterrupt:
+        last = plan.config.output_dir / "last.pt"
+        if last.exists():
+            log(f"stopped; resume with: {shlex.join([*program(), 'train-ano', '--resume-from', str(last)])} ...")
+        raise
+    print_result(checkpoint, plan.config.output_dir)

@@ -1,0 +1,109 @@
+"""The output of ``train-ano`` and ``predict-operators``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spinlock.cli.terminal import format_duration, log, stdout, text_table
+from spinlock.cli.views.notes import log_notes
+from spinlock.cli.views.progress import progress
+
+if TYPE_CHECKING:
+    from spinlock.ano.checkpoint import ANOCheckpoint
+    from spinlock.ano.plan import Plan
+    from spinlock.ano.predict_file import PredictionSummary
+    from spinlock.ano.run import Run
+    from spinlock.ano.state import EpochRecord
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the families, their parameters, the split and the sizes of the network."""
+    console, space = stdout(), plan.space
+    counts = np.bincount(plan.data.family, minlength=len(space.families)).tolist()
+    rows = [
+        [name, str(count), "prior" if prior else "network", ", ".join(short_names(space.names, columns, name))]
+        for name, count, prior, columns in zip(space.families, counts, space.prior_only, space.columns, strict=True)
+    ]
+    console.print(text_table(("family", "operators", "density", "parameters"), rows))
+    sizes = ", ".join(f"{part} {size}" for part, size in plan.split.sizes.items())
+    console.print(f"operators: {sizes}")
+    weights = sum(parameter.numel() for parameter in plan.new_member(1).parameters())
+    console.print(
+        f"{len(plan.spec.codebook_sizes)} tokens with {sum(plan.spec.codebook_sizes)} codes; {plan.config.members} "
+        f"members with {weights:,} weights each; at most {plan.config.epochs} epochs"
+    )
+    log_notes(plan.notes)
+
+
+def short_names(names: tuple[str, ...], columns: tuple[int, ...], family: str) -> list[str]:
+    """Return the names of the parameters of a family without the name of the family."""
+    return [names[column].removeprefix(f"{family}.") for column in columns]
+
+
+@contextmanager
+def training_progress(run: Run) -> Iterator[Callable[[EpochRecord], None]]:
+    """Show the progress of the members during a ``with`` block; it yields the function to call after each epoch."""
+    config, started = run.plan.config, time.monotonic()
+    last: dict[str, Any] = {}
+    if run.state.history:
+        log(f"resumed at member {run.state.member}, epoch {run.state.epoch}")
+    with progress("training", config.members * config.epochs, unit="epochs") as advance:
+
+        def on_epoch(record: EpochRecord) -> None:
+            if last and record["member"] != last["member"]:
+                _log_member(last)
+                advance(int(config.epochs - last["epoch"]))
+            last.update(record)
+            advance(1)
+
+        yield on_epoch
+    if last:
+        _log_member(last)
+    log(f"training took {format_duration(time.monotonic() - started)}")
+
+
+def _log_member(record: dict[str, Any]) -> None:
+    """Log the last epoch of a member."""
+    log(
+        f"member {record['member']} ended after epoch {record['epoch']}: loss on fit operators "
+        f"{record['fit_loss']:.3f}; on choose operators: family {record['choose_family_loss']:.3f} nats, information "
+        f"{record['choose_information_bits']:.2f} bits"
+    )
+
+
+def print_result(checkpoint: ANOCheckpoint, output: Path) -> None:
+    """Print the metrics of a finished run."""
+    console, metrics, space = stdout(), checkpoint.metrics, checkpoint.space
+    coverage, by_name = metrics["coverage"], metrics["parameter_coverage"]
+    rows = []
+    for family, columns in zip(space.families, space.columns, strict=True):
+        if family not in metrics["family_recall"]:
+            continue
+        names = [space.names[column] for column in columns if space.names[column] in by_name]
+        means = [np.mean([by_name[name][level] for name in names]) if names else np.nan for level in coverage]
+        rows.append([family, f"{metrics['family_recall'][family]:.3f}", *(f"{value:.2f}" for value in means)])
+    console.print(text_table(("family", "recall", *(f"{float(c):.0%} interval" for c in coverage)), rows))
+    console.print(
+        f"on {metrics['operators']} evaluate operators: family accuracy {metrics['family_accuracy']:.3f}, expected "
+        f"calibration error {metrics['family_ece']:.3f}, information about the parameters "
+        f"{metrics['information_bits']:.2f} bits per operator"
+    )
+    covered = ", ".join(f"{float(level):.0%}: {value:.1%}" for level, value in coverage.items())
+    console.print(f"coverage of the intervals, all parameters together: {covered}")
+    console.print(f"written: {output / 'best_model.pt'}")
+
+
+def print_prediction(summary: PredictionSummary, output: Path) -> None:
+    """Print the counts of a file of predictions."""
+    console = stdout()
+    console.print(text_table(("predicted family", "rows"), [[n, str(c)] for n, c in summary.families.items()]))
+    console.print(f"predicted {summary.rows} rows; mean probability of the family {summary.confidence:.3f}")
+    if summary.accuracy is not None:
+        console.print(f"{summary.accuracy:.1%} of the families equal /labels, also those of rows of the training")
+    console.print(f"{summary.seconds:.1f} s; written: {output}")
