@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spinlock.ano.mixture import GaussianMixture
-from spinlock.ano.network import Member
+from spinlock.ano.network import Member, RowState
 
 
 class Ensemble:
@@ -26,25 +26,25 @@ class Ensemble:
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = [member.eval() for member in members]
 
-    def contexts(self, tokens: Tensor) -> list[Tensor]:
-        """Return the hidden state [B, H] of each member for tokens [B, T]."""
+    def states(self, tokens: Tensor) -> list[RowState]:
+        """Return what each member computes from tokens [B, T] before its outputs."""
         with torch.no_grad():
-            return [member.context(tokens) for member in self.members]
+            return [member.state(tokens) for member in self.members]
 
-    def family_logits(self, contexts: Sequence[Tensor]) -> Tensor:
+    def family_logits(self, states: Sequence[RowState]) -> Tensor:
         """Return the mean [B, F] over the members of the log probabilities of the families, before the temperature."""
         with torch.no_grad():
-            pairs = zip(self.members, contexts, strict=True)
-            logits = [torch.log_softmax(member.family_logits(context), dim=-1) for member, context in pairs]
+            pairs = zip(self.members, states, strict=True)
+            logits = [torch.log_softmax(member.family_logits(state), dim=-1) for member, state in pairs]
             return torch.stack(logits).mean(0)
 
-    def density(self, contexts: Sequence[Tensor], family: int, num_parameters: int) -> GaussianMixture:
+    def density(self, states: Sequence[RowState], family: int, num_parameters: int) -> GaussianMixture:
         """Return the pooled density of the parameters of a family in double precision.
 
         Without a density in the network it is the prior of ``num_parameters`` parameters.
         """
         if not self.members[0].spec.num_parameters[family]:
-            return GaussianMixture.standard(len(contexts[0]), num_parameters).double()
+            return GaussianMixture.standard(len(states[0]), num_parameters).double()
         with torch.no_grad():
-            pairs = zip(self.members, contexts, strict=True)
-            return GaussianMixture.pooled([member.density(context, family) for member, context in pairs]).double()
+            pairs = zip(self.members, states, strict=True)
+            return GaussianMixture.pooled([member.density(state, family) for member, state in pairs]).double()

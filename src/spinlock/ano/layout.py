@@ -87,9 +87,9 @@ LAYOUT = FixedMapping(
                     "optimizer": Nullable(
                         FixedMapping({"state": _MOMENTS, "param_groups": ListOf(MapOf(Plain()))})
                     ),
-                    "best_weights": Nullable(_WEIGHTS),
-                    "best_loss": Number(finite=False),
-                    "best_epoch": Integer(),
+                    "best_weights": _WEIGHTS,
+                    "best_losses": MapOf(Number(finite=False)),
+                    "best_epochs": MapOf(Integer()),
                 }
             )
         ),

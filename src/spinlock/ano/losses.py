@@ -68,15 +68,15 @@ class Losses:
 
 def member_losses(member: Member, targets: Targets, space: ParameterSpace) -> Losses:
     """Return the losses of a member on a batch."""
-    context = member.context(targets.tokens)
-    family = functional.cross_entropy(member.family_logits(context), targets.family)
+    state = member.state(targets.tokens)
+    family = functional.cross_entropy(member.family_logits(state), targets.family)
     prior = Normal(0.0, 1.0)
-    total = context.new_zeros(())
+    total = state.density.new_zeros(())
     for index in torch.unique(targets.family).tolist():
         if not member.spec.num_parameters[index]:
             continue
         rows, columns = targets.family == index, list(space.columns[index])
         points, present = targets.points[rows][:, columns], targets.present[rows][:, columns]
-        gain = member.density(context[rows], index).log_prob(points, present)
+        gain = member.density(state[rows], index).log_prob(points, present)
         total = total - (gain - (prior.log_prob(points) * present).sum(-1)).sum()
     return Losses(family, total / len(targets))

@@ -31,7 +31,7 @@ from spinlock.io.atomic import check_writable, write_files
 from spinlock.paths import user_path
 from spinlock.runtime.isolation import isolated
 
-BLOCK = 1024
+BLOCK = 4096
 """Number of rows that are predicted at a time."""
 
 Config = ANOConfig | Mapping[str, Any] | str | os.PathLike[str] | None

@@ -1,7 +1,8 @@
 """The network of one member of the ensemble.
 
-tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> logits of the families [B, F],
-and for each family a Gaussian mixture over its own parameters.
+tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> logits of the families [B, F]
+tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> mixture over the parameters of
+each family
 
 Letters: ``B`` rows, ``T`` token columns, ``E`` width of an embedding, ``H`` width, ``F`` families, ``d`` parameters of a
 family, ``J`` codes of all columns together.
@@ -16,8 +17,10 @@ from typing import Any, Self
 import torch
 import zuko
 from torch import Tensor, nn
+from torch.nn import functional
 
 from spinlock.ano.mixture import GaussianMixture
+from spinlock.ano.regression import LinearFit
 from spinlock.config.ano import ANONetworkSettings
 
 
@@ -58,6 +61,13 @@ class NetworkSpec:
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
+START = 0.1
+"""Factor of the random weights of a mixture before training. The components are then near N(0, I), and not equal."""
+
+PRIOR_LOGIT = -1.0
+"""Logit of the prior before training. The logits of the other components are near 0."""
+
+
 class _Block(nn.Module):
     """x + W2 dropout(gelu(W1 norm(x)))."""
 
@@ -70,8 +80,35 @@ class _Block(nn.Module):
         return x + self.layers(x)
 
 
+class _Trunk(nn.Module):
+    """Sum of the embeddings of the codes of a row, and residual blocks. The embedding is position plus learned offset."""
+
+    def __init__(self, spec: NetworkSpec, dropout: float, token_dropout: float) -> None:
+        super().__init__()
+        self.token_dropout = token_dropout
+        self.offsets = nn.Parameter(torch.zeros(sum(spec.codebook_sizes), spec.embedding_dim))
+        self.project = nn.Linear(spec.embedding_dim, spec.hidden_dim)
+        self.blocks = nn.Sequential(*(_Block(spec.hidden_dim, dropout) for _ in range(spec.num_blocks)))
+        self.norm = nn.LayerNorm(spec.hidden_dim)
+
+    def forward(self, codes: Tensor, positions: Tensor, center: Tensor) -> Tensor:
+        """Return the hidden state [B, H] of codes [B, T], which are numbered through all columns."""
+        embedding = positions + self.offsets
+        if self.training and self.token_dropout:
+            kept = (torch.rand(codes.shape, device=codes.device) >= self.token_dropout).to(embedding.dtype)
+            total = functional.embedding_bag(codes, embedding, mode="sum", per_sample_weights=kept)
+        else:
+            total = functional.embedding_bag(codes, embedding, mode="sum")
+        hidden: Tensor = self.norm(self.blocks(self.project(total - center)))
+        return hidden
+
+
 class Member(nn.Module):
-    """One network of the ensemble.
+    """One network of the ensemble: a part for the families and a part for the parameters, which share no weights.
+
+    The density of a family is a mixture for the errors of a linear regression on the sum of the positions of the codes, in
+    units of their standard deviation, and of the prior. Before training, the positions are those of
+    :mod:`spinlock.ano.correspondence`, and the regression is that of :mod:`spinlock.ano.regression`.
 
     Parameters
     ----------
@@ -81,46 +118,99 @@ class Member(nn.Module):
         Fractions of hidden units and of tokens that are dropped in training mode.
     """
 
-    offsets: Tensor
+    first_codes: Tensor
+    positions: Tensor
     center: Tensor
 
     def __init__(self, spec: NetworkSpec, *, dropout: float = 0.0, token_dropout: float = 0.0) -> None:
         super().__init__()
         self.spec = spec
-        self.token_dropout = token_dropout
         sizes = torch.tensor(spec.codebook_sizes)
-        self.register_buffer("offsets", sizes.cumsum(0) - sizes)
+        self.register_buffer("first_codes", sizes.cumsum(0) - sizes)
+        self.register_buffer("positions", torch.zeros(int(sizes.sum()), spec.embedding_dim))
         self.register_buffer("center", torch.zeros(spec.embedding_dim))
-        self.embedding = nn.Parameter(torch.zeros(int(sizes.sum()), spec.embedding_dim))
-        self.project = nn.Linear(spec.embedding_dim, spec.hidden_dim)
-        self.blocks = nn.Sequential(*(_Block(spec.hidden_dim, dropout) for _ in range(spec.num_blocks)))
-        self.norm = nn.LayerNorm(spec.hidden_dim)
-        self.family = nn.Linear(spec.hidden_dim, len(spec.num_parameters))
-        self.densities = nn.ModuleDict(
-            {
-                str(index): zuko.mixtures.GMM(size, spec.hidden_dim, spec.components, hidden_features=())
-                for index, size in enumerate(spec.num_parameters)
-                if size
-            }
+        self.family_trunk = _Trunk(spec, dropout, token_dropout)
+        self.family_head = nn.Linear(spec.hidden_dim, len(spec.num_parameters))
+        self.density_trunk = _Trunk(spec, dropout, token_dropout)
+        self.density_heads = nn.ModuleDict(
+            {str(index): DensityHead(spec, size) for index, size in enumerate(spec.num_parameters) if size}
         )
 
-    def context(self, tokens: Tensor) -> Tensor:
-        """Return the hidden state [B, H] of tokens [B, T]."""
-        codes = tokens + self.offsets
-        if self.training and self.token_dropout:
-            kept = (torch.rand(codes.shape, device=codes.device) >= self.token_dropout).to(self.embedding.dtype)
-            total = nn.functional.embedding_bag(codes, self.embedding, mode="sum", per_sample_weights=kept)
-        else:
-            total = nn.functional.embedding_bag(codes, self.embedding, mode="sum")
-        hidden: Tensor = self.norm(self.blocks(self.project(total - self.center)))
-        return hidden
+    def state(self, tokens: Tensor) -> RowState:
+        """Return what the network computes from tokens [B, T] before its outputs."""
+        codes = tokens + self.first_codes
+        scores = functional.embedding_bag(codes, self.positions, mode="sum") - self.center
+        inputs = codes, self.positions, self.center
+        return RowState(scores, self.family_trunk(*inputs), self.density_trunk(*inputs))
 
-    def family_logits(self, context: Tensor) -> Tensor:
+    def initialize_density(self, family: int, fit: LinearFit) -> None:
+        """Set the regression of a family that has a density, and the deviation of its errors."""
+        density = self.density_heads[str(family)]
+        assert isinstance(density, DensityHead), "all modules of the dictionary are densities"
+        density.initialize(fit)
+
+    def family_logits(self, state: RowState) -> Tensor:
         """Return the logits [B, F] of the families."""
-        logits: Tensor = self.family(context)
+        logits: Tensor = self.family_head(state.family)
         return logits
 
-    def density(self, context: Tensor, family: int) -> GaussianMixture:
+    def density(self, state: RowState, family: int) -> GaussianMixture:
         """Return the density of the parameters of a family that has one, for each row."""
-        found = self.densities[str(family)](context)
-        return GaussianMixture(torch.log_softmax(found.logits, dim=-1), found.base.loc, found.base.scale_tril)
+        mixture: GaussianMixture = self.density_heads[str(family)](state)
+        return mixture
+
+
+@dataclass(frozen=True)
+class RowState:
+    """Sum of the positions of the codes [B, E], and hidden states [B, H] of both parts, of each row."""
+
+    scores: Tensor
+    family: Tensor
+    density: Tensor
+
+    def __getitem__(self, rows: Any) -> RowState:
+        return RowState(self.scores[rows], self.family[rows], self.density[rows])
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class DensityHead(nn.Module):
+    """Density of the d parameters of a family.
+
+    z = x A + b + s e with the scores x. The density of e is a mixture of K Gaussian components, and z has one more
+    component, the prior N(0, I). It limits the loss at a row that the others exclude.
+    """
+
+    deviation: Tensor
+
+    def __init__(self, spec: NetworkSpec, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(spec.embedding_dim, size)
+        self.register_buffer("deviation", torch.ones(size))
+        self.mixture = zuko.mixtures.GMM(size, spec.hidden_dim, spec.components, hidden_features=())
+        self.prior = nn.Linear(spec.hidden_dim, 1)
+        with torch.no_grad():
+            for parameter in (*self.mixture.hyper[-1].parameters(), self.prior.weight):
+                parameter.mul_(START)
+            self.prior.bias.fill_(PRIOR_LOGIT)
+
+    def initialize(self, fit: LinearFit) -> None:
+        """Set the regression and the deviation of its errors."""
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.from_numpy(fit.weights.T))
+            self.linear.bias.copy_(torch.from_numpy(fit.bias))
+            self.deviation.copy_(torch.from_numpy(fit.deviation))
+
+    def forward(self, state: RowState) -> GaussianMixture:
+        """Return the density of z for each row."""
+        errors = self.mixture(state.density)
+        means = self.linear(state.scores).unsqueeze(1) + self.deviation * errors.base.loc
+        factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril
+        prior = GaussianMixture.standard(len(state), means.shape[-1])
+        log_weights = torch.log_softmax(torch.cat([errors.logits, self.prior(state.density)], dim=1), dim=1)
+        return GaussianMixture(
+            log_weights,
+            torch.cat([means, prior.means.to(means)], dim=1),
+            torch.cat([factors, prior.factors.to(factors)], dim=1),
+        )

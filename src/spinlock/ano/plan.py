@@ -10,6 +10,7 @@ import torch
 from spinlock.ano.correspondence import code_positions
 from spinlock.ano.data import OperatorTokens
 from spinlock.ano.network import Member, NetworkSpec
+from spinlock.ano.regression import ridge
 from spinlock.ano.space import ParameterSpace
 from spinlock.ano.split import OperatorSplit, split_operators
 from spinlock.config.ano import ANOConfig
@@ -33,16 +34,23 @@ class Plan:
     def new_member(self, number: int) -> Member:
         """Return member ``number`` before training. It depends only on the plan and on its number.
 
-        The embeddings are the positions of the codes among the fit operators; all other weights are random.
+        Positions and regressions are those of the fit operators; all other weights are random.
         """
         torch.manual_seed(self.seed(number, 0))
-        settings = self.config
+        settings, fit = self.config, self.split.fit
         member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
-        codes = self.data.rows.tokens[self.split.fit] + member.offsets.numpy()
-        positions, center = code_positions(codes, len(member.embedding), self.spec.embedding_dim)
+        codes = self.data.rows.tokens[fit] + member.first_codes.numpy()
+        positions, center = code_positions(codes, len(member.positions), self.spec.embedding_dim)
         with torch.no_grad():
-            member.embedding.copy_(torch.from_numpy(positions))
+            member.positions.copy_(torch.from_numpy(positions))
             member.center.copy_(torch.from_numpy(center))
+        scores = positions[codes].sum(axis=1) - center
+        real = self.space.to_real(self.data, np.random.default_rng(self.seed(number, 0)))[fit]
+        for index, size in enumerate(self.spec.num_parameters):
+            rows = self.data.family[fit] == index
+            if size:
+                outputs = real[rows][:, list(self.space.columns[index])]
+                member.initialize_density(index, ridge(scores[rows], outputs))
         return member
 
     def seed(self, member: int, epoch: int) -> int:

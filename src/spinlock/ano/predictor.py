@@ -16,8 +16,9 @@ from torch import Tensor
 
 from spinlock.ano.calibration.conformal import LEVELS, ConformalWidths
 from spinlock.ano.ensemble import Ensemble
-from spinlock.ano.mixture import LIMIT, GaussianMixture
+from spinlock.ano.mixture import GaussianMixture
 from spinlock.ano.modes import Modes, find_modes
+from spinlock.ano.network import RowState
 from spinlock.ano.prediction import Candidates, Prediction, Samples
 from spinlock.ano.space import ParameterSpace
 
@@ -46,13 +47,13 @@ class Predictor:
     temperature: float
     widths: ConformalWidths
 
-    def density(self, contexts: list[Tensor], family: int) -> GaussianMixture:
+    def density(self, states: list[RowState], family: int) -> GaussianMixture:
         """Return the density of z of the parameters of a family, one for each row."""
-        return self.ensemble.density(contexts, family, len(self.space.columns[family]))
+        return self.ensemble.density(states, family, len(self.space.columns[family]))
 
-    def family_probability(self, contexts: list[Tensor]) -> Floats:
+    def family_probability(self, states: list[RowState]) -> Floats:
         """Return the probabilities [B, F] of the families."""
-        logits = self.ensemble.family_logits(contexts).double().numpy()
+        logits = self.ensemble.family_logits(states).double().numpy()
         return np.asarray(softmax(logits / self.temperature, axis=1))
 
     def predict(self, tokens: Tensor, num_candidates: int) -> Prediction:
@@ -65,8 +66,8 @@ class Predictor:
         num_candidates
             Number k of candidates of each row.
         """
-        contexts = self.ensemble.contexts(tokens)
-        probability = self.family_probability(contexts)
+        states = self.ensemble.states(tokens)
+        probability = self.family_probability(states)
         family = probability.argmax(axis=1)
         median = np.full((len(tokens), len(self.space.scales)), np.nan)
         interval = np.full((*median.shape, len(LEVELS), 2), np.nan)
@@ -74,7 +75,7 @@ class Predictor:
             rows = np.flatnonzero(family == index)
             if not self.space.columns[index]:
                 continue
-            density = self.density([context[rows] for context in contexts], index)
+            density = self.density([state[rows] for state in states], index)
             median[rows], interval[rows] = self._summaries(density, index)
         return Prediction(
             families=self.space.families,
@@ -84,26 +85,25 @@ class Predictor:
             family=family,
             median=median,
             interval=interval,
-            candidates=self._candidates(contexts, probability, num_candidates),
+            candidates=self._candidates(states, probability, num_candidates),
         )
 
     def _summaries(self, density: GaussianMixture, family: int) -> tuple[Floats, Floats]:
         """Return medians [B, P] and intervals [B, P, L, 2] of a family in physical units."""
-        middle = self.space.to_physical(family, density.marginal_quantile(torch.tensor(0.5)).numpy())
-        ends = []
-        for half_width in self.widths.half_widths[family].tolist():
-            for level in (0.5 - half_width, 0.5 + half_width):
-                ends.append(self.space.to_physical(family, quantile(density, level).numpy()))
-        return middle, np.stack(ends, axis=-1).reshape(*middle.shape, len(LEVELS), 2)
+        widths = self.widths.half_widths[family]
+        levels = [0.5, *(0.5 + sign * width for width in widths.tolist() for sign in (-1, 1))]
+        points = density.marginal_quantile(levels).numpy()
+        values = np.stack([self.space.to_physical(family, points[..., i]) for i in range(len(levels))], axis=-1)
+        return values[..., 0], values[..., 1:].reshape(*values.shape[:2], len(widths), 2)
 
-    def _candidates(self, contexts: list[Tensor], probability: Floats, count: int) -> Candidates:
+    def _candidates(self, states: list[RowState], probability: Floats, count: int) -> Candidates:
         """Return the most probable modes of all families of each row."""
         rows, families, weights, values = [], [], [], []
         for index in range(probability.shape[1]):
             chosen = np.flatnonzero(probability[:, index] >= MIN_FAMILY_PROBABILITY)
             if not len(chosen):
                 continue
-            modes = self._modes([context[chosen] for context in contexts], index)
+            modes = self._modes([state[chosen] for state in states], index)
             at, mode = np.nonzero(modes.probability.numpy() > 0)
             rows.append(chosen[at])
             families.append(np.full(len(at), index))
@@ -121,32 +121,26 @@ class Predictor:
         value_table[place] = np.concatenate(values)[order]
         return Candidates(family_table, weight_table, value_table)
 
-    def _modes(self, contexts: list[Tensor], family: int) -> Modes:
+    def _modes(self, states: list[RowState], family: int) -> Modes:
         """Return the modes of a family; one empty point for a family without parameters."""
         if not self.space.columns[family]:
-            rows = len(contexts[0])
+            rows = len(states[0])
             return Modes(torch.zeros(rows, 1, 0), torch.ones(rows, 1))
-        return find_modes(self.density(contexts, family))
+        return find_modes(self.density(states, family))
 
     def sample(self, tokens: Tensor, count: int, generator: torch.Generator) -> Samples:
         """Draw ``count`` operators from the posterior of each row of a block."""
-        contexts = self.ensemble.contexts(tokens)
-        probability = torch.from_numpy(self.family_probability(contexts))
+        states = self.ensemble.states(tokens)
+        probability = torch.from_numpy(self.family_probability(states))
         family = torch.multinomial(probability, count, replacement=True, generator=generator).numpy()
         values = np.full((len(tokens), count, len(self.space.scales)), np.nan)
         for index in np.unique(family).tolist():
             rows = np.flatnonzero((family == index).any(axis=1))
             if not self.space.columns[index]:
                 continue
-            density = self.density([context[rows] for context in contexts], index)
+            density = self.density([state[rows] for state in states], index)
             points = density.sample(count, generator).numpy()
             drawn = family[rows] == index
             values[rows[np.nonzero(drawn)[0]], np.nonzero(drawn)[1]] = self.space.to_physical(index, points[drawn])
         return Samples(family, values)
 
-
-def quantile(density: GaussianMixture, level: float) -> Tensor:
-    """Return the quantiles z [B, d]; the ends of the range for levels of 0 and 1."""
-    if 0 < level < 1:
-        return density.marginal_quantile(torch.tensor(level, dtype=torch.float64))
-    return torch.full_like(density.means[:, 0], -LIMIT if level <= 0 else LIMIT)

@@ -59,35 +59,52 @@ def train(plan: Plan, state: TrainingState, on_epoch: OnEpoch = lambda state, re
 
 
 def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epoch: OnEpoch) -> None:
-    """Train the current member until its last epoch, or until it has not improved for a while."""
+    """Train the current member until its last epoch, or until neither part has improved for a while."""
     settings, number = plan.config, state.member
     member = plan.new_member(number).to(device)
     optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    if state.weights is not None and state.optimizer is not None:
+    choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
+    if state.weights is None or state.optimizer is None:
+        _validate(plan, state, member, choose)
+        state.optimizer = optimizer.state_dict()
+    else:
         member.load_state_dict(state.weights)
         optimizer.load_state_dict(state.optimizer)
-    choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
-    while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.early_stopping_patience:
-        epoch = state.epoch + 1
-        seed = plan.seed(number, epoch)
+    while state.epoch < settings.epochs and _improves(state, settings.early_stopping_patience):
+        seed = plan.seed(number, state.epoch + 1)
         torch.manual_seed(seed)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * state.epoch / settings.epochs)) / 2
         fitted = _train_epoch(plan, member, optimizer, plan_targets(plan, plan.split.fit, seed=seed).to(device))
-        losses = evaluate_member(member, choose, plan)
         if not math.isfinite(fitted):
-            raise RunError(f"the loss of epoch {epoch} is {fitted}", remedy="pass a smaller learning_rate=...")
-        _record(state, member, optimizer, losses, epoch)
+            what = f"the loss of epoch {state.epoch + 1} of member {number} is {fitted}"
+            raise RunError(what, remedy="pass a smaller learning_rate=...")
+        losses = _validate(plan, state, member, choose)
+        state.optimizer = optimizer.state_dict()
         record = {
             "member": number,
-            "epoch": epoch,
+            "epoch": state.epoch,
             "fit_loss": fitted,
-            "choose_family_loss": float(losses.family),
-            "choose_information_bits": -float(losses.parameters) / math.log(2),
+            "choose_family_loss": losses["family"],
+            "choose_information_bits": -losses["density"] / math.log(2),
         }
         state.history.append(record)
         on_epoch(state, record)
     state.finish_member()
+
+
+def _improves(state: TrainingState, patience: int) -> bool:
+    """Return whether a part has improved in the last ``patience`` epochs."""
+    return state.epoch - max(state.best_epochs.values()) < patience
+
+
+def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets) -> dict[str, float]:
+    """Measure the losses of both parts on the choose operators, and record the epoch."""
+    losses = evaluate_member(member, choose, plan)
+    values = {"family": float(losses.family), "density": float(losses.parameters)}
+    weights = {name: value.detach().cpu().clone() for name, value in member.state_dict().items()}
+    state.record(state.epoch + 1 if state.weights is not None else 0, weights, values)
+    return values
 
 
 def _train_epoch(plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets) -> float:
@@ -123,13 +140,3 @@ def plan_targets(plan: Plan, operators: np.ndarray[tuple[int], np.dtype[np.int64
     real = plan.space.to_real(data, np.random.default_rng(seed))
     return Targets.of(data.rows.tokens[operators], data.family[operators], real[operators])
 
-
-def _record(
-    state: TrainingState, member: Member, optimizer: torch.optim.Optimizer, losses: Losses, epoch: int
-) -> None:
-    """Store the weights after an epoch, and whether it is the best one so far."""
-    state.epoch = epoch
-    state.weights = {name: value.detach().cpu().clone() for name, value in member.state_dict().items()}
-    state.optimizer = optimizer.state_dict()
-    if float(losses.total) < state.best_loss:
-        state.best_loss, state.best_epoch, state.best_weights = float(losses.total), epoch, state.weights

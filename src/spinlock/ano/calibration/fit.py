@@ -44,7 +44,7 @@ class Ranks:
 
 def true_ranks(ensemble: Ensemble, space: ParameterSpace, targets: Targets) -> Ranks:
     """Evaluate the densities, given the true families, at the true parameters."""
-    contexts = ensemble.contexts(targets.tokens)
+    states = ensemble.states(targets.tokens)
     probability = np.full(targets.points.shape, np.nan)
     information = np.zeros(len(targets))
     for index in torch.unique(targets.family).tolist():
@@ -52,7 +52,7 @@ def true_ranks(ensemble: Ensemble, space: ParameterSpace, targets: Targets) -> R
         if not columns:
             continue
         points, present = targets.points[rows][:, columns].double(), targets.present[rows][:, columns]
-        density = ensemble.density([context[rows] for context in contexts], index, len(columns))
+        density = ensemble.density([state[rows] for state in states], index, len(columns))
         ranks = torch.where(present, density.marginal_cdf(points), torch.nan)
         probability[np.ix_(rows.numpy(), columns)] = ranks.numpy()
         prior = GaussianMixture.standard(len(rows), len(columns)).double()
@@ -63,7 +63,7 @@ def true_ranks(ensemble: Ensemble, space: ParameterSpace, targets: Targets) -> R
 
 def calibrate(ensemble: Ensemble, space: ParameterSpace, choose: Targets, calibrate_on: Targets) -> Predictor:
     """Fit the temperature on the choose operators, and the widths of the intervals on the calibrate operators."""
-    logits = ensemble.family_logits(ensemble.contexts(choose.tokens)).double().numpy()
+    logits = ensemble.family_logits(ensemble.states(choose.tokens)).double().numpy()
     temperature = fit_temperature(logits, choose.family.numpy())
     scores = np.abs(true_ranks(ensemble, space, calibrate_on).probability - 0.5)
     family = calibrate_on.family.numpy()
@@ -85,7 +85,7 @@ def held_out_metrics(predictor: Predictor, targets: Targets) -> dict[str, Any]:
         fraction}}; ``family_recall`` {family: fraction}.
     """
     space, family = predictor.space, targets.family.numpy()
-    probability = predictor.family_probability(predictor.ensemble.contexts(targets.tokens))
+    probability = predictor.family_probability(predictor.ensemble.states(targets.tokens))
     correct = probability.argmax(axis=1) == family
     ranks = true_ranks(predictor.ensemble, space, targets)
     scores = np.abs(ranks.probability - 0.5)
