@@ -12,21 +12,20 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from spinlock.ano.checkpoint import ANOCheckpoint
-from spinlock.ano.data import TokenRows
-from spinlock.ano.directory import ANODirectory
-from spinlock.ano.plan import make_plan
+from spinlock.ano.checkpoint.directory import ANODirectory
+from spinlock.ano.checkpoint.record import ANOCheckpoint
+from spinlock.ano.data.operators import TokenRows, checked_tokens
 from spinlock.ano.prediction import Prediction, Samples, joined_predictions
 from spinlock.ano.predictor import Predictor
-from spinlock.ano.run import Run, build_ensemble
-from spinlock.ano.state import EpochRecord
+from spinlock.ano.training.plan import make_plan
+from spinlock.ano.training.run import Run, build_ensemble
+from spinlock.ano.training.state import EpochRecord
 from spinlock.arguments import checked_integer
 from spinlock.config.ano import ANOConfig
 from spinlock.config.ano_keywords import ANOKeywords
 from spinlock.config.loading import resolve_ano_config
-from spinlock.errors import CheckpointError, DataError
+from spinlock.errors import CheckpointError
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.paths import user_path
 from spinlock.runtime.isolation import isolated
@@ -233,19 +232,5 @@ class ANO:
             rows.check_model(source.columns, source.model_sha256)
             values = rows.tokens
         else:
-            values = _checked_tokens(tokens, source.columns.codebook_size)
-        return list(torch.from_numpy(values).split(BLOCK))
-
-
-def _checked_tokens(tokens: Any, codebook_sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return tokens [N, T] as int64, or raise an error unless they are indices of the codebooks."""
-    values = np.asarray(tokens)
-    expected = f"integers [N, {len(codebook_sizes)}]"
-    if values.dtype.kind not in "iu" or values.ndim != 2 or values.shape[1] != len(codebook_sizes) or not len(values):
-        raise DataError(f"tokens are {values.dtype} of shape {values.shape}", expected=expected)
-    outside = np.argwhere((values < 0) | (values >= np.asarray(codebook_sizes)))
-    if len(outside):
-        row, column = outside[0].tolist()
-        what = f"token {column} of row {row} is {values[row, column]}"
-        raise DataError(what, expected=f"0 to {codebook_sizes[column] - 1}")
-    return values.astype(np.int64)
+            values = checked_tokens(tokens, source.columns.codebook_size)
+        return list(torch.split(torch.from_numpy(values), BLOCK))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.ano.calibration.conformal import LEVELS
-from spinlock.ano.data import TokenRows
+from spinlock.ano.data.operators import TokenRows
 from spinlock.ano.model import ANO, BLOCK
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label

@@ -100,10 +100,10 @@ def joined_predictions(parts: Sequence[Prediction]) -> Prediction:
     candidates = [part.candidates for part in parts]
     return replace(
         parts[0],
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("family_probability", "family", "median", "interval")
-        },
+        family_probability=np.concatenate([part.family_probability for part in parts]),
+        family=np.concatenate([part.family for part in parts]),
+        median=np.concatenate([part.median for part in parts]),
+        interval=np.concatenate([part.interval for part in parts]),
         candidates=Candidates(
             **{f.name: np.concatenate([getattr(each, f.name) for each in candidates]) for f in fields(Candidates)}
         ),

@@ -1,7 +1,7 @@
 """Predictions of a calibrated ensemble.
 
-Letters: ``B`` rows of a block, ``F`` families, ``P`` parameters of all families together, ``d`` parameters of one family,
-``L`` levels, ``A`` modes, ``k`` candidates, ``S`` samples.
+Letters: ``B`` rows of a block, ``F`` families, ``P`` parameters of all families together, ``d`` parameters of one
+family, ``L`` levels, ``A`` modes, ``k`` candidates, ``S`` samples.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from scipy.special import softmax
 from torch import Tensor
 
 from spinlock.ano.calibration.conformal import LEVELS, ConformalWidths
-from spinlock.ano.ensemble import Ensemble
-from spinlock.ano.mixture import GaussianMixture
-from spinlock.ano.modes import Modes, find_modes
-from spinlock.ano.network import RowState
+from spinlock.ano.data.space import ParameterSpace
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.density.modes import Modes, find_modes
+from spinlock.ano.network.ensemble import Ensemble
+from spinlock.ano.network.member import RowState
 from spinlock.ano.prediction import Candidates, Prediction, Samples
-from spinlock.ano.space import ParameterSpace
 
 Floats = NDArray[np.float64]
 
@@ -143,4 +143,3 @@ class Predictor:
             drawn = family[rows] == index
             values[rows[np.nonzero(drawn)[0]], np.nonzero(drawn)[1]] = self.space.to_physical(index, points[drawn])
         return Samples(family, values)
-

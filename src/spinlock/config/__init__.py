@@ -1,7 +1,7 @@
 """The configurations of training runs and of a dataset: flat, frozen and strict objects, and their files.
 
-:class:`VQVAEConfig`, :class:`ANOConfig` and :class:`DatasetConfig` inherit from all their sections. A function takes the section that it
-needs.
+:class:`VQVAEConfig`, :class:`ANOConfig` and :class:`DatasetConfig` inherit from all their sections. A function takes
+the section that it needs.
 """
 
 from spinlock.config.ano import ANOConfig

@@ -78,7 +78,10 @@ class ANONetworkSettings(Section):
         4, "Number of Gaussian components of the parameter density of each member.", ge=1, le=64
     )
     members: int = setting(
-        4, "Number of networks of the ensemble. They differ in initialization and in the order of the rows.", ge=1, le=64
+        4,
+        "Number of networks of the ensemble. They differ in initialization and in the order of the rows.",
+        ge=1,
+        le=64,
     )
 
 
@@ -94,9 +97,7 @@ class ANOTrainingSettings(Section):
     )
     weight_decay: float = setting(0.02, "Weight decay of AdamW.", ge=0, le=10)
     dropout: float = setting(0.1, "Fraction of the hidden units that are dropped in training.", ge=0, lt=1)
-    token_dropout: float = setting(
-        0.15, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1
-    )
+    token_dropout: float = setting(0.15, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
     early_stopping_patience: int = setting(
         40,
         "Number of epochs without a better loss on the choose operators after which the training of a member stops.",

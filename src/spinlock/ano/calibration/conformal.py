@@ -1,10 +1,13 @@
 """Conformal widths of central intervals (distributional conformal prediction, Chernozhukov, Wuthrich and Zhu 2021).
 
-The score of a parameter is |U - 1/2|, where U = P(Z <= z) is the value of the predicted distribution function at the true
-parameter. The interval of a level contains all z with a score of at most q, which is the ceil((n + 1) level)-th smallest
-score of n calibrate operators. If these and a new operator are exchangeable, the interval contains the new parameter with
-at least this probability, whatever the quality of the density. The interval does not depend on the coordinate: it is the
-same in physical units.
+The score of a parameter is |U - 1/2|, where U = P(Z <= z) is the value of the predicted distribution function at the
+true parameter. The interval of a level contains all z with a score of at most q, which is the ceil((n + 1) level)-th
+smallest of n scores of calibrate operators. If these scores and that of a new operator are exchangeable, the interval
+contains the new parameter with at least this probability, whatever the quality of the density. The interval does not
+depend on the coordinate: it is the same in physical units.
+
+The scores of all parameters of a family are pooled, so the probability is that of a random parameter of a random
+operator, not that of each parameter.
 
 Letters: ``n`` scores, ``F`` families, ``L`` levels.
 """

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from spinlock.ano.calibration.conformal import LEVELS, ConformalWidths
 from spinlock.ano.calibration.temperature import fit_temperature
-from spinlock.ano.ensemble import Ensemble
-from spinlock.ano.losses import Targets
-from spinlock.ano.mixture import GaussianMixture
+from spinlock.ano.data.space import ParameterSpace
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.ensemble import Ensemble
 from spinlock.ano.predictor import Predictor
-from spinlock.ano.space import ParameterSpace
+from spinlock.ano.training.losses import Targets
 from spinlock.metrics.calibration import expected_calibration_error
 
 Floats = NDArray[np.float64]

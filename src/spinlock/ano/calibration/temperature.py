@@ -41,7 +41,7 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     """
     found = minimize_scalar(
         lambda log_t: negative_log_likelihood(logits, labels, math.exp(log_t)),
-        bounds=tuple(math.log(limit) for limit in LIMITS),
+        bounds=(math.log(LIMITS[0]), math.log(LIMITS[1])),
         method="bounded",
     )
     better = found.fun < negative_log_likelihood(logits, labels, 1.0)

@@ -10,7 +10,7 @@ import typer
 from spinlock.cli.options import Config, Quiet, Set, path_option
 
 if TYPE_CHECKING:
-    from spinlock.ano.plan import Plan
+    from spinlock.ano.training.plan import Plan
 
 
 def train_ano(
@@ -33,7 +33,7 @@ def train_ano(
     spinlock train-ano --config configs/ano/default.yaml --tokens datasets/quickstart_tokens.h5
     --output checkpoints/ano/quickstart
     """
-    from spinlock.ano.directory import ANODirectory
+    from spinlock.ano.checkpoint.directory import ANODirectory
     from spinlock.config import load_ano_config
     from spinlock.io.hdf5 import open_hdf5
 
@@ -53,7 +53,7 @@ def train_ano(
         ANODirectory(settings.output_dir).check(inputs, settings.resume_from, overwrite=overwrite)
     open_hdf5(settings.tokens_path).close()
 
-    from spinlock.ano.plan import make_plan  # after the checks: these imports take seconds, with torch
+    from spinlock.ano.training.plan import make_plan  # after the checks: these imports take seconds, with torch
     from spinlock.cli.views.ano import print_plan
 
     plan = make_plan(settings)
@@ -66,7 +66,7 @@ def _train(plan: Plan) -> None:
     """Train, and print the result."""
     import shlex
 
-    from spinlock.ano.run import Run
+    from spinlock.ano.training.run import Run
     from spinlock.cli.terminal import command_line, log, program
     from spinlock.cli.views.ano import print_result, training_progress
 

@@ -15,11 +15,11 @@ from spinlock.cli.views.notes import log_notes
 from spinlock.cli.views.progress import progress
 
 if TYPE_CHECKING:
-    from spinlock.ano.checkpoint import ANOCheckpoint
-    from spinlock.ano.plan import Plan
+    from spinlock.ano.checkpoint.record import ANOCheckpoint
     from spinlock.ano.predict_file import PredictionSummary
-    from spinlock.ano.run import Run
-    from spinlock.ano.state import EpochRecord
+    from spinlock.ano.training.plan import Plan
+    from spinlock.ano.training.run import Run
+    from spinlock.ano.training.state import EpochRecord
 
 
 def print_plan(plan: Plan) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spinlock.ano.losses import Losses, Targets, member_losses
-from spinlock.ano.network import Member
-from spinlock.ano.plan import Plan
-from spinlock.ano.state import EpochRecord, TrainingState, Weights
+from spinlock.ano.network.member import Member
+from spinlock.ano.training.losses import Losses, Targets, member_losses
+from spinlock.ano.training.plan import Plan
+from spinlock.ano.training.state import EpochRecord, TrainingState, Weights
 from spinlock.errors import RunError
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.isolation import isolated
@@ -139,4 +139,3 @@ def plan_targets(plan: Plan, operators: np.ndarray[tuple[int], np.dtype[np.int64
     data = plan.data
     real = plan.space.to_real(data, np.random.default_rng(seed))
     return Targets.of(data.rows.tokens[operators], data.family[operators], real[operators])
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,3 +122,17 @@ class OperatorTokens:
             raise DataError("every parameter is excluded", where=f"{path}:/parameters/names", expected=expected)
         kept = ParameterTables(tuple(tables.names[j] for j in keep), tables.unit[:, keep], tables.physical[:, keep])
         return cls(rows, tuple(families.tolist()), family.astype(np.int64), kept)
+
+
+def checked_tokens(tokens: Any, codebook_sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return tokens [N, T] as int64, or raise an error unless they are indices of the codebooks."""
+    values = np.asarray(tokens)
+    expected = f"integers [N, {len(codebook_sizes)}]"
+    if values.dtype.kind not in "iu" or values.ndim != 2 or values.shape[1] != len(codebook_sizes) or not len(values):
+        raise DataError(f"tokens are {values.dtype} of shape {values.shape}", expected=expected)
+    outside = np.argwhere((values < 0) | (values >= np.asarray(codebook_sizes)))
+    if len(outside):
+        row, column = outside[0].tolist()
+        what = f"token {column} of row {row} is {values[row, column]}"
+        raise DataError(what, expected=f"0 to {codebook_sizes[column] - 1}")
+    return values.astype(np.int64)

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.ano.data import OperatorTokens
-from spinlock.ano.scales import ParameterScale
+from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.data.scales import ParameterScale
 from spinlock.errors import located
 
 Floats = NDArray[np.float64]
@@ -71,9 +71,7 @@ class ParameterSpace:
     @property
     def num_parameters(self) -> tuple[int, ...]:
         """Number of parameters of each family whose density the network predicts; 0 if there is none."""
-        return tuple(
-            0 if prior else len(columns) for columns, prior in zip(self.columns, self.prior_only, strict=True)
-        )
+        return tuple(0 if prior else len(columns) for columns, prior in zip(self.columns, self.prior_only, strict=True))
 
     def to_real(self, data: OperatorTokens, rng: np.random.Generator) -> Floats:
         """Return z [N, P] of the operators of a table, NaN where an operator has no such parameter.

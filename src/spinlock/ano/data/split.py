@@ -44,9 +44,7 @@ class OperatorSplit:
         return {part: len(getattr(self, part)) for part in PARTS}
 
 
-def split_operators(
-    family: NDArray[np.int64], seen: NDArray[np.bool_], settings: ANODataSettings
-) -> OperatorSplit:
+def split_operators(family: NDArray[np.int64], seen: NDArray[np.bool_], settings: ANODataSettings) -> OperatorSplit:
     """Split the operators of each family by the fractions of the configuration.
 
     Parameters

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spinlock.ano.correspondence import code_positions
-from spinlock.ano.data import OperatorTokens
-from spinlock.ano.network import Member, NetworkSpec
-from spinlock.ano.regression import ridge
-from spinlock.ano.space import ParameterSpace
-from spinlock.ano.split import OperatorSplit, split_operators
+from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.data.space import ParameterSpace
+from spinlock.ano.data.split import OperatorSplit, split_operators
+from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.member import Member, NetworkSpec
+from spinlock.ano.network.regression import ridge
 from spinlock.config.ano import ANOConfig
 from spinlock.errors import DataError
 

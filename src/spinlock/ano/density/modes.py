@@ -1,7 +1,8 @@
 """Modes of Gaussian mixtures.
 
-The fixed-point iteration z <- (sum_k r_k P_k)^-1 sum_k r_k P_k m_k, with responsibilities r and precisions P, increases the
-density in each step (Carreira-Perpinan 2000). It starts at the means of the heaviest components.
+The fixed-point iteration z <- (sum_k r_k P_k)^-1 sum_k r_k P_k m_k, with responsibilities r and precisions P, increases
+the density in each step (Carreira-Perpinan 2000). It starts at the means of the heaviest components. A mode depends on
+the coordinate; these are modes of the density of z, not of the density of the physical parameter.
 
 Letters: ``B`` rows, ``K`` components, ``A`` starting points, ``d`` parameters.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.ano.mixture import GaussianMixture
+from spinlock.ano.density.mixture import GaussianMixture
 
 MAX_STARTS = 8
 """Maximum number of components at whose means the iteration starts."""

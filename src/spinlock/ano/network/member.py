@@ -4,8 +4,8 @@ tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks 
 tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> mixture over the parameters of
 each family
 
-Letters: ``B`` rows, ``T`` token columns, ``E`` width of an embedding, ``H`` width, ``F`` families, ``d`` parameters of a
-family, ``J`` codes of all columns together.
+Letters: ``B`` rows, ``T`` token columns, ``E`` width of an embedding, ``H`` width, ``F`` families, ``d`` parameters of
+a family, ``J`` codes of all columns together.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import zuko
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spinlock.ano.mixture import GaussianMixture
-from spinlock.ano.regression import LinearFit
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.regression import LinearFit
 from spinlock.config.ano import ANONetworkSettings
 
 
@@ -48,8 +48,14 @@ class NetworkSpec:
     @classmethod
     def of(cls, codebook_sizes: tuple[int, ...], num_parameters: tuple[int, ...], settings: ANONetworkSettings) -> Self:
         """Return the sizes of a configuration."""
-        width = settings.embedding_dim, settings.hidden_dim
-        return cls(codebook_sizes, num_parameters, *width, settings.num_blocks, settings.mixture_components)
+        return cls(
+            codebook_sizes=codebook_sizes,
+            num_parameters=num_parameters,
+            embedding_dim=settings.embedding_dim,
+            hidden_dim=settings.hidden_dim,
+            num_blocks=settings.num_blocks,
+            components=settings.mixture_components,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as plain data, for a checkpoint."""
@@ -58,7 +64,8 @@ class NetworkSpec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Restore sizes from the result of :meth:`to_dict`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        lists = {key: tuple(values[key]) for key in ("codebook_sizes", "num_parameters")}
+        return cls(**{**values, **lists})
 
 
 START = 0.1
@@ -77,11 +84,12 @@ class _Block(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
+        change: Tensor = self.layers(x)
+        return x + change
 
 
 class _Trunk(nn.Module):
-    """Sum of the embeddings of the codes of a row, and residual blocks. The embedding is position plus learned offset."""
+    """Sum of the embeddings of the codes of a row, and residual blocks. An embedding is a position plus an offset."""
 
     def __init__(self, spec: NetworkSpec, dropout: float, token_dropout: float) -> None:
         super().__init__()
@@ -106,9 +114,8 @@ class _Trunk(nn.Module):
 class Member(nn.Module):
     """One network of the ensemble: a part for the families and a part for the parameters, which share no weights.
 
-    The density of a family is a mixture for the errors of a linear regression on the sum of the positions of the codes, in
-    units of their standard deviation, and of the prior. Before training, the positions are those of
-    :mod:`spinlock.ano.correspondence`, and the regression is that of :mod:`spinlock.ano.regression`.
+    Before training, the positions of the codes are those of :mod:`spinlock.ano.network.correspondence`, and the
+    regressions of the densities are those of :mod:`spinlock.ano.network.regression`.
 
     Parameters
     ----------

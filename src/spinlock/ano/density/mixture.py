@@ -59,7 +59,8 @@ class GaussianMixture:
     @property
     def deviations(self) -> Tensor:
         """Standard deviations [B, K, d] of the components along each axis."""
-        return self.factors.square().sum(-1).sqrt()
+        deviations: Tensor = self.factors.square().sum(-1).sqrt()
+        return deviations
 
     def component_log_prob(self, points: Tensor, present: Tensor | None = None) -> Tensor:
         """Return log N(z; m_k, L_k L_k') of points [B, d], [B, K].
@@ -80,7 +81,8 @@ class GaussianMixture:
             offsets, count = offsets * mask, mask.sum(-1)
         whitened = torch.linalg.solve_triangular(factors, offsets.unsqueeze(-1), upper=False).squeeze(-1)
         log_determinants = factors.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return -0.5 * (whitened.square().sum(-1) + count * math.log(2 * math.pi)) - log_determinants
+        exponents: Tensor = -0.5 * (whitened.square().sum(-1) + count * math.log(2 * math.pi))
+        return exponents - log_determinants
 
     def log_prob(self, points: Tensor, present: Tensor | None = None) -> Tensor:
         """Return log p(z) [B] of points [B, d]; see :meth:`component_log_prob`."""
@@ -89,7 +91,8 @@ class GaussianMixture:
     def marginal_cdf(self, points: Tensor) -> Tensor:
         """Return P(Z_j <= z_j) [B, d] of points [B, d]."""
         scores = (points.unsqueeze(1) - self.means) / self.deviations
-        return (self.log_weights.exp().unsqueeze(-1) * torch.special.ndtr(scores)).sum(1)
+        probability: Tensor = (self.log_weights.exp().unsqueeze(-1) * torch.special.ndtr(scores)).sum(1)
+        return probability
 
     def marginal_quantile(self, levels: Sequence[float]) -> Tensor:
         """Return the quantiles z [B, d, L] of L probabilities; -:data:`LIMIT` for 0 and :data:`LIMIT` for 1."""

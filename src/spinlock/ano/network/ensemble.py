@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spinlock.ano.mixture import GaussianMixture
-from spinlock.ano.network import Member, RowState
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.member import Member, RowState
 
 
 class Ensemble:

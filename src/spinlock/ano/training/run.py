@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from spinlock.ano.calibration.fit import calibrate, held_out_metrics
-from spinlock.ano.checkpoint import ANOCheckpoint, Calibration, Source
-from spinlock.ano.data import OperatorTokens
-from spinlock.ano.directory import ANODirectory, resumed_file
-from spinlock.ano.ensemble import Ensemble
-from spinlock.ano.network import Member
-from spinlock.ano.plan import Plan
-from spinlock.ano.state import EpochRecord, TrainingState, Weights
-from spinlock.ano.training import plan_targets, train
+from spinlock.ano.checkpoint.directory import ANODirectory, resumed_file
+from spinlock.ano.checkpoint.record import ANOCheckpoint, Calibration, Source
+from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.network.ensemble import Ensemble
+from spinlock.ano.network.member import Member
+from spinlock.ano.training.loop import plan_targets, train
+from spinlock.ano.training.plan import Plan
+from spinlock.ano.training.state import EpochRecord, TrainingState, Weights
 from spinlock.checkpoint.provenance import Provenance, versions
 from spinlock.config.section import identity_keys
 from spinlock.config.text import dump_config

@@ -1,7 +1,7 @@
 """Coordinates of a parameter: physical value x, unit interval u, and real line z.
 
-``generate`` draws u uniformly and sets x = low + u (high - low), x = low (high / low)^u, or x = one of n options. Here the
-three functions are recovered from pairs (u, x). Densities are on z = Phi^-1(u), where Phi is the standard normal
+``generate`` draws u uniformly and sets x = low + u (high - low), x = low (high / low)^u, or x = one of n options. Here
+the three functions are recovered from pairs (u, x). Densities are on z = Phi^-1(u), where Phi is the standard normal
 distribution function. The prior of z is therefore the standard normal distribution.
 """
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.distributions import Normal
 from torch.nn import functional
 
-from spinlock.ano.network import Member
-from spinlock.ano.space import ParameterSpace
+from spinlock.ano.data.space import ParameterSpace
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.member import Member
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ def member_losses(member: Member, targets: Targets, space: ParameterSpace) -> Lo
     """Return the losses of a member on a batch."""
     state = member.state(targets.tokens)
     family = functional.cross_entropy(member.family_logits(state), targets.family)
-    prior = Normal(0.0, 1.0)
     total = state.density.new_zeros(())
     for index in torch.unique(targets.family).tolist():
         if not member.spec.num_parameters[index]:
             continue
         rows, columns = targets.family == index, list(space.columns[index])
         points, present = targets.points[rows][:, columns], targets.present[rows][:, columns]
+        prior = GaussianMixture.standard(len(points), len(columns))
         gain = member.density(state[rows], index).log_prob(points, present)
-        total = total - (gain - (prior.log_prob(points) * present).sum(-1)).sum()
+        total = total - (gain - prior.log_prob(points, present)).sum()
     return Losses(family, total / len(targets))

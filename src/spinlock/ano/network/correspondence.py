@@ -1,8 +1,8 @@
 """Correspondence analysis of tokens, which gives every code a position before any parameter is seen.
 
 Each row is the indicator vector of its codes. The axes are the first right singular vectors of the indicators, centered
-and divided by the square root of the frequency of each code (multiple correspondence analysis). Codes that occur together
-with the same other codes are near each other, so that a network with these embeddings needs fewer rows.
+and divided by the square root of the frequency of each code (multiple correspondence analysis). Codes that occur
+together with the same other codes are near each other, so that a network with these embeddings needs fewer rows.
 
 Letters: ``n`` rows, ``T`` token columns, ``J`` codes of all columns together, ``E`` axes.
 """
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 
-def code_positions(codes: NDArray[np.int64], num_codes: int, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def code_positions(
+    codes: NDArray[np.int64], num_codes: int, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions of the codes, and the sum of the mean positions.
 
-    The sum of the positions of the T codes of a row, minus the second result, has mean 0 and variance 1 along each axis.
+    The sum of the positions of the T codes of a row, minus the second result, has mean 0 and variance 1 along each
+    axis.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import get_args
 
 import torch
 
-from spinlock.ano.scales import Kind
-from spinlock.ano.split import PARTS
+from spinlock.ano.data.scales import Kind
+from spinlock.ano.data.split import PARTS
 from spinlock.checkpoint.containers import FixedMapping, ListOf, MapOf, Plain
 from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
 from spinlock.checkpoint.tensor_schema import TensorOf
@@ -84,9 +84,7 @@ LAYOUT = FixedMapping(
                     "finished": ListOf(_WEIGHTS),
                     "epoch": Integer(),
                     "weights": Nullable(_WEIGHTS),
-                    "optimizer": Nullable(
-                        FixedMapping({"state": _MOMENTS, "param_groups": ListOf(MapOf(Plain()))})
-                    ),
+                    "optimizer": Nullable(FixedMapping({"state": _MOMENTS, "param_groups": ListOf(MapOf(Plain()))})),
                     "best_weights": _WEIGHTS,
                     "best_losses": MapOf(Number(finite=False)),
                     "best_epochs": MapOf(Integer()),

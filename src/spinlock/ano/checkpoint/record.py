@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from spinlock.ano.calibration.conformal import ConformalWidths
-from spinlock.ano.layout import FORMAT_VERSION, KIND, LAYOUT
-from spinlock.ano.network import NetworkSpec
-from spinlock.ano.space import ParameterSpace
-from spinlock.ano.split import PARTS, OperatorSplit
-from spinlock.ano.state import EpochRecord, TrainingState, Weights
+from spinlock.ano.checkpoint.layout import FORMAT_VERSION, KIND, LAYOUT
+from spinlock.ano.data.space import ParameterSpace
+from spinlock.ano.data.split import PARTS, OperatorSplit
+from spinlock.ano.network.member import NetworkSpec
+from spinlock.ano.training.state import EpochRecord, TrainingState, Weights
 from spinlock.checkpoint.archive import ArchiveError, read_archive
 from spinlock.checkpoint.provenance import Provenance
 from spinlock.checkpoint.schema import Mismatch, check, describe

@@ -1,0 +1,1 @@
+"""The file of a model and the directory of a run."""

@@ -1,0 +1,1 @@
+"""Gaussian mixtures over the parameters of a family: density, marginals, samples, modes."""

@@ -1,0 +1,1 @@
+"""The network of one member, its closed-form start, and the ensemble."""
