@@ -94,7 +94,8 @@ class Predictor:
         levels = [0.5, *(0.5 + sign * width for width in widths.tolist() for sign in (-1, 1))]
         points = density.marginal_quantile(levels).numpy()
         values = np.stack([self.space.to_physical(family, points[..., i]) for i in range(len(levels))], axis=-1)
-        return values[..., 0], values[..., 1:].reshape(*values.shape[:2], len(widths), 2)
+        ends = values[..., 1:].reshape(*values.shape[:2], len(widths), 2)
+        return values[..., 0], np.sort(ends, axis=-1)  # a physical value can decrease with z
 
     def _candidates(self, states: list[RowState], probability: Floats, count: int) -> Candidates:
         """Return the most probable modes of all families of each row."""

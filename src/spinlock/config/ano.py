@@ -68,11 +68,11 @@ class ANONetworkSettings(Section):
 
     embedding_dim: int = setting(
         64,
-        "Width of the embedding of a token. The embeddings are initialized by a correspondence analysis of the tokens.",
+        "Width of the embedding of a token, and number of axes of the correspondence analysis that initializes it.",
         ge=1,
         le=MAX_WIDTH,
     )
-    hidden_dim: int = setting(192, "Width of the hidden layers.", ge=1, le=MAX_WIDTH)
+    hidden_dim: int = setting(128, "Width of the hidden layers.", ge=1, le=MAX_WIDTH)
     num_blocks: int = setting(2, "Number of residual blocks.", ge=1, le=32)
     mixture_components: int = setting(
         4, "Number of Gaussian components of the parameter density of each member.", ge=1, le=64
@@ -89,18 +89,19 @@ class ANOTrainingSettings(Section):
     """Optimization of each member."""
 
     epochs: int = setting(
-        120, "Maximum number of epochs of each member.", unit="epochs", ge=1, le=MAX_COUNT, identity=False
+        60, "Maximum number of epochs of each member.", unit="epochs", ge=1, le=MAX_COUNT, identity=False
     )
     batch_size: int = setting(256, "Number of operators in an optimizer step.", unit="rows", ge=2, le=MAX_COUNT)
     learning_rate: float = setting(
-        0.002, "Maximum learning rate. It decreases to 0 along a half cosine over the epochs.", gt=0, le=1
+        0.0005, "Maximum learning rate. It decreases to 0 along a half cosine over the epochs.", gt=0, le=1
     )
     weight_decay: float = setting(0.02, "Weight decay of AdamW.", ge=0, le=10)
-    dropout: float = setting(0.1, "Fraction of the hidden units that are dropped in training.", ge=0, lt=1)
-    token_dropout: float = setting(0.15, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
+    dropout: float = setting(0.3, "Fraction of the hidden units that are dropped in training.", ge=0, lt=1)
+    token_dropout: float = setting(0.3, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
     early_stopping_patience: int = setting(
-        40,
-        "Number of epochs without a better loss on the choose operators after which the training of a member stops.",
+        15,
+        "Number of epochs without a better loss of either part on the choose operators after which the training of a "
+        "member stops.",
         unit="epochs",
         ge=1,
         le=MAX_COUNT,

@@ -31,7 +31,7 @@ class ANOKeywords(TypedDict, total=False):
     split_seed: int
     """Seed of the split of the operators."""
     embedding_dim: int
-    """Width of the embedding of a token. The embeddings are initialized by a correspondence analysis of the tokens."""
+    """Width of the embedding of a token, and number of axes of the correspondence analysis that initializes it."""
     hidden_dim: int
     """Width of the hidden layers."""
     num_blocks: int
@@ -53,7 +53,9 @@ class ANOKeywords(TypedDict, total=False):
     token_dropout: float
     """Fraction of the tokens of a row that are hidden in training."""
     early_stopping_patience: int
-    """Number of epochs without a better loss on the choose operators after which the training of a member stops."""
+    """Number of epochs without a better loss of either part on the choose operators after which the training of a
+    member stops.
+    """
     random_seed: int
     """Seed of the initialization and of the order of the rows."""
     output_dir: str | Path

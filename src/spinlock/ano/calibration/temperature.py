@@ -27,6 +27,9 @@ def negative_log_likelihood(logits: Floats, labels: NDArray[np.int64], temperatu
 def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     """Return the temperature T with the smallest negative log likelihood.
 
+    One more row is added, which has every label with equal probability. Without it, rows that are all correct would
+    make every probability 0 or 1.
+
     Parameters
     ----------
     logits
@@ -40,9 +43,14 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
         T in :data:`LIMITS`; 1 if no other temperature is better.
     """
     found = minimize_scalar(
-        lambda log_t: negative_log_likelihood(logits, labels, math.exp(log_t)),
+        lambda log_t: _smoothed(logits, labels, math.exp(log_t)),
         bounds=(math.log(LIMITS[0]), math.log(LIMITS[1])),
         method="bounded",
     )
-    better = found.fun < negative_log_likelihood(logits, labels, 1.0)
-    return math.exp(found.x) if better else 1.0
+    return math.exp(found.x) if found.fun < _smoothed(logits, labels, 1.0) else 1.0
+
+
+def _smoothed(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
+    """Return the negative log likelihood of n rows and of one row with every label, divided by n."""
+    uniform = -float(log_softmax(logits / temperature, axis=1).mean())
+    return negative_log_likelihood(logits, labels, temperature) + uniform / len(labels)

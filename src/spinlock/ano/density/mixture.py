@@ -53,8 +53,9 @@ class GaussianMixture:
         return GaussianMixture(self.log_weights[rows], self.means[rows], self.factors[rows])
 
     def double(self) -> GaussianMixture:
-        """Return the mixture in double precision."""
-        return GaussianMixture(self.log_weights.double(), self.means.double(), self.factors.double())
+        """Return the mixture in double precision, with weights that are normalized in this precision."""
+        log_weights = torch.log_softmax(self.log_weights.double(), dim=1)
+        return GaussianMixture(log_weights, self.means.double(), self.factors.double())
 
     @property
     def deviations(self) -> Tensor:

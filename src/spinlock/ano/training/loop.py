@@ -65,7 +65,7 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
     optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
     if state.weights is None or state.optimizer is None:
-        _validate(plan, state, member, choose)
+        state.history.append(_validate(plan, state, member, choose))
         state.optimizer = optimizer.state_dict()
     else:
         member.load_state_dict(state.weights)
@@ -79,15 +79,8 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
         if not math.isfinite(fitted):
             what = f"the loss of epoch {state.epoch + 1} of member {number} is {fitted}"
             raise RunError(what, remedy="pass a smaller learning_rate=...")
-        losses = _validate(plan, state, member, choose)
+        record = _validate(plan, state, member, choose) | {"fit_loss": fitted}
         state.optimizer = optimizer.state_dict()
-        record = {
-            "member": number,
-            "epoch": state.epoch,
-            "fit_loss": fitted,
-            "choose_family_loss": losses["family"],
-            "choose_information_bits": -losses["density"] / math.log(2),
-        }
         state.history.append(record)
         on_epoch(state, record)
     state.finish_member()
@@ -98,13 +91,18 @@ def _improves(state: TrainingState, patience: int) -> bool:
     return state.epoch - max(state.best_epochs.values()) < patience
 
 
-def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets) -> dict[str, float]:
+def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets) -> EpochRecord:
     """Measure the losses of both parts on the choose operators, and record the epoch."""
     losses = evaluate_member(member, choose, plan)
     values = {"family": float(losses.family), "density": float(losses.parameters)}
     weights = {name: value.detach().cpu().clone() for name, value in member.state_dict().items()}
     state.record(state.epoch + 1 if state.weights is not None else 0, weights, values)
-    return values
+    return {
+        "member": state.member,
+        "epoch": state.epoch,
+        "choose_family_loss": values["family"],
+        "choose_information_bits": -values["density"] / math.log(2),
+    }
 
 
 def _train_epoch(plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,31 +50,36 @@ def short_names(names: tuple[str, ...], columns: tuple[int, ...], family: str) -
 def training_progress(run: Run) -> Iterator[Callable[[EpochRecord], None]]:
     """Show the progress of the members during a ``with`` block; it yields the function to call after each epoch."""
     config, started = run.plan.config, time.monotonic()
-    last: dict[str, Any] = {}
     if run.state.history:
         log(f"resumed at member {run.state.member}, epoch {run.state.epoch}")
+    shown = run.state.member
     with progress("training", config.members * config.epochs, unit="epochs") as advance:
+        advance(sum(record["epoch"] > 0 for record in run.state.history))
 
         def on_epoch(record: EpochRecord) -> None:
-            if last and record["member"] != last["member"]:
-                _log_member(last)
-                advance(int(config.epochs - last["epoch"]))
-            last.update(record)
+            nonlocal shown
+            if record["member"] != shown:
+                advance(config.epochs - _log_member(run.state.history, shown))
+                shown = int(record["member"])
             advance(1)
 
         yield on_epoch
-    if last:
-        _log_member(last)
+    _log_member(run.state.history, shown)
     log(f"training took {format_duration(time.monotonic() - started)}")
 
 
-def _log_member(record: dict[str, Any]) -> None:
-    """Log the last epoch of a member."""
-    log(
-        f"member {record['member']} ended after epoch {record['epoch']}: loss on fit operators "
-        f"{record['fit_loss']:.3f}; on choose operators: family {record['choose_family_loss']:.3f} nats, information "
-        f"{record['choose_information_bits']:.2f} bits"
-    )
+def _log_member(history: list[EpochRecord], member: int) -> int:
+    """Log the best epochs of both parts of a member, and return the number of its epochs."""
+    epochs = [record for record in history if record["member"] == member]
+    if epochs:
+        family = min(epochs, key=lambda record: record["choose_family_loss"])
+        density = max(epochs, key=lambda record: record["choose_information_bits"])
+        log(
+            f"member {member}, {len(epochs) - 1} epochs; on choose operators: family {family['choose_family_loss']:.3f} nats "
+            f"after epoch {family['epoch']}, information about the parameters "
+            f"{density['choose_information_bits']:.2f} bits after epoch {density['epoch']}"
+        )
+    return len(epochs) - 1
 
 
 def print_result(checkpoint: ANOCheckpoint, output: Path) -> None:

@@ -1,0 +1,136 @@
+"""The commands train-ano and predict-operators."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from tests.ano.world import FAMILIES, SMALL, make_world, write_world
+from tests.cli.workspace import Workspace
+
+TRAIN = ("train-ano", "--config", "ano.json", "--tokens", "tokens.h5", "--output", "run")
+PREDICT = ("predict-operators", "--ano-model", "run/best_model.pt", "--tokens", "tokens.h5", "--output", "operators.h5")
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with tokens, a configuration and a trained model."""
+    path = tmp_path_factory.mktemp("ano")
+    write_world(path / "tokens.h5", make_world(400), validation=40)
+    (path / "ano.json").write_text(json.dumps(SMALL | {"epochs": 2}))
+    workspace = Workspace(path)
+    result = workspace.run_checked(*TRAIN)
+    (path / "train.txt").write_text(result.stdout + result.stderr)
+    return workspace
+
+
+def test_training_prints_the_plan_and_the_metrics(space: Workspace) -> None:
+    text = (space.path / "train.txt").read_text()
+    for words in (
+        "operators: fit 280, choose 40, calibrate 40, evaluate 40",
+        "shift, rate",
+        "on 40 evaluate operators: family accuracy",
+        "coverage of the intervals, all parameters together: 50%",
+        "member 2, 2 epochs",
+        "written: run/best_model.pt",
+    ):
+        assert words in text, words
+    assert sorted(p.name for p in (space.path / "run").iterdir()) == [
+        "best_model.pt",
+        "config.yaml",
+        "training_history.json",
+    ]
+    history = json.loads((space.path / "run/training_history.json").read_text())
+    assert [(record["member"], record["epoch"]) for record in history] == [(m, e) for m in (1, 2) for e in range(3)]
+    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 1
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(space: Workspace) -> None:
+    before = space.snapshot()
+    result = space.run_checked(*TRAIN[:-1], "elsewhere", "--dry-run")
+    assert "operators: fit 280" in result.stdout
+    assert "evaluate operators" not in result.stdout
+    assert space.snapshot() == before
+
+
+def test_the_file_of_predictions_has_the_documented_layout(space: Workspace) -> None:
+    result = space.run_checked(*PREDICT, "--samples", "7", "--candidates", "3", "--overwrite")
+    assert "predicted 400 rows" in result.stdout
+    with h5py.File(space.path / "operators.h5") as file:
+        shapes = {}
+        file.visititems(lambda name, node: shapes.update({name: node.shape}) if hasattr(node, "shape") else None)
+        family = [text.decode() for text in file["predictions/family"][:]]
+        truth = [text.decode() for text in file["labels/family"][:]]
+        probability = file["predictions/family_probability"][:]
+        interval = file["predictions/interval"][:]
+        assert file["predictions/levels"][:].tolist() == [0.5, 0.8, 0.9]
+        assert file.attrs["format"] == "spinlock-predictions"
+    expected = {
+        "predictions/family": (400,),
+        "predictions/family_names": (2,),
+        "predictions/family_probability": (400, 2),
+        "predictions/names": (4,),
+        "predictions/median": (400, 4),
+        "predictions/levels": (3,),
+        "predictions/interval": (400, 4, 3, 2),
+        "candidates/family": (400, 3),
+        "candidates/probability": (400, 3),
+        "candidates/parameters": (400, 3, 4),
+        "samples/family": (400, 7),
+        "samples/parameters": (400, 7, 4),
+    }
+    assert expected.items() <= shapes.items()
+    assert {"parameters/physical", "labels/family"} <= shapes.keys()
+    assert family == [FAMILIES[index] for index in probability.argmax(axis=1)]
+    assert np.mean(np.array(family) == truth) > 0.95
+    assert (interval[..., 0] <= interval[..., 1])[np.isfinite(interval[..., 0])].all()
+
+
+def test_tokens_of_another_tokenizer_are_refused(space: Workspace) -> None:
+    write_world(space.path / "other.h5", make_world(20), sha256="b" * 64)
+    predict = ("predict-operators", "--ano-model", "run/best_model.pt", "--tokens", "other.h5", "--output", "new.h5")
+    space.attempt(*predict).check_refused("other.h5", "tokenizer bbbbbbbbbbbb", "expected tokenizer aaaaaaaaaaaa")
+
+
+def test_unknown_families_are_refused(space: Workspace) -> None:
+    path = write_world(space.path / "unknown.h5", make_world(20))
+    with h5py.File(path, "r+") as file:
+        file["labels/family"][3] = "gamma"
+    predict = ("predict-operators", "--ano-model", "run/best_model.pt", "--tokens", "unknown.h5", "--output", "new.h5")
+    space.attempt(*predict).check_refused("1 operators have the family gamma", "alpha, beta")
+
+
+@pytest.mark.parametrize(
+    ("removed", "words"),
+    [
+        ("parameters", ("/parameters/params: does not exist", "spinlock generate")),
+        ("labels", ("no label /labels/family",)),
+        ("tokens/indices", ("/tokens/indices",)),
+    ],
+)
+def test_an_incomplete_token_file_is_refused(space: Workspace, removed: str, words: tuple[str, ...]) -> None:
+    path = write_world(space.path / f"without_{Path(removed).name}.h5", make_world(100))
+    with h5py.File(path, "r+") as file:
+        del file[removed]
+    train = ("train-ano", "--config", "ano.json", "--tokens", path.name, "--output", "new")
+    space.attempt(*train).check_refused(path.name, *words)
+
+
+def test_other_bad_input_is_refused_before_any_work(space: Workspace) -> None:
+    space.attempt(*TRAIN).check_refused("run: already contains a run", "--overwrite")
+    space.attempt(*TRAIN[:-1], "new", "--set", "hiden_dim=3").check_refused("did you mean hidden_dim?")
+    space.attempt(*TRAIN[:-1], "new", "--tokens", "nowhere.h5").check_refused("nowhere.h5: no such file")
+    space.attempt(*TRAIN[:-1], "new", "--resume-from", "run").check_refused("contains no last.pt")
+    space.attempt(*TRAIN[:-1], "new", "--resume-from", "run/best_model.pt").check_refused(
+        "is a finished run", max_lines=30
+    )
+    space.attempt(*PREDICT[:3], *PREDICT[3:-1], "new.h5", "--samples", "-1").check_refused("--samples is -1")
+    model = ("predict-operators", "--ano-model", "ano.json", "--tokens", "tokens.h5", "--output", "new.h5")
+    space.attempt(*model).check_refused("ano.json: is truncated, damaged or not a checkpoint", "train-ano")
+    few = write_world(space.path / "few.h5", make_world(30))
+    space.attempt("train-ano", "--config", "ano.json", "--tokens", few.name, "--output", "new").check_refused(
+        "operators are in the part", "encode more operators"
+    )

@@ -1,0 +1,55 @@
+"""The closed-form start of the network: correspondence analysis and ridge regression."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.regression import PENALTIES, ridge
+
+
+def test_the_scores_of_the_rows_have_mean_zero_and_unit_covariance(rng: np.random.Generator) -> None:
+    codes = np.stack([rng.integers(0, 5, 400), 5 + rng.integers(0, 3, 400)], axis=1)
+    positions, center = code_positions(codes, 8, 6)
+    scores = positions[codes].sum(axis=1) - center
+    np.testing.assert_allclose(scores.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(np.cov(scores.T, bias=True), np.eye(6), atol=1e-6)
+
+
+def test_the_first_axis_is_what_the_columns_have_in_common(rng: np.random.Generator) -> None:
+    hidden = rng.integers(0, 4, 500)
+    columns = [np.where(rng.random(500) < 0.9, hidden, rng.integers(0, 4, 500)) + 4 * j for j in range(6)]
+    codes = np.stack(columns, axis=1)
+    positions, _ = code_positions(codes, 24, 3)
+    by_column = positions.reshape(6, 4, 3)
+    np.testing.assert_allclose(by_column, by_column.mean(axis=0) * np.ones((6, 1, 1)), atol=0.15)
+
+
+def test_axes_beyond_the_rank_are_zero() -> None:
+    codes = np.array([[0, 2], [1, 3], [0, 2], [1, 3]])
+    positions, _ = code_positions(codes, 4, 3)
+    assert np.count_nonzero(np.abs(positions).max(axis=0) > 1e-6) == 1
+
+
+def test_ridge_has_the_penalty_with_the_smallest_leave_one_out_error(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((25, 6))
+    y = x[:, :2] @ np.array([[1.0], [-0.5]]) + 0.5 * rng.standard_normal((25, 1)) + 3
+    errors = []
+    for penalty in PENALTIES:
+        left_out = [
+            y[i, 0] - Ridge(alpha=penalty).fit(np.delete(x, i, 0), np.delete(y[:, 0], i)).predict(x[[i]])[0]
+            for i in range(25)
+        ]
+        errors.append(np.mean(np.square(left_out)))
+    best = Ridge(alpha=PENALTIES[int(np.argmin(errors))]).fit(x, y[:, 0])
+    found = ridge(x, y)
+    np.testing.assert_allclose(found.weights[:, 0], best.coef_, atol=1e-8)
+    assert found.bias[0] == pytest.approx(best.intercept_)
+    assert found.deviation[0] == pytest.approx(np.sqrt(min(errors)), rel=1e-6)
+
+
+def test_an_output_with_too_few_rows_has_the_prior() -> None:
+    y = np.full((40, 1), np.nan)
+    y[:5] = 2.0
+    found = ridge(np.random.default_rng(0).standard_normal((40, 3)), y)
+    assert (np.abs(found.weights).max(), found.bias[0], found.deviation[0]) == (0, 0, 1)
