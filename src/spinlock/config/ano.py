@@ -100,8 +100,8 @@ class ANOTrainingSettings(Section):
     token_dropout: float = setting(0.3, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
     early_stopping_patience: int = setting(
         15,
-        "Number of epochs without a better loss of either part on the choose operators after which the training of a "
-        "member stops.",
+        "Number of epochs without a better loss on the choose operators after which the training of a part of a member "
+        "stops. One part predicts the family, the other one the parameters.",
         unit="epochs",
         ge=1,
         le=MAX_COUNT,

@@ -53,8 +53,8 @@ class ANOKeywords(TypedDict, total=False):
     token_dropout: float
     """Fraction of the tokens of a row that are hidden in training."""
     early_stopping_patience: int
-    """Number of epochs without a better loss of either part on the choose operators after which the training of a
-    member stops.
+    """Number of epochs without a better loss on the choose operators after which the training of a part of a member
+    stops. One part predicts the family, the other one the parameters.
     """
     random_seed: int
     """Seed of the initialization and of the order of the rows."""

@@ -7,7 +7,7 @@ resumed after an epoch therefore gives the same weights, bit for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from spinlock.ano.network.member import Member
 from spinlock.ano.training.losses import Losses, Targets, member_losses
 from spinlock.ano.training.plan import Plan
-from spinlock.ano.training.state import EpochRecord, TrainingState, Weights
+from spinlock.ano.training.state import PARTS, EpochRecord, TrainingState, Weights
 from spinlock.errors import RunError
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.isolation import isolated
@@ -59,7 +59,10 @@ def train(plan: Plan, state: TrainingState, on_epoch: OnEpoch = lambda state, re
 
 
 def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epoch: OnEpoch) -> None:
-    """Train the current member until its last epoch, or until neither part has improved for a while."""
+    """Train the current member until its last epoch, or until neither part has improved for a while.
+
+    A part that has not improved for a while is no longer trained.
+    """
     settings, number = plan.config, state.member
     member = plan.new_member(number).to(device)
     optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -70,12 +73,13 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
     else:
         member.load_state_dict(state.weights)
         optimizer.load_state_dict(state.optimizer)
-    while state.epoch < settings.epochs and _improves(state, settings.early_stopping_patience):
+    while state.epoch < settings.epochs and (parts := _improving_parts(state, settings.early_stopping_patience)):
         seed = plan.seed(number, state.epoch + 1)
         torch.manual_seed(seed)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * state.epoch / settings.epochs)) / 2
-        fitted = _train_epoch(plan, member, optimizer, plan_targets(plan, plan.split.fit, seed=seed).to(device))
+        fit = plan_targets(plan, plan.split.fit, seed=seed).to(device)
+        fitted = _train_epoch(plan, member, optimizer, fit, parts)
         if not math.isfinite(fitted):
             what = f"the loss of epoch {state.epoch + 1} of member {number} is {fitted}"
             raise RunError(what, remedy="pass a smaller learning_rate=...")
@@ -86,9 +90,9 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
     state.finish_member()
 
 
-def _improves(state: TrainingState, patience: int) -> bool:
-    """Return whether a part has improved in the last ``patience`` epochs."""
-    return state.epoch - max(state.best_epochs.values()) < patience
+def _improving_parts(state: TrainingState, patience: int) -> list[str]:
+    """Return the parts that have improved in the last ``patience`` epochs. The others are no longer trained."""
+    return [part for part in PARTS if state.epoch - state.best_epochs[part] < patience]
 
 
 def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets) -> EpochRecord:
@@ -105,13 +109,15 @@ def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets)
     }
 
 
-def _train_epoch(plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets) -> float:
-    """Run one epoch over the fit operators in a random order, and return its mean loss."""
+def _train_epoch(
+    plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets, parts: Sequence[str]
+) -> float:
+    """Run one epoch of some parts over the fit operators in a random order, and return its mean loss."""
     member.train()
     total = 0.0
     order = torch.randperm(len(fit)).to(fit.family.device)
     for rows in _batches(order, plan.config.batch_size):
-        losses = member_losses(member, fit[rows], plan.space)
+        losses = member_losses(member, fit[rows], plan.space, parts)
         optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(member.parameters(), MAX_GRADIENT_NORM)

@@ -5,6 +5,7 @@ Letters: ``N`` operators, ``n`` rows of a batch, ``T`` token columns, ``P`` para
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.nn import functional
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.density.mixture import GaussianMixture
 from spinlock.ano.network.member import Member
+from spinlock.ano.training.state import PARTS
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,14 @@ class Losses:
         return self.family + self.parameters
 
 
-def member_losses(member: Member, targets: Targets, space: ParameterSpace) -> Losses:
-    """Return the losses of a member on a batch."""
+def member_losses(member: Member, targets: Targets, space: ParameterSpace, parts: Sequence[str] = PARTS) -> Losses:
+    """Return the losses of a member on a batch; the loss of a part that is not in ``parts`` is 0."""
     state = member.state(targets.tokens)
-    family = functional.cross_entropy(member.family_logits(state), targets.family)
-    total = state.density.new_zeros(())
+    family = total = state.density.new_zeros(())
+    if "family" in parts:
+        family = functional.cross_entropy(member.family_logits(state), targets.family)
+    if "density" not in parts:
+        return Losses(family, total)
     for index in torch.unique(targets.family).tolist():
         if not member.spec.num_parameters[index]:
             continue

@@ -75,7 +75,8 @@ def _log_member(history: list[EpochRecord], member: int) -> int:
         family = min(epochs, key=lambda record: record["choose_family_loss"])
         density = max(epochs, key=lambda record: record["choose_information_bits"])
         log(
-            f"member {member}, {len(epochs) - 1} epochs; on choose operators: family {family['choose_family_loss']:.3f} nats "
+            f"member {member}, {len(epochs) - 1} epochs; on choose operators: family "
+            f"{family['choose_family_loss']:.3f} nats "
             f"after epoch {family['epoch']}, information about the parameters "
             f"{density['choose_information_bits']:.2f} bits after epoch {density['epoch']}"
         )
