@@ -150,6 +150,20 @@ def command_line() -> str:
     return shlex.join([*program(), *sys.argv[1:]])
 
 
+def resume_command(last: Path) -> str:
+    """Return the command line that resumes the run of this process from its ``last.pt``."""
+    kept = []
+    skip = False
+    for argument in sys.argv[1:]:
+        if skip:
+            skip = False
+        elif argument == "--resume-from":
+            skip = True
+        elif argument != "--overwrite" and not argument.startswith("--resume-from="):
+            kept.append(argument)
+    return shlex.join([*program(), *kept, "--resume-from", str(last)])
+
+
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
     """Return a plain table; every column but the first is right-aligned."""
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, show_edge=False, title_style="bold")

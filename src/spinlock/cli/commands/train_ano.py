@@ -64,10 +64,8 @@ def train_ano(
 
 def _train(plan: Plan) -> None:
     """Train, and print the result."""
-    import shlex
-
     from spinlock.ano.training.run import Run
-    from spinlock.cli.terminal import command_line, log, program
+    from spinlock.cli.terminal import command_line, log, resume_command
     from spinlock.cli.views.ano import print_result, training_progress
 
     run = Run.start(plan, command_line())
@@ -77,6 +75,7 @@ def _train(plan: Plan) -> None:
     except KeyboardInterrupt:
         last = plan.config.output_dir / "last.pt"
         if last.exists():
-            log(f"stopped; resume with: {shlex.join([*program(), 'train-ano', '--resume-from', str(last)])} ...")
+            log(f"stopped after {len(run.state.history)} epochs; the state at the last save is kept")
+            log(f"resume with: {resume_command(last)}")
         raise
     print_result(checkpoint, plan.config.output_dir)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from spinlock.config import VQVAEConfig
     from spinlock.runtime.process_group import ProcessGroup
     from spinlock.training.callbacks import Callback
-    from spinlock.training.run import Run
 
 
 ResumeFrom = Annotated[
@@ -125,7 +122,7 @@ def _train(
     dry_run: bool,
 ) -> None:
     """Train and print the result, or print the plan if ``dry_run`` is true; ``max_time`` is in minutes."""
-    from spinlock.cli.terminal import command_line, format_duration, log
+    from spinlock.cli.terminal import command_line, format_duration, log, resume_command
     from spinlock.cli.views.plan import print_dry_run, print_resumed_dry_run
     from spinlock.cli.views.result import print_result
     from spinlock.cli.views.training import TrainingView
@@ -151,7 +148,7 @@ def _train(
     epoch = run.state.progress.epoch
     if run.stopped:
         log(f"stopped after epoch {epoch}: {run.end_reason}; the state is saved")
-        log(f"resume with: {_resume_command(run)}")
+        log(f"resume with: {resume_command(run.directory.last)}")
         raise typer.Exit(130)
     if run.end_reason is not None:
         log(f"stopped after epoch {epoch}: {run.end_reason}")
@@ -165,19 +162,3 @@ def _log_set_aside(path: Path) -> None:
     from spinlock.cli.terminal import log
 
     log(f"the finished run in the output directory is kept as {path}")
-
-
-def _resume_command(run: Run) -> str:
-    """Return the command line that resumes this run from its last.pt."""
-    from spinlock.cli.terminal import program
-
-    kept = []
-    skip = False
-    for argument in sys.argv[1:]:
-        if skip:
-            skip = False
-        elif argument == "--resume-from":
-            skip = True
-        elif argument != "--overwrite" and not argument.startswith("--resume-from="):
-            kept.append(argument)
-    return shlex.join([*program(), *kept, "--resume-from", str(run.directory.last)])
