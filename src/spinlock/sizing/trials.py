@@ -26,8 +26,8 @@ MAX_FIT_ROWS = 4096
 MAX_HELD_OUT_ROWS = 2048
 """Maximum numbers of rows of both parts in a trial, since a search makes many trials."""
 
-MAX_VERSIONS = 3
-"""Maximum number of versions of each row, including the row itself, on which a trial fits joint codes."""
+MAX_POINTS_PER_ROW = 3
+"""Maximum number of points for each row, including the row itself, on which a trial fits joint codes."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Trials:
     @cached_property
     def augmented_rows(self) -> Tensor:
         """Rows to fit on and interpolated points, for joint codes."""
-        return interpolate_neighbors(self.fit_rows, self.seed, max_versions=MAX_VERSIONS).flatten(0, 1)
+        return interpolate_neighbors(self.fit_rows, self.seed, max_points_per_row=MAX_POINTS_PER_ROW).flatten(0, 1)
 
     def bases(self, spec: ModelSpec) -> list[Basis]:
         """Return the principal axes of the categories. They are cached, since they do not depend on codebook sizes."""
