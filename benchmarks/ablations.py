@@ -135,7 +135,7 @@ def measure_variant(plan: Plan, rows: torch.Tensor) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     return {
         "best": validate(run.best_model(), rows, plan.data.cleaner, plan.config),
-        "last": validate(run.state.model, rows, plan.data.cleaner, plan.config),
+        "last": validate(run.state.averaged, rows, plan.data.cleaner, plan.config),
         "best_epoch": run.state.progress.best_epoch,
         "resets": run.state.progress.resets_total,
         "seconds": seconds,

@@ -48,8 +48,8 @@ def report(results: list[Result]) -> str:
 def summary_table(results: list[Result]) -> str:
     """Return the quality of every method, with one row for each dataset and rate.
 
-    The bits and the Gaussian reference of a row are those of joint tokens. A method with other bits has its own bits
-    and reference in its cell.
+    The seeds, the bits and the Gaussian reference of a row are those of joint tokens. A method with other ones has its
+    own in its cell.
     """
     columns = "table", "seeds", "bits", "Gaussian R(D)", "joint tokens", "local tokens", "faiss", "ResidualVQ network"
     rows = []
@@ -58,20 +58,27 @@ def summary_table(results: list[Result]) -> str:
             joint = cells["joint"]
             if joint:
                 bits = mean_of(joint, "bits")
-                seeds = ", ".join(str(seed) for seed in sorted({cell["seed"] for cell in joint}))
                 reference = f"{mean_of(joint, 'gaussian_reference'):.3f}"
-                qualities = [_summary_cell(cells[method], bits) for method in METHODS]
-                rows.append((result["table"], seeds, f"{bits:.0f}", reference, *qualities))
+                qualities = [_summary_cell(cells[method], joint) for method in METHODS]
+                rows.append((result["table"], seeds_of(joint), f"{bits:.0f}", reference, *qualities))
     return markdown.table(columns, rows)
 
 
-def _summary_cell(cells: list[Cell], joint_bits: float) -> str:
+def seeds_of(cells: list[Cell]) -> str:
+    """Return the seeds of cells, such as ``0, 1, 2``."""
+    return ", ".join(str(seed) for seed in sorted({cell["seed"] for cell in cells}))
+
+
+def _summary_cell(cells: list[Cell], joint: list[Cell]) -> str:
     if not cells:
         return "not measured"
-    quality, bits = mean_and_half_range([cell["quality"] for cell in cells]), mean_of(cells, "bits")
-    if abs(bits - joint_bits) <= 1:
-        return quality
-    return f"{quality} ({bits:.0f} bits, R(D) {mean_of(cells, 'gaussian_reference'):.3f})"
+    text, bits = mean_and_half_range([cell["quality"] for cell in cells]), mean_of(cells, "bits")
+    remarks = []
+    if abs(bits - mean_of(joint, "bits")) > 1:
+        remarks.append(f"{bits:.0f} bits, R(D) {mean_of(cells, 'gaussian_reference'):.3f}")
+    if seeds_of(cells) != seeds_of(joint):
+        remarks.append(f"seeds {seeds_of(cells)}")
+    return f"{text} ({'; '.join(remarks)})" if remarks else text
 
 
 def full_table(result: Result) -> str:
@@ -91,17 +98,17 @@ def full_table(result: Result) -> str:
         "encode (rows/s)",
     )
     rows = [
-        _full_row(bits, method, cells)
+        _full_row(bits, method, cells, seeds_of(result["cells"]))
         for bits in rates(result)
         for method, cells in cells_at(result, bits).items()
         if cells
     ]
-    seeds = ", ".join(map(str, sorted({cell["seed"] for cell in result["cells"]})))
+    seeds = seeds_of(result["cells"])
     size = f"{result['rows']} rows, {result['columns']} columns"
     return f"### {result['table']}: {size}, seeds {seeds} ({result['machine']})\n\n{markdown.table(columns, rows)}"
 
 
-def _full_row(bits: int, method: str, cells: list[Cell]) -> list[str]:
+def _full_row(bits: int, method: str, cells: list[Cell], seeds: str) -> list[str]:
     def value(key: str, digits: int = 3) -> str:
         return mean_and_half_range([cell[key] for cell in cells], digits) if all(key in cell for cell in cells) else "-"
 
@@ -111,7 +118,7 @@ def _full_row(bits: int, method: str, cells: list[Cell]) -> list[str]:
 
     return [
         f"{bits}",
-        NAMES[method],
+        NAMES[method] if seeds_of(cells) == seeds else f"{NAMES[method]} (seeds {seeds_of(cells)})",
         rounded("bits"),
         value("quality"),
         value("gaussian_reference"),

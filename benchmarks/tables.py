@@ -1,8 +1,9 @@
-"""Whole runs on real tables: the four target metrics, the best epoch, and the duration.
+"""Whole runs on real tables: the four target metrics, the best epoch, the stability of tokens, and the durations.
 
-Each run calls ``train-vqvae``, ``encode-to-tokens`` and ``decode-tokens`` in processes of their own, as a user does.
-The configuration is production.json with another input, output and split seed. The benchmark runs the commands, and not
-the functions of ``spinlock``, because it measures what a user of the commands waits for.
+Each run calls ``train-vqvae``, ``encode-to-tokens``, ``decode-tokens``, ``evaluate-tokens`` and ``visualize-codebooks``
+in processes of their own, as a user does. The configuration is production.json with another input, output and split
+seed. The benchmark runs the commands, and not the functions of ``spinlock``, because it measures what a user of the
+commands waits for.
 
     poetry run python benchmarks/tables.py path/to/a.h5 path/to/b.h5 --split-seeds 42 1 2 --output results.json
     poetry run python benchmarks/tables.py --report benchmarks/results/tables_local.json
@@ -44,7 +45,10 @@ COLUMNS = (
     "bits per row",
     "categories",
     "best epoch",
+    "unchanged tokens (by level)",
     "training command",
+    "report",
+    "pictures",
 )
 
 
@@ -68,11 +72,27 @@ def measure(dataset: Path, split_seed: int, directory: Path, settings: list[str]
         "seconds": seconds,
         "encode_seconds": encode_seconds,
         **{name: checkpoint.metrics[name] for name in METRICS},
+        **measure_pages(dataset, best, directory),
+    }
+
+
+def measure_pages(dataset: Path, model: Path, directory: Path) -> dict[str, Any]:
+    """Write the report and the pictures of a model; return their durations and the fractions of unchanged tokens."""
+    report, pictures = directory / "report", directory / "pictures"
+    options = ("--dataset", dataset, "--vqvae-model", model, "--output")
+    report_seconds = run_spinlock("evaluate-tokens", *options, report)
+    idempotence = json.loads((report / "metrics.json").read_text())["stability"]["idempotence"]
+    return {
+        "report_seconds": report_seconds,
+        "pictures_seconds": run_spinlock("visualize-codebooks", *options, pictures),
+        "idempotence": idempotence["all"],
+        "idempotence_by_level": idempotence["by_level"],
     }
 
 
 def row(result: dict[str, Any]) -> list[str]:
     """Return the cells of one table and split."""
+    levels = ", ".join(f"{fraction:.2f}" for fraction in result["idempotence_by_level"])
     return [
         f"{result['table']} ({result['rows']})",
         f"{result['split_seed']}",
@@ -83,7 +103,8 @@ def row(result: dict[str, Any]) -> list[str]:
         f"{result['bits_per_sample']:.0f}",
         f"{result['categories']}",
         f"{result['best_epoch']} of {result['epochs']}",
-        f"{result['seconds']:.0f} s",
+        f"{result['idempotence']:.3f} ({levels})",
+        *(f"{result[name]:.0f} s" for name in ("seconds", "report_seconds", "pictures_seconds")),
     ]
 
 

@@ -12,10 +12,12 @@ from pydantic import TypeAdapter
 import spinlock as sl
 from spinlock.evaluation.best_epoch import BestEpoch
 from spinlock.evaluation.evaluation import Evaluation
+from spinlock.evaluation.metric_descriptions import METRIC_DESCRIPTIONS, describe_metrics, list_metrics
 from spinlock.evaluation.sections import SECTIONS
 from tests.evaluation.conftest import Case
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "metrics.schema.json"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SCHEMA, PAGE = DOCS / "metrics.schema.json", DOCS / "evaluation.md"
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,18 @@ def test_the_json_can_be_read_as_the_result(result: Evaluation) -> None:
     assert TypeAdapter(Evaluation).validate_python(content).to_dict() == result.to_dict()
 
 
-def test_the_schema_is_that_of_the_result() -> None:
-    assert json.loads(SCHEMA.read_text()) == TypeAdapter(Evaluation).json_schema()
+def test_the_schema_and_the_page_describe_the_result(result: Evaluation) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    assert schema == describe_metrics(TypeAdapter(Evaluation).json_schema())
+    assert schema["properties"].keys() == result.to_dict().keys()
+    assert set(schema["required"]) <= schema["properties"].keys()
+    assert PAGE.read_text().endswith(list_metrics())
+
+
+def test_every_metric_is_described(case: Case, result: Evaluation) -> None:
+    assert result.metrics.keys() == METRIC_DESCRIPTIONS.keys()
+    other = sl.evaluate(case.tokenizer, case.table[:50], sections=())
+    assert other.metrics.keys() == METRIC_DESCRIPTIONS.keys()
 
 
 def test_values_that_are_not_finite_are_null(result: Evaluation) -> None:

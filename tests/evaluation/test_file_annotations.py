@@ -44,8 +44,8 @@ def test_labels_and_parameters_of_the_file_are_measured(tokenizer: sl.Tokenizer,
     family, viscosity = result.attributes
     assert (family.name, family.is_parameter, family.num_classes) == ("family", False, 2)
     assert (viscosity.name, viscosity.is_parameter, viscosity.is_numeric) == ("viscosity", True, True)
-    assert family.determined_by == NAMES[0]
-    assert viscosity.determined_by == NAMES[4]
+    assert family.determined_by == (NAMES[0],)
+    assert viscosity.determined_by == (NAMES[4],)
     assert viscosity.score("features", "linear") > 0.95
     assert result.skipped == {"drag": "no row has a value"}
     assert result.num_known_rows == ROWS

@@ -25,6 +25,13 @@ def test_a_quality_far_above_the_rank_quality_names_the_extreme_rows() -> None:
     )
 
 
+def test_many_equal_values_are_not_called_extreme_rows() -> None:
+    rows = METRICS["extreme_rows"] | {"num_rows_of_half": 100}
+    (line,) = quality_notes(METRICS | {"extreme_rows": rows})
+    assert "no few rows dominate the quality" in line
+    assert "many equal values" in line
+
+
 @pytest.mark.parametrize(("rank_quality", "lines"), [(0.80, 1), (0.82, 0), (0.99, 0)])
 def test_the_line_needs_a_difference_above_a_tenth(rank_quality: float, lines: int) -> None:
     assert len(quality_notes(METRICS | {"rank_quality": rank_quality})) == lines

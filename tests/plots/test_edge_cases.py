@@ -7,6 +7,8 @@ import pytest
 
 import spinlock as sl
 from spinlock.evaluation.evaluation import Evaluation
+from spinlock.plots.codebooks.page import codebook_page
+from spinlock.plots.files import picture_files
 from spinlock.plots.report.page import evaluation_page
 from tests.cli.workspace import NAMES, small_table
 from tests.evaluation.conftest import SETTINGS
@@ -48,6 +50,29 @@ def test_forty_categories() -> None:
     table = np.random.default_rng(0).standard_normal((160, MANY)).astype(np.float32)
     tokenizer = sl.Tokenizer.fit(table, SETTINGS | LEAST | {"num_categories_auto": MANY})
     assert f"{MANY} categories" in page_of(sl.evaluate(tokenizer, table))
+
+
+def test_names_with_dollar_signs_and_markup_are_text(tmp_path: Path) -> None:
+    names = [r"$\frac{a$", "cost $a$ and $b$", "<b>&amp;", *(f"c_{j}" for j in range(9))]
+    values = [[r"$\frac{b$", "$x$", "<script>alert(1)</script>"][j % 3] for j in range(240)]
+    labels = {r"gain_$_per_$": values, "$y$": np.linspace(0, 1, 240) ** 2}
+    path = write_table(tmp_path / "names.h5", small_table(240), names, labels=labels)
+    tokenizer = sl.Tokenizer.fit(str(path), SETTINGS, validation_fraction=0.3)
+    text = page_of(sl.evaluate(tokenizer, path))
+    assert r"$\frac{a$" in text
+    assert r"gain_$_per_$" in text
+    page = codebook_page(sl.describe_codebooks(tokenizer, path))
+    assert r"$\frac{b$" in Structure(page.html).text
+    assert "<script>alert" not in page.html
+    picture_files(page.pictures)
+
+
+def test_a_label_with_fewer_than_two_rows_of_a_class_is_not_probed(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:
+    values = [f"value {j // 2}" for j in range(240)]
+    path = write_table(tmp_path / "classes.h5", small_table(240), NAMES, labels={"many": values})
+    result = sl.evaluate(tokenizer, path, sections=["discriminability"])
+    assert result.discriminability is not None
+    assert "too few for probes" in result.discriminability.skipped["many"]
 
 
 def test_unusable_labels(tokenizer: sl.Tokenizer, tmp_path: Path) -> None:

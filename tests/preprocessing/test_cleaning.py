@@ -180,3 +180,13 @@ def test_rows_are_cleaned_in_blocks_that_fit_the_cache(rng: np.random.Generator)
     values = replace(cleaner, normalizer=Recording()).transform(x).values
     assert blocks == [CACHED_ROWS] * (1000 // CACHED_ROWS) + [1000 % CACHED_ROWS]
     assert np.array_equal(values, cleaner.transform(x).values)
+
+
+def test_decoding_keeps_the_bulk_of_a_column_with_outliers_and_an_offset(rng: np.random.Generator) -> None:
+    x = np.column_stack([1e6 + 1e-3 * rng.standard_normal(2000), rng.standard_normal((2000, 2))])
+    x[:100, 0] = 1e9 * rng.random(100)
+    cleaner = Cleaner.fit(x, ["a", "b", "c"], Rules(normalization_method="auto"))
+    assert cleaner.raw_dtype == np.float64
+    restored = cleaner.inverse_transform(cleaner.transform(x).values)
+    bulk = np.abs(x[:, 0] - 1e6) < 0.01
+    assert np.median(np.abs(x[bulk, 0] - restored[bulk, 0])) < 1e-5

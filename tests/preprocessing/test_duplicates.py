@@ -60,3 +60,19 @@ def test_all_copies_of_a_column_refer_to_the_first(rng: np.random.Generator) -> 
     cleaner = fit(np.column_stack([b, *[a] * 200]))
     assert cleaner.kept.tolist() == [0, 1]
     assert {duplicate.original for duplicate in cleaner.duplicates} == {1}
+
+
+def test_columns_that_agree_in_a_few_extreme_rows_alone_are_not_duplicates(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 3000))
+    a[:3], b[:3] = (1e15, -1e15, 2e15), (1e12, -1e12, 2e12)
+    x = np.stack([a, b, rng.standard_normal(3000)], axis=1)
+    r = np.corrcoef(x.T)[0, 1]
+    assert r > 0.9999
+    assert fit(x, clip_lower_percentile=0.0, clip_upper_percentile=100.0).dropped == {}
+
+
+def test_missing_cells_do_not_hide_a_duplicate(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 400))
+    copy = 2 * a
+    a[:5], copy[:5] = np.nan, np.nan
+    assert fit(np.stack([a, b, copy], axis=1)).kept.tolist() == [0, 1]

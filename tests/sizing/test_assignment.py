@@ -32,7 +32,9 @@ def assignment(request: pytest.FixtureRequest) -> Assignment:
 
 
 def trials(rows: int = 900) -> Trials:
-    return Trials(planted_rows(rows), split_holdout(np.arange(rows), 0), validation_rows=120, seed=0)
+    return Trials(
+        planted_rows(rows), split_holdout(np.arange(rows), 0), validation_rows=120, seed=0, to_z_scores=lambda x: x
+    )
 
 
 def test_assignment_of_returns_the_type_of_a_name() -> None:
@@ -55,9 +57,17 @@ def test_a_trial_predicts_the_quality_of_the_initialized_network(assignment: Ass
     assert trial.rank_quality == pytest.approx(ranks, abs=0.04)
 
 
+def test_the_quality_of_a_trial_is_in_the_units_of_the_target() -> None:
+    rows = planted_rows(900)
+    trial_rows = Trials(rows, split_holdout(np.arange(900), 0), validation_rows=120, seed=0, to_z_scores=lambda x: x**3)
+    restored = trial_rows.held_out * 0.8
+    assert trial_rows.normalized_quality(restored) == pytest.approx(1 - 0.2**2, abs=1e-5)
+    assert trial_rows.quality(restored) == pytest.approx(1 - (1 - 0.8**3) ** 2, abs=1e-5)
+
+
 def test_rank_quality_of_a_trial_ignores_a_monotone_transform_of_the_columns() -> None:
     trial_rows, table = trials(), planted_rows(900)
-    cubed = Trials(table**3, split_holdout(np.arange(900), 0), validation_rows=120, seed=0)
+    cubed = Trials(table**3, split_holdout(np.arange(900), 0), validation_rows=120, seed=0, to_z_scores=lambda x: x)
     restored = trial_rows.held_out * 0.8
     value = trial_rows.rank_quality(restored)
     assert 0.5 < value < 1

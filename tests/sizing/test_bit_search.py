@@ -11,7 +11,7 @@ from spinlock.sizing.trials import SizeTrial
 
 def trials_with_quality(quality: Callable[[float], float]) -> Callable[[float], SizeTrial]:
     """Trials of one codebook of 2^bits codes, with a quality that is a function of the bits."""
-    return lambda bits: SizeTrial(((round(2**bits), 2, 2),), ((4, 4, 4),), 0.01, quality(bits), 0.9, 1.0)
+    return lambda bits: SizeTrial(((round(2**bits), 2, 2),), ((4, 4, 4),), 0.01, quality(bits), 0.9, 0.9, 1.0)
 
 
 @pytest.mark.parametrize("start", [4.0, 9.0, 15.0])
@@ -35,7 +35,7 @@ def test_smallest_codebooks_end_the_search() -> None:
 
     def smallest(bits: float) -> SizeTrial:
         calls.append(bits)
-        return SizeTrial(((2, 2, 2),), ((4, 4, 4),), 0.01, 0.95, 0.9, 1.0)
+        return SizeTrial(((2, 2, 2),), ((4, 4, 4),), 0.01, 0.95, 0.9, 0.9, 1.0)
 
     BitSearch(smallest, 0.9, max_bits=20.0).run(10.0)
     assert len(calls) == 2

@@ -34,7 +34,9 @@ def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **setti
     model = ModelSettings.model_validate({"embedding_dim": 12} | settings)
     reference = GaussianReference.from_rows(rows.numpy(), rows.numpy())
     holdout = split_holdout(np.arange(len(rows)), 0)
-    return CodebookSizeSearch(rows, holdout, model, reference, validation_rows=validation_rows, seed=0)
+    return CodebookSizeSearch(
+        rows, holdout, model, reference, validation_rows=validation_rows, seed=0, to_z_scores=lambda rows: rows
+    )
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])

@@ -35,7 +35,16 @@ def proposal_and_search(rows: torch.Tensor, **settings: Any) -> tuple[Proposal, 
     proposal = propose(config, correlation_matrix(rows.double().numpy()), columns, names)
     holdout = split_holdout(np.arange(len(rows)), 0)
     reference = GaussianReference.from_rows(rows.numpy(), rows.numpy())
-    return proposal, CodebookSizeSearch(rows, holdout, config, reference, validation_rows=len(rows) // 9, seed=0)
+    search = CodebookSizeSearch(
+        rows,
+        holdout,
+        config,
+        reference,
+        validation_rows=len(rows) // 9,
+        seed=0,
+        to_z_scores=lambda values: values,
+    )
+    return proposal, search
 
 
 @pytest.fixture(scope="module")

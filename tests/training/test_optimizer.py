@@ -8,6 +8,7 @@ from spinlock.training.optimization.adam import Adam
 from spinlock.training.optimization.optimizer import (
     JOINT_RATE_FACTOR,
     RATE_FACTOR,
+    WEIGHT_DECAY,
     is_of_earlier_version,
     make_optimizer,
 )
@@ -16,13 +17,28 @@ from tests.model.specs import random_rows, small_model
 
 def test_the_network_and_the_refinement_of_joint_codes_have_their_rates() -> None:
     model, rows = small_model(learned_codes=True), random_rows()
-    (network,) = make_optimizer(model, 0.1, rows).param_groups
+    network, codes = make_optimizer(model, 0.1, rows).param_groups
     assert (network["lr"], network["lr_scale"]) == (pytest.approx(0.1 * RATE_FACTOR), RATE_FACTOR)
-    assert {id(each) for each in network["params"]} == {id(each) for each in model.parameters()}
+    assert (network["weight_decay"], codes["weight_decay"]) == (WEIGHT_DECAY, 0.0)
+    parts = {name: {id(each) for each in group["params"]} for name, group in (("network", network), ("codes", codes))}
+    named = {id(each): name for name, each in model.named_parameters()}
+    assert parts["network"] | parts["codes"] == named.keys()
+    assert {name for key, name in named.items() if name.endswith(".codes")} == {named[key] for key in parts["codes"]}
     joint = model.with_joint_codes()
-    _, refinement = make_optimizer(joint, 0.1, rows).param_groups
+    *_, refinement = make_optimizer(joint, 0.1, rows).param_groups
     assert (refinement["lr_scale"], refinement["weight_decay"]) == (JOINT_RATE_FACTOR, 0.0)
     assert {id(each) for each in refinement["params"]} == {id(each) for each in joint.joint.parameters()}
+
+
+def test_a_learned_code_without_a_gradient_does_not_move() -> None:
+    model, rows = small_model(learned_codes=True), random_rows()
+    optimizer = make_optimizer(model, 0.1, rows)
+    codes = [weight for name, weight in model.named_parameters() if name.endswith(".codes")]
+    before = [weight.detach().clone() for weight in codes]
+    for weight in codes:
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert all(torch.equal(old, new) for old, new in zip(before, codes, strict=True))
 
 
 def test_steps_of_encoders_and_learned_codes_follow_the_spread_of_the_coordinates() -> None:

@@ -36,6 +36,8 @@ class BestEpoch:
         """One sentence about the selection."""
         if self.epoch < 0:
             return "no epoch was validated"
+        if self.num_epochs == 0:
+            return f"the model was initialized and not trained (quality {self.quality:.4f})"
         if self.epoch == 0 and self.best_later_quality is not None:
             return (
                 f"epoch 0 of {self.num_epochs} was selected (quality {self.initial_quality:.4f}): training did not "

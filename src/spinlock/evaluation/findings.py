@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from spinlock.errors import shortened
 from spinlock.evaluation.evaluation import Evaluation
+from spinlock.evaluation.reconstruction.worst_rows import MANY_IMPUTED
+from spinlock.io.names import join_names
 from spinlock.preprocessing.copied_rows import MAX_COPIED_FRACTION
 
 FEW_ROWS = 100
 """Number of rows below which all numbers are uncertain."""
 
-MANY_DEAD, MANY_COPIED, MANY_ALIASED, LARGE_DRIFT = 0.05, 0.05, 0.01, 0.15
-"""Fractions of dead codes, copied rows and aliased rows, and of rows with large errors, above which a finding says
-so."""
+MANY_DEAD, MANY_DEAD_OF_CODEBOOK, MANY_COPIED, MANY_ALIASED, LARGE_DRIFT = 0.05, 0.34, 0.01, 0.01, 0.15
+"""Fractions of dead codes of all codebooks and of one, of copied rows and aliased rows, and of rows with large errors,
+above which a finding says so."""
 
 
 def findings(result: Evaluation) -> tuple[str, ...]:
@@ -25,6 +27,7 @@ def findings(result: Evaluation) -> tuple[str, ...]:
         *_codebooks(result),
         *_copied_rows(result),
         *_aliases(result),
+        *_missing(result),
         *_drift(result),
         *_amount(result),
     )
@@ -43,10 +46,16 @@ def _leaks(result: Evaluation) -> Iterator[str]:
     if result.discriminability is None:
         return
     for attribute in result.discriminability.attributes:
-        if attribute.determined_by is not None:
+        columns = attribute.determined_by
+        if columns:
+            which = (
+                f"column {columns[0]} determines"
+                if len(columns) == 1
+                else f"columns {join_names(columns, 4)} determine"
+            )
             yield (
-                f"The input column {attribute.determined_by} alone determines {attribute.name}, so that the tokens "
-                "contain it. Leave the column out if the tokens are used to predict it."
+                f"The input {which} {attribute.name}, so that the tokens contain it. Leave "
+                f"{'this column' if len(columns) == 1 else 'these columns'} out if the tokens are used to predict it."
             )
 
 
@@ -64,12 +73,15 @@ def _codebooks(result: Evaluation) -> Iterator[str]:
             listed = shortened(", ".join(names), 300)
             plural = what.replace("carries", "carry", 1).replace("its code follows", "their codes follow")
             yield f"{len(names)} codebooks {plural}: {listed}. Smaller num_codes give the same quality."
-    if health.num_dead_codes > MANY_DEAD * health.num_codes:
-        worst = max(health.codebooks, key=lambda codebook: len(codebook.dead_codes))
+    worst = max(health.codebooks, key=lambda codebook: len(codebook.dead_codes) / codebook.size)
+    if (
+        health.num_dead_codes > MANY_DEAD * health.num_codes
+        or len(worst.dead_codes) > MANY_DEAD_OF_CODEBOOK * worst.size
+    ):
         known = "evaluated and training rows" if result.setup.same_table else "rows"
         yield (
             f"{health.num_dead_codes:,} of {health.num_codes:,} codes are used by none of {health.num_known_rows:,} "
-            f"{known}. Most of them are in {worst.name} ({len(worst.dead_codes)} of {worst.size})."
+            f"{known}. The largest fraction is in {worst.name} ({len(worst.dead_codes)} of {worst.size})."
         )
 
 
@@ -85,6 +97,15 @@ def _aliases(result: Evaluation) -> Iterator[str]:
     if aliasing is not None and aliasing.num_aliased_rows > MANY_ALIASED * result.setup.num_rows:
         share = aliasing.num_aliased_rows / result.setup.num_rows
         yield f"{share:.0%} of the rows share all tokens with a row of other features. More bits can separate them."
+
+
+def _missing(result: Evaluation) -> Iterator[str]:
+    imputed = result.reconstruction.imputed if result.reconstruction is not None else 0.0
+    if imputed > MANY_IMPUTED:
+        yield (
+            f"{imputed:.0%} of the cells are missing or infinite. The training median replaces them, and the tokens "
+            "describe the replaced values."
+        )
 
 
 def _drift(result: Evaluation) -> Iterator[str]:

@@ -11,6 +11,10 @@ MAX_EXCESS = 0.1
 """Difference of reconstruction quality and rank quality above which a note says that extreme rows dominate."""
 
 
+MAX_EXTREME_FRACTION = 0.1
+"""Fraction of the rows below which the rows with half of the sum of squared z-scores are called extreme."""
+
+
 def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a reader of the reconstruction quality has to know about it.
 
@@ -34,6 +38,13 @@ def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     if not quality - rank_quality > MAX_EXCESS:
         return ()
     extreme = metrics["extreme_rows"]
+    if extreme["num_rows_of_half"] > MAX_EXTREME_FRACTION * extreme["num_rows"]:
+        return (
+            f"rank_quality {rank_quality:.3f} is far below reconstruction_quality {quality:.3f}: no few rows dominate "
+            "the "
+            "quality, but errors that are small in z-scores change the ranks, for example of columns with many equal "
+            "values",
+        )
     listed = ", ".join(f"{row['row']} ({row['share']:.1%})" for row in extreme["largest"])
     return (
         f"reconstruction_quality {quality:.3f} is dominated by a few extreme rows: rank_quality is {rank_quality:.3f}; "

@@ -20,15 +20,15 @@ TARGET_ROWS = 16_384
 """Maximum number of rows and interpolated points together in :func:`interpolate_neighbors`, which returns a table with
 more than half of it as it is. A training step interpolates the rows of a table with at most this number of rows."""
 
-MAX_VERSIONS = 6
-"""Maximum number of versions of each row, including the row itself."""
+MAX_POINTS_PER_ROW = 6
+"""Maximum number of points for each row, including the row itself."""
 
 BLOCK = 1024
 """Number of rows whose distances to all rows are computed at once."""
 
 
 def interpolate_neighbors(
-    rows: Tensor, seed: int, *, target_rows: int = TARGET_ROWS, max_versions: int = MAX_VERSIONS
+    rows: Tensor, seed: int, *, target_rows: int = TARGET_ROWS, max_points_per_row: int = MAX_POINTS_PER_ROW
 ) -> Tensor:
     """Return the rows, and for each of them interpolated points between it and near neighbors.
 
@@ -40,23 +40,23 @@ def interpolate_neighbors(
         Seed of the random numbers.
     target_rows
         Maximum number of rows and interpolated points together.
-    max_versions
-        Maximum number of versions m of each row.
+    max_points_per_row
+        Maximum number of points m for each row, including the row itself.
 
     Returns
     -------
     Tensor
-        Versions [m, n, D], of which the first is ``rows``.
+        Points [m, n, D], of which the first ones are ``rows``.
     """
     count = len(rows)
-    versions = min(max_versions, max(1, target_rows // max(1, count))) if count > NEIGHBORS else 1
-    if versions == 1:
+    points = min(max_points_per_row, max(1, target_rows // max(1, count))) if count > NEIGHBORS else 1
+    if points == 1:
         return rows[None]
     neighbors = nearest_rows(rows)
     generator = torch.Generator().manual_seed(seed)
-    rank = torch.randint(NEIGHBORS, (versions - 1, count, 1), generator=generator).to(rows.device)
-    fraction = torch.rand(versions - 1, count, 1, generator=generator).to(rows.device)
-    neighbor = rows[neighbors.expand(versions - 1, -1, -1).gather(2, rank)[..., 0]]
+    rank = torch.randint(NEIGHBORS, (points - 1, count, 1), generator=generator).to(rows.device)
+    fraction = torch.rand(points - 1, count, 1, generator=generator).to(rows.device)
+    neighbor = rows[neighbors.expand(points - 1, -1, -1).gather(2, rank)[..., 0]]
     return torch.cat([rows[None], rows + fraction * (neighbor - rows)])
 
 

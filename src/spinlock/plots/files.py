@@ -24,7 +24,7 @@ def picture_files(pictures: Iterable[Picture]) -> dict[str, bytes]:
     Parameters
     ----------
     pictures
-        Pictures with a ``key``. Their figures are changed, so that they have to be drawn elsewhere before.
+        Pictures with a ``key``. Their figures are modified; a page has to be rendered before.
 
     Returns
     -------

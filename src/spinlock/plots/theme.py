@@ -6,6 +6,7 @@ color of :data:`ROLES` by a variable of its style sheet, so that figures follow 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,8 +24,8 @@ SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 """Colors of data series, in the order of their use."""
 
 POINT_SERIES, POINT_GRAY = ("#0072b3", "#d55e01", "#009e74", "#cc79a8", "#e69f01", "#56b4ea"), "#858687"
-"""Colors of points that are drawn as an image, which cannot follow the theme, and of their legend. They are no keys of
-:data:`ROLES`, so that the legend does not follow it either."""
+"""Colors of points that are drawn as an image, which cannot follow the theme, and of their legend. They are not in
+:data:`ROLES`, so that the legend keeps its colors too."""
 
 ROLES = {
     INK: "--ink",
@@ -80,13 +81,15 @@ SETTINGS: Any = {
     "lines.linewidth": 1.8,
     "svg.fonttype": "none",
     "svg.hashsalt": "spinlock",
+    "text.parse_math": False,  # names of users can contain $
 }
 
 
 @contextmanager
 def themed() -> Iterator[None]:
     """Draw in a ``with`` block with these settings; settings of the calling program are restored."""
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # SVG files use the fonts of the reader
         yield
 
 

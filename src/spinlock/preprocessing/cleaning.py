@@ -169,10 +169,14 @@ class Cleaner:
 
     @property
     def raw_dtype(self) -> np.dtype[Any]:
-        """float32, or float64 if the spacing of float32 numbers is not small compared with the spread of a column."""
+        """float32, or float64 if the spacing of float32 numbers is not small compared with the scale of a column."""
         size = np.maximum(np.abs(self.screening.lower), np.abs(self.screening.upper))[self.kept]
         spacing = np.finfo(np.float32).eps * size
-        return np.dtype(np.float64 if (spacing > MAX_SPACING * self.std).any() else np.float32)
+        return np.dtype(
+            np.float64
+            if (spacing > MAX_SPACING * np.minimum(self.std, self.normalizer.scales().scale)).any()
+            else np.float32
+        )
 
     def inverse_transform(self, values: Rows) -> RawRows:
         """Convert normalized values [n, U] to raw units in all columns, ``raw_dtype`` [n, D].

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,6 @@ import numpy as np
 from spinlock.arguments import checked_integer
 from spinlock.errors import DataError
 from spinlock.evaluation.codebooks.description import CodebookDescription, DescribedRows, describe
-from spinlock.evaluation.codebooks.row_maps import has_umap
-from spinlock.evaluation.evaluation import Setup
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable
 from spinlock.io.snapshots import Snapshots, read_snapshots
@@ -88,14 +84,8 @@ def describe_codebooks(
         skipped=skipped,
         snapshots=_snapshots(chosen_table),
     )
-    setup = _with_map_versions(make_setup(tokenizer, chosen_table, len(rows), available))
+    setup = make_setup(tokenizer, chosen_table, len(rows), available, ("scikit-learn", "umap-learn", "matplotlib"))
     return describe(described, checkpoint, setup, advance)
-
-
-def _with_map_versions(setup: Setup) -> Setup:
-    """Return what was measured, with the versions of the packages that compute the maps."""
-    packages = ("scikit-learn", *(["umap-learn"] if has_umap() else []))
-    return replace(setup, versions=setup.versions | {name: version(name) for name in packages})
 
 
 def _snapshots(table: FeatureTable) -> Snapshots | None:

@@ -116,7 +116,13 @@ def _evaluated(
     material = make_material(tokenizer, table, full_table, chosen, request)
     return Evaluation(
         **{name: getattr(report, name) for name in Report.__dataclass_fields__},
-        setup=make_setup(tokenizer, table, len(chosen), len(positions) if same_table else len(table.rows)),
+        setup=make_setup(
+            tokenizer,
+            table,
+            len(chosen),
+            len(positions) if same_table else len(table.rows),
+            ("scikit-learn", "faiss-cpu", "matplotlib"),
+        ),
         best_epoch=best_epoch(checkpoint),
         **measure(material, sections, advance),
     )
@@ -139,7 +145,8 @@ def _training_report(tokenizer: Tokenizer, table: FeatureTable, max_rows: int) -
 def _other_report(tokenizer: Tokenizer, table: FeatureTable, max_rows: int) -> tuple[Report, NDArray[np.int64]]:
     """Return the report of all rows of another table, or of a sample of them, and their positions."""
     if len(table.rows) < 2:
-        raise DataError(f"the table has {len(table.rows)} rows", where=table.path, expected="2 or more rows")
+        count = "1 row" if len(table.rows) == 1 else "no row"
+        raise DataError(f"the table has {count}", where=table.path, expected="2 or more rows")
     checkpoint = tokenizer.checkpoint
     positions = subsample(np.arange(len(table.rows)), max_rows, checkpoint.config.random_seed)
     raw = table.rows[positions]

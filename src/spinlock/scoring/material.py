@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.checkpoint.provenance import DatasetIdentity
+from spinlock.errors import DataError
 from spinlock.evaluation.reference import half_as_reference, known_rows, training_as_reference
 from spinlock.evaluation.rows import Coder, EvaluatedRows
 from spinlock.evaluation.sections import Material, Others
@@ -21,6 +22,7 @@ from spinlock.evaluation.stability.section import RealizationHalves
 from spinlock.io.column_selection import select_columns
 from spinlock.io.feature_table import FeatureTable
 from spinlock.io.inputs.feature_group import AGGREGATED
+from spinlock.io.names import join_names
 from spinlock.io.operator_parameters import read_realizations
 from spinlock.model.codec import make_codec
 from spinlock.preprocessing.split import rows_of, subsample
@@ -96,7 +98,7 @@ def make_material(
         chosen = subsample(np.arange(len(second.rows)), request.max_rows, seed)
         compared = second.path, encode_rows(coder, second, chosen)
     if request.against is not None:
-        other = select_columns(full_table, request.against.feature_names)
+        other = _columns_of(request.against, full_table)
         against = str(request.against.checkpoint.path), encode_rows(make_coder(request.against), other, positions)
     return Material(
         rows=rows,
@@ -107,6 +109,18 @@ def make_material(
         seed=seed,
         others=Others(compared, against, _halves(table, rows)),
     )
+
+
+def _columns_of(against: Tokenizer, table: FeatureTable) -> FeatureTable:
+    """Return the table with the columns of another tokenizer."""
+    missing = [name for name in against.feature_names if name not in table.names]
+    if missing:
+        raise DataError(
+            f"lacks {len(missing)} columns of the other tokenizer: {join_names(missing)}",
+            where=table.path,
+            expected=f"the columns of {against.checkpoint.path} (against)",
+        )
+    return select_columns(table, against.feature_names)
 
 
 def make_coder(tokenizer: Tokenizer) -> Coder:

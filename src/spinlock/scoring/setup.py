@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
 from spinlock.checkpoint.provenance import DatasetIdentity, versions
 from spinlock.evaluation.evaluation import Setup
 from spinlock.io.feature_table import FeatureTable
 from spinlock.tokenizer import Tokenizer
 
 
-def make_setup(tokenizer: Tokenizer, table: FeatureTable, num_rows: int, num_available: int) -> Setup:
+def make_setup(
+    tokenizer: Tokenizer, table: FeatureTable, num_rows: int, num_available: int, packages: Sequence[str]
+) -> Setup:
     """Return what was measured.
 
     Parameters
@@ -19,6 +25,8 @@ def make_setup(tokenizer: Tokenizer, table: FeatureTable, num_rows: int, num_ava
         Its table.
     num_rows, num_available
         Number of measured rows, and of the rows of which they are a sample or all.
+    packages
+        Further packages that compute the result. Those that are not installed are left out.
     """
     checkpoint = tokenizer.checkpoint
     spec = checkpoint.spec
@@ -36,5 +44,14 @@ def make_setup(tokenizer: Tokenizer, table: FeatureTable, num_rows: int, num_ava
         num_categories=spec.num_categories,
         assignment=spec.assignment,
         seed=checkpoint.config.random_seed,
-        versions=versions(),
+        versions=versions() | _installed(packages),
     )
+
+
+def _installed(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of the packages that are installed."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

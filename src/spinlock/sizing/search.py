@@ -25,7 +25,7 @@ from spinlock.sizing.assignment import assignment_of
 from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
 from spinlock.sizing.bit_search import BitSearch
 from spinlock.sizing.configured_sizes import OptionalTriple, configured_codes, configured_latent_dims, fill_sizes
-from spinlock.sizing.trials import SizeTrial, Trials
+from spinlock.sizing.trials import Conversion, SizeTrial, Trials
 
 ROWS_PER_CODE = 20
 VALIDATION_ROWS_PER_CODE = 5
@@ -77,6 +77,8 @@ class CodebookSizeSearch:
         Number of validation rows, on which the utilization will be measured.
     seed
         Seed of the trials.
+    to_z_scores
+        Conversion of rows [m, D] from normalized units to those of the target quality.
     """
 
     def __init__(
@@ -88,8 +90,9 @@ class CodebookSizeSearch:
         *,
         validation_rows: int,
         seed: int,
+        to_z_scores: Conversion,
     ) -> None:
-        self.trials = Trials(rows, holdout, validation_rows=validation_rows, seed=seed)
+        self.trials = Trials(rows, holdout, validation_rows=validation_rows, seed=seed, to_z_scores=to_z_scores)
         covariance = (rows.double().t() @ rows.double() / rows.shape[0]).cpu().numpy()
         self.covariance: NDArray[np.float64] = covariance
         self.gaussian_rate = reference.training_bits(min(MAX_TARGET_QUALITY, settings.target_quality))
@@ -108,7 +111,7 @@ class CodebookSizeSearch:
         return min(self.settings.max_bits or np.inf, rate_multiplier * self.gaussian_rate)
 
     def qualities(self, partitions: Sequence[NDArray[np.int64]], rate_multiplier: float = 1.0) -> list[float | None]:
-        """Return the quality of partitions on held-out rows at the same rate, by which category discovery selects.
+        """Return the normalized quality of partitions at the same rate, by which category discovery selects.
 
         Parameters
         ----------

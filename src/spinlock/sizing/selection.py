@@ -78,7 +78,7 @@ class SelectionSummary:
     ridge
         Strength of the decoder's ridge regression, in units of the number of rows.
     expected_quality
-        Fraction of variance explained on held-out training rows in the trial of the sizes.
+        Fraction of variance explained on held-out training rows in the trial of the sizes, in z-scored units.
     expected_utilization
         Expected fraction of codes that occur among the validation rows.
     automatic

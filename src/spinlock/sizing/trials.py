@@ -5,6 +5,7 @@ Letters: ``n`` rows, ``m`` held-out rows, ``D`` columns, ``C`` categories.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,12 +23,15 @@ from spinlock.preprocessing.holdout import Holdout
 from spinlock.preprocessing.ranks import MAX_STEPS
 from spinlock.sizing.bit_allocation import Triple, total_bits
 
+Conversion = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Conversion of rows [m, D] between units."""
+
 MAX_FIT_ROWS = 4096
 MAX_HELD_OUT_ROWS = 2048
 """Maximum numbers of rows of both parts in a trial, since a search makes many trials."""
 
-MAX_VERSIONS = 3
-"""Maximum number of versions of each row, including the row itself, on which a trial fits joint codes."""
+MAX_POINTS_PER_ROW = 3
+"""Maximum number of points for each row, including the row itself, on which a trial fits joint codes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,10 @@ class SizeTrial:
     ridge
         Strength of the decoder's ridge regression, in units of the number of rows.
     quality
-        Fraction of variance explained on held-out rows.
+        Fraction of variance explained on held-out rows in z-scored, clipped units, those of the reported quality.
+    normalized_quality
+        The same in normalized units, which differ for heavy-tailed columns. A few extreme rows have less weight in it,
+        so that it varies less between hold-outs. Partitions and ridge strengths are compared by it.
     rank_quality
         The same after each column is replaced by its rank among the rows of the fit.
     utilization
@@ -54,6 +61,7 @@ class SizeTrial:
     latent_dims: tuple[Triple, ...]
     ridge: float
     quality: float
+    normalized_quality: float
     rank_quality: float
     utilization: float
     automatic: bool = True
@@ -77,21 +85,26 @@ class Trials:
         Number of validation rows, on which the utilization will be measured.
     seed
         Seed of the subsets and of the fits.
+    to_z_scores
+        Conversion of rows [m, D] from normalized to z-scored, clipped units.
     """
 
-    def __init__(self, rows: Tensor, holdout: Holdout, *, validation_rows: int, seed: int) -> None:
+    def __init__(
+        self, rows: Tensor, holdout: Holdout, *, validation_rows: int, seed: int, to_z_scores: Conversion
+    ) -> None:
         rng = np.random.default_rng([seed, 2])
         self.fit_rows = rows[torch.from_numpy(_random_subset(holdout.fit, MAX_FIT_ROWS, rng))]
         self.held_out = rows[torch.from_numpy(_random_subset(holdout.held_out, MAX_HELD_OUT_ROWS, rng))]
         self.validation_rows = validation_rows
         self.seed = seed
         self.device = rows.device
+        self._to_z_scores = to_z_scores
         self._bases: dict[Groups, list[Basis]] = {}
 
     @cached_property
     def augmented_rows(self) -> Tensor:
         """Rows to fit on and interpolated points, for joint codes."""
-        return interpolate_neighbors(self.fit_rows, self.seed, max_versions=MAX_VERSIONS).flatten(0, 1)
+        return interpolate_neighbors(self.fit_rows, self.seed, max_points_per_row=MAX_POINTS_PER_ROW).flatten(0, 1)
 
     def bases(self, spec: ModelSpec) -> list[Basis]:
         """Return the principal axes of the categories. They are cached, since they do not depend on codebook sizes."""
@@ -99,10 +112,21 @@ class Trials:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
         return self._bases[spec.groups]
 
+    @cached_property
+    def _z_scored_held_out(self) -> Tensor:
+        """Held-out rows [m, D] in z-scored, clipped units."""
+        return self._z_scored(self.held_out)
+
+    def _z_scored(self, rows: Tensor) -> Tensor:
+        return torch.from_numpy(self._to_z_scores(rows.cpu().numpy()))
+
     def quality(self, reconstruction: Tensor) -> float:
-        """Return the fraction of variance explained of the held-out rows by a reconstruction [m, D]."""
-        power = self.held_out.square().sum().clamp(min=1e-12)
-        return float(1 - (self.held_out - reconstruction).square().sum() / power)
+        """Return the fraction of variance explained of the held-out rows by a reconstruction [m, D], in z-scores."""
+        return _fraction_explained(self._z_scored_held_out, self._z_scored(reconstruction))
+
+    def normalized_quality(self, reconstruction: Tensor) -> float:
+        """Return the fraction of variance explained of the held-out rows by a reconstruction [m, D], as they are."""
+        return _fraction_explained(self.held_out, reconstruction)
 
     @cached_property
     def _rank_functions(self) -> list[DistributionFunction]:
@@ -121,6 +145,11 @@ class Trials:
     def expected_use(self, probability: Tensor) -> Tensor:
         """Return 1 - (1 - p)^N, the probability that a code of probability p occurs among N validation rows."""
         return 1 - (1 - probability) ** self.validation_rows
+
+
+def _fraction_explained(rows: Tensor, reconstruction: Tensor) -> float:
+    power = rows.square().sum().clamp(min=1e-12)
+    return float(1 - (rows - reconstruction).square().sum() / power)
 
 
 def _random_subset(positions: NDArray[np.int64], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:

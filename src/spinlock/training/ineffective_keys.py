@@ -62,6 +62,8 @@ def _groups(requested: Mapping[str, Any], num_resets: int) -> Iterator[tuple[tup
         yield ("topo_samples",), "topo_weight is 0"
     if num_resets == 0:
         yield RESET_KEYS, "no reset of dead codes is due"
+        if not requested["use_ema"]:
+            yield ("ema_decay",), "use_ema is false, and no reset of dead codes is due"
     if not requested["checkpoint_use_composite"]:
         yield SCORE_KEYS, "checkpoint_use_composite is false"
     if requested["early_stopping_patience"] >= requested["epochs"]:

@@ -188,7 +188,13 @@ def select_categories(
     proposal = propose(categories, correlation, data.cleaner.kept.tolist(), data.table.names)
     holdout = split_holdout(fit_rows.units, seed)
     search = CodebookSizeSearch(
-        fit_rows.rows, holdout, model, data.gaussian_reference, validation_rows=len(data.validation), seed=seed
+        fit_rows.rows,
+        holdout,
+        model,
+        data.gaussian_reference,
+        validation_rows=len(data.validation),
+        seed=seed,
+        to_z_scores=data.cleaner.to_z_scores,
     )
     return select(proposal, search, categories.comparison_rate)
 

@@ -197,16 +197,16 @@ class JointStep:
         self.weight = losses.reconstruction_weight
         self.batches = batches
         self.group = group
-        self.versions = interpolate_neighbors(batches.stored, batches.seed)
-        rows = self.versions.flatten(0, 1)
+        self.points = interpolate_neighbors(batches.stored, batches.seed)
+        rows = self.points.flatten(0, 1)
         tokens = group.all_gather(make_codec(model).encode(group.shard(rows)).indices, len(rows))
-        self.tokens = tokens.view(*self.versions.shape[:2], *tokens.shape[1:])
+        self.tokens = tokens.view(*self.points.shape[:2], *tokens.shape[1:])
 
     def losses(self, batch: Tensor, draws: StepDraws) -> LossTerms:
         """Return the reconstruction loss. All other losses are zero, since their parameters are not trained."""
         global_batch = draws.rows
-        version = (self.group.shard(draws.augmentation[0]) * len(self.versions)).long()
-        rows, tokens = self.versions[version, batch], self.tokens[version, batch]
+        point = (self.group.shard(draws.augmentation[0]) * len(self.points)).long()
+        rows, tokens = self.points[point, batch], self.tokens[point, batch]
         first, second = dropout_ends(global_batch, self.group)
         prefixes = [tokens[:first, :, :1], tokens[first:second, :, :2], tokens[second:]]
         sums = torch.cat([self.codes.sums(prefix) for prefix in prefixes if len(prefix)])
@@ -223,7 +223,7 @@ class JointStep:
     def row_losses(self, model: CategoricalVQVAE, sample: RowSample) -> RowLosses:
         """Return the reconstruction loss of the fixed tokens of the rows."""
         assert isinstance(model, JointVQVAE), "the model assigns tokens jointly"
-        rows, tokens = (values[0, sample.positions] for values in (self.versions, self.tokens))
+        rows, tokens = (values[0, sample.positions] for values in (self.points, self.tokens))
         return RowLosses(float((rows - model.joint.refine(model.joint.sums(tokens))).square().mean()))
 
     def finish(self, model: CategoricalVQVAE, rows: Tensor) -> None:

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from spinlock.evaluation.discriminability.attributes import Attribute, make_attribute
 from spinlock.evaluation.discriminability.information import category_information
-from spinlock.evaluation.discriminability.leaks import determining_column
+from spinlock.evaluation.discriminability.leaks import determining_columns
 from spinlock.evaluation.discriminability.probes import RIDGE_STRENGTHS, one_hot, operator_folds, probe
 from spinlock.evaluation.discriminability.section import measure_discriminability
 from spinlock.evaluation.reference import KnownRows, known_rows
@@ -155,15 +155,44 @@ def test_permutations_keep_the_rows_of_an_operator_together(rng: np.random.Gener
 def test_a_leaked_label_names_its_column(case: Case) -> None:
     raw = case.rows.raw.copy()
     numbers = raw[:, 3].astype(np.float64) * 2 - 1
-    assert determining_column(case.rows, attribute(numbers)) == case.tokenizer.feature_names[3]
+    assert determining_columns(case.rows, attribute(numbers)) == (case.tokenizer.feature_names[3],)
     classes = np.digitize(raw[:, 6], np.quantile(raw[:, 6], [0.3, 0.6]))
-    assert determining_column(case.rows, attribute(classes)) == case.tokenizer.feature_names[6]
+    assert determining_columns(case.rows, attribute(classes)) == (case.tokenizer.feature_names[6],)
+
+
+def test_leaks_of_other_forms_are_found(case: Case, rng: np.random.Generator) -> None:
+    raw, names = case.rows.raw.copy(), case.tokenizer.feature_names
+    assert determining_columns(case.rows, attribute(np.exp(-raw[:, 3].astype(np.float64)))) == (names[3],)
+    codes = rng.integers(3, size=len(raw))
+    raw[:, 5] = codes
+    raw[::4, 5] = np.nan
+    label = attribute(codes)
+    assert determining_columns(replace(case.rows, raw=raw), label) == (names[5],)
+    raw[:, [2, 7, 9]] = np.eye(3)[codes]
+    raw[:, 5] = 0
+    assert set(determining_columns(replace(case.rows, raw=raw), label)) == {names[2], names[7], names[9]}
+
+
+def test_a_wrong_label_hides_no_leak(case: Case) -> None:
+    raw = np.tile(case.rows.raw, (4, 1))
+    codes = np.digitize(raw[:, 6], np.quantile(raw[:, 6], [0.3, 0.6]))
+    codes[0] = (codes[0] + 1) % 3
+    rows = replace(case.rows, raw=raw)
+    assert determining_columns(rows, attribute(codes)) == (case.tokenizer.feature_names[6],)
+
+
+@pytest.mark.parametrize("positive", [1, 2])
+def test_a_rare_class_at_the_end_of_a_column_is_chance(case: Case, positive: int) -> None:
+    codes = np.zeros(len(case.rows), dtype=int)
+    codes[np.argsort(case.rows.raw[:, 4])[:positive]] = 1
+    label = replace(attribute(np.arange(len(codes)) % 2), codes=codes)
+    assert determining_columns(case.rows, label) == ()
 
 
 def test_an_ordinary_label_is_not_a_leak(case: Case, rng: np.random.Generator) -> None:
     numbers = case.rows.raw[:, 3] + 0.1 * rng.standard_normal(len(case.rows))
-    assert determining_column(case.rows, attribute(numbers.astype(np.float64))) is None
-    assert determining_column(case.rows, attribute(rng.integers(3, size=len(case.rows)))) is None
+    assert determining_columns(case.rows, attribute(numbers.astype(np.float64))) == ()
+    assert determining_columns(case.rows, attribute(rng.integers(3, size=len(case.rows)))) == ()
 
 
 def test_a_column_whose_values_two_classes_share_is_not_a_leak(case: Case) -> None:
@@ -172,7 +201,7 @@ def test_a_column_whose_values_two_classes_share_is_not_a_leak(case: Case) -> No
     raw[:, 1] = np.arange(len(raw)) // (len(raw) // 2)
     codes = np.arange(len(raw)) // (len(raw) // 3)
     rows = replace(case.rows, raw=raw)
-    assert determining_column(rows, attribute(codes.clip(0, 2))) is None
+    assert determining_columns(rows, attribute(codes.clip(0, 2))) == ()
 
 
 def test_the_section_has_a_result_for_each_attribute(case: Case) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.checkpoint.format import FORMAT_VERSION
 from spinlock.cli.terminal import stdout, text_table
-from spinlock.cli.views.columns import normalization_summary, print_dropped
+from spinlock.cli.views.columns import print_dropped, print_normalization
 from spinlock.cli.views.targets import print_targets
 from spinlock.errors import DataError
 
@@ -32,7 +32,7 @@ def print_checkpoint(path: Path) -> None:
     else:
         console.print("training is not finished: the targets are measured at the end of training")
     print_dropped(console, checkpoint.cleaner.dropped)
-    console.print(f"normalization: {normalization_summary(checkpoint.cleaner)}")
+    print_normalization(console, checkpoint.cleaner)
     scalars = [(name, f"{value:.4f}") for name, value in checkpoint.metrics.items() if isinstance(value, float)]
     console.print(text_table(("metric", "value"), scalars))
     dataset, provenance = checkpoint.dataset, checkpoint.provenance

@@ -33,10 +33,26 @@ def normalization_summary(cleaner: Cleaner) -> str:
     normalizer = cleaner.normalizer
     if not isinstance(normalizer, Auto):
         return normalizer.method
-    names = [name for name, heavy in zip(cleaner.kept_names, normalizer.heavy, strict=True) if heavy]
+    names = _heavy_tailed(cleaner)
     examples = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
     count = len(names) or "none"
     return f"auto: {count} of {len(cleaner.kept)} columns are heavy-tailed" + (f" ({examples})" if names else "")
+
+
+def _heavy_tailed(cleaner: Cleaner) -> list[str]:
+    """Return the names of the heavy-tailed columns of the normalization ``auto``; none for another one."""
+    normalizer = cleaner.normalizer
+    if not isinstance(normalizer, Auto):
+        return []
+    return [name for name, heavy in zip(cleaner.kept_names, normalizer.heavy, strict=True) if heavy]
+
+
+def print_normalization(console: Console, cleaner: Cleaner) -> None:
+    """Print the method of the normalization, and the names of all heavy-tailed columns."""
+    console.print(f"normalization: {normalization_summary(cleaner)}")
+    names = _heavy_tailed(cleaner)
+    if len(names) > MAX_NAMES:
+        console.print(f"heavy-tailed columns: {', '.join(names)}")
 
 
 def print_dropped(console: Console, dropped: Mapping[str, str]) -> None:

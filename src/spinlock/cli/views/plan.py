@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spinlock.cli.terminal import format_bytes, format_duration, log, log_fields, log_paragraph, stdout, text_table
-from spinlock.cli.views.columns import dropped_summary, normalization_summary
+from spinlock.cli.views.columns import dropped_summary, normalization_summary, print_normalization
 from spinlock.config import dump_config
 from spinlock.model import LEVELS, build_network
 from spinlock.training.estimate import estimate
@@ -66,7 +66,7 @@ def print_dry_run(plan: Plan, device: torch.device) -> None:
     ]
     console.print(text_table(("category", "columns", "latent dims", "codes per level"), rows, title="Categories"))
     parameters = sum(parameter.numel() for parameter in build_network(spec).parameters())
-    console.print(f"normalization: {normalization_summary(plan.data.cleaner)}")
+    print_normalization(console, plan.data.cleaner)
     console.print(f"parameters: {parameters}")
     console.print(f"bits per row: {spec.bits_per_row:.1f} in {LEVELS * spec.num_categories} tokens")
     start = "before training" if plan.config.warm_start else "with closed-form initialization (off in this run)"

@@ -52,6 +52,11 @@ class Coloring:
         return len(self.classes) == 0
 
     @property
+    def known_fraction(self) -> float:
+        """Fraction of the rows that have a value."""
+        return float((self.codes != MISSING).mean())
+
+    @property
     def excess(self) -> float:
         """Agreement above chance, as a fraction of the largest possible one; -1 if it is not defined."""
         if not np.isfinite(self.agreement) or self.chance >= 1:

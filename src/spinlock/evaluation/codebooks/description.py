@@ -79,7 +79,8 @@ class CodebookDescription:
     maps
         Coordinates of these rows by t-SNE, and by UMAP if umap-learn is installed. Empty with too few distinct rows.
     colorings
-        Labels, parameters and tokens of these rows, those that follow the neighborhoods best first.
+        Labels, parameters and tokens of these rows, first those that follow the neighborhoods best and have most
+        values.
     skipped
         Labels and parameters that do not color a map, and the reasons.
     columns
@@ -201,7 +202,7 @@ def describe(
         ),
         label=label.name if label is not None else None,
         maps=maps,
-        colorings=(*sorted(colorings, key=lambda coloring: -coloring.excess), *tokens),
+        colorings=(*sorted(colorings, key=lambda each: -each.excess * each.known_fraction), *tokens),
         skipped=described.skipped,
         columns=make_column_tree(rows),
         selection=checkpoint.selection,

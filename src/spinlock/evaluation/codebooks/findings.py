@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from spinlock.errors import shortened
 from spinlock.evaluation.codebooks.description import CodebookDescription
 from spinlock.evaluation.codebooks.row_maps import MIN_ROWS, has_umap
-from spinlock.evaluation.findings import FEW_ROWS, MANY_COPIED, MANY_DEAD
+from spinlock.evaluation.findings import FEW_ROWS, MANY_COPIED, MANY_DEAD, MANY_DEAD_OF_CODEBOOK
 from spinlock.evaluation.health import NO_BITS
 
 MIN_PERPLEXITY = 2.0**NO_BITS
@@ -26,10 +26,11 @@ def _codebooks(result: CodebookDescription) -> Iterator[str]:
     elif constant:
         listed = shortened(", ".join(constant), 300)
         yield f"{len(constant)} codebooks carry no bits, because one code has almost all rows: {listed}."
-    if result.num_dead_codes > MANY_DEAD * result.num_codes:
-        worst = max(result.code_maps, key=lambda code_map: code_map.num_dead)
+    worst = max(result.code_maps, key=lambda code_map: code_map.num_dead / code_map.size)
+    if result.num_dead_codes > MANY_DEAD * result.num_codes or worst.num_dead > MANY_DEAD_OF_CODEBOOK * worst.size:
         yield (
-            f"{result.num_dead_codes:,} of {result.num_codes:,} codes have no row; most are in {worst.name} "
+            f"{result.num_dead_codes:,} of {result.num_codes:,} codes have no row. The largest fraction is in "
+            f"{worst.name} "
             f"({worst.num_dead} of {worst.size})."
         )
 

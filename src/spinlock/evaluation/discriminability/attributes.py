@@ -148,8 +148,11 @@ def _shortage(attribute: Attribute) -> str:
     rows = int(attribute.present.sum())
     if rows < MIN_ROWS:
         return f"only {rows} of the evaluated rows have a value"
-    if len(np.unique(attribute.codes[attribute.present])) < 2:
+    values = len(np.unique(attribute.codes[attribute.present]))
+    if values < 2:
         return "all evaluated rows have the same value"
+    if not attribute.is_numeric and rows < MIN_CLASS_ROWS * values:
+        return f"{rows} evaluated rows with {values} classes are too few for probes"
     return ""
 
 

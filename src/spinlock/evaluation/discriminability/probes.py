@@ -5,6 +5,7 @@ Letters: ``m`` rows, ``E`` columns of a representation.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +125,9 @@ def cross_validated(estimator: Any, inputs: NDArray[Any], targets: NDArray[Any],
     for fold in np.unique(folds):
         fit, test = folds != fold, folds == fold
         if numeric or len(np.unique(targets[fit])) > 1:
-            predictions[test] = estimator.fit(inputs[fit], targets[fit]).predict(inputs[test])
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # labels can have many
+                predictions[test] = estimator.fit(inputs[fit], targets[fit]).predict(inputs[test])
         else:
             predictions[test] = targets[fit][0]
     if not numeric:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spinlock.evaluation.discriminability.attributes import Attribute
 from spinlock.evaluation.discriminability.information import MAX_KNOWN_ROWS, CategoryInformation, category_information
-from spinlock.evaluation.discriminability.leaks import determining_column
+from spinlock.evaluation.discriminability.leaks import determining_columns
 from spinlock.evaluation.discriminability.probes import MAX_PROBE_ROWS, Probe, probe
 from spinlock.evaluation.reference import KnownRows
 from spinlock.evaluation.rows import EvaluatedRows
@@ -37,7 +37,8 @@ class AttributeResult:
     by_category
         {category: mutual information}.
     determined_by
-        Name of an input column that alone determines the attribute, or None.
+        Name of an input column that determines the attribute, or the names of one-hot columns that determine it
+        together; empty if there are none.
     """
 
     name: str
@@ -50,7 +51,7 @@ class AttributeResult:
     chance: float
     probes: tuple[Probe, ...]
     by_category: dict[str, CategoryInformation]
-    determined_by: str | None
+    determined_by: tuple[str, ...]
 
     def score(self, representation: str, method: str) -> float:
         """Return the score of one probe."""
@@ -126,5 +127,5 @@ def _result(rows: EvaluatedRows, known: KnownRows, attribute: Attribute, own: At
         chance=chance,
         probes=probes,
         by_category=category_information(known, attribute, seed),
-        determined_by=determining_column(rows, own),
+        determined_by=determining_columns(rows, own),
     )

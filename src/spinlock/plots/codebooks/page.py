@@ -88,7 +88,7 @@ def _best_coloring(result: CodebookDescription) -> Coloring:
     def rank(coloring: Coloring) -> tuple[int, float]:
         few = not coloring.is_numeric and len(coloring.classes) <= MAX_CLASSES
         order = 0 if coloring.kind == "token" else 3 if few else 2 if coloring.is_numeric else 1
-        return order if coloring.excess > MIN_EXCESS else 0, coloring.excess
+        return order if coloring.excess > MIN_EXCESS else 0, coloring.excess * coloring.known_fraction
 
     return max(result.colorings, key=rank)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spinlock.evaluation.discriminability.information import CategoryInformation
+from spinlock.evaluation.discriminability.probes import MAX_PROBE_ROWS
 from spinlock.evaluation.discriminability.section import AttributeResult, Discriminability
 from spinlock.plots.charts import heat_map, short
 from spinlock.plots.theme import BLUE, GREEN, INK, ORANGE, PAPER, SERIES, WIDTH, new_axes
@@ -117,7 +118,9 @@ def _table(result: Discriminability) -> Table:
             for method in METHODS
         ]
         kind = "number" if a.is_numeric else f"{a.num_classes} classes"
-        rows.append((a.name, kind, f"{a.num_rows:,}", f"{a.num_missing:,}", number(a.chance, 2), *scores))
+        rows.append(
+            (a.name, kind, f"{min(a.num_rows, MAX_PROBE_ROWS):,}", f"{a.num_missing:,}", number(a.chance, 2), *scores)
+        )
     columns = (
         "label",
         "kind",

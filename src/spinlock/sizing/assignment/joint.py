@@ -14,7 +14,6 @@ from spinlock.initialization.joint_codes import assign_tokens, fit_joint_codes
 from spinlock.initialization.network import initialize_closed_form
 from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE, ModelSpec
 from spinlock.model.codec import make_codec
-from spinlock.runtime.threads import parallel_map
 from spinlock.sizing.assignment.interface import TRIAL_ITERATIONS, Assignment
 from spinlock.sizing.assignment.local import LocalAssignment
 from spinlock.sizing.trials import SizeTrial, Trials
@@ -72,15 +71,16 @@ class JointAssignment(Assignment):
             latent_dims=spec.latent_dims,
             ridge=TRIAL_RIDGE,
             quality=trials.quality(reconstruction),
+            normalized_quality=trials.normalized_quality(reconstruction),
             rank_quality=trials.rank_quality(reconstruction),
             utilization=utilization,
         )
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
         """Try joint codes for the few specifications with the best quality with local codes."""
-        local = parallel_map(lambda spec: LocalAssignment().try_sizes(trials, spec).quality, specs, trials.device)
-        best = sorted(range(len(specs)), key=lambda index: -local[index])[:MAX_JOINT_PARTITIONS]
-        return [self.try_sizes(trials, spec).quality if i in best else None for i, spec in enumerate(specs)]
+        local = LocalAssignment().compare(trials, specs)
+        best = sorted(range(len(specs)), key=lambda index: -(local[index] or 0.0))[:MAX_JOINT_PARTITIONS]
+        return [self.try_sizes(trials, spec).normalized_quality if i in best else None for i, spec in enumerate(specs)]
 
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
         """Return the network itself."""

@@ -55,20 +55,21 @@ class LocalAssignment(Assignment):
         latents, held_out = quantize_rows(buckets, rows), quantize_rows(buckets, trials.held_out)
         decoders = fit_decoders(latents, rows, local_decoder(buckets, spec.num_columns), RIDGE_GRID)
         reconstructions = [held_out @ decoder for decoder in decoders]
-        qualities = [trials.quality(reconstruction) for reconstruction in reconstructions]
+        qualities = [trials.normalized_quality(reconstruction) for reconstruction in reconstructions]
         best = int(np.argmax(qualities))
         return SizeTrial(
             num_codes=spec.num_codes,
             latent_dims=spec.latent_dims,
             ridge=RIDGE_GRID[best],
-            quality=qualities[best],
+            quality=trials.quality(reconstructions[best]),
+            normalized_quality=qualities[best],
             rank_quality=trials.rank_quality(reconstructions[best]),
             utilization=_expected_utilization(trials, buckets),
         )
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
         """Try all specifications."""
-        return list(parallel_map(lambda spec: self.try_sizes(trials, spec).quality, specs, trials.device))
+        return list(parallel_map(lambda spec: self.try_sizes(trials, spec).normalized_quality, specs, trials.device))
 
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
         """Return a copy of the network with joint codes that are fitted but not trained."""

@@ -21,7 +21,8 @@ JOINT_RATE_FACTOR = 3.0
 """Learning rate of the refinement of joint codes, in units of ``learning_rate``."""
 
 WEIGHT_DECAY = 0.5
-"""Decoupled weight decay of the network, in units of its learning rate. It limits overfitting to few rows."""
+"""Decoupled weight decay of encoders and decoders, in units of their learning rate. It limits overfitting to few
+rows."""
 
 EARLIER_RATE_FACTORS = frozenset((0.02, 0.1, 1.0, 3.0))
 """Rate factors of earlier versions, whose parameters were grouped in another way."""
@@ -50,17 +51,24 @@ def make_optimizer(model: CategoricalVQVAE, learning_rate: float, rows: Tensor, 
     """
     scales = coordinate_scales(rows, model.spec)
     group.broadcast_(scales)
-    network: list[torch.nn.Parameter] = []
-    refinement: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (refinement if name.startswith("joint.") else network).append(parameter)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    refinement = [parameter for name, parameter in trained.items() if name.startswith("joint.")]
+    codes = [parameter for name, parameter in trained.items() if name.endswith(".codes")]
+    network = [parameter for parameter in trained.values() if not _contains(parameter, [*refinement, *codes])]
     groups = [
         {"params": members, "lr_scale": factor, "lr": learning_rate * factor, "weight_decay": decay}
-        for members, factor, decay in ((network, RATE_FACTOR, WEIGHT_DECAY), (refinement, JOINT_RATE_FACTOR, 0.0))
+        for members, factor, decay in (
+            (network, RATE_FACTOR, WEIGHT_DECAY),
+            (codes, RATE_FACTOR, 0.0),  # an unused code has no gradient and stays where it is
+            (refinement, JOINT_RATE_FACTOR, 0.0),
+        )
         if members
     ]
     return Adam(groups, _step_scales(model, scales))
+
+
+def _contains(parameter: torch.nn.Parameter, members: Sequence[torch.nn.Parameter]) -> bool:
+    return any(parameter is member for member in members)
 
 
 def _step_scales(model: CategoricalVQVAE, scales: Sequence[Tensor]) -> dict[torch.nn.Parameter, Tensor]:
