@@ -9,8 +9,7 @@ seeds. The result files hold every trial.
     poetry install --with peers
     poetry run python benchmarks/quality.py measure path/to/features.h5 [more.h5 ...] --output benchmarks/results
     poetry run python benchmarks/quality.py report benchmarks/results/quality_*.json --plot docs/quality.png
-    poetry run python benchmarks/quality.py gains benchmarks/results/training_*.json \\
-        --peers benchmarks/results/quality_*.json
+    poetry run python benchmarks/quality.py gains benchmarks/results/quality_*.json
 
 Combinations of method, bits and seed that a result file already holds are not measured again, so that an interrupted
 run can be continued.
@@ -238,13 +237,9 @@ def main() -> None:
     reporting.add_argument("--plot", type=Path, help="PNG of quality over bits")
     gaining = commands.add_parser("gains", help="print what training adds to the initialization of local tokens")
     gaining.add_argument("results", type=Path, nargs="+")
-    gaining.add_argument("--peers", type=Path, nargs="*", default=(), help="result files with cells of the network")
     arguments = parser.parse_args()
     if arguments.command == "gains":
-        results, peers = (
-            [json.loads(path.read_text()) for path in paths] for paths in (arguments.results, arguments.peers)
-        )
-        print(quality_report.gains_table(results, peers))
+        print(quality_report.gains_table([json.loads(path.read_text()) for path in arguments.results]))
         return
     if arguments.command == "report":
         results = [json.loads(path.read_text()) for path in arguments.results]

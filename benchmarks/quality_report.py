@@ -132,15 +132,15 @@ def _full_row(bits: int, method: str, cells: list[Cell], seeds: str) -> list[str
     ]
 
 
-def gains_table(results: list[Result], peers: list[Result]) -> str:
-    """Return the quality of local tokens before and after training, beside that of the network in ``peers``.
+def gains_table(results: list[Result]) -> str:
+    """Return the quality of local tokens before and after training, compared with that of the ResidualVQ network.
 
     A row has the means over seeds of one dataset and rate, and the smallest gain of a seed.
     """
     networks = {
-        (peer["table"], cell["nominal_bits"], cell["seed"]): cell["quality"]
-        for peer in peers
-        for cell in peer["cells"]
+        (result["table"], cell["nominal_bits"], cell["seed"]): cell["quality"]
+        for result in results
+        for cell in result["cells"]
         if cell["method"] == "network"
     }
     columns = (
@@ -158,6 +158,8 @@ def gains_table(results: list[Result], peers: list[Result]) -> str:
     for result in results:
         for bits in rates(result):
             cells = sorted(cells_at(result, bits)["local"], key=lambda cell: cell["seed"])
+            if not cells:
+                continue
             gains = [cell["quality"] - cell["initial_quality"] for cell in cells]
             keys = [(result["table"], bits, cell["seed"]) for cell in cells]
             network = f"{mean(networks[key] for key in keys):.4f}" if all(key in networks for key in keys) else "-"

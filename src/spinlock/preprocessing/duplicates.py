@@ -1,7 +1,7 @@
 """Duplicate columns: two columns whose correlation r on training rows has |r| >= a threshold, and whose ranks agree.
 
-A few extreme rows can determine r. Therefore the rank correlation also has to be at least 1 - 10 (1 - threshold). The
-first of them in the file is kept. Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-
+A few extreme rows can determine r. Therefore the absolute rank correlation also has to be at least 0.9. The first of them
+in the file is kept. Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-
 squares line on training rows.
 
 Letters: ``n`` rows, ``D`` columns, ``U`` usable columns.
@@ -18,8 +18,8 @@ from spinlock.io.arrays.row_precision import RawRows
 
 Floats = NDArray[np.float64]
 
-RANK_TOLERANCE = 10.0
-"""Tolerance of the rank correlation of duplicates, in units of that of their correlation."""
+MIN_RANK_CORRELATION = 0.9
+"""Minimum absolute rank correlation of duplicates."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +95,19 @@ def find_duplicates(
         if len(kept) and strength.max() >= threshold - 1e-12:
             original = kept[int(strength.argmax())]
             pair = int(columns[position]), int(columns[original])
-            if _ranks_agree(x[:, pair[0]], x[:, pair[1]], 1 - RANK_TOLERANCE * (1 - threshold)):
+            if _ranks_agree(x[:, pair[0]], x[:, pair[1]]):
                 duplicates.append(_fit_duplicate(float(r[position, original]), *pair, mean, std, x))
                 continue
         kept.append(position)
     return duplicates
 
 
-def _ranks_agree(first: RawRows, second: RawRows, threshold: float) -> bool:
-    """Return whether the absolute rank correlation of two columns [n] is at least a threshold, in the finite cells."""
+def _ranks_agree(first: RawRows, second: RawRows) -> bool:
+    """Return whether the ranks of two columns [n] correlate in the finite cells."""
     finite = np.isfinite(first) & np.isfinite(second)
     a, b = (ranks - ranks.mean() for ranks in (rankdata(first[finite]), rankdata(second[finite])))
     norm = float(np.sqrt((a @ a) * (b @ b))) if finite.any() else 0.0
-    return norm == 0 or abs(float(a @ b)) >= (threshold - 1e-12) * norm
+    return norm == 0 or abs(float(a @ b)) >= MIN_RANK_CORRELATION * norm
 
 
 def _fit_duplicate(r: float, column: int, original: int, mean: Floats, std: Floats, x: RawRows) -> Duplicate:
