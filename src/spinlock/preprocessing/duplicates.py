@@ -1,8 +1,8 @@
 """Duplicate columns: two columns whose correlation r on training rows has |r| >= a threshold, and whose ranks agree.
 
-A few extreme rows can determine r. Therefore the absolute rank correlation also has to be at least 0.9. The first of them
-in the file is kept. Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-
-squares line on training rows.
+A few extreme rows can determine r. Therefore the absolute rank correlation also has to be at least 0.9. The first of
+them in the file is kept. Decoding restores a duplicate j of column i as x_j = offset + slope * x_i, the least-squares
+line on training rows.
 
 Letters: ``n`` rows, ``D`` columns, ``U`` usable columns.
 """
