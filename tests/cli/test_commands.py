@@ -243,6 +243,7 @@ def test_inspect_prints_the_targets_of_a_finished_run_only(workspace: Workspace)
     assert [line.split()[0] for line in table[5:7]] == ["rank_quality", "orthogonality_clipped"]
     content = torch.load(workspace.path / "run" / "best_model.pt", weights_only=True)
     content["metrics"]["rank_quality"] = content["metrics"]["reconstruction_quality"] - 0.11
+    content["metrics"]["extreme_rows"] |= {"num_rows": 400, "num_rows_of_half": 7}
     torch.save(content, workspace.path / "extreme.pt")
     for options in ((), ("--targets",)):
         shown = workspace.run_checked("inspect", "extreme.pt", *options).stdout

@@ -32,8 +32,8 @@ class Report:
     num_rows
         Number of rows that were measured.
     notes
-        What a reader of the reconstruction quality has to know: that it is dominated by a few extreme rows, which are
-        named, or that the rank quality is not known.
+        What a reader of the reconstruction quality has to know: why the rank quality is far below it, with the names of
+        extreme rows if they are the cause, or that the rank quality is not known.
     """
 
     metrics: dict[str, Any]
