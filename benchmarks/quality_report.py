@@ -69,6 +69,11 @@ def seeds_of(cells: list[Cell]) -> str:
     return ", ".join(str(seed) for seed in sorted({cell["seed"] for cell in cells}))
 
 
+def _named_seeds(cells: list[Cell]) -> str:
+    """Return for example ``seed 0`` or ``seeds 0, 1``."""
+    return f"{'seeds' if len(cells) > 1 else 'seed'} {seeds_of(cells)}"
+
+
 def _summary_cell(cells: list[Cell], joint: list[Cell]) -> str:
     if not cells:
         return "not measured"
@@ -77,7 +82,7 @@ def _summary_cell(cells: list[Cell], joint: list[Cell]) -> str:
     if abs(bits - mean_of(joint, "bits")) > 1:
         remarks.append(f"{bits:.0f} bits, R(D) {mean_of(cells, 'gaussian_reference'):.3f}")
     if seeds_of(cells) != seeds_of(joint):
-        remarks.append(f"seeds {seeds_of(cells)}")
+        remarks.append(_named_seeds(cells))
     return f"{text} ({'; '.join(remarks)})" if remarks else text
 
 
@@ -118,7 +123,7 @@ def _full_row(bits: int, method: str, cells: list[Cell], seeds: str) -> list[str
 
     return [
         f"{bits}",
-        NAMES[method] if seeds_of(cells) == seeds else f"{NAMES[method]} (seeds {seeds_of(cells)})",
+        NAMES[method] if seeds_of(cells) == seeds else f"{NAMES[method]} ({_named_seeds(cells)})",
         rounded("bits"),
         value("quality"),
         value("gaussian_reference"),

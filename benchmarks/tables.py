@@ -91,8 +91,11 @@ def measure_pages(dataset: Path, model: Path, directory: Path) -> dict[str, Any]
 
 
 def row(result: dict[str, Any]) -> list[str]:
-    """Return the cells of one table and split."""
-    levels = ", ".join(f"{fraction:.2f}" for fraction in result["idempotence_by_level"])
+    """Return the cells of one table and split; a dash for a value that the result file does not have."""
+    unchanged = "-"
+    if "idempotence" in result:
+        levels = ", ".join(f"{fraction:.2f}" for fraction in result["idempotence_by_level"])
+        unchanged = f"{result['idempotence']:.3f} ({levels})"
     return [
         f"{result['table']} ({result['rows']})",
         f"{result['split_seed']}",
@@ -103,9 +106,14 @@ def row(result: dict[str, Any]) -> list[str]:
         f"{result['bits_per_sample']:.0f}",
         f"{result['categories']}",
         f"{result['best_epoch']} of {result['epochs']}",
-        f"{result['idempotence']:.3f} ({levels})",
-        *(f"{result[name]:.0f} s" for name in ("seconds", "report_seconds", "pictures_seconds")),
+        unchanged,
+        *(_seconds(result.get(name)) for name in ("seconds", "report_seconds", "pictures_seconds")),
     ]
+
+
+def _seconds(value: float | None) -> str:
+    """Return a duration, or a dash for a result file of an earlier version, which has no such duration."""
+    return "-" if value is None else f"{value:.0f} s"
 
 
 def report(content: dict[str, Any]) -> str:
