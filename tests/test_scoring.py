@@ -183,7 +183,7 @@ def test_the_model_of_a_stopped_run_has_no_metrics_of_training_rows(tokenizer: s
     assert report.advice["inter_category_orthogonality"].startswith("the training run was stopped")
 
 
-@pytest.mark.parametrize(("table", "words"), [(OTHER[:0], "the table has 0 rows"), (OTHER[:1], "the table has 1 rows")])
+@pytest.mark.parametrize(("table", "words"), [(OTHER[:0], "the table has no row"), (OTHER[:1], "the table has 1 row;")])
 def test_a_table_without_rows_is_refused(tokenizer: sl.Tokenizer, table: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         evaluate(tokenizer, table)

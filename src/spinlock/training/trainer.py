@@ -201,7 +201,7 @@ class Trainer:
                 result = self.validator(model), losses
             return self.group.broadcast_object(result)
         except torch.OutOfMemoryError:
-            raise validation_memory_error(min(self.config.val_batch_size, len(self.plan.data.validation))) from None
+            raise validation_memory_error(self.config.val_batch_size) from None
 
     def _save(self, *, is_best: bool) -> None:
         for callback in self.callbacks:
