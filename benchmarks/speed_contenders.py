@@ -31,6 +31,7 @@ from spinlock.preprocessing.training_data import TrainingData
 from spinlock.runtime.compilation import CompilePlan
 from spinlock.training.losses.topographic import topographic_loss
 from spinlock.training.optimization.optimizer import make_optimizer
+from spinlock.training.optimization.weight_average import averaged_copy
 from spinlock.training.plan import Plan
 from spinlock.training.run import Run, TrainingState
 from spinlock.training.trainer import Trainer
@@ -94,7 +95,7 @@ def spinlock_step(rows: Tensor, *, compiled: bool) -> Step:
     model = build_network(spec, seed=0).to(rows.device)
     initialize_closed_form(model, rows[:FIT_ROWS], ridge=0.01, rows_per_batch=BATCH, seed=0, iterations=5)
     optimizer = make_optimizer(model, config.learning_rate, rows[:FIT_ROWS])
-    state = TrainingState(model, optimizer, Progress(planned_steps=1_000_000), History(), {})
+    state = TrainingState(model, averaged_copy(model), optimizer, Progress(planned_steps=1_000_000), History(), {})
     compile_plan = CompilePlan(compiled, "benchmark")
     plan = Plan(config, {}, make_training_data(rows), spec, None, compile_plan)  # type: ignore[arg-type]
     trainer = Trainer(Run(plan, state, Provenance({}, "benchmark", "", {})))

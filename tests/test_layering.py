@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("tokenizer",),
     ("discovery", "scoring"),
     ("plots", "ano"),
+    ("closed_loop",),
     ("cli",),
 )
 """Each package imports itself and packages of lower levels. Packages of one level do not import each other."""
@@ -61,6 +62,7 @@ FORBIDDEN = {
         package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
         for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots", "ano")
     },
+    "closed_loop": {"h5py", "sklearn", "pydantic"},
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""
 

@@ -167,7 +167,7 @@ class Tokenizer(TrainedModel):
         DataError
             The features cannot be read, a column is missing, or an array has a wrong number of columns.
         """
-        tokens, warning = encode_features(self._codec, features)
+        tokens, warning = encode_features(self.codec, features)
         _warn(warning)
         return tokens
 
@@ -188,7 +188,7 @@ class Tokenizer(TrainedModel):
         """
         paths = user_path(dataset, "dataset"), user_path(output, "output")
         options: dict[str, Any] = {"overwrite": overwrite, "strict": strict, "advance": advance}
-        summary = encode_file(self._codec, *paths, batch_size=batch_size, **options)
+        summary = encode_file(self.codec, *paths, batch_size=batch_size, **options)
         assert summary is not None, "a single process is the main process"
         return summary
 
@@ -214,7 +214,7 @@ class Tokenizer(TrainedModel):
             A token is missing, hidden or not an integer, the number of columns is wrong, a token column is missing, a
             token is outside its codebook, or ``levels`` is not an integer from 1 to 3.
         """
-        return self._codec.decode_tokens(tokens, levels)
+        return self.codec.decode_tokens(tokens, levels)
 
     def decode_file(
         self,
@@ -230,7 +230,7 @@ class Tokenizer(TrainedModel):
         The parameters and errors are those of :func:`spinlock.encoding.decode_file`.
         """
         paths = user_path(tokens, "tokens"), user_path(output, "output")
-        return decode_file(self._codec, *paths, levels=levels, overwrite=overwrite, advance=advance)
+        return decode_file(self.codec, *paths, levels=levels, overwrite=overwrite, advance=advance)
 
 
 def _warn(warning: str) -> None:

@@ -106,7 +106,7 @@ def test_unknown_families_are_refused(space: Workspace) -> None:
 @pytest.mark.parametrize(
     ("removed", "words"),
     [
-        ("parameters", ("/parameters/params: does not exist", "spinlock generate")),
+        ("parameters", ("/parameters/params: is missing, or has another shape", "spinlock generate")),
         ("labels", ("no label /labels/family",)),
         ("tokens/indices", ("/tokens/indices",)),
     ],

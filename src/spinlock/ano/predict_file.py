@@ -1,4 +1,4 @@
-"""Prediction of the operators of a token file, block by block; see :mod:`spinlock.io.prediction_file`.
+"""Prediction of the operators of a token file, block by block; see :mod:`spinlock.io.predictions.writing`.
 
 Letters: ``N`` rows, ``F`` families.
 """
@@ -20,7 +20,7 @@ from spinlock.ano.model import ANO, BLOCK
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
-from spinlock.io.prediction_file import PredictionColumns, PredictionWriter
+from spinlock.io.predictions.writing import PredictionColumns, PredictionWriter
 from spinlock.io.tokens import TokenFile
 
 

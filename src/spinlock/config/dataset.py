@@ -9,7 +9,7 @@ from spinlock.config.data import MAX_SEED
 from spinlock.config.families import FamilyRanges
 from spinlock.config.ranges import FractionRange, LogRange, PositiveRange, Range, log
 from spinlock.config.schema import file_schema
-from spinlock.config.section import MAX_COUNT, Conflict, Section, setting
+from spinlock.config.section import MAX_COUNT, Conflict, FilePath, Section, setting
 
 MIN_GRID = 16
 """Minimum number of grid points along each side; with fewer, some bands of the spectral features contain no mode."""
@@ -110,6 +110,17 @@ class InitialSettings(Section):
     )
 
 
+class PredictionSettings(Section):
+    """Predicted operators, instead of sampled ones."""
+
+    from_predictions: FilePath | None = setting(
+        None,
+        "File of predict-operators. The operators are then the first num_samples of its rows, each with the most "
+        "plausible family and parameters. The initial conditions are those in the file, or sampled if it has none. "
+        "families and neural_fraction are not used. null: the operators are sampled.",
+    )
+
+
 class OperatorSettings(FamilyRanges, InitialSettings, NeuralSettings, SamplingSettings):
     """All settings on which the sample of operators depends."""
 
@@ -176,8 +187,8 @@ class GenerationRuntime(Section):
 
 # pydantic collects fields from the last base class to the first, so that the order of the keys is that of the bases
 # from the last one to the first:
-# sampling, rollout, neural operators, initial conditions, families, runtime.
-class DatasetConfig(GenerationRuntime, OperatorSettings, RolloutSettings, SamplingSettings):
+# sampling, rollout, neural operators, initial conditions, families, predictions, runtime.
+class DatasetConfig(GenerationRuntime, PredictionSettings, OperatorSettings, RolloutSettings, SamplingSettings):
     """All settings of ``generate``. The defaults are those of ``benchmark_4k``."""
 
     listing: ClassVar[str] = "configs/datasets/benchmark_4k.yaml"

@@ -145,6 +145,11 @@ class DatasetKeywords(TypedDict, total=False):
     """Mass m in the wave equation. Waves have no dispersion for m = 0; for large m the field oscillates almost
     uniformly.
     """
+    from_predictions: str | None
+    """File of predict-operators. The operators are then the first num_samples of its rows, each with the most
+    plausible family and parameters. The initial conditions are those in the file, or sampled if it has none.
+    families and neural_fraction are not used. null: the operators are sampled.
+    """
     batch_size: int | None
     """Number of operators that are computed at the same time, in blocks that use one core each. null: one block for
     each core.

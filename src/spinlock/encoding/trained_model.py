@@ -66,15 +66,15 @@ class TrainedModel:
 
     def encode_block(self, rows: NDArray[np.float32]) -> EncodedBlock:
         """Return tokens, reconstruction errors, and fractions of clipped and imputed cells of raw rows [n, D]."""
-        return self._codec.encode(rows)
+        return self.codec.encode(rows)
 
     def sha256(self) -> str:
         """Return the SHA-256 of the sorted names of the state dict, each followed by its little-endian values."""
         return self.checkpoint.sha256()
 
     @property
-    def _codec(self) -> RowCodec:
-        """The codec of the current model; it is created again after a weight has changed."""
+    def codec(self) -> RowCodec:
+        """The codec of the current model for raw rows; it is created again after a weight has changed."""
         with isolated(self.device):
             weights = self.model.state_dict().values()
             version = (self.model, [0 if weight.is_inference() else weight._version for weight in weights])

@@ -64,14 +64,12 @@ def assemble(block: Block, design: Design, rollout: RolloutSettings, device: tor
     shape = (rollout.num_realizations, channels, rollout.grid_size, rollout.grid_size)
     conditions = [design.conditions[int(index)] for index in values.column(CONDITION)]
     amplitude, wavenumber = values.column(AMPLITUDE), values.column(WAVENUMBER)
-    fields = initial_fields(
-        conditions, amplitude, wavenumber, _draws(block, design.seed, Purpose.INITIAL, shape).to(device)
-    )
+    fields = initial_fields(conditions, amplitude, wavenumber, _draws(block, design, Purpose.INITIAL, shape).to(device))
     directions = initial_fields(
         ["gaussian"] * block.size,
         torch.ones(block.size),
         wavenumber,
-        _draws(block, design.seed, Purpose.PROBE, shape).to(device),
+        _draws(block, design, Purpose.PROBE, shape).to(device),
     )
     if block.architecture is None:
         family = FAMILIES[block.family]
@@ -106,15 +104,17 @@ class _BlockValues:
         return float("nan")
 
 
-def _draws(block: Block, seed: int, purpose: Purpose, shape: tuple[int, int, int, int]) -> InitialDraws:
+def _draws(block: Block, design: Design, purpose: Purpose, shape: tuple[int, int, int, int]) -> InitialDraws:
     """Return the random numbers of the initial fields or of the probe perturbations; ``shape`` is (M, C, H, W)."""
-    return InitialDraws.draw([stream(seed, index, purpose) for index in block.padded], shape)
+    numbers = design.stream_numbers(block.padded)
+    return InitialDraws.draw([stream(design.run_seed, number, purpose) for number in numbers], shape)
 
 
 def _neural_step(block: Block, values: _BlockValues, design: Design, device: torch.device) -> Step:
     """Return the step function of the neural operators of a block."""
     assert block.architecture is not None
-    weights = Weights.draw(block.architecture, [stream(design.seed, i, Purpose.WEIGHTS) for i in block.padded])
+    numbers = design.stream_numbers(block.padded)
+    weights = Weights.draw(block.architecture, [stream(design.weight_seed, i, Purpose.WEIGHTS) for i in numbers])
     parameters = zip(
         values.policies(), values.column("neural.step").tolist(), values.column("neural.weight").tolist(), strict=True
     )
@@ -126,7 +126,7 @@ def _neural_step(block: Block, values: _BlockValues, design: Design, device: tor
     def step(fields: Tensor, index: int) -> Tensor:
         advanced = network(fields)
         if design.has_noise:
-            advanced = advanced + scale * draw_noise(design.seed, block.padded, index, fields)
+            advanced = advanced + scale * draw_noise(design.run_seed, numbers, index, fields)
         return advanced
 
     return step

@@ -1,5 +1,6 @@
 """The operators of a dataset: their kinds (strata), the parameters of each kind, and the sampled values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +25,29 @@ class Design:
         The N operators with their parameters.
     conditions
         Names of the initial conditions; a sampled value of :data:`CONDITION` is an index into them.
-    seed
-        Seed of weights, initial fields, noise and probes.
+    weight_seed
+        Seed of the weights of neural operators.
+    run_seed
+        Seed of initial fields, noise and probes. In a dataset it equals ``weight_seed``; with another one the same
+        operators have other realizations.
     has_noise
         Whether neural operators can add noise in each step.
+    streams
+        Number of the random streams of each operator, [N]. Operators with the same number and the same parameters of
+        the initial fields have the same initial states. In a dataset it is the number of the operator.
     """
 
     operators: Operators
     conditions: tuple[str, ...]
-    seed: int
+    weight_seed: int
+    run_seed: int
     has_noise: bool
+    streams: NDArray[np.int64]
+
+    def stream_numbers(self, members: Sequence[int]) -> list[int]:
+        """Return the numbers of the random streams of some operators."""
+        numbers: list[int] = self.streams[list(members)].tolist()
+        return numbers
 
     def initial_conditions(self) -> NDArray[np.str_]:
         """Return the name of the initial condition of each operator, [N]."""
@@ -60,8 +74,27 @@ def make_design(settings: OperatorSettings) -> Design:
         It depends only on the settings. With a smaller ``num_samples`` it contains the first of the same operators.
     """
     operators = sample(make_strata(settings), settings.neural_fraction, settings.random_seed, settings.num_samples)
-    has_noise = settings.neural_noise.high > 0
-    return Design(operators, tuple(settings.initial_conditions), settings.random_seed, has_noise)
+    return design_of(operators, settings)
+
+
+def design_of(
+    operators: Operators,
+    settings: OperatorSettings,
+    *,
+    weight_seed: int | None = None,
+    run_seed: int | None = None,
+    streams: NDArray[np.int64] | None = None,
+) -> Design:
+    """Return a design of given operators; seeds and streams are by default those of a dataset of ``settings``."""
+    seed = settings.random_seed
+    return Design(
+        operators,
+        tuple(settings.initial_conditions),
+        seed if weight_seed is None else weight_seed,
+        seed if run_seed is None else run_seed,
+        has_noise=settings.neural_noise.high > 0,
+        streams=np.arange(operators.count) if streams is None else streams,
+    )
 
 
 def make_strata(settings: OperatorSettings) -> tuple[Stratum, ...]:

@@ -3,10 +3,8 @@
 >>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)  # doctest: +SKIP
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +16,15 @@ from spinlock.arguments import checked_instance
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.features.extract import VERSION
-from spinlock.generation.blocks import Block
 from spinlock.generation.callbacks import SILENT, GenerationCallback
-from spinlock.generation.compute_block import BlockResult, compute_block
 from spinlock.generation.merge import merge_shards
+from spinlock.generation.parallel import computed_blocks
 from spinlock.generation.plan import GenerationPlan, plan_generation
 from spinlock.generation.shards import ShardStore
 from spinlock.io.hdf5 import open_hdf5
 from spinlock.operators.balance import Balance, balance
 from spinlock.runtime.process_group import ProcessGroup
 from spinlock.runtime.rendezvous import process_group
-from spinlock.runtime.threads import single_threaded, use_one_thread
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,6 @@ class GenerationResult:
     balance: Balance | None
     seconds: float
     was_complete: bool
-
-
-class Stopped(KeyboardInterrupt):
-    """Raised in the worker threads to end them when the run is interrupted."""
 
 
 def generate(
@@ -161,62 +153,14 @@ def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup
     blocks = plan.blocks[group.rank :: group.world_size]
     callback.on_start(blocks, [block for block in blocks if store.has(block)], group)
     unfinished = [block for block in blocks if not store.has(block)]
-    stop = threading.Event()
-    device = plan.device
-
-    def check() -> None:
-        if stop.is_set():
-            raise Stopped
-
-    def compute(block: Block) -> BlockResult:
-        with _separate_stream(device):
-            return compute_block(block, plan.design, plan.rollout, plan.snapshots, device, check)
-
-    with (
-        single_threaded(device),
-        ThreadPoolExecutor(plan.workers, initializer=use_one_thread, initargs=(device,)) as pool,
-    ):
-        try:
-            for block, result in _completed(pool, compute, unfinished, plan.workers + 1):
-                store.write(block, result)
-                callback.on_block(block)
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with computed_blocks(unfinished, plan.design, plan.rollout, plan.snapshots, plan.device, plan.workers) as results:
+        for block, result in results:
+            store.write(block, result)
+            callback.on_block(block)
     if group.world_size > 1:
         callback.on_wait()
     group.barrier()
     return num_computed
-
-
-def _completed(
-    pool: ThreadPoolExecutor, compute: Callable[[Block], BlockResult], blocks: Sequence[Block], max_pending: int
-) -> Iterator[tuple[Block, BlockResult]]:
-    """Yield results in the order of completion; at most ``max_pending`` blocks are submitted at the same time."""
-    remaining = iter(blocks)
-    pending: dict[Future[BlockResult], Block] = {}
-    while True:
-        for block in remaining:
-            pending[pool.submit(compute, block)] = block
-            if len(pending) >= max_pending:
-                break
-        if not pending:
-            return
-        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield pending.pop(future), future.result()
-
-
-@contextmanager
-def _separate_stream(device: torch.device) -> Iterator[None]:
-    """Use a separate CUDA stream in a ``with`` block, so that the blocks of different threads overlap."""
-    if device.type != "cuda":
-        yield
-        return
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    with torch.cuda.device(device), torch.cuda.stream(stream):
-        yield
 
 
 def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_line: str) -> None:
@@ -243,7 +187,7 @@ def _summarize(plan: GenerationPlan, num_computed: int, started: float) -> Gener
         num_computed,
         num_diverged,
         plan.rollout.blow_up_bound,
-        balance(operators),
+        balance(operators) if plan.predictions is None else None,
         time.monotonic() - started,
         plan.is_complete,
     )

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import torch
 
 from spinlock.config import dump_config
-from spinlock.config.dataset import DatasetConfig, GenerationRuntime, RolloutSettings
+from spinlock.config.dataset import DatasetConfig, GenerationRuntime, OperatorSettings, RolloutSettings
 from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.config.loading import resolve_dataset_config
 from spinlock.config.section import Section, identity_keys
@@ -19,10 +19,12 @@ from spinlock.features.extract import VERSION
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.budget import Estimate, check_disk, check_memory, estimate_budget
 from spinlock.generation.design import Design, make_design
+from spinlock.generation.given_design import predicted_design
 from spinlock.generation.shards import ShardStore
 from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.io.atomic import check_writable
 from spinlock.io.hdf5 import open_hdf5
+from spinlock.io.predictions.reading import PredictedOperators
 from spinlock.paths import user_path
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
@@ -56,6 +58,8 @@ class GenerationPlan:
         Number of blocks that this process computes at the same time.
     is_complete
         Whether ``output`` already contains the dataset of this plan, so that nothing has to be computed.
+    predictions
+        File of the predicted operators, or None if the operators are sampled.
     """
 
     output: Path
@@ -68,6 +72,7 @@ class GenerationPlan:
     device: torch.device
     workers: int
     is_complete: bool
+    predictions: Path | None
 
     def estimate(self) -> Estimate:
         """Estimate time, disk space and memory; this runs a few steps of each family of operators."""
@@ -116,24 +121,36 @@ def plan_generation(
         The device does not exist.
     """
     resolved, output = resolve_dataset_config(config, settings), user_path(output, "output")
-    configuration = dump_config(resolved)
     device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-    design = make_design(resolved)
+    design, origin = _design(resolved, resolved.from_predictions)
     snapshots = SnapshotPlan.make(design.operators, resolved)
     blocks = plan_blocks(design.operators, device.type)
     workers = min(_num_workers(resolved, device, group), len(blocks))
-    identity = _identity(resolved, device)
+    identity = _identity(resolved, device) | origin
     is_complete = group.is_main and resume and not overwrite and output.exists()
     if is_complete:
-        _check_same_dataset(output, configuration)
+        _check_same_dataset(output, dump_config(resolved))
     elif group.is_main:
-        check_writable(output, overwrite=overwrite, inputs=[config] if isinstance(config, str | Path) else [])
+        check_writable(output, overwrite=overwrite, inputs=_inputs(config, resolved.from_predictions))
         check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
         check_memory(blocks, resolved, device, workers)
     is_complete = group.any(is_complete)
-    return GenerationPlan(
-        output, configuration, identity, resolved, design, blocks, snapshots, device, workers, is_complete
-    )
+    parts = identity, resolved, design, blocks, snapshots, device, workers, is_complete, resolved.from_predictions
+    return GenerationPlan(output, dump_config(resolved), *parts)
+
+
+def _inputs(config: object, predictions: Path | None) -> list[str | Path]:
+    """Return the paths that a run reads."""
+    paths = (config if isinstance(config, str | Path) else None, predictions)
+    return [path for path in paths if path is not None]
+
+
+def _design(settings: OperatorSettings, predictions: Path | None) -> tuple[Design, dict[str, str]]:
+    """Return the design of sampled or predicted operators, and what identifies the predictions."""
+    if predictions is None:
+        return make_design(settings), {}
+    predicted = PredictedOperators.read(predictions)
+    return predicted_design(predicted, settings), {"predictions_sha256": predicted.sha256}
 
 
 def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
@@ -180,8 +197,8 @@ def _check_same_dataset(output: Path, configuration: str) -> None:
 
 
 def _select(configuration: str, keys: frozenset[str]) -> dict[str, Any]:
-    """Return the given keys of a configuration, which is YAML text; a file can be older than ``save_fields``."""
+    """Return the given keys of a configuration, which is YAML text; a file can be older than some keys."""
     values = parse_value(configuration)
     if not isinstance(values, dict):
         return {}
-    return {key: value for key, value in ({"save_fields": 0} | values).items() if key in keys}
+    return {key: value for key, value in ({"save_fields": 0, "from_predictions": None} | values).items() if key in keys}

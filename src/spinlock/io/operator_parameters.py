@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spinlock.errors import DataError
 from spinlock.io.features import open_features
 from spinlock.io.hdf5 import reading
+from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 
 TABLES = ("parameters/physical", "parameters/params")
@@ -43,15 +44,16 @@ def read_parameters(path: Path | str, num_operators: int) -> dict[str, NDArray[n
         The file cannot be read.
     """
     with InputFile.open(path) as file, reading(file.path):
-        for name in TABLES:
-            node = file.find(name)
-            if node is None or node.is_group:
-                continue
-            table = file.checked(node, f"{path}:/{name}", as_stored=True)
-            if table.shape is None or len(table.shape) != 2 or table.shape[0] != num_operators or table.is_text:
-                continue
+        return parameters_of(file, num_operators)
+
+
+def parameters_of(file: InputFile, num_operators: int) -> dict[str, NDArray[np.float64]]:
+    """Return the parameters of the operators of an open file; see :func:`read_parameters`."""
+    for name in TABLES:
+        table = _table(file, name, num_operators)
+        if table is not None:
             values = table.read().astype(np.float64)
-            return dict(zip(_names(file, values.shape[1], path), values.T, strict=True))
+            return dict(zip(_names(file, values.shape[1]), values.T, strict=True))
     return {}
 
 
@@ -93,30 +95,40 @@ def read_parameter_tables(path: Path | str, num_operators: int) -> ParameterTabl
     DataError
         The file cannot be read, or a table is missing or has another number of operators.
     """
-    remedy = "encode a dataset of spinlock generate, which contains the parameters of its operators"
     tables = []
     with InputFile.open(path) as file, reading(file.path):
         for name in ("parameters/params", "parameters/physical"):
-            where = f"{path}:/{name}"
-            node = file.find(name)
-            if node is None or node.is_group:
-                raise DataError("does not exist", where=where, expected="the parameters [N, P]", remedy=remedy)
-            table = file.checked(node, where, as_stored=True)
-            if table.is_text or table.shape is None or len(table.shape) != 2 or table.shape[0] != num_operators:
-                expected = f"numbers [{num_operators}, P], one row for each operator"
-                raise DataError(f"has shape {table.shape}", where=where, expected=expected, remedy=remedy)
+            table = _table(file, name, num_operators)
+            if table is None:
+                raise DataError(
+                    "is missing, or has another shape",
+                    where=f"{path}:/{name}",
+                    expected=f"parameters [{num_operators}, P], one row of numbers for each operator",
+                    remedy="encode a dataset of spinlock generate, which contains the parameters of its operators",
+                )
             tables.append(table.read().astype(np.float64))
         unit, physical = tables
         if unit.shape != physical.shape:
             what = f"has shape {unit.shape}, and /parameters/physical has {physical.shape}"
             raise DataError(what, where=f"{path}:/parameters/params", expected="equal shapes")
-        return ParameterTables(tuple(_names(file, unit.shape[1], path)), unit, physical)
+        return ParameterTables(tuple(_names(file, unit.shape[1])), unit, physical)
 
 
-def _names(file: InputFile, count: int, path: Path | str) -> list[str]:
+def _table(file: InputFile, name: str, num_operators: int) -> InputDataset | None:
+    """Return a dataset of numbers [N, P], or None if the file has none of this name and number of rows."""
+    node = file.find(name)
+    if node is None or node.is_group:
+        return None
+    table = file.checked(node, f"{file.path}:/{name}", as_stored=True)
+    is_table = table.shape is not None and len(table.shape) == 2 and table.shape[0] == num_operators
+    return table if is_table and not table.is_text else None
+
+
+def _names(file: InputFile, count: int) -> list[str]:
+    """Return the names of the parameters, or numbered ones if the file has no names for all of them."""
     node = file.find("parameters/names")
     if node is not None and not node.is_group:
-        table = file.checked(node, f"{path}:/parameters/names", as_stored=True)
+        table = file.checked(node, f"{file.path}:/parameters/names", as_stored=True)
         if table.shape == (count,) and table.is_text:
             return [str(name) for name in table.read_text().tolist()]
     return [f"parameter_{j}" for j in range(count)]

@@ -26,6 +26,9 @@ Floats = NDArray[np.float64]
 NEURAL = "neural"
 """Name of the family that contains all neural operators."""
 
+TOLERANCE = 1e-6
+"""Relative tolerance of the ends of a range and of options, because physical values are rounded or estimated."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -40,6 +43,13 @@ class Choice:
     def at(self, unit: Floats) -> Floats:
         """Return the option for each number in the unit interval."""
         return np.asarray(self.options, dtype=np.float64)[self.cell(unit)]
+
+    def unit(self, values: Floats) -> Floats:
+        """Return the middle of the cell of each value; NaN for values that are not options."""
+        options = np.asarray(self.options, dtype=np.float64)
+        nearest = np.abs(values[..., None] - options).argmin(axis=-1)
+        is_option = np.isclose(options[nearest], values, rtol=TOLERANCE, atol=0)
+        return np.where(is_option, (nearest + 0.5) / len(options), np.nan)
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,26 @@ class Parameter:
         if values.scale == "log":
             return np.clip(values.low * (values.high / values.low) ** unit, values.low, values.high)
         return np.clip(values.low + unit * (values.high - values.low), values.low, values.high)
+
+    def unit(self, physical: Floats) -> Floats:
+        """Map physical values to numbers u of the unit interval, the inverse of :meth:`at`.
+
+        Returns
+        -------
+        ndarray
+            Shape of ``physical``; NaN for values outside the range, and for values that are not options.
+        """
+        values = self.values
+        if isinstance(values, Choice):
+            return values.unit(physical)
+        if values.low == values.high:
+            unit = np.where(np.isclose(physical, values.low, rtol=TOLERANCE), 0.5, np.nan)
+        elif values.scale == "log":
+            unit = np.log(np.maximum(physical, np.finfo(float).tiny) / values.low) / np.log(values.high / values.low)
+        else:
+            unit = (physical - values.low) / (values.high - values.low)
+        inside = (unit >= -TOLERANCE) & (unit <= 1 + TOLERANCE)
+        return np.where(inside, np.clip(unit, 0.0, 1.0), np.nan)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Output, Overwrite, Quiet, Set
+from spinlock.cli.options import Config, Output, Overwrite, Quiet, Set, path_option
+
+if TYPE_CHECKING:
+    from spinlock.config import DatasetConfig
 
 
 def generate(
@@ -18,6 +22,10 @@ def generate(
     save_fields: Annotated[
         int | None,
         typer.Option("--save-fields", help="Number of operators of which a few frames are stored, as /snapshots."),
+    ] = None,
+    from_predictions: Annotated[
+        Path | None,
+        path_option("--from-predictions", "File of predict-operators; its operators are rolled out.", "H5"),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -35,6 +43,8 @@ def generate(
 ) -> None:
     """Sample operators, roll them out, and write their behavioral features as a dataset.
 
+    With --from-predictions the operators are those that predict-operators found, instead of sampled ones.
+
     Under torchrun each process computes a part of the operators, and the main process writes the dataset.
 
     \f
@@ -45,29 +55,35 @@ def generate(
 
     settings = load_dataset_config(
         config,
-        overrides={"num_samples": num_samples, "save_fields": save_fields, "batch_size": batch_size, "device": device},
+        overrides={
+            "num_samples": num_samples,
+            "save_fields": save_fields,
+            "from_predictions": from_predictions,
+            "batch_size": batch_size,
+            "device": device,
+        },
         set_values=set_values or [],
     )
     check_writable(output, overwrite=overwrite or resume, inputs=[config])
 
-    from spinlock.cli.views.generation_plan import print_plan
-    from spinlock.cli.views.generation_progress import GenerationProgress
-    from spinlock.generation.generate import generate as run  # imports torch, which takes seconds
-    from spinlock.generation.plan import plan_generation
-
     if dry_run:
+        from spinlock.cli.views.generation_plan import print_plan  # imports torch, which takes seconds
+        from spinlock.generation.plan import plan_generation
+
         print_plan(plan_generation(settings, output, resume=resume, overwrite=overwrite))
-        return
+    else:
+        _generate(settings, output, resume=resume, overwrite=overwrite)
+
+
+def _generate(settings: DatasetConfig, output: Path, *, resume: bool, overwrite: bool) -> None:
+    """Generate a dataset, and log the command that resumes the run if it is interrupted."""
+    from spinlock.cli.views.generation_progress import GenerationProgress
+    from spinlock.generation.generate import generate as run
+
     try:
         with GenerationProgress() as progress:
-            run(
-                settings,
-                output,
-                callback=progress,
-                resume=resume,
-                overwrite=overwrite,
-                command_line=shlex.join(sys.argv),
-            )
+            command_line = shlex.join(sys.argv)
+            run(settings, output, callback=progress, resume=resume, overwrite=overwrite, command_line=command_line)
     except KeyboardInterrupt:
         _log_interruption()
         raise

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spinlock.cli.options import Output, Overwrite, Quiet, path_option
+
+if TYPE_CHECKING:
+    from spinlock.ano.model import ANO
 
 
 def predict_operators(
@@ -18,7 +21,21 @@ def predict_operators(
         int, typer.Option("--candidates", help="Number of most plausible operators of each row.")
     ] = 5,
     samples: Annotated[int, typer.Option("--samples", help="Number of posterior samples of each row.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples and of the closed loop.")] = 0,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            "--verify",
+            help="Simulate the predictions of this number of operators, encode them, and compare their tokens with the "
+            "original ones; needs --dataset and --vqvae-model.",
+        ),
+    ] = None,
+    dataset: Annotated[
+        Path | None, path_option("--dataset", "For --verify: the dataset of generate that was encoded.", "H5")
+    ] = None,
+    vqvae_model: Annotated[
+        Path | None, path_option("--vqvae-model", "For --verify: the tokenizer that wrote the tokens.", "PT")
+    ] = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -35,7 +52,11 @@ def predict_operators(
     for name, value, minimum in (("--candidates", candidates, 1), ("--samples", samples, 0), ("--seed", seed, 0)):
         checked_integer(name, value, minimum=minimum)
     open_hdf5(tokens).close()
-    check_writable(output, overwrite=overwrite, inputs=[ano_model, tokens])
+    loop_inputs = _loop_inputs(verify, dataset, vqvae_model)
+    inputs = [ano_model, tokens, *loop_inputs]
+    loop_output = output.with_suffix(".closed_loop.json")
+    for path in (output, loop_output)[: 1 if verify is None else 2]:
+        check_writable(path, overwrite=overwrite, inputs=inputs)
 
     from spinlock.ano.model import ANO  # after the checks: these imports take seconds, with torch
     from spinlock.ano.predict_file import PredictionOptions, predict_file
@@ -50,3 +71,38 @@ def predict_operators(
     with progress("predicting", rows) as advance:
         summary = predict_file(ano, tokens, output, options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
+    if verify is not None:
+        _close_loop(ano, tokens, *loop_inputs, count=min(verify, rows), seed=seed, output=loop_output)
+
+
+def _loop_inputs(verify: int | None, dataset: Path | None, vqvae_model: Path | None) -> list[Path]:
+    """Return the dataset and the tokenizer of a closed loop after a check; an empty list without ``--verify``."""
+    from spinlock.arguments import checked_integer
+    from spinlock.errors import DataError
+
+    given = [path for path in (dataset, vqvae_model) if path is not None]
+    if verify is None and given:
+        raise DataError("--dataset and --vqvae-model are only for --verify", remedy="pass --verify N, or omit them")
+    if verify is not None:
+        checked_integer("--verify", verify, minimum=1)
+        if len(given) < 2:
+            raise DataError("--verify needs --dataset and --vqvae-model", remedy="pass both")
+    return given
+
+
+def _close_loop(
+    ano: ANO, tokens: Path, dataset: Path, vqvae_model: Path, *, count: int, seed: int, output: Path
+) -> None:
+    """Simulate predictions, compare them with the original operators, and write the result."""
+    from spinlock.cli.views.ano import print_closed_loop
+    from spinlock.cli.views.progress import progress
+    from spinlock.closed_loop.loop import num_simulations
+    from spinlock.closed_loop.verify import verify
+    from spinlock.io.atomic import write_files
+    from spinlock.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(vqvae_model)
+    with progress("simulating", num_simulations(count), "operators") as advance:
+        loop = verify(ano, tokens, dataset, tokenizer, count, seed=seed, advance=advance)
+    write_files({output: loop.to_json()})
+    print_closed_loop(loop, output)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from spinlock.ano.training.plan import Plan
     from spinlock.ano.training.run import Run
     from spinlock.ano.training.state import EpochRecord
+    from spinlock.closed_loop.loop import ClosedLoop
+
+KINDS = {"pde": "PDE operators", "neural": "neural operators, with new weights and a random policy"}
+"""Names of the two kinds of operators of a closed loop."""
 
 
 def print_plan(plan: Plan) -> None:
@@ -113,3 +117,26 @@ def print_prediction(summary: PredictionSummary, output: Path) -> None:
     if summary.accuracy is not None:
         console.print(f"{summary.accuracy:.1%} of the families equal /labels, also those of rows of the training")
     console.print(f"{summary.seconds:.1f} s; written: {output}")
+
+
+def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
+    """Print the agreement of predicted operators with the original ones."""
+    console = stdout()
+    for kind, arms in loop.agreement.items():
+        levels = next(iter(arms.values())).by_level
+        rows = [
+            [
+                name,
+                f"{100 * each.equal_tokens:.1f} %",
+                *(f"{100 * value:.1f} %" for value in each.by_level.values()),
+                f"{each.feature_error:.2f}",
+            ]
+            for name, each in arms.items()
+        ]
+        title = f"closed loop of {loop.operators[kind]} {KINDS[kind]}"
+        console.print(text_table(("simulated", "equal tokens", *levels, "feature error"), rows, title=title))
+    console.print(
+        "same operator: the original operator, started from other initial states of the same kind. Feature error: root "
+        "mean square difference in standard deviations."
+    )
+    console.print(f"written: {output}")

@@ -30,7 +30,9 @@ def print_plan(plan: GenerationPlan) -> None:
     ]
     console.print(text_table(("operators", "count", "parameters"), rows))
     console.print("parameters of all operators: amplitude, wavenumber and condition of the initial fields")
-    sample = balance(operators)
+    if plan.predictions is not None:
+        console.print(f"operators: {operators.count} of {plan.predictions}; families and neural_fraction are not used")
+    sample = balance(operators) if plan.predictions is None else None
     if sample is not None:
         console.print(describe_balance(sample))
     names = feature_names(with_probes=True)

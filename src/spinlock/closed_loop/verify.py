@@ -1,0 +1,65 @@
+"""The closed loop of the operators of a token file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.model import ANO
+from spinlock.ano.training.run import source_of
+from spinlock.closed_loop.loop import ClosedLoop, close_loop
+from spinlock.closed_loop.originals import Originals, choose_rows
+from spinlock.errors import DataError
+from spinlock.tokenizer import Tokenizer
+
+
+def verify(
+    ano: ANO,
+    tokens: Path,
+    dataset: Path,
+    tokenizer: Tokenizer,
+    count: int,
+    *,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda operators: None,
+) -> ClosedLoop:
+    """Simulate predicted operators, encode them, and compare their tokens with those of the original operators.
+
+    The operators are drawn from the evaluate operators of the model if it was trained on this token file, and from all
+    operators otherwise.
+
+    Parameters
+    ----------
+    ano
+        The model.
+    tokens
+        Token file with families and parameters.
+    dataset
+        The dataset of ``generate`` that was encoded.
+    tokenizer
+        The tokenizer that wrote the tokens.
+    count
+        Number of operators; fewer if there are not as many.
+    seed
+        Seed of the choice of the operators, the draws, and the new initial states, weights and policies.
+    advance
+        Called with the number of operators that were simulated since the last call.
+
+    Raises
+    ------
+    DataError
+        The tokens are of another tokenizer or dataset, or lack families and parameters.
+    """
+    data = OperatorTokens.read(ano.checkpoint.config.model_copy(update={"tokens_path": tokens}))
+    data.rows.check_model(ano.checkpoint.source.columns, ano.checkpoint.source.model_sha256)
+    if tokenizer.sha256() != data.rows.model_sha256:
+        what = f"contains tokens of the tokenizer {data.rows.model_sha256[:12]}"
+        expected = f"tokens of the given tokenizer, {tokenizer.sha256()[:12]}"
+        raise DataError(what, where=str(tokens), expected=expected, remedy="pass the tokenizer that wrote the tokens")
+    is_training_file = source_of(data) == ano.checkpoint.source
+    candidates = ano.checkpoint.split.evaluate if is_training_file else np.arange(len(data.family))
+    originals = Originals.read(data.rows, dataset, choose_rows(candidates, count, seed))
+    return close_loop(ano, tokenizer.codec, originals, seed=seed, advance=advance)

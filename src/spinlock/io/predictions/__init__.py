@@ -1,0 +1,1 @@
+"""The file of ``predict-operators``: its layout, writing and reading."""
