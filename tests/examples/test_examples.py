@@ -10,6 +10,10 @@ import pandas as pd
 import pytest
 
 import spinlock as sl
+from spinlock.config import dump_config
+from tests.ano.world import SMALL
+from tests.closed_loop.world import make_small_world
+from tests.generation.settings import small_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +56,18 @@ def test_one_operator_prints_twelve_features(tmp_path: Path) -> None:
     printed = run_python([str(ROOT / "examples/one_operator.py"), "--grid", "16", "--steps", "16"], tmp_path)
     rows = [line for line in printed.splitlines() if re.fullmatch(r"  \S+( +-?[\d.e+-]+){2}", line)]
     assert len(rows) == 12
+
+
+def test_behavior_to_operators_draws_the_operators_that_it_found(tmp_path: Path) -> None:
+    world = make_small_world(tmp_path)
+    world.tokenizer.save(tmp_path / "tokenizer.pt")
+    sl.ANO.fit(world.tokens, SMALL | {"epochs": 1}).save(tmp_path / "ano.pt")
+    (tmp_path / "small.yaml").write_text(dump_config(small_config(num_steps=8)))
+    options = ["--vqvae-model", "tokenizer.pt", "--ano-model", "ano.pt", "--config", "small.yaml", "--operators", "12"]
+    printed = run_python([str(ROOT / "examples/behavior_to_operators.py"), *options], tmp_path)
+    assert "of 12 families are predicted correctly" in printed
+    written = {path.name for path in (tmp_path / "behavior_to_operators").iterdir()}
+    assert written == {"wanted.h5", "tokens.h5", "predictions.h5", "obtained.h5", "frames.png"}
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))

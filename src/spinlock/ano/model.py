@@ -16,8 +16,9 @@ import torch
 from spinlock.ano.checkpoint.directory import ANODirectory
 from spinlock.ano.checkpoint.record import ANOCheckpoint
 from spinlock.ano.data.operators import TokenRows, checked_tokens
+from spinlock.ano.predict_file import PredictionOptions, PredictionSummary, predict_file
 from spinlock.ano.prediction import Prediction, Samples, joined_predictions
-from spinlock.ano.predictor import Predictor
+from spinlock.ano.predictor import BLOCK, Predictor
 from spinlock.ano.training.plan import make_plan
 from spinlock.ano.training.run import Run, build_ensemble
 from spinlock.ano.training.state import EpochRecord
@@ -29,9 +30,6 @@ from spinlock.errors import CheckpointError
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.paths import user_path
 from spinlock.runtime.isolation import isolated
-
-BLOCK = 4096
-"""Number of rows that are predicted at a time."""
 
 Config = ANOConfig | Mapping[str, Any] | str | os.PathLike[str] | None
 
@@ -192,6 +190,49 @@ class ANO:
                 parts.append(self._predictor.predict(block, count))
                 advance(len(block))
         return joined_predictions(parts)
+
+    def predict_file(
+        self,
+        tokens: Path | str,
+        output: Path | str,
+        *,
+        candidates: int = 5,
+        samples: int = 0,
+        seed: int = 0,
+        overwrite: bool = False,
+        advance: Callable[[int], None] = lambda rows: None,
+    ) -> PredictionSummary:
+        """Predict the operators of a token file, and write the predictions as HDF5.
+
+        Parameters
+        ----------
+        tokens
+            Token file of the same tokenizer.
+        output
+            File to write.
+        candidates, samples
+            Numbers of candidates and of samples of each row.
+        seed
+            Seed of the samples.
+        overwrite
+            Whether an existing file is replaced.
+        advance
+            Called with the number of rows that were predicted since its last call.
+
+        Raises
+        ------
+        DataError
+            The tokens are of another tokenizer, or /labels has families that the model does not know.
+        OutputError
+            The output exists or cannot be written.
+        """
+        options = PredictionOptions(
+            checked_integer("candidates", candidates, minimum=1),
+            checked_integer("samples", samples, minimum=0),
+            checked_integer("seed", seed, minimum=0),
+        )
+        paths = user_path(tokens, "tokens"), user_path(output, "output")
+        return predict_file(self, *paths, options, overwrite=overwrite, advance=advance)
 
     def sample(self, tokens: Any, count: int, *, seed: int = 0) -> Samples:
         """Draw operators from the posterior of each row.

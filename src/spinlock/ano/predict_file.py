@@ -9,19 +9,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.ano.calibration.conformal import LEVELS
 from spinlock.ano.data.operators import TokenRows
-from spinlock.ano.model import ANO, BLOCK
+from spinlock.ano.predictor import BLOCK
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
 from spinlock.io.predictions.writing import PredictionColumns, PredictionWriter
 from spinlock.io.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from spinlock.ano.model import ANO
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from spinlock.ano.prediction import Candidates, Prediction, Samples
 
 Floats = NDArray[np.float64]
 
+BLOCK = 4096
+"""Number of rows that are predicted at a time."""
+
 MIN_FAMILY_PROBABILITY = 1e-3
 """Families with a smaller probability give no candidates."""
 

@@ -59,17 +59,16 @@ def predict_operators(
         check_writable(path, overwrite=overwrite, inputs=inputs)
 
     from spinlock.ano.model import ANO  # after the checks: these imports take seconds, with torch
-    from spinlock.ano.predict_file import PredictionOptions, predict_file
     from spinlock.cli.views.ano import print_prediction
     from spinlock.cli.views.progress import progress
     from spinlock.io.tokens import TokenFile
 
     ano = ANO.load(ano_model)
-    options = PredictionOptions(candidates=candidates, samples=samples, seed=seed)
+    options = {"candidates": candidates, "samples": samples, "seed": seed}
     with TokenFile.open(tokens) as file:
         rows = file.num_rows
     with progress("predicting", rows) as advance:
-        summary = predict_file(ano, tokens, output, options, overwrite=overwrite, advance=advance)
+        summary = ano.predict_file(tokens, output, **options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
     if verify is not None:
         _close_loop(ano, tokens, *loop_inputs, count=min(verify, rows), seed=seed, output=loop_output)
