@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spinlock import __version__
 from spinlock.arguments import checked_integer
 from spinlock.checkpoint.record import Checkpoint
+from spinlock.encoding.code_positions import code_positions
 from spinlock.encoding.ranges import RangeCheck
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
@@ -179,7 +180,15 @@ def _write_tokens(
     }
     columns = TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True)))
     shape = source.shape[:-1]
-    with TokenWriter(output, columns, shape, attributes=attributes, annotations=source, overwrite=overwrite) as writer:
+    with TokenWriter(
+        output,
+        columns,
+        shape,
+        code_positions=code_positions(codec),
+        attributes=attributes,
+        annotations=source,
+        overwrite=overwrite,
+    ) as writer:
         for rows, block in prefetch(blocks):
             hashes.update(rows)
             writer.write(

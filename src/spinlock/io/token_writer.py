@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
-from spinlock.io.token_layout import FORMAT, FORMAT_VERSION, ROW_QUALITIES, SPLIT_NAMES, TokenColumns, index_dtype
+from spinlock.io.token_layout import (
+    CODE_POSITIONS,
+    FORMAT,
+    FORMAT_VERSION,
+    ROW_QUALITIES,
+    SPLIT_NAMES,
+    TokenColumns,
+    index_dtype,
+)
 
 BLOCK_TEXTS = 65_536
 """Number of strings that are written at the same time, because a Python string needs more memory than its letters."""
@@ -29,6 +37,8 @@ class TokenWriter(RowFile):
         The 3C token columns.
     shape
         (N,) or (N, M).
+    code_positions
+        Positions [J, P] of the J codes of all columns, or None.
     attributes
         Attributes of the file in addition to the format.
     annotations
@@ -43,6 +53,7 @@ class TokenWriter(RowFile):
         columns: TokenColumns,
         shape: tuple[int, ...],
         *,
+        code_positions: NDArray[np.float32] | None = None,
         attributes: Mapping[str, Attribute] | None = None,
         annotations: AnnotationSource | None = None,
         overwrite: bool = False,
@@ -50,6 +61,7 @@ class TokenWriter(RowFile):
         all_attributes = {"format": FORMAT, "format_version": FORMAT_VERSION, **(attributes or {})}
         super().__init__(path, shape, attributes=all_attributes, annotations=annotations, overwrite=overwrite)
         self._columns = columns
+        self._code_positions = code_positions
 
     def _create_datasets(self) -> None:
         tokens = self._file.create_group("tokens")
@@ -57,6 +69,8 @@ class TokenWriter(RowFile):
         tokens["category"] = utf8_array(self._columns.category)
         tokens["level"] = np.asarray(self._columns.level, dtype=np.int64)
         tokens["codebook_size"] = np.asarray(self._columns.codebook_size, dtype=np.int64)
+        if self._code_positions is not None:
+            self._file[CODE_POSITIONS] = self._code_positions
         self._file.create_dataset("split", self.shape[0], h5py.string_dtype())
         dtype = index_dtype(self._columns.codebook_size)
         self._create("tokens/indices", (len(self._columns),), dtype, compressed=True)

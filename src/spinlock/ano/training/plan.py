@@ -12,6 +12,7 @@ from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import OperatorSplit, split_operators
 from spinlock.ano.network.correspondence import code_positions
 from spinlock.ano.network.member import Member, NetworkSpec
+from spinlock.ano.network.principal_positions import principal_positions
 from spinlock.ano.network.regression import ridge
 from spinlock.config.ano import ANOConfig
 from spinlock.errors import DataError
@@ -40,7 +41,11 @@ class Plan:
         settings, fit = self.config, self.split.fit
         member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
         codes = self.data.rows.tokens[fit] + member.first_codes.numpy()
-        positions, center = code_positions(codes, len(member.positions), self.spec.embedding_dim)
+        stored, size = self.data.rows.code_positions, self.spec.embedding_dim
+        if stored is None:
+            positions, center = code_positions(codes, len(member.positions), size)
+        else:
+            positions, center = principal_positions(codes, stored, size)
         with torch.no_grad():
             member.positions.copy_(torch.from_numpy(positions))
             member.center.copy_(torch.from_numpy(center))
