@@ -25,7 +25,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("encoding", "training_inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
-    ("plots", "ano"),
+    ("ano",),
+    ("plots",),
     ("cli",),
 )
 """Each package imports itself and packages of lower levels. Packages of one level do not import each other."""
