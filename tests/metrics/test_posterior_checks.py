@@ -11,7 +11,7 @@ from spinlock.metrics.calibration import clustered_fraction
 from spinlock.metrics.expected_coverage import Credibility, credibility, expected_coverage
 from spinlock.metrics.posterior_ranks import posterior_ranks, rank_histogram, uniformity_p_value
 
-NOISE, OPERATORS, DRAWS, SIZE = 0.7, 800, 200, 3
+NOISE, OPERATORS, DRAWS, SIZE = 0.7, 600, 150, 3
 DEVIATION = NOISE / np.sqrt(1 + NOISE**2)
 
 
@@ -52,7 +52,7 @@ def test_a_biased_and_a_narrow_posterior_fail(rng: np.random.Generator, bias: fl
 
 
 def test_a_slight_bias_gives_a_larger_gap_than_an_exact_posterior(rng: np.random.Generator) -> None:
-    truth, draws = truth_and_draws(rng, bias=0.4)
+    truth, draws = truth_and_draws(rng, bias=0.6)
     curve = expected_coverage([compared(truth, draws, rng)], rng)
     assert curve.gap > curve.exact_gap
 

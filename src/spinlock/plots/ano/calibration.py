@@ -60,8 +60,9 @@ def _curve(result: SimulationBasedCalibration) -> Picture:
     return Picture(
         f"The gap between credibility and expected coverage is {number(result.tarp_gap)}",
         figure,
-        "TARP: balls around random reference points. Above the line the densities are too wide, below it they are too "
-        "narrow. 95% of the curves of exact posteriors are inside the band.",
+        "TARP: balls around random reference points. Below the line, true points are farther from random points than "
+        "draws are, and the densities are too narrow or biased. Above it, the densities are too wide. 95% of the "
+        "curves of exact posteriors are inside the band.",
     )
 
 

@@ -30,7 +30,7 @@ VARIANCE_FACTORS = (0.8, 1.0, 1.25, 1.6, 2.0)
 PRIOR_WEIGHTS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 """Values of t and w that are compared."""
 
-MIN_VARIANCE = 0.05**2
+MIN_VARIANCE = 0.02**2
 """Smallest variance of the errors, in units of the prior variance."""
 
 
