@@ -21,7 +21,7 @@ from spinlock.metrics.posterior_ranks import posterior_ranks, rank_histogram, un
 BINS = 10
 """Bins of a rank histogram."""
 
-REFERENCES = 10
+REFERENCES = 40
 """Number R of random reference points of each operator."""
 
 MIN_P_VALUE = 0.01
