@@ -25,8 +25,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("encoding", "training_inputs"),
     ("tokenizer",),
     ("discovery", "scoring"),
-    ("plots", "ano"),
+    ("ano",),
     ("closed_loop",),
+    ("plots",),
     ("cli",),
 )
 """Each package imports itself and packages of lower levels. Packages of one level do not import each other."""

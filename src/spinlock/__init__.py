@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spinlock import features, metrics, operators
+    from spinlock.ano.evaluation.evaluate import evaluate_ano
+    from spinlock.ano.evaluation.result import ANOEvaluation
     from spinlock.ano.model import ANO
     from spinlock.ano.prediction import Prediction
     from spinlock.discovery import Categories, discover_categories
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANO",
+    "ANOEvaluation",
     "Callback",
     "Categories",
     "CodebookDescription",
@@ -43,6 +46,7 @@ __all__ = [
     "describe_codebooks",
     "discover_categories",
     "evaluate",
+    "evaluate_ano",
     "extract_features",
     "features",
     "generate",
@@ -53,6 +57,7 @@ __all__ = [
 
 _MODULES = {
     "ANO": "ano.model",
+    "ANOEvaluation": "ano.evaluation.result",
     "Callback": "training.callbacks",
     "Categories": "discovery",
     "CodebookDescription": "evaluation.codebooks.description",
@@ -66,6 +71,7 @@ _MODULES = {
     "describe_codebooks": "scoring.describe",
     "discover_categories": "discovery",
     "evaluate": "scoring.evaluate",
+    "evaluate_ano": "ano.evaluation.evaluate",
     "extract_features": "generation.extraction",
     "generate": "generation.generate",
     "read_features": "io.feature_table",

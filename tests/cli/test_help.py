@@ -26,6 +26,7 @@ COMMANDS = (
     "discover-categories",
     "train-ano",
     "predict-operators",
+    "evaluate-ano",
     "inspect",
 )
 

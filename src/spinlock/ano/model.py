@@ -156,6 +156,11 @@ class ANO:
         return self.checkpoint.space.names
 
     @property
+    def predictor(self) -> Predictor:
+        """The calibrated ensemble."""
+        return self._predictor
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Metrics on the evaluate operators; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
         return self.checkpoint.metrics

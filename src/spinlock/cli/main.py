@@ -17,6 +17,7 @@ from spinlock.cli.commands import (
     decode_tokens,
     discover_categories,
     encode_to_tokens,
+    evaluate_ano,
     evaluate_tokens,
     extract_features,
     generate,
@@ -69,6 +70,7 @@ app.command("visualize-codebooks", cls=_Command)(visualize_codebooks.visualize_c
 app.command("discover-categories", cls=_Command)(discover_categories.discover_categories)
 app.command("train-ano", cls=_Command)(train_ano.train_ano)
 app.command("predict-operators", cls=_Command)(predict_operators.predict_operators)
+app.command("evaluate-ano", cls=_Command)(evaluate_ano.evaluate_ano)
 app.command("inspect", cls=_Command)(inspect.inspect)
 
 

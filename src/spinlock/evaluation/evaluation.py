@@ -114,20 +114,20 @@ class Evaluation(Report):
         values = asdict(self)
         for target, entry in zip(self.targets, values["targets"], strict=True):
             entry["met"] = target.met
-        plain: dict[str, Any] = _plain({"format_version": FORMAT_VERSION, **values})
-        return plain
+        content: dict[str, Any] = json_values({"format_version": FORMAT_VERSION, **values})
+        return content
 
     def to_json(self) -> bytes:
         """Return ``metrics.json``."""
         return (json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def _plain(value: Any) -> Any:
+def json_values(value: Any) -> Any:
     """Convert tuples to lists, NumPy numbers to Python numbers, and numbers that are not finite to None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): json_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [json_values(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -46,7 +46,9 @@ def bars(names: Sequence[str], values: Sequence[float], label: str, *, digits: i
     axes.bar_label(drawn, [f"{value:.{digits}f}" for value in values], padding=4, color=INK, fontsize=9)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(min([0.0, *values]), 1.14 * max([limit, *values]))
+    right = 1.14 * max([limit, *values])
+    left = min([0.0, *values])
+    axes.set_xlim(left - 0.14 * right if left < 0 else 0.0, right)
     axes.set_xlabel(label)
     axes.grid(axis="y", visible=False)
     return figure

@@ -1,4 +1,4 @@
-"""The output of ``train-ano`` and ``predict-operators``."""
+"""The output of ``train-ano``, ``predict-operators`` and ``evaluate-ano``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from spinlock.cli.views.progress import progress
 
 if TYPE_CHECKING:
     from spinlock.ano.checkpoint.record import ANOCheckpoint
+    from spinlock.ano.evaluation.result import ANOEvaluation
     from spinlock.ano.predict_file import PredictionSummary
     from spinlock.ano.training.plan import Plan
     from spinlock.ano.training.run import Run
@@ -140,3 +141,26 @@ def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
         "mean square difference in standard deviations."
     )
     console.print(f"written: {output}")
+
+
+def print_ano_evaluation(result: ANOEvaluation, page: Path) -> None:
+    """Print the targets, what to know about missed ones, the information of each stage, and the path of the report."""
+    console, setup = stdout(), result.setup
+    which = "evaluate operators of the model" if setup.rows == "evaluate" else "operators (all)"
+    console.print(f"{setup.num_operators} {which} were measured")
+    rows = [
+        [
+            target.metric,
+            "–" if target.value is None else f"{target.value:.3f}",
+            f"{'>=' if target.above else '<'} {target.threshold:.2f}",
+            "not measured" if target.value is None else "met" if target.met else "missed",
+        ]
+        for target in result.targets
+    ]
+    console.print(text_table(("target", "value", "threshold", ""), rows))
+    for metric, text in result.advice.items():
+        console.print(f"{metric}: {text}.")
+    if result.information is not None:
+        stages = ", ".join(f"{stage.name} {stage.bits:.2f}" for stage in result.information.stages)
+        console.print(f"bits per operator about the parameters: {stages}")
+    console.print(f"report: {page}")

@@ -1,0 +1,1 @@
+"""Information about the parameters in features, decoded features, tokens and predictions, from one estimator."""

@@ -1,0 +1,117 @@
+"""The result of an evaluation of an ANO, as named numbers and as JSON.
+
+Letters: ``n`` operators, ``F`` families.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spinlock.ano.evaluation.calibration import SimulationBasedCalibration
+from spinlock.ano.evaluation.families import Families
+from spinlock.ano.evaluation.information.section import Information
+from spinlock.ano.evaluation.parameters import Parameters
+from spinlock.evaluation.evaluation import json_values
+from spinlock.evaluation.operators.section import Baselines
+from spinlock.metrics.targets import Target
+
+FORMAT_VERSION = 1
+"""Version of the keys of ``metrics.json``. It increases if a key is removed or its meaning changes."""
+
+
+@dataclass(frozen=True)
+class ANOSetup:
+    """What was evaluated, and how.
+
+    Attributes
+    ----------
+    tokens
+        Path of the token file.
+    tokenizer_sha256
+        SHA-256 of the tokenizer of the tokens.
+    dataset, tokenizer
+        Paths of the dataset and of the tokenizer, or None.
+    same_tokens
+        Whether the token file is the one on which the model was trained.
+    rows
+        ``evaluate`` if the evaluate operators of the model were measured, ``all`` if all operators of another token
+        file were.
+    num_operators, num_unseen
+        Number of measured operators, and of those on which the tokenizer was not fitted.
+    num_families, num_parameters, num_token_columns
+        Sizes of the model.
+    draws
+        Number of posterior draws of each operator.
+    seed
+        Seed of draws, reference points and fits.
+    versions
+        Versions of the software.
+    """
+
+    tokens: str
+    tokenizer_sha256: str
+    dataset: str | None
+    tokenizer: str | None
+    same_tokens: bool
+    rows: str
+    num_operators: int
+    num_unseen: int
+    num_families: int
+    num_parameters: int
+    num_token_columns: int
+    draws: int
+    seed: int
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ANOEvaluation:
+    """Evaluation of an ANO.
+
+    Attributes
+    ----------
+    setup
+        What was evaluated, and how.
+    targets
+        Metrics with their thresholds.
+    advice
+        {metric of a missed target: what to know about its value}.
+    families, parameters
+        Accuracy of both.
+    calibration
+        Simulation-based calibration of the densities of the parameters.
+    information
+        Information about the parameters on the way from features to predictions; None if it was not measured.
+    baselines
+        Other estimators; None if they were not measured.
+    closed_loop
+        Comparison of the behavior of predicted operators with that of the true ones; None if it was not measured.
+    skipped
+        {section: reason why it was not measured}.
+    """
+
+    setup: ANOSetup
+    targets: tuple[Target, ...]
+    advice: dict[str, str]
+    families: Families
+    parameters: Parameters
+    calibration: SimulationBasedCalibration
+    information: Information | None
+    baselines: Baselines | None
+    closed_loop: Mapping[str, Any] | None
+    skipped: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of ``metrics.json``; values that are NaN or infinite are None."""
+        values = asdict(self)
+        for target, entry in zip(self.targets, values["targets"], strict=True):
+            entry["met"] = target.met
+        content: dict[str, Any] = json_values({"format_version": FORMAT_VERSION, **values})
+        return content
+
+    def to_json(self) -> bytes:
+        """Return ``metrics.json``."""
+        return (json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,70 @@
+"""The command ``evaluate-ano``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinlock.cli.options import Overwrite, Quiet, path_option
+
+METRICS, REPORT = "metrics.json", "report.html"
+"""Files that the command writes."""
+
+
+def evaluate_ano(
+    ano_model: Annotated[Path, path_option("--ano-model", "Model of train-ano.", "PT")],
+    tokens: Annotated[Path, path_option("--tokens", "Token file with parameters, of the same tokenizer.", "H5")],
+    output: Annotated[Path, path_option("--output", "Directory of metrics.json and report.html.", "DIR")],
+    dataset: Annotated[
+        Path | None, path_option("--dataset", "Dataset that was encoded, for the information of its features.", "H5")
+    ] = None,
+    vqvae_model: Annotated[
+        Path | None, path_option("--vqvae-model", "Tokenizer that wrote the tokens, for decoded features.", "PT")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of draws, reference points and fits.")] = 0,
+    quiet: Quiet = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Evaluate the prediction of operators, and write metrics.json and report.html.
+
+    The evaluate operators of the model are measured if it was trained on the token file, or all operators of any other
+    token file.
+
+    \f
+    spinlock evaluate-ano --ano-model checkpoints/ano/quickstart/best_model.pt
+    --tokens datasets/quickstart_tokens.h5 --dataset datasets/quickstart.h5
+    --vqvae-model checkpoints/vqvae/quickstart/best_model.pt --output reports/ano_quickstart
+    """
+    from spinlock.arguments import checked_integer
+    from spinlock.cli.dataset_recipes import check_dataset
+    from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable, write_files
+    from spinlock.io.hdf5 import open_hdf5
+
+    checked_integer("--seed", seed, minimum=0)
+    if dataset is not None:
+        if vqvae_model is None:
+            raise DataError("--dataset has no effect without the tokenizer", remedy="pass --vqvae-model too")
+        check_dataset(dataset)
+        open_hdf5(dataset).close()
+    open_hdf5(tokens).close()
+    inputs = [path for path in (ano_model, tokens, dataset, vqvae_model) if path is not None]
+    paths = {name: output / name for name in (METRICS, REPORT)}
+    for path in paths.values():
+        check_writable(path, overwrite=overwrite, inputs=inputs)
+
+    from spinlock.ano.evaluation import evaluate as evaluation  # after the checks: these imports take seconds
+    from spinlock.cli.views.ano import print_ano_evaluation
+    from spinlock.cli.views.evaluation import section_progress
+    from spinlock.plots.ano.page import ano_page
+
+    with section_progress((*evaluation.STEPS, "page")) as advance:
+        result = evaluation.evaluate_ano(
+            ano_model, tokens, dataset=dataset, tokenizer=vqvae_model, seed=seed, advance=advance
+        )
+        advance("page")
+        page = ano_page(result)
+    write_files({paths[METRICS]: result.to_json(), paths[REPORT]: page.encode()}, overwrite=overwrite)
+    print_ano_evaluation(result, paths[REPORT])

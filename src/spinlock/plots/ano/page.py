@@ -1,0 +1,112 @@
+"""The page of an evaluation of an ANO: one HTML file without any request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spinlock.ano.evaluation.result import ANOEvaluation
+from spinlock.plots.ano import calibration, families, information, parameters
+from spinlock.plots.render import render
+from spinlock.plots.theme import themed
+from spinlock.plots.view import Picture, Table, View, number
+
+LABELS = {
+    "family_accuracy": "Accuracy of the family",
+    "family_ece": "Calibration error of the family",
+    "coverage_error": "Error of the coverage",
+    "share_uniform": "Parameters with uniform ranks",
+    "tarp_gap": "Gap of the expected coverage",
+    "information_ratio": "Information, ANO / decoded features",
+}
+"""Names of the targets for readers."""
+
+
+def ano_page(result: ANOEvaluation) -> str:
+    """Return the page of an evaluation.
+
+    Parameters
+    ----------
+    result
+        The evaluation.
+
+    Returns
+    -------
+    str
+        HTML that makes no request, opens from a disk and follows the light or dark theme of the reader.
+    """
+    with themed():
+        return render(
+            "ano.html.jinja",
+            result=result,
+            setup=result.setup,
+            verdict=_verdict(result),
+            rows=_rows(result),
+            facts=_facts(result),
+            target_label=LABELS,
+            number=number,
+            findings=[],
+            hero=_hero(result),
+            views=_views(result),
+        )
+
+
+def _views(result: ANOEvaluation) -> list[View]:
+    """Return the sections in the order of the page."""
+    views = [
+        families.view(result.families),
+        parameters.view(result.parameters),
+        calibration.view(result.calibration),
+        information.view(result),
+    ]
+    if result.baselines is not None:
+        views.append(information.baselines_view(result.baselines, result.families.accuracy, result.parameters))
+    if result.closed_loop is not None:
+        views.append(_closed_loop(result.closed_loop))
+    return views
+
+
+def _closed_loop(values: Mapping[str, Any]) -> View:
+    """Return the section of the closed loop: a sentence ``finding``, and all other values as a table."""
+    rows = [(name, number(v) if isinstance(v, float) else str(v)) for name, v in values.items() if name != "finding"]
+    finding = str(values.get("finding", "The behavior of predicted operators was compared with that of the true ones."))
+    return View("closed-loop", "Closed loop", finding, tables=[Table("All values", ("measure", "value"), rows)])
+
+
+def _hero(result: ANOEvaluation) -> Picture:
+    """Return the picture at the top of the page."""
+    if result.information is not None and len(result.information.stages) > 2:
+        return information.chain(result.information)
+    return parameters.coverage(result.parameters)
+
+
+def _verdict(result: ANOEvaluation) -> str:
+    """Return one sentence about the targets."""
+    measured = [target for target in result.targets if target.value is not None]
+    met = sum(target.met for target in measured)
+    missing = len(result.targets) - len(measured)
+    text = f"All {met} targets are met" if met == len(measured) else f"{met} of {len(measured)} targets are met"
+    return f"{text}, {missing} was not measured" if missing else text
+
+
+def _rows(result: ANOEvaluation) -> str:
+    """Return one sentence about the operators that were measured."""
+    setup = result.setup
+    if setup.rows == "evaluate":
+        text = (
+            f"Measured on the {setup.num_operators:,} evaluate operators of the split of the model: nothing of ANO was "
+            "fitted or chosen on them."
+        )
+    else:
+        text = f"Measured on all {setup.num_operators:,} operators of a token file on which the model was not trained."
+    return f"{text} The tokenizer was not fitted on {setup.num_unseen:,} of them."
+
+
+def _facts(result: ANOEvaluation) -> list[str]:
+    """Return short facts about the model."""
+    setup = result.setup
+    return [
+        f"{setup.num_families} families",
+        f"{setup.num_parameters} parameters",
+        f"{setup.num_token_columns} tokens for each operator",
+    ]
