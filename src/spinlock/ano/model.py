@@ -209,27 +209,8 @@ class ANO:
     ) -> PredictionSummary:
         """Predict the operators of a token file, and write the predictions as HDF5.
 
-        Parameters
-        ----------
-        tokens
-            Token file of the same tokenizer.
-        output
-            File to write.
-        candidates, samples
-            Numbers of candidates and of samples of each row.
-        seed
-            Seed of the samples.
-        overwrite
-            Whether an existing file is replaced.
-        advance
-            Called with the number of rows that were predicted since its last call.
-
-        Raises
-        ------
-        DataError
-            The tokens are of another tokenizer, or /labels has families that the model does not know.
-        OutputError
-            The output exists or cannot be written.
+        The numbers of ``candidates`` and ``samples`` are those of each row, and ``seed`` is that of the samples. The
+        errors are those of :func:`spinlock.ano.predict_file.predict_file`.
         """
         options = PredictionOptions(
             checked_integer("candidates", candidates, minimum=1),

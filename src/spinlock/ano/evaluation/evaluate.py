@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +62,6 @@ def evaluate_ano(
     *,
     dataset: Path | str | None = None,
     tokenizer: Tokenizer | Path | str | None = None,
-    closed_loop: Mapping[str, Any] | None = None,
     seed: int = 0,
     advance: Callable[[str], None] = lambda step: None,
 ) -> ANOEvaluation:
@@ -82,8 +80,6 @@ def evaluate_ano(
         Dataset that was encoded, for the information of the raw features.
     tokenizer
         The tokenizer that wrote the tokens, or its path, for the information of the decoded features.
-    closed_loop
-        Comparison of the behavior of predicted operators with that of the true ones, which is added to the result.
     seed
         Seed of draws, reference points and fits.
     advance
@@ -107,12 +103,10 @@ def evaluate_ano(
         Tokenizer.load(tokenizer) if isinstance(tokenizer, str | os.PathLike) else tokenizer,
     )
     with isolated():
-        return _evaluated(sources, closed_loop, seed, advance)
+        return _evaluated(sources, seed, advance)
 
 
-def _evaluated(
-    sources: Sources, closed_loop: Mapping[str, Any] | None, seed: int, advance: Callable[[str], None]
-) -> ANOEvaluation:
+def _evaluated(sources: Sources, seed: int, advance: Callable[[str], None]) -> ANOEvaluation:
     """Measure all sections."""
     ano, predictor = sources.ano, sources.ano.predictor
     space, rng = ano.checkpoint.space, np.random.default_rng(seed)
@@ -150,7 +144,7 @@ def _evaluated(
         calibration=calibration,
         information=information,
         baselines=baselines,
-        closed_loop=closed_loop,
+        closed_loop=None,
         skipped=skipped,
     )
 

@@ -88,7 +88,7 @@ class ANOEvaluation:
     baselines
         Other estimators; None if they were not measured.
     closed_loop
-        Comparison of the behavior of predicted operators with that of the true ones; None if it was not measured.
+        Content of a :class:`~spinlock.closed_loop.loop.ClosedLoop`; None if it was not measured.
     skipped
         {section: reason why it was not measured}.
     """

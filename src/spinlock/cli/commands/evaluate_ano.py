@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spinlock.cli.options import Overwrite, Quiet, path_option
+
+if TYPE_CHECKING:
+    from spinlock.ano.evaluation.result import ANOEvaluation
 
 METRICS, REPORT = "metrics.json", "report.html"
 """Files that the command writes."""
@@ -22,6 +26,13 @@ def evaluate_ano(
     ] = None,
     vqvae_model: Annotated[
         Path | None, path_option("--vqvae-model", "Tokenizer that wrote the tokens, for decoded features.", "PT")
+    ] = None,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            "--verify",
+            help="Number of operators whose predictions are rolled out and encoded; needs --dataset and --vqvae-model.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of draws, reference points and fits.")] = 0,
     quiet: Quiet = False,
@@ -38,12 +49,14 @@ def evaluate_ano(
     --vqvae-model checkpoints/vqvae/quickstart/best_model.pt --output reports/ano_quickstart
     """
     from spinlock.arguments import checked_integer
+    from spinlock.cli.closed_loop import check_verify
     from spinlock.cli.dataset_recipes import check_dataset
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
 
     checked_integer("--seed", seed, minimum=0)
+    check_verify(verify, dataset, vqvae_model)
     if dataset is not None:
         if vqvae_model is None:
             raise DataError("--dataset has no effect without the tokenizer", remedy="pass --vqvae-model too")
@@ -54,17 +67,29 @@ def evaluate_ano(
     paths = {name: output / name for name in (METRICS, REPORT)}
     for path in paths.values():
         check_writable(path, overwrite=overwrite, inputs=inputs)
+    result, page = _evaluated(ano_model, tokens, dataset, vqvae_model, verify, seed)
+    write_files({paths[METRICS]: result.to_json(), paths[REPORT]: page.encode()}, overwrite=overwrite)
 
-    from spinlock.ano.evaluation import evaluate as evaluation  # after the checks: these imports take seconds
     from spinlock.cli.views.ano import print_ano_evaluation
+
+    print_ano_evaluation(result, paths[REPORT])
+
+
+def _evaluated(
+    ano_model: Path, tokens: Path, dataset: Path | None, vqvae_model: Path | None, verify: int | None, seed: int
+) -> tuple[ANOEvaluation, str]:
+    """Return the evaluation and its page."""
+    from spinlock.ano.evaluation import evaluate as evaluation  # these imports take seconds
+    from spinlock.cli.closed_loop import simulated_predictions
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.plots.ano.page import ano_page
 
-    with section_progress((*evaluation.STEPS, "page")) as advance:
+    with section_progress(evaluation.STEPS) as advance:
         result = evaluation.evaluate_ano(
             ano_model, tokens, dataset=dataset, tokenizer=vqvae_model, seed=seed, advance=advance
         )
-        advance("page")
-        page = ano_page(result)
-    write_files({paths[METRICS]: result.to_json(), paths[REPORT]: page.encode()}, overwrite=overwrite)
-    print_ano_evaluation(result, paths[REPORT])
+    if verify is None:
+        return result, ano_page(result)
+    loop = simulated_predictions(ano_model, tokens, dataset, vqvae_model, count=verify, seed=seed)
+    result = replace(result, closed_loop=asdict(loop))
+    return result, ano_page(result, loop)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spinlock.cli.options import Output, Overwrite, Quiet, path_option
-
-if TYPE_CHECKING:
-    from spinlock.ano.model import ANO
 
 
 def predict_operators(
@@ -46,20 +43,25 @@ def predict_operators(
     --tokens datasets/quickstart_tokens.h5 --output datasets/quickstart_operators.h5
     """
     from spinlock.arguments import checked_integer
-    from spinlock.io.atomic import check_writable
+    from spinlock.cli.closed_loop import check_verify, simulated_predictions
+    from spinlock.errors import DataError
+    from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
 
     for name, value, minimum in (("--candidates", candidates, 1), ("--samples", samples, 0), ("--seed", seed, 0)):
         checked_integer(name, value, minimum=minimum)
     open_hdf5(tokens).close()
-    loop_inputs = _loop_inputs(verify, dataset, vqvae_model)
+    check_verify(verify, dataset, vqvae_model)
+    loop_inputs = [path for path in (dataset, vqvae_model) if path is not None]
+    if verify is None and loop_inputs:
+        raise DataError("--dataset and --vqvae-model are only for --verify", remedy="pass --verify N, or omit them")
     inputs = [ano_model, tokens, *loop_inputs]
     loop_output = output.with_suffix(".closed_loop.json")
     for path in (output, loop_output)[: 1 if verify is None else 2]:
         check_writable(path, overwrite=overwrite, inputs=inputs)
 
     from spinlock.ano.model import ANO  # after the checks: these imports take seconds, with torch
-    from spinlock.cli.views.ano import print_prediction
+    from spinlock.cli.views.ano import print_closed_loop, print_prediction
     from spinlock.cli.views.progress import progress
     from spinlock.io.tokens import TokenFile
 
@@ -71,37 +73,6 @@ def predict_operators(
         summary = ano.predict_file(tokens, output, **options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
     if verify is not None:
-        _close_loop(ano, tokens, *loop_inputs, count=min(verify, rows), seed=seed, output=loop_output)
-
-
-def _loop_inputs(verify: int | None, dataset: Path | None, vqvae_model: Path | None) -> list[Path]:
-    """Return the dataset and the tokenizer of a closed loop after a check; an empty list without ``--verify``."""
-    from spinlock.arguments import checked_integer
-    from spinlock.errors import DataError
-
-    given = [path for path in (dataset, vqvae_model) if path is not None]
-    if verify is None and given:
-        raise DataError("--dataset and --vqvae-model are only for --verify", remedy="pass --verify N, or omit them")
-    if verify is not None:
-        checked_integer("--verify", verify, minimum=1)
-        if len(given) < 2:
-            raise DataError("--verify needs --dataset and --vqvae-model", remedy="pass both")
-    return given
-
-
-def _close_loop(
-    ano: ANO, tokens: Path, dataset: Path, vqvae_model: Path, *, count: int, seed: int, output: Path
-) -> None:
-    """Simulate predictions, compare them with the original operators, and write the result."""
-    from spinlock.cli.views.ano import print_closed_loop
-    from spinlock.cli.views.progress import progress
-    from spinlock.closed_loop.loop import num_simulations
-    from spinlock.closed_loop.verify import verify
-    from spinlock.io.atomic import write_files
-    from spinlock.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.load(vqvae_model)
-    with progress("simulating", num_simulations(count), "operators") as advance:
-        loop = verify(ano, tokens, dataset, tokenizer, count, seed=seed, advance=advance)
-    write_files({output: loop.to_json()})
-    print_closed_loop(loop, output)
+        loop = simulated_predictions(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
+        write_files({loop_output: loop.to_json()})
+        print_closed_loop(loop, loop_output)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from spinlock.ano.evaluation.result import ANOEvaluation
-from spinlock.plots.ano import calibration, families, information, parameters
+from spinlock.closed_loop.loop import ClosedLoop
+from spinlock.plots.ano import calibration, closed_loop, families, information, parameters
 from spinlock.plots.render import render
 from spinlock.plots.theme import themed
-from spinlock.plots.view import Picture, Table, View, number
+from spinlock.plots.view import Picture, View, number
 
 LABELS = {
     "family_accuracy": "Accuracy of the family",
@@ -22,13 +20,15 @@ LABELS = {
 """Names of the targets for readers."""
 
 
-def ano_page(result: ANOEvaluation) -> str:
+def ano_page(result: ANOEvaluation, loop: ClosedLoop | None = None) -> str:
     """Return the page of an evaluation.
 
     Parameters
     ----------
     result
         The evaluation.
+    loop
+        The closed loop of the predictions, if it was measured.
 
     Returns
     -------
@@ -47,11 +47,11 @@ def ano_page(result: ANOEvaluation) -> str:
             number=number,
             findings=[],
             hero=_hero(result),
-            views=_views(result),
+            views=_views(result, loop),
         )
 
 
-def _views(result: ANOEvaluation) -> list[View]:
+def _views(result: ANOEvaluation, loop: ClosedLoop | None) -> list[View]:
     """Return the sections in the order of the page."""
     views = [
         families.view(result.families),
@@ -61,16 +61,9 @@ def _views(result: ANOEvaluation) -> list[View]:
     ]
     if result.baselines is not None:
         views.append(information.baselines_view(result.baselines, result.families.accuracy, result.parameters))
-    if result.closed_loop is not None:
-        views.append(_closed_loop(result.closed_loop))
+    if loop is not None:
+        views.append(closed_loop.view(loop))
     return views
-
-
-def _closed_loop(values: Mapping[str, Any]) -> View:
-    """Return the section of the closed loop: a sentence ``finding``, and all other values as a table."""
-    rows = [(name, number(v) if isinstance(v, float) else str(v)) for name, v in values.items() if name != "finding"]
-    finding = str(values.get("finding", "The behavior of predicted operators was compared with that of the true ones."))
-    return View("closed-loop", "Closed loop", finding, tables=[Table("All values", ("measure", "value"), rows)])
 
 
 def _hero(result: ANOEvaluation) -> Picture:
