@@ -49,8 +49,7 @@ class ANO:
 
     Examples
     --------
-    >>> ano = ANO.load("checkpoints/ano/quickstart/best_model.pt")  # doctest: +SKIP
-    >>> prediction = ano.predict("datasets/quickstart_tokens.h5")  # doctest: +SKIP
+    >>> prediction = ANO.load("best_model.pt").predict("tokens.h5")  # doctest: +SKIP
     >>> prediction.family_names[0], prediction.median[0]  # doctest: +SKIP
     """
 
@@ -64,7 +63,7 @@ class ANO:
                 ensemble = build_ensemble(checkpoint, list(checkpoint.members))
             except RuntimeError as error:
                 raise CheckpointError("is damaged: its weights do not fit its network") from error
-        self._predictor = Predictor(ensemble, checkpoint.space, calibration.temperature, calibration.widths)
+        self.predictor = Predictor(ensemble, checkpoint.space, calibration.temperature, calibration.widths)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -156,11 +155,6 @@ class ANO:
         return self.checkpoint.space.names
 
     @property
-    def predictor(self) -> Predictor:
-        """The calibrated ensemble."""
-        return self._predictor
-
-    @property
     def metrics(self) -> dict[str, Any]:
         """Metrics on the evaluate operators; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
         return self.checkpoint.metrics
@@ -188,11 +182,11 @@ class ANO:
         DataError
             The tokens are of another tokenizer, or an index is outside its codebook.
         """
-        count = checked_integer("candidates", candidates, minimum=1)
+        checked_integer("candidates", candidates, minimum=1)
         parts = []
         with isolated():
             for block in self._blocks(tokens):
-                parts.append(self._predictor.predict(block, count))
+                parts.append(self.predictor.predict(block, candidates))
                 advance(len(block))
         return joined_predictions(parts)
 
@@ -207,17 +201,13 @@ class ANO:
         overwrite: bool = False,
         advance: Callable[[int], None] = lambda rows: None,
     ) -> PredictionSummary:
-        """Predict the operators of a token file, and write the predictions as HDF5.
+        """Predict the operators of a token file, and write the predictions.
 
-        The numbers of ``candidates`` and ``samples`` are those of each row, and ``seed`` is that of the samples. The
-        errors are those of :func:`spinlock.ano.predict_file.predict_file`.
+        ``candidates`` and ``samples`` are numbers for each row, and ``seed`` is that of the samples; the errors are
+        those of :func:`spinlock.ano.predict_file.predict_file`.
         """
-        options = PredictionOptions(
-            checked_integer("candidates", candidates, minimum=1),
-            checked_integer("samples", samples, minimum=0),
-            checked_integer("seed", seed, minimum=0),
-        )
         paths = user_path(tokens, "tokens"), user_path(output, "output")
+        options = PredictionOptions(candidates, samples, seed)
         return predict_file(self, *paths, options, overwrite=overwrite, advance=advance)
 
     def sample(self, tokens: Any, count: int, *, seed: int = 0) -> Samples:
@@ -242,14 +232,11 @@ class ANO:
         DataError
             As for :meth:`predict`.
         """
-        count = checked_integer("count", count, minimum=1)
+        checked_integer("count", count, minimum=1)
         generator = torch.Generator().manual_seed(checked_integer("seed", seed, minimum=0))
         with isolated():
-            parts = [self._predictor.sample(block, count, generator) for block in self._blocks(tokens)]
-        families, parameters = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "parameters")
-        )
-        return Samples(families, parameters)
+            parts = [self.predictor.sample(block, count, generator) for block in self._blocks(tokens)]
+        return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "parameters")))
 
     def _blocks(self, tokens: Any) -> list[torch.Tensor]:
         """Return blocks of tokens, after a check that they are of the tokenizer of the model."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spinlock.ano.calibration.conformal import LEVELS
 from spinlock.ano.data.operators import TokenRows
 from spinlock.ano.predictor import BLOCK
+from spinlock.arguments import checked_integer
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
@@ -34,6 +35,11 @@ class PredictionOptions:
     candidates: int = 5
     samples: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the values are integers in their ranges."""
+        for name, minimum in (("candidates", 1), ("samples", 0), ("seed", 0)):
+            checked_integer(name, getattr(self, name), minimum=minimum)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from spinlock.arguments import checked_integer
+from spinlock.cli.options import path_option
 from spinlock.errors import DataError
 
 if TYPE_CHECKING:
     from spinlock.ano.model import ANO
     from spinlock.closed_loop.loop import ClosedLoop
+
+Verify = Annotated[
+    int | None,
+    typer.Option(
+        "--verify",
+        help="Number of operators whose predictions are rolled out and encoded; needs --dataset and --vqvae-model.",
+    ),
+]
+EncodedDataset = Annotated[Path | None, path_option("--dataset", "Dataset that was encoded.", "H5")]
+TokensModel = Annotated[Path | None, path_option("--vqvae-model", "Tokenizer that wrote the tokens.", "PT")]
 
 
 def check_verify(verify: int | None, dataset: Path | None, vqvae_model: Path | None) -> None:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,8 +170,7 @@ def _write_tokens(
     checkpoint, spec = codec.checkpoint, codec.checkpoint.spec
     extra_columns = len(source.names) - len(checkpoint.feature_names)
     hashes, started = _Hashes(_model_columns(source, checkpoint)), time.perf_counter()
-    imputed = clipped = errors = 0.0
-    near_ties = 0
+    imputed = clipped = errors = near_ties = 0.0
     check = RangeCheck(checkpoint)
     attributes: dict[str, Attribute] = {
         "program_version": __version__,
@@ -179,16 +179,9 @@ def _write_tokens(
         "extra_columns": extra_columns,
     }
     columns = TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True)))
-    shape = source.shape[:-1]
-    with TokenWriter(
-        output,
-        columns,
-        shape,
-        code_positions=code_positions(codec),
-        attributes=attributes,
-        annotations=source,
-        overwrite=overwrite,
-    ) as writer:
+    shape, positions = source.shape[:-1], code_positions(codec)
+    options: dict[str, Any] = {"attributes": attributes, "annotations": source, "overwrite": overwrite}
+    with TokenWriter(output, columns, shape, code_positions=positions, **options) as writer:
         for rows, block in prefetch(blocks):
             hashes.update(rows)
             writer.write(
@@ -201,7 +194,7 @@ def _write_tokens(
             imputed += float(block.imputed.sum())
             clipped += float(block.clipped.sum())
             errors += float(block.error.sum())
-            near_ties += int(block.near_tie.sum())
+            near_ties += float(block.near_tie.sum())
             check.add(len(rows), block.ranges)
             advance(len(rows))
         warning = check.warning()
@@ -216,7 +209,7 @@ def _write_tokens(
             imputed_cells=round(imputed * kept),
             clipped_cells=round(clipped * kept),
             extra_columns=extra_columns,
-            near_tie_rows=near_ties,
+            near_tie_rows=round(near_ties),
             seconds=time.perf_counter() - started,
             notes=source.notes,
             range_warning=warning,

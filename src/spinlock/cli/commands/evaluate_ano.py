@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spinlock.cli.closed_loop import Verify
 from spinlock.cli.options import Overwrite, Quiet, path_option
 
 if TYPE_CHECKING:
@@ -27,13 +28,7 @@ def evaluate_ano(
     vqvae_model: Annotated[
         Path | None, path_option("--vqvae-model", "Tokenizer that wrote the tokens, for decoded features.", "PT")
     ] = None,
-    verify: Annotated[
-        int | None,
-        typer.Option(
-            "--verify",
-            help="Number of operators whose predictions are rolled out and encoded; needs --dataset and --vqvae-model.",
-        ),
-    ] = None,
+    verify: Verify = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of draws, reference points and fits.")] = 0,
     quiet: Quiet = False,
     overwrite: Overwrite = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spinlock.cli.closed_loop import EncodedDataset, TokensModel, Verify
 from spinlock.cli.options import Output, Overwrite, Quiet, path_option
 
 
@@ -19,20 +20,9 @@ def predict_operators(
     ] = 5,
     samples: Annotated[int, typer.Option("--samples", help="Number of posterior samples of each row.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the samples and of the closed loop.")] = 0,
-    verify: Annotated[
-        int | None,
-        typer.Option(
-            "--verify",
-            help="Simulate the predictions of this number of operators, encode them, and compare their tokens with the "
-            "original ones; needs --dataset and --vqvae-model.",
-        ),
-    ] = None,
-    dataset: Annotated[
-        Path | None, path_option("--dataset", "For --verify: the dataset of generate that was encoded.", "H5")
-    ] = None,
-    vqvae_model: Annotated[
-        Path | None, path_option("--vqvae-model", "For --verify: the tokenizer that wrote the tokens.", "PT")
-    ] = None,
+    verify: Verify = None,
+    dataset: EncodedDataset = None,
+    vqvae_model: TokensModel = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -66,10 +56,10 @@ def predict_operators(
     from spinlock.io.tokens import TokenFile
 
     ano = ANO.load(ano_model)
-    options = {"candidates": candidates, "samples": samples, "seed": seed}
     with TokenFile.open(tokens) as file:
         rows = file.num_rows
     with progress("predicting", rows) as advance:
+        options = {"candidates": candidates, "samples": samples, "seed": seed}
         summary = ano.predict_file(tokens, output, **options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
     if verify is not None:
