@@ -68,7 +68,7 @@ class ANONetworkSettings(Section):
 
     embedding_dim: int = setting(
         64,
-        "Width of the embedding of a token, and number of axes of the correspondence analysis that initializes it.",
+        "Width of the embedding of a token, and number of principal axes of the positions that initialize it.",
         ge=1,
         le=MAX_WIDTH,
     )
@@ -76,6 +76,13 @@ class ANONetworkSettings(Section):
     num_blocks: int = setting(2, "Number of residual blocks.", ge=1, le=32)
     mixture_components: int = setting(
         4, "Number of Gaussian components of the parameter density of each member.", ge=1, le=64
+    )
+    fourier_features: int = setting(
+        256,
+        "Number of random Fourier features of the regression of each family. More of them approximate a Gaussian "
+        "kernel better.",
+        ge=1,
+        le=MAX_WIDTH,
     )
     members: int = setting(
         4,

@@ -31,13 +31,17 @@ class ANOKeywords(TypedDict, total=False):
     split_seed: int
     """Seed of the split of the operators."""
     embedding_dim: int
-    """Width of the embedding of a token, and number of axes of the correspondence analysis that initializes it."""
+    """Width of the embedding of a token, and number of principal axes of the positions that initialize it."""
     hidden_dim: int
     """Width of the hidden layers."""
     num_blocks: int
     """Number of residual blocks."""
     mixture_components: int
     """Number of Gaussian components of the parameter density of each member."""
+    fourier_features: int
+    """Number of random Fourier features of the regression of each family. More of them approximate a Gaussian kernel
+    better.
+    """
     members: int
     """Number of networks of the ensemble. They differ in initialization and in the order of the rows."""
     epochs: int

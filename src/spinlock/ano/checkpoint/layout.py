@@ -54,7 +54,10 @@ LAYOUT = FixedMapping(
             {
                 "codebook_sizes": ListOf(Integer(minimum=1), "T"),
                 "num_parameters": ListOf(Integer(), "F"),
-                **{name: Integer(minimum=1) for name in ("embedding_dim", "hidden_dim", "num_blocks", "components")},
+                **{
+                    name: Integer(minimum=1)
+                    for name in ("embedding_dim", "hidden_dim", "num_blocks", "components", "fourier_features")
+                },
             }
         ),
         "provenance": FixedMapping(

@@ -151,7 +151,6 @@ def _evaluated(sources: Sources, seed: int, advance: Callable[[str], None]) -> A
 
 def _vectors(sources: Sources, operators: EvaluatedOperators) -> tuple[dict[str, Floats], dict[str, str]]:
     """Return {stage: inputs [N, E]} of the stages that can be measured, and reasons why others are not."""
-    checkpoint = sources.ano.checkpoint
     if not operators.same_tokens:
         reason = "the model was not trained on this token file, which therefore has no fit operators"
         return {}, {"information": reason, "baselines": reason}
@@ -165,8 +164,7 @@ def _vectors(sources: Sources, operators: EvaluatedOperators) -> tuple[dict[str,
         else:
             vectors[RAW] = raw_features(sources.tokenizer, sources.dataset, operators.tokens, sources.tokens)
         vectors[DECODED] = decoded_features(sources.tokenizer, operators.tokens)
-    sizes, axes = checkpoint.source.columns.codebook_size, checkpoint.spec.embedding_dim
-    vectors[TOKENS] = token_vectors(operators.tokens, sizes, checkpoint.split.fit, axes)
+    vectors[TOKENS] = token_vectors(sources.ano.predictor.ensemble.members[0], operators.tokens)
     return vectors, skipped
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinlock.ano.density.mixture import GaussianMixture
-from spinlock.ano.network.regression import LinearFit
+from spinlock.ano.network.fourier_features import FourierFit
 from spinlock.config.ano import ANONetworkSettings
 
 
@@ -34,8 +34,9 @@ class NetworkSpec:
         Number of codes of each of the T token columns.
     num_parameters
         Number of parameters d of each family. The density of a family with 0 is not part of the network.
-    embedding_dim, hidden_dim, num_blocks, components
-        Width E, width H, number of residual blocks, and number of components of each mixture.
+    embedding_dim, hidden_dim, num_blocks, components, fourier_features
+        Width E, width H, number of residual blocks, number of components of each mixture, and number of random Fourier
+        features of the regressions.
     """
 
     codebook_sizes: tuple[int, ...]
@@ -44,6 +45,7 @@ class NetworkSpec:
     hidden_dim: int
     num_blocks: int
     components: int
+    fourier_features: int
 
     @classmethod
     def of(cls, codebook_sizes: tuple[int, ...], num_parameters: tuple[int, ...], settings: ANONetworkSettings) -> Self:
@@ -55,6 +57,7 @@ class NetworkSpec:
             hidden_dim=settings.hidden_dim,
             num_blocks=settings.num_blocks,
             components=settings.mixture_components,
+            fourier_features=settings.fourier_features,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,8 +117,9 @@ class _Trunk(nn.Module):
 class Member(nn.Module):
     """One network of the ensemble: a part for the families and a part for the parameters, which share no weights.
 
-    Before training, the positions of the codes are those of :mod:`spinlock.ano.network.correspondence`, and the
-    regressions of the densities are those of :mod:`spinlock.ano.network.regression`.
+    Before training, the positions of the codes are those of the token file along the principal axes of the rows, or
+    those of a correspondence analysis. The regressions of the densities are ridge regressions on the scores and on
+    their random Fourier features.
 
     Parameters
     ----------
@@ -150,7 +154,7 @@ class Member(nn.Module):
         inputs = codes, self.positions, self.center
         return RowState(scores, self.family_trunk(*inputs), self.density_trunk(*inputs))
 
-    def initialize_density(self, family: int, fit: LinearFit) -> None:
+    def initialize_density(self, family: int, fit: FourierFit) -> None:
         """Set the regression of a family that has a density, and the deviation of its errors."""
         density = self.density_heads[str(family)]
         assert isinstance(density, DensityHead), "all modules of the dictionary are densities"
@@ -185,15 +189,22 @@ class RowState:
 class DensityHead(nn.Module):
     """Density of the d parameters of a family.
 
-    z = x A + b + s e with the scores x. The density of e is a mixture of K Gaussian components, and z has one more
-    component, the prior N(0, I). It limits the loss at a row that the others exclude.
+    z = x A + phi(x) B + b + s e with the scores x and their random Fourier features phi(x). The density of e is a
+    mixture of K Gaussian components, and z has one more component, the prior N(0, I). It limits the loss at a row that
+    the others exclude.
     """
 
     deviation: Tensor
+    frequencies: Tensor
+    phases: Tensor
+    strength: Tensor
 
     def __init__(self, spec: NetworkSpec, size: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(spec.embedding_dim, size)
+        self.linear = nn.Linear(spec.embedding_dim + spec.fourier_features, size)
+        self.register_buffer("frequencies", torch.zeros(spec.embedding_dim, spec.fourier_features))
+        self.register_buffer("phases", torch.zeros(spec.fourier_features))
+        self.register_buffer("strength", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(size))
         self.mixture = zuko.mixtures.GMM(size, spec.hidden_dim, spec.components, hidden_features=())
         self.prior = nn.Linear(spec.hidden_dim, 1)
@@ -202,17 +213,22 @@ class DensityHead(nn.Module):
                 parameter.mul_(START)
             self.prior.bias.fill_(PRIOR_LOGIT)
 
-    def initialize(self, fit: LinearFit) -> None:
+    def initialize(self, start: FourierFit) -> None:
         """Set the regression and the deviation of its errors."""
         with torch.no_grad():
-            self.linear.weight.copy_(torch.from_numpy(fit.weights.T))
-            self.linear.bias.copy_(torch.from_numpy(fit.bias))
-            self.deviation.copy_(torch.from_numpy(fit.deviation))
+            self.frequencies.copy_(torch.from_numpy(start.frequencies))
+            self.phases.copy_(torch.from_numpy(start.phases))
+            self.strength.fill_(start.strength)
+            self.linear.weight.copy_(torch.from_numpy(start.fit.weights.T))
+            self.linear.bias.copy_(torch.from_numpy(start.fit.bias))
+            self.deviation.copy_(torch.from_numpy(start.fit.deviation))
 
     def forward(self, state: RowState) -> GaussianMixture:
         """Return the density of z for each row."""
         errors = self.mixture(state.density)
-        means = self.linear(state.scores).unsqueeze(1) + self.deviation * errors.base.loc
+        features = self.strength * torch.cos(state.scores @ self.frequencies + self.phases)
+        regression = self.linear(torch.cat([state.scores, features], dim=1))
+        means = regression.unsqueeze(1) + self.deviation * errors.base.loc
         factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril
         prior = GaussianMixture.standard(len(state), means.shape[-1])
         log_weights = torch.log_softmax(torch.cat([errors.logits, self.prior(state.density)], dim=1), dim=1)

@@ -55,26 +55,28 @@ def ridge(x: Floats, y: Floats) -> LinearFit:
     -------
     LinearFit
     """
-    columns = [_ridge_column(x[known], y[known, j]) for j, known in enumerate(np.isfinite(y).T)]
-    weights, bias, deviation = zip(*columns, strict=True)
-    return LinearFit(np.stack(weights, axis=1), np.array(bias), np.array(deviation))
+    weights, bias, deviation = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1]), np.ones(y.shape[1])
+    masks, group = np.unique(np.isfinite(y), axis=1, return_inverse=True)  # outputs that the same rows have
+    for number, rows in enumerate(masks.T):
+        columns = np.flatnonzero(group == number)
+        if rows.sum() >= MIN_ROWS:
+            weights[:, columns], bias[columns], deviation[columns] = _ridge(x[rows], y[np.ix_(rows, columns)])
+    return LinearFit(weights, bias, deviation)
 
 
-def _ridge_column(x: Floats, y: Floats) -> tuple[Floats, float, float]:
-    """Return the weights [E], the bias and the leave-one-out deviation of one output [n]."""
-    rows = len(y)
-    if rows < MIN_ROWS:
-        return np.zeros(x.shape[1]), 0.0, 1.0
-    center, mean = x.mean(axis=0), y.mean()
+def _ridge(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the weights [E, d], biases [d] and leave-one-out deviations [d] of outputs [n, d] without NaN."""
+    center, mean = x.mean(axis=0), y.mean(axis=0)
     u, s, vt = np.linalg.svd(x - center, full_matrices=False)
-    projected = u.T @ (y - mean)
-    best, best_error = np.zeros(x.shape[1]), np.inf
+    projected, squared = u.T @ (y - mean), u**2
+    best, best_error = np.zeros_like(projected), np.full(y.shape[1], np.inf)
     for penalty in PENALTIES:
         shrinkage = s**2 / (s**2 + penalty)
-        leverage = 1 / rows + (u**2) @ shrinkage
-        errors = (y - mean - u @ (shrinkage * projected)) / (1 - np.minimum(leverage, 1 - 1e-9))
-        error = float(np.mean(errors**2))
-        if error < best_error:
-            best_error = error
-            best = vt.T @ (s / (s**2 + penalty) * projected)
-    return best, float(mean - center @ best), max(MIN_DEVIATION, float(np.sqrt(best_error)))
+        leverage = np.minimum(1 / len(y) + squared @ shrinkage, 1 - 1e-9)
+        errors = (y - mean - u @ (shrinkage[:, None] * projected)) / (1 - leverage)[:, None]
+        error = np.square(errors).mean(axis=0)
+        better = error < best_error
+        best_error[better] = error[better]
+        best[:, better] = ((s / (s**2 + penalty))[:, None] * projected)[:, better]
+    weights = vt.T @ best
+    return weights, mean - center @ weights, np.maximum(MIN_DEVIATION, np.sqrt(best_error))

@@ -11,9 +11,9 @@ from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import OperatorSplit, split_operators
 from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.member import Member, NetworkSpec
 from spinlock.ano.network.principal_positions import principal_positions
-from spinlock.ano.network.regression import ridge
 from spinlock.config.ano import ANOConfig
 from spinlock.errors import DataError
 
@@ -50,12 +50,14 @@ class Plan:
             member.positions.copy_(torch.from_numpy(positions))
             member.center.copy_(torch.from_numpy(center))
         scores = positions[codes].sum(axis=1) - center
-        real = self.space.to_real(self.data, np.random.default_rng(self.seed(number, 0)))[fit]
+        rng = np.random.default_rng(self.seed(number, 0))
+        real = self.space.to_real(self.data, rng)[fit]
         for index, size in enumerate(self.spec.num_parameters):
             rows = self.data.family[fit] == index
             if size:
                 outputs = real[rows][:, list(self.space.columns[index])]
-                member.initialize_density(index, ridge(scores[rows], outputs))
+                start = fit_fourier(scores[rows], outputs, self.spec.fourier_features, rng)
+                member.initialize_density(index, start)
         return member
 
     def seed(self, member: int, epoch: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.member import Member
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.errors import DataError
 from spinlock.io.column_selection import select_columns
@@ -24,26 +24,11 @@ CHECKED_ROWS = 64
 """Number of rows that are encoded again, to check that dataset and tokens belong together."""
 
 
-def token_vectors(
-    tokens: NDArray[np.int64], codebook_sizes: tuple[int, ...], fit: NDArray[np.int64], axes: int
-) -> Floats:
-    """Return the sums [N, E] of the positions of the codes in a correspondence analysis of the fit operators.
-
-    Parameters
-    ----------
-    tokens
-        Code indices [N, T].
-    codebook_sizes
-        Number of codes of each column.
-    fit
-        Indices of the fit operators.
-    axes
-        Number of axes E.
-    """
-    sizes = np.array(codebook_sizes)
-    codes = tokens + np.cumsum(sizes) - sizes
-    positions, center = code_positions(codes[fit], int(sizes.sum()), axes)
-    return np.asarray(positions[codes].sum(axis=1) - center)
+def token_vectors(member: Member, tokens: NDArray[np.int64]) -> Floats:
+    """Return the sums [N, E] of the positions of the codes of tokens [N, T] from which the training of ANO starts."""
+    codes = tokens + member.first_codes.numpy()
+    sums = member.positions.double().numpy()[codes].sum(axis=1)
+    return np.asarray(sums - member.center.double().numpy())
 
 
 def decoded_features(tokenizer: Tokenizer, tokens: NDArray[np.int64]) -> Floats:
