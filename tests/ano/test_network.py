@@ -1,10 +1,12 @@
-"""The closed-form start of the network: correspondence analysis and ridge regression."""
+"""The closed-form start of the network: positions of the codes, ridge regression and Fourier features."""
 
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.fourier_features import fit_fourier
+from spinlock.ano.network.principal_positions import principal_positions
 from spinlock.ano.network.regression import PENALTIES, ridge
 
 
@@ -53,3 +55,32 @@ def test_an_output_with_too_few_rows_has_the_prior() -> None:
     y[:5] = 2.0
     found = ridge(np.random.default_rng(0).standard_normal((40, 3)), y)
     assert (np.abs(found.weights).max(), found.bias[0], found.deviation[0]) == (0, 0, 1)
+
+
+def test_principal_positions_give_uncorrelated_sums_of_mean_variance_one() -> None:
+    rng = np.random.default_rng(0)
+    positions = rng.standard_normal((12, 5)) * [3, 2, 1, 0.5, 0.1]
+    codes = rng.integers(0, 4, (300, 3)) + np.array([0, 4, 8])
+    rotated, center = principal_positions(codes, positions, 4)
+    sums = rotated[codes].sum(axis=1) - center
+    np.testing.assert_allclose(sums.mean(axis=0), 0, atol=1e-12)
+    covariance = sums.T @ sums / len(sums)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-12)
+    assert np.trace(covariance) == pytest.approx(4)
+    assert (np.diff(np.diag(covariance)) < 0).all()
+    wide, wide_center = principal_positions(codes, positions, 7)
+    assert not wide[:, 5:].any()
+    assert not wide_center[5:].any()
+
+
+def test_fourier_features_approximate_the_gaussian_kernel_and_fit_what_a_line_cannot() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 3))
+    y = np.stack([np.cos(2 * x[:, 0]), x[:, 1]], axis=1) + 0.05 * rng.standard_normal((200, 2))
+    start = fit_fourier(x, y, 4000, rng)
+    features = start.strength * np.cos(x @ start.frequencies + start.phases)
+    scale = float(np.square(features).sum(axis=1).mean())
+    length = 1 / start.frequencies.std()
+    expected = np.exp(-np.square(x[:, None] - x).sum(axis=2) / (2 * length**2))
+    np.testing.assert_allclose(features @ features.T / scale, expected, atol=0.1)
+    assert start.fit.deviation[0] < 0.5 * ridge(x, y).deviation[0]
