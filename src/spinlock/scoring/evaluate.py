@@ -109,8 +109,10 @@ def _evaluated(
     table = select_columns(full_table, checkpoint.feature_names)
     advance("targets")
     same_table = DatasetIdentity.of(table) == checkpoint.dataset
-    make = _training_report if same_table else _other_report
-    report, positions = make(tokenizer, table, request.max_rows)
+    if same_table:
+        report, positions = _training_report(tokenizer, table)
+    else:
+        report, positions = _other_report(tokenizer, table, request.max_rows)
     advance("rows")
     chosen = subsample(positions, request.max_rows, checkpoint.config.random_seed)
     material = make_material(tokenizer, table, full_table, chosen, request)
@@ -128,7 +130,7 @@ def _evaluated(
     )
 
 
-def _training_report(tokenizer: Tokenizer, table: FeatureTable, max_rows: int) -> tuple[Report, NDArray[np.int64]]:
+def _training_report(tokenizer: Tokenizer, table: FeatureTable) -> tuple[Report, NDArray[np.int64]]:
     """Return the report of the validation rows of the training table, and their positions."""
     checkpoint = tokenizer.checkpoint
     data = make_training_data(
