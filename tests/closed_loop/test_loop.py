@@ -1,4 +1,4 @@
-"""The closed loop: true operators give the original tokens, wrong ones do not, and the floor lies between."""
+"""The closed loop: true operators give the original tokens, and wrong ones do not."""
 
 from pathlib import Path
 
@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from spinlock.closed_loop.agreement import Comparison
-from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, FLOOR, MEAN_DRAW, close_loop, num_simulations
+from spinlock.closed_loop.loop import (
+    BEST_DRAW,
+    BEST_MODE,
+    MEAN_DRAW,
+    OTHER_STATES,
+    YARDSTICK,
+    close_loop,
+    num_simulations,
+)
 from spinlock.closed_loop.originals import Originals
 from spinlock.errors import DataError
 from spinlock.generation.generate import generate
@@ -38,19 +46,20 @@ def test_true_operators_reproduce_the_original_tokens(world: SmallWorld, origina
         assert pde[arm].equal_tokens == 1.0
         assert pde[arm].feature_error < 1e-3
         assert all(loop.families[name][arm] == 1.0 for name in ("advection_diffusion", "gray_scott"))
-    assert 0.05 < pde[FLOOR].equal_tokens < 0.95  # other initial states give other tokens
+    assert 0.05 < pde[YARDSTICK].equal_tokens < 0.95  # other initial states give other tokens
     assert loop.agreement["neural"][BEST_MODE].equal_tokens < 0.95  # new weights
-    assert pde[FLOOR].feature_error > 0.05
+    assert pde[YARDSTICK].feature_error > 0.05
+    assert pde[OTHER_STATES] == pde[YARDSTICK]  # the true operator from the same other states
 
 
-def test_wrong_operators_agree_less_than_the_floor(world: SmallWorld, originals: Originals) -> None:
+def test_wrong_operators_agree_less_than_the_yardstick(world: SmallWorld, originals: Originals) -> None:
     model = TrueModel(world, originals, shifted=True)
     loop = close_loop(model, world.tokenizer.codec, originals)  # type: ignore[arg-type]
-    assert loop.agreement["pde"][BEST_MODE].equal_tokens < loop.agreement["pde"][FLOOR].equal_tokens
-    assert loop.agreement["pde"][BEST_MODE].feature_error > loop.agreement["pde"][FLOOR].feature_error
+    assert loop.agreement["pde"][BEST_MODE].equal_tokens < loop.agreement["pde"][YARDSTICK].equal_tokens
+    assert loop.agreement["pde"][BEST_MODE].feature_error > loop.agreement["pde"][YARDSTICK].feature_error
 
 
-def test_the_seed_changes_the_initial_states_of_the_floor(world: SmallWorld) -> None:
+def test_the_seed_changes_the_other_initial_states(world: SmallWorld) -> None:
     originals = world.originals(ROWS[:6])
     model = TrueModel(world, originals)
     first, second = (
@@ -58,7 +67,7 @@ def test_the_seed_changes_the_initial_states_of_the_floor(world: SmallWorld) -> 
         for seed in (0, 1)
     )
     assert first.agreement["pde"][BEST_MODE] == second.agreement["pde"][BEST_MODE]
-    assert first.agreement["pde"][FLOOR] != second.agreement["pde"][FLOOR]
+    assert first.agreement["pde"][YARDSTICK] != second.agreement["pde"][YARDSTICK]
 
 
 def test_the_best_draw_is_chosen_for_each_operator() -> None:
@@ -69,6 +78,7 @@ def test_the_best_draw_is_chosen_for_each_operator() -> None:
     columns = TokenColumns.from_codebook_sizes({"all": (2, 2, 2)})
     agreement = best.agreement(columns)
     assert agreement.equal_tokens == 0.5
+    assert agreement.standard_error == pytest.approx((1 / 6) / 2**0.5)
     assert agreement.by_level == {"level 0": 0.5, "level 1": 0.5, "level 2": 0.5}
     assert agreement.by_category == {"all": 0.5}
     assert agreement.feature_error == pytest.approx(10**0.5)
@@ -80,6 +90,10 @@ def test_another_dataset_is_refused(world: SmallWorld, tmp_path: Path) -> None:
     other = SmallWorld(tmp_path / "other.h5", world.tokens, world.tokenizer)
     with pytest.raises(DataError, match="its parameters differ from those of the token file"):
         other.originals(ROWS)
+    generate(small_config(num_samples=120, num_steps=6), tmp_path / "shorter.h5")  # the same parameters
+    shorter = SmallWorld(tmp_path / "shorter.h5", world.tokens, world.tokenizer).originals(ROWS)
+    with pytest.raises(DataError, match="of the tokens of its features equal those of the token file"):
+        close_loop(TrueModel(world, shorter), world.tokenizer.codec, shorter)  # type: ignore[arg-type]
     generate(small_config(num_samples=20), tmp_path / "small.h5")
     with pytest.raises(DataError, match="has 20 operators"):
         SmallWorld(tmp_path / "small.h5", world.tokens, world.tokenizer).originals([0])

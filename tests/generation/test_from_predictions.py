@@ -95,6 +95,16 @@ def test_other_predictions_do_not_continue_a_run(dataset: Path, tmp_path: Path) 
     assert plan.identity["predictions_sha256"] != other.identity["predictions_sha256"]
 
 
+def test_a_dataset_of_other_predictions_is_not_complete(dataset: Path, tmp_path: Path) -> None:
+    predictions = write_predictions(tmp_path / "p.h5", dataset)
+    config = small_config(num_samples=4, from_predictions=str(predictions))
+    generate(config, tmp_path / "x.h5")
+    assert plan_generation(config, tmp_path / "x.h5", resume=True).is_complete
+    write_predictions(tmp_path / "q.h5", dataset, annotations=False).replace(predictions)
+    with pytest.raises(OutputError, match="was generated from other predictions"):
+        plan_generation(config, tmp_path / "x.h5", resume=True)
+
+
 def test_a_file_that_does_not_fit_is_named(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a file of predictions"):
         plan_generation(small_config(), tmp_path / "x.h5", from_predictions=dataset)

@@ -18,6 +18,7 @@ from spinlock.ano.calibration.conformal import LEVELS
 from spinlock.ano.data.operators import TokenRows
 from spinlock.ano.predictor import BLOCK
 from spinlock.arguments import checked_integer
+from spinlock.config.data import MAX_SEED
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
@@ -38,8 +39,9 @@ class PredictionOptions:
 
     def __post_init__(self) -> None:
         """Check that the values are integers in their ranges."""
-        for name, minimum in (("candidates", 1), ("samples", 0), ("seed", 0)):
+        for name, minimum in (("candidates", 1), ("samples", 0)):
             checked_integer(name, getattr(self, name), minimum=minimum)
+        checked_integer("seed", self.seed, minimum=0, maximum=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def predict_file(
                 "candidates/parameters": prediction.candidates.parameters,
             }
             if options.samples:
-                drawn = ano.sample(block, options.samples, seed=options.seed + start)
+                drawn = ano.sample(block, options.samples, seed=_block_seed(options.seed, start))
                 tables |= {"samples/family": drawn.family, "samples/parameters": drawn.parameters}
             writer.write(prediction.family_names, tables)
             names += prediction.family_names
@@ -126,6 +128,11 @@ def predict_file(
         accuracy=None if labels is None else float((labels == np.array(names)).mean()),
         seconds=time.perf_counter() - started,
     )
+
+
+def _block_seed(seed: int, start: int) -> int:
+    """Return the seed of the samples of the block that begins at a row."""
+    return int(np.random.SeedSequence((seed, start)).generate_state(1)[0])
 
 
 def _labels(ano: ANO, tokens: Path, rows: int) -> NDArray[np.str_] | None:

@@ -10,6 +10,7 @@ import typer
 from spinlock.arguments import checked_integer
 from spinlock.cli.options import path_option
 from spinlock.errors import DataError
+from spinlock.io.hdf5 import open_hdf5
 
 if TYPE_CHECKING:
     from spinlock.ano.model import ANO
@@ -27,15 +28,18 @@ TokensModel = Annotated[Path | None, path_option("--vqvae-model", "Tokenizer tha
 
 
 def check_verify(verify: int | None, dataset: Path | None, vqvae_model: Path | None) -> None:
-    """Raise an error if ``--verify`` is not a number of operators, or lacks its dataset or its tokenizer."""
+    """Raise an error if ``--verify`` is not a number of operators, or its dataset or its tokenizer is missing."""
     if verify is None:
         return
     checked_integer("--verify", verify, minimum=1)
     if dataset is None or vqvae_model is None:
         raise DataError("--verify needs --dataset and --vqvae-model", remedy="pass both")
+    open_hdf5(dataset).close()
+    if not vqvae_model.is_file():
+        raise DataError("no such model", where=str(vqvae_model), expected="best_model.pt of train-vqvae")
 
 
-def simulated_predictions(
+def run_closed_loop(
     ano: ANO | Path, tokens: Path, dataset: Path | None, vqvae_model: Path | None, *, count: int, seed: int
 ) -> ClosedLoop:
     """Simulate predictions and compare them with the original operators, with a progress bar.

@@ -21,8 +21,8 @@ class Agreement:
 
     Attributes
     ----------
-    equal_tokens
-        Fraction of equal tokens.
+    equal_tokens, standard_error
+        Fraction of equal tokens, and its standard error over the operators.
     by_level
         This fraction for each of the three levels.
     by_category
@@ -34,6 +34,7 @@ class Agreement:
     """
 
     equal_tokens: float
+    standard_error: float
     by_level: dict[str, float]
     by_category: dict[str, float]
     feature_error: float
@@ -69,15 +70,17 @@ class Comparison:
         best = self.equal.mean(1).reshape(shape).argmax(1) + draws * np.arange(len(self.equal) // draws)
         return Comparison(self.equal[best], self.squared_error[best], self.diverged[best])
 
-    def agreement(self, columns: TokenColumns) -> Agreement:
-        """Return the means over the operators."""
+    def agreement(self, columns: TokenColumns, draws: int = 1) -> Agreement:
+        """Return the means over the operators, of each of which there are consecutive rows, one for each draw."""
 
         def by(labels: tuple[str, ...]) -> dict[str, float]:
             names = np.array(labels)
             return {name: float(self.equal[:, names == name].mean()) for name in dict.fromkeys(labels)}
 
+        by_operator = self.equal.mean(axis=1).reshape(-1, draws).mean(axis=1)
         return Agreement(
             equal_tokens=float(self.equal.mean()),
+            standard_error=float(by_operator.std() / np.sqrt(len(by_operator))),
             by_level=by(tuple(f"level {level}" for level in columns.level)),
             by_category=by(columns.category),
             feature_error=float(np.sqrt(self.squared_error.mean())),

@@ -33,7 +33,7 @@ class Design:
     has_noise
         Whether neural operators can add noise in each step.
     streams
-        Number of the random streams of each operator, [N]. Operators with the same number and the same parameters of
+        Index of the random streams of each operator, [N]. Operators with the same index and the same parameters of
         the initial fields have the same initial states. In a dataset it is the number of the operator.
     """
 
@@ -45,7 +45,7 @@ class Design:
     streams: NDArray[np.int64]
 
     def stream_numbers(self, members: Sequence[int]) -> list[int]:
-        """Return the numbers of the random streams of some operators."""
+        """Return the indices of the random streams of some operators."""
         numbers: list[int] = self.streams[list(members)].tolist()
         return numbers
 

@@ -19,7 +19,7 @@ from spinlock.features.extract import VERSION
 from spinlock.generation.callbacks import SILENT, GenerationCallback
 from spinlock.generation.merge import merge_shards
 from spinlock.generation.parallel import computed_blocks
-from spinlock.generation.plan import GenerationPlan, plan_generation
+from spinlock.generation.plan import PREDICTIONS, GenerationPlan, plan_generation
 from spinlock.generation.shards import ShardStore
 from spinlock.io.hdf5 import open_hdf5
 from spinlock.operators.balance import Balance, balance
@@ -172,6 +172,8 @@ def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_
         "device_type": plan.device.type,
         "torch_version": str(torch.__version__),
     }
+    if PREDICTIONS in plan.identity:
+        attributes[PREDICTIONS] = plan.identity[PREDICTIONS]
     merge_shards(plan, store, overwrite=overwrite, attributes=attributes)
     store.remove()
 

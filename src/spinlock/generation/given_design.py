@@ -23,6 +23,9 @@ from spinlock.operators.sampling import NEURAL, Stratum, sobol_points
 Floats = NDArray[np.float64]
 INITIAL = (AMPLITUDE, WAVENUMBER)
 
+NEW_WEIGHTS = 1
+"""Second number of the seed of the weights of predicted neural operators."""
+
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class OperatorTable:
@@ -68,9 +71,10 @@ def given_design(
         Ranges of the parameters, initial conditions, policies and seed. The keys ``num_samples``, ``families`` and
         ``neural_fraction`` are not read.
     streams
-        Number of the random streams of each operator, [N]; None for 0, 1, ..., N - 1.
+        Index of the random streams of each operator, [N]; None for 0, 1, ..., N - 1.
     weight_seed, run_seed
-        Seeds; see :class:`~spinlock.generation.design.Design`. None for the seed of the settings.
+        Seeds; see :class:`~spinlock.generation.design.Design`. None for the seed of the settings. Unknown policies are
+        drawn with the seed of the weights.
 
     Returns
     -------
@@ -88,7 +92,8 @@ def given_design(
     if not update["families"]:
         update["neural_fraction"] = 1.0
     strata = make_strata(settings.model_copy(update=update))
-    policy = _policies(table, settings.neural_policies, seed)
+    weights = settings.random_seed if weight_seed is None else weight_seed
+    policy = _policies(table, settings.neural_policies, weights)
     position = {(each.family, each.policy): number for number, each in enumerate(strata)}
     stratum = np.array([position[pair] for pair in zip(family, policy, strict=True)], dtype=np.int64)
     values = dict(table.values) | _initial_values(table, strata, conditions, streams, seed)
@@ -97,13 +102,17 @@ def given_design(
 
 
 def predicted_design(predicted: PredictedOperators, settings: OperatorSettings) -> Design:
-    """Return the design of the first ``num_samples`` predicted operators; see :func:`given_design` for the errors."""
+    """Return the design of the first ``num_samples`` predicted operators; see :func:`given_design` for the errors.
+
+    Neural operators have other weights than those of a dataset with the same seed.
+    """
     count = min(settings.num_samples, len(predicted.family))
     initial = {name: predicted.annotated[name] for name in INITIAL if name in predicted.annotated}
     condition = None if predicted.condition is None else predicted.condition[:count]
     values = {name: column[:count] for name, column in (predicted.values | initial).items()}
     table = OperatorTable(predicted.family[:count], None, values, condition, str(predicted.path))
-    return given_design(table, settings)
+    weight_seed = int(np.random.SeedSequence((settings.random_seed, NEW_WEIGHTS)).generate_state(1)[0])
+    return given_design(table, settings, weight_seed=weight_seed)
 
 
 def _families(table: OperatorTable) -> list[str]:

@@ -30,6 +30,9 @@ from spinlock.runtime.device import choose_device
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.threads import available_cores
 
+PREDICTIONS = "predictions_sha256"
+"""Key of the identity, and attribute of the dataset, with the hash of the predicted operators."""
+
 
 @dataclass(frozen=True)
 class GenerationPlan:
@@ -129,7 +132,7 @@ def plan_generation(
     identity = _identity(resolved, device) | origin
     is_complete = group.is_main and resume and not overwrite and output.exists()
     if is_complete:
-        _check_same_dataset(output, dump_config(resolved))
+        _check_same_dataset(output, dump_config(resolved), origin)
     elif group.is_main:
         check_writable(output, overwrite=overwrite, inputs=_inputs(config, resolved.from_predictions))
         check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
@@ -150,7 +153,7 @@ def _design(settings: OperatorSettings, predictions: Path | None) -> tuple[Desig
     if predictions is None:
         return make_design(settings), {}
     predicted = PredictedOperators.read(predictions)
-    return predicted_design(predicted, settings), {"predictions_sha256": predicted.sha256}
+    return predicted_design(predicted, settings), {PREDICTIONS: predicted.sha256}
 
 
 def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
@@ -174,10 +177,17 @@ def _num_workers(settings: GenerationRuntime, device: torch.device, group: Proce
     return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
 
 
-def _check_same_dataset(output: Path, configuration: str) -> None:
-    """Raise an :class:`OutputError` unless an existing dataset was generated from the same configuration."""
+def _check_same_dataset(output: Path, configuration: str, origin: Mapping[str, str]) -> None:
+    """Raise an :class:`OutputError` unless an existing dataset was generated from the same settings and predictions."""
     with open_hdf5(output) as file:
         stored, features_version = file.attrs.get("configuration"), file.attrs.get("features_version")
+        same_origin = all(file.attrs.get(name) == value for name, value in origin.items())
+    if not same_origin:
+        raise OutputError(
+            "exists already and was generated from other predictions",
+            where=str(output),
+            remedy="choose another output, or pass overwrite=True to replace it",
+        )
     if features_version != VERSION:
         raise OutputError(
             f"has features of version {features_version}",

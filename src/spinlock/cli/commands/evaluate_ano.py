@@ -46,11 +46,12 @@ def evaluate_ano(
     from spinlock.arguments import checked_integer
     from spinlock.cli.closed_loop import check_verify
     from spinlock.cli.dataset_recipes import check_dataset
+    from spinlock.config.data import MAX_SEED
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
 
-    checked_integer("--seed", seed, minimum=0)
+    checked_integer("--seed", seed, minimum=0, maximum=MAX_SEED)
     check_verify(verify, dataset, vqvae_model)
     if dataset is not None:
         if vqvae_model is None:
@@ -75,7 +76,7 @@ def _evaluated(
 ) -> tuple[ANOEvaluation, str]:
     """Return the evaluation and its page."""
     from spinlock.ano.evaluation import evaluate as evaluation  # these imports take seconds
-    from spinlock.cli.closed_loop import simulated_predictions
+    from spinlock.cli.closed_loop import run_closed_loop
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.plots.ano.page import ano_page
 
@@ -85,6 +86,6 @@ def _evaluated(
         )
     if verify is None:
         return result, ano_page(result)
-    loop = simulated_predictions(ano_model, tokens, dataset, vqvae_model, count=verify, seed=seed)
+    loop = run_closed_loop(ano_model, tokens, dataset, vqvae_model, count=verify, seed=seed)
     result = replace(result, closed_loop=asdict(loop))
     return result, ano_page(result, loop)

@@ -33,13 +33,15 @@ def predict_operators(
     --tokens datasets/quickstart_tokens.h5 --output datasets/quickstart_operators.h5
     """
     from spinlock.arguments import checked_integer
-    from spinlock.cli.closed_loop import check_verify, simulated_predictions
+    from spinlock.cli.closed_loop import check_verify, run_closed_loop
+    from spinlock.config.data import MAX_SEED
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
 
-    for name, value, minimum in (("--candidates", candidates, 1), ("--samples", samples, 0), ("--seed", seed, 0)):
-        checked_integer(name, value, minimum=minimum)
+    checked_integer("--candidates", candidates, minimum=1)
+    checked_integer("--samples", samples, minimum=0)
+    checked_integer("--seed", seed, minimum=0, maximum=MAX_SEED)
     open_hdf5(tokens).close()
     check_verify(verify, dataset, vqvae_model)
     loop_inputs = [path for path in (dataset, vqvae_model) if path is not None]
@@ -63,6 +65,6 @@ def predict_operators(
         summary = ano.predict_file(tokens, output, **options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
     if verify is not None:
-        loop = simulated_predictions(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
+        loop = run_closed_loop(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
         write_files({loop_output: loop.to_json()})
         print_closed_loop(loop, loop_output)

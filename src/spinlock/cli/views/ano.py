@@ -116,7 +116,9 @@ def print_prediction(summary: PredictionSummary, output: Path) -> None:
     console.print(text_table(("predicted family", "rows"), [[n, str(c)] for n, c in summary.families.items()]))
     console.print(f"predicted {summary.rows} rows; mean probability of the family {summary.confidence:.3f}")
     if summary.accuracy is not None:
-        console.print(f"{summary.accuracy:.1%} of the families equal /labels, also those of rows of the training")
+        console.print(
+            f"{summary.accuracy:.1%} of the predicted families equal the labels (this includes operators of the training)"
+        )
     console.print(f"{summary.seconds:.1f} s; written: {output}")
 
 
@@ -128,7 +130,7 @@ def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
         rows = [
             [
                 name,
-                f"{100 * each.equal_tokens:.1f} %",
+                f"{100 * each.equal_tokens:.1f} ± {100 * each.standard_error:.1f} %",
                 *(f"{100 * value:.1f} %" for value in each.by_level.values()),
                 f"{each.feature_error:.2f}",
             ]
@@ -137,8 +139,8 @@ def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
         title = f"closed loop of {loop.operators[kind]} {KINDS[kind]}"
         console.print(text_table(("simulated", "equal tokens", *levels, "feature error"), rows, title=title))
     console.print(
-        "same operator: the original operator, started from other initial states of the same kind. Feature error: root "
-        "mean square difference in standard deviations."
+        "±: standard error over the operators. Other initial states: of the same kind, with other random numbers. "
+        "Feature error: root mean square difference in standard deviations."
     )
     console.print(f"written: {output}")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, FLOOR, ClosedLoop
+from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, OTHER_STATES, YARDSTICK, ClosedLoop
 from spinlock.plots.charts import ROW, short
 from spinlock.plots.theme import BLUE, INK, MUTED, ORANGE, WIDTH, new_axes
 from spinlock.plots.view import Picture, Table, View, percent
 
 KINDS = {"pde": "PDE operators", "neural": "Neural operators"}
-STYLES = {BEST_MODE: (BLUE, "o"), BEST_DRAW: (ORANGE, "D"), FLOOR: (INK, "|")}
+STYLES = {BEST_MODE: (BLUE, "o"), BEST_DRAW: (ORANGE, "D"), YARDSTICK: (INK, "|")}
 """Color and marker of what is drawn."""
 
 
@@ -16,15 +16,17 @@ def view(loop: ClosedLoop) -> View:
     """Return the section."""
     kind = next(iter(loop.agreement))
     arms = loop.agreement[kind]
-    mode, best, floor = (arms[name].equal_tokens for name in (BEST_MODE, BEST_DRAW, FLOOR))
+    names = (BEST_MODE, BEST_DRAW, OTHER_STATES, YARDSTICK)
+    mode, best, other, yardstick = (percent(arms[name].equal_tokens, 1) for name in names)
     finding = (
         f"The best modes of {loop.operators[kind]} {KINDS[kind]}, rolled out from the initial states of the original "
-        f"operators, have {percent(mode, 1)} of the original tokens, and the {BEST_DRAW} {percent(best, 1)}. The same "
-        f"operators have {percent(floor, 1)} if they start from other initial states of the same kind."
+        f"operators, have {mode} of the original tokens (standard error "
+        f"{100 * arms[BEST_MODE].standard_error:.1f} points). From other initial states of the same kind, the original "
+        f"operators have {yardstick} and the best modes {other}."
     )
     remarks = [
-        "A prediction cannot be expected to agree better than the same operator with other initial states. The best of "
-        "several draws is chosen by its tokens, so that it can exceed this floor."
+        "A prediction that is exactly right has all tokens if it starts from the initial states of the original "
+        f"operator. The best of several draws is chosen by its tokens; it has {best}."
     ]
     if "neural" in loop.operators:
         remarks.append(
@@ -36,14 +38,14 @@ def view(loop: ClosedLoop) -> View:
 
 
 def _picture(loop: ClosedLoop) -> Picture:
-    names = sorted(loop.families, key=lambda name: loop.families[name][BEST_MODE] - loop.families[name][FLOOR])
+    names = sorted(loop.families, key=lambda name: loop.families[name][BEST_MODE] - loop.families[name][YARDSTICK])
     figure, axes = new_axes(WIDTH, 76 + ROW * len(names))
     for name, (color, marker) in STYLES.items():
         values = [loop.families[family][name] for family in names]
         size = 120 if marker == "|" else 26
         axes.scatter(values, range(len(names)), color=color, marker=marker, s=size, label=name, zorder=3)
     for place, family in enumerate(names):
-        ends = loop.families[family][BEST_MODE], loop.families[family][FLOOR]
+        ends = loop.families[family][BEST_MODE], loop.families[family][YARDSTICK]
         axes.plot(ends, (place, place), color=MUTED, linewidth=1)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -52,9 +54,9 @@ def _picture(loop: ClosedLoop) -> Picture:
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside upper left", ncols=len(STYLES))
     return Picture(
-        f"{names[0]} is the family whose best mode is farthest below the same operator",
+        f"{names[0]} is the family whose best mode is farthest below the original operator",
         figure,
-        "Each row is a family. Same operator: the original one, started from other initial states.",
+        "Each row is a family. The bars are the original operators, started from other initial states.",
     )
 
 
@@ -64,7 +66,7 @@ def _table(loop: ClosedLoop, kind: str) -> Table:
     rows = [
         (
             name,
-            percent(each.equal_tokens, 1),
+            f"{percent(each.equal_tokens, 1)} ± {100 * each.standard_error:.1f}",
             *(percent(value, 1) for value in each.by_level.values()),
             f"{each.feature_error:.2f}",
             percent(each.diverged, 1),

@@ -79,7 +79,7 @@ def _verdict(result: ANOEvaluation) -> str:
     met = sum(target.met for target in measured)
     missing = len(result.targets) - len(measured)
     text = f"All {met} targets are met" if met == len(measured) else f"{met} of {len(measured)} targets are met"
-    return f"{text}, {missing} was not measured" if missing else text
+    return f"{text}, {missing} {'was' if missing == 1 else 'were'} not measured" if missing else text
 
 
 def _rows(result: ANOEvaluation) -> str:
