@@ -117,7 +117,7 @@ def print_prediction(summary: PredictionSummary, output: Path) -> None:
     console.print(f"predicted {summary.rows} rows; mean probability of the family {summary.confidence:.3f}")
     if summary.accuracy is not None:
         console.print(
-            f"{summary.accuracy:.1%} of the predicted families equal the labels (this includes operators of the training)"
+            f"{summary.accuracy:.1%} of the families equal the labels (this includes operators of the training)"
         )
     console.print(f"{summary.seconds:.1f} s; written: {output}")
 
