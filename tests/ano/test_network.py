@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.correspondence import correspondence_positions
 from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.principal_positions import principal_positions
 from spinlock.ano.network.regression import PENALTIES, ridge
@@ -12,7 +12,7 @@ from spinlock.ano.network.regression import PENALTIES, ridge
 
 def test_the_scores_of_the_rows_have_mean_zero_and_unit_covariance(rng: np.random.Generator) -> None:
     codes = np.stack([rng.integers(0, 5, 400), 5 + rng.integers(0, 3, 400)], axis=1)
-    positions, center = code_positions(codes, 8, 6)
+    positions, center = correspondence_positions(codes, 8, 6)
     scores = positions[codes].sum(axis=1) - center
     np.testing.assert_allclose(scores.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(np.cov(scores.T, bias=True), np.eye(6), atol=1e-6)
@@ -22,14 +22,14 @@ def test_the_first_axis_is_what_the_columns_have_in_common(rng: np.random.Genera
     hidden = rng.integers(0, 4, 500)
     columns = [np.where(rng.random(500) < 0.9, hidden, rng.integers(0, 4, 500)) + 4 * j for j in range(6)]
     codes = np.stack(columns, axis=1)
-    positions, _ = code_positions(codes, 24, 3)
+    positions, _ = correspondence_positions(codes, 24, 3)
     by_column = positions.reshape(6, 4, 3)
     np.testing.assert_allclose(by_column, by_column.mean(axis=0) * np.ones((6, 1, 1)), atol=0.15)
 
 
 def test_axes_beyond_the_rank_are_zero() -> None:
     codes = np.array([[0, 2], [1, 3], [0, 2], [1, 3]])
-    positions, _ = code_positions(codes, 4, 3)
+    positions, _ = correspondence_positions(codes, 4, 3)
     assert np.count_nonzero(np.abs(positions).max(axis=0) > 1e-6) == 1
 
 

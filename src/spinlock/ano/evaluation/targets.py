@@ -20,7 +20,7 @@ INFORMATION_RATIO = 0.95
 """Thresholds of the targets."""
 
 KEPT_GOAL = 0.85
-"""Share of the information of the raw features that the decoded features should keep. It is a goal of the tokenizer."""
+"""Share of the information of the raw features that the decoded features should keep. This goal is for the tokenizer, not for ANO."""
 
 TINY = 1e-9
 """A value that equals a threshold meets it."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 
-def code_positions(
+def correspondence_positions(
     codes: NDArray[np.int64], num_codes: int, size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions of the codes, and the sum of the mean positions.

@@ -10,7 +10,7 @@ import torch
 from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import OperatorSplit, split_operators
-from spinlock.ano.network.correspondence import code_positions
+from spinlock.ano.network.correspondence import correspondence_positions
 from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.member import Member, NetworkSpec
 from spinlock.ano.network.principal_positions import principal_positions
@@ -43,7 +43,7 @@ class Plan:
         codes = self.data.rows.tokens[fit] + member.first_codes.numpy()
         stored, size = self.data.rows.code_positions, self.spec.embedding_dim
         if stored is None:
-            positions, center = code_positions(codes, len(member.positions), size)
+            positions, center = correspondence_positions(codes, len(member.positions), size)
         else:
             positions, center = principal_positions(codes, stored, size)
         with torch.no_grad():
