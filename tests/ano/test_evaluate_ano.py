@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,8 @@ import pytest
 
 import spinlock as sl
 from spinlock.ano.evaluation.result import ANOEvaluation
+from spinlock.closed_loop.agreement import Agreement
+from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, MEAN_DRAW, OTHER_STATES, YARDSTICK, ClosedLoop
 from spinlock.errors import DataError
 from spinlock.plots.ano.page import ano_page
 from tests.ano.world import INFORMATION, SMALL, make_world, write_world
@@ -42,20 +45,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+AGREEMENT = Agreement(0.5, 0.02, {"level 0": 0.6, "level 1": 0.5, "level 2": 0.4}, {"kind": 0.5}, 0.7, 0.0)
+ARMS = (BEST_MODE, MEAN_DRAW, BEST_DRAW, OTHER_STATES, YARDSTICK)
+LOOP = ClosedLoop(
+    operators={"pde": 4, "neural": 1},
+    agreement={kind: dict.fromkeys(ARMS, AGREEMENT) for kind in ("pde", "neural")},
+    families={name: dict.fromkeys(ARMS, 0.5) for name in ("alpha", "beta")},
+    seed=0,
+)
+
+
 @pytest.fixture(scope="module")
 def result(folder: Path) -> ANOEvaluation:
-    return sl.evaluate_ano(
-        folder / "ano.pt",
-        folder / "tokens.h5",
-        dataset=folder / "dataset.h5",
-        tokenizer=folder / "tokenizer.pt",
-        closed_loop={"finding": "Predicted operators behave like the true ones.", "distance": 0.25},
+    evaluation = sl.evaluate_ano(
+        folder / "ano.pt", folder / "tokens.h5", dataset=folder / "dataset.h5", tokenizer=folder / "tokenizer.pt"
     )
+    return replace(evaluation, closed_loop=asdict(LOOP))
 
 
 @pytest.fixture(scope="module")
 def page(result: ANOEvaluation) -> str:
-    return ano_page(result)
+    return ano_page(result, LOOP)
 
 
 def keys(values: object) -> set[str]:
@@ -122,7 +132,7 @@ def test_the_result_depends_on_the_seed_only(folder: Path, result: ANOEvaluation
 def test_every_key_of_the_metrics_is_documented(result: ANOEvaluation) -> None:
     content = json.loads(result.to_json())
     documented = DOCUMENT.read_text()
-    names = keys(content) - set(content["setup"]["versions"]) - {"finding", "distance"}
+    names = keys(content) - set(content["setup"]["versions"]) - {"alpha", "beta", "kind", "pde", "neural"}
     for section in ("recall", "coverage_by_family"):
         names -= set(content["families"].get(section, content["parameters"].get(section)))
     names -= {each["name"] for each in content["parameters"]["parameters"]}
@@ -139,7 +149,7 @@ def test_the_page_is_well_formed_and_makes_no_request(page: str, result: ANOEval
     assert not re.search(r"https?://(?!www\.w3\.org/)", page)
     assert "var(--blue)" in page.partition("</style>")[2]
     assert f"the {result.setup.num_operators} evaluate operators" in structure.text
-    assert "Predicted operators behave like the true ones." in structure.text
+    assert "The best modes of 4 PDE operators" in structure.text
     for text in result.advice.values():
         assert f"{text[:1].upper()}{text[1:]}." in structure.text
 

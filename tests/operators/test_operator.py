@@ -52,7 +52,7 @@ def single_operator(design: Design, index: int) -> Operator:
     if stratum.family != "neural":
         return type(FAMILIES[stratum.family])(**parameters)
     sizes = {name: int(parameters.pop(name)) for name in ("depth", "width", "kernel")}
-    return NeuralOperator(**sizes, **parameters, policy=stratum.policy, seed=design.seed, index=index)
+    return NeuralOperator(**sizes, **parameters, policy=stratum.policy, seed=design.weight_seed, index=index)
 
 
 @pytest.mark.parametrize("index", range(SETTINGS.num_samples))
@@ -64,7 +64,7 @@ def test_a_single_operator_is_bit_identical_to_the_batched_computation(index: in
 
     operator, values = single_operator(design, index), sampled_values(design, index)
     states = operator.initial(
-        design.seed,
+        design.weight_seed,
         GRID,
         condition=str(design.initial_conditions()[index]),
         amplitude=values["initial.amplitude"],

@@ -10,7 +10,6 @@ import typer
 from spinlock.arguments import checked_integer
 from spinlock.cli.options import path_option
 from spinlock.errors import DataError
-from spinlock.io.hdf5 import open_hdf5
 
 if TYPE_CHECKING:
     from spinlock.ano.model import ANO
@@ -34,6 +33,8 @@ def check_verify(verify: int | None, dataset: Path | None, vqvae_model: Path | N
     checked_integer("--verify", verify, minimum=1)
     if dataset is None or vqvae_model is None:
         raise DataError("--verify needs --dataset and --vqvae-model", remedy="pass both")
+    from spinlock.io.hdf5 import open_hdf5  # imports h5py, which takes a while
+
     open_hdf5(dataset).close()
     if not vqvae_model.is_file():
         raise DataError("no such model", where=str(vqvae_model), expected="best_model.pt of train-vqvae")
