@@ -39,7 +39,7 @@ def view(loop: ClosedLoop) -> View:
 
 def _picture(loop: ClosedLoop) -> Picture:
     names = sorted(loop.families, key=lambda name: loop.families[name][BEST_MODE] - loop.families[name][YARDSTICK])
-    figure, axes = new_axes(WIDTH, 76 + ROW * len(names))
+    figure, axes = new_axes(WIDTH, 96 + ROW * len(names))
     for name, (color, marker) in STYLES.items():
         values = [loop.families[family][name] for family in names]
         size = 120 if marker == "|" else 26
@@ -52,7 +52,7 @@ def _picture(loop: ClosedLoop) -> Picture:
     axes.set_xlim(left=0)
     axes.set_xlabel("fraction of equal tokens")
     axes.grid(axis="y", visible=False)
-    figure.legend(loc="outside upper left", ncols=len(STYLES))
+    figure.legend(loc="outside upper left", ncols=2)
     return Picture(
         f"{names[0]} is the family whose best mode is farthest below the original operator",
         figure,
