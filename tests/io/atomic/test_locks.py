@@ -102,6 +102,23 @@ def test_a_lock_is_exclusive_within_a_process_too(path: Path, no_wait: None) -> 
     acquire(path, "out").release()
 
 
+def test_an_interrupt_directly_after_a_lock_was_closed_does_not_close_it_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = os.close
+
+    def interrupted_close(descriptor: int) -> None:
+        original(descriptor)
+        raise KeyboardInterrupt
+
+    lock = acquire(path, "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "close", interrupted_close)
+        lock.release()
+    lock.release()  # as the cleanup after the interrupt does
+    assert not path.exists()
+
+
 def test_a_lock_that_is_released_soon_is_waited_for(path: Path) -> None:
     lock = acquire(path, "out")
     timer = threading.Timer(0.1, lock.release)

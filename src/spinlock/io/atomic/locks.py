@@ -81,8 +81,9 @@ class OutputLock:
         if self._descriptor is not None:
             with suppress(OSError):
                 self.path.unlink()
-            os.close(self._descriptor)
-            self._descriptor = None
+            # An interrupt can be raised directly after os.close, and then release is called again.
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
 
 
 def acquire(path: Path, where: Path | str, outputs: Sequence[str] = ()) -> OutputLock:
