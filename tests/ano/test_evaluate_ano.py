@@ -15,7 +15,7 @@ from spinlock.closed_loop.agreement import Agreement
 from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, MEAN_DRAW, OTHER_STATES, YARDSTICK, ClosedLoop
 from spinlock.errors import DataError
 from spinlock.plots.ano.page import ano_page
-from tests.ano.world import INFORMATION, SMALL, make_world, write_world
+from tests.ano.world import INFORMATION, SMALL, joined, make_world, write_world
 from tests.cli.workspace import Workspace
 from tests.evaluation.conftest import SETTINGS
 from tests.plots.pages import REQUESTS, Structure, check_in_browser
@@ -77,7 +77,8 @@ def keys(values: object) -> set[str]:
 
 def test_the_evaluate_operators_of_the_training_file_are_measured(folder: Path, result: ANOEvaluation) -> None:
     split = sl.ANO.load(folder / "ano.pt").checkpoint.split
-    assert result.setup.rows == "evaluate"
+    assert result.setup.same_tokens
+    assert result.setup.num_excluded == 600 - len(split.evaluate)
     assert result.setup.num_operators == len(split.evaluate) == sum(result.families.operators)
     assert result.skipped == {}
     assert result.information is not None
@@ -96,11 +97,26 @@ def test_metrics_equal_those_of_the_training(folder: Path, result: ANOEvaluation
     assert result.information.bits("ANO") == pytest.approx(metrics["information_bits"], abs=0.1)  # drawn coordinates
 
 
+def test_operators_of_the_training_are_recognized_in_another_file(tmp_path: Path) -> None:
+    """They are left out although their tokens and their order are others."""
+    ano = sl.ANO.fit(write_world(tmp_path / "tokens.h5", make_world(600)), SMALL, members=1)
+    split = ano.checkpoint.split
+    both = joined(make_world(600), make_world(100, seed=1))
+    both.tokens[:, 1] = 0
+    order = np.random.default_rng(0).permutation(700)
+    found = sl.evaluate_ano(ano, write_world(tmp_path / "both.h5", both[order]))
+    assert not found.setup.same_tokens
+    assert found.setup.num_operators == len(split.evaluate) + 100
+    assert found.setup.num_excluded == 600 - len(split.evaluate)
+    with pytest.raises(DataError, match="the model was fitted on these operators, all 420 of them"):
+        sl.evaluate_ano(ano, write_world(tmp_path / "fit.h5", make_world(600)[split.fit]))
+
+
 def test_all_operators_of_another_file_are_measured(tmp_path: Path) -> None:
     ano = sl.ANO.fit(write_world(tmp_path / "tokens.h5", make_world(1200)), SMALL, members=1)
     other = write_world(tmp_path / "other.h5", make_world(500, seed=1))
     found = sl.evaluate_ano(ano, other)
-    assert (found.setup.rows, found.setup.num_operators, found.families.accuracy) == ("all", 500, 1.0)
+    assert (found.setup.num_operators, found.setup.num_excluded, found.families.accuracy) == (500, 0, 1.0)
     assert found.information is found.baselines is None
     assert "not trained on this token file" in found.skipped["information"]
     for level, fraction in found.parameters.coverage.items():
@@ -110,7 +126,7 @@ def test_all_operators_of_another_file_are_measured(tmp_path: Path) -> None:
     assert min(each.r2 for each in alpha) > 0.6  # the tokens have 1.1 bits about each
     assert INFORMATION > 1
     text = Structure(ano_page(found)).text
-    assert "all 500 operators of a token file on which the model was not trained" in text
+    assert "500 operators of another token file" in text
     assert "1 was not measured" in text
 
 
@@ -148,7 +164,7 @@ def test_the_page_is_well_formed_and_makes_no_request(page: str, result: ANOEval
     assert REQUESTS.search(page) is None
     assert not re.search(r"https?://(?!www\.w3\.org/)", page)
     assert "var(--blue)" in page.partition("</style>")[2]
-    assert f"the {result.setup.num_operators} evaluate operators" in structure.text
+    assert f"{result.setup.num_operators} evaluate operators" in structure.text
     assert "The best modes of 4 PDE operators" in structure.text
     for text in result.advice.values():
         assert f"{text[:1].upper()}{text[1:]}." in structure.text
@@ -190,7 +206,7 @@ def test_the_command_writes_both_files(folder: Path) -> None:
     space = Workspace(folder)
     evaluate = ("evaluate-ano", "--ano-model", "ano.pt", "--tokens", "tokens.h5", "--output", "report")
     printed = space.run_checked(*evaluate).stdout
-    assert "60 evaluate operators of the model were measured" in printed
+    assert "60 evaluate operators of the training were measured" in printed
     assert "report: report/report.html" in printed
     assert sorted(path.name for path in (folder / "report").iterdir()) == ["metrics.json", "report.html"]
     metrics = json.loads((folder / "report/metrics.json").read_text())

@@ -5,7 +5,7 @@ each family, and for each parameter the quantile bin of y = z + s e with standar
 bin follows by integration.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,14 @@ class World:
     tokens: NDArray[np.int64]
     unit: NDArray[np.float64]
     physical: NDArray[np.float64]
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> "World":
+        return World(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def joined(*worlds: World) -> World:
+    """The operators of several worlds."""
+    return World(*(np.concatenate([getattr(world, field.name) for world in worlds]) for field in fields(World)))
 
 
 def make_world(operators: int, seed: int = 0) -> World:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.model import ANO
-from spinlock.ano.training.run import source_of
 from spinlock.closed_loop.loop import ClosedLoop, close_loop
 from spinlock.closed_loop.originals import Originals, choose_rows
 from spinlock.errors import DataError
@@ -28,8 +25,7 @@ def verify(
 ) -> ClosedLoop:
     """Simulate predicted operators, encode them, and compare their tokens with those of the original operators.
 
-    The operators are drawn from the evaluate operators of the model if it was trained on this token file, and from all
-    operators otherwise.
+    The operators are drawn from those on which nothing of the model was fitted or chosen.
 
     Parameters
     ----------
@@ -51,7 +47,8 @@ def verify(
     Raises
     ------
     DataError
-        The tokens are of another tokenizer or dataset, or lack families and parameters.
+        The tokens are of another tokenizer or dataset, or lack families and parameters, or the model was fitted on all
+        operators.
     """
     data = OperatorTokens.read(ano.checkpoint.config.model_copy(update={"tokens_path": tokens}))
     data.rows.check_model(ano.checkpoint.source.columns, ano.checkpoint.source.model_sha256)
@@ -59,7 +56,6 @@ def verify(
         what = f"contains tokens of the tokenizer {data.rows.model_sha256[:12]}"
         expected = f"tokens of the given tokenizer, {tokenizer.sha256()[:12]}"
         raise DataError(what, where=str(tokens), expected=expected, remedy="pass the tokenizer that wrote the tokens")
-    is_training_file = source_of(data) == ano.checkpoint.source
-    candidates = ano.checkpoint.split.evaluate if is_training_file else np.arange(len(data.family))
+    candidates = ano.checkpoint.source.independent(data, ano.checkpoint.split)
     originals = Originals.read(data.rows, dataset, choose_rows(candidates, count, seed))
     return close_loop(ano, tokenizer.codec, originals, seed=seed, advance=advance)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from spinlock.evaluation.aliasing import Aliasing
@@ -12,6 +10,7 @@ from spinlock.evaluation.best_epoch import BestEpoch
 from spinlock.evaluation.compression.section import Compression
 from spinlock.evaluation.discriminability.section import Discriminability
 from spinlock.evaluation.health import Health
+from spinlock.evaluation.metrics_file import metrics_content, metrics_file
 from spinlock.evaluation.reconstruction.section import Reconstruction
 from spinlock.evaluation.reconstruction.shift import Shift
 from spinlock.evaluation.report import Report
@@ -111,23 +110,8 @@ class Evaluation(Report):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``metrics.json``; values that are NaN or infinite are None."""
-        values = asdict(self)
-        for target, entry in zip(self.targets, values["targets"], strict=True):
-            entry["met"] = target.met
-        content: dict[str, Any] = json_values({"format_version": FORMAT_VERSION, **values})
-        return content
+        return metrics_content(self, FORMAT_VERSION)
 
     def to_json(self) -> bytes:
         """Return ``metrics.json``."""
-        return (json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def json_values(value: Any) -> Any:
-    """Convert tuples to lists, NumPy numbers to Python numbers, and numbers that are not finite to None."""
-    if isinstance(value, dict):
-        return {str(key): json_values(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_values(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return metrics_file(self.to_dict())

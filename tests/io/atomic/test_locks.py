@@ -112,8 +112,8 @@ def test_an_interrupt_directly_after_a_lock_was_closed_does_not_close_it_again(
         raise KeyboardInterrupt
 
     lock = acquire(path, "out")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(os, "close", interrupted_close)
+    monkeypatch.setattr(os, "close", interrupted_close)
+    with pytest.raises(KeyboardInterrupt):
         lock.release()
     lock.release()  # as the cleanup after the interrupt does
     assert not path.exists()

@@ -1,6 +1,6 @@
 """Schema of the file of a model.
 
-Letters: ``T`` token columns, ``F`` families, ``P`` parameters, ``E`` members.
+Letters: ``N`` operators, ``T`` token columns, ``F`` families, ``P`` parameters, ``E`` members.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
 from spinlock.checkpoint.tensor_schema import TensorOf
 
 KIND = "spinlock-ano"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _HASH = Text(pattern="[0-9a-f]{64}")
 _WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))
@@ -34,6 +34,7 @@ LAYOUT = FixedMapping(
                 "codebook_size": ListOf(Integer(minimum=1), "T"),
                 "model_sha256": _HASH,
                 "sha256": _HASH,
+                "operators": TensorOf((torch.int64,), ("N",)),
             }
         ),
         "operators": FixedMapping({part: TensorOf((torch.int64,), (part,), minimum=0) for part in PARTS}),

@@ -15,6 +15,7 @@ import torch
 
 from spinlock.ano.calibration.conformal import ConformalWidths
 from spinlock.ano.checkpoint.layout import FORMAT_VERSION, KIND, LAYOUT
+from spinlock.ano.data.source import Source
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import PARTS, OperatorSplit
 from spinlock.ano.network.member import NetworkSpec
@@ -30,25 +31,6 @@ from spinlock.paths import is_special_file, user_path
 from spinlock.runtime.isolation import isolated
 
 REMEDY = "use the best_model.pt of a run of train-ano"
-
-
-@dataclass(frozen=True)
-class Source:
-    """The tokens on which a model was trained.
-
-    Attributes
-    ----------
-    columns
-        The token columns.
-    model_sha256
-        SHA-256 of the tokenizer.
-    sha256
-        SHA-256 of the tokens, families and parameters.
-    """
-
-    columns: TokenColumns
-    model_sha256: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -105,6 +87,7 @@ class ANOCheckpoint:
                 "codebook_size": list(self.source.columns.codebook_size),
                 "model_sha256": self.source.model_sha256,
                 "sha256": self.source.sha256,
+                "operators": torch.tensor(self.source.operators),
             },
             "operators": {part: torch.from_numpy(getattr(self.split, part)) for part in PARTS},
             "space": self.space.to_dict(),
@@ -144,9 +127,10 @@ class ANOCheckpoint:
             raise CheckpointError(f"is damaged: {error}", where=str(path), remedy=REMEDY) from None
         tokens, calibration = raw["tokens"], raw["calibration"]
         columns = TokenColumns(*(tuple(tokens[key]) for key in ("category", "level", "codebook_size")))
+        hashes = tuple(tokens["operators"].tolist())
         return cls(
             config=config,
-            source=Source(columns, tokens["model_sha256"], tokens["sha256"]),
+            source=Source(columns, tokens["model_sha256"], tokens["sha256"], hashes),
             split=OperatorSplit(**{part: raw["operators"][part].numpy().astype(np.int64) for part in PARTS}),
             space=ParameterSpace.from_dict(raw["space"]),
             spec=NetworkSpec.from_dict(raw["network"]),

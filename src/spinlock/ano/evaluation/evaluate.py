@@ -67,8 +67,8 @@ def evaluate_ano(
 ) -> ANOEvaluation:
     """Measure an ANO on operators with known families and parameters.
 
-    On the token file on which the model was trained, the evaluate operators of its split are measured: nothing was
-    fitted or chosen on them. All operators of any other token file are measured.
+    Operators on which nothing of the model was fitted or chosen are measured: of the token file of the training the
+    evaluate operators of its split, and of another token file all operators but those of the training.
 
     Parameters
     ----------
@@ -206,8 +206,8 @@ def _setup(sources: Sources, operators: EvaluatedOperators, seed: int) -> ANOSet
         dataset=None if sources.dataset is None else str(sources.dataset),
         tokenizer=None if sources.tokenizer is None else str(sources.tokenizer.checkpoint.path),
         same_tokens=operators.same_tokens,
-        rows="evaluate" if operators.same_tokens else "all",
         num_operators=len(operators.measured),
+        num_excluded=len(operators.family) - len(operators.measured),
         num_unseen=int(operators.unseen[operators.measured].sum()),
         num_families=len(checkpoint.space.families),
         num_parameters=sum(len(columns) for columns in checkpoint.space.columns),

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.data.source import Source
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.model import ANO
-from spinlock.ano.training.run import source_of
 from spinlock.errors import DataError
 from spinlock.io.names import join_names
 
@@ -59,7 +59,8 @@ class EvaluatedOperators:
 def read_operators(ano: ANO, path: Path, rng: np.random.Generator) -> EvaluatedOperators:
     """Read a token file, and select the operators to measure.
 
-    These are the evaluate operators of the split if the model was trained on the file, and all operators otherwise.
+    These are the operators on which nothing of the model was fitted or chosen. If the model was trained on the file,
+    they are the evaluate operators of its split.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def read_operators(ano: ANO, path: Path, rng: np.random.Generator) -> EvaluatedO
     ------
     DataError
         The file lacks families or parameters, has tokens of another tokenizer, a family that the model does not know,
-        or parameters with other ranges.
+        parameters with other ranges, or no operator on which nothing was fitted.
     """
     checkpoint = ano.checkpoint
     data = OperatorTokens.read(checkpoint.config.model_copy(update={"tokens_path": path}))
@@ -82,9 +83,9 @@ def read_operators(ano: ANO, path: Path, rng: np.random.Generator) -> EvaluatedO
     space = checkpoint.space
     family = _family_indices(data, space, path)
     unit = _unit(data, space, path)
-    same = source_of(data) == checkpoint.source
+    same = Source.of(data) == checkpoint.source
     real = np.stack([scale.to_real(unit[:, j], rng) for j, scale in enumerate(space.scales)], axis=1)
-    measured = checkpoint.split.evaluate if same else np.arange(len(family))
+    measured = checkpoint.split.evaluate if same else checkpoint.source.independent(data, checkpoint.split)
     return EvaluatedOperators(
         data.rows.tokens, family, real, unit, data.rows.split != "train", measured, same_tokens=same
     )

@@ -5,16 +5,15 @@ Letters: ``n`` operators, ``F`` families.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from spinlock.ano.evaluation.calibration import SimulationBasedCalibration
 from spinlock.ano.evaluation.families import Families
 from spinlock.ano.evaluation.information.section import Information
 from spinlock.ano.evaluation.parameters import Parameters
-from spinlock.evaluation.evaluation import json_values
+from spinlock.evaluation.metrics_file import metrics_content, metrics_file
 from spinlock.evaluation.operators.section import Baselines
 from spinlock.metrics.targets import Target
 
@@ -36,11 +35,9 @@ class ANOSetup:
         Paths of the dataset and of the tokenizer, or None.
     same_tokens
         Whether the token file is the one on which the model was trained.
-    rows
-        ``evaluate`` if the evaluate operators of the model were measured, ``all`` if all operators of another token
-        file were.
-    num_operators, num_unseen
-        Number of measured operators, and of those on which the tokenizer was not fitted.
+    num_operators, num_excluded, num_unseen
+        Number of measured operators, of operators of the token file that are not measured because the model was fitted
+        or chosen on them, and of measured operators on which the tokenizer was not fitted.
     num_families, num_parameters, num_token_columns
         Sizes of the model.
     draws
@@ -56,8 +53,8 @@ class ANOSetup:
     dataset: str | None
     tokenizer: str | None
     same_tokens: bool
-    rows: str
     num_operators: int
+    num_excluded: int
     num_unseen: int
     num_families: int
     num_parameters: int
@@ -106,12 +103,8 @@ class ANOEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``metrics.json``; values that are NaN or infinite are None."""
-        values = asdict(self)
-        for target, entry in zip(self.targets, values["targets"], strict=True):
-            entry["met"] = target.met
-        content: dict[str, Any] = json_values({"format_version": FORMAT_VERSION, **values})
-        return content
+        return metrics_content(self, FORMAT_VERSION)
 
     def to_json(self) -> bytes:
         """Return ``metrics.json``."""
-        return (json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+        return metrics_file(self.to_dict())

@@ -5,19 +5,16 @@ Letters: ``N`` operators, ``P`` parameters.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from spinlock.ano.calibration.fit import calibrate, held_out_metrics
 from spinlock.ano.checkpoint.directory import ANODirectory, resumed_file
-from spinlock.ano.checkpoint.record import ANOCheckpoint, Calibration, Source
-from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.checkpoint.record import ANOCheckpoint, Calibration
+from spinlock.ano.data.source import Source
 from spinlock.ano.network.ensemble import Ensemble
 from spinlock.ano.network.member import Member
 from spinlock.ano.training.loop import plan_targets, train
@@ -97,7 +94,7 @@ class Run:
         plan, state = self.plan, self.state
         return ANOCheckpoint(
             config=plan.config,
-            source=source_of(plan.data),
+            source=Source.of(plan.data),
             split=plan.split,
             space=plan.space,
             spec=plan.spec,
@@ -136,20 +133,11 @@ def build_ensemble(plan: Plan | ANOCheckpoint, weights: list[Weights]) -> Ensemb
     return Ensemble(members)
 
 
-def source_of(data: OperatorTokens) -> Source:
-    """Return the token columns and the hashes of a training table."""
-    digest = hashlib.sha256()
-    for values in (data.rows.tokens, data.family, data.parameters.unit, data.parameters.physical):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    digest.update("\n".join((*data.families, *data.parameters.names)).encode())
-    return Source(data.rows.columns, data.rows.model_sha256, digest.hexdigest())
-
-
 def _check_same_run(checkpoint: ANOCheckpoint, plan: Plan, path: Path) -> None:
     """Raise an error unless a file is an unfinished run of the plan."""
     if checkpoint.resume is None:
         raise CheckpointError("is a finished run", where=str(path), remedy="train a new model")
-    if checkpoint.source != source_of(plan.data):
+    if checkpoint.source != Source.of(plan.data):
         what = f"was trained on other tokens than {plan.data.rows.path}"
         raise CheckpointError(what, where=str(path), remedy="resume with the same token file")
     old, new = checkpoint.config, plan.config

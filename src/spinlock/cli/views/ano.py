@@ -148,8 +148,10 @@ def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
 def print_ano_evaluation(result: ANOEvaluation, page: Path) -> None:
     """Print the targets, what to know about missed ones, the information of each stage, and the path of the report."""
     console, setup = stdout(), result.setup
-    which = "evaluate operators of the model" if setup.rows == "evaluate" else "operators (all)"
+    which = "evaluate operators of the training" if setup.same_tokens else "operators of another token file"
     console.print(f"{setup.num_operators} {which} were measured")
+    if setup.num_excluded and not setup.same_tokens:
+        console.print(f"{setup.num_excluded} operators of this file were left out: the model was trained on them")
     rows = [
         [
             target.metric,

@@ -85,14 +85,11 @@ def _verdict(result: ANOEvaluation) -> str:
 def _rows(result: ANOEvaluation) -> str:
     """Return one sentence about the operators that were measured."""
     setup = result.setup
-    if setup.rows == "evaluate":
-        text = (
-            f"Measured on the {setup.num_operators:,} evaluate operators of the split of the model: nothing of ANO was "
-            "fitted or chosen on them."
-        )
-    else:
-        text = f"Measured on all {setup.num_operators:,} operators of a token file on which the model was not trained."
-    return f"{text} The tokenizer was not fitted on {setup.num_unseen:,} of them."
+    which = "evaluate operators of the training" if setup.same_tokens else "operators of another token file"
+    text = f"Measured on {setup.num_operators:,} {which}. Nothing of ANO was fitted or chosen on them."
+    if setup.num_excluded and not setup.same_tokens:
+        text += f" {setup.num_excluded:,} operators of the training are left out."
+    return f"{text} The tokenizer was not fitted on {setup.num_unseen:,} of the measured operators."
 
 
 def _facts(result: ANOEvaluation) -> list[str]:

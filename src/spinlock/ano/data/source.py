@@ -1,0 +1,95 @@
+"""The operators on which a model was trained, and which operators of a token file are independent of it.
+
+Letters: ``N`` operators of a token file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinlock.ano.data.operators import OperatorTokens
+from spinlock.ano.data.split import OperatorSplit
+from spinlock.errors import DataError
+from spinlock.io.token_layout import TokenColumns
+
+
+@dataclass(frozen=True)
+class Source:
+    """The token file on which a model was trained.
+
+    Attributes
+    ----------
+    columns
+        The token columns.
+    model_sha256
+        SHA-256 of the tokenizer.
+    sha256
+        SHA-256 of the tokens, families and parameters.
+    operators
+        Hash of the family and the parameters of each operator, N integers of 64 bits.
+    """
+
+    columns: TokenColumns
+    model_sha256: str
+    sha256: str
+    operators: tuple[int, ...]
+
+    @classmethod
+    def of(cls, data: OperatorTokens) -> Source:
+        """Return the source of a model that is trained on the operators of a token file."""
+        digest = hashlib.sha256()
+        for values in (data.rows.tokens, data.family, data.parameters.unit, data.parameters.physical):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update("\n".join((*data.families, *data.parameters.names)).encode())
+        return cls(data.rows.columns, data.rows.model_sha256, digest.hexdigest(), _operator_hashes(data))
+
+    def independent(self, data: OperatorTokens, split: OperatorSplit) -> NDArray[np.int64]:
+        """Return the operators of a token file on which nothing of the model was fitted or chosen, as sorted indices.
+
+        These are the evaluate operators of the split, and operators that are not in the source. An operator is
+        recognized by its family and parameters, also in another file and with other tokens.
+
+        Parameters
+        ----------
+        data
+            The token file with families and parameters.
+        split
+            Split of the operators of the source.
+
+        Raises
+        ------
+        DataError
+            There is no such operator.
+        """
+        hashes = np.array(self.operators, np.int64)
+        used = hashes[np.concatenate([split.fit, split.choose, split.calibrate])]
+        found = np.flatnonzero(~np.isin(_operator_hashes(data), used))
+        if not len(found):
+            raise DataError(
+                f"the model was fitted on these operators, all {len(data.family)} of them",
+                where=str(data.rows.path),
+                remedy="use the token file of the training, or one with other operators",
+            )
+        return found
+
+
+def _operator_hashes(data: OperatorTokens) -> tuple[int, ...]:
+    """Return a hash of the family and of the parameters of each operator, without absent parameters."""
+    values = data.parameters.physical.astype(np.float32).tolist()
+    return tuple(
+        _hash(data.families[family], dict(zip(data.parameters.names, row, strict=True)))
+        for family, row in zip(data.family, values, strict=True)
+    )
+
+
+def _hash(family: str, parameters: Mapping[str, float]) -> int:
+    """Return the first 64 bits of a SHA-256, as a signed integer. The order of the parameters has no effect."""
+    present = sorted(f"{name} {value!r}" for name, value in parameters.items() if math.isfinite(value))
+    digest = hashlib.sha256("\n".join([family, *present]).encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
