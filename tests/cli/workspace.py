@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.cli.command_server import CommandServer
 from tests.tables import low_rank_table, write_table
+
+PROGRAM = ("-m", "spinlock")
+TIMEOUT = 240
+SERVER = CommandServer()
 
 ROWS, COLUMNS = 80, 12
 NAMES = [f"{'abc'[j // 4]}_{j}" for j in range(COLUMNS)]
@@ -74,7 +79,7 @@ class Workspace:
         return name
 
     def start(
-        self, *arguments: str, program: Sequence[str] = ("-m", "spinlock"), env: Mapping[str, str] | None = None
+        self, *arguments: str, program: Sequence[str] = PROGRAM, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
         """Start a command with pipes for stdout and stderr."""
         return subprocess.Popen(
@@ -87,10 +92,12 @@ class Workspace:
             text=True,
         )
 
-    def run(self, *arguments: str, program: Sequence[str] = ("-m", "spinlock")) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def run(self, *arguments: str, program: Sequence[str] = PROGRAM) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end. Without another ``program`` the interpreter has torch imported already."""
+        if program == PROGRAM:
+            return SERVER.run(arguments, self.path, self.environment | {"OMP_NUM_THREADS": "1"}, TIMEOUT)
         with self.start(*arguments, program=program) as process:
-            out, err = process.communicate(timeout=240)
+            out, err = process.communicate(timeout=TIMEOUT)
             return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def run_checked(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,7 +108,7 @@ class Workspace:
 
     def attempt(self, *arguments: str, largest_file: int | None = None) -> "Attempt":
         """Run a command and compare the files before and after it. ``largest_file`` simulates a full disk."""
-        program = ("-m", "spinlock") if largest_file is None else ("-c", LIMITED.format(limit=largest_file))
+        program = PROGRAM if largest_file is None else ("-c", LIMITED.format(limit=largest_file))
         before = self.snapshot()
         result = self.run(*arguments, program=program)
         return Attempt(result.returncode, result.stderr, unchanged=self.snapshot() == before)
