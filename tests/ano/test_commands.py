@@ -45,7 +45,7 @@ def test_training_prints_the_plan_and_the_metrics(space: Workspace) -> None:
     ]
     history = json.loads((space.path / "run/training_history.json").read_text())
     assert [(record["member"], record["epoch"]) for record in history] == [(m, e) for m in (1, 2) for e in range(3)]
-    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 1
+    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 2
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(space: Workspace) -> None:
@@ -87,6 +87,29 @@ def test_the_file_of_predictions_has_the_documented_layout(space: Workspace) -> 
     assert family == [FAMILIES[index] for index in probability.argmax(axis=1)]
     assert np.mean(np.array(family) == truth) > 0.95
     assert (interval[..., 0] <= interval[..., 1])[np.isfinite(interval[..., 0])].all()
+
+
+def test_inspect_describes_a_model_and_its_predictions(space: Workspace) -> None:
+    text = space.run_checked("inspect", "run/best_model.pt").stdout
+    for words in (
+        "ANO model: 2 families, 9 token columns, 2 members",
+        "tokens: 400 operators (fit 280, choose 40, calibrate 40, evaluate 40)",
+        "on 40 evaluate operators: family accuracy",
+    ):
+        assert words in text, words
+    space.run_checked(*PREDICT, "--candidates", "3", "--overwrite")
+    assert "predictions of 400 operators" in space.run_checked("inspect", "operators.h5").stdout
+    row = space.run_checked("inspect", "operators.h5", "--row", "7").stdout
+    with h5py.File(space.path / "operators.h5") as file:
+        family = file["predictions/family"].asstr()[7]
+        names = file["predictions/names"].asstr()[()].tolist()
+        medians = dict(zip(names, file["predictions/median"][7], strict=True))
+    assert f"most probable families {family} " in row
+    for name, median in medians.items():
+        assert (name in row) == np.isfinite(median)
+        assert not np.isfinite(median) or f"{median:.4g}" in row
+    space.attempt("inspect", "operators.h5", "--row", "400").check_refused("--row is 400", "0 to 399")
+    space.attempt("inspect", "run/best_model.pt", "--targets").check_refused("has no targets")
 
 
 def test_tokens_of_another_tokenizer_are_refused(space: Workspace) -> None:

@@ -174,6 +174,15 @@ class ANOCheckpoint:
             raise CheckpointError(f"cannot be read ({error.strerror or error})", where=where, remedy=REMEDY) from error
 
 
+def is_ano_model(path: Path) -> bool:
+    """Return whether a file can be read and says that it is an ANO model."""
+    try:
+        raw = None if path.is_dir() or is_special_file(path) else read_archive(path)
+    except (ArchiveError, OSError):
+        return False
+    return isinstance(raw, dict) and raw.get("kind") == KIND
+
+
 def _state_to_dict(state: TrainingState) -> dict[str, Any]:
     """Return the state of an unfinished run, without the history, as plain data and tensors."""
     values = {name: getattr(state, name) for name in state.__dataclass_fields__ if name != "history"}

@@ -89,6 +89,12 @@ def _log_member(history: list[EpochRecord], member: int) -> int:
 
 
 def print_result(checkpoint: ANOCheckpoint, output: Path) -> None:
+    """Print the metrics of a finished run, and its file."""
+    print_metrics(checkpoint)
+    stdout().print(f"written: {output / 'best_model.pt'}")
+
+
+def print_metrics(checkpoint: ANOCheckpoint) -> None:
     """Print the metrics of a finished run."""
     console, metrics, space = stdout(), checkpoint.metrics, checkpoint.space
     coverage, by_name = metrics["coverage"], metrics["parameter_coverage"]
@@ -107,7 +113,6 @@ def print_result(checkpoint: ANOCheckpoint, output: Path) -> None:
     )
     covered = ", ".join(f"{float(level):.0%}: {value:.1%}" for level, value in coverage.items())
     console.print(f"coverage of the intervals, all parameters together: {covered}")
-    console.print(f"written: {output / 'best_model.pt'}")
 
 
 def print_prediction(summary: PredictionSummary, output: Path) -> None:

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.errors import DataError
 from spinlock.io.annotations import label_names, read_label
 from spinlock.io.hdf5 import reading
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.operator_parameters import parameters_of
-from spinlock.io.predictions.writing import FORMAT
+from spinlock.io.predictions.datasets import check_format, prediction_dataset
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -58,9 +57,7 @@ class PredictedOperators:
             The file cannot be read or is not a file of ``predict-operators``.
         """
         with InputFile.open(path) as file, reading(file.path):
-            if file.attributes.get("format") != FORMAT:
-                remedy = "write one with spinlock predict-operators"
-                raise DataError("is not a file of predictions", where=str(path), remedy=remedy)
+            check_format(file, path)
             families, names = (_text(file, path, f"predictions/{name}") for name in ("family_names", "names"))
             family = families[_numbers(file, path, "candidates/family")[:, 0].astype(int)]
             parameters = _numbers(file, path, "candidates/parameters")[:, 0].astype(np.float64)
@@ -75,20 +72,12 @@ class PredictedOperators:
         return cls(path, family, values, annotated, condition, digest.hexdigest())
 
 
-def _dataset(file: InputFile, path: Path, name: str) -> Any:
-    """Return a dataset of the file after a check."""
-    node = file.find(name)
-    if node is None or node.is_group:
-        raise DataError("does not exist", where=f"{path}:/{name}", expected="a file of spinlock predict-operators")
-    return file.checked(node, f"{path}:/{name}", as_stored=True)
-
-
 def _numbers(file: InputFile, path: Path, name: str) -> NDArray[Any]:
     """Read numbers."""
-    values: NDArray[Any] = _dataset(file, path, name).read()
+    values: NDArray[Any] = prediction_dataset(file, path, name).read()
     return values
 
 
 def _text(file: InputFile, path: Path, name: str) -> NDArray[np.str_]:
     """Read text."""
-    return np.asarray(_dataset(file, path, name).read_text(), dtype=np.str_)
+    return np.asarray(prediction_dataset(file, path, name).read_text(), dtype=np.str_)
