@@ -1,0 +1,203 @@
+"""Training and measurement of one contender of ``ano_alternatives.py``.
+
+Each contender is trained by the loop of the library, ``spinlock.ano.training.loop``, so that optimizer, schedule, early
+stopping and random numbers are those of ANO. It is measured by the same formula as ANO. Both are internals, because the
+public interface trains the shipped network only.
+
+Letters: ``n`` evaluate operators, ``d`` parameters of a family.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ano_alternative_parts import FlowHead, TransformerTrunk, remove_start
+from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.member import DensityHead, Member, NetworkSpec
+from spinlock.ano.training.loop import plan_targets, train
+from spinlock.ano.training.losses import Targets
+from spinlock.ano.training.plan import Plan
+from spinlock.ano.training.state import TrainingState
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is compared.
+
+    Attributes
+    ----------
+    name
+        Name in the table.
+    trunk
+        ``sum`` of embeddings, or ``transformer``.
+    density
+        ``mixture`` or ``flow``.
+    start
+        Whether the regression predicts the location.
+    family_transformer
+        Whether a transformer predicts the family too.
+    stored_positions
+        Whether the positions of the token file are used, or those of a correspondence analysis.
+    fourier_features
+        Number of Fourier features of the regression; None: that of the configuration.
+    """
+
+    name: str
+    trunk: str = "sum"
+    density: str = "mixture"
+    start: bool = True
+    family_transformer: bool = False
+    stored_positions: bool = True
+    fourier_features: int | None = None
+
+
+CONTENDERS = (
+    Contender("shipped: sum, mixture, start"),
+    Contender("sum, flow, start", density="flow"),
+    Contender("transformer, mixture, start", trunk="transformer", family_transformer=True),
+    Contender("sum, mixture", start=False),
+    Contender("sum, flow", density="flow", start=False),
+    Contender("transformer, mixture", trunk="transformer", start=False),
+    Contender("shipped with one Fourier feature", fourier_features=1),
+    Contender("the same with positions of a correspondence analysis", fourier_features=1, stored_positions=False),
+)
+"""The shipped network is the first one."""
+
+
+@dataclass(frozen=True)
+class ContenderPlan(Plan):
+    """A plan whose members have the parts of a contender.
+
+    Attributes
+    ----------
+    contender
+        The contender.
+    members
+        The members that were made, by their number.
+    start_seconds
+        Duration of the making of each member of the library, which contains the regressions.
+    """
+
+    contender: Contender = CONTENDERS[0]
+    members: dict[int, Member] = field(default_factory=dict)
+    start_seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, plan: Plan, contender: Contender) -> ContenderPlan:
+        """Return the plan of a contender."""
+        values = {each.name: getattr(plan, each.name) for each in fields(Plan)}
+        if contender.fourier_features is not None:
+            values["spec"] = replace(plan.spec, fourier_features=contender.fourier_features)
+        if not contender.stored_positions:
+            values["data"] = replace(plan.data, rows=replace(plan.data.rows, code_positions=None))
+        return cls(**values, contender=contender)
+
+    def new_member(self, number: int) -> Member:
+        """Return member ``number`` before training, with the parts of the contender."""
+        started = time.perf_counter()
+        member = super().new_member(number)
+        self.start_seconds.append(time.perf_counter() - started)
+        rates = self.config.dropout, self.config.token_dropout
+        if self.contender.trunk == "transformer":
+            member.density_trunk = replaced(TransformerTrunk(self.spec, *rates))
+        if self.contender.family_transformer:
+            member.family_trunk = replaced(TransformerTrunk(self.spec, *rates))
+        for key, head in member.density_heads.items():
+            assert isinstance(head, DensityHead), "the library made the member"
+            if not self.contender.start:
+                remove_start(head)
+            if self.contender.density == "flow":
+                member.density_heads[key] = self._flow(head, self.spec, int(key))
+        self.members[number] = member
+        return member
+
+    def _flow(self, head: DensityHead, spec: NetworkSpec, family: int) -> FlowHead:
+        """Return the flow of a family."""
+        columns = list(self.space.columns[family])
+        targets = plan_targets(self, np.flatnonzero(self.data.family == family), seed=0)
+        partial = not bool(targets.present[:, columns].all())
+        return FlowHead(head, spec, len(columns), partial=partial)
+
+
+def replaced(trunk: nn.Module) -> Any:
+    """Return a trunk as any type, because the library declares its own class."""
+    return trunk
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Trained members in evaluation mode and double precision, with what their training took.
+
+    Attributes
+    ----------
+    members
+        The members.
+    choose_bits
+        Mean over the members of the largest information on the choose operators, in bits per operator.
+    seconds
+        Duration of the training. Without a start it does not contain the regressions, which are not used.
+    """
+
+    members: list[Member]
+    choose_bits: float
+    seconds: float
+
+
+def train_contender(plan: ContenderPlan) -> Trained:
+    """Train the members of a contender with the loop of the library."""
+    state, started = TrainingState(), time.perf_counter()
+    weights = train(plan, state)
+    seconds = time.perf_counter() - started
+    if not plan.contender.start:
+        seconds -= sum(plan.start_seconds)
+    members = []
+    for number, values in enumerate(weights, start=1):
+        member = copy.deepcopy(plan.members[number])
+        member.load_state_dict(values)
+        members.append(member.double().eval())
+    best: dict[float, float] = {}
+    for record in state.history:
+        best[record["member"]] = max(best.get(record["member"], -math.inf), record["choose_information_bits"])
+    return Trained(members, float(np.mean(list(best.values()))), seconds)
+
+
+@torch.no_grad()
+def information_bits(members: list[Member], targets: Targets, plan: Plan) -> Floats:
+    """Return log2 p(z) - log2 p0(z) [n] of the present parameters, given the true family.
+
+    p is the mean of the densities of the members. For mixtures this is the number that ``evaluate-ano`` reports; its
+    function pools mixtures, and cannot pool flows.
+    """
+    bits = np.zeros(len(targets))
+    for family in torch.unique(targets.family).tolist():
+        columns = list(plan.space.columns[family])
+        if not plan.spec.num_parameters[family]:
+            continue
+        rows = targets.family == family
+        points, present = targets.points[rows][:, columns].double(), targets.present[rows][:, columns]
+        densities = [member.density(member.state(targets.tokens[rows]), family) for member in members]
+        log_prob = torch.stack([density.log_prob(points, present) for density in densities])
+        pooled = torch.logsumexp(log_prob, 0) - math.log(len(members))
+        prior = GaussianMixture.standard(len(points), len(columns)).double().log_prob(points, present)
+        bits[rows.numpy()] = (pooled - prior).numpy() / math.log(2)
+    return bits
+
+
+@torch.no_grad()
+def family_accuracy(members: list[Member], targets: Targets) -> float:
+    """Return the fraction of operators whose most probable family is correct; the members are pooled as in ANO."""
+    logits: list[Tensor] = [
+        torch.log_softmax(member.family_logits(member.state(targets.tokens)), dim=-1) for member in members
+    ]
+    return float((torch.stack(logits).mean(0).argmax(1) == targets.family).double().mean())

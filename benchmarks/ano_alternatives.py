@@ -1,0 +1,184 @@
+"""Alternatives to the network of ANO: a normalizing flow, a transformer, and a network without the regression start.
+
+Each contender has the same token file, split, rows, optimizer, schedule, early stopping on the choose operators and
+number of members as the shipped network. It replaces one part or several:
+
+- **flow**: a masked autoregressive flow (zuko) of the errors of each family in place of the mixture;
+- **transformer**: an encoder over the sequence of tokens in place of the sum of their embeddings;
+- without **start**: no regression predicts the location, so that the network predicts z and not its error.
+
+The metric is the information of ``evaluate-ano``: the mean over the evaluate operators of log2 p(z) - log2 p0(z), given
+the true family. Neural operators lack one or two of seven parameters, depending on their policy. A mixture integrates
+these out. A flow is given the mask of the present parameters, and the integral over the absent ones is a mean of 64
+draws. Its bits are therefore of the present parameters only, as those of a mixture. The mask contains a part of the
+policy, which the mixture does not know.
+
+Learning rate (0.0005, 0.001) and dropout (0.1, 0.3) of flow and transformer are those with the most information on the
+choose operators of the first seed, with one member and the start. Nothing is chosen on evaluate operators. The shipped
+network has the default configuration.
+
+    poetry run python benchmarks/ano_alternatives.py tokens.h5 --output results.json
+    poetry run python benchmarks/ano_alternatives.py --report benchmarks/results/ano_alternatives_benchmark_4k.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import markdown
+from ano_alternative_training import (
+    CONTENDERS,
+    Contender,
+    ContenderPlan,
+    family_accuracy,
+    information_bits,
+    train_contender,
+)
+from machine import describe_machine
+from spinlock.ano.training.loop import plan_targets
+from spinlock.ano.training.plan import make_plan
+from spinlock.config.ano import ANOConfig
+from spinlock.runtime.isolation import isolated
+
+LEARNING_RATES, DROPOUTS = (0.0005, 0.001), (0.1, 0.3)
+"""Values that are compared on the choose operators."""
+
+SELECTED = {"flow": CONTENDERS[1], "transformer": CONTENDERS[2]}
+"""Contender on which the settings of a new part are chosen."""
+
+EVALUATION_SEED = 0
+"""Seed of the coordinates of options, as in ``evaluate-ano``."""
+
+Content = dict[str, Any]
+
+
+def plan_of(contender: Contender, config: ANOConfig) -> ContenderPlan:
+    """Return the plan of a contender with a configuration."""
+    return ContenderPlan.of(make_plan(config), contender)
+
+
+def new_part(contender: Contender) -> str | None:
+    """Return the part of a contender whose settings are chosen: ``flow``, ``transformer`` or None."""
+    return "flow" if contender.density == "flow" else "transformer" if contender.trunk == "transformer" else None
+
+
+def choose_settings(part: str, config: ANOConfig) -> list[Content]:
+    """Train one member of a contender with each learning rate and dropout; the best one is the first."""
+    trials = []
+    for rate, dropout in product(LEARNING_RATES, DROPOUTS):
+        settings = {"learning_rate": rate, "dropout": dropout}
+        plan = plan_of(SELECTED[part], config.model_copy(update={**settings, "members": 1}))
+        trials.append({**settings, "choose_bits": train_contender(plan).choose_bits})
+        print(part, trials[-1], file=sys.stderr, flush=True)
+    return sorted(trials, key=lambda trial: -trial["choose_bits"])
+
+
+def measure(contender: Contender, config: ANOConfig) -> Content:
+    """Train a contender and measure it on the evaluate operators."""
+    plan = plan_of(contender, config)
+    trained = train_contender(plan)
+    targets = plan_targets(plan, plan.split.evaluate, seed=EVALUATION_SEED)
+    with isolated():
+        bits = information_bits(trained.members, targets, plan)
+        accuracy = family_accuracy(trained.members, targets)
+    return {
+        "contender": contender.name,
+        "seed": config.split_seed,
+        "bits": float(bits.mean()),
+        "error": float(bits.std(ddof=1) / np.sqrt(len(bits))),
+        "bits_by_family": {
+            name: float(bits[targets.family.numpy() == index].mean()) for index, name in enumerate(plan.space.families)
+        },
+        "choose_bits": trained.choose_bits,
+        "family_accuracy": accuracy,
+        "seconds": trained.seconds,
+    }
+
+
+def run(arguments: argparse.Namespace) -> Content:
+    """Measure every contender with every seed; what the output file already contains is not measured again."""
+    content: Content = {"machine": describe_machine(), "members": arguments.members, "selection": {}, "results": []}
+    if arguments.output and arguments.output.exists():
+        content = json.loads(arguments.output.read_text())
+    for seed in arguments.seeds:
+        config = ANOConfig(
+            tokens_path=arguments.tokens,
+            members=content["members"],
+            epochs=arguments.epochs,
+            split_seed=seed,
+            random_seed=seed,
+        )
+        for contender in CONTENDERS:
+            if any((each["contender"], each["seed"]) == (contender.name, seed) for each in content["results"]):
+                continue
+            update: dict[str, Any] = {}
+            if part := new_part(contender):
+                if part not in content["selection"]:
+                    first = {"split_seed": arguments.seeds[0], "random_seed": arguments.seeds[0]}
+                    content["selection"][part] = choose_settings(part, config.model_copy(update=first))
+                best = content["selection"][part][0]
+                update = {key: best[key] for key in ("learning_rate", "dropout")}
+            content["results"].append(measure(contender, config.model_copy(update=update)))
+            print(table(content), file=sys.stderr, flush=True)
+            if arguments.output:
+                arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+    return content
+
+
+def table(content: Content) -> str:
+    """Return one row for each contender; seconds are the mean over the seeds."""
+    seeds = list(dict.fromkeys(result["seed"] for result in content["results"]))
+    rows = []
+    for contender in CONTENDERS:
+        found = {each["seed"]: each for each in content["results"] if each["contender"] == contender.name}
+        if not found:
+            continue
+        cells = [f"{found[s]['bits']:.2f} ± {found[s]['error']:.2f}" if s in found else "-" for s in seeds]
+        accuracy = "-"
+        if contender == CONTENDERS[0] or contender.family_transformer:
+            accuracy = markdown.mean_and_half_range([each["family_accuracy"] for each in found.values()])
+        bits = markdown.mean_and_half_range([each["bits"] for each in found.values()], 2)
+        seconds = f"{np.mean([each['seconds'] for each in found.values()]):.0f} s"
+        rows.append([contender.name, *cells, bits, accuracy, seconds])
+    columns = ("contender", *(f"bits, seed {seed}" for seed in seeds), "mean", "family accuracy", "training")
+    return markdown.table(columns, rows)
+
+
+def report(content: Content) -> str:
+    """Return the machine, the selected settings and the table between its markers."""
+    chosen = [
+        f"{part}: learning rate {trials[0]['learning_rate']:g}, dropout {trials[0]['dropout']:g}"
+        for part, trials in content["selection"].items()
+    ]
+    name = "ano alternatives"
+    head = [content["machine"], f"{content['members']} members; {'; '.join(chosen)}"]
+    return "\n\n".join([*head, f"<!-- begin {name} -->", table(content), f"<!-- end {name} -->"])
+
+
+def main() -> None:
+    """Measure, or print earlier results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tokens", type=Path, nargs="?", help="token file with parameters")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
+    parser.add_argument("--members", type=int, default=2, help="number of members of every contender")
+    parser.add_argument("--epochs", type=int, default=60, help="maximum number of epochs of each member")
+    parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
+    parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
+    arguments = parser.parse_args()
+    if arguments.report:
+        print(report(json.loads(arguments.report.read_text())))
+        return
+    if arguments.tokens is None:
+        parser.error("a measurement needs the token file")
+    print(report(run(arguments)))
+
+
+if __name__ == "__main__":
+    main()
