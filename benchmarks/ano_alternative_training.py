@@ -69,8 +69,12 @@ CONTENDERS = (
     Contender("sum, mixture", start=False),
     Contender("sum, flow", density="flow", start=False),
     Contender("transformer, mixture", trunk="transformer", start=False),
-    Contender("shipped with one Fourier feature", fourier_features=1),
-    Contender("the same with positions of a correspondence analysis", fourier_features=1, stored_positions=False),
+    Contender("sum, mixture, start, one Fourier feature", fourier_features=1),
+    Contender(
+        "sum, mixture, start, one Fourier feature, positions of a correspondence analysis",
+        fourier_features=1,
+        stored_positions=False,
+    ),
 )
 """The shipped network is the first one."""
 

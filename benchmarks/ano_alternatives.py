@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,9 @@ LEARNING_RATES, DROPOUTS = (0.0005, 0.001), (0.1, 0.3)
 SELECTED = {"flow": CONTENDERS[1], "transformer": CONTENDERS[2]}
 """Contender on which the settings of a new part are chosen."""
 
+NAMES = tuple(contender.name for contender in CONTENDERS)
+"""Names of the contenders."""
+
 EVALUATION_SEED = 0
 """Seed of the coordinates of options, as in ``evaluate-ano``."""
 
@@ -74,7 +78,8 @@ def choose_settings(part: str, config: ANOConfig) -> list[Content]:
     trials = []
     for rate, dropout in product(LEARNING_RATES, DROPOUTS):
         settings = {"learning_rate": rate, "dropout": dropout}
-        plan = plan_of(SELECTED[part], config.model_copy(update={**settings, "members": 1}))
+        contender = replace(SELECTED[part], family_transformer=False)  # the family is not part of this loss
+        plan = plan_of(contender, config.model_copy(update={**settings, "members": 1}))
         trials.append({**settings, "choose_bits": train_contender(plan).choose_bits})
         print(part, trials[-1], file=sys.stderr, flush=True)
     return sorted(trials, key=lambda trial: -trial["choose_bits"])
@@ -103,33 +108,39 @@ def measure(contender: Contender, config: ANOConfig) -> Content:
 
 
 def run(arguments: argparse.Namespace) -> Content:
-    """Measure every contender with every seed; what the output file already contains is not measured again."""
-    content: Content = {"machine": describe_machine(), "members": arguments.members, "selection": {}, "results": []}
+    """Measure the contenders with every seed; what the output file already contains is not measured again."""
+    sizes = {"members": arguments.members, "epochs": arguments.epochs}
+    content: Content = {"machine": describe_machine(), "tokens": arguments.tokens.stem, **sizes}
+    content |= {"selection": {}, "results": []}
     if arguments.output and arguments.output.exists():
         content = json.loads(arguments.output.read_text())
-    for seed in arguments.seeds:
-        config = ANOConfig(
-            tokens_path=arguments.tokens,
-            members=content["members"],
-            epochs=arguments.epochs,
-            split_seed=seed,
-            random_seed=seed,
+        if {key: content[key] for key in sizes} != sizes:
+            raise SystemExit(f"{arguments.output} was measured with another number of members or epochs than {sizes}")
+    done = {(each["contender"], each["seed"]) for each in content["results"]}
+    wanted = [each for each in CONTENDERS if not arguments.contenders or each.name in arguments.contenders]
+    for seed, contender in product(arguments.seeds, wanted):
+        if (contender.name, seed) in done:
+            continue
+        first, own = (
+            ANOConfig(tokens_path=arguments.tokens, split_seed=each, random_seed=each, **sizes)
+            for each in (arguments.seeds[0], seed)
         )
-        for contender in CONTENDERS:
-            if any((each["contender"], each["seed"]) == (contender.name, seed) for each in content["results"]):
-                continue
-            update: dict[str, Any] = {}
-            if part := new_part(contender):
-                if part not in content["selection"]:
-                    first = {"split_seed": arguments.seeds[0], "random_seed": arguments.seeds[0]}
-                    content["selection"][part] = choose_settings(part, config.model_copy(update=first))
-                best = content["selection"][part][0]
-                update = {key: best[key] for key in ("learning_rate", "dropout")}
-            content["results"].append(measure(contender, config.model_copy(update=update)))
-            print(table(content), file=sys.stderr, flush=True)
-            if arguments.output:
-                arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+        update: dict[str, Any] = {}
+        if part := new_part(contender):
+            if part not in content["selection"]:
+                content["selection"][part] = choose_settings(part, first)
+                write(content, arguments.output)
+            update = {key: content["selection"][part][0][key] for key in ("learning_rate", "dropout")}
+        content["results"].append(measure(contender, own.model_copy(update=update)))
+        write(content, arguments.output)
+        print(table(content), file=sys.stderr, flush=True)
     return content
+
+
+def write(content: Content, path: Path | None) -> None:
+    """Write the result file, so that a run that is stopped loses nothing."""
+    if path:
+        path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def table(content: Content) -> str:
@@ -167,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tokens", type=Path, nargs="?", help="token file with parameters")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", choices=NAMES, help=f"default: all of {NAMES}")
     parser.add_argument("--members", type=int, default=2, help="number of members of every contender")
     parser.add_argument("--epochs", type=int, default=60, help="maximum number of epochs of each member")
     parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
