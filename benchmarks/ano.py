@@ -76,6 +76,33 @@ def without(values: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != key}
 
 
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure every seed; seeds that the output file already contains are not measured again."""
+    checkpoint = sl.Tokenizer.load(arguments.tokenizer).checkpoint
+    content: dict[str, Any] = {
+        "machine": describe_machine(),
+        "dataset": arguments.dataset.stem,
+        "rows": checkpoint.dataset.num_operators * checkpoint.dataset.rows_per_operator,
+        "bits_per_row": checkpoint.metrics["bits_per_sample"],
+        "verify": arguments.verify,
+        "settings": arguments.settings,
+        "results": [],
+    }
+    if arguments.output and arguments.output.exists():
+        earlier = json.loads(arguments.output.read_text())
+        if {**earlier, "results": []} != content:
+            raise SystemExit(f"{arguments.output} was measured with other files, settings or versions")
+        content = earlier
+    done = {result["seed"] for result in content["results"]}
+    for seed in (each for each in arguments.seeds if each not in done):
+        with tempfile.TemporaryDirectory() as directory:
+            content["results"].append(measure(arguments, seed, Path(directory)))
+        print(f"seed {seed} is measured", file=sys.stderr, flush=True)
+        if arguments.output:
+            arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+    return content
+
+
 def main() -> None:
     """Measure every seed, or print earlier results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -85,7 +112,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
     parser.add_argument("--verify", type=int, default=64, help="number of operators of the closed loop")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="further KEY=VALUE settings")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
     parser.add_argument("--report", type=Path, help="print the tables of this result file, and measure nothing")
     arguments = parser.parse_args()
     if arguments.report:
@@ -93,22 +120,7 @@ def main() -> None:
         return
     if not (arguments.dataset and arguments.tokenizer and arguments.tokens):
         parser.error("a measurement needs DATASET, --tokenizer and --tokens")
-    checkpoint = sl.Tokenizer.load(arguments.tokenizer).checkpoint
-    content: dict[str, Any] = {
-        "machine": describe_machine(),
-        "dataset": arguments.dataset.stem,
-        "rows": checkpoint.dataset.num_operators * checkpoint.dataset.rows_per_operator,
-        "bits_per_row": checkpoint.metrics["bits_per_sample"],
-        "settings": arguments.settings,
-        "results": [],
-    }
-    for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as directory:
-            content["results"].append(measure(arguments, seed, Path(directory)))
-        print(f"seed {seed} is measured", file=sys.stderr, flush=True)
-        if arguments.output:
-            arguments.output.write_text(json.dumps(content, indent=1) + "\n")
-    print(ano_report.report(content))
+    print(ano_report.report(run(arguments)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Training and measurement of one contender of ``ano_alternatives.py``.
 
 Each contender is trained by the loop of the library, ``spinlock.ano.training.loop``, so that optimizer, schedule, early
-stopping and random numbers are those of ANO. It is measured by the same formula as ANO. Both are internals, because the
+stopping and random numbers are those of ANO. It is measured by the same formula as ANO. Only one part of a member is
+trained, that for the parameters or that for the family; both share no weights. Both are internals, because the
 public interface trains the shipped network only.
 
 Letters: ``n`` evaluate operators, ``d`` parameters of a family.
@@ -13,12 +14,11 @@ import copy
 import math
 import time
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ano_alternative_parts import FlowHead, TransformerTrunk, remove_start
 from spinlock.ano.density.mixture import GaussianMixture
@@ -26,9 +26,12 @@ from spinlock.ano.network.member import DensityHead, Member, NetworkSpec
 from spinlock.ano.training.loop import plan_targets, train
 from spinlock.ano.training.losses import Targets
 from spinlock.ano.training.plan import Plan
-from spinlock.ano.training.state import TrainingState
+from spinlock.ano.training.state import PARTS, TrainingState, Weights
 
 Floats = NDArray[np.float64]
+
+NEVER = -1_000_000
+"""Number of the best epoch of a part that is not trained."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class Contender:
         ``mixture`` or ``flow``.
     start
         Whether the regression predicts the location.
-    family_transformer
-        Whether a transformer predicts the family too.
+    part
+        Part that is trained and measured: ``density`` or ``family``.
     stored_positions
         Whether the positions of the token file are used, or those of a correspondence analysis.
     fourier_features
@@ -57,7 +60,7 @@ class Contender:
     trunk: str = "sum"
     density: str = "mixture"
     start: bool = True
-    family_transformer: bool = False
+    part: str = "density"
     stored_positions: bool = True
     fourier_features: int | None = None
 
@@ -65,7 +68,7 @@ class Contender:
 CONTENDERS = (
     Contender("shipped: sum, mixture, start"),
     Contender("sum, flow, start", density="flow"),
-    Contender("transformer, mixture, start", trunk="transformer", family_transformer=True),
+    Contender("transformer, mixture, start", trunk="transformer"),
     Contender("sum, mixture", start=False),
     Contender("sum, flow", density="flow", start=False),
     Contender("transformer, mixture", trunk="transformer", start=False),
@@ -75,8 +78,22 @@ CONTENDERS = (
         fourier_features=1,
         stored_positions=False,
     ),
+    Contender("shipped: family from the sum", part="family"),
+    Contender("family from a transformer", trunk="transformer", part="family"),
 )
-"""The shipped network is the first one."""
+"""The contenders. The shipped network is the first one, and its family is the last but one."""
+
+
+@dataclass
+class OnePartState(TrainingState):
+    """State of a training of one part: the other one counts as not improving, so that the loop does not train it."""
+
+    part: str = "density"
+
+    def record(self, epoch: int, weights: Weights, losses: dict[str, float]) -> None:
+        """Store the weights after an epoch."""
+        super().record(epoch, weights, losses)
+        self.best_epochs |= {part: NEVER for part in PARTS if part != self.part}
 
 
 @dataclass(frozen=True)
@@ -114,9 +131,7 @@ class ContenderPlan(Plan):
         self.start_seconds.append(time.perf_counter() - started)
         rates = self.config.dropout, self.config.token_dropout
         if self.contender.trunk == "transformer":
-            member.density_trunk = replaced(TransformerTrunk(self.spec, *rates))
-        if self.contender.family_transformer:
-            member.family_trunk = replaced(TransformerTrunk(self.spec, *rates))
+            setattr(member, f"{self.contender.part}_trunk", TransformerTrunk(self.spec, *rates))
         for key, head in member.density_heads.items():
             assert isinstance(head, DensityHead), "the library made the member"
             if not self.contender.start:
@@ -134,11 +149,6 @@ class ContenderPlan(Plan):
         return FlowHead(head, spec, len(columns), partial=partial)
 
 
-def replaced(trunk: nn.Module) -> Any:
-    """Return a trunk as any type, because the library declares its own class."""
-    return trunk
-
-
 @dataclass(frozen=True)
 class Trained:
     """Trained members in evaluation mode and double precision, with what their training took.
@@ -147,20 +157,23 @@ class Trained:
     ----------
     members
         The members.
-    choose_bits
-        Mean over the members of the largest information on the choose operators, in bits per operator.
+    choose_loss
+        Mean over the members of the smallest loss of the part on the choose operators, in nats.
+    best_epochs
+        Epoch of this loss of each member.
     seconds
         Duration of the training. Without a start it does not contain the regressions, which are not used.
     """
 
     members: list[Member]
-    choose_bits: float
+    choose_loss: float
+    best_epochs: list[int]
     seconds: float
 
 
 def train_contender(plan: ContenderPlan) -> Trained:
     """Train the members of a contender with the loop of the library."""
-    state, started = TrainingState(), time.perf_counter()
+    state, started = OnePartState(part=plan.contender.part), time.perf_counter()
     weights = train(plan, state)
     seconds = time.perf_counter() - started
     if not plan.contender.start:
@@ -170,10 +183,13 @@ def train_contender(plan: ContenderPlan) -> Trained:
         member = copy.deepcopy(plan.members[number])
         member.load_state_dict(values)
         members.append(member.double().eval())
-    best: dict[float, float] = {}
-    for record in state.history:
-        best[record["member"]] = max(best.get(record["member"], -math.inf), record["choose_information_bits"])
-    return Trained(members, float(np.mean(list(best.values()))), seconds)
+    name = {"family": "choose_family_loss", "density": "choose_information_bits"}[plan.contender.part]
+    unit = -math.log(2) if plan.contender.part == "density" else 1.0  # information in bits is a negative loss
+    best = [
+        min((unit * record[name], int(record["epoch"])) for record in state.history if record["member"] == number)
+        for number in range(1, len(weights) + 1)
+    ]
+    return Trained(members, float(np.mean([loss for loss, _ in best])), [epoch for _, epoch in best], seconds)
 
 
 @torch.no_grad()
