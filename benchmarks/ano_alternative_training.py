@@ -50,6 +50,8 @@ class Contender:
         Whether the regression predicts the location.
     part
         Part that is trained and measured: ``density`` or ``family``.
+    frozen
+        Whether the weights of the regression are not trained.
     stored_positions
         Whether the positions of the token file are used, or those of a correspondence analysis.
     fourier_features
@@ -61,6 +63,7 @@ class Contender:
     density: str = "mixture"
     start: bool = True
     part: str = "density"
+    frozen: bool = False
     stored_positions: bool = True
     fourier_features: int | None = None
 
@@ -69,6 +72,7 @@ CONTENDERS = (
     Contender("shipped: sum, mixture, start"),
     Contender("sum, flow, start", density="flow"),
     Contender("transformer, mixture, start", trunk="transformer"),
+    Contender("sum, mixture, frozen start", frozen=True),
     Contender("sum, mixture", start=False),
     Contender("sum, flow", density="flow", start=False),
     Contender("transformer, mixture", trunk="transformer", start=False),
@@ -136,6 +140,8 @@ class ContenderPlan(Plan):
             assert isinstance(head, DensityHead), "the library made the member"
             if not self.contender.start:
                 remove_start(head)
+            if self.contender.frozen:
+                head.linear.requires_grad_(False)
             if self.contender.density == "flow":
                 member.density_heads[key] = self._flow(head, self.spec, int(key))
         self.members[number] = member
