@@ -15,7 +15,7 @@ policy, which the mixture does not know.
 
 Learning rate (0.0005, 0.001) and dropout (0.1, 0.3) of flow and transformer are those with the smallest loss on the
 choose operators of the first seed, with one member and the start. Nothing is chosen on evaluate operators. The shipped
-network and both networks for the family have the default configuration.
+network and both networks for the family have the default configuration. With ``--default-settings`` this holds for all.
 
 The parts for the parameters and for the family share no weights. Only one of them is trained and timed at a time.
 
@@ -94,6 +94,7 @@ def measure(contender: Contender, config: ANOConfig) -> Content:
     targets = plan_targets(plan, plan.split.evaluate, seed=EVALUATION_SEED)
     result: Content = {"contender": contender.name, "seed": config.split_seed, "part": contender.part}
     result |= {"best_epochs": trained.best_epochs, "choose_loss": trained.choose_loss, "seconds": trained.seconds}
+    result |= {"learning_rate": config.learning_rate, "dropout": config.dropout}
     with isolated():
         if contender.part == "family":
             return result | {"accuracy": family_accuracy(trained.members, targets)}
@@ -124,7 +125,7 @@ def run(arguments: argparse.Namespace) -> Content:
             for each in (arguments.seeds[0], seed)
         )
         update: dict[str, Any] = {}
-        if part := new_part(contender):
+        if (part := new_part(contender)) and not arguments.default_settings:
             if part not in content["selection"]:
                 content["selection"][part] = choose_settings(part, first)
                 write(content, arguments.output)
@@ -154,8 +155,10 @@ def table(content: Content, part: str) -> str:
         epochs = sorted({epoch for each in found.values() for epoch in each["best_epochs"]})
         mean = markdown.mean_and_half_range([each[key] for each in found.values()], 2 if key == "bits" else 3)
         seconds = f"{np.mean([each['seconds'] for each in found.values()]):.0f} s"
-        rows.append([contender.name, *cells, mean, f"{epochs[0]} to {epochs[-1]}", seconds])
-    columns = ("contender", *(f"{key}, seed {seed}" for seed in seeds), "mean", "best epochs", "training")
+        settings = ", ".join(sorted({f"{each['learning_rate']:g} / {each['dropout']:g}" for each in found.values()}))
+        rows.append([contender.name, settings, *cells, mean, f"{epochs[0]} to {epochs[-1]}", seconds])
+    heads = (f"{key}, seed {seed}" for seed in seeds)
+    columns = ("contender", "learning rate / dropout", *heads, "mean", "best epochs", "training")
     return markdown.table(columns, rows)
 
 
@@ -165,12 +168,8 @@ def _cell(result: Content, key: str) -> str:
 
 
 def report(content: Content) -> str:
-    """Return the machine, the selected settings and the table between its markers."""
-    chosen = [
-        f"{part}: learning rate {trials[0]['learning_rate']:g}, dropout {trials[0]['dropout']:g}"
-        for part, trials in content["selection"].items()
-    ]
-    blocks = [content["machine"], f"{content['members']} members; {'; '.join(chosen)}"]
+    """Return the machine, the number of members and the tables between their markers."""
+    blocks = [content["machine"], f"{content['members']} members"]
     for name, part in (("ano alternatives", "density"), ("ano alternatives of the family", "family")):
         blocks += [f"<!-- begin {name} -->", table(content, part), f"<!-- end {name} -->"]
     return "\n\n".join(blocks)
@@ -184,6 +183,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", metavar="NAME", choices=NAMES, help=f"default: all of {NAMES}")
     parser.add_argument("--members", type=int, default=2, help="number of members of every contender")
     parser.add_argument("--epochs", type=int, default=60, help="maximum number of epochs of each member")
+    parser.add_argument("--default-settings", action="store_true", help="choose no settings of flow and transformer")
     parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
     parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
     arguments = parser.parse_args()
