@@ -5,6 +5,10 @@ their own, as a user does. The seed is that of the split and of the training, an
 The benchmark runs the commands, and not the functions of ``spinlock``, because it measures what a user of the commands
 waits for.
 
+``--new-tokens`` also measures each model on operators of a dataset that neither the tokenizer nor ANO has seen. For the
+committed results it was generated with ``spinlock generate --config configs/datasets/benchmark_4k.yaml --num-samples
+1024 --set random_seed=7`` and encoded with the same tokenizer.
+
     poetry run python benchmarks/ano.py path/to/data.h5 --tokenizer best_model.pt --tokens tokens.h5 --output r.json
     poetry run python benchmarks/ano.py --report benchmarks/results/ano_benchmark_4k.json
 """
@@ -41,8 +45,14 @@ def measure(arguments: argparse.Namespace, seed: int, directory: Path) -> dict[s
     loop = ("--verify", str(arguments.verify), "--output", report)
     evaluate = run_spinlock("evaluate-ano", *model, *sources, *loop)
     metrics = json.loads((report / "metrics.json").read_text())
+    new: dict[str, Any] = {}
+    if arguments.new_tokens:
+        model = ("--ano-model", run / "best_model.pt", "--tokens", arguments.new_tokens)
+        run_spinlock("evaluate-ano", *model, "--output", directory / "new")
+        new = {"new_operators": new_numbers(json.loads((directory / "new" / "metrics.json").read_text()))}
     return {
         "seed": seed,
+        **new,
         "seconds": {"train-ano": train, "predict-operators": predict, "evaluate-ano": evaluate},
         **kept_numbers(metrics),
     }
@@ -68,6 +78,16 @@ def kept_numbers(metrics: dict[str, Any]) -> dict[str, Any]:
         "prior_accuracy": metrics["baselines"]["prior_accuracy"],
         "baselines": [without(method, "r2") for method in metrics["baselines"]["methods"]],
         "closed_loop": {"operators": loop["operators"], "agreement": agreement},
+    }
+
+
+def new_numbers(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers of ``metrics.json`` that the result file contains for the operators of another dataset."""
+    return {
+        "operators": metrics["setup"]["num_operators"],
+        "unseen_operators": metrics["setup"]["num_unseen"],
+        "targets": metrics["targets"],
+        "mean_r2": metrics["parameters"]["mean_r2"],
     }
 
 
@@ -109,6 +129,9 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, nargs="?", help="dataset of generate")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer that wrote the tokens")
     parser.add_argument("--tokens", type=Path, help="token file of the dataset")
+    parser.add_argument(
+        "--new-tokens", type=Path, help="tokens of another dataset, on which each model is also measured"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
     parser.add_argument("--verify", type=int, default=64, help="number of operators of the closed loop")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="further KEY=VALUE settings")

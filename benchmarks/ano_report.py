@@ -21,8 +21,8 @@ TARGETS = (
 
 RATIOS = (
     ("ANO / decoded features", "information_ratio", "at least 0.95"),
-    ("decoded / raw features", "kept_by_tokenizer", "at least 0.85"),
-    ("ANO / raw features", "kept", ""),
+    ("decoded / raw features", "kept_by_tokenizer", ""),
+    ("ANO / raw features", "kept", "at least 0.85"),
 )
 """Label, key and goal of each ratio of two stages of the information."""
 
@@ -32,10 +32,7 @@ LEVELS = ("level 0", "level 1", "level 2")
 
 def quality_table(results: Sequence[Result]) -> str:
     """Return the metrics of each seed; information and ratios have their standard errors."""
-    rows = [["evaluate operators", *(str(result["operators"]) for result in results), ""]]
-    for label, metric, goal in TARGETS:
-        values = [{target["metric"]: target["value"] for target in result["targets"]}[metric] for result in results]
-        rows.append([label, *(f"{value:.3f}" for value in values), goal])
+    rows = target_rows("evaluate operators", results)
     for position, stage in enumerate(results[0]["information"]["stages"]):
         stages = [result["information"]["stages"][position] for result in results]
         rows.append(
@@ -49,6 +46,15 @@ def quality_table(results: Sequence[Result]) -> str:
         information = [result["information"] for result in results]
         rows.append([label, *(f"{each[key]:.3f}{_error(each.get(f'{key}_error'))}" for each in information), goal])
     return markdown.table(["", *seed_columns(results), "goal"], rows)
+
+
+def target_rows(operators: str, results: Sequence[Result]) -> list[list[str]]:
+    """Return the number of measured operators, which are called ``operators``, and the metrics of each seed."""
+    rows = [[operators, *(str(result["operators"]) for result in results), ""]]
+    for label, metric, goal in TARGETS:
+        values = [{target["metric"]: target["value"] for target in result["targets"]}[metric] for result in results]
+        rows.append([label, *(f"{value:.3f}" for value in values), goal])
+    return rows
 
 
 def _error(value: float | None) -> str:
@@ -110,6 +116,9 @@ def report(content: dict[str, Any]) -> str:
         "ano closed loop neural": closed_loop_table(results, "neural"),
         "ano durations": duration_table(results),
     }
+    if all("new_operators" in result for result in results):
+        rows = target_rows("new operators", [result["new_operators"] for result in results])
+        tables["ano new operators"] = markdown.table(["", *seed_columns(results), "goal"], rows)
     head = f"{content['machine']}\n\n{content['dataset']}: {content['rows']} rows, {content['bits_per_row']:.0f} bits"
     return "\n\n".join(
         [head, *(f"<!-- begin {name} -->\n\n{table}\n\n<!-- end {name} -->" for name, table in tables.items())]

@@ -38,9 +38,10 @@ class GaussianMixture:
     factors: Tensor
 
     @classmethod
-    def standard(cls, rows: int, size: int) -> GaussianMixture:
+    def standard(cls, rows: int, size: int, device: torch.device | None = None) -> GaussianMixture:
         """Return the prior N(0, I) of ``size`` parameters for each row."""
-        return cls(torch.zeros(rows, 1), torch.zeros(rows, 1, size), torch.eye(size).expand(rows, 1, size, size))
+        identity = torch.eye(size, device=device).expand(rows, 1, size, size)
+        return cls(torch.zeros(rows, 1, device=device), torch.zeros(rows, 1, size, device=device), identity)
 
     @classmethod
     def pooled(cls, mixtures: Sequence[GaussianMixture]) -> GaussianMixture:

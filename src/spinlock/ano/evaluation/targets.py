@@ -20,8 +20,8 @@ INFORMATION_RATIO = 0.95
 """Thresholds of the targets."""
 
 KEPT_GOAL = 0.85
-"""Share of the information of the raw features that the decoded features should keep. This goal is for the tokenizer,
-not for ANO."""
+"""Goal for the share of the information of the raw features that ANO has. It is not a target, because the tokenizer
+limits it."""
 
 TINY = 1e-9
 """A value that equals a threshold meets it."""

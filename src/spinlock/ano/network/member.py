@@ -230,10 +230,10 @@ class DensityHead(nn.Module):
         regression = self.linear(torch.cat([state.scores, features], dim=1))
         means = regression.unsqueeze(1) + self.deviation * errors.base.loc
         factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril
-        prior = GaussianMixture.standard(len(state), means.shape[-1])
+        prior = GaussianMixture.standard(len(state), means.shape[-1], means.device)
         log_weights = torch.log_softmax(torch.cat([errors.logits, self.prior(state.density)], dim=1), dim=1)
         return GaussianMixture(
             log_weights,
-            torch.cat([means, prior.means.to(means)], dim=1),
-            torch.cat([factors, prior.factors.to(factors)], dim=1),
+            torch.cat([means, prior.means], dim=1),
+            torch.cat([factors, prior.factors], dim=1),
         )

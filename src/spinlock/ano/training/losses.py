@@ -81,7 +81,7 @@ def member_losses(member: Member, targets: Targets, space: ParameterSpace, parts
             continue
         rows, columns = targets.family == index, list(space.columns[index])
         points, present = targets.points[rows][:, columns], targets.present[rows][:, columns]
-        prior = GaussianMixture.standard(len(points), len(columns))
+        prior = GaussianMixture.standard(len(points), len(columns), points.device)
         gain = member.density(state[rows], index).log_prob(points, present)
         total = total - (gain - prior.log_prob(points, present)).sum()
     return Losses(family, total / len(targets))

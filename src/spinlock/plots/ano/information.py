@@ -77,13 +77,17 @@ def _finding(information: Information) -> str:
         error = information.kept_by_tokenizer_error or 0.0
         texts.append(
             f"Raw features have {raw:.2f} bits about the parameters, and decoded features {decoded:.2f}: the tokenizer "
-            f"keeps {percent(information.kept_by_tokenizer)} (± {100 * error:.0f}; goal {percent(KEPT_GOAL)})."
+            f"keeps {percent(information.kept_by_tokenizer)} (± {100 * error:.0f})."
         )
     if information.information_ratio is not None and decoded is not None and ano is not None:
         error = information.information_ratio_error or 0.0
         texts.append(
             f"ANO has {ano:.2f} bits, {percent(information.information_ratio)} of those of the same tokens after "
             f"decoding (± {100 * error:.0f}; goal {percent(INFORMATION_RATIO)})."
+        )
+    if information.kept is not None:
+        texts.append(
+            f"This is {percent(information.kept)} of the bits of the raw features (goal {percent(KEPT_GOAL)})."
         )
     if raw is not None and decoded is not None and ano is not None:
         lost = {
