@@ -30,12 +30,11 @@ DRAWS = 64
 
 
 def remove_start(head: DensityHead) -> None:
-    """Set the regression of a density to 0 and the deviation of its errors to 1, so that z = e, and freeze both."""
+    """Set the regression of a density to 0 and the deviation of its errors to 1, so that z = e."""
     with torch.no_grad():
         for value in (head.linear.weight, head.linear.bias, head.strength):
             value.zero_()
         head.deviation.fill_(1.0)
-    head.linear.requires_grad_(False)
 
 
 class FlowHead(nn.Module):
@@ -68,12 +67,13 @@ class FlowHead(nn.Module):
                     parameter.mul_(START)
             head.prior.bias.fill_(PRIOR_LOGIT - math.log(spec.components))  # the prior has the weight as in a mixture
 
-    def forward(self, state: RowState) -> FlowDensity:
+    def forward(self, state: RowState, regression: Tensor | None = None) -> FlowDensity:
         """Return the density of z for each row."""
         head = self.head
-        features = head.strength * torch.cos(state.scores @ head.frequencies + head.phases)
-        location = head.linear(torch.cat([state.scores, features], dim=1))
-        return FlowDensity(self, state.density, location, head.prior(state.density).squeeze(1))
+        if regression is None:
+            features = head.strength * torch.cos(state.scores @ head.frequencies + head.phases)
+            regression = head.linear(torch.cat([state.scores, features], dim=1))
+        return FlowDensity(self, state.density, regression, head.prior(state.density).squeeze(1))
 
 
 @dataclass(frozen=True)

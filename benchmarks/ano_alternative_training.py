@@ -25,7 +25,7 @@ from spinlock.ano.density.mixture import GaussianMixture
 from spinlock.ano.network.member import DensityHead, Member, NetworkSpec
 from spinlock.ano.training.loop import plan_targets, train
 from spinlock.ano.training.losses import Targets
-from spinlock.ano.training.plan import Plan
+from spinlock.ano.training.plan import NewMember, Plan
 from spinlock.ano.training.state import PARTS, TrainingState, Weights
 
 Floats = NDArray[np.float64]
@@ -50,8 +50,6 @@ class Contender:
         Whether the regression predicts the location.
     part
         Part that is trained and measured: ``density`` or ``family``.
-    frozen
-        Whether the weights of the regression are not trained.
     stored_positions
         Whether the positions of the token file are used, or those of a correspondence analysis.
     fourier_features
@@ -63,7 +61,6 @@ class Contender:
     density: str = "mixture"
     start: bool = True
     part: str = "density"
-    frozen: bool = False
     stored_positions: bool = True
     fourier_features: int | None = None
 
@@ -72,7 +69,6 @@ CONTENDERS = (
     Contender("shipped: sum, mixture, start"),
     Contender("sum, flow, start", density="flow"),
     Contender("transformer, mixture, start", trunk="transformer"),
-    Contender("sum, mixture, frozen start", frozen=True),
     Contender("sum, mixture", start=False),
     Contender("sum, flow", density="flow", start=False),
     Contender("transformer, mixture", trunk="transformer", start=False),
@@ -128,10 +124,11 @@ class ContenderPlan(Plan):
             values["data"] = replace(plan.data, rows=replace(plan.data.rows, code_positions=None))
         return cls(**values, contender=contender)
 
-    def new_member(self, number: int) -> Member:
+    def new_member(self, number: int) -> NewMember:
         """Return member ``number`` before training, with the parts of the contender."""
         started = time.perf_counter()
-        member = super().new_member(number)
+        new = super().new_member(number)
+        member = new.member
         self.start_seconds.append(time.perf_counter() - started)
         rates = self.config.dropout, self.config.token_dropout
         if self.contender.trunk == "transformer":
@@ -140,12 +137,10 @@ class ContenderPlan(Plan):
             assert isinstance(head, DensityHead), "the library made the member"
             if not self.contender.start:
                 remove_start(head)
-            if self.contender.frozen:
-                head.linear.requires_grad_(False)
             if self.contender.density == "flow":
                 member.density_heads[key] = self._flow(head, self.spec, int(key))
         self.members[number] = member
-        return member
+        return new if self.contender.start else replace(new, left_out=torch.zeros_like(new.left_out))
 
     def _flow(self, head: DensityHead, spec: NetworkSpec, family: int) -> FlowHead:
         """Return the flow of a family."""

@@ -36,18 +36,19 @@ def test_axes_beyond_the_rank_are_zero() -> None:
 def test_ridge_has_the_penalty_with_the_smallest_leave_one_out_error(rng: np.random.Generator) -> None:
     x = rng.standard_normal((25, 6))
     y = x[:, :2] @ np.array([[1.0], [-0.5]]) + 0.5 * rng.standard_normal((25, 1)) + 3
-    errors = []
+    errors, left_out = [], []
     for penalty in PENALTIES:
-        left_out = [
-            y[i, 0] - Ridge(alpha=penalty).fit(np.delete(x, i, 0), np.delete(y[:, 0], i)).predict(x[[i]])[0]
-            for i in range(25)
-        ]
-        errors.append(np.mean(np.square(left_out)))
-    best = Ridge(alpha=PENALTIES[int(np.argmin(errors))]).fit(x, y[:, 0])
+        left_out.append(
+            [Ridge(alpha=penalty).fit(np.delete(x, i, 0), np.delete(y[:, 0], i)).predict(x[[i]])[0] for i in range(25)]
+        )
+        errors.append(np.mean(np.square(y[:, 0] - left_out[-1])))
+    index = int(np.argmin(errors))
+    best = Ridge(alpha=PENALTIES[index]).fit(x, y[:, 0])
     found = ridge(x, y)
     np.testing.assert_allclose(found.weights[:, 0], best.coef_, atol=1e-8)
     assert found.bias[0] == pytest.approx(best.intercept_)
     assert found.deviation[0] == pytest.approx(np.sqrt(min(errors)), rel=1e-6)
+    np.testing.assert_allclose(found.left_out[:, 0], left_out[index], atol=1e-8)
 
 
 def test_an_output_with_too_few_rows_has_the_prior() -> None:
@@ -55,6 +56,7 @@ def test_an_output_with_too_few_rows_has_the_prior() -> None:
     y[:5] = 2.0
     found = ridge(np.random.default_rng(0).standard_normal((40, 3)), y)
     assert (np.abs(found.weights).max(), found.bias[0], found.deviation[0]) == (0, 0, 1)
+    assert not found.left_out.any()
 
 
 def test_principal_positions_give_uncorrelated_sums_of_mean_variance_one() -> None:

@@ -165,9 +165,9 @@ class Member(nn.Module):
         logits: Tensor = self.family_head(state.family)
         return logits
 
-    def density(self, state: RowState, family: int) -> GaussianMixture:
-        """Return the density of the parameters of a family that has one, for each row."""
-        mixture: GaussianMixture = self.density_heads[str(family)](state)
+    def density(self, state: RowState, family: int, regression: Tensor | None = None) -> GaussianMixture:
+        """Return the density of the parameters of a family that has one, for each row; see :class:`DensityHead`."""
+        mixture: GaussianMixture = self.density_heads[str(family)](state, regression)
         return mixture
 
 
@@ -192,6 +192,9 @@ class DensityHead(nn.Module):
     z = x A + phi(x) B + b + s e with the scores x and their random Fourier features phi(x). The density of e is a
     mixture of K Gaussian components, and z has one more component, the prior N(0, I). It limits the loss at a row that
     the others exclude.
+
+    The regression is fitted before training and then constant. Its errors at the rows on which it was fitted are
+    smaller than at other rows. In training it is therefore replaced by the regression that is fitted without the row.
     """
 
     deviation: Tensor
@@ -201,7 +204,7 @@ class DensityHead(nn.Module):
 
     def __init__(self, spec: NetworkSpec, size: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(spec.embedding_dim + spec.fourier_features, size)
+        self.linear = nn.Linear(spec.embedding_dim + spec.fourier_features, size).requires_grad_(False)
         self.register_buffer("frequencies", torch.zeros(spec.embedding_dim, spec.fourier_features))
         self.register_buffer("phases", torch.zeros(spec.fourier_features))
         self.register_buffer("strength", torch.zeros(()))
@@ -223,11 +226,12 @@ class DensityHead(nn.Module):
             self.linear.bias.copy_(torch.from_numpy(start.fit.bias))
             self.deviation.copy_(torch.from_numpy(start.fit.deviation))
 
-    def forward(self, state: RowState) -> GaussianMixture:
-        """Return the density of z for each row."""
+    def forward(self, state: RowState, regression: Tensor | None = None) -> GaussianMixture:
+        """Return the density of z for each row. ``regression`` [B, d] replaces x A + phi(x) B + b."""
         errors = self.mixture(state.density)
-        features = self.strength * torch.cos(state.scores @ self.frequencies + self.phases)
-        regression = self.linear(torch.cat([state.scores, features], dim=1))
+        if regression is None:
+            features = self.strength * torch.cos(state.scores @ self.frequencies + self.phases)
+            regression = self.linear(torch.cat([state.scores, features], dim=1))
         means = regression.unsqueeze(1) + self.deviation * errors.base.loc
         factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril
         prior = GaussianMixture.standard(len(state), means.shape[-1], means.device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -64,8 +65,10 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
     A part that has not improved for a while is no longer trained.
     """
     settings, number = plan.config, state.member
-    member = plan.new_member(number).to(device)
-    optimizer = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    new = plan.new_member(number)
+    member = new.member.to(device)
+    trained = [parameter for parameter in member.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
     if state.weights is None or state.optimizer is None:
         state.history.append(_validate(plan, state, member, choose))
@@ -78,7 +81,7 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
         torch.manual_seed(seed)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * state.epoch / settings.epochs)) / 2
-        fit = plan_targets(plan, plan.split.fit, seed=seed).to(device)
+        fit = replace(plan_targets(plan, plan.split.fit, seed=seed), left_out=new.left_out).to(device)
         fitted = _train_epoch(plan, member, optimizer, fit, parts)
         if not math.isfinite(fitted):
             what = f"the loss of epoch {state.epoch + 1} of member {number} is {fitted}"

@@ -22,12 +22,24 @@ from spinlock.ano.training.state import PARTS
 
 @dataclass(frozen=True)
 class Targets:
-    """Tokens [N, T], family [N], z [N, P] with 0 for absent parameters, and which parameters exist, [N, P]."""
+    """What a member learns from.
+
+    Attributes
+    ----------
+    tokens, family
+        Tokens [N, T] and family [N].
+    points, present
+        z [N, P] with 0 for absent parameters, and which parameters exist.
+    left_out
+        Regression [N, P] of each operator that is fitted without it; None for operators on which the regressions were
+        not fitted.
+    """
 
     tokens: Tensor
     family: Tensor
     points: Tensor
     present: Tensor
+    left_out: Tensor | None = None
 
     @classmethod
     def of(cls, tokens: NDArray[np.int64], family: NDArray[np.int64], real: NDArray[np.float64]) -> Targets:
@@ -36,14 +48,17 @@ class Targets:
         return cls(torch.from_numpy(tokens), torch.from_numpy(family), points, torch.from_numpy(np.isfinite(real)))
 
     def __getitem__(self, rows: Tensor) -> Targets:
-        return Targets(self.tokens[rows], self.family[rows], self.points[rows], self.present[rows])
+        left_out = None if self.left_out is None else self.left_out[rows]
+        return Targets(self.tokens[rows], self.family[rows], self.points[rows], self.present[rows], left_out)
 
     def __len__(self) -> int:
         return len(self.family)
 
     def to(self, device: torch.device) -> Targets:
         """Return the targets on a device."""
-        return Targets(*(values.to(device) for values in (self.tokens, self.family, self.points, self.present)))
+        left_out = None if self.left_out is None else self.left_out.to(device)
+        tokens, family = self.tokens.to(device), self.family.to(device)
+        return Targets(tokens, family, self.points.to(device), self.present.to(device), left_out)
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,7 @@ def member_losses(member: Member, targets: Targets, space: ParameterSpace, parts
         rows, columns = targets.family == index, list(space.columns[index])
         points, present = targets.points[rows][:, columns], targets.present[rows][:, columns]
         prior = GaussianMixture.standard(len(points), len(columns), points.device)
-        gain = member.density(state[rows], index).log_prob(points, present)
+        regression = None if targets.left_out is None else targets.left_out[rows][:, columns]
+        gain = member.density(state[rows], index, regression).log_prob(points, present)
         total = total - (gain - prior.log_prob(points, present)).sum()
     return Losses(family, total / len(targets))

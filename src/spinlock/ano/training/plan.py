@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.data.space import ParameterSpace
@@ -22,6 +23,22 @@ MIN_PART = 10
 
 
 @dataclass(frozen=True)
+class NewMember:
+    """A member before training.
+
+    Attributes
+    ----------
+    member
+        The network.
+    left_out
+        Regression [n, P] of each of the n fit operators that is fitted without this operator.
+    """
+
+    member: Member
+    left_out: Tensor
+
+
+@dataclass(frozen=True)
 class Plan:
     """The data, the split, what is predicted, and the sizes of the network."""
 
@@ -32,10 +49,10 @@ class Plan:
     spec: NetworkSpec
     notes: tuple[str, ...]
 
-    def new_member(self, number: int) -> Member:
+    def new_member(self, number: int) -> NewMember:
         """Return member ``number`` before training. It depends only on the plan and on its number.
 
-        Positions and regressions are those of the fit operators; all other weights are random.
+        Positions and regressions are fitted on the fit operators; all other weights are random.
         """
         torch.manual_seed(self.seed(number, 0))
         settings, fit = self.config, self.split.fit
@@ -52,13 +69,15 @@ class Plan:
         scores = positions[codes].sum(axis=1) - center
         rng = np.random.default_rng(self.seed(number, 0))
         real = self.space.to_real(self.data, rng)[fit]
+        left_out = np.zeros_like(real)
         for index, size in enumerate(self.spec.num_parameters):
-            rows = self.data.family[fit] == index
+            rows = np.flatnonzero(self.data.family[fit] == index)
             if size:
-                outputs = real[rows][:, list(self.space.columns[index])]
-                start = fit_fourier(scores[rows], outputs, self.spec.fourier_features, rng)
+                cells = np.ix_(rows, np.array(self.space.columns[index]))
+                start = fit_fourier(scores[rows], real[cells], self.spec.fourier_features, rng)
                 member.initialize_density(index, start)
-        return member
+                left_out[cells] = start.fit.left_out
+        return NewMember(member, torch.from_numpy(left_out).float())
 
     def seed(self, member: int, epoch: int) -> int:
         """Return the seed of an epoch of a member; epoch 0 is the initialization."""

@@ -29,6 +29,8 @@ KINDS = {"pde": "PDE operators", "neural": "neural operators, with new weights a
 
 def print_plan(plan: Plan) -> None:
     """Print the families, their parameters, the split and the sizes of the network."""
+    from spinlock.ano.network.member import Member
+
     console, space = stdout(), plan.space
     counts = np.bincount(plan.data.family, minlength=len(space.families)).tolist()
     rows = [
@@ -38,7 +40,7 @@ def print_plan(plan: Plan) -> None:
     console.print(text_table(("family", "operators", "density", "parameters"), rows))
     sizes = ", ".join(f"{part} {size}" for part, size in plan.split.sizes.items())
     console.print(f"operators: {sizes}")
-    weights = sum(parameter.numel() for parameter in plan.new_member(1).parameters())
+    weights = sum(parameter.numel() for parameter in Member(plan.spec).parameters())
     console.print(
         f"{len(plan.spec.codebook_sizes)} tokens with {sum(plan.spec.codebook_sizes)} codes; {plan.config.members} "
         f"members with {weights:,} weights each; at most {plan.config.epochs} epochs"
