@@ -66,7 +66,7 @@ def evaluate_ano(
     result, page = _evaluated(ano_model, tokens, dataset, vqvae_model, verify, seed)
     write_files({paths[METRICS]: result.to_json(), paths[REPORT]: page.encode()}, overwrite=overwrite)
 
-    from spinlock.cli.views.ano import print_ano_evaluation
+    from spinlock.cli.views.ano.commands import print_ano_evaluation
 
     print_ano_evaluation(result, paths[REPORT])
 

@@ -69,8 +69,8 @@ def inspect(
 def _print_model(path: Path, *, targets: bool) -> None:
     """Print a checkpoint of a tokenizer or an ANO model."""
     from spinlock.ano.checkpoint.record import is_ano_model
+    from spinlock.cli.views.ano.inspection import print_ano_model
     from spinlock.cli.views.checkpoint import print_checkpoint, print_checkpoint_targets
-    from spinlock.cli.views.predictions import print_ano_model
     from spinlock.errors import DataError
 
     if not is_ano_model(path):
@@ -106,7 +106,7 @@ def _print_hdf5(path: Path, row: int | None, model: Path | None, family: str, fe
 
         print_dataset(path, family, feature_type, row)
     elif has_predictions:
-        from spinlock.cli.views.predictions import print_predictions
+        from spinlock.cli.views.ano.inspection import print_predictions
 
         print_predictions(path, row)
     else:

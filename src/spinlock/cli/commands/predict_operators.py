@@ -53,7 +53,7 @@ def predict_operators(
         check_writable(path, overwrite=overwrite, inputs=inputs)
 
     from spinlock.ano.model import ANO  # after the checks: these imports take seconds, with torch
-    from spinlock.cli.views.ano import print_closed_loop, print_prediction
+    from spinlock.cli.views.ano.commands import print_closed_loop, print_prediction
     from spinlock.cli.views.progress import progress
     from spinlock.io.tokens import TokenFile
 

@@ -54,7 +54,7 @@ def train_ano(
     open_hdf5(settings.tokens_path).close()
 
     from spinlock.ano.training.plan import make_plan  # after the checks: these imports take seconds, with torch
-    from spinlock.cli.views.ano import print_plan
+    from spinlock.cli.views.ano.commands import print_plan
 
     plan = make_plan(settings)
     print_plan(plan)
@@ -66,7 +66,7 @@ def _train(plan: Plan) -> None:
     """Train, and print the result."""
     from spinlock.ano.training.run import Run
     from spinlock.cli.terminal import command_line, log, resume_command
-    from spinlock.cli.views.ano import print_result, training_progress
+    from spinlock.cli.views.ano.commands import print_result, training_progress
 
     run = Run.start(plan, command_line())
     try:

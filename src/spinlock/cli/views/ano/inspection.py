@@ -15,7 +15,7 @@ from spinlock.io.predictions.row import PredictedRow
 def print_ano_model(path: Path) -> None:
     """Print families, sizes, split, metrics and provenance of an ANO model."""
     from spinlock.ano.checkpoint.record import ANOCheckpoint
-    from spinlock.cli.views.ano import print_metrics, short_names
+    from spinlock.cli.views.ano.commands import print_metrics, short_names
 
     console, checkpoint = stdout(), ANOCheckpoint.load(path)
     space, spec, source, provenance = checkpoint.space, checkpoint.spec, checkpoint.source, checkpoint.provenance

@@ -1,0 +1,1 @@
+"""The output of the commands of ANO, and of ``inspect`` for its files."""
