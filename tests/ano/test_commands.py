@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import spinlock as sl
 from tests.ano.world import FAMILIES, SMALL, make_world, write_world
 from tests.cli.workspace import Workspace
 
@@ -110,6 +111,19 @@ def test_inspect_describes_a_model_and_its_predictions(space: Workspace) -> None
         assert not np.isfinite(median) or f"{median:.4g}" in row
     space.attempt("inspect", "operators.h5", "--row", "400").check_refused("--row is 400", "0 to 399")
     space.attempt("inspect", "run/best_model.pt", "--targets").check_refused("has no targets")
+
+
+def test_the_samples_of_the_command_are_those_of_the_model(space: Workspace) -> None:
+    space.run_checked(*PREDICT, "--samples", "3", "--seed", "5", "--overwrite")
+    ano = sl.ANO.load(space.path / "run/best_model.pt")
+    expected = ano.sample(space.path / "tokens.h5", 3, seed=5)
+    with h5py.File(space.path / "operators.h5") as file:
+        np.testing.assert_array_equal(file["samples/family"][()], expected.family)
+        np.testing.assert_allclose(file["samples/parameters"][()], expected.parameters, rtol=1e-12)
+
+
+def test_a_dry_run_checks_the_run_to_resume(space: Workspace) -> None:
+    space.attempt(*TRAIN, "--dry-run", "--resume-from", "nowhere").check_refused("nowhere")
 
 
 def test_tokens_of_another_tokenizer_are_refused(space: Workspace) -> None:

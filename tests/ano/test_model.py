@@ -219,6 +219,9 @@ def test_a_damaged_file_is_an_error_of_one_line(ano: sl.ANO, tmp_path: Path) -> 
         ({"kind": "spinlock-vqvae"}, "is not an ANO model"),
         ({"format_version": 1}, "format version 1"),
         ({"metrics": 3}, "metrics"),
+        ({"metrics": {}}, "metrics has no operators"),
+        ({"calibration": raw["calibration"] | {"temperature": 0.0}}, "calibration.temperature is 0"),
+        ({"tokens": raw["tokens"] | {"operators": torch.zeros(3, dtype=torch.int64)}}, "tokens.operators"),
         ({"config": {"epochs": 0}}, "epochs"),
         ({"members": [{}]}, "weights do not fit"),
     ):

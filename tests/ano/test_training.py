@@ -36,6 +36,14 @@ def test_the_loss_of_fit_operators_is_that_of_new_operators_before_training(plan
     assert unseen - inside > 0.2
 
 
+def test_training_does_not_change_the_random_numbers_of_the_caller(plan: Plan) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    sl.ANO.fit(plan.config.tokens_path, SETTINGS, epochs=1)
+    torch.testing.assert_close(torch.rand(4), expected, rtol=0, atol=0)
+
+
 def test_the_regression_is_constant_and_the_density_is_trained(plan: Plan, tmp_path: Path) -> None:
     start = plan.new_member(1).member.state_dict()
     trained = sl.ANO.fit(plan.config.tokens_path, SETTINGS).checkpoint.members[0]

@@ -12,6 +12,7 @@ from spinlock.closed_loop.loop import (
     MEAN_DRAW,
     OTHER_STATES,
     YARDSTICK,
+    check_same_tokens,
     close_loop,
     num_simulations,
 )
@@ -93,7 +94,7 @@ def test_another_dataset_is_refused(world: SmallWorld, tmp_path: Path) -> None:
     generate(small_config(num_samples=120, num_steps=6), tmp_path / "shorter.h5")  # the same parameters
     shorter = SmallWorld(tmp_path / "shorter.h5", world.tokens, world.tokenizer).originals(ROWS)
     with pytest.raises(DataError, match="of the tokens of its features equal those of the token file"):
-        close_loop(TrueModel(world, shorter), world.tokenizer.codec, shorter)  # type: ignore[arg-type]
+        check_same_tokens(world.tokenizer.codec, shorter)
     generate(small_config(num_samples=20), tmp_path / "small.h5")
     with pytest.raises(DataError, match="has 20 operators"):
         SmallWorld(tmp_path / "small.h5", world.tokens, world.tokenizer).originals([0])

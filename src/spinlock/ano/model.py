@@ -232,8 +232,8 @@ class ANO:
         DataError
             As for :meth:`predict`.
         """
-        checked_integer("count", count, minimum=1)
-        generator = torch.Generator().manual_seed(checked_integer("seed", seed, minimum=0))
+        options = PredictionOptions(samples=checked_integer("count", count, minimum=1), seed=seed)
+        generator = torch.Generator().manual_seed(options.seed)
         with isolated():
             parts = [self.predictor.sample(block, count, generator) for block in self._blocks(tokens)]
         return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "parameters")))

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spinlock.ano.calibration.conformal import LEVELS
 from spinlock.ano.data.operators import TokenRows
+from spinlock.ano.prediction import Prediction
 from spinlock.ano.predictor import BLOCK
 from spinlock.arguments import checked_integer
 from spinlock.config.data import MAX_SEED
@@ -24,6 +26,7 @@ from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
 from spinlock.io.predictions.writing import PredictionColumns, PredictionWriter
 from spinlock.io.tokens import TokenFile
+from spinlock.runtime.isolation import isolated
 
 if TYPE_CHECKING:
     from spinlock.ano.model import ANO
@@ -102,19 +105,14 @@ def predict_file(
             output, columns, len(rows.tokens), attributes=attributes, annotations=annotations, overwrite=overwrite
         ) as writer,
     ):
+        generator = torch.Generator().manual_seed(options.seed)
         for start in range(0, len(rows.tokens), BLOCK):
             block = rows.tokens[start : start + BLOCK]
             prediction = ano.predict(block, candidates=options.candidates)
-            tables: dict[str, NDArray[Any]] = {
-                "predictions/family_probability": prediction.family_probability,
-                "predictions/median": prediction.median,
-                "predictions/interval": prediction.interval,
-                "candidates/family": prediction.candidates.family,
-                "candidates/probability": prediction.candidates.probability,
-                "candidates/parameters": prediction.candidates.parameters,
-            }
+            tables = _tables(prediction)
             if options.samples:
-                drawn = ano.sample(block, options.samples, seed=_block_seed(options.seed, start))
+                with isolated():
+                    drawn = ano.predictor.sample(torch.from_numpy(block), options.samples, generator)
                 tables |= {"samples/family": drawn.family, "samples/parameters": drawn.parameters}
             writer.write(prediction.family_names, tables)
             names += prediction.family_names
@@ -130,9 +128,16 @@ def predict_file(
     )
 
 
-def _block_seed(seed: int, start: int) -> int:
-    """Return the seed of the samples of the block that begins at a row."""
-    return int(np.random.SeedSequence((seed, start)).generate_state(1)[0])
+def _tables(prediction: Prediction) -> dict[str, NDArray[Any]]:
+    """Return {dataset: values} of a block."""
+    return {
+        "predictions/family_probability": prediction.family_probability,
+        "predictions/median": prediction.median,
+        "predictions/interval": prediction.interval,
+        "candidates/family": prediction.candidates.family,
+        "candidates/probability": prediction.candidates.probability,
+        "candidates/parameters": prediction.candidates.parameters,
+    }
 
 
 def _labels(ano: ANO, tokens: Path, rows: int) -> NDArray[np.str_] | None:

@@ -14,15 +14,18 @@ from spinlock.errors import DataError
 if TYPE_CHECKING:
     from spinlock.ano.model import ANO
     from spinlock.closed_loop.loop import ClosedLoop
+    from spinlock.closed_loop.verify import Verification
 
 Verify = Annotated[
     int | None,
     typer.Option(
         "--verify",
-        help="Number of operators whose predictions are rolled out and encoded; needs --dataset and --vqvae-model.",
+        help="Simulate the predictions of N operators on which the model was not fitted, encode them, and compare "
+        "their tokens with the original ones; needs --dataset and --vqvae-model.",
+        metavar="N",
     ),
 ]
-EncodedDataset = Annotated[Path | None, path_option("--dataset", "Dataset that was encoded.", "H5")]
+EncodedDataset = Annotated[Path | None, path_option("--dataset", "Dataset from which the tokens were encoded.", "H5")]
 TokensModel = Annotated[Path | None, path_option("--vqvae-model", "Tokenizer that wrote the tokens.", "PT")]
 
 
@@ -40,22 +43,31 @@ def check_verify(verify: int | None, dataset: Path | None, vqvae_model: Path | N
         raise DataError("no such model", where=str(vqvae_model), expected="best_model.pt of train-vqvae")
 
 
-def run_closed_loop(
-    ano: ANO | Path, tokens: Path, dataset: Path | None, vqvae_model: Path | None, *, count: int, seed: int
-) -> ClosedLoop:
-    """Simulate predictions and compare them with the original operators, with a progress bar.
+def prepare_closed_loop(
+    ano: ANO, tokens: Path, dataset: Path | None, vqvae_model: Path | None, *, count: int | None, seed: int
+) -> Verification | None:
+    """Check the inputs of ``--verify`` before the work; returns None without this option.
 
-    The parameters are those of :func:`spinlock.closed_loop.verify.verify`, after :func:`check_verify`.
+    The parameters are those of :meth:`spinlock.closed_loop.verify.Verification.prepare`, after :func:`check_verify`.
     """
-    from spinlock.ano.model import ANO
-    from spinlock.cli.views.progress import progress
-    from spinlock.closed_loop.loop import num_simulations
-    from spinlock.closed_loop.verify import verify
+    if count is None:
+        return None
+    from spinlock.cli.terminal import log
+    from spinlock.closed_loop.verify import Verification
     from spinlock.tokenizer import Tokenizer
 
     assert dataset is not None, "check_verify has tested it"
     assert vqvae_model is not None, "check_verify has tested it"
-    model = ano if isinstance(ano, ANO) else ANO.load(ano)
-    tokenizer = Tokenizer.load(vqvae_model)
-    with progress("simulating", num_simulations(count), "operators") as advance:
-        return verify(model, tokens, dataset, tokenizer, count, seed=seed, advance=advance)
+    verification = Verification.prepare(ano, tokens, dataset, Tokenizer.load(vqvae_model), count, seed=seed)
+    found = len(verification.originals.rows)
+    if found < count:
+        log(f"--verify: {found} operators were not used in the training of the model; all of them are compared")
+    return verification
+
+
+def run_closed_loop(verification: Verification) -> ClosedLoop:
+    """Simulate predictions and compare them with the original operators, with a progress bar."""
+    from spinlock.cli.views.progress import progress
+
+    with progress("simulating", verification.num_simulations, "operators") as advance:
+        return verification.run(advance)

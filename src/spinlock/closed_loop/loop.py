@@ -99,7 +99,7 @@ def close_loop(
     Raises
     ------
     DataError
-        The tokens are of another tokenizer or dataset, or a predicted value is outside the ranges of the dataset.
+        A predicted value is outside the ranges of the dataset.
     """
     arms = _simulated(ano, _Loop(codec, originals, advance), originals, seed)
     family, columns = originals.operators.family, ano.checkpoint.source.columns
@@ -137,6 +137,23 @@ def _simulated(ano: ANO, loop: _Loop, originals: Originals, seed: int) -> dict[s
     }
 
 
+def check_same_tokens(codec: RowCodec, originals: Originals) -> None:
+    """Raise a :class:`DataError` unless the features of the original operators have their tokens."""
+    equal = float((codec.encode(originals.features[:, _columns(codec)]).indices == originals.tokens).mean())
+    if equal < MIN_EQUAL:
+        raise DataError(
+            f"{equal:.0%} of the tokens of its features equal those of the token file",
+            where=originals.operators.where,
+            expected=f"at least {MIN_EQUAL:.0%}",
+            remedy="pass the dataset that was encoded",
+        )
+
+
+def _columns(codec: RowCodec) -> NDArray[np.int64]:
+    """Return the positions of the columns of a tokenizer among the features of ``generate``."""
+    return match_columns(feature_names(with_probes=True).aggregated, codec.checkpoint.feature_names)
+
+
 def num_simulations(operators: int) -> int:
     """Return the number of operators that :func:`close_loop` simulates for a number of original operators."""
     return (3 + DRAWS) * operators
@@ -153,17 +170,8 @@ class _Loop:
 
     def __init__(self, codec: RowCodec, originals: Originals, advance: Callable[[int], None]) -> None:
         self._codec, self._originals, self._advance = codec, originals, advance
-        names = feature_names(with_probes=True).aggregated
-        self._columns = match_columns(names, codec.checkpoint.feature_names)
+        self._columns = _columns(codec)
         self._original_scores = self._scores(originals.features)
-        equal = float((codec.encode(originals.features[:, self._columns]).indices == originals.tokens).mean())
-        if equal < MIN_EQUAL:
-            raise DataError(
-                f"{equal:.0%} of the tokens of its features equal those of the token file",
-                where=originals.operators.where,
-                expected=f"at least {MIN_EQUAL:.0%}",
-                remedy="pass the dataset that was encoded",
-            )
 
     def run(
         self, table: OperatorTable, *, repeats: int = 1, weight_seed: int | None = None, run_seed: int | None = None

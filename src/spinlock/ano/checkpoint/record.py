@@ -32,6 +32,17 @@ from spinlock.runtime.isolation import isolated
 
 REMEDY = "use the best_model.pt of a run of train-ano"
 
+METRICS = (
+    "operators",
+    "family_accuracy",
+    "family_ece",
+    "information_bits",
+    "coverage",
+    "parameter_coverage",
+    "family_recall",
+)
+"""Metrics of a finished run that are printed; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -119,6 +130,7 @@ class ANOCheckpoint:
             raise CheckpointError(what, where=str(path), expected=f"version {FORMAT_VERSION}", remedy="train again")
         try:
             check(raw, LAYOUT)
+            _check_finished(raw)
             config = resolve_ano_config(raw["config"], {})
         except Mismatch as mismatch:
             what = f"is damaged: {mismatch.place} {mismatch.problem}"
@@ -172,6 +184,19 @@ class ANOCheckpoint:
             raise CheckpointError("no such model", where=where, remedy=REMEDY) from None
         except OSError as error:
             raise CheckpointError(f"cannot be read ({error.strerror or error})", where=where, remedy=REMEDY) from error
+
+
+def _check_finished(raw: dict[str, Any]) -> None:
+    """Raise a :class:`Mismatch` unless each operator has a hash, and a finished run its temperature and metrics."""
+    if len(raw["tokens"]["operators"]) != sum(len(raw["operators"][part]) for part in PARTS):
+        raise Mismatch("has another number of hashes", "one for each operator", "tokens.operators")
+    if raw["calibration"] is None:
+        return
+    if raw["calibration"]["temperature"] <= 0:
+        raise Mismatch(f"is {raw['calibration']['temperature']}", "a number above 0", "calibration.temperature")
+    missing = [name for name in METRICS if name not in raw["metrics"]]
+    if missing:
+        raise Mismatch(f"has no {missing[0]}", "the metrics of a finished run", "metrics")
 
 
 def is_ano_model(path: Path) -> bool:

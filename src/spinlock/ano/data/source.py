@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Source:
         digest.update("\n".join((*data.families, *data.parameters.names)).encode())
         return cls(data.rows.columns, data.rows.model_sha256, digest.hexdigest(), _operator_hashes(data))
 
-    def independent(self, data: OperatorTokens, split: OperatorSplit) -> NDArray[np.int64]:
+    def independent(self, other: Source, split: OperatorSplit, path: Path) -> NDArray[np.int64]:
         """Return the operators of a token file on which nothing of the model was fitted or chosen, as sorted indices.
 
         These are the evaluate operators of the split, and operators that are not in the source. An operator is
@@ -57,23 +58,27 @@ class Source:
 
         Parameters
         ----------
-        data
-            The token file with families and parameters.
+        other
+            The token file: the source of a model that would be trained on it.
         split
-            Split of the operators of the source.
+            Split of the operators of this source.
+        path
+            Path of the token file for the error message.
 
         Raises
         ------
         DataError
             There is no such operator.
         """
+        if other == self:
+            return split.evaluate
         hashes = np.array(self.operators, np.int64)
         used = hashes[np.concatenate([split.fit, split.choose, split.calibrate])]
-        found = np.flatnonzero(~np.isin(_operator_hashes(data), used))
+        found = np.flatnonzero(~np.isin(np.array(other.operators, np.int64), used))
         if not len(found):
             raise DataError(
-                f"the model was fitted on these operators, all {len(data.family)} of them",
-                where=str(data.rows.path),
+                f"the model was fitted on these operators, all {len(other.operators)} of them",
+                where=str(path),
                 remedy="use the token file of the training, or one with other operators",
             )
         return found

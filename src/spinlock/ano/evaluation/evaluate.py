@@ -30,7 +30,9 @@ from spinlock.ano.evaluation.posteriors import FamilyPosterior, family_posterior
 from spinlock.ano.evaluation.result import ANOEvaluation, ANOSetup
 from spinlock.ano.evaluation.targets import ano_targets, target_notes
 from spinlock.ano.model import ANO
+from spinlock.arguments import checked_integer
 from spinlock.checkpoint.provenance import versions
+from spinlock.config.data import MAX_SEED
 from spinlock.errors import DataError
 from spinlock.evaluation.operators.section import Baselines, KnownOperators, measure_baselines
 from spinlock.paths import user_path
@@ -96,6 +98,7 @@ def evaluate_ano(
     CheckpointError
         A model cannot be loaded.
     """
+    checked_integer("seed", seed, minimum=0, maximum=MAX_SEED)
     sources = Sources(
         ano if isinstance(ano, ANO) else ANO.load(ano),
         user_path(tokens, "tokens"),

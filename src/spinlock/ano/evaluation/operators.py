@@ -83,9 +83,10 @@ def read_operators(ano: ANO, path: Path, rng: np.random.Generator) -> EvaluatedO
     space = checkpoint.space
     family = _family_indices(data, space, path)
     unit = _unit(data, space, path)
-    same = Source.of(data) == checkpoint.source
+    source = Source.of(data)
     real = np.stack([scale.to_real(unit[:, j], rng) for j, scale in enumerate(space.scales)], axis=1)
-    measured = checkpoint.split.evaluate if same else checkpoint.source.independent(data, checkpoint.split)
+    measured = checkpoint.source.independent(source, checkpoint.split, path)
+    same = source == checkpoint.source
     return EvaluatedOperators(
         data.rows.tokens, family, real, unit, data.rows.split != "train", measured, same_tokens=same
     )

@@ -25,6 +25,7 @@ from spinlock.config.section import identity_keys
 from spinlock.config.text import dump_config
 from spinlock.errors import CheckpointError
 from spinlock.io.atomic import DirectoryLock, write_files
+from spinlock.runtime.isolation import isolated
 
 OnEpoch = Callable[[EpochRecord], None]
 
@@ -106,6 +107,7 @@ class Run:
             resume=state,
         )
 
+    @isolated()
     def _finished(self, weights: list[Weights]) -> ANOCheckpoint:
         """Calibrate the members, evaluate them, and return the checkpoint of the model."""
         plan = self.plan

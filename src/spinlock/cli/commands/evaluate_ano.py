@@ -35,8 +35,8 @@ def evaluate_ano(
 ) -> None:
     """Evaluate the prediction of operators, and write metrics.json and report.html.
 
-    The evaluate operators of the model are measured if it was trained on the token file, or all operators of any other
-    token file.
+    Only operators on which the model was not fitted are measured: the evaluate operators of the token file of the
+    training, or those operators of another token file that were not part of the training.
 
     \f
     spinlock evaluate-ano --ano-model checkpoints/ano/quickstart/best_model.pt
@@ -76,16 +76,19 @@ def _evaluated(
 ) -> tuple[ANOEvaluation, str]:
     """Return the evaluation and its page."""
     from spinlock.ano.evaluation import evaluate as evaluation  # these imports take seconds
-    from spinlock.cli.closed_loop import run_closed_loop
+    from spinlock.ano.model import ANO
+    from spinlock.cli.closed_loop import prepare_closed_loop, run_closed_loop
     from spinlock.cli.views.evaluation import section_progress
     from spinlock.plots.ano.page import ano_page
 
+    ano = ANO.load(ano_model)
+    verification = prepare_closed_loop(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
     with section_progress(evaluation.STEPS) as advance:
         result = evaluation.evaluate_ano(
-            ano_model, tokens, dataset=dataset, tokenizer=vqvae_model, seed=seed, advance=advance
+            ano, tokens, dataset=dataset, tokenizer=vqvae_model, seed=seed, advance=advance
         )
-    if verify is None:
+    if verification is None:
         return result, ano_page(result)
-    loop = run_closed_loop(ano_model, tokens, dataset, vqvae_model, count=verify, seed=seed)
+    loop = run_closed_loop(verification)
     result = replace(result, closed_loop=asdict(loop))
     return result, ano_page(result, loop)

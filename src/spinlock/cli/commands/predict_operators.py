@@ -33,7 +33,7 @@ def predict_operators(
     --tokens datasets/quickstart_tokens.h5 --output datasets/quickstart_operators.h5
     """
     from spinlock.arguments import checked_integer
-    from spinlock.cli.closed_loop import check_verify, run_closed_loop
+    from spinlock.cli.closed_loop import check_verify, prepare_closed_loop, run_closed_loop
     from spinlock.config.data import MAX_SEED
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
@@ -58,13 +58,14 @@ def predict_operators(
     from spinlock.io.tokens import TokenFile
 
     ano = ANO.load(ano_model)
+    verification = prepare_closed_loop(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
     with TokenFile.open(tokens) as file:
         rows = file.num_rows
     with progress("predicting", rows) as advance:
         options = {"candidates": candidates, "samples": samples, "seed": seed}
         summary = ano.predict_file(tokens, output, **options, overwrite=overwrite, advance=advance)
     print_prediction(summary, output)
-    if verify is not None:
-        loop = run_closed_loop(ano, tokens, dataset, vqvae_model, count=verify, seed=seed)
+    if verification is not None:
+        loop = run_closed_loop(verification)
         write_files({loop_output: loop.to_json()})
         print_closed_loop(loop, loop_output)

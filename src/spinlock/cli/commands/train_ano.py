@@ -10,7 +10,7 @@ import typer
 from spinlock.cli.options import Config, Quiet, Set, path_option
 
 if TYPE_CHECKING:
-    from spinlock.ano.training.plan import Plan
+    from spinlock.ano.training.run import Run
 
 
 def train_ano(
@@ -27,7 +27,7 @@ def train_ano(
     quiet: Quiet = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output directory.")] = False,
 ) -> None:
-    """Train the prediction of operators from their tokens.
+    """Train ANO, which predicts the family and the parameters of an operator from its tokens.
 
     \f
     spinlock train-ano --config configs/ano/default.yaml --tokens datasets/quickstart_tokens.h5
@@ -54,28 +54,30 @@ def train_ano(
     open_hdf5(settings.tokens_path).close()
 
     from spinlock.ano.training.plan import make_plan  # after the checks: these imports take seconds, with torch
+    from spinlock.ano.training.run import Run
+    from spinlock.cli.terminal import command_line
     from spinlock.cli.views.ano.commands import print_plan
 
     plan = make_plan(settings)
+    run = Run.start(plan, command_line())
     print_plan(plan)
     if not dry_run:
-        _train(plan)
+        _train(run)
 
 
-def _train(plan: Plan) -> None:
+def _train(run: Run) -> None:
     """Train, and print the result."""
-    from spinlock.ano.training.run import Run
-    from spinlock.cli.terminal import command_line, log, resume_command
+    from spinlock.cli.terminal import log, resume_command
     from spinlock.cli.views.ano.commands import print_result, training_progress
 
-    run = Run.start(plan, command_line())
+    output = run.plan.config.output_dir
     try:
         with training_progress(run) as on_epoch:
             checkpoint = run.execute(on_epoch)
     except KeyboardInterrupt:
-        last = plan.config.output_dir / "last.pt"
+        last = output / "last.pt"
         if last.exists():
             log(f"stopped after {len(run.state.history)} epochs; the state at the last save is kept")
             log(f"resume with: {resume_command(last)}")
         raise
-    print_result(checkpoint, plan.config.output_dir)
+    print_result(checkpoint, output)

@@ -22,25 +22,33 @@ BAND = 0.99
 
 def view(result: SimulationBasedCalibration) -> View:
     """Return the section."""
-    counts = [each.operators for each in result.ranks] or [0]
+    counts = [each.operators for each in result.ranks]
     finding = (
         f"The ranks of {percent(result.share_uniform)} of {len(result.ranks)} parameters are uniform (p > "
-        f"{MIN_P_VALUE:g}). The expected coverage of the joint densities differs from their credibility by at most "
+        f"{MIN_P_VALUE:g})."
+        if counts
+        else "No parameter has enough operators for a test of its ranks."
+    )
+    finding += (
+        " The expected coverage of the joint densities differs from their credibility by at most "
         f"{number(result.tarp_gap)}."
     )
     remarks = [
         f"These are checks of the densities, before their intervals are made conformal, given the true family, with "
         f"{result.draws} draws and {result.references} reference points for each operator. An exact posterior has a "
         f"gap below {number(result.tarp_gap_exact)} in 95% of samples of this size.",
-        f"With few operators these checks detect large errors only: a parameter is tested with {min(counts)} to "
-        f"{max(counts)} operators, and p > {MIN_P_VALUE:g} does not prove that its density is right.",
     ]
+    if counts:
+        remarks.append(
+            f"With few operators these checks detect large errors only: a parameter is tested with {min(counts)} to "
+            f"{max(counts)} operators, and p > {MIN_P_VALUE:g} does not prove that its density is right."
+        )
     return View(
         "calibration",
         "Calibration",
         finding,
-        [_curve(result), _pooled(result), _ranks(result)],
-        [_table(result)],
+        [_curve(result), *((_pooled(result), _ranks(result)) if counts else ())],
+        [_table(result)] if counts else [],
         remarks,
     )
 

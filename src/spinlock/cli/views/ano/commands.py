@@ -124,7 +124,8 @@ def print_prediction(summary: PredictionSummary, output: Path) -> None:
     console.print(f"predicted {summary.rows} rows; mean probability of the family {summary.confidence:.3f}")
     if summary.accuracy is not None:
         console.print(
-            f"{summary.accuracy:.1%} of the families equal the labels (this includes operators of the training)"
+            f"{summary.accuracy:.1%} of the families equal the labels of all rows; evaluate-ano leaves out operators "
+            "on which the model was fitted"
         )
     console.print(f"{summary.seconds:.1f} s; written: {output}")
 
@@ -171,6 +172,8 @@ def print_ano_evaluation(result: ANOEvaluation, page: Path) -> None:
     console.print(text_table(("target", "value", "threshold", ""), rows))
     for metric, text in result.advice.items():
         console.print(f"{metric}: {text}.")
+    for section, reason in result.skipped.items():
+        console.print(f"{section} is not measured: {reason}")
     if result.information is not None:
         stages = ", ".join(f"{stage.name} {stage.bits:.2f}" for stage in result.information.stages)
         console.print(f"bits per operator about the parameters: {stages}")
