@@ -17,7 +17,7 @@ import zuko
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spinlock.ano.network.member import PRIOR_LOGIT, START, DensityHead, NetworkSpec, RowState
+from spinlock.ano.network.member import INITIAL_SCALE, PRIOR_LOGIT, DensityHead, NetworkSpec, RowState
 
 TRANSFORMS, FLOW_HIDDEN = 3, (64, 64)
 """Number of autoregressive transforms of a flow, and widths of the hidden layers of each: the defaults of zuko."""
@@ -29,10 +29,10 @@ DRAWS = 64
 """Number of draws of absent parameters in evaluation mode; training uses one draw."""
 
 
-def remove_start(head: DensityHead) -> None:
+def remove_regression(head: DensityHead) -> None:
     """Set the regression of a density to 0 and the deviation of its errors to 1, so that z = e."""
     with torch.no_grad():
-        for value in (head.linear.weight, head.linear.bias, head.strength):
+        for value in (head.linear.weight, head.linear.bias, head.amplitude):
             value.zero_()
         head.deviation.fill_(1.0)
 
@@ -41,7 +41,7 @@ class FlowHead(nn.Module):
     """Density of the d parameters of a family: the mixture of e is replaced by a masked autoregressive flow.
 
     z = regression + s e as in :class:`DensityHead`, and the density of z has the same additional component, the prior.
-    The last layer of each transform is scaled by START, so that e is near N(0, I) before training.
+    The last layer of each transform is scaled by INITIAL_SCALE, so that e is near N(0, I) before training.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ class FlowHead(nn.Module):
         with torch.no_grad():
             for transform in self.flow.transform.transforms:
                 for parameter in transform.hyper[-1].parameters():
-                    parameter.mul_(START)
+                    parameter.mul_(INITIAL_SCALE)
             head.prior.bias.fill_(PRIOR_LOGIT - math.log(spec.components))  # the prior has the weight as in a mixture
 
     def forward(self, state: RowState, regression: Tensor | None = None) -> FlowDensity:
         """Return the density of z for each row."""
         head = self.head
         if regression is None:
-            features = head.strength * torch.cos(state.scores @ head.frequencies + head.phases)
+            features = head.amplitude * torch.cos(state.scores @ head.frequencies + head.phases)
             regression = head.linear(torch.cat([state.scores, features], dim=1))
         return FlowDensity(self, state.density, regression, head.prior(state.density).squeeze(1))
 

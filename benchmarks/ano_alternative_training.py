@@ -5,7 +5,7 @@ stopping and random numbers are those of ANO. It is measured by the same formula
 trained, that for the parameters or that for the family; both share no weights. Both are internals, because the
 public interface trains the shipped network only.
 
-Letters: ``n`` evaluate operators, ``d`` parameters of a family.
+Letters: ``n`` test operators, ``d`` parameters of a family.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ano_alternative_parts import FlowHead, TransformerTrunk, remove_start
+from ano_alternative_parts import FlowHead, TransformerTrunk, remove_regression
 from spinlock.ano.density.mixture import GaussianMixture
 from spinlock.ano.network.member import DensityHead, Member, NetworkSpec
 from spinlock.ano.training.loop import plan_targets, train
@@ -46,7 +46,7 @@ class Contender:
         ``sum`` of embeddings, or ``transformer``.
     density
         ``mixture`` or ``flow``.
-    start
+    regression
         Whether the regression predicts the location.
     part
         Part that is trained and measured: ``density`` or ``family``.
@@ -59,22 +59,22 @@ class Contender:
     name: str
     trunk: str = "sum"
     density: str = "mixture"
-    start: bool = True
+    regression: bool = True
     part: str = "density"
     stored_positions: bool = True
     fourier_features: int | None = None
 
 
 CONTENDERS = (
-    Contender("shipped: sum, mixture, start"),
-    Contender("sum, flow, start", density="flow"),
-    Contender("transformer, mixture, start", trunk="transformer"),
-    Contender("sum, mixture", start=False),
-    Contender("sum, flow", density="flow", start=False),
-    Contender("transformer, mixture", trunk="transformer", start=False),
-    Contender("sum, mixture, start, one Fourier feature", fourier_features=1),
+    Contender("shipped: sum, mixture, regression"),
+    Contender("sum, flow, regression", density="flow"),
+    Contender("transformer, mixture, regression", trunk="transformer"),
+    Contender("sum, mixture", regression=False),
+    Contender("sum, flow", density="flow", regression=False),
+    Contender("transformer, mixture", trunk="transformer", regression=False),
+    Contender("sum, mixture, regression, one Fourier feature", fourier_features=1),
     Contender(
-        "sum, mixture, start, one Fourier feature, positions of a correspondence analysis",
+        "sum, mixture, regression, one Fourier feature, positions of a correspondence analysis",
         fourier_features=1,
         stored_positions=False,
     ),
@@ -106,13 +106,13 @@ class ContenderPlan(Plan):
         The contender.
     members
         The members that were made, by their number.
-    start_seconds
+    initialization_seconds
         Duration of the making of each member of the library, which contains the regressions.
     """
 
     contender: Contender = CONTENDERS[0]
     members: dict[int, Member] = field(default_factory=dict)
-    start_seconds: list[float] = field(default_factory=list)
+    initialization_seconds: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, plan: Plan, contender: Contender) -> ContenderPlan:
@@ -129,18 +129,18 @@ class ContenderPlan(Plan):
         started = time.perf_counter()
         new = super().new_member(number)
         member = new.member
-        self.start_seconds.append(time.perf_counter() - started)
+        self.initialization_seconds.append(time.perf_counter() - started)
         rates = self.config.dropout, self.config.token_dropout
         if self.contender.trunk == "transformer":
             setattr(member, f"{self.contender.part}_trunk", TransformerTrunk(self.spec, *rates))
         for key, head in member.density_heads.items():
             assert isinstance(head, DensityHead), "the library made the member"
-            if not self.contender.start:
-                remove_start(head)
+            if not self.contender.regression:
+                remove_regression(head)
             if self.contender.density == "flow":
                 member.density_heads[key] = self._flow(head, self.spec, int(key))
         self.members[number] = member
-        return new if self.contender.start else replace(new, left_out=torch.zeros_like(new.left_out))
+        return new if self.contender.regression else replace(new, left_out=torch.zeros_like(new.left_out))
 
     def _flow(self, head: DensityHead, spec: NetworkSpec, family: int) -> FlowHead:
         """Return the flow of a family."""
@@ -158,16 +158,16 @@ class Trained:
     ----------
     members
         The members.
-    choose_loss
-        Mean over the members of the smallest loss of the part on the choose operators, in nats.
+    validation_loss
+        Mean over the members of the smallest loss of the part on the validation operators, in nats.
     best_epochs
         Epoch of this loss of each member.
     seconds
-        Duration of the training. Without a start it does not contain the regressions, which are not used.
+        Duration of the training. Without the regression it does not contain the regressions, which are not used.
     """
 
     members: list[Member]
-    choose_loss: float
+    validation_loss: float
     best_epochs: list[int]
     seconds: float
 
@@ -177,14 +177,14 @@ def train_contender(plan: ContenderPlan) -> Trained:
     state, started = OnePartState(part=plan.contender.part), time.perf_counter()
     weights = train(plan, state)
     seconds = time.perf_counter() - started
-    if not plan.contender.start:
-        seconds -= sum(plan.start_seconds)
+    if not plan.contender.regression:
+        seconds -= sum(plan.initialization_seconds)
     members = []
     for number, values in enumerate(weights, start=1):
         member = copy.deepcopy(plan.members[number])
         member.load_state_dict(values)
         members.append(member.double().eval())
-    name = {"family": "choose_family_loss", "density": "choose_information_bits"}[plan.contender.part]
+    name = {"family": "val_family_loss", "density": "val_information_bits"}[plan.contender.part]
     unit = -math.log(2) if plan.contender.part == "density" else 1.0  # information in bits is a negative loss
     best = [
         min((unit * record[name], int(record["epoch"])) for record in state.history if record["member"] == number)

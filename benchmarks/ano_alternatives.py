@@ -1,21 +1,22 @@
-"""Alternatives to the network of ANO: a normalizing flow, a transformer, and a network without the regression start.
+"""Alternatives to the network of ANO: a normalizing flow, a transformer, and a network without the regression.
 
-Each contender has the same token file, split, rows, optimizer, schedule, early stopping on the choose operators and
+Each contender has the same token file, split, rows, optimizer, schedule, early stopping on the validation operators and
 number of members as the shipped network. It replaces one part or several:
 
 - **flow**: a masked autoregressive flow (zuko) of the errors of each family in place of the mixture;
 - **transformer**: an encoder over the sequence of tokens in place of the sum of their embeddings;
-- without **start**: no regression predicts the location, so that the network predicts z and not its error.
+- without **regression**: no regression predicts the location, so that the network predicts z and not its error.
 
-The metric is the information of ``evaluate-ano``: the mean over the evaluate operators of log2 p(z) - log2 p0(z), given
+The metric is the information of ``evaluate-ano``: the mean over the test operators of log2 p(z) - log2 p0(z), given
 the true family. Neural operators lack one or two of seven parameters, depending on their policy. A mixture integrates
 these out. A flow is given the mask of the present parameters, and the integral over the absent ones is a mean of 64
 draws. Its bits are therefore of the present parameters only, as those of a mixture. The mask contains a part of the
 policy, which the mixture does not know.
 
 Learning rate (0.0005, 0.001) and dropout (0.1, 0.3) of flow and transformer are those with the smallest loss on the
-choose operators of the first seed, with one member and the start. Nothing is chosen on evaluate operators. The shipped
-network and both networks for the family have the default configuration. With ``--default-settings`` this holds for all.
+validation operators of the first seed, with one member and the regression. Nothing is chosen on test operators.
+The shipped network and both networks for the family have the default configuration. With ``--default-settings`` this
+holds for all.
 
 The parts for the parameters and for the family share no weights. Only one of them is trained and timed at a time.
 
@@ -50,7 +51,7 @@ from spinlock.config.ano import ANOConfig
 from spinlock.runtime.isolation import isolated
 
 LEARNING_RATES, DROPOUTS = (0.0005, 0.001), (0.1, 0.3)
-"""Values that are compared on the choose operators."""
+"""Values that are compared on the validation operators."""
 
 SELECTED = {"flow": CONTENDERS[1], "transformer": CONTENDERS[2]}
 """Contender on which the settings of a new part are chosen."""
@@ -76,24 +77,28 @@ def new_part(contender: Contender) -> str | None:
     return "flow" if contender.density == "flow" else "transformer" if contender.trunk == "transformer" else None
 
 
-def choose_settings(part: str, config: ANOConfig) -> list[Content]:
+def select_settings(part: str, config: ANOConfig) -> list[Content]:
     """Train one member of a contender with each learning rate and dropout; the best one is the first."""
     trials = []
     for rate, dropout in product(LEARNING_RATES, DROPOUTS):
         settings = {"learning_rate": rate, "dropout": dropout}
         plan = plan_of(SELECTED[part], config.model_copy(update={**settings, "members": 1}))
-        trials.append({**settings, "choose_loss": train_contender(plan).choose_loss})
+        trials.append({**settings, "validation_loss": train_contender(plan).validation_loss})
         print(part, trials[-1], file=sys.stderr, flush=True)
-    return sorted(trials, key=lambda trial: trial["choose_loss"])
+    return sorted(trials, key=lambda trial: trial["validation_loss"])
 
 
 def measure(contender: Contender, config: ANOConfig) -> Content:
-    """Train a contender and measure it on the evaluate operators."""
+    """Train a contender and measure it on the test operators."""
     plan = plan_of(contender, config)
     trained = train_contender(plan)
-    targets = plan_targets(plan, plan.split.evaluate, seed=EVALUATION_SEED)
+    targets = plan_targets(plan, plan.split.test, seed=EVALUATION_SEED)
     result: Content = {"contender": contender.name, "seed": config.split_seed, "part": contender.part}
-    result |= {"best_epochs": trained.best_epochs, "choose_loss": trained.choose_loss, "seconds": trained.seconds}
+    result |= {
+        "best_epochs": trained.best_epochs,
+        "validation_loss": trained.validation_loss,
+        "seconds": trained.seconds,
+    }
     result |= {"learning_rate": config.learning_rate, "dropout": config.dropout}
     with isolated():
         if contender.part == "family":
@@ -127,7 +132,7 @@ def run(arguments: argparse.Namespace) -> Content:
         update: dict[str, Any] = {}
         if (part := new_part(contender)) and not arguments.default_settings:
             if part not in content["selection"]:
-                content["selection"][part] = choose_settings(part, first)
+                content["selection"][part] = select_settings(part, first)
                 write(content, arguments.output)
             update = {key: content["selection"][part][0][key] for key in ("learning_rate", "dropout")}
         content["results"].append(measure(contender, own.model_copy(update=update)))

@@ -32,7 +32,7 @@ LEVELS = ("level 0", "level 1", "level 2")
 
 def quality_table(results: Sequence[Result]) -> str:
     """Return the metrics of each seed; information and ratios have their standard errors."""
-    rows = target_rows("evaluate operators", results)
+    rows = target_rows("test operators", results)
     for position, stage in enumerate(results[0]["information"]["stages"]):
         stages = [result["information"]["stages"][position] for result in results]
         rows.append(

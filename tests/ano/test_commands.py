@@ -31,9 +31,9 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_training_prints_the_plan_and_the_metrics(space: Workspace) -> None:
     text = (space.path / "train.txt").read_text()
     for words in (
-        "operators: fit 280, choose 40, calibrate 40, evaluate 40",
+        "operators: train 280, validation 40, calibration 40, test 40",
         "shift, rate",
-        "on 40 evaluate operators: family accuracy",
+        "on 40 test operators: family accuracy",
         "coverage of the intervals, all parameters together: 50%",
         "member 2, 2 epochs",
         "written: run/best_model.pt",
@@ -46,14 +46,14 @@ def test_training_prints_the_plan_and_the_metrics(space: Workspace) -> None:
     ]
     history = json.loads((space.path / "run/training_history.json").read_text())
     assert [(record["member"], record["epoch"]) for record in history] == [(m, e) for m in (1, 2) for e in range(3)]
-    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 2
+    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 3
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(space: Workspace) -> None:
     before = space.snapshot()
     result = space.run_checked(*TRAIN[:-1], "elsewhere", "--dry-run")
-    assert "operators: fit 280" in result.stdout
-    assert "evaluate operators" not in result.stdout
+    assert "operators: train 280" in result.stdout
+    assert "test operators" not in result.stdout
     assert space.snapshot() == before
 
 
@@ -94,8 +94,8 @@ def test_inspect_describes_a_model_and_its_predictions(space: Workspace) -> None
     text = space.run_checked("inspect", "run/best_model.pt").stdout
     for words in (
         "ANO model: 2 families, 9 token columns, 2 members",
-        "tokens: 400 operators (fit 280, choose 40, calibrate 40, evaluate 40)",
-        "on 40 evaluate operators: family accuracy",
+        "tokens: 400 operators (train 280, validation 40, calibration 40, test 40)",
+        "on 40 test operators: family accuracy",
     ):
         assert words in text, words
     space.run_checked(*PREDICT, "--candidates", "3", "--overwrite")

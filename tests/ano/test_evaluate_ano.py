@@ -12,7 +12,7 @@ import pytest
 import spinlock as sl
 from spinlock.ano.evaluation.result import ANOEvaluation
 from spinlock.closed_loop.agreement import Agreement
-from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, MEAN_DRAW, OTHER_STATES, YARDSTICK, ClosedLoop
+from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, MEAN_DRAW, OTHER_STATES, REFERENCE, ClosedLoop
 from spinlock.errors import DataError
 from spinlock.plots.ano.page import ano_page
 from tests.ano.world import INFORMATION, SMALL, joined, make_world, write_world
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 AGREEMENT = Agreement(0.5, 0.02, {"level 0": 0.6, "level 1": 0.5, "level 2": 0.4}, {"kind": 0.5}, 0.7, 0.0)
-ARMS = (BEST_MODE, MEAN_DRAW, BEST_DRAW, OTHER_STATES, YARDSTICK)
+ARMS = (BEST_MODE, MEAN_DRAW, BEST_DRAW, OTHER_STATES, REFERENCE)
 LOOP = ClosedLoop(
     operators={"pde": 4, "neural": 1},
     agreement={kind: dict.fromkeys(ARMS, AGREEMENT) for kind in ("pde", "neural")},
@@ -60,12 +60,27 @@ def result(folder: Path) -> ANOEvaluation:
     evaluation = sl.evaluate_ano(
         folder / "ano.pt", folder / "tokens.h5", dataset=folder / "dataset.h5", tokenizer=folder / "tokenizer.pt"
     )
-    return replace(evaluation, closed_loop=asdict(LOOP))
+    return evaluation.with_closed_loop(asdict(LOOP), LOOP.gap, LOOP.note)
 
 
 @pytest.fixture(scope="module")
 def page(result: ANOEvaluation) -> str:
     return ano_page(result, LOOP)
+
+
+def test_the_closed_loop_has_a_target(result: ANOEvaluation) -> None:
+    assert result.targets[-1].metric == "closed_loop_gap"
+    assert (result.targets[-1].value, result.targets[-1].met) == (0.0, True)
+    assert "closed_loop_gap" not in result.advice
+    worse = replace(AGREEMENT, equal_tokens=0.44)
+    loop = replace(LOOP, agreement={"pde": LOOP.agreement["pde"] | {OTHER_STATES: worse}})
+    missed = result.with_closed_loop(asdict(loop), loop.gap, loop.note)
+    assert missed.targets[-1].value == pytest.approx(0.06)
+    assert not missed.targets[-1].met
+    assert "4 PDE operators have 50.0% equal tokens" in missed.advice["closed_loop_gap"]
+    no_pde = replace(LOOP, agreement={"neural": LOOP.agreement["neural"]})
+    assert no_pde.gap is None
+    assert missed.with_closed_loop({}, None, no_pde.note).advice["closed_loop_gap"] == "no PDE operator was simulated"
 
 
 def keys(values: object) -> set[str]:
@@ -78,8 +93,8 @@ def keys(values: object) -> set[str]:
 def test_the_evaluate_operators_of_the_training_file_are_measured(folder: Path, result: ANOEvaluation) -> None:
     split = sl.ANO.load(folder / "ano.pt").checkpoint.split
     assert result.setup.same_tokens
-    assert result.setup.num_excluded == 600 - len(split.evaluate)
-    assert result.setup.num_operators == len(split.evaluate) == sum(result.families.operators)
+    assert result.setup.num_excluded == 600 - len(split.test)
+    assert result.setup.num_operators == len(split.test) == sum(result.families.operators)
     assert result.skipped == {}
     assert result.information is not None
     assert [stage.name for stage in result.information.stages] == ["raw features", "decoded features", "tokens", "ANO"]
@@ -106,10 +121,10 @@ def test_operators_of_the_training_are_recognized_in_another_file(tmp_path: Path
     order = np.random.default_rng(0).permutation(700)
     found = sl.evaluate_ano(ano, write_world(tmp_path / "both.h5", both[order]))
     assert not found.setup.same_tokens
-    assert found.setup.num_operators == len(split.evaluate) + 100
-    assert found.setup.num_excluded == 600 - len(split.evaluate)
+    assert found.setup.num_operators == len(split.test) + 100
+    assert found.setup.num_excluded == 600 - len(split.test)
     with pytest.raises(DataError, match="the model was fitted on these operators, all 420 of them"):
-        sl.evaluate_ano(ano, write_world(tmp_path / "fit.h5", make_world(600)[split.fit]))
+        sl.evaluate_ano(ano, write_world(tmp_path / "fit.h5", make_world(600)[split.train]))
 
 
 def test_all_operators_of_another_file_are_measured(tmp_path: Path) -> None:
@@ -127,7 +142,7 @@ def test_all_operators_of_another_file_are_measured(tmp_path: Path) -> None:
     assert INFORMATION > 1
     text = Structure(ano_page(found)).text
     assert "500 operators of another token file" in text
-    assert "1 was not measured" in text
+    assert "2 were not measured" in text
 
 
 def test_without_the_tokenizer_the_section_says_so(folder: Path) -> None:
@@ -164,7 +179,7 @@ def test_the_page_is_well_formed_and_makes_no_request(page: str, result: ANOEval
     assert REQUESTS.search(page) is None
     assert not re.search(r"https?://(?!www\.w3\.org/)", page)
     assert "var(--blue)" in page.partition("</style>")[2]
-    assert f"{result.setup.num_operators} evaluate operators" in structure.text
+    assert f"{result.setup.num_operators} test operators" in structure.text
     assert "The best modes of 4 PDE operators" in structure.text
     for text in result.advice.values():
         assert f"{text[:1].upper()}{text[1:]}." in structure.text
@@ -188,6 +203,11 @@ def test_another_dataset_and_another_tokenizer_are_refused(folder: Path, tmp_pat
         sl.evaluate_ano(folder / "ano.pt", folder / "tokens.h5", tokenizer=other)
 
 
+def test_a_tokenizer_of_another_type_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="tokenizer is of the type int; expected a Tokenizer, or its path"):
+        sl.evaluate_ano(folder / "ano.pt", folder / "tokens.h5", tokenizer=5)  # type: ignore[arg-type]
+
+
 def test_unknown_families_and_other_ranges_are_refused(folder: Path, tmp_path: Path) -> None:
     content = (folder / "tokens.h5").read_bytes()
     (tmp_path / "family.h5").write_bytes(content)
@@ -206,7 +226,7 @@ def test_the_command_writes_both_files(folder: Path) -> None:
     space = Workspace(folder)
     evaluate = ("evaluate-ano", "--ano-model", "ano.pt", "--tokens", "tokens.h5", "--output", "report")
     printed = space.run_checked(*evaluate).stdout
-    assert "60 evaluate operators of the training were measured" in printed
+    assert "60 test operators of the training were measured" in printed
     assert "report: report/report.html" in printed
     assert sorted(path.name for path in (folder / "report").iterdir()) == ["metrics.json", "report.html"]
     metrics = json.loads((folder / "report/metrics.json").read_text())

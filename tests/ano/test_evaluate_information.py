@@ -94,7 +94,7 @@ def test_the_chain_has_the_ratios_of_its_channels(rng: np.random.Generator) -> N
     parts = np.arange(0, 400), np.arange(400, 600), np.arange(0), np.arange(600, count)
     split = OperatorSplit(*parts)
     operators = EvaluatedOperators(
-        np.zeros((count, 1), dtype=int), family, real, real, np.zeros(count, dtype=bool), split.evaluate, True
+        np.zeros((count, 1), dtype=int), family, real, real, np.zeros(count, dtype=bool), split.test, True
     )
     expected = [0.5 * np.log2(1 + 1 / variance) for variance in (0.04, 0.2)]
     ano = np.full(1400, expected[1] / 2)

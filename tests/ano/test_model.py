@@ -66,7 +66,7 @@ def test_the_information_and_the_coverage_on_evaluate_operators_are_those_of_the
 
 
 def test_the_intervals_of_new_operators_cover(ano: sl.ANO, new: World) -> None:
-    """1,500 continuous parameters. The widths are of 160 calibrate operators, so each level has a deviation of 0.03."""
+    """1,500 continuous parameters. 160 calibration operators give each level a deviation of 0.03."""
     interval = ano.predict(new.tokens).interval
     for position, level in enumerate((0.5, 0.8, 0.9)):
         inside = [
@@ -210,11 +210,12 @@ def test_all_wrong_keys_are_reported() -> None:
     with pytest.raises(ConfigError, match="did you mean hidden_dim"):
         sl.ANO.fit("tokens.h5", {"hiden_dim": 3})
     with pytest.raises(ConfigError, match="remain for fitting"):
-        sl.ANO.fit("tokens.h5", choose_fraction=0.5, calibrate_fraction=0.4)
+        sl.ANO.fit("tokens.h5", validation_fraction=0.5, calibration_fraction=0.4)
 
 
 def test_a_damaged_file_is_an_error_of_one_line(ano: sl.ANO, tmp_path: Path) -> None:
     raw = ano.checkpoint.to_dict()
+    space, widths = raw["space"], raw["calibration"]["widths"]
     for change, message in (
         ({"kind": "spinlock-vqvae"}, "is not an ANO model"),
         ({"format_version": 1}, "format version 1"),
@@ -222,6 +223,13 @@ def test_a_damaged_file_is_an_error_of_one_line(ano: sl.ANO, tmp_path: Path) -> 
         ({"metrics": {}}, "metrics has no operators"),
         ({"calibration": raw["calibration"] | {"temperature": 0.0}}, "calibration.temperature is 0"),
         ({"tokens": raw["tokens"] | {"operators": torch.zeros(3, dtype=torch.int64)}}, "tokens.operators"),
+        ({"operators": raw["operators"] | {"test": raw["operators"]["train"][:160]}}, "operators are not a split"),
+        ({"space": space | {"columns": [[0, 9], [2, 3]]}}, r"space.columns\[0\] has a column that does not exist"),
+        ({"space": space | {"scales": [scale | {"values": []} for scale in space["scales"]]}}, "space.scales"),
+        ({"space": space | {"columns": [[0], [2, 3]]}}, "network.num_parameters"),
+        ({"network": raw["network"] | {"codebook_sizes": [2] * 9}}, "network.codebook_sizes"),
+        ({"calibration": raw["calibration"] | {"widths": widths | {"half_widths": [[0.1, 0.2]] * 2}}}, "half_widths"),
+        ({"calibration": raw["calibration"] | {"widths": widths | {"half_widths": [[0.1, 0.2, 7]] * 2}}}, "to 7"),
         ({"config": {"epochs": 0}}, "epochs"),
         ({"members": [{}]}, "weights do not fit"),
     ):

@@ -1,4 +1,4 @@
-"""The closed-form start of the network: positions of the codes, ridge regression and Fourier features."""
+"""The closed-form initialization of the network: positions of the codes, ridge regression and Fourier features."""
 
 import numpy as np
 import pytest
@@ -79,10 +79,10 @@ def test_fourier_features_approximate_the_gaussian_kernel_and_fit_what_a_line_ca
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 3))
     y = np.stack([np.cos(2 * x[:, 0]), x[:, 1]], axis=1) + 0.05 * rng.standard_normal((200, 2))
-    start = fit_fourier(x, y, 4000, rng)
-    features = start.strength * np.cos(x @ start.frequencies + start.phases)
+    fourier = fit_fourier(x, y, 4000, rng)
+    features = fourier.amplitude * np.cos(x @ fourier.frequencies + fourier.phases)
     scale = float(np.square(features).sum(axis=1).mean())
-    length = 1 / start.frequencies.std()
+    length = 1 / fourier.frequencies.std()
     expected = np.exp(-np.square(x[:, None] - x).sum(axis=2) / (2 * length**2))
     np.testing.assert_allclose(features @ features.T / scale, expected, atol=0.1)
-    assert start.fit.deviation[0] < 0.5 * ridge(x, y).deviation[0]
+    assert fourier.fit.deviation[0] < 0.5 * ridge(x, y).deviation[0]

@@ -13,7 +13,7 @@ def split(seen: np.ndarray, **keys: object) -> OperatorSplit:
 
 
 def test_every_operator_is_in_one_part_and_each_family_has_its_fraction() -> None:
-    parts = split(np.ones(1200, dtype=bool), choose_fraction=0.2)
+    parts = split(np.ones(1200, dtype=bool), validation_fraction=0.2)
     everything = np.concatenate([getattr(parts, part) for part in PARTS])
     assert sorted(everything.tolist()) == list(range(1200))
     for part, fraction in zip(PARTS, (0.6, 0.2, 0.1, 0.1), strict=True):
@@ -24,9 +24,9 @@ def test_every_operator_is_in_one_part_and_each_family_has_its_fraction() -> Non
 def test_operators_that_the_tokenizer_has_not_seen_calibrate_and_evaluate() -> None:
     seen = np.random.default_rng(0).random(1200) > 0.1
     parts = split(seen)
-    assert seen[parts.fit].all()
-    assert seen[parts.choose].all()
-    unseen = [int((~seen[getattr(parts, part)]).sum()) for part in ("calibrate", "evaluate")]
+    assert seen[parts.train].all()
+    assert seen[parts.validation].all()
+    unseen = [int((~seen[getattr(parts, part)]).sum()) for part in ("calibration", "test")]
     assert sum(unseen) == (~seen).sum()
     assert abs(unseen[0] - unseen[1]) <= 6
 
@@ -39,5 +39,5 @@ def test_the_split_does_not_depend_on_roles_if_the_tokenizer_has_seen_no_operato
 
 def test_the_split_depends_on_its_seed_only() -> None:
     seen = np.ones(1200, dtype=bool)
-    np.testing.assert_array_equal(split(seen).evaluate, split(seen, random_seed=1).evaluate)
-    assert set(split(seen).evaluate.tolist()) != set(split(seen, split_seed=1).evaluate.tolist())
+    np.testing.assert_array_equal(split(seen).test, split(seen, random_seed=1).test)
+    assert set(split(seen).test.tolist()) != set(split(seen, split_seed=1).test.tolist())

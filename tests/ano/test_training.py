@@ -14,7 +14,7 @@ from spinlock.ano.training.plan import Plan, make_plan
 from spinlock.config.loading import resolve_ano_config
 from tests.ano.world import SMALL, make_world, write_world
 
-SETTINGS = SMALL | {"members": 1, "epochs": 2, "choose_fraction": 0.3}
+SETTINGS = SMALL | {"members": 1, "epochs": 2, "validation_fraction": 0.3}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 def test_the_loss_of_fit_operators_is_that_of_new_operators_before_training(plan: Plan) -> None:
     new = plan.new_member(1)
-    fit, choose = (plan_targets(plan, operators, seed=0) for operators in (plan.split.fit, plan.split.choose))
+    fit, choose = (plan_targets(plan, operators, seed=0) for operators in (plan.split.train, plan.split.validation))
     assert new.left_out.shape == fit.points.shape
     new.member.eval()
     inside, left_out, unseen = (
@@ -45,11 +45,11 @@ def test_training_does_not_change_the_random_numbers_of_the_caller(plan: Plan) -
 
 
 def test_the_regression_is_constant_and_the_density_is_trained(plan: Plan, tmp_path: Path) -> None:
-    start = plan.new_member(1).member.state_dict()
+    initial = plan.new_member(1).member.state_dict()
     trained = sl.ANO.fit(plan.config.tokens_path, SETTINGS).checkpoint.members[0]
-    regression = [name for name in start if name.startswith("density_heads") and ".linear." in name]
+    regression = [name for name in initial if name.startswith("density_heads") and ".linear." in name]
     assert len(regression) == 4
     for name in regression:
-        torch.testing.assert_close(trained[name], start[name], rtol=0, atol=0)
-    assert any(not torch.equal(trained[name], start[name]) for name in start if ".mixture." in name)
+        torch.testing.assert_close(trained[name], initial[name], rtol=0, atol=0)
+    assert any(not torch.equal(trained[name], initial[name]) for name in initial if ".mixture." in name)
     assert np.isfinite(plan.new_member(1).left_out.numpy()).all()

@@ -36,11 +36,11 @@ def space(world: SmallWorld) -> Workspace:
 def test_only_operators_on_which_nothing_was_fitted_are_compared(world: SmallWorld, space: Workspace) -> None:
     ano = sl.ANO.load(space.path / "ano.pt")
     found = Verification.prepare(ano, world.tokens, world.dataset, world.tokenizer, 1000)
-    np.testing.assert_array_equal(found.originals.rows, ano.checkpoint.split.evaluate)
-    assert found.num_simulations == 11 * len(ano.checkpoint.split.evaluate)
+    np.testing.assert_array_equal(found.originals.rows, ano.checkpoint.split.test)
+    assert found.num_simulations == 11 * len(ano.checkpoint.split.test)
     few = Verification.prepare(ano, world.tokens, world.dataset, world.tokenizer, 3, seed=1).originals.rows
     assert len(few) == 3
-    assert set(few.tolist()) < set(ano.checkpoint.split.evaluate.tolist())
+    assert set(few.tolist()) < set(ano.checkpoint.split.test.tolist())
 
 
 def test_tokens_of_another_tokenizer_are_refused(world: SmallWorld, space: Workspace) -> None:

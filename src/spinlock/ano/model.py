@@ -15,10 +15,10 @@ import torch
 
 from spinlock.ano.checkpoint.directory import ANODirectory
 from spinlock.ano.checkpoint.record import ANOCheckpoint
-from spinlock.ano.data.operators import TokenRows, checked_tokens
+from spinlock.ano.data.operators import checked_tokens
 from spinlock.ano.predict_file import PredictionOptions, PredictionSummary, predict_file
 from spinlock.ano.prediction import Prediction, Samples, joined_predictions
-from spinlock.ano.predictor import BLOCK, Predictor
+from spinlock.ano.predictor import BLOCK, Predictor, block_rows
 from spinlock.ano.training.plan import make_plan
 from spinlock.ano.training.run import Run, build_ensemble
 from spinlock.ano.training.state import EpochRecord
@@ -28,6 +28,7 @@ from spinlock.config.ano_keywords import ANOKeywords
 from spinlock.config.loading import resolve_ano_config
 from spinlock.errors import CheckpointError
 from spinlock.io.atomic import check_writable, write_files
+from spinlock.io.predictions.datasets import MAX_CANDIDATES
 from spinlock.paths import user_path
 from spinlock.runtime.isolation import isolated
 
@@ -156,7 +157,7 @@ class ANO:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Metrics on the evaluate operators; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
+        """Metrics on the test operators; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
         return self.checkpoint.metrics
 
     def predict(
@@ -182,7 +183,7 @@ class ANO:
         DataError
             The tokens are of another tokenizer, or an index is outside its codebook.
         """
-        checked_integer("candidates", candidates, minimum=1)
+        checked_integer("candidates", candidates, minimum=1, maximum=MAX_CANDIDATES)
         parts = []
         with isolated():
             for block in self._blocks(tokens):
@@ -235,16 +236,13 @@ class ANO:
         options = PredictionOptions(samples=checked_integer("count", count, minimum=1), seed=seed)
         generator = torch.Generator().manual_seed(options.seed)
         with isolated():
-            parts = [self.predictor.sample(block, count, generator) for block in self._blocks(tokens)]
+            parts = [
+                self.predictor.sample(block, count, generator) for block in self._blocks(tokens, block_rows(count))
+            ]
         return Samples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "parameters")))
 
-    def _blocks(self, tokens: Any) -> list[torch.Tensor]:
+    def _blocks(self, tokens: Any, size: int = BLOCK) -> list[torch.Tensor]:
         """Return blocks of tokens, after a check that they are of the tokenizer of the model."""
         source = self.checkpoint.source
-        if isinstance(tokens, str | os.PathLike):
-            rows = TokenRows.read(user_path(tokens, "tokens"))
-            rows.check_model(source.columns, source.model_sha256)
-            values = rows.tokens
-        else:
-            values = checked_tokens(tokens, source.columns.codebook_size)
-        return list(torch.split(torch.from_numpy(values), BLOCK))
+        values = checked_tokens(tokens, source.columns, source.model_sha256)
+        return list(torch.split(torch.from_numpy(values), size))

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from spinlock.ano.calibration.conformal import LEVELS
 from spinlock.ano.data.operators import TokenRows
 from spinlock.ano.prediction import Prediction
-from spinlock.ano.predictor import BLOCK
+from spinlock.ano.predictor import block_rows
 from spinlock.arguments import checked_integer
 from spinlock.config.data import MAX_SEED
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.names import join_names
+from spinlock.io.predictions.datasets import MAX_CANDIDATES
 from spinlock.io.predictions.writing import PredictionColumns, PredictionWriter
 from spinlock.io.tokens import TokenFile
 from spinlock.runtime.isolation import isolated
@@ -42,8 +43,8 @@ class PredictionOptions:
 
     def __post_init__(self) -> None:
         """Check that the values are integers in their ranges."""
-        for name, minimum in (("candidates", 1), ("samples", 0)):
-            checked_integer(name, getattr(self, name), minimum=minimum)
+        checked_integer("candidates", self.candidates, minimum=1, maximum=MAX_CANDIDATES)
+        checked_integer("samples", self.samples, minimum=0)
         checked_integer("seed", self.seed, minimum=0, maximum=MAX_SEED)
 
 
@@ -96,7 +97,11 @@ def predict_file(
     rows.check_model(source.columns, source.model_sha256)
     labels = _labels(ano, tokens, len(rows.tokens))
     columns = PredictionColumns(ano.families, ano.parameter_names, LEVELS, options.candidates, options.samples)
-    attributes: dict[str, str | int | float] = {"tokenizer_sha256": rows.model_sha256, "samples_seed": options.seed}
+    attributes: dict[str, str | int | float] = {
+        "tokenizer_sha256": rows.model_sha256,
+        "ano_sha256": ano.checkpoint.sha256(),
+        "samples_seed": options.seed,
+    }
     names: list[str] = []
     confidence = 0.0
     with (
@@ -106,8 +111,9 @@ def predict_file(
         ) as writer,
     ):
         generator = torch.Generator().manual_seed(options.seed)
-        for start in range(0, len(rows.tokens), BLOCK):
-            block = rows.tokens[start : start + BLOCK]
+        size = block_rows(options.samples)
+        for start in range(0, len(rows.tokens), size):
+            block = rows.tokens[start : start + size]
             prediction = ano.predict(block, candidates=options.candidates)
             tables = _tables(prediction)
             if options.samples:

@@ -25,10 +25,18 @@ from spinlock.ano.prediction import Candidates, Prediction, Samples
 Floats = NDArray[np.float64]
 
 BLOCK = 4096
-"""Number of rows that are predicted at a time."""
+"""Maximum number of rows that are predicted at a time."""
+
+MAX_DRAWS = 400_000
+"""Maximum number of draws at a time, if one row has fewer. It limits the memory of samples."""
 
 MIN_FAMILY_PROBABILITY = 1e-3
 """Families with a smaller probability give no candidates."""
+
+
+def block_rows(samples: int) -> int:
+    """Return the number of rows of a block in which each row has this number of samples."""
+    return min(BLOCK, max(1, MAX_DRAWS // max(1, samples)))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Agreement:
     Attributes
     ----------
     equal_tokens, standard_error
-        Fraction of equal tokens, and its standard error over the operators.
+        Fraction of equal tokens, and its standard error over the operators; 0 if there is one operator.
     by_level
         This fraction for each of the three levels.
     by_category
@@ -80,7 +80,7 @@ class Comparison:
         by_operator = self.equal.mean(axis=1).reshape(-1, draws).mean(axis=1)
         return Agreement(
             equal_tokens=float(self.equal.mean()),
-            standard_error=float(by_operator.std() / np.sqrt(len(by_operator))),
+            standard_error=float(by_operator.std(ddof=min(1, len(by_operator) - 1)) / np.sqrt(len(by_operator))),
             by_level=by(tuple(f"level {level}" for level in columns.level)),
             by_category=by(columns.category),
             feature_error=float(np.sqrt(self.squared_error.mean())),

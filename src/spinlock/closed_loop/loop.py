@@ -1,7 +1,7 @@
 """The closed loop: simulate predicted operators, encode them, and compare their tokens with the original ones.
 
 Each predicted operator starts from the initial states of the original one, so that an exact prediction has all of the
-original tokens. The yardstick is the original operator, started from other initial states of the same kind: its tokens
+original tokens. The reference is the original operator, started from other initial states of the same kind: its tokens
 differ too. The best mode is also started from these other states, which compares both on equal terms. Neural operators
 have random weights, which tokens do not contain. They are simulated with new weights and with a policy that is drawn at
 random, and are reported apart.
@@ -37,7 +37,7 @@ DRAWS = 8
 """Number of posterior draws of each operator, S."""
 
 BEST_MODE, MEAN_DRAW, BEST_DRAW = "best mode", "mean of draws", f"best of {DRAWS} draws"
-OTHER_STATES, YARDSTICK = "best mode, other initial states", "original operator, other initial states"
+OTHER_STATES, REFERENCE = "best mode, other initial states", "original operator, other initial states"
 """What is compared with the original operators."""
 
 
@@ -62,6 +62,30 @@ class ClosedLoop:
     agreement: dict[str, dict[str, Agreement]]
     families: dict[str, dict[str, float]]
     seed: int
+
+    @property
+    def gap(self) -> float | None:
+        """Equal tokens of the original PDE operators minus those of their best modes, both from other initial states.
+
+        It is None if there are no PDE operators.
+        """
+        if "pde" not in self.agreement:
+            return None
+        arms = self.agreement["pde"]
+        return arms[REFERENCE].equal_tokens - arms[OTHER_STATES].equal_tokens
+
+    @property
+    def note(self) -> str:
+        """What to know about the gap."""
+        if "pde" not in self.agreement:
+            return "no PDE operator was simulated"
+        arms = self.agreement["pde"]
+        best, reference = (arms[name] for name in (OTHER_STATES, REFERENCE))
+        return (
+            f"with other initial states {self.operators['pde']} PDE operators have {reference.equal_tokens:.1%} equal "
+            f"tokens (standard error {100 * reference.standard_error:.1f} points), and their best modes "
+            f"{best.equal_tokens:.1%} ({100 * best.standard_error:.1f})"
+        )
 
     def to_json(self) -> bytes:
         """Return the content of the JSON file of a closed loop."""
@@ -133,7 +157,7 @@ def _simulated(ano: ANO, loop: _Loop, originals: Originals, seed: int) -> dict[s
         MEAN_DRAW: compared,
         BEST_DRAW: compared.best_of(DRAWS),
         OTHER_STATES: loop.run(best, weight_seed=new_seed, run_seed=new_seed),
-        YARDSTICK: loop.run(originals.operators, run_seed=new_seed),
+        REFERENCE: loop.run(originals.operators, run_seed=new_seed),
     }
 
 

@@ -11,7 +11,7 @@ from spinlock.config.section import MAX_COUNT, Conflict, FilePath, Section, sett
 MAX_WIDTH = 4096
 """Maximum width of a layer."""
 
-_FRACTIONS = ("choose_fraction", "calibrate_fraction", "evaluate_fraction")
+_FRACTIONS = ("validation_fraction", "calibration_fraction", "test_fraction")
 
 
 class ANODataSettings(Section):
@@ -31,16 +31,16 @@ class ANODataSettings(Section):
         "not parameters of the operator.",
         strict=False,
     )
-    choose_fraction: float = setting(
+    validation_fraction: float = setting(
         0.1,
         "Fraction of the operators that select the epoch of each member and the temperature.",
         gt=0,
         lt=1,
     )
-    calibrate_fraction: float = setting(
+    calibration_fraction: float = setting(
         0.1, "Fraction of the operators that determine the widths of the intervals.", gt=0, lt=1
     )
-    evaluate_fraction: float = setting(
+    test_fraction: float = setting(
         0.1,
         "Fraction of the operators that are used for nothing but the final metrics. The network is fitted on the "
         "operators that remain.",
@@ -58,7 +58,7 @@ class ANODataSettings(Section):
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield a conflict if nothing remains for fitting."""
-        if self.choose_fraction + self.calibrate_fraction + self.evaluate_fraction > 0.9:
+        if self.validation_fraction + self.calibration_fraction + self.test_fraction > 0.9:
             yield Conflict(_FRACTIONS, "at least 0.1 of the operators have to remain for fitting")
         yield from super().conflicts()
 
@@ -107,8 +107,8 @@ class ANOTrainingSettings(Section):
     token_dropout: float = setting(0.3, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
     early_stopping_patience: int = setting(
         15,
-        "Number of epochs without a better loss on the choose operators after which the training of a part of a member "
-        "stops. One part predicts the family, the other one the parameters.",
+        "Number of epochs without a better loss on the validation operators after which the training of a part of a "
+        "member stops. One part predicts the family, the other one the parameters.",
         unit="epochs",
         ge=1,
         le=MAX_COUNT,

@@ -18,11 +18,11 @@ class ANOKeywords(TypedDict, total=False):
     """Beginnings of the names of parameters that are not predicted. The parameters of the initial conditions are not
     parameters of the operator.
     """
-    choose_fraction: float
+    validation_fraction: float
     """Fraction of the operators that select the epoch of each member and the temperature."""
-    calibrate_fraction: float
+    calibration_fraction: float
     """Fraction of the operators that determine the widths of the intervals."""
-    evaluate_fraction: float
+    test_fraction: float
     """Fraction of the operators that are used for nothing but the final metrics. The network is fitted on the
     operators that remain.
     """
@@ -57,8 +57,8 @@ class ANOKeywords(TypedDict, total=False):
     token_dropout: float
     """Fraction of the tokens of a row that are hidden in training."""
     early_stopping_patience: int
-    """Number of epochs without a better loss on the choose operators after which the training of a part of a member
-    stops. One part predicts the family, the other one the parameters.
+    """Number of epochs without a better loss on the validation operators after which the training of a part of a
+    member stops. One part predicts the family, the other one the parameters.
     """
     random_seed: int
     """Seed of the initialization and of the order of the rows."""

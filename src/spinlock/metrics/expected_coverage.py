@@ -49,14 +49,14 @@ class ExpectedCoverage:
         Credibility and expected coverage, [L].
     gap
         Largest absolute difference between both.
-    exact_gap
+    null_quantile
         95 % quantile of the gap of an exact posterior with the same number of operators.
     """
 
     levels: Floats
     coverage: Floats
     gap: float
-    exact_gap: float
+    null_quantile: float
 
 
 def credibility(truth: Floats, draws: Floats, references: Floats) -> Credibility:
@@ -92,7 +92,7 @@ def expected_coverage(parts: list[Credibility], rng: np.random.Generator) -> Exp
         Credibilities of groups of operators, with equal numbers of draws and of reference points. The groups can
         differ in the number of parameters.
     rng
-        Selects the draws that replace the true points for ``exact_gap``.
+        Selects the draws that replace the true points for ``null_quantile``.
     """
     truth = np.concatenate([part.truth for part in parts])
     curve = _curve(truth)

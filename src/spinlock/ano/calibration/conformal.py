@@ -2,7 +2,7 @@
 
 The score of a parameter is |U - 1/2|, where U = P(Z <= z) is the value of the predicted distribution function at the
 true parameter. The interval of a level contains all z with a score of at most q, which is the ceil((n + 1) level)-th
-smallest of n scores of calibrate operators. If these scores and that of a new operator are exchangeable, the interval
+smallest of n scores of calibration operators. If these scores and that of a new operator are exchangeable, the interval
 contains the new parameter with at least this probability, whatever the quality of the density. The interval does not
 depend on the coordinate: it is the same in physical units.
 
@@ -28,7 +28,7 @@ LEVELS = (0.5, 0.8, 0.9)
 """Probabilities of the intervals."""
 
 MIN_OPERATORS = 30
-"""Minimum number of calibrate operators of a family with its own widths. Smaller families share theirs."""
+"""Minimum number of calibration operators of a family with its own widths. Smaller families share theirs."""
 
 WHOLE = 0.5
 """Half width of the interval that contains everything."""
@@ -49,7 +49,7 @@ class ConformalWidths:
     half_widths
         q [F, L] of each family and level; the interval is [F^-1(1/2 - q), F^-1(1/2 + q)].
     operators
-        Number of calibrate operators [F] of each family.
+        Number of calibration operators [F] of each family.
     """
 
     half_widths: Floats
@@ -62,7 +62,7 @@ class ConformalWidths:
         Parameters
         ----------
         scores
-            Scores of the parameters of the calibrate operators of each family.
+            Scores of the parameters of the calibration operators of each family.
         operators
             Number of these operators of each family.
         """

@@ -61,10 +61,10 @@ def true_ranks(ensemble: Ensemble, space: ParameterSpace, targets: Targets) -> R
     return Ranks(probability, information)
 
 
-def calibrate(ensemble: Ensemble, space: ParameterSpace, choose: Targets, calibrate_on: Targets) -> Predictor:
-    """Fit the temperature on the choose operators, and the widths of the intervals on the calibrate operators."""
-    logits = ensemble.family_logits(ensemble.states(choose.tokens)).double().numpy()
-    temperature = fit_temperature(logits, choose.family.numpy())
+def calibrate(ensemble: Ensemble, space: ParameterSpace, validation: Targets, calibrate_on: Targets) -> Predictor:
+    """Fit the temperature on the validation operators, and the widths of the intervals on the calibration operators."""
+    logits = ensemble.family_logits(ensemble.states(validation.tokens)).double().numpy()
+    temperature = fit_temperature(logits, validation.family.numpy())
     scores = np.abs(true_ranks(ensemble, space, calibrate_on).probability - 0.5)
     family = calibrate_on.family.numpy()
     by_family = [scores[family == index] for index in range(len(space.families))]

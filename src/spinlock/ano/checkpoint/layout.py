@@ -16,7 +16,7 @@ from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
 from spinlock.checkpoint.tensor_schema import TensorOf
 
 KIND = "spinlock-ano"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _HASH = Text(pattern="[0-9a-f]{64}")
 _WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))

@@ -5,7 +5,9 @@ Both have the same format. ``torch.load(path, weights_only=True)`` reads them wi
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 
 from spinlock.ano.calibration.conformal import ConformalWidths
+from spinlock.ano.checkpoint.consistency import check_consistent
 from spinlock.ano.checkpoint.layout import FORMAT_VERSION, KIND, LAYOUT
 from spinlock.ano.data.source import Source
 from spinlock.ano.data.space import ParameterSpace
@@ -31,17 +34,6 @@ from spinlock.paths import is_special_file, user_path
 from spinlock.runtime.isolation import isolated
 
 REMEDY = "use the best_model.pt of a run of train-ano"
-
-METRICS = (
-    "operators",
-    "family_accuracy",
-    "family_ece",
-    "information_bits",
-    "coverage",
-    "parameter_coverage",
-    "family_recall",
-)
-"""Metrics of a finished run that are printed; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class ANOCheckpoint:
     calibration
         Calibration of a finished run, or None.
     metrics
-        Metrics of a finished run on the evaluate operators; see
+        Metrics of a finished run on the test operators; see
         :func:`spinlock.ano.calibration.fit.held_out_metrics`.
     history
         Values of each epoch of each member.
@@ -130,7 +122,7 @@ class ANOCheckpoint:
             raise CheckpointError(what, where=str(path), expected=f"version {FORMAT_VERSION}", remedy="train again")
         try:
             check(raw, LAYOUT)
-            _check_finished(raw)
+            check_consistent(raw)
             config = resolve_ano_config(raw["config"], {})
         except Mismatch as mismatch:
             what = f"is damaged: {mismatch.place} {mismatch.problem}"
@@ -155,6 +147,19 @@ class ANOCheckpoint:
             history=tuple(raw["history"]),
             resume=None if raw["resume"] is None else TrainingState(history=list(raw["history"]), **raw["resume"]),
         )
+
+    @isolated()
+    def sha256(self) -> str:
+        """Return the SHA-256 of what determines the predictions: weights, space, temperature and widths."""
+        digest = hashlib.sha256()
+        for weights in self.members:
+            for name in sorted(weights):
+                digest.update(name.encode())
+                digest.update(weights[name].cpu().contiguous().numpy().tobytes())
+        content = self.to_dict()
+        plain = {key: content[key] for key in ("space", "calibration")}
+        digest.update(json.dumps(plain, sort_keys=True).encode())
+        return digest.hexdigest()
 
     @isolated()
     def to_bytes(self) -> bytes:
@@ -184,19 +189,6 @@ class ANOCheckpoint:
             raise CheckpointError("no such model", where=where, remedy=REMEDY) from None
         except OSError as error:
             raise CheckpointError(f"cannot be read ({error.strerror or error})", where=where, remedy=REMEDY) from error
-
-
-def _check_finished(raw: dict[str, Any]) -> None:
-    """Raise a :class:`Mismatch` unless each operator has a hash, and a finished run its temperature and metrics."""
-    if len(raw["tokens"]["operators"]) != sum(len(raw["operators"][part]) for part in PARTS):
-        raise Mismatch("has another number of hashes", "one for each operator", "tokens.operators")
-    if raw["calibration"] is None:
-        return
-    if raw["calibration"]["temperature"] <= 0:
-        raise Mismatch(f"is {raw['calibration']['temperature']}", "a number above 0", "calibration.temperature")
-    missing = [name for name in METRICS if name not in raw["metrics"]]
-    if missing:
-        raise Mismatch(f"has no {missing[0]}", "the metrics of a finished run", "metrics")
 
 
 def is_ano_model(path: Path) -> bool:

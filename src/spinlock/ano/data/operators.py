@@ -5,6 +5,7 @@ Letters: ``N`` operators, ``T`` token columns, ``P`` parameters.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from spinlock.io.code_positions import read_code_positions
 from spinlock.io.operator_parameters import ParameterTables, read_parameter_tables
 from spinlock.io.token_layout import TokenColumns
 from spinlock.io.tokens import TokenFile
+from spinlock.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,19 @@ class OperatorTokens:
         return cls(rows, tuple(families.tolist()), family.astype(np.int64), kept)
 
 
-def checked_tokens(tokens: Any, codebook_sizes: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return tokens [N, T] as int64, or raise an error unless they are indices of the codebooks."""
+def checked_tokens(tokens: Any, columns: TokenColumns, model_sha256: str) -> NDArray[np.int64]:
+    """Return the tokens [N, T] of an array or of a token file.
+
+    Raises
+    ------
+    DataError
+        An array has another shape or other numbers than indices of the codebooks, or a file is of another tokenizer.
+    """
+    if isinstance(tokens, str | os.PathLike):
+        rows = TokenRows.read(user_path(tokens, "tokens"))
+        rows.check_model(columns, model_sha256)
+        return rows.tokens
+    codebook_sizes = columns.codebook_size
     values = np.asarray(tokens)
     expected = f"integers [N, {len(codebook_sizes)}]"
     if values.dtype.kind not in "iu" or values.ndim != 2 or values.shape[1] != len(codebook_sizes) or not len(values):

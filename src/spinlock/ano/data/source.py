@@ -53,7 +53,7 @@ class Source:
     def independent(self, other: Source, split: OperatorSplit, path: Path) -> NDArray[np.int64]:
         """Return the operators of a token file on which nothing of the model was fitted or chosen, as sorted indices.
 
-        These are the evaluate operators of the split, and operators that are not in the source. An operator is
+        These are the test operators of the split, and operators that are not in the source. An operator is
         recognized by its family and parameters, also in another file and with other tokens.
 
         Parameters
@@ -71,9 +71,9 @@ class Source:
             There is no such operator.
         """
         if other == self:
-            return split.evaluate
+            return split.test
         hashes = np.array(self.operators, np.int64)
-        used = hashes[np.concatenate([split.fit, split.choose, split.calibrate])]
+        used = hashes[np.concatenate([split.train, split.validation, split.calibration])]
         found = np.flatnonzero(~np.isin(np.array(other.operators, np.int64), used))
         if not len(found):
             raise DataError(

@@ -1,16 +1,15 @@
 """Split of the operators into four parts, each for one purpose.
 
-======== =========================================================
-fit      the weights of the network
-choose   the epoch of each member, and the temperature
-calibrate the widths of the intervals
-evaluate the final metrics, and nothing else
-======== =========================================================
+=========== ===========================================
+train       the weights of the network
+validation  the epoch of each member, and the temperature
+calibration the widths of the intervals
+test        the final metrics, and nothing else
+=========== ===========================================
 
-Conformal intervals are valid for operators that are exchangeable with the calibrate operators. The tokenizer was fitted
-on its training operators, and their tokens can be better than those of new operators. Therefore operators that the
-tokenizer has not seen are never fitted or used for choice as long as the last two parts have room for them, and these
-two parts have the same fraction of them.
+Conformal intervals are valid for operators that are exchangeable with the calibration operators. The operators on which
+the tokenizer was fitted can have better tokens than new operators. Therefore operators that the tokenizer has not seen
+are in the last two parts as long as these have room for them, and both parts have the same fraction of them.
 
 Letters: ``N`` operators.
 """
@@ -26,17 +25,17 @@ from spinlock.config.ano import ANODataSettings
 
 Indices = NDArray[np.int64]
 
-PARTS = ("fit", "choose", "calibrate", "evaluate")
+PARTS = ("train", "validation", "calibration", "test")
 
 
 @dataclass(frozen=True)
 class OperatorSplit:
     """Sorted indices of the operators of each part."""
 
-    fit: Indices
-    choose: Indices
-    calibrate: Indices
-    evaluate: Indices
+    train: Indices
+    validation: Indices
+    calibration: Indices
+    test: Indices
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -69,16 +68,16 @@ def split_operators(family: NDArray[np.int64], seen: NDArray[np.bool_], settings
         members = rng.permutation(np.flatnonzero(family == index))
         ordered = members[np.argsort(~seen[members], kind="stable")]  # seen operators first
         count = len(ordered)
-        last = max(1, round(count * settings.calibrate_fraction)) + max(1, round(count * settings.evaluate_fraction))
-        choose = max(1, round(count * settings.choose_fraction))
+        last = max(1, round(count * settings.calibration_fraction)) + max(1, round(count * settings.test_fraction))
+        validation = max(1, round(count * settings.validation_fraction))
         start_last = max(0, count - last)
-        start_choose = max(0, start_last - choose)
-        parts["fit"].append(ordered[:start_choose])
-        parts["choose"].append(ordered[start_choose:start_last])
-        share = settings.calibrate_fraction / (settings.calibrate_fraction + settings.evaluate_fraction)
+        start_validation = max(0, start_last - validation)
+        parts["train"].append(ordered[:start_validation])
+        parts["validation"].append(ordered[start_validation:start_last])
+        share = settings.calibration_fraction / (settings.calibration_fraction + settings.test_fraction)
         for group in (True, False):
             dealt = rng.permutation(ordered[start_last:][seen[ordered[start_last:]] == group])
             cut = int(share * len(dealt) + rng.random())  # rounded at random, so that no part is favored
-            parts["calibrate"].append(dealt[:cut])
-            parts["evaluate"].append(dealt[cut:])
+            parts["calibration"].append(dealt[:cut])
+            parts["test"].append(dealt[cut:])
     return OperatorSplit(**{part: np.sort(np.concatenate(values)) for part, values in parts.items()})

@@ -73,7 +73,7 @@ class SimulationBasedCalibration:
         Curve of the expected coverage (TARP).
     tarp_gap
         Largest difference between expected coverage and level.
-    tarp_gap_exact
+    tarp_gap_null_quantile
         95 % quantile of this gap for an exact posterior with the same number of operators.
     """
 
@@ -84,7 +84,7 @@ class SimulationBasedCalibration:
     levels: tuple[float, ...]
     expected_coverage: tuple[float, ...]
     tarp_gap: float
-    tarp_gap_exact: float
+    tarp_gap_null_quantile: float
 
 
 def measure_calibration(
@@ -115,7 +115,7 @@ def measure_calibration(
         levels=tuple(curve.levels.tolist()),
         expected_coverage=tuple(curve.coverage.tolist()),
         tarp_gap=curve.gap,
-        tarp_gap_exact=curve.exact_gap,
+        tarp_gap_null_quantile=curve.null_quantile,
     )
 
 

@@ -70,7 +70,7 @@ def evaluate_ano(
     """Measure an ANO on operators with known families and parameters.
 
     Operators on which nothing of the model was fitted or chosen are measured: of the token file of the training the
-    evaluate operators of its split, and of another token file all operators but those of the training.
+    test operators of its split, and of another token file all operators but those of the training.
 
     Parameters
     ----------
@@ -103,10 +103,19 @@ def evaluate_ano(
         ano if isinstance(ano, ANO) else ANO.load(ano),
         user_path(tokens, "tokens"),
         None if dataset is None else user_path(dataset, "dataset"),
-        Tokenizer.load(tokenizer) if isinstance(tokenizer, str | os.PathLike) else tokenizer,
+        _tokenizer(tokenizer),
     )
     with isolated():
         return _evaluated(sources, seed, advance)
+
+
+def _tokenizer(tokenizer: Tokenizer | Path | str | None) -> Tokenizer | None:
+    """Return the tokenizer of an argument, which can be its path."""
+    if isinstance(tokenizer, str | os.PathLike):
+        return Tokenizer.load(tokenizer)
+    if tokenizer is None or isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    raise DataError(f"tokenizer is of the type {type(tokenizer).__name__}", expected="a Tokenizer, or its path")
 
 
 def _evaluated(sources: Sources, seed: int, advance: Callable[[str], None]) -> ANOEvaluation:
@@ -155,7 +164,7 @@ def _evaluated(sources: Sources, seed: int, advance: Callable[[str], None]) -> A
 def _vectors(sources: Sources, operators: EvaluatedOperators) -> tuple[dict[str, Floats], dict[str, str]]:
     """Return {stage: inputs [N, E]} of the stages that can be measured, and reasons why others are not."""
     if not operators.same_tokens:
-        reason = "the model was not trained on this token file, which therefore has no fit operators"
+        reason = "the model was not trained on this token file, which therefore has no training operators"
         return {}, {"information": reason, "baselines": reason}
     vectors: dict[str, Floats] = {}
     skipped: dict[str, str] = {}
@@ -191,7 +200,7 @@ def _baselines(sources: Sources, vectors: Mapping[str, Floats], operators: Evalu
         parameters=space.names,
         columns=space.columns,
         unit=operators.unit,
-        parts=(split.fit, split.choose, split.evaluate),
+        parts=(split.train, split.validation, split.test),
     )
     boosted = {name: x for name, x in vectors.items() if name != RAW}
     return measure_baselines(boosted, operators.tokens, known, seed)

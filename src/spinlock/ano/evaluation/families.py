@@ -34,7 +34,7 @@ class Families:
         The same for operators on which the tokenizer was not fitted; NaN if there are none.
     ece
         Expected calibration error of the probability of the most probable family.
-    ece_exact
+    ece_null_quantile
         95 % quantile of this error for exact probabilities with the same number of operators.
     nll
         Mean of -log p(true family), in nats.
@@ -52,7 +52,7 @@ class Families:
     accuracy_error: float
     accuracy_unseen: float
     ece: float
-    ece_exact: float
+    ece_null_quantile: float
     nll: float
     confidence: float
     recall: dict[str, float]
@@ -79,7 +79,7 @@ def measure_families(
     unseen
         Whether the tokenizer was not fitted on each operator, [n].
     rng
-        Draws families from the probabilities for ``ece_exact``.
+        Draws families from the probabilities for ``ece_null_quantile``.
     """
     predicted = probability.argmax(axis=1)
     correct = predicted == family
@@ -93,7 +93,7 @@ def measure_families(
         accuracy_error=float(np.sqrt(accuracy * (1 - accuracy) / count)),
         accuracy_unseen=float(correct[unseen].mean()) if unseen.any() else float("nan"),
         ece=expected_calibration_error(probability, family),
-        ece_exact=_exact_error(probability, rng),
+        ece_null_quantile=_null_quantile(probability, rng),
         nll=-float(np.log(probability[np.arange(count), family]).mean()),
         confidence=float(probability.max(axis=1).mean()),
         recall={name: float(correct[family == f].mean()) for f, name in enumerate(names) if (family == f).any()},
@@ -101,7 +101,7 @@ def measure_families(
     )
 
 
-def _exact_error(probability: Floats, rng: np.random.Generator) -> float:
+def _null_quantile(probability: Floats, rng: np.random.Generator) -> float:
     """Return the 95 % quantile of the calibration error if families are drawn from the probabilities [n, F]."""
     bounds = probability.cumsum(axis=1)[:, :-1]
     errors = [

@@ -60,7 +60,7 @@ def read_operators(ano: ANO, path: Path, rng: np.random.Generator) -> EvaluatedO
     """Read a token file, and select the operators to measure.
 
     These are the operators on which nothing of the model was fitted or chosen. If the model was trained on the file,
-    they are the evaluate operators of its split.
+    they are the test operators of its split.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _unit(data: OperatorTokens, space: ParameterSpace, path: Path) -> Floats:
                 f"the values of {scale.name} do not follow from /parameters/params as in the training of the model",
                 where=f"{path}:/parameters/physical",
                 expected=f"a {scale.kind} parameter with the values {scale.values[0]:g} to {scale.values[-1]:g}",
-                remedy="evaluate operators of the same configuration of spinlock generate",
+                remedy="test operators of the same configuration of spinlock generate",
             )
         unit[:, j] = tables.unit[:, column]
     return unit

@@ -6,13 +6,14 @@ Letters: ``n`` operators, ``F`` families.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spinlock.ano.evaluation.calibration import SimulationBasedCalibration
 from spinlock.ano.evaluation.families import Families
 from spinlock.ano.evaluation.information.section import Information
 from spinlock.ano.evaluation.parameters import Parameters
+from spinlock.ano.evaluation.targets import closed_loop_target
 from spinlock.evaluation.metrics_file import metrics_content, metrics_file
 from spinlock.evaluation.operators.section import Baselines
 from spinlock.metrics.targets import Target
@@ -100,6 +101,25 @@ class ANOEvaluation:
     baselines: Baselines | None
     closed_loop: Mapping[str, Any] | None
     skipped: dict[str, str]
+
+    def with_closed_loop(self, content: Mapping[str, Any], gap: float | None, note: str) -> ANOEvaluation:
+        """Return the evaluation with a closed loop.
+
+        Parameters
+        ----------
+        content
+            Content of a :class:`~spinlock.closed_loop.loop.ClosedLoop`.
+        gap
+            Value of the target ``closed_loop_gap``; None if no PDE operator was simulated.
+        note
+            What to know about the value if the target is missed.
+        """
+        target = closed_loop_target(gap)
+        targets = tuple(target if each.metric == target.metric else each for each in self.targets)
+        advice = {metric: text for metric, text in self.advice.items() if metric != target.metric}
+        if not target.met:
+            advice[target.metric] = note
+        return replace(self, closed_loop=content, targets=targets, advice=advice)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``metrics.json``; values that are NaN or infinite are None."""

@@ -1,1 +1,1 @@
-"""The network of one member, its closed-form start, and the ensemble."""
+"""The network of one member, its closed-form initialization, and the ensemble."""

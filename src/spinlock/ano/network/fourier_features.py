@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 LENGTHS = (0.5, 1.0, 2.0)
 """Lengths l that are compared, in units of the median distance of the rows."""
 
-STRENGTHS = (0.5, 1.0, 2.0)
+AMPLITUDES = (0.5, 1.0, 2.0)
 """Factors s that are compared, in units of the root mean square norm of the rows; the linear part has norm 1."""
 
 MAX_PAIRED = 400
@@ -35,7 +35,7 @@ class FourierFit:
 
     Attributes
     ----------
-    frequencies, phases, strength
+    frequencies, phases, amplitude
         W / l [E, m], b [m] and s sqrt(2 / m).
     fit
         Regression on E + m inputs.
@@ -43,12 +43,12 @@ class FourierFit:
 
     frequencies: Floats
     phases: Floats
-    strength: float
+    amplitude: float
     fit: LinearFit
 
 
 def fit_fourier(x: Floats, y: Floats, features: int, rng: np.random.Generator) -> FourierFit:
-    """Fit outputs with the length and the strength that have the smallest leave-one-out errors.
+    """Fit outputs with the length and the amplitude that have the smallest leave-one-out errors.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def fit_fourier(x: Floats, y: Floats, features: int, rng: np.random.Generator) -
     distance = float(np.median(pdist(x[:MAX_PAIRED]))) if len(x) > 1 else 1.0
     norm = float(np.sqrt(np.square(x - x.mean(axis=0)).sum(axis=1).mean())) if len(x) else 1.0
     fits = []
-    for length, strength in product(LENGTHS, STRENGTHS):
+    for length, amplitude in product(LENGTHS, AMPLITUDES):
         frequencies = directions / max(length * distance, np.finfo(float).tiny)
-        factor = strength * norm * np.sqrt(2 / features)
+        factor = amplitude * norm * np.sqrt(2 / features)
         inputs = np.concatenate([x, factor * np.cos(x @ frequencies + phases)], axis=1)
         fits.append(FourierFit(frequencies, phases, factor, ridge(inputs, y)))
     return min(fits, key=lambda each: float(np.log(each.fit.deviation).sum()))

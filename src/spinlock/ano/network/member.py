@@ -71,7 +71,7 @@ class NetworkSpec:
         return cls(**{**values, **lists})
 
 
-START = 0.1
+INITIAL_SCALE = 0.1
 """Factor of the random weights of a mixture before training. The components are then near N(0, I), and not equal."""
 
 PRIOR_LOGIT = -1.0
@@ -200,37 +200,37 @@ class DensityHead(nn.Module):
     deviation: Tensor
     frequencies: Tensor
     phases: Tensor
-    strength: Tensor
+    amplitude: Tensor
 
     def __init__(self, spec: NetworkSpec, size: int) -> None:
         super().__init__()
         self.linear = nn.Linear(spec.embedding_dim + spec.fourier_features, size).requires_grad_(False)
         self.register_buffer("frequencies", torch.zeros(spec.embedding_dim, spec.fourier_features))
         self.register_buffer("phases", torch.zeros(spec.fourier_features))
-        self.register_buffer("strength", torch.zeros(()))
+        self.register_buffer("amplitude", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(size))
         self.mixture = zuko.mixtures.GMM(size, spec.hidden_dim, spec.components, hidden_features=())
         self.prior = nn.Linear(spec.hidden_dim, 1)
         with torch.no_grad():
             for parameter in (*self.mixture.hyper[-1].parameters(), self.prior.weight):
-                parameter.mul_(START)
+                parameter.mul_(INITIAL_SCALE)
             self.prior.bias.fill_(PRIOR_LOGIT)
 
-    def initialize(self, start: FourierFit) -> None:
+    def initialize(self, fourier: FourierFit) -> None:
         """Set the regression and the deviation of its errors."""
         with torch.no_grad():
-            self.frequencies.copy_(torch.from_numpy(start.frequencies))
-            self.phases.copy_(torch.from_numpy(start.phases))
-            self.strength.fill_(start.strength)
-            self.linear.weight.copy_(torch.from_numpy(start.fit.weights.T))
-            self.linear.bias.copy_(torch.from_numpy(start.fit.bias))
-            self.deviation.copy_(torch.from_numpy(start.fit.deviation))
+            self.frequencies.copy_(torch.from_numpy(fourier.frequencies))
+            self.phases.copy_(torch.from_numpy(fourier.phases))
+            self.amplitude.fill_(fourier.amplitude)
+            self.linear.weight.copy_(torch.from_numpy(fourier.fit.weights.T))
+            self.linear.bias.copy_(torch.from_numpy(fourier.fit.bias))
+            self.deviation.copy_(torch.from_numpy(fourier.fit.deviation))
 
     def forward(self, state: RowState, regression: Tensor | None = None) -> GaussianMixture:
         """Return the density of z for each row. ``regression`` [B, d] replaces x A + phi(x) B + b."""
         errors = self.mixture(state.density)
         if regression is None:
-            features = self.strength * torch.cos(state.scores @ self.frequencies + self.phases)
+            features = self.amplitude * torch.cos(state.scores @ self.frequencies + self.phases)
             regression = self.linear(torch.cat([state.scores, features], dim=1))
         means = regression.unsqueeze(1) + self.deviation * errors.base.loc
         factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril

@@ -1,4 +1,4 @@
-"""Ridge regression with leave-one-out selection of the penalty, the closed-form start of the parameter densities.
+"""Ridge regression with leave-one-out selection of the penalty, which initializes the parameter densities.
 
 Letters: ``n`` rows, ``E`` inputs, ``d`` outputs.
 """

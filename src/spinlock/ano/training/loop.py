@@ -69,9 +69,9 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
     member = new.member.to(device)
     trained = [parameter for parameter in member.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    choose = plan_targets(plan, plan.split.choose, seed=plan.seed(0, 0)).to(device)
+    validation = plan_targets(plan, plan.split.validation, seed=plan.seed(0, 0)).to(device)
     if state.weights is None or state.optimizer is None:
-        state.history.append(_validate(plan, state, member, choose))
+        state.history.append(_validate(plan, state, member, validation))
         state.optimizer = optimizer.state_dict()
     else:
         member.load_state_dict(state.weights)
@@ -81,12 +81,12 @@ def _train_member(plan: Plan, state: TrainingState, device: torch.device, on_epo
         torch.manual_seed(seed)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * state.epoch / settings.epochs)) / 2
-        fit = replace(plan_targets(plan, plan.split.fit, seed=seed), left_out=new.left_out).to(device)
+        fit = replace(plan_targets(plan, plan.split.train, seed=seed), left_out=new.left_out).to(device)
         fitted = _train_epoch(plan, member, optimizer, fit, parts)
         if not math.isfinite(fitted):
             what = f"the loss of epoch {state.epoch + 1} of member {number} is {fitted}"
             raise RunError(what, remedy="pass a smaller learning_rate=...")
-        record = _validate(plan, state, member, choose) | {"fit_loss": fitted}
+        record = _validate(plan, state, member, validation) | {"train_loss": fitted}
         state.optimizer = optimizer.state_dict()
         state.history.append(record)
         on_epoch(state, record)
@@ -98,24 +98,24 @@ def _improving_parts(state: TrainingState, patience: int) -> list[str]:
     return [part for part in PARTS if state.epoch - state.best_epochs[part] < patience]
 
 
-def _validate(plan: Plan, state: TrainingState, member: Member, choose: Targets) -> EpochRecord:
-    """Measure the losses of both parts on the choose operators, and record the epoch."""
-    losses = evaluate_member(member, choose, plan)
+def _validate(plan: Plan, state: TrainingState, member: Member, validation: Targets) -> EpochRecord:
+    """Measure the losses of both parts on the validation operators, and record the epoch."""
+    losses = evaluate_member(member, validation, plan)
     values = {"family": float(losses.family), "density": float(losses.parameters)}
     weights = {name: value.detach().cpu().clone() for name, value in member.state_dict().items()}
     state.record(state.epoch + 1 if state.weights is not None else 0, weights, values)
     return {
         "member": state.member,
         "epoch": state.epoch,
-        "choose_family_loss": values["family"],
-        "choose_information_bits": -values["density"] / math.log(2),
+        "val_family_loss": values["family"],
+        "val_information_bits": -values["density"] / math.log(2),
     }
 
 
 def _train_epoch(
     plan: Plan, member: Member, optimizer: torch.optim.Optimizer, fit: Targets, parts: Sequence[str]
 ) -> float:
-    """Run one epoch of some parts over the fit operators in a random order, and return its mean loss."""
+    """Run one epoch of some parts over the training operators in a random order, and return its mean loss."""
     member.train()
     total = 0.0
     order = torch.randperm(len(fit)).to(fit.family.device)

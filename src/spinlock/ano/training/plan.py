@@ -31,7 +31,7 @@ class NewMember:
     member
         The network.
     left_out
-        Regression [n, P] of each of the n fit operators that is fitted without this operator.
+        Regression [n, P] of each of the n training operators that is fitted without this operator.
     """
 
     member: Member
@@ -52,10 +52,10 @@ class Plan:
     def new_member(self, number: int) -> NewMember:
         """Return member ``number`` before training. It depends only on the plan and on its number.
 
-        Positions and regressions are fitted on the fit operators; all other weights are random.
+        Positions and regressions are fitted on the training operators; all other weights are random.
         """
         torch.manual_seed(self.seed(number, 0))
-        settings, fit = self.config, self.split.fit
+        settings, fit = self.config, self.split.train
         member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
         codes = self.data.rows.tokens[fit] + member.first_codes.numpy()
         stored, size = self.data.rows.code_positions, self.spec.embedding_dim
@@ -74,9 +74,9 @@ class Plan:
             rows = np.flatnonzero(self.data.family[fit] == index)
             if size:
                 cells = np.ix_(rows, np.array(self.space.columns[index]))
-                start = fit_fourier(scores[rows], real[cells], self.spec.fourier_features, rng)
-                member.initialize_density(index, start)
-                left_out[cells] = start.fit.left_out
+                fourier = fit_fourier(scores[rows], real[cells], self.spec.fourier_features, rng)
+                member.initialize_density(index, fourier)
+                left_out[cells] = fourier.fit.left_out
         return NewMember(member, torch.from_numpy(left_out).float())
 
     def seed(self, member: int, epoch: int) -> int:

@@ -111,11 +111,11 @@ class Run:
     def _finished(self, weights: list[Weights]) -> ANOCheckpoint:
         """Calibrate the members, evaluate them, and return the checkpoint of the model."""
         plan = self.plan
-        choose, calibrate_on, evaluate = (
+        validation, calibrate_on, evaluate = (
             plan_targets(plan, operators, seed=plan.seed(0, number))
-            for number, operators in enumerate((plan.split.choose, plan.split.calibrate, plan.split.evaluate))
+            for number, operators in enumerate((plan.split.validation, plan.split.calibration, plan.split.test))
         )
-        predictor = calibrate(build_ensemble(plan, weights), plan.space, choose, calibrate_on)
+        predictor = calibrate(build_ensemble(plan, weights), plan.space, validation, calibrate_on)
         return replace(
             self._unfinished(),
             members=tuple(weights),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +35,7 @@ def evaluate_ano(
 ) -> None:
     """Evaluate the prediction of operators, and write metrics.json and report.html.
 
-    Only operators on which the model was not fitted are measured: the evaluate operators of the token file of the
+    Only operators on which the model was not fitted are measured: the test operators of the token file of the
     training, or those operators of another token file that were not part of the training.
 
     \f
@@ -90,5 +90,5 @@ def _evaluated(
     if verification is None:
         return result, ano_page(result)
     loop = run_closed_loop(verification)
-    result = replace(result, closed_loop=asdict(loop))
+    result = result.with_closed_loop(asdict(loop), loop.gap, loop.note)
     return result, ano_page(result, loop)

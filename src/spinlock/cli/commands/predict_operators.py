@@ -38,8 +38,9 @@ def predict_operators(
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable, write_files
     from spinlock.io.hdf5 import open_hdf5
+    from spinlock.io.predictions.datasets import MAX_CANDIDATES
 
-    checked_integer("--candidates", candidates, minimum=1)
+    checked_integer("--candidates", candidates, minimum=1, maximum=MAX_CANDIDATES)
     checked_integer("--samples", samples, minimum=0)
     checked_integer("--seed", seed, minimum=0, maximum=MAX_SEED)
     open_hdf5(tokens).close()

@@ -9,6 +9,9 @@ from spinlock.io.inputs.dataset import InputDataset
 from spinlock.io.inputs.file import InputFile
 from spinlock.io.predictions.writing import FORMAT
 
+MAX_CANDIDATES = 100
+"""Maximum number of candidates of a row. It limits the memory; the modes of a density are fewer."""
+
 
 def check_format(file: InputFile, path: Path) -> None:
     """Raise an error unless the file was written by ``predict-operators``."""

@@ -36,7 +36,7 @@ def view(result: SimulationBasedCalibration) -> View:
     remarks = [
         f"These are checks of the densities, before their intervals are made conformal, given the true family, with "
         f"{result.draws} draws and {result.references} reference points for each operator. An exact posterior has a "
-        f"gap below {number(result.tarp_gap_exact)} in 95% of samples of this size.",
+        f"gap below {number(result.tarp_gap_null_quantile)} in 95% of samples of this size.",
     ]
     if counts:
         remarks.append(
@@ -56,7 +56,10 @@ def view(result: SimulationBasedCalibration) -> View:
 def _curve(result: SimulationBasedCalibration) -> Picture:
     levels, coverage = np.array(result.levels), np.array(result.expected_coverage)
     figure, axes = new_axes(WIDTH, 300)
-    low, high = np.clip(levels - result.tarp_gap_exact, 0, 1), np.clip(levels + result.tarp_gap_exact, 0, 1)
+    low, high = (
+        np.clip(levels - result.tarp_gap_null_quantile, 0, 1),
+        np.clip(levels + result.tarp_gap_null_quantile, 0, 1),
+    )
     axes.fill_between(levels, low, high, color=LINE, linewidth=0, label="exact posteriors, 95%")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1)
     axes.plot(levels, coverage, color=BLUE, label="expected coverage")

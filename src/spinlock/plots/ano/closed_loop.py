@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, OTHER_STATES, YARDSTICK, ClosedLoop
+from spinlock.closed_loop.loop import BEST_DRAW, BEST_MODE, OTHER_STATES, REFERENCE, ClosedLoop
 from spinlock.plots.charts import ROW, short
 from spinlock.plots.theme import BLUE, INK, MUTED, ORANGE, WIDTH, new_axes
 from spinlock.plots.view import Picture, Table, View, percent
 
 KINDS = {"pde": "PDE operators", "neural": "Neural operators"}
-STYLES = {BEST_MODE: (BLUE, "o"), BEST_DRAW: (ORANGE, "D"), YARDSTICK: (INK, "|")}
+STYLES = {BEST_MODE: (BLUE, "o"), BEST_DRAW: (ORANGE, "D"), REFERENCE: (INK, "|")}
 """Color and marker of what is drawn."""
 
 
@@ -16,13 +16,13 @@ def view(loop: ClosedLoop) -> View:
     """Return the section."""
     kind = next(iter(loop.agreement))
     arms = loop.agreement[kind]
-    names = (BEST_MODE, BEST_DRAW, OTHER_STATES, YARDSTICK)
-    mode, best, other, yardstick = (percent(arms[name].equal_tokens, 1) for name in names)
+    names = (BEST_MODE, BEST_DRAW, OTHER_STATES, REFERENCE)
+    mode, best, other, reference = (percent(arms[name].equal_tokens, 1) for name in names)
     finding = (
         f"The best modes of {loop.operators[kind]} {KINDS[kind]}, rolled out from the initial states of the original "
         f"operators, have {mode} of the original tokens (standard error "
         f"{100 * arms[BEST_MODE].standard_error:.1f} points). From other initial states of the same kind, the original "
-        f"operators have {yardstick} and the best modes {other}."
+        f"operators have {reference} and the best modes {other}."
     )
     remarks = [
         "A prediction that is exactly right has all tokens if it starts from the initial states of the original "
@@ -38,14 +38,14 @@ def view(loop: ClosedLoop) -> View:
 
 
 def _picture(loop: ClosedLoop) -> Picture:
-    names = sorted(loop.families, key=lambda name: loop.families[name][BEST_MODE] - loop.families[name][YARDSTICK])
+    names = sorted(loop.families, key=lambda name: loop.families[name][BEST_MODE] - loop.families[name][REFERENCE])
     figure, axes = new_axes(WIDTH, 96 + ROW * len(names))
     for name, (color, marker) in STYLES.items():
         values = [loop.families[family][name] for family in names]
         size = 120 if marker == "|" else 26
         axes.scatter(values, range(len(names)), color=color, marker=marker, s=size, label=name, zorder=3)
     for place, family in enumerate(names):
-        ends = loop.families[family][BEST_MODE], loop.families[family][YARDSTICK]
+        ends = loop.families[family][BEST_MODE], loop.families[family][REFERENCE]
         axes.plot(ends, (place, place), color=MUTED, linewidth=1)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)

@@ -18,7 +18,7 @@ def view(result: Families) -> View:
     )
     remarks = [
         f"The expected calibration error is {number(result.ece)}. It is never negative: probabilities that are exactly "
-        f"right have an error below {number(result.ece_exact)} in 95% of samples of this size."
+        f"right have an error below {number(result.ece_null_quantile)} in 95% of samples of this size."
     ]
     if np.isfinite(result.accuracy_unseen):
         remarks.append(

@@ -64,7 +64,7 @@ def chain(information: Information) -> Picture:
     return Picture(
         f"Predictions contain {number(ano, 2)} bits about the parameters of an operator",
         figure,
-        f"On {information.operators:,} evaluate operators, given the family. Lines are one standard error. 0 bits is "
+        f"On {information.operators:,} test operators, given the family. Lines are one standard error. 0 bits is "
         "the prior.",
     )
 

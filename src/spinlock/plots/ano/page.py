@@ -16,6 +16,7 @@ LABELS = {
     "share_uniform": "Parameters with uniform ranks",
     "tarp_gap": "Gap of the expected coverage",
     "information_ratio": "Information, ANO / decoded features",
+    "closed_loop_gap": "Closed loop, original - best mode",
 }
 """Names of the targets for readers."""
 
@@ -85,7 +86,7 @@ def _verdict(result: ANOEvaluation) -> str:
 def _rows(result: ANOEvaluation) -> str:
     """Return one sentence about the operators that were measured."""
     setup = result.setup
-    which = "evaluate operators of the training" if setup.same_tokens else "operators of another token file"
+    which = "test operators of the training" if setup.same_tokens else "operators of another token file"
     text = f"Measured on {setup.num_operators:,} {which}. Nothing of ANO was fitted or chosen on them."
     if setup.num_excluded and not setup.same_tokens:
         text += f" {setup.num_excluded:,} operators of the training are left out."

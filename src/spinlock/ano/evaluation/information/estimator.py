@@ -1,8 +1,8 @@
 """A posterior from a vector: kernel ridge regression, Gaussian errors with a full covariance, and the prior.
 
-p(z | x) = (1 - w) N(z; f(x), t C) + w N(z; 0, I). f is fitted on the fit operators of a family, C is the covariance
-of its leave-one-out errors, and t and w have the largest likelihood on the choose operators. The same estimator is used
-for each representation of the operators, so that differences are due to the representation.
+p(z | x) = (1 - w) N(z; f(x), t C) + w N(z; 0, I). f is fitted on the training operators of a family, C is the
+covariance of its leave-one-out errors, and t and w have the largest likelihood on the validation operators. The same
+estimator is used for each representation of the operators, so that differences are due to the representation.
 
 Letters: ``n`` operators of a family, ``E`` inputs, ``d`` parameters.
 """
@@ -24,7 +24,7 @@ from spinlock.ano.evaluation.posteriors import information_bits
 Floats = NDArray[np.float64]
 
 MIN_ROWS = 20
-"""Minimum number of fit operators with a parameter; with fewer its prediction is the prior."""
+"""Minimum number of training operators with a parameter; with fewer its prediction is the prior."""
 
 VARIANCE_FACTORS = (0.8, 1.0, 1.25, 1.6, 2.0)
 PRIOR_WEIGHTS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
@@ -69,24 +69,24 @@ class VectorPosterior:
         return information_bits(self.density(x), truth)
 
 
-def fit_posterior(fit: tuple[Floats, Floats], choose: tuple[Floats, Floats]) -> VectorPosterior:
+def fit_posterior(train: tuple[Floats, Floats], validation: tuple[Floats, Floats]) -> VectorPosterior:
     """Fit the posterior of one family.
 
     Parameters
     ----------
-    fit, choose
-        Inputs [n, E] and z [n, d] of the fit and of the choose operators; NaN for absent parameters.
+    train, validation
+        Inputs [n, E] and z [n, d] of the training and of the validation operators; NaN for absent parameters.
     """
-    x, z = fit
+    x, z = train
     fits, errors = _regressions(x, z)
     covariance = _covariance(errors)
     candidates = [
         VectorPosterior(fits, _cholesky(factor * covariance), weight)
         for factor, weight in product(VARIANCE_FACTORS, PRIOR_WEIGHTS)
     ]
-    if not len(choose[0]):
+    if not len(validation[0]):
         return VectorPosterior(fits, _cholesky(covariance), PRIOR_WEIGHTS[1])
-    return max(candidates, key=lambda posterior: float(posterior.information_bits(*choose).mean()))
+    return max(candidates, key=lambda posterior: float(posterior.information_bits(*validation).mean()))
 
 
 def _regressions(x: Floats, z: Floats) -> tuple[tuple[KernelFit | None, ...], Floats]:

@@ -4,7 +4,7 @@ The information of a representation x is the mean of log2 p(z | x) - log2 p0(z) 
 given its family, where p0 is the prior. An estimate of p(z | x) that is not exact makes it smaller, so that each value
 is a lower bound of the mutual information, except for the error of the mean.
 
-Letters: ``N`` operators, ``n`` evaluate operators, ``P`` parameters of all families together.
+Letters: ``N`` operators, ``n`` test operators, ``P`` parameters of all families together.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Information:
     Attributes
     ----------
     operators
-        Number of evaluate operators.
+        Number of test operators.
     stages
         The stages in the order of the data; those without a dataset or a tokenizer are left out.
     kept_by_tokenizer, kept_by_tokenizer_error
@@ -100,15 +100,16 @@ def measure_information(
     operators
         Operators with known parameters.
     split
-        The estimator is fitted on ``fit``, its settings are chosen on ``choose``, and it is measured on ``evaluate``.
+        The estimator is fitted on the training operators, its settings are chosen on the validation operators, and it
+        is measured on the test operators.
     space
         Families and parameters.
     ano_bits
-        Information [n] of ANO of each evaluate operator.
+        Information [n] of ANO of each test operator.
     """
     bits = {name: _bits(x, operators, split, space) for name, x in representations.items()}
     bits[ANO_STAGE] = ano_bits
-    family = operators.family[split.evaluate]
+    family = operators.family[split.test]
     columns = {name: x.shape[1] for name, x in representations.items()}
     stages = tuple(
         Stage(
@@ -138,18 +139,18 @@ def measure_information(
 
 
 def _bits(x: Floats, operators: EvaluatedOperators, split: OperatorSplit, space: ParameterSpace) -> Floats:
-    """Return the information [n] of a representation of the evaluate operators; 0 where the prior is the prediction."""
+    """Return the information [n] of a representation of the test operators; 0 where the prior is the prediction."""
     bits = np.zeros(len(operators.family))
     for index, columns in enumerate(space.columns):
-        fit, choose, evaluate = (
-            part[operators.family[part] == index] for part in (split.fit, split.choose, split.evaluate)
+        train, validation, test = (
+            part[operators.family[part] == index] for part in (split.train, split.validation, split.test)
         )
-        if not columns or len(fit) < MIN_ROWS or not len(evaluate):
+        if not columns or len(train) < MIN_ROWS or not len(test):
             continue
         z = operators.real[:, list(columns)]
-        posterior = fit_posterior((x[fit], z[fit]), (x[choose], z[choose]))
-        bits[evaluate] = posterior.information_bits(x[evaluate], z[evaluate])
-    return bits[split.evaluate]
+        posterior = fit_posterior((x[train], z[train]), (x[validation], z[validation]))
+        bits[test] = posterior.information_bits(x[test], z[test])
+    return bits[split.test]
 
 
 def _ratio(bits: Mapping[str, Floats], name: str, reference: str) -> tuple[float | None, float | None]:

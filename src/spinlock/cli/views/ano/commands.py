@@ -79,13 +79,13 @@ def _log_member(history: list[EpochRecord], member: int) -> int:
     """Log the best epochs of both parts of a member, and return the number of its epochs."""
     epochs = [record for record in history if record["member"] == member]
     if epochs:
-        family = min(epochs, key=lambda record: record["choose_family_loss"])
-        density = max(epochs, key=lambda record: record["choose_information_bits"])
+        family = min(epochs, key=lambda record: record["val_family_loss"])
+        density = max(epochs, key=lambda record: record["val_information_bits"])
         log(
-            f"member {member}, {len(epochs) - 1} epochs; on choose operators: family "
-            f"{family['choose_family_loss']:.3f} nats "
+            f"member {member}, {len(epochs) - 1} epochs; on validation operators: family "
+            f"{family['val_family_loss']:.3f} nats "
             f"after epoch {family['epoch']}, information about the parameters "
-            f"{density['choose_information_bits']:.2f} bits after epoch {density['epoch']}"
+            f"{density['val_information_bits']:.2f} bits after epoch {density['epoch']}"
         )
     return len(epochs) - 1
 
@@ -109,7 +109,7 @@ def print_metrics(checkpoint: ANOCheckpoint) -> None:
         rows.append([family, f"{metrics['family_recall'][family]:.3f}", *(f"{value:.2f}" for value in means)])
     console.print(text_table(("family", "recall", *(f"{float(c):.0%} interval" for c in coverage)), rows))
     console.print(
-        f"on {metrics['operators']} evaluate operators: family accuracy {metrics['family_accuracy']:.3f}, expected "
+        f"on {metrics['operators']} test operators: family accuracy {metrics['family_accuracy']:.3f}, expected "
         f"calibration error {metrics['family_ece']:.3f}, information about the parameters "
         f"{metrics['information_bits']:.2f} bits per operator"
     )
@@ -156,7 +156,7 @@ def print_closed_loop(loop: ClosedLoop, output: Path) -> None:
 def print_ano_evaluation(result: ANOEvaluation, page: Path) -> None:
     """Print the targets, what to know about missed ones, the information of each stage, and the path of the report."""
     console, setup = stdout(), result.setup
-    which = "evaluate operators of the training" if setup.same_tokens else "operators of another token file"
+    which = "test operators of the training" if setup.same_tokens else "operators of another token file"
     console.print(f"{setup.num_operators} {which} were measured")
     if setup.num_excluded and not setup.same_tokens:
         console.print(f"{setup.num_excluded} operators of this file were left out: the model was trained on them")

@@ -1,0 +1,148 @@
+"""Information of raw and of decoded features, measured with the network of ANO in place of the estimator of the report.
+
+``evaluate-ano`` measures raw and decoded features with kernel ridge regression and one Gaussian distribution of the
+errors of each family. The network of ANO has a mixture and can extract more. Here it is trained on the features of the
+same operators, with the same split and settings, so that the ratios of the information chain can be computed with the
+better one of two estimators. The input of the network is a vector of features in place of the sum of the positions of
+the codes: a token file with a single column in which each operator has a code of its own, whose position is its vector.
+Offsets of codes are not trained, and no token is dropped.
+
+    poetry run python benchmarks/ano_features.py tokens.h5 --dataset dataset.h5 --vqvae-model best_model.pt \\
+        --output results.json
+    poetry run python benchmarks/ano_features.py --report benchmarks/results/ano_features_benchmark_4k.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import markdown
+import spinlock as sl
+from ano_alternative_training import Contender, ContenderPlan, information_bits, train_contender
+from machine import describe_machine
+from spinlock.ano.evaluation.information.representations import check_tokenizer, decoded_features, raw_features
+from spinlock.ano.network.member import NetworkSpec
+from spinlock.ano.training.loop import plan_targets
+from spinlock.ano.training.plan import NewMember, Plan, make_plan
+from spinlock.config.ano import ANOConfig
+from spinlock.runtime.isolation import isolated
+
+AXES = (64, 256)
+"""Numbers of principal axes of the features. The one with the smallest loss on the validation operators is measured."""
+
+EVALUATION_SEED = 0
+"""Seed of the coordinates of options, as in ``evaluate-ano``."""
+
+
+class FeaturePlan(ContenderPlan):
+    """A plan whose members read a vector of features of each operator."""
+
+    @classmethod
+    def from_features(cls, plan: Plan, features: NDArray[np.float64]) -> FeaturePlan:
+        """Replace tokens by the numbers of the operators, and positions of codes by features [N, U]."""
+        count = len(features)
+        columns = replace(plan.data.rows.columns, category=("features",), level=(0,), codebook_size=(count,))
+        rows = replace(
+            plan.data.rows, columns=columns, tokens=np.arange(count)[:, None].astype(np.int64), code_positions=features
+        )
+        config = plan.config.model_copy(update={"token_dropout": 0.0})
+        spec = NetworkSpec.of((count,), plan.space.num_parameters, config)
+        plan = replace(plan, config=config, data=replace(plan.data, rows=rows), spec=spec)
+        return cls(plan.config, plan.data, plan.split, plan.space, plan.spec, plan.notes, Contender("features"))
+
+    def new_member(self, number: int) -> NewMember:
+        """Return member ``number``, whose offsets are not trained."""
+        new = super().new_member(number)
+        for trunk in (new.member.family_trunk, new.member.density_trunk):
+            trunk.offsets.requires_grad_(False)
+        return new
+
+
+def measure(plan: Plan, features: NDArray[np.float64]) -> dict[str, Any]:
+    """Train the network on features [N, U] with each number of axes, and measure the best one on the test operators."""
+    started = time.perf_counter()
+    trained = {}
+    for axes in AXES:
+        config = plan.config.model_copy(update={"embedding_dim": axes})
+        own = FeaturePlan.from_features(replace(plan, config=config), features)
+        trained[axes] = own, train_contender(own)
+    axes = min(AXES, key=lambda each: trained[each][1].validation_loss)
+    best_plan, best = trained[axes]
+    with isolated():
+        targets = plan_targets(best_plan, best_plan.split.test, seed=EVALUATION_SEED)
+        bits = information_bits(best.members, targets, best_plan)
+    losses = {str(each): trained[each][1].validation_loss for each in AXES}
+    return {
+        "axes": axes,
+        "validation_losses": losses,
+        "bits": float(bits.mean()),
+        "error": float(bits.std(ddof=1) / np.sqrt(len(bits))),
+        "best_epochs": best.best_epochs,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure raw and decoded features with every seed of split and training."""
+    tokenizer = sl.Tokenizer.load(arguments.vqvae_model)
+    content: dict[str, Any] = {"machine": describe_machine(), "tokens": arguments.tokens.stem}
+    content |= {"members": arguments.members, "results": []}
+    for seed in arguments.seeds:
+        config = ANOConfig(tokens_path=arguments.tokens, split_seed=seed, random_seed=seed, members=arguments.members)
+        plan = make_plan(config)
+        tokens = plan.data.rows.tokens
+        check_tokenizer(tokenizer, plan.data.rows.model_sha256)
+        vectors = {
+            "raw features": raw_features(tokenizer, arguments.dataset, tokens, arguments.tokens),
+            "decoded features": decoded_features(tokenizer, tokens),
+        }
+        for name, features in vectors.items():
+            content["results"].append({"features": name, "seed": seed, **measure(plan, features)})
+            print(content["results"][-1], file=sys.stderr, flush=True)
+            if arguments.output:
+                arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+    return content
+
+
+def report(content: dict[str, Any]) -> str:
+    """Return the table between its markers: one row for each kind of features, one column for each seed."""
+    seeds = list(dict.fromkeys(result["seed"] for result in content["results"]))
+    rows = []
+    for name in dict.fromkeys(result["features"] for result in content["results"]):
+        found = {each["seed"]: each for each in content["results"] if each["features"] == name}
+        cells = [f"{found[seed]['bits']:.2f} ± {found[seed]['error']:.2f}" for seed in seeds]
+        rows.append([f"network on {name}", *cells, ", ".join(str(found[seed]["axes"]) for seed in seeds)])
+    table = markdown.table(["bits per operator", *(f"seed {seed}" for seed in seeds), "principal axes"], rows)
+    return f"<!-- begin ano features -->\n\n{table}\n\n<!-- end ano features -->"
+
+
+def main() -> None:
+    """Measure, or print earlier results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tokens", type=Path, nargs="?", help="token file with parameters")
+    parser.add_argument("--dataset", type=Path, help="dataset of generate")
+    parser.add_argument("--vqvae-model", type=Path, help="tokenizer that wrote the tokens")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
+    parser.add_argument("--members", type=int, default=4, help="number of members")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
+    arguments = parser.parse_args()
+    if arguments.report:
+        print(report(json.loads(arguments.report.read_text())))
+        return
+    if None in (arguments.tokens, arguments.dataset, arguments.vqvae_model):
+        parser.error("a measurement needs the token file, --dataset and --vqvae-model")
+    print(report(run(arguments)))
+
+
+if __name__ == "__main__":
+    main()
