@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from spinlock.io.arrays.row_precision import RawRows
+from spinlock.metrics.ranks import distribution_function
 
 Floats = NDArray[np.float64]
 
@@ -102,11 +102,19 @@ def find_duplicates(
     return duplicates
 
 
+def _mean_ranks(column: RawRows) -> Floats:
+    """Return ranks [n] divided by n; equal values get their mean rank."""
+    values, ranks = distribution_function(np.sort(column))
+    return ranks[np.searchsorted(values, column)]
+
+
 def _ranks_agree(first: RawRows, second: RawRows) -> bool:
     """Return whether the ranks of two columns [n] correlate in the finite cells."""
     finite = np.isfinite(first) & np.isfinite(second)
-    a, b = (ranks - ranks.mean() for ranks in (rankdata(first[finite]), rankdata(second[finite])))
-    norm = float(np.sqrt((a @ a) * (b @ b))) if finite.any() else 0.0
+    if not finite.any():
+        return True
+    a, b = (ranks - ranks.mean() for ranks in (_mean_ranks(first[finite]), _mean_ranks(second[finite])))
+    norm = float(np.sqrt((a @ a) * (b @ b)))
     return norm == 0 or abs(float(a @ b)) >= MIN_RANK_CORRELATION * norm
 
 

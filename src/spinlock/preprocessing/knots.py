@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -112,6 +111,8 @@ def normal_scores(column: Floats, max_knots: int) -> Curve:
     values, z : numpy.ndarray
         Knots and scores.
     """
+    from scipy.special import ndtri  # its import takes long, and encoding does not need it
+
     values, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
     mid_rank = (np.cumsum(counts) - counts / 2) / len(column)
     z = ndtri(mid_rank)
