@@ -2,7 +2,7 @@
 
 For each seed, 15 % of the operators are test rows, which training never sees. All values are measured on the test rows,
 for the best epoch that training selects and for the last epoch. All variants of a seed have the same split, categories
-and codebook sizes.
+and codebook sizes. Variants that the output file already holds are not measured again.
 
     poetry run python benchmarks/ablations.py --table path/to/features.h5 --epochs 410 --seeds 3 --output results.json
     poetry run python benchmarks/ablations.py --report results.json [more.json ...]
@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -96,35 +97,32 @@ COLUMNS = (
 )
 
 
-def measure(table: sl.FeatureTable, seed: int, epochs: int, only: list[str]) -> dict[str, dict[str, Any]]:
-    """Train every variant with one seed and measure it on the test rows."""
+def measure(
+    table: sl.FeatureTable, seed: int, epochs: int, names: list[str], add: Callable[[str, dict[str, Any]], None]
+) -> None:
+    """Train variants with one seed, measure them on the test rows, and call ``add`` with each name and result."""
     seen, test_table = split_test_operators(table, seed)
     base = {"split_seed": seed, "random_seed": seed, "epochs": epochs, "dead_code_reset_interval": RESET_INTERVAL}
     # All variants train on one plan, so that they have the same categories and sizes. Tokenizer.fit plans each run.
     plan = make_plan(seen, config_from_mapping(base, where="benchmark"))
     rows = torch.from_numpy(plan.data.cleaner.transform(test_table.rows).values)
-    results = {}
-    for name in (*VARIANTS, *TECHNIQUES):
-        if only and name not in only:
-            continue
+    for name in names:
         changes = VARIANTS.get(name, {})
         factor = 1 if changes.get("warm_start", True) else RANDOM_INITIALIZATION_FACTOR
         settings = plan.config.model_dump(mode="json") | base | {"epochs": factor * epochs} | changes
         with ExitStack() as stack:
             for target, value in TECHNIQUES.get(name, {}).items():
                 stack.enter_context(mock.patch(target, value))
-            results[name] = measure_variant(
-                replace(plan, config=config_from_mapping(settings, where="benchmark")), rows
-            )
-        best, last = results[name]["best"], results[name]["last"]
+            result = measure_variant(replace(plan, config=config_from_mapping(settings, where="benchmark")), rows)
+        best, last = result["best"], result["last"]
         print(
-            f"seed {seed}, {name}: best epoch {results[name]['best_epoch']} with quality {best['quality']:.4f} and "
+            f"seed {seed}, {name}: best epoch {result['best_epoch']} with quality {best['quality']:.4f} and "
             f"utilization {best['utilization']:.3f}; last epoch with {last['quality']:.4f} and "
-            f"{last['utilization']:.3f} ({results[name]['seconds']:.0f} s)",
+            f"{last['utilization']:.3f} ({result['seconds']:.0f} s)",
             file=sys.stderr,
             flush=True,
         )
-    return results
+        add(name, result)
 
 
 def measure_variant(plan: Plan, rows: torch.Tensor) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=410)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", nargs="*", default=[], help="names of variants")
+    parser.add_argument("--only", nargs="*", choices=(*VARIANTS, *TECHNIQUES), metavar="NAME", help="names of variants")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--report", type=Path, nargs="+", help="print the tables of these result files")
     arguments = parser.parse_args()
@@ -203,9 +201,19 @@ def main() -> None:
         "machine": describe_device(torch.device("cpu")),
         "seeds": {},
     }
+    if arguments.output.exists():
+        result = json.loads(arguments.output.read_text())
+        if (result["table"], result["epochs"]) != (arguments.table.stem, arguments.epochs):
+            raise SystemExit(f"{arguments.output} has results of {result['table']} with {result['epochs']} epochs")
     for seed in range(arguments.seeds):
-        result["seeds"][str(seed)] = measure(table, seed, arguments.epochs, arguments.only)
-        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+        results = result["seeds"].setdefault(str(seed), {})
+
+        def add(name: str, measured: dict[str, Any], results: dict[str, Any] = results) -> None:
+            results[name] = measured
+            arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+
+        wanted = arguments.only or [*VARIANTS, *TECHNIQUES]
+        measure(table, seed, arguments.epochs, [name for name in wanted if name not in results], add)
     print(report([result]))
 
 
