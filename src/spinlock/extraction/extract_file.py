@@ -49,8 +49,7 @@ def extract_features(
     rollouts
         HDF5 file with /outputs/fields [N, M, T, C, H, W] or [N, M, T, C, W], or a file of The Well.
     output
-        Path of the dataset (HDF5). With a :class:`~spinlock.sharding.Shard` only the operators of this part are
-        processed.
+        Path of the dataset (HDF5), or a :class:`~spinlock.sharding.Shard` of it.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     hold_diverged

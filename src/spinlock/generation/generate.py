@@ -84,8 +84,7 @@ def generate(
     config
         Path of a JSON or YAML file, a mapping of its keys, or a configuration.
     output
-        Path of the dataset (HDF5). With a :class:`~spinlock.sharding.Shard` only the blocks of this part are computed,
-        and an unfinished run of this part is always continued.
+        Path of the dataset (HDF5), or a :class:`~spinlock.sharding.Shard` of it, whose unfinished run is continued.
     callback
         Called at each stage of the run; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
     resume

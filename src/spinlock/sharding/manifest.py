@@ -96,11 +96,14 @@ class Manifest:
         remedy = "make this shard again"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            found = content.pop("format", None), content.pop("format_version", None)
-            if found != (FORMAT, FORMAT_VERSION):
-                raise DataError(f"has format {found}", where=str(path), expected=f"{FORMAT} {FORMAT_VERSION}")
+            if content.pop("format") != FORMAT:
+                raise ValueError("another kind of file")
+            version = content.pop("format_version")
+            if version != FORMAT_VERSION:
+                expected = f"version {FORMAT_VERSION}"
+                raise DataError(f"has format version {version}", where=str(path), expected=expected, remedy=remedy)
             return TypeAdapter(cls).validate_python(content)
-        except (OSError, ValueError, AttributeError, ValidationError) as error:
+        except (OSError, ValueError, AttributeError, KeyError, ValidationError) as error:
             raise DataError("is not a manifest of a shard", where=str(path), remedy=remedy) from error
 
 
