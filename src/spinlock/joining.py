@@ -14,7 +14,7 @@ from spinlock.extraction.output import join_features
 from spinlock.generation.plan import COMMAND as GENERATE
 from spinlock.generation.shards import join_blocks
 from spinlock.paths import user_path
-from spinlock.sharding.collection import Collection, find_shards
+from spinlock.sharding.collection import ShardCollection, find_shards
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def join(output: str | Path, *, overwrite: bool = False, advance: Callable[[int]
 
 
 def join_shards(
-    shards: Collection, *, overwrite: bool = False, advance: Callable[[int], None] = lambda _: None
+    shards: ShardCollection, *, overwrite: bool = False, advance: Callable[[int], None] = lambda _: None
 ) -> JoinResult:
     """Put shards together that :func:`find_shards` found; see :func:`join`."""
     shards.check_complete()
@@ -79,7 +79,7 @@ def join_shards(
     return JoinResult(shards.output, work.command, shards.count, work.total, work.unit)
 
 
-def _join(shards: Collection, *, overwrite: bool, advance: Callable[[int], None]) -> None:
+def _join(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> None:
     """Write the file with the function of the command that made the shards."""
     joins: dict[str, Callable[..., object]] = {
         GENERATE: join_blocks,

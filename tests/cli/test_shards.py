@@ -122,7 +122,7 @@ def test_a_repeated_array_of_a_few_tasks_is_refused(folder: Workspace) -> None:
         ),
         (("generate", "--config", "small.yaml", "--output", "d.h5", "--shard", "2"), "--shard is '2'; expected i/n"),
         (("generate", "--config", "small.yaml", "--output", "d.h5", "--shard", "1/25"), "but there are 24 operators"),
-        (("join", "nothing.h5"), "nothing.h5: has no shards; make them with --shard i/n and this output"),
+        (("join", "nothing.h5"), "nothing.h5: has no shards; make them with --shard i/n, or in Python"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(folder: Workspace, arguments: tuple[str, ...], words: str) -> None:

@@ -12,7 +12,7 @@ from spinlock.cli.terminal import log, program
 
 if TYPE_CHECKING:
     from spinlock.sharding import Shard
-    from spinlock.sharding.collection import Collection
+    from spinlock.sharding.collection import ShardCollection
 
 FLAGS = ("--resume", "--overwrite", "--quiet", "--dry-run")
 """Options without a value on which the content of a file does not depend."""
@@ -77,7 +77,7 @@ def resume_line(output: Path | Shard) -> str:
     return shlex.join([*program(), *_words("--shard", "--resume"), *shard, "--resume"])
 
 
-def log_problems(shards: Collection) -> None:
+def log_problems(shards: ShardCollection) -> None:
     """Log each missing or damaged shard with the command that makes it."""
     for problem in shards.problems:
         command = f"; make it with: {problem.command}" if problem.command else ""

@@ -25,7 +25,7 @@ from spinlock.io.arrays.row_precision import RowDigest
 from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.preprocessing.cleaned_rows import ColumnRanges
-from spinlock.sharding.collection import Collection
+from spinlock.sharding.collection import ShardCollection
 from spinlock.sharding.manifest import Manifest, Work
 from spinlock.sharding.pieces import Piece, fingerprint, open_pieces
 from spinlock.sharding.shard import Shard
@@ -107,7 +107,7 @@ class EncodingShard:
         return summary[0]
 
 
-def join_tokens(shards: Collection, *, overwrite: bool, advance: Advance) -> EncodingSummary:
+def join_tokens(shards: ShardCollection, *, overwrite: bool, advance: Advance) -> EncodingSummary:
     """Write the token file of complete shards; it has the bytes of the file that is made without shards.
 
     The rows of the dataset are read once. They are compared with those that the shards encoded.
@@ -145,7 +145,9 @@ def join_tokens(shards: Collection, *, overwrite: bool, advance: Advance) -> Enc
         return write_tokens(source, checkpoint, blocks, output, advance)
 
 
-def _with_rows(source: FeatureSource, shards: Collection, blocks: Iterator[EncodedBlock], size: int) -> RowsAndTokens:
+def _with_rows(
+    source: FeatureSource, shards: ShardCollection, blocks: Iterator[EncodedBlock], size: int
+) -> RowsAndTokens:
     """Yield each block with its raw rows, and compare the rows of each shard with those that it encoded."""
     remaining = [(number, *manifest.work.ranges[0], manifest.summary) for number, manifest in shards.manifests.items()]
     digest = RowDigest()
@@ -159,7 +161,7 @@ def _with_rows(source: FeatureSource, shards: Collection, blocks: Iterator[Encod
                 raise DataError(
                     f"rows {first} to {stop - 1} are not those that shard {number} encoded",
                     where=str(source.path),
-                    remedy="restore the dataset, or make all shards again with --overwrite",
+                    remedy="restore the dataset, or make all shards again with overwrite=True",
                 )
             digest = RowDigest()
             remaining.pop(0)
@@ -203,5 +205,5 @@ def _check_equal(what: str, path: Path, found: str, expected: str) -> None:
         raise DataError(
             f"the {what} is not the one from which the shards were made",
             where=str(path),
-            remedy=f"restore the {what}, or make all shards again with --overwrite",
+            remedy=f"restore the {what}, or make all shards again with overwrite=True",
         )

@@ -20,7 +20,7 @@ from spinlock.io.atomic import check_writable
 from spinlock.io.operators import OperatorFile
 from spinlock.io.rollouts import Rollouts, open_rollouts
 from spinlock.io.row_file import Attribute
-from spinlock.sharding.collection import Collection
+from spinlock.sharding.collection import ShardCollection
 from spinlock.sharding.manifest import Work
 from spinlock.sharding.pieces import Piece, fingerprint, open_pieces
 from spinlock.sharding.shard import Shard
@@ -193,7 +193,7 @@ class ExtractionShard:
         return ExtractionResult(self._shard.path, len(self.operators), num_held, self._source.notes, was_complete)
 
 
-def join_features(shards: Collection, *, overwrite: bool, advance: Callable[[int], None]) -> ExtractionResult:
+def join_features(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> ExtractionResult:
     """Write the dataset of complete shards; it has the bytes of the file that is made without shards.
 
     Parameters
@@ -220,7 +220,7 @@ def join_features(shards: Collection, *, overwrite: bool, advance: Callable[[int
     extraction = Extraction(rollouts, scale, hold_diverged, command_line, device_type)
     with open_rollouts(rollouts) as source, ExitStack() as stack:
         if fingerprint(rollouts) != work.identity["rollouts"]:
-            remedy = "restore the rollouts, or make all shards again with --overwrite"
+            remedy = "restore the rollouts, or make all shards again with overwrite=True"
             raise DataError("are not the rollouts from which the shards were made", where=str(rollouts), remedy=remedy)
 
         def pieces() -> Iterator[Piece]:

@@ -20,7 +20,7 @@ from spinlock.generation.compute_block import BlockResult
 from spinlock.generation.merge import BlockReader, merge_blocks
 from spinlock.generation.plan import GenerationPlan, plan_of, shard_work
 from spinlock.io.atomic import check_writable
-from spinlock.sharding import collection
+from spinlock.sharding.collection import ShardCollection
 from spinlock.sharding.pieces import Piece, PieceReader, open_pieces
 from spinlock.sharding.writing import make_shard
 
@@ -69,7 +69,7 @@ class ShardedBlocks(BlockReader):
         return BlockResult(**arrays)
 
 
-def join_blocks(shards: collection.Collection, *, overwrite: bool, advance: Callable[[int], None]) -> GenerationPlan:
+def join_blocks(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> GenerationPlan:
     """Write the dataset of complete shards; it has the bytes of the file that is made without shards.
 
     Parameters
@@ -104,7 +104,7 @@ def join_blocks(shards: collection.Collection, *, overwrite: bool, advance: Call
             f"the shards differ from this installation in {', '.join(different)}",
             where=str(shards.output),
             expected="the versions and inputs with which the shards were made",
-            remedy="join where the shards were made, or make all shards again with --overwrite",
+            remedy="join where the shards were made, or make all shards again with overwrite=True",
         )
     with ExitStack() as stack:
         places: dict[int, tuple[PieceReader, int]] = {}

@@ -37,7 +37,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Collection:
+class ShardCollection:
     """The shards of an output.
 
     Attributes
@@ -88,14 +88,14 @@ class Collection:
                     f"{self.first.work.unit} {min(start, position)} to {max(start, position) - 1} are in "
                     f"{'no shard' if start > position else 'two shards'}",
                     where=str(self.output),
-                    remedy="make all shards again with --overwrite",
+                    remedy="make all shards again with overwrite=True",
                 )
             position = stop
         if position != self.first.work.total:
             raise DataError(f"{self.first.work.unit} from {position} are in no shard", where=str(self.output))
 
 
-def find_shards(output: Path) -> Collection:
+def find_shards(output: Path) -> ShardCollection:
     """Find the shards of an output, and check that they belong together.
 
     Parameters
@@ -105,7 +105,7 @@ def find_shards(output: Path) -> Collection:
 
     Returns
     -------
-    Collection
+    ShardCollection
 
     Raises
     ------
@@ -138,7 +138,7 @@ def find_shards(output: Path) -> Collection:
         )
         for number, reason in reasons.items()
     )
-    return Collection(output, count, manifests, problems)
+    return ShardCollection(output, count, manifests, problems)
 
 
 def shard_counts(output: Path) -> list[int]:
@@ -152,7 +152,11 @@ def _shard_count(output: Path) -> int:
     """Return the number of shards of an output."""
     counts = shard_counts(output)
     if not counts:
-        raise DataError("has no shards", where=str(output), remedy="make them with --shard i/n and this output")
+        raise DataError(
+            "has no shards",
+            where=str(output),
+            remedy="make them with --shard i/n, or in Python with Shard(output, i, n)",
+        )
     if len(counts) > 1:
         raise DataError(
             f"has shards of {' and of '.join(map(str, counts))} parts",
@@ -177,5 +181,5 @@ def _check_same_work(output: Path, manifests: dict[int, Manifest]) -> None:
                 f"shards {first_number} and {number} differ in {', '.join(different)}",
                 where=str(output),
                 expected="shards of the same inputs, settings and versions",
-                remedy="make the wrong ones again with --overwrite",
+                remedy="make the wrong ones again with overwrite=True",
             )
