@@ -28,10 +28,10 @@ from machine import describe_machine
 from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.features.extract import extract
 from spinlock.generation.assembly import assemble
+from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import Block, plan_blocks
 from spinlock.generation.compute_block import BlockResult, flatten_probes
 from spinlock.generation.design import Design, make_design
-from spinlock.generation.shards import ShardStore
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.threads import single_threaded
@@ -56,7 +56,7 @@ def time_block(block: Block, design: Design, config: DatasetConfig, device: torc
     probe_runs, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
     tables, extracting = timed(lambda: extract(rollout.frames, flatten_probes(probe_runs)), device)
     with tempfile.TemporaryDirectory() as folder:
-        store = ShardStore(Path(folder) / "d.h5", {})
+        store = BlockStore(Path(folder) / "d.h5", {})
         store.prepare(resume=False, overwrite=False)
         result = BlockResult.collect(tables, rollout, len(block.members), with_fields=config.store_trajectories)
         _, writing = timed(lambda: store.write(block, result), device)

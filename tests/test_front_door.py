@@ -182,12 +182,9 @@ def test_peak_memory_for_files_larger_than_max_table_mb_does_not_grow_with_the_r
         assert file["features/sdf/aggregated/features"].shape == (MANY_ROWS, 16)
 
 
-NOT_COMPARED = {"created"}
-
-
 def attributes(path: Path) -> dict[str, Any]:
     with h5py.File(path) as file:
-        return {name: value for name, value in file.attrs.items() if name not in NOT_COMPARED}
+        return dict(file.attrs)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("arguments",),
     ("runtime", "config", "metrics", "features"),
     ("io", "operators", "model"),
-    ("preprocessing", "generation"),
+    ("sharding",),
+    ("preprocessing", "generation", "extraction"),
     ("categories", "initialization"),
     ("sizing",),
     ("checkpoint",),
@@ -24,7 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("encoding", "training_inputs"),
     ("tokenizer",),
-    ("discovery", "scoring"),
+    ("discovery", "scoring", "joining"),
     ("ano",),
     ("closed_loop",),
     ("plots",),
@@ -56,14 +57,25 @@ FORBIDDEN = {
     "categories": {"torch", "h5py", "pydantic", "spinlock.model"},
     "initialization": {"h5py", "sklearn", "pydantic", "spinlock.io", "spinlock.config"},
     "generation": {"h5py", "sklearn", "pydantic", "spinlock.metrics", "spinlock.model"},
+    "extraction": {"h5py", "sklearn", "pydantic", "spinlock.metrics", "spinlock.model", "spinlock.operators"},
     "sizing": {"h5py", "sklearn", "pydantic"},
     "checkpoint": {"h5py", "sklearn", "pydantic"},
     "evaluation": {"h5py", "pydantic", "spinlock.config"},
     **{
-        package: {"h5py", "sklearn", "pydantic", "spinlock.operators", "spinlock.features", "spinlock.generation"}
+        package: {
+            "h5py",
+            "sklearn",
+            "pydantic",
+            "spinlock.operators",
+            "spinlock.features",
+            "spinlock.generation",
+            "spinlock.extraction",
+        }
         for package in ("training", "encoding", "training_inputs", "tokenizer", "discovery", "scoring", "plots", "ano")
     },
     "closed_loop": {"h5py", "sklearn", "pydantic"},
+    "sharding": {"torch", "h5py", "sklearn", "scipy"},
+    "joining": {"torch", "h5py", "sklearn", "scipy", "pydantic"},
 }
 """Imports that are forbidden in each package, in addition to :data:`TERMINAL`. Only ``io`` opens HDF5 files."""
 

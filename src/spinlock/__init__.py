@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from spinlock.evaluation.codebooks.description import CodebookDescription
     from spinlock.evaluation.evaluation import Evaluation
     from spinlock.evaluation.report import Report
-    from spinlock.generation.extraction import extract_features
+    from spinlock.extraction.extract_file import extract_features
     from spinlock.generation.generate import generate
     from spinlock.io.feature_table import FeatureTable, read_features
+    from spinlock.joining import JoinResult, join
     from spinlock.scoring.describe import describe_codebooks
     from spinlock.scoring.evaluate import evaluate
+    from spinlock.sharding.shard import Shard
     from spinlock.tokenizer import Tokenizer
     from spinlock.training.callbacks import Callback
 
@@ -37,8 +39,10 @@ __all__ = [
     "CodebookDescription",
     "Evaluation",
     "FeatureTable",
+    "JoinResult",
     "Prediction",
     "Report",
+    "Shard",
     "SpinlockError",
     "SpinlockWarning",
     "Tokenizer",
@@ -50,6 +54,7 @@ __all__ = [
     "extract_features",
     "features",
     "generate",
+    "join",
     "metrics",
     "operators",
     "read_features",
@@ -63,8 +68,10 @@ _MODULES = {
     "CodebookDescription": "evaluation.codebooks.description",
     "Evaluation": "evaluation.evaluation",
     "FeatureTable": "io.feature_table",
+    "JoinResult": "joining",
     "Prediction": "ano.prediction",
     "Report": "evaluation.report",
+    "Shard": "sharding.shard",
     "SpinlockError": "errors",
     "SpinlockWarning": "errors",
     "Tokenizer": "tokenizer",
@@ -72,8 +79,9 @@ _MODULES = {
     "discover_categories": "discovery",
     "evaluate": "scoring.evaluate",
     "evaluate_ano": "ano.evaluation.evaluate",
-    "extract_features": "generation.extraction",
+    "extract_features": "extraction.extract_file",
     "generate": "generation.generate",
+    "join": "joining",
     "read_features": "io.feature_table",
 }
 

@@ -28,6 +28,7 @@ from spinlock.model import LEVELS
 from spinlock.paths import user_path
 from spinlock.preprocessing.copied_rows import copied_rows_warning
 from spinlock.runtime.isolation import isolated
+from spinlock.sharding.shard import Shard
 from spinlock.training.callbacks import Callback, SaveCheckpoints
 from spinlock.training.fit import fit
 from spinlock.training_inputs import Config, training_inputs
@@ -174,21 +175,21 @@ class Tokenizer(TrainedModel):
     def encode_file(
         self,
         dataset: Path | str,
-        output: Path | str,
+        output: Path | str | Shard,
         *,
         batch_size: int = 8192,
         overwrite: bool = False,
         strict: bool = False,
         advance: Advance = lambda rows: None,
     ) -> EncodingSummary:
-        """Encode a dataset to a token file. The rows are streamed, so that memory does not grow with the dataset.
+        """Encode a dataset, or one :class:`spinlock.Shard` of it, to a token file; memory does not grow with the rows.
 
         The parameters and errors are those of :func:`spinlock.encoding.encode_file`; ``advance`` is called with the
         number of rows that were encoded since its last call.
         """
-        paths = user_path(dataset, "dataset"), user_path(output, "output")
+        target = output if isinstance(output, Shard) else user_path(output, "output")
         options: dict[str, Any] = {"overwrite": overwrite, "strict": strict, "advance": advance}
-        summary = encode_file(self.codec, *paths, batch_size=batch_size, **options)
+        summary = encode_file(self.codec, user_path(dataset, "dataset"), target, batch_size=batch_size, **options)
         assert summary is not None, "a single process is the main process"
         return summary
 

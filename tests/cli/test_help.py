@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate-tokens",
     "visualize-codebooks",
     "discover-categories",
+    "join",
     "train-ano",
     "predict-operators",
     "evaluate-ano",

@@ -96,7 +96,7 @@ def test_the_file_has_the_documented_layout(complete_dataset: Path) -> None:
         assert file["metadata/blow_up"].shape == (24, 2)
 
 
-def test_shards_are_removed(complete_dataset: Path) -> None:
+def test_block_files_are_removed(complete_dataset: Path) -> None:
     assert [path.name for path in complete_dataset.parent.iterdir()] == ["d.h5"]
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_run_resumes_to_the_same_dataset(complete_dataset: Path, 
     assert dataset_bytes(tmp_path / "d.h5") == dataset_bytes(complete_dataset)
 
 
-def test_shards_of_another_configuration_are_refused(tmp_path: Path) -> None:
+def test_block_files_of_another_configuration_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(small_config(), tmp_path / "d.h5", callback=Recorder(stop_after=1))
     with pytest.raises(OutputError, match="the unfinished run differs: num_steps was 5, is 6"):
@@ -140,7 +140,7 @@ def test_shards_of_another_configuration_are_refused(tmp_path: Path) -> None:
     assert generate(small_config(num_steps=6), tmp_path / "d.h5", overwrite=True).num_operators == 24
 
 
-def test_a_damaged_shard_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_damaged_block_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         generate(small_config(), tmp_path / "d.h5", callback=Recorder(stop_after=1))
     shard = next((tmp_path / "d.h5.parts").glob("block-*.npz"))
@@ -174,7 +174,7 @@ def test_insufficient_memory_is_reported_before_the_start(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_finished_shards_count_as_available_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_blocks_count_as_available_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, operators = small_config(), make_design(small_config()).operators
     free_bytes = disk_bytes(operators, config) - 1
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
@@ -199,7 +199,7 @@ def test_initial_states_beyond_the_bound_are_marked(tmp_path: Path) -> None:
         assert np.isfinite(file["features/sdf/aggregated/features"]).all()
 
 
-def test_other_files_beside_the_shards_are_kept(tmp_path: Path) -> None:
+def test_other_files_beside_the_block_files_are_kept(tmp_path: Path) -> None:
     shards = tmp_path / "d.h5.parts"
     shards.mkdir()
     (shards / "mine.txt").write_text("precious")

@@ -22,6 +22,7 @@ from spinlock.cli.commands import (
     extract_features,
     generate,
     inspect,
+    join,
     predict_operators,
     train_ano,
     train_vqvae,
@@ -68,6 +69,7 @@ app.command("decode-tokens", cls=_Command)(decode_tokens.decode_tokens)
 app.command("evaluate-tokens", cls=_Command)(evaluate_tokens.evaluate_tokens)
 app.command("visualize-codebooks", cls=_Command)(visualize_codebooks.visualize_codebooks)
 app.command("discover-categories", cls=_Command)(discover_categories.discover_categories)
+app.command("join", cls=_Command)(join.join)
 app.command("train-ano", cls=_Command)(train_ano.train_ano)
 app.command("predict-operators", cls=_Command)(predict_operators.predict_operators)
 app.command("evaluate-ano", cls=_Command)(evaluate_ano.evaluate_ano)

@@ -41,6 +41,15 @@ Model = Annotated[Path, path_option("--vqvae-model", "Checkpoint of a trained to
 Output = Annotated[Path, path_option("--output", "File to write.", "H5")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="Make part i of n alone, for example 3/7; join puts the parts together. In a job array of SLURM or PBS "
+        "the default is the part of this task; 1/1 makes the whole file.",
+        metavar="I/N",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.", callback=_apply_quiet)]
 Set = Annotated[
     list[str] | None,

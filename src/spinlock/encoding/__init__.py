@@ -2,9 +2,10 @@
 
 from spinlock.encoding.decode_file import decode_file
 from spinlock.encoding.encode_features import encode_features
-from spinlock.encoding.encode_file import Advance, encode_file
+from spinlock.encoding.encode_file import encode_file
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
+from spinlock.encoding.token_output import Advance
 from spinlock.encoding.token_row import TokenRow, describe_row
 from spinlock.encoding.trained_model import TrainedModel
 

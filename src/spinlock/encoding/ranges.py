@@ -57,8 +57,8 @@ class RangeCheck:
         self._rows += rows
         self._clipped += ranges.clipped.sum(axis=0)
         self._missing += ranges.missing.sum(axis=0)
-        self._smallest = np.fmin(self._smallest, np.fmin.reduce(ranges.smallest, axis=0))
-        self._largest = np.fmax(self._largest, np.fmax.reduce(ranges.largest, axis=0))
+        self._smallest = np.fmin(self._smallest, np.fmin.reduce(ranges.smallest, axis=0, initial=np.nan))
+        self._largest = np.fmax(self._largest, np.fmax.reduce(ranges.largest, axis=0, initial=np.nan))
 
     def warning(self) -> str:
         """Return one line about doubtful columns; empty if there are none.

@@ -60,6 +60,14 @@ class EncodedBlock:
         ranges = ColumnRanges.joined(arrays.pop("ranges"))
         return cls(**{name: np.concatenate(parts) for name, parts in arrays.items()}, ranges=ranges)
 
+    def split(self, size: int) -> tuple[Self, Self]:
+        """Return the first ``size`` rows and the other rows. The first part keeps all ranges of the columns."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ranges"}
+        first, rest = (
+            {name: values[part] for name, values in arrays.items()} for part in (slice(size), slice(size, None))
+        )
+        return type(self)(**first, ranges=self.ranges), type(self)(**rest, ranges=self.ranges.none())
+
 
 @dataclass(frozen=True)
 class RowCodec:

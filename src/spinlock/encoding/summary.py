@@ -28,6 +28,8 @@ class EncodingSummary:
     range_warning
         Line about columns that do not fit the training rows, for example in another unit or without values; empty if
         there is nothing to report. See :meth:`spinlock.encoding.ranges.RangeCheck.warning`.
+    was_complete
+        Whether the output is a shard that was complete before.
     """
 
     rows: int
@@ -40,3 +42,4 @@ class EncodingSummary:
     seconds: float
     notes: tuple[str, ...]
     range_warning: str
+    was_complete: bool = False

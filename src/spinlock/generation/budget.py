@@ -69,13 +69,15 @@ def field_bytes(operators: Operators, settings: RolloutSettings) -> int:
 
 
 def disk_bytes(operators: Operators, settings: RolloutSettings) -> int:
-    """Return the maximum disk space in bytes; it is needed while the shards are merged into the dataset."""
+    """Return the maximum disk space in bytes; it is needed while the blocks are merged into the dataset."""
     fields = field_bytes(operators, settings) if settings.store_trajectories else 0
     snapshots = snapshot_bytes(operators, settings)
     return int(DISK_MARGIN * 2 * (table_bytes(operators.count, settings) + fields + snapshots))
 
 
-def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *, written: int = 0) -> None:
+def check_disk(
+    operators: Operators, settings: RolloutSettings, output: Path, *, written: int = 0, fraction: float = 1.0
+) -> None:
     """Check that the dataset fits on the disk of ``output``.
 
     Parameters
@@ -87,7 +89,9 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
     output
         Path of the dataset.
     written
-        Bytes of the shards that exist already.
+        Bytes of the block files that exist already.
+    fraction
+        Fraction of the operators that the file contains.
 
     Raises
     ------
@@ -95,7 +99,7 @@ def check_disk(operators: Operators, settings: RolloutSettings, output: Path, *,
         There is not enough free space.
     """
     directory = next(parent for parent in output.absolute().parents if parent.exists())
-    needed, free = disk_bytes(operators, settings) - written, shutil.disk_usage(directory).free
+    needed, free = int(fraction * disk_bytes(operators, settings)) - written, shutil.disk_usage(directory).free
     if needed > free:
         raise OutputError(
             f"not enough disk space: {free / 1e9:.2f} GB are free",

@@ -1,4 +1,4 @@
-"""Generation of a dataset: make a plan, compute the blocks of this process in parallel, and merge the shards.
+"""Generation of a dataset: make a plan, compute the blocks of this process in parallel, and merge the blocks.
 
 >>> result = generate("configs/datasets/quickstart.yaml", "datasets/quickstart.h5", num_samples=64)  # doctest: +SKIP
 """
@@ -16,15 +16,19 @@ from spinlock.arguments import checked_instance
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.features.extract import VERSION
+from spinlock.generation.block_store import BlockStore
 from spinlock.generation.callbacks import SILENT, GenerationCallback
-from spinlock.generation.merge import merge_shards
+from spinlock.generation.merge import merge_blocks
 from spinlock.generation.parallel import computed_blocks
-from spinlock.generation.plan import PREDICTIONS, GenerationPlan, plan_generation
-from spinlock.generation.shards import ShardStore
+from spinlock.generation.plan import GenerationPlan, plan_generation
+from spinlock.generation.plan_identity import PREDICTIONS
+from spinlock.generation.shards import write_blocks
 from spinlock.io.hdf5 import open_hdf5
 from spinlock.operators.balance import Balance, balance
 from spinlock.runtime.process_group import ProcessGroup
 from spinlock.runtime.rendezvous import process_group
+from spinlock.sharding.manifest import Manifest
+from spinlock.sharding.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,9 @@ class GenerationResult:
     Attributes
     ----------
     output
-        Path of the dataset.
+        Path of the file that was written.
     num_operators
-        Number of operators in the dataset.
+        Number of operators in the file.
     num_computed
         Number of operators that all processes computed in this run; the others were computed before.
     num_diverged
@@ -48,7 +52,7 @@ class GenerationResult:
     seconds
         Duration of this run in seconds.
     was_complete
-        Whether the dataset was complete before this run.
+        Whether the file was complete before this run.
     """
 
     output: Path
@@ -63,7 +67,7 @@ class GenerationResult:
 
 def generate(
     config: str | Path | Mapping[str, Any] | DatasetConfig,
-    output: str | Path,
+    output: str | Path | Shard,
     *,
     callback: GenerationCallback | None = None,
     resume: bool = False,
@@ -80,7 +84,7 @@ def generate(
     config
         Path of a JSON or YAML file, a mapping of its keys, or a configuration.
     output
-        Path of the dataset (HDF5).
+        Path of the dataset (HDF5), or a :class:`~spinlock.sharding.Shard` of it, whose unfinished run is continued.
     callback
         Called at each stage of the run; see :class:`~spinlock.generation.callbacks.GenerationCallback`.
     resume
@@ -103,18 +107,19 @@ def generate(
     OutputError
         The output or an unfinished run exists, another process writes it, or there is not enough disk space.
     RunError
-        There is not enough memory, or a shard is damaged.
+        There is not enough memory, or a block file is damaged.
     DataError
-        The device does not exist, or an argument has a wrong type.
+        The device does not exist, an argument has a wrong type, or there are more shards than operators.
     """
     started, callback = time.monotonic(), checked_instance("callback", callback or SILENT, GenerationCallback)
     with process_group() as group:
         plan = plan_generation(config, output, resume=resume, overwrite=overwrite, group=group, **settings)
+        resume = resume or (plan.shard is not None and not overwrite)
         with _prepared_store(plan, group, resume=resume, overwrite=overwrite) as store:
             num_computed = 0 if plan.is_complete else _compute_blocks(plan, store, group, callback)
             if group.is_main and not plan.is_complete:
                 callback.on_merge()
-                _merge(plan, store, overwrite=overwrite, command_line=command_line)
+                _write(plan, store, overwrite=overwrite, command_line=command_line)
         result = _summarize(plan, num_computed, started) if group.is_main else None
         if result:
             callback.on_end(result)
@@ -124,13 +129,13 @@ def generate(
 @contextmanager
 def _prepared_store(
     plan: GenerationPlan, group: ProcessGroup, *, resume: bool, overwrite: bool
-) -> Iterator[ShardStore]:
-    """Lock and prepare the directory of the shards in the main process.
+) -> Iterator[BlockStore]:
+    """Lock and prepare the directory of the block files in the main process.
 
     If the dataset is complete, a directory can remain from a process that was killed after it had written the dataset;
     then it is removed.
     """
-    store = ShardStore(plan.output, plan.identity)
+    store = BlockStore(plan.output, plan.identity)
     with store.locked() if group.is_main else nullcontext():
         if group.is_main and plan.is_complete:
             store.remove()
@@ -139,7 +144,7 @@ def _prepared_store(
         yield store
 
 
-def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup, callback: GenerationCallback) -> int:
+def _compute_blocks(plan: GenerationPlan, store: BlockStore, group: ProcessGroup, callback: GenerationCallback) -> int:
     """Compute the unfinished blocks of this process, and wait until all processes have finished.
 
     Returns
@@ -163,8 +168,8 @@ def _compute_blocks(plan: GenerationPlan, store: ShardStore, group: ProcessGroup
     return num_computed
 
 
-def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_line: str) -> None:
-    """Merge the shards into the dataset, and delete them."""
+def _write(plan: GenerationPlan, store: BlockStore, *, overwrite: bool, command_line: str) -> None:
+    """Write the dataset or the shard from the finished blocks, and delete the files of the blocks."""
     attributes: dict[str, str | int | float] = {
         "features_version": VERSION,
         "configuration": plan.configuration,
@@ -174,22 +179,30 @@ def _merge(plan: GenerationPlan, store: ShardStore, *, overwrite: bool, command_
     }
     if PREDICTIONS in plan.identity:
         attributes[PREDICTIONS] = plan.identity[PREDICTIONS]
-    merge_shards(plan, store, overwrite=overwrite, attributes=attributes)
+    if plan.shard is None:
+        merge_blocks(plan, store, overwrite=overwrite, attributes=attributes)
+    else:
+        write_blocks(plan, store, {"configuration": plan.configuration, "attributes": attributes})
     store.remove()
 
 
-def _summarize(plan: GenerationPlan, num_computed: int, started: float) -> GenerationResult:
-    """Return the result of a run whose dataset is complete."""
+def _num_diverged(plan: GenerationPlan) -> int:
+    """Return the number of operators of the written file that diverged."""
+    if plan.shard is not None:
+        return int(Manifest.read(plan.shard.manifest_path).summary["num_diverged"])
     with open_hdf5(plan.output) as file:
-        num_diverged = int(file["metadata/diverged"][()].sum())
-    operators = plan.design.operators
+        return int(file["metadata/diverged"][()].sum())
+
+
+def _summarize(plan: GenerationPlan, num_computed: int, started: float) -> GenerationResult:
+    """Return the result of a run whose file is complete."""
     return GenerationResult(
         plan.output,
-        operators.count,
+        plan.num_operators,
         num_computed,
-        num_diverged,
+        _num_diverged(plan),
         plan.rollout.blow_up_bound,
-        balance(operators) if plan.predictions is None else None,
+        balance(plan.design.operators) if plan.predictions is None else None,
         time.monotonic() - started,
         plan.is_complete,
     )

@@ -1,11 +1,12 @@
-"""Merge the shards of a run into one dataset file.
+"""Merge the blocks of a run into one dataset file.
 
 The tables are read and written for a limited number of operators at a time, so that memory does not grow with N.
 
 Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``D`` columns, ``P`` parameters, ``n`` operators of a slice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from spinlock.config.dataset import RolloutSettings
 from spinlock.features.extract import feature_names
 from spinlock.generation.blocks import Block
 from spinlock.generation.budget import table_bytes
+from spinlock.generation.compute_block import BlockResult
 from spinlock.generation.design import Design
 from spinlock.generation.plan import GenerationPlan
-from spinlock.generation.shards import ShardStore
 from spinlock.generation.snapshots import max_channels
 from spinlock.io.operators import FIELDS, OperatorFile
 from spinlock.io.row_file import Attribute
@@ -32,8 +33,15 @@ TableLayout = Mapping[str, tuple[Sequence[str], tuple[int, ...]]]
 """{table: (column names, shape without N and D)}."""
 
 
-def merge_shards(
-    plan: GenerationPlan, store: ShardStore, *, overwrite: bool, attributes: Mapping[str, Attribute]
+class BlockReader(Protocol):
+    """The results of all blocks of a dataset."""
+
+    def read(self, block: Block, frames: Collection[str] = ()) -> BlockResult:
+        """Return a block; ``frames`` contains ``fields`` or ``snapshots`` if these are also read."""
+
+
+def merge_blocks(
+    plan: GenerationPlan, store: BlockReader, *, overwrite: bool, attributes: Mapping[str, Attribute]
 ) -> NDArray[np.int32]:
     """Write the dataset from finished blocks.
 
@@ -80,7 +88,7 @@ def _table_layout(settings: RolloutSettings) -> TableLayout:
 
 
 def _read_slice(
-    store: ShardStore, blocks: Sequence[Block], layout: TableLayout, start: int, stop: int, blow_up: NDArray[np.int32]
+    store: BlockReader, blocks: Sequence[Block], layout: TableLayout, start: int, stop: int, blow_up: NDArray[np.int32]
 ) -> dict[str, NDArray[np.float32]]:
     """Return the rows [``start``, ``stop``) of each table, and set these rows of ``blow_up`` [N, M]."""
     tables = {
@@ -126,7 +134,7 @@ def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int
     file.write_dataset("metadata/diverged", (blow_up > 0).any(1))
 
 
-def _write_fields(file: OperatorFile, store: ShardStore, plan: GenerationPlan) -> None:
+def _write_fields(file: OperatorFile, store: BlockReader, plan: GenerationPlan) -> None:
     """Write the frames of all operators."""
     operators, rollout = plan.design.operators, plan.rollout
     shape = (operators.count, rollout.num_realizations, rollout.num_steps, *_field_shape(plan))
@@ -138,7 +146,7 @@ def _write_fields(file: OperatorFile, store: ShardStore, plan: GenerationPlan) -
             file.write_frames(FIELDS, member, runs)
 
 
-def _write_snapshots(file: OperatorFile, store: ShardStore, plan: GenerationPlan) -> None:
+def _write_snapshots(file: OperatorFile, store: BlockReader, plan: GenerationPlan) -> None:
     """Write the snapshots of the chosen operators."""
     chosen = plan.snapshots
     file.create_frames(f"{GROUP}/fields", (len(chosen.operators), len(chosen.steps), *_field_shape(plan)))

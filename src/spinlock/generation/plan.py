@@ -1,8 +1,7 @@
 """The plan of a generation: configuration, operators, blocks and device, and the check of an existing output."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,26 +11,24 @@ from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig, GenerationRuntime, OperatorSettings, RolloutSettings
 from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.config.loading import resolve_dataset_config
-from spinlock.config.section import Section, identity_keys
-from spinlock.config.text import parse_value
-from spinlock.errors import OutputError
-from spinlock.features.extract import VERSION
+from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.budget import Estimate, check_disk, check_memory, estimate_budget
+from spinlock.generation.deal import own_blocks
 from spinlock.generation.design import Design, make_design
 from spinlock.generation.given_design import predicted_design
-from spinlock.generation.shards import ShardStore
+from spinlock.generation.plan_identity import PREDICTIONS, check_same_dataset, identity_of
 from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.io.atomic import check_writable
-from spinlock.io.hdf5 import open_hdf5
 from spinlock.io.predictions.reading import PredictedOperators
-from spinlock.paths import user_path
 from spinlock.runtime.device import choose_device
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.runtime.threads import available_cores
+from spinlock.sharding.manifest import Work, ranges_of
+from spinlock.sharding.shard import Shard, output_and_shard
+from spinlock.sharding.writing import finished_shard
 
-PREDICTIONS = "predictions_sha256"
-"""Key of the identity, and attribute of the dataset, with the hash of the predicted operators."""
+COMMAND = "generate"
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class GenerationPlan:
     design
         The sampled operators.
     blocks
-        All blocks of operators.
+        The blocks of operators: all of them, or those of the shard.
     snapshots
         The operators and frames that are stored as snapshots.
     device
@@ -63,6 +60,10 @@ class GenerationPlan:
         Whether ``output`` already contains the dataset of this plan, so that nothing has to be computed.
     predictions
         File of the predicted operators, or None if the operators are sampled.
+    shard
+        The shard that ``output`` is, or None for the whole dataset.
+    num_blocks
+        Number of blocks of the whole dataset.
     """
 
     output: Path
@@ -76,6 +77,13 @@ class GenerationPlan:
     workers: int
     is_complete: bool
     predictions: Path | None
+    shard: Shard | None
+    num_blocks: int
+
+    @property
+    def num_operators(self) -> int:
+        """Number of operators in the blocks."""
+        return sum(len(block.members) for block in self.blocks)
 
     def estimate(self) -> Estimate:
         """Estimate time, disk space and memory; this runs a few steps of each family of operators."""
@@ -84,7 +92,7 @@ class GenerationPlan:
 
 def plan_generation(
     config: str | Path | Mapping[str, Any] | DatasetConfig,
-    output: str | Path,
+    output: str | Path | Shard,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -98,7 +106,7 @@ def plan_generation(
     config
         Path of a JSON or YAML file, a mapping of its keys, or a configuration.
     output
-        Path of the dataset (HDF5).
+        Path of the dataset (HDF5), or a shard of it.
     resume
         Whether an unfinished run of this output, or a complete dataset of the same configuration, is accepted.
     overwrite
@@ -121,25 +129,92 @@ def plan_generation(
     RunError
         The blocks do not fit in memory.
     DataError
-        The device does not exist.
+        The device does not exist, or there are more shards than operators.
     """
-    resolved, output = resolve_dataset_config(config, settings), user_path(output, "output")
+    resolved, (target, shard) = resolve_dataset_config(config, settings), output_and_shard(output)
     device = choose_device(resolved.device, local_rank=group.local_rank, local_world_size=group.local_world_size)
-    design, origin = _design(resolved, resolved.from_predictions)
-    snapshots = SnapshotPlan.make(design.operators, resolved)
+    plan = plan_of(resolved, target, device, shard=shard, group=group)
+    is_complete = group.is_main and _is_complete(plan, resume=resume, overwrite=overwrite)
+    if group.is_main and not is_complete:
+        inputs = _inputs(config, resolved.from_predictions)
+        check_writable(target, overwrite=overwrite or shard is not None, inputs=inputs)
+        written = BlockStore(target, plan.identity).size() if resume or shard is not None else 0
+        fraction = plan.num_operators / plan.design.operators.count
+        check_disk(plan.design.operators, resolved, target, written=written, fraction=fraction)
+        if plan.blocks:
+            check_memory(plan.blocks, resolved, device, plan.workers)
+    return replace(plan, is_complete=group.any(is_complete))
+
+
+def plan_of(
+    config: DatasetConfig,
+    output: Path,
+    device: torch.device,
+    *,
+    shard: Shard | None = None,
+    group: ProcessGroup = SINGLE,
+) -> GenerationPlan:
+    """Return the plan of a configuration, without a check of the output.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    output
+        File to write.
+    device
+        Device of the computation.
+    shard
+        The shard that the file is, or None for the whole dataset.
+    group
+        The processes of the run.
+
+    Raises
+    ------
+    DataError
+        The predicted operators cannot be read, or there are more shards than operators.
+    """
+    design, origin = _design(config, config.from_predictions)
+    if shard is not None:
+        shard.check_count(design.operators.count, "operators")
     blocks = plan_blocks(design.operators, device.type)
-    workers = min(_num_workers(resolved, device, group), len(blocks))
-    identity = _identity(resolved, device) | origin
-    is_complete = group.is_main and resume and not overwrite and output.exists()
-    if is_complete:
-        _check_same_dataset(output, dump_config(resolved), origin)
-    elif group.is_main:
-        check_writable(output, overwrite=overwrite, inputs=_inputs(config, resolved.from_predictions))
-        check_disk(design.operators, resolved, output, written=ShardStore(output, identity).size() if resume else 0)
-        check_memory(blocks, resolved, device, workers)
-    is_complete = group.any(is_complete)
-    parts = identity, resolved, design, blocks, snapshots, device, workers, is_complete, resolved.from_predictions
-    return GenerationPlan(output, dump_config(resolved), *parts)
+    own = own_blocks(blocks, shard)
+    workers = max(1, min(_num_workers(config, device, group), len(own)))
+    snapshots = SnapshotPlan.make(design.operators, config)
+    return GenerationPlan(
+        output,
+        dump_config(config),
+        identity_of(config, device) | origin,
+        config,
+        design,
+        own,
+        snapshots,
+        device,
+        workers,
+        is_complete=False,
+        predictions=config.from_predictions,
+        shard=shard,
+        num_blocks=len(blocks),
+    )
+
+
+def shard_work(plan: GenerationPlan, settings: Mapping[str, Any] | None = None) -> Work:
+    """Return what the manifest of a shard says of its content; ``settings`` is what the join needs in addition."""
+    assert plan.shard is not None
+    ranges = ranges_of([block.number for block in plan.blocks])
+    command, added = list(plan.shard.command), dict(settings or {})
+    return Work(COMMAND, "blocks", plan.num_blocks, ranges, dict(plan.identity), added, command)
+
+
+def _is_complete(plan: GenerationPlan, *, resume: bool, overwrite: bool) -> bool:
+    """Return whether the output is already there, or raise an error if it belongs to another plan."""
+    if plan.shard is not None:
+        return finished_shard(plan.shard, shard_work(plan), overwrite=overwrite) is not None
+    if not (resume and not overwrite and plan.output.exists()):
+        return False
+    origin = {key: value for key, value in plan.identity.items() if key == PREDICTIONS}
+    check_same_dataset(plan.output, plan.configuration, origin)
+    return True
 
 
 def _inputs(config: object, predictions: Path | None) -> list[str | Path]:
@@ -156,16 +231,6 @@ def _design(settings: OperatorSettings, predictions: Path | None) -> tuple[Desig
     return predicted_design(predicted, settings), {PREDICTIONS: predicted.sha256}
 
 
-def _identity(settings: Section, device: torch.device) -> dict[str, Any]:
-    """Return everything on which the data depend: the configuration, the type of the device, and versions."""
-    return {
-        **settings.model_dump(mode="json", include=set(identity_keys(type(settings)))),
-        "features_version": VERSION,
-        "device_type": device.type,
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
-    }
-
-
 def _num_workers(settings: GenerationRuntime, device: torch.device, group: ProcessGroup) -> int:
     """Return the number of blocks that are computed at the same time.
 
@@ -175,40 +240,3 @@ def _num_workers(settings: GenerationRuntime, device: torch.device, group: Proce
     if settings.batch_size is not None:
         return max(1, settings.batch_size // BLOCK_SIZES[device.type][0])
     return 2 if device.type == "cuda" else max(1, available_cores() // group.local_world_size)
-
-
-def _check_same_dataset(output: Path, configuration: str, origin: Mapping[str, str]) -> None:
-    """Raise an :class:`OutputError` unless an existing dataset was generated from the same settings and predictions."""
-    with open_hdf5(output) as file:
-        stored, features_version = file.attrs.get("configuration"), file.attrs.get("features_version")
-        same_origin = all(file.attrs.get(name) == value for name, value in origin.items())
-    if not same_origin:
-        raise OutputError(
-            "exists already and was generated from other predictions",
-            where=str(output),
-            remedy="choose another output, or pass overwrite=True to replace it",
-        )
-    if features_version != VERSION:
-        raise OutputError(
-            f"has features of version {features_version}",
-            where=str(output),
-            expected=f"version {VERSION}",
-            remedy="pass overwrite=True to replace it",
-        )
-    keys = identity_keys(DatasetConfig)
-    if not isinstance(stored, str) or _select(stored, keys) != _select(configuration, keys):
-        other_keys = ", ".join(sorted(set(DatasetConfig.model_fields) - keys))
-        raise OutputError(
-            "exists already and was generated from another configuration",
-            where=str(output),
-            expected=f"the same configuration ({other_keys} may differ)",
-            remedy="choose another output, or pass overwrite=True to replace it",
-        )
-
-
-def _select(configuration: str, keys: frozenset[str]) -> dict[str, Any]:
-    """Return the given keys of a configuration, which is YAML text; a file can be older than some keys."""
-    values = parse_value(configuration)
-    if not isinstance(values, dict):
-        return {}
-    return {key: value for key, value in ({"save_fields": 0, "from_predictions": None} | values).items() if key in keys}

@@ -1,181 +1,118 @@
-"""Shards: the results of finished blocks, one file for each block, in the directory ``<output>.parts``.
+"""Shards of a generated dataset: the finished blocks of a part, and the dataset from the blocks of all shards."""
 
-Because of the shards a run can be resumed, and several processes can compute blocks. ``run.json`` identifies the run of
-the shards, and each shard contains the hash of this identity. A shard is written atomically, so that a killed process
-leaves complete files only. The directory is locked while a run writes to it.
-"""
+from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from spinlock.errors import OutputError, RunError
+from spinlock.config.dataset import DatasetConfig
+from spinlock.config.text import parse_value
+from spinlock.errors import DataError
+from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import Block
 from spinlock.generation.compute_block import BlockResult
-from spinlock.io.atomic import DirectoryLock, write_files
+from spinlock.generation.merge import BlockReader, merge_blocks
+from spinlock.generation.plan import GenerationPlan, plan_of, shard_work
+from spinlock.io.atomic import check_writable
+from spinlock.sharding.collection import ShardCollection
+from spinlock.sharding.pieces import Piece, PieceReader, open_pieces
+from spinlock.sharding.writing import make_shard
 
-IDENTITY_FILE = "run.json"
-SHARD_PATTERN = "block-*.npz"
-RUN = "run"
-"""Name of the array of a shard that contains the hash of the identity of its run."""
-
-FRAMES = ("fields", "snapshots")
-"""Names of the arrays of a shard that contain frames; they are read only when they are needed."""
-
-MAX_SHOWN = 40
-"""Maximum number of characters of a value in an error message."""
+ARRAYS = [each.name for each in fields(BlockResult)]
 
 
-class ShardStore:
-    """The shards of one run, in a directory beside ``output``.
+def write_blocks(plan: GenerationPlan, store: BlockStore, settings: Mapping[str, Any]) -> int:
+    """Write the shard of a plan from its finished blocks, and return the number of operators that diverged.
 
     Parameters
     ----------
-    output
-        Path of the dataset.
-    identity
-        Everything on which the data depend, as JSON values.
+    plan
+        The plan of a shard.
+    store
+        The results of its blocks.
+    settings
+        What the join needs in addition, as JSON values.
     """
+    assert plan.shard is not None
+    num_diverged = 0
 
-    def __init__(self, output: Path, identity: Mapping[str, Any]) -> None:
-        self.output = output
-        self.directory = output.with_name(output.name + ".parts")
-        self._identity = json.dumps(identity, indent=2) + "\n"
-        self._run = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    def pieces() -> Iterator[Piece]:
+        nonlocal num_diverged
+        for block in plan.blocks:
+            result = store.read(block, ["fields", "snapshots"])
+            num_diverged += int((result.blow_up > 0).any(1).sum())
+            arrays = {name: getattr(result, name) for name in ARRAYS}
+            yield {name: values for name, values in arrays.items() if values is not None}
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the directory in a ``with`` block, and remove what killed processes left; afterwards remove it if empty.
+    work = shard_work(plan, settings)
+    make_shard(plan.shard, work, pieces(), lambda: {"num_diverged": num_diverged})
+    return num_diverged
 
-        Raises
-        ------
-        OutputError
-            Another process generates the same dataset, or the directory cannot be created.
-        """
-        if self.directory.exists() and not self.directory.is_dir():
-            remedy = "move it, or choose another output"
-            raise OutputError("is not a directory", where=str(self.directory), remedy=remedy)
-        try:
-            with DirectoryLock(self.directory, self.output):
-                yield
-        finally:
-            with suppress(OSError):
-                self.directory.rmdir()
 
-    def prepare(self, *, resume: bool, overwrite: bool) -> None:
-        """Store the identity of the run, or check that the existing shards belong to a run with this identity.
+class ShardedBlocks(BlockReader):
+    """The blocks of all shards, which are read when they are needed."""
 
-        Parameters
-        ----------
-        resume
-            Whether to keep the shards of an unfinished run.
-        overwrite
-            Whether to delete the shards of an unfinished run; ``resume`` takes precedence.
-
-        Raises
-        ------
-        OutputError
-            There are shards of another run, or shards of this run and neither ``resume`` nor ``overwrite``.
-        """
-        if overwrite and not resume:
-            self.remove()
-        shards = list(self.directory.glob(SHARD_PATTERN))
-        if shards or self._identity_file.exists():
-            if not resume:
-                raise OutputError(
-                    f"contains an unfinished run with {len(shards)} finished blocks",
-                    where=str(self.directory),
-                    remedy="pass resume=True to continue it, or overwrite=True to start again",
-                )
-            self._check_identity()
-        write_files({self._identity_file: self._identity.encode()})
-
-    @property
-    def _identity_file(self) -> Path:
-        return self.directory / IDENTITY_FILE
-
-    def _check_identity(self) -> None:
-        """Raise an :class:`OutputError` that names each difference from the identity of the unfinished run."""
-        path = self._identity_file
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return  # the process was killed before it wrote the identity
-        except ValueError:
-            raise OutputError(
-                "cannot be read as JSON", where=str(path), remedy="pass overwrite=True to start again"
-            ) from None
-        if not isinstance(stored, dict):
-            stored = {}
-        current = json.loads(self._identity)
-        different = sorted(key for key in {*stored, *current} if stored.get(key) != current.get(key))
-        if different:
-            changes = [f"{key} was {_shorten(stored.get(key))}, is {_shorten(current.get(key))}" for key in different]
-            raise OutputError(
-                f"the unfinished run differs: {', '.join(changes)}",
-                where=str(self.directory),
-                remedy="resume with the original settings, or pass overwrite=True without resume=True to start again",
-            )
-
-    def has(self, block: Block) -> bool:
-        """Return whether the block is finished."""
-        return self._path(block).exists()
-
-    def write(self, block: Block, result: BlockResult) -> None:
-        """Store a finished block; the file is synced to the disk before it appears."""
-        arrays = {field.name: getattr(result, field.name) for field in fields(result)}
-        buffer = io.BytesIO()
-        present = {name: values for name, values in arrays.items() if values is not None}
-        np.savez(buffer, allow_pickle=False, **present, **{RUN: np.array(self._run)})
-        write_files({self._path(block): buffer.getvalue()})
+    def __init__(self, places: Mapping[int, tuple[PieceReader, int]]) -> None:
+        self._places = places
 
     def read(self, block: Block, frames: Collection[str] = ()) -> BlockResult:
-        """Return a finished block; ``frames`` contains ``fields`` or ``snapshots`` if these are also read.
-
-        Raises
-        ------
-        RunError
-            The file is missing or damaged, or it belongs to another run.
-        """
-        path = self._path(block)
-        remedy = "delete that file and continue with --resume"
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                if str(stored[RUN]) != self._run:
-                    raise RunError("belongs to another run", where=str(path), remedy=remedy)
-                return BlockResult(
-                    stored["per_timestep"],
-                    stored["per_trajectory"],
-                    stored["aggregated"],
-                    stored["blow_up"],
-                    *(stored[name] if name in frames and name in stored else None for name in FRAMES),
-                )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunError("cannot be read", where=str(path), remedy=remedy) from error
-
-    def size(self) -> int:
-        """Return the total size of all shards in bytes."""
-        return sum(path.stat().st_size for path in self.directory.glob(SHARD_PATTERN))
-
-    def remove(self) -> None:
-        """Delete the files of the run."""
-        for path in (*self.directory.glob(SHARD_PATTERN), self._identity_file):
-            path.unlink(missing_ok=True)
-
-    def _path(self, block: Block) -> Path:
-        """Return the file of a block."""
-        return self.directory / f"block-{block.number:06d}.npz"
+        """Return a block; ``frames`` contains ``fields`` or ``snapshots`` if these are also read."""
+        reader, position = self._places[block.number]
+        names = [name for name in ARRAYS if name not in ("fields", "snapshots") or name in frames]
+        arrays: dict[str, Any] = {"fields": None} | reader.read(position, names)
+        return BlockResult(**arrays)
 
 
-def _shorten(value: object) -> str:
-    """Return a value as JSON, cut to :data:`MAX_SHOWN` characters."""
-    text = json.dumps(value)
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 4] + " ..."
+def join_blocks(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> GenerationPlan:
+    """Write the dataset of complete shards; it has the bytes of the file that is made without shards.
+
+    Parameters
+    ----------
+    shards
+        All shards.
+    overwrite
+        Whether an existing file is replaced.
+    advance
+        Called with the number of blocks of each shard, after the shard was opened.
+
+    Returns
+    -------
+    GenerationPlan
+        The plan of the dataset.
+
+    Raises
+    ------
+    DataError
+        The predicted operators cannot be read or are others, or a library has another version than in the shards.
+    OutputError
+        The file exists or cannot be written.
+    """
+    work = shards.first.work
+    config = DatasetConfig.model_validate(parse_value(work.settings["configuration"]))
+    inputs: list[Path] = [] if config.from_predictions is None else [config.from_predictions]
+    check_writable(shards.output, overwrite=overwrite, inputs=inputs)
+    plan = plan_of(config, shards.output, torch.device(work.identity["device_type"]))
+    different = work.differences(plan.identity)
+    if different:
+        raise DataError(
+            f"the shards differ from this installation in {', '.join(different)}",
+            where=str(shards.output),
+            expected="the versions and inputs with which the shards were made",
+            remedy="join where the shards were made, or make all shards again with overwrite=True",
+        )
+    with ExitStack() as stack:
+        places: dict[int, tuple[PieceReader, int]] = {}
+        for shard, manifest in shards.shards():
+            reader = stack.enter_context(open_pieces(shard.path))
+            numbers = np.concatenate([np.arange(*pair) for pair in manifest.work.ranges] or [np.empty(0, int)])
+            places |= {int(number): (reader, position) for position, number in enumerate(numbers)}
+            advance(len(numbers))
+        attributes = dict(work.settings["attributes"])
+        merge_blocks(plan, ShardedBlocks(places), overwrite=overwrite, attributes=attributes)
+    return plan

@@ -135,7 +135,7 @@ class FeatureSource(AnnotatedFile):
         """Read all flattened rows, [N * M, D]."""
         return self.read(0, self.num_rows)
 
-    def blocks(self, size: int) -> Iterator[tuple[int, RawRows]]:
+    def blocks(self, size: int, part: range | None = None) -> Iterator[tuple[int, RawRows]]:
         """Iterate over consecutive blocks of rows.
 
         Memory does not grow with N. Reads end at the borders of the file's chunks, so each chunk is decompressed once.
@@ -144,6 +144,8 @@ class FeatureSource(AnnotatedFile):
         ----------
         size
             Number of rows of a block; the last one may be shorter.
+        part
+            Positions of the rows to read, which are consecutive; all rows by default.
 
         Yields
         ------
@@ -155,11 +157,12 @@ class FeatureSource(AnnotatedFile):
         read_size = self.chunk_aligned_rows(size)
         buffer: RawRows = np.empty((0, self.shape[-1]), dtype=self.dtype)
         self._table.fill_cells = 0
-        position = 0
-        for start in range(0, self.num_rows, size):
-            stop = min(start + size, self.num_rows)
+        part = range(self.num_rows) if part is None else part
+        position = part.start
+        for start in range(part.start, part.stop, size):
+            stop = min(start + size, part.stop)
             while position < stop:
-                end = min(position + read_size, self.num_rows)
+                end = min((position // read_size + 1) * read_size, part.stop)
                 rows = self.read(position, end)
                 buffer = np.concatenate([buffer, rows]) if len(buffer) else rows
                 position = end

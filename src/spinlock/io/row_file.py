@@ -5,7 +5,6 @@ Letters: ``N`` operators, ``M`` rows of one operator, ``n`` rows of a block.
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +34,8 @@ class RowFile:
     """A new HDF5 file with datasets [N, ...] or [N, M, ...] that are written in consecutive blocks of rows.
 
     It is a context manager: on success the file is renamed to its path, and on a failure it is removed. Subclasses
-    create the datasets in ``_create_datasets`` and pass each block to ``_append``.
+    create the datasets in ``_create_datasets`` and pass each block to ``_append``. The file contains no time, so that
+    the same rows, attributes and blocks give the same bytes.
 
     Parameters
     ----------
@@ -106,11 +106,10 @@ class RowFile:
         self.rows_written += counts.pop()
 
     def __enter__(self) -> Self:
-        created = datetime.now(UTC).isoformat(timespec="seconds")
         with ExitStack() as stack:
             self._file = stack.enter_context(writing_hdf5(self.path, overwrite=self._overwrite))
             self._create_datasets()
-            self.set_attributes({"program_version": program_version(), "created": created, **self._attributes})
+            self.set_attributes({"program_version": program_version(), **self._attributes})
             if self._annotations is not None:
                 self._annotations.copy_annotations(self._file)
             self._stack = stack.pop_all()

@@ -56,6 +56,10 @@ class ColumnRanges:
         """Return the ranges of all blocks of several parts."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
 
+    def none(self) -> Self:
+        """Return the ranges of no block."""
+        return type(self)(*(values[:0] for values in vars(self).values()))
+
 
 @dataclass(frozen=True, eq=False)
 class CleanedRows:

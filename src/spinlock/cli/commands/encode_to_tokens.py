@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spinlock.cli.options import Dataset, Device, Model, Output, Overwrite, Quiet
+from spinlock.cli.options import Dataset, Device, Model, Output, Overwrite, Quiet, Shard
 
 
 def encode_to_tokens(
@@ -22,6 +22,7 @@ def encode_to_tokens(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if values are missing or do not fit the training ranges.")
     ] = False,
+    shard: Shard = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -34,6 +35,7 @@ def encode_to_tokens(
     --output datasets/quickstart_tokens.h5
     """
     from spinlock.cli.dataset_recipes import check_dataset
+    from spinlock.cli.shards import path_of, shard_of
     from spinlock.errors import DataError
     from spinlock.io.atomic import check_writable
     from spinlock.io.hdf5 import open_hdf5
@@ -42,7 +44,9 @@ def encode_to_tokens(
         raise DataError(f"--batch-size is {batch_size}", expected="at least 1")
     check_dataset(dataset)
     open_hdf5(dataset).close()
-    check_writable(output, overwrite=overwrite, inputs=[dataset, vqvae_model])
+    target = shard_of(output, shard)
+    inputs = [dataset, vqvae_model]
+    check_writable(path_of(target), overwrite=overwrite or target is not output, inputs=inputs)
 
     from spinlock.checkpoint.file import load_checkpoint  # after the checks: these imports take seconds, with torch
     from spinlock.cli.terminal import main_process_only
@@ -61,7 +65,7 @@ def encode_to_tokens(
         with open_features(dataset, family=trained_on.family, feature_type=trained_on.feature_type) as source:
             rows = source.num_rows
         with progress("encoding", rows) as advance:
-            write = partial(encode_file, codec, dataset, output, overwrite=overwrite, strict=strict)
+            write = partial(encode_file, codec, dataset, target, overwrite=overwrite, strict=strict)
             summary = write(batch_size=batch_size, group=group, advance=advance)
         if summary is not None:
-            print_summary(summary, output)
+            print_summary(summary, path_of(target))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 def print_summary(summary: EncodingSummary, output: Path) -> None:
     """Print the counts of an encoded dataset, and log the notes on its content."""
     console = stdout()
+    if summary.was_complete:
+        console.print(f"the shard was complete already: {output}")
+        return
     console.print(f"encoded {summary.rows} rows as {summary.tokens_per_row} tokens each; written: {output}")
     console.print(
         f"mean reconstruction error {summary.mean_error:.4f} (normalized units), imputed cells "

@@ -44,6 +44,11 @@ def print_plan(plan: GenerationPlan) -> None:
         steps = ", ".join(map(str, plan.snapshots.steps.tolist()))
         size = format_bytes(snapshot_bytes(operators, plan.rollout))
         console.print(f"snapshots: frames {steps} of {plan.rollout.save_fields} operators, {size} before compression")
+    if plan.shard is not None:
+        console.print(
+            f"shard {plan.shard.label}: {len(plan.blocks)} of {plan.num_blocks} blocks with {plan.num_operators} of "
+            f"{operators.count} operators"
+        )
     with spinner("timing a few steps of each family"):
         estimate = plan.estimate()
     console.print(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from spinlock.errors import DataError
+from spinlock.extraction.extract_file import extract_features
 from spinlock.features.extract import feature_names
-from spinlock.generation.extraction import extract_features
 from spinlock.generation.generate import generate
 from spinlock.io.features import open_features
 from tests.generation.settings import small_config

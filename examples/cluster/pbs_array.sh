@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+#PBS -N spinlock
+#PBS -J 1-20
+#PBS -l select=1:ncpus=4:mem=8gb
+#PBS -l walltime=04:00:00
+# Each task of the array makes one shard. Submit the script from the root of the repository:
+#
+#     qsub examples/cluster/pbs_array.sh
+#     qsub -v CONFIG=my.yaml,OUTPUT=my.h5 examples/cluster/pbs_array.sh
+#
+# Submit it again if tasks were killed: a finished shard ends at once. Then run "spinlock join OUTPUT".
+set -euo pipefail
+
+export PBS_ARRAY_COUNT=20 # the number of tasks of -J, which PBS does not tell
+export OMP_NUM_THREADS="${NCPUS:-1}"
+cd "${PBS_O_WORKDIR:-.}"
+exec ${SPINLOCK:-spinlock} generate \
+    --config "${CONFIG:-configs/datasets/benchmark_50k.yaml}" \
+    --output "${OUTPUT:-datasets/benchmark_50k.h5}"

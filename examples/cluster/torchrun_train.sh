@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+#SBATCH --job-name=spinlock-train
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=1
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=16
+#SBATCH --time=04:00:00
+# Train one tokenizer with several processes, which exchange gradients after each step. With SLURM the processes are on
+# all machines of the job, and without SLURM they are on this machine:
+#
+#     sbatch examples/cluster/torchrun_train.sh
+#     PROCESSES=2 examples/cluster/torchrun_train.sh
+set -euo pipefail
+
+if (($# == 0)); then
+    set -- --config configs/vqvae/production.json --input datasets/quickstart.h5 --output checkpoints/vqvae/quickstart
+fi
+processes=${PROCESSES:-${SLURM_GPUS_ON_NODE:-1}}
+if [[ -n ${SLURM_JOB_NODELIST:-} ]]; then
+    main=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+    exec srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
+        --rdzv-backend c10d --rdzv-endpoint "$main:29500" --rdzv-id "$SLURM_JOB_ID" \
+        -m spinlock train-vqvae "$@"
+fi
+exec torchrun --standalone --nproc-per-node "$processes" -m spinlock train-vqvae "$@"

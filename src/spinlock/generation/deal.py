@@ -1,0 +1,32 @@
+"""Division of blocks among shards, so that each shard computes nearly the same number of operators."""
+
+from collections.abc import Sequence
+
+from spinlock.generation.blocks import Block
+from spinlock.sharding.shard import Shard
+
+
+def own_blocks(blocks: Sequence[Block], shard: Shard | None) -> list[Block]:
+    """Return the blocks of a shard in the order of their numbers; all blocks without a shard.
+
+    The blocks are dealt in descending order of their size, each to the shard with the fewest operators so far. Full
+    blocks come before the others of their size, and blocks of one family after each other, so that families with slow
+    steps are spread over the shards.
+
+    Parameters
+    ----------
+    blocks
+        All blocks of the dataset.
+    shard
+        The shard.
+    """
+    if shard is None:
+        return list(blocks)
+    loads = [0] * shard.count
+    own = []
+    for block in sorted(blocks, key=lambda each: (-each.size, -len(each.members), each.family, each.number)):
+        receiver = loads.index(min(loads))
+        loads[receiver] += block.size
+        if receiver == shard.number - 1:
+            own.append(block)
+    return sorted(own, key=lambda each: each.number)
