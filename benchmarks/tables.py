@@ -41,6 +41,8 @@ COLUMNS = (
     "quality (epoch 0)",
     "utilization",
     "max centroid cosine",
+    "max centroid cosine, clipped at 0.5 %",
+    "rank quality",
     "topographic correlation",
     "bits per row",
     "categories",
@@ -102,6 +104,7 @@ def row(result: dict[str, Any]) -> list[str]:
         f"{result['reconstruction_quality']:.3f} ({result['initial_quality']:.3f})",
         f"{result['codebook_utilization']:.3f}",
         f"{result['inter_category_orthogonality']:.3f}",
+        *(_number(result.get(name)) for name in ("orthogonality_clipped", "rank_quality")),
         f"{result['topographic_correlation']:.3f}",
         f"{result['bits_per_sample']:.0f}",
         f"{result['categories']}",
@@ -109,6 +112,11 @@ def row(result: dict[str, Any]) -> list[str]:
         unchanged,
         *(_seconds(result.get(name)) for name in ("seconds", "report_seconds", "pictures_seconds")),
     ]
+
+
+def _number(value: float | None) -> str:
+    """Return a metric, or a dash for a result file of an earlier version, which does not have it."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _seconds(value: float | None) -> str:

@@ -20,7 +20,7 @@ def test_each_changed_key_is_reported_in_one_line() -> None:
     lines = ineffective_key_messages(
         requested(assignment="joint", ema_decay=0.9, commitment_cost=1.0, topo_weight=0.0, topo_samples=9), num_resets=3
     )
-    reason = "assignment joint trains only the refinement of joint codes, by the reconstruction loss"
+    reason = "assignment joint trains only the hidden layer after the sum of the codes, with the reconstruction loss"
     assert lines == [f"{key} has no effect: {reason}" for key in ("commitment_cost", "topo_samples", "ema_decay")]
 
 

@@ -114,7 +114,7 @@ class ConfigKeywords(TypedDict, total=False):
     """Number of validation rows that are evaluated together. The metrics depend on it only by rounding errors."""
     learning_rate: float
     """Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this rate,
-    and the refinement of joint codes 3 times.
+    and with joint codes the layer after their sum has 3 times this rate.
     """
     val_every_n_epochs: int
     """Number of epochs between two validations. Only a validated epoch can become the best epoch."""

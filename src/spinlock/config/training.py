@@ -31,7 +31,7 @@ class OptimizationSettings(Section):
     learning_rate: float = setting(
         0.0007,
         "Maximum learning rate of the schedule (linear warm-up, then cosine decay). The network has 20 times this "
-        "rate, and the refinement of joint codes 3 times.",
+        "rate, and with joint codes the layer after their sum has 3 times this rate.",
         gt=0,
         le=1,
         identity=False,

@@ -17,7 +17,7 @@ class BestEpoch:
         Selected epoch, -1 before the first validation, and number of finished epochs. A checkpoint of an earlier epoch
         may not know the later ones.
     score
-        Score of the selected epoch, which is the lowest one. None if the run stopped before its first validation.
+        Score of the selected epoch. None if the run stopped before its first validation.
     quality, initial_quality
         Reconstruction quality of the validation rows at the selected epoch and at epoch 0.
     best_later_quality
@@ -40,8 +40,9 @@ class BestEpoch:
             return f"the model was initialized and not trained (quality {self.quality:.4f})"
         if self.epoch == 0 and self.best_later_quality is not None:
             return (
-                f"epoch 0 of {self.num_epochs} was selected (quality {self.initial_quality:.4f}): training did not "
-                f"improve the score; the best quality of the later epochs was {self.best_later_quality:.4f}"
+                f"epoch 0 of {self.num_epochs} was selected (quality {self.initial_quality:.4f}): no later epoch had a "
+                "better score and a quality above it by more than the margin; the best quality of the later epochs was "
+                f"{self.best_later_quality:.4f}"
             )
         return (
             f"epoch {self.epoch} of {self.num_epochs} was selected (quality {self.quality:.4f}; "

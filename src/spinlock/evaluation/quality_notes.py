@@ -40,10 +40,9 @@ def quality_notes(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     extreme = metrics["extreme_rows"]
     if extreme["num_rows_of_half"] > MAX_EXTREME_FRACTION * extreme["num_rows"]:
         return (
-            f"rank_quality {rank_quality:.3f} is far below reconstruction_quality {quality:.3f}: no few rows dominate "
-            "the "
-            "quality, but errors that are small in z-scores change the ranks, for example of columns with many equal "
-            "values",
+            f"rank_quality {rank_quality:.3f} is far below reconstruction_quality {quality:.3f}: the quality does not "
+            "depend on a few rows. Errors that are small in z-scores can be large in ranks, for example in columns "
+            "with many equal values",
         )
     listed = ", ".join(f"{row['row']} ({row['share']:.1%})" for row in extreme["largest"])
     return (

@@ -76,7 +76,7 @@ class ModelSpec:
     beam_width
         Number of prefixes of codes that the beam search keeps.
     decoder_dim
-        Number of hidden units of the shared decoder, or of the refinement of joint codes.
+        Number of hidden units of the shared decoder, or of the layer after the sum of joint codes.
     bucket_sizes
         Number of categories of each bucket. If it is empty, :func:`spinlock.model.buckets.bucket_sizes` selects them.
     """

@@ -10,9 +10,10 @@ from spinlock.config import CodebookSettings, LossSettings, VQVAEConfig
 RESET_KEYS = ("dead_code_threshold", "dead_code_max_reset_fraction")
 DISCOVERY_KEYS = ("orthogonality_target", "min_features_per_category", "max_clusters", "comparison_rate")
 SCORE_KEYS = ("checkpoint_loss_weight", "checkpoint_topo_weight", "checkpoint_quality_weight")
+EPOCH_KEYS = ("learning_rate", "val_every_n_epochs", "early_stopping_patience", "early_stopping_min_delta")
 EFFECTIVE_IN_JOINT_RUNS = ("reconstruction_weight", "topo_weight")
-"""The first one trains the refinement of joint codes. The second one changes the score of the best epoch, because the
-decoded rows change; the losses of all other weights are constant."""
+"""The first one trains the hidden layer after the sum of the codes. The second one changes the score of the best epoch,
+because the decoded rows change; the losses of all other weights are constant."""
 
 
 def ineffective_keys(requested: Mapping[str, Any], *, num_resets: int) -> dict[str, str]:
@@ -54,10 +55,13 @@ def _groups(requested: Mapping[str, Any], num_resets: int) -> Iterator[tuple[tup
     """Yield keys and the reason why they have no effect, the most general reason first."""
     training = (*LossSettings.model_fields, *CodebookSettings.model_fields)
     if requested["epochs"] == 0:
-        yield (*training, "learning_rate"), "epochs is 0, so that nothing is trained"
+        yield (*training, *SCORE_KEYS, *EPOCH_KEYS), "epochs is 0, so that nothing is trained"
     if requested["assignment"] == "joint":
         unused = tuple(key for key in training if key not in EFFECTIVE_IN_JOINT_RUNS)
-        yield unused, "assignment joint trains only the refinement of joint codes, by the reconstruction loss"
+        yield (
+            unused,
+            "assignment joint trains only the hidden layer after the sum of the codes, with the reconstruction loss",
+        )
     if requested["topo_weight"] == 0:
         yield ("topo_samples",), "topo_weight is 0"
     if num_resets == 0:

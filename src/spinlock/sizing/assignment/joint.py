@@ -90,7 +90,7 @@ class JointAssignment(Assignment):
     def training_note(self, reconstruction_weight: float) -> list[str]:
         """Return a message about the part that is trained, and a warning if nothing is trained."""
         lines = [
-            "joint assignment: epochs train only the refinement of joint codes, by the reconstruction loss; other "
-            "losses, EMA and resets are not used"
+            "joint assignment: epochs train only the hidden layer after the sum of the codes, with the reconstruction "
+            "loss; other losses, EMA and resets are not used"
         ]
         return lines if reconstruction_weight else [*lines, "reconstruction_weight is 0: nothing is trained"]

@@ -18,7 +18,7 @@ RATE_FACTOR = 20.0
 """Learning rate of the network, in units of ``learning_rate``."""
 
 JOINT_RATE_FACTOR = 3.0
-"""Learning rate of the refinement of joint codes, in units of ``learning_rate``."""
+"""Learning rate of the hidden layer after the sum of joint codes, in units of ``learning_rate``."""
 
 WEIGHT_DECAY = 0.5
 """Decoupled weight decay of encoders and decoders, in units of their learning rate. It limits overfitting to few
