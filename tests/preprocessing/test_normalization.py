@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import kurtosis, norm, rankdata
 from scipy.stats import t as student_t
 
+from spinlock.preprocessing.knots import normal_scores
 from spinlock.preprocessing.normalization import MAX_KNOTS, METHODS, RankGauss, Robust, Standard, from_state
 from spinlock.preprocessing.tails import Auto
+from spinlock.preprocessing.wide_gaps import bend_in_gaps
 
 
 @pytest.fixture
@@ -184,3 +186,36 @@ def test_a_column_that_is_mostly_one_value_has_finite_knots() -> None:
     z = fitted.transform(column[:, None])
     assert np.isfinite(z).all()
     np.testing.assert_allclose(fitted.inverse(z)[:, 0], column, atol=1e-12)
+
+
+def test_a_small_error_does_not_decode_an_ordinary_value_as_an_extreme_one(rng: np.random.Generator) -> None:
+    """Across the gap between values of order 1 and 1e9, a linear function would give up to 1e8."""
+    column = np.concatenate([rng.standard_normal(2990), 1e9 * (1 + 0.1 * rng.standard_normal(10))])[:, None]
+    fitted = Auto.fit(column)
+    z = fitted.transform(column)
+    np.testing.assert_allclose(fitted.inverse(z), column, rtol=1e-9)
+    decoded = fitted.inverse(z + 0.1 * rng.standard_normal(z.shape))
+    assert np.abs(decoded[:2990]).max() < 20
+    assert decoded[2990:].min() > 1e7
+
+
+def test_gaps_at_both_ends_and_between_two_groups_of_values_are_bent(rng: np.random.Generator) -> None:
+    groups = [rng.standard_normal(20) - 1e8, rng.standard_normal(1000), rng.standard_normal(20) + 1e8]
+    column = np.concatenate(groups)
+    curve = normal_scores(column, 2000)
+    values, z = bend_in_gaps(curve, column)
+    assert len(values) == len(curve[0]) + 2 * 15
+    assert (np.diff(values) > 0).all()
+    assert (np.diff(z) > 0).all()
+    np.testing.assert_array_equal(np.interp(curve[0], values, z), curve[1])
+    first = z[np.searchsorted(values, column[20:-20].max())]
+    for fraction, limit in ((0.1, 10), (0.4, 1e7)):
+        gap = curve[1][-20] - first
+        assert abs(np.interp(first + fraction * gap, z, values)) < limit
+        assert abs(np.interp(first + (1 - fraction) * gap, z, values) - 1e8) < limit
+
+
+def test_a_column_without_a_wide_gap_has_no_more_knots(rng: np.random.Generator) -> None:
+    for column in (rng.standard_normal(2000), rng.exponential(size=2000), rng.standard_t(3, 2000)):
+        curve = normal_scores(column, 3000)
+        np.testing.assert_array_equal(bend_in_gaps(curve, column)[0], curve[0])

@@ -8,7 +8,7 @@ most bits would be spent on these rows. It gets a weighted mean of its z-score a
 
 standardized again. F is the empirical distribution function, so that the second term resolves the bulk of the values.
 The weight w is 0 at the limit k0 and approaches 1 for very heavy tails. The function is linear between knots, strictly
-increasing, and invertible inside the training range.
+increasing, and invertible inside the training range. Inside a wide gap without training values it has more knots.
 
 Letters: ``n`` rows, ``D`` columns, ``H`` heavy-tailed columns, ``Q`` knots.
 """
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.preprocessing.knots import ColumnScales, Curve, Knots, normal_scores
+from spinlock.preprocessing.wide_gaps import bend_in_gaps
 
 Floats = NDArray[np.float64]
 
@@ -124,4 +125,4 @@ def _heavy_curve(column: Floats, weight: float) -> Curve:
     values, scores = normal_scores(column, MAX_KNOTS)
     z = weight * scores + (1 - weight) * (values - column.mean()) / column.std()
     rows = np.interp(column, values, z)
-    return values, (z - rows.mean()) / rows.std()
+    return bend_in_gaps((values, (z - rows.mean()) / rows.std()), column)
