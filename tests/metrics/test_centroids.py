@@ -13,8 +13,8 @@ from spinlock.metrics.centroids import (
     held_out_centroid_cosine,
     loading_signs,
     max_centroid_cosine,
-    max_clipped_cosine,
 )
+from spinlock.metrics.row_centroids import max_clipped_cosine
 from tests.tables import low_rank_table
 
 GROUPS = [np.arange(0, 4), np.arange(4, 9), np.arange(9, 15), np.array([15])]

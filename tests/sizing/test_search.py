@@ -9,14 +9,13 @@ import torch
 from spinlock.config import ModelSettings
 from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
-from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.initialization.ridge import RIDGE_GRID
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.sizing.assignment.joint import MAX_JOINT_PARTITIONS
-from spinlock.sizing.bit_allocation import BitAllocation
 from spinlock.sizing.search import MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
 from spinlock.sizing.trials import SizeTrial
 from tests.training.specs import GROUPS, planted_rows
@@ -37,6 +36,10 @@ def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **setti
     return CodebookSizeSearch(
         rows, holdout, model, reference, validation_rows=validation_rows, seed=0, to_z_scores=lambda rows: rows
     )
+
+
+def chosen_spec(trial: SizeTrial) -> ModelSpec:
+    return ModelSpec(NAMES, GROUPS, 12, 1, trial.latent_dims, trial.num_codes)
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])
@@ -182,7 +185,7 @@ class TestTargetAndLimit:
         size_search = search(assignment=assignment, target_quality=0.8, validation_rows=3000)
         chosen = size_search.choose(GROUPS, NAMES)
         assert size_search.meets(chosen)
-        fewer = BitAllocation.of(size_search.covariance, GROUPS).sizes(0.85 * chosen.bits, size_search.cap)
+        fewer = size_search.trials.allocation(chosen_spec(chosen)).sizes(0.85 * chosen.bits, size_search.cap)
         settings = {"assignment": assignment, "target_quality": 0.8, "validation_rows": 3000}
         own = {
             name: tuple(LevelFactors(num_codes=size) for size in sizes)
