@@ -58,6 +58,28 @@ def test_every_gain_equals_brute_force(seed: int, fixed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_gains_that_follow_moves_equal_those_of_the_new_partition(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=30, rank=6)
+    here, gains = Centroids.from_labels(correlation, np.arange(30) % 5, 1), MoveGains(LIMIT, 2)
+    for column, target in ((1, 2), (7, 3), (1, 4), (29, 1), (7, 2)):
+        gains(here)
+        here = here.with_move(column, target)
+        columns, followed = gains(here)
+        expected_columns, expected = gains_of(here)
+        np.testing.assert_array_equal(columns, expected_columns)
+        np.testing.assert_allclose(followed, expected, atol=1e-12)
+
+
+def test_a_move_of_a_bundle_has_the_gain_of_its_signed_sum(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((200, 4)) @ rng.standard_normal((4, 20)) + 0.5 * rng.standard_normal((200, 20))
+    sums = rows * rng.uniform(1, 3, 20)
+    products, labels = sums.T @ sums, np.arange(20) % 4
+    columns, gains = MoveGains(LIMIT, 1)(Centroids.from_labels(products, labels, sizes=np.full(20, 2.0)))
+    for (column, target), gain in brute_force_gains(products, labels, 1, 0).items():
+        assert gains[np.flatnonzero(columns == column)[0], target] == pytest.approx(gain, abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_centroids_after_a_move_equal_those_of_the_new_partition(seed: int) -> None:
     correlation = correlated_table(np.random.default_rng(seed), columns=14, rank=4)
     here = Centroids.from_labels(correlation, np.arange(14) % 4)

@@ -1,7 +1,7 @@
 """Bundles: groups of similar columns that discovery keeps together in a wide table.
 
 A table of thousands of columns has no correlation matrix in memory, and a search that moves single columns would take
-hours. Its columns are therefore first joined into at most :data:`MAX_BUNDLES` bundles by k-means of the lines through
+hours. Its columns are therefore first joined into a limited number of bundles by k-means of the lines through
 the columns: a column x_j of length 1 belongs to the bundle whose center c has the largest (x_j . c)^2, and the center
 is the direction of the signed sum of its columns, b = sum s_j x_j, with the signs s_j of x_j . c. The search for
 categories then works on the sums b and their products, as it works on columns and their correlations in other tables.
@@ -24,9 +24,6 @@ from spinlock.metrics.row_centroids import row_loading_signs
 
 Single = NDArray[np.float32]
 
-MAX_BUNDLES = 1_000
-"""Maximum number of bundles. The search for categories takes about as long as in a table of so many columns."""
-
 MAX_COORDINATES = 256
 """Maximum number of coordinates of a column for the distances of the k-means."""
 
@@ -35,6 +32,12 @@ ITERATIONS = 10
 
 BLOCK_COLUMNS = 4_096
 """Number of columns whose products with all centers are computed at once."""
+
+SEEDING_ROUNDS = 16
+"""Number of rounds in which the initial centers are drawn."""
+
+MIN_SEED_WEIGHT = 1e-6
+"""Minimum weight of a point that is drawn as an initial center, so that enough points can be drawn."""
 
 POWER_ITERATIONS = 2
 """Number of power iterations for the leading principal components of the rows."""
@@ -67,9 +70,7 @@ class Bundles:
         return correlation
 
 
-def bundle_columns(
-    columns: Floats, *, max_bundles: int = MAX_BUNDLES, seed: int = 0, fixed_labels: Labels | None = None
-) -> Bundles:
+def bundle_columns(columns: Floats, max_bundles: int, *, seed: int = 0, fixed_labels: Labels | None = None) -> Bundles:
     """Join the columns of a table into bundles.
 
     Parameters
@@ -137,7 +138,7 @@ def nearest_lines(points: Single, count: int, rng: np.random.Generator) -> Label
     dimension = points.shape[1]
     if dimension <= count:
         return np.arange(dimension, dtype=np.int64)
-    centers = points[:, np.sort(rng.permutation(dimension)[:count])]
+    centers = points[:, _seeds(points, count, rng)]
     labels = np.full(dimension, -1, dtype=np.int64)
     for _ in range(ITERATIONS):
         centers = centers / np.maximum(np.linalg.norm(centers, axis=0), np.float32(1e-30))
@@ -148,6 +149,27 @@ def nearest_lines(points: Single, count: int, rng: np.random.Generator) -> Label
         occupied, starts = np.unique(labels[order], return_index=True)
         centers[:, occupied] = np.add.reduceat((points * signs)[:, order], starts, axis=1)
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _seeds(points: Single, count: int, rng: np.random.Generator) -> Labels:
+    """Draw ``count`` distinct points as initial centers, in :data:`SEEDING_ROUNDS` rounds.
+
+    The probability of a point is proportional to its squared distance to the line through the nearest center of the
+    earlier rounds, so that near-duplicates of a center are hardly drawn (Bahmani et al., 2012).
+    """
+    lines = points / np.maximum(np.linalg.norm(points, axis=0), np.float32(1e-30))
+    nearest = np.zeros(points.shape[1])
+    seeds = np.empty(0, dtype=np.int64)
+    for drawn in np.diff(np.linspace(0, count, SEEDING_ROUNDS + 1).astype(int)).tolist():
+        weights = np.maximum(1 - nearest, MIN_SEED_WEIGHT)
+        weights[seeds] = 0.0
+        new = rng.choice(points.shape[1], drawn, replace=False, p=weights / weights.sum())
+        seeds = np.concatenate([seeds, new])
+        for start in range(0, points.shape[1], BLOCK_COLUMNS):
+            block = slice(start, start + BLOCK_COLUMNS)
+            squares = np.square(lines[:, block].T @ lines[:, new]).max(1, initial=0.0)
+            nearest[block] = np.maximum(nearest[block], squares)
+    return np.sort(seeds)
 
 
 def _assign(points: Single, centers: Single) -> tuple[Labels, Single]:

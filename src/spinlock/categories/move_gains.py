@@ -61,6 +61,8 @@ class MoveGains:
             self._target_penalty = _summed(state, every, every, self.limit)
             return
         changed = np.flatnonzero((previous.weights != state.weights).any(1))
+        if not changed.size:
+            return
         self._target_penalty += _summed(state, every, changed, self.limit)
         self._target_penalty -= _summed(previous, every, changed, self.limit)
         self._target_penalty[changed] = _summed(state, changed, every, self.limit)

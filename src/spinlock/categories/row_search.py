@@ -24,6 +24,9 @@ from spinlock.metrics.centroids import absolute_cosines
 from spinlock.metrics.correlation import correlation_matrix, is_wide, spaced_rows, unit_columns
 from spinlock.metrics.row_centroids import row_loading_signs
 
+MAX_BUNDLES = 1_000
+"""Maximum number of bundles. The search for categories takes about as long as in a table of so many columns."""
+
 
 def find_candidates_of_rows(
     rows: NDArray[np.floating], limits: DiscoveryLimits, *, fixed_labels: Labels | None = None
@@ -51,7 +54,7 @@ def find_candidates_of_rows(
     if not is_wide(rows.shape[1]):
         return find_candidates(correlation_matrix(rows.astype(np.float64)), limits, fixed_labels=fixed_labels)
     columns = unit_columns(rows[spaced_rows(len(rows))])
-    bundles = bundle_columns(columns, fixed_labels=fixed_labels)
+    bundles = bundle_columns(columns, MAX_BUNDLES, fixed_labels=fixed_labels)
     num_fixed = 0 if fixed_labels is None else int(fixed_labels.max()) + 1
     labels = np.where(np.arange(len(bundles.sizes)) < num_fixed, np.arange(len(bundles.sizes)), -1)
     found = find_candidates(bundles.products, limits, fixed_labels=labels, bundles=bundles)
@@ -80,7 +83,7 @@ def partition_of_rows(rows: Floats, count: int, kind: DistanceKind, limits: Disc
     """
     if not is_wide(rows.shape[1]):
         return partition_at(correlation_matrix(rows), count, kind, limits).labels
-    bundles = bundle_columns(unit_columns(rows[spaced_rows(len(rows))]))
+    bundles = bundle_columns(unit_columns(rows[spaced_rows(len(rows))]), MAX_BUNDLES)
     return partition_at(bundles.products, count, kind, limits, bundles).labels[bundles.labels]
 
 
