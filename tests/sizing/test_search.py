@@ -11,6 +11,7 @@ from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
 from spinlock.initialization.network import initialize_closed_form
 from spinlock.initialization.ridge import RIDGE_GRID
+from spinlock.metrics import correlation
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
@@ -243,3 +244,12 @@ def test_fewer_bits_meet_the_utilization_if_the_quality_is_out_of_reach(target: 
 
 def test_fixed_sizes_are_not_automatic() -> None:
     assert not search(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic
+
+
+def test_a_wide_table_allocates_the_variances_along_the_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModelSpec(NAMES, GROUPS, 12, 1, ((12, 12, 12), (8, 8, 8), (8, 8, 8)), ((8, 8, 8),) * 3)
+    narrow = search().trials.allocation(spec).sizes(40.0, 60)
+    monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
+    wide = search().trials.allocation(spec).sizes(40.0, 60)
+    assert np.abs(np.array(wide) - np.array(narrow)).max() <= 1  # a tenth of the rows is held out
+    assert sum(spectrum.size for spectrum in search().trials.allocation(spec).spectra) <= 3 * 12

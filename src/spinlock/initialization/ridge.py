@@ -76,17 +76,33 @@ def fit_decoders(latents: Tensor, rows: Tensor, prior: Tensor, strengths: Sequen
     active = latents.abs().sum(0) > 0
     used = latents[:, active]
     design = used.double()
+    decoders = [prior.clone() for _ in strengths]
+    if is_wide(rows.shape[1]):
+        for decoder, strength in zip(decoders, strengths, strict=True):
+            operator = _ridge_operator(design, strength * len(rows))
+            for start in range(0, rows.shape[1], BLOCK_COLUMNS):
+                block = slice(start, start + BLOCK_COLUMNS)
+                decoder[active, block] += operator @ (rows[:, block] - used @ prior[:, block][active])
+        return decoders
     gram = design.t() @ design
-    decoders, factors = [prior.clone() for _ in strengths], []
-    for strength in strengths:
-        ridge = strength * rows.shape[0] * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-        factors.append(torch.linalg.cholesky(gram + ridge))
-    for start in range(0, rows.shape[1], BLOCK_COLUMNS):
-        block = slice(start, start + BLOCK_COLUMNS)
-        right = design.t() @ (rows[:, block] - used @ prior[:, block][active]).double()
-        for decoder, factor in zip(decoders, factors, strict=True):
-            decoder[active, block] += torch.cholesky_solve(right, factor).float()
+    right = design.t() @ (rows - used @ prior[active]).double()
+    for decoder, strength in zip(decoders, strengths, strict=True):
+        decoder[active] += torch.cholesky_solve(right, _ridge_factor(gram, strength * len(rows))).float()
     return decoders
+
+
+def _ridge_operator(design: Tensor, ridge: float) -> Tensor:
+    """Return (Z'Z + r I)^-1 Z' = Z'(Z Z' + r I)^-1 [C E, n] of a design Z [n, C E], from the smaller matrix."""
+    if len(design) < design.shape[1]:
+        return torch.cholesky_solve(design, _ridge_factor(design @ design.t(), ridge)).t().float()
+    return torch.cholesky_solve(design.t(), _ridge_factor(design.t() @ design, ridge)).float()
+
+
+def _ridge_factor(products: Tensor, ridge: float) -> Tensor:
+    """Return the Cholesky factor of P + r I for products P [k, k]."""
+    return torch.linalg.cholesky(
+        products + ridge * torch.eye(len(products), dtype=products.dtype, device=products.device)
+    )
 
 
 def axis_variances(rows: Tensor, bases: Sequence[Basis]) -> tuple[NDArray[np.float64], ...]:
@@ -140,6 +156,5 @@ def held_out_reconstructions(
     design = latents.double()
     products, between = design @ design.t(), held_out.double() @ design.t()
     for strength in strengths:
-        ridge = strength * len(rows) * torch.eye(len(rows), dtype=design.dtype, device=design.device)
-        weights = torch.cholesky_solve(between.t(), torch.linalg.cholesky(products + ridge))
+        weights = torch.cholesky_solve(between.t(), _ridge_factor(products, strength * len(rows)))
         yield torch.addmm(alone, weights.t().float(), rest)
