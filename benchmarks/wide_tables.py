@@ -95,7 +95,7 @@ def compare_quality(rows: int, columns: int, seed: int) -> dict[str, Any]:
     config = config_from_mapping(settings, where="benchmark")
     result: dict[str, Any] = {"rows": rows, "columns": columns, "seed": seed}
     limit = correlation.MAX_MATRIX_COLUMNS
-    for name, matrix_columns in (("bundles", limit), ("columns", sys.maxsize)):
+    for name, matrix_columns in (("from_bundles", limit), ("from_columns", sys.maxsize)):
         correlation.MAX_MATRIX_COLUMNS = matrix_columns
         plan = make_plan(table, config)
         correlation.MAX_MATRIX_COLUMNS = limit
@@ -139,7 +139,7 @@ def report(content: dict[str, Any]) -> str:
             [
                 f"{r['rows']:,} x {r['columns']:,}",
                 str(r["seed"]),
-                *(f"{r[kind]['quality']:.4f} ({r[kind]['categories']})" for kind in ("bundles", "columns")),
+                *(f"{r[kind]['quality']:.4f} ({r[kind]['categories']})" for kind in ("from_bundles", "from_columns")),
             ]
             for r in content["qualities"]
         ]
