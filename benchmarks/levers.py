@@ -30,10 +30,10 @@ import spinlock as sl
 from held_out import rate_settings, split_test_operators, token_quality
 from markdown import mean_and_half_range
 from spinlock.config import config_from_mapping
-from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.joint_codes import fit_joint_codes
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.initialization.ridge import RIDGE_GRID
 from spinlock.model import JointVQVAE, ModelSpec, build_network
 from spinlock.sizing.assignment import JointAssignment
 from spinlock.training.fit import start, train

@@ -19,12 +19,12 @@ from spinlock.config.keywords import ConfigKeywords
 from spinlock.errors import DataError, located
 from spinlock.io.atomic import check_writable, write_files
 from spinlock.io.feature_table import FeatureTable
-from spinlock.metrics.centroids import max_clipped_cosine
+from spinlock.metrics.row_centroids import max_clipped_cosine
 from spinlock.paths import user_path
 from spinlock.preprocessing.training_data import TrainingData, fit_training_data, sample_fit_rows
 from spinlock.runtime.isolation import isolated
 from spinlock.sizing.selection import Selection, SelectionSummary
-from spinlock.training.plan import feature_correlation, select_categories
+from spinlock.training.plan import select_categories
 from spinlock.training_inputs import Config, training_inputs
 
 
@@ -157,8 +157,7 @@ def discover_categories(
     with located(table.path):
         data = fit_training_data(table, data=settings, cleaning=settings, seed=seed, device=torch.device("cpu"))
         fit_rows = sample_fit_rows(data, settings.fit_rows, seed)
-        correlation = feature_correlation(data, fit_rows)
-        selection = select_categories(data, fit_rows, correlation, categories=settings, model=settings, seed=seed)
+        selection = select_categories(data, fit_rows, categories=settings, model=settings, seed=seed)
     names = data.cleaner.kept_names
     groups = zip(selection.category_names, selection.groups, strict=True)
     train = data.cleaner.to_z_scores(data.train.cpu().numpy())

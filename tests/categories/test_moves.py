@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
+from spinlock.categories.centroids import Centroids
 from spinlock.categories.clustering import ward_labels
-from spinlock.categories.moves import (
-    MIN_MOVES_FOR_EARLY_END,
-    MoveResult,
-    _Centroids,
-    _improve,
-    _move_gains,
-    decorrelate,
-)
+from spinlock.categories.move_gains import MoveGains
+from spinlock.categories.moves import MIN_MOVES_FOR_EARLY_END, MoveResult, _improve, decorrelate
 from spinlock.categories.partition import groups_of
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights, max_centroid_cosine
 from tests.categories.tables import correlated_table
@@ -45,13 +40,17 @@ def brute_force_gains(
     return gains
 
 
+def gains_of(state: Centroids, minimum: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    return MoveGains(LIMIT, minimum)(state)
+
+
 @pytest.mark.parametrize("fixed", [0, 1])
 @pytest.mark.parametrize("seed", range(8))
 def test_every_gain_equals_brute_force(seed: int, fixed: int) -> None:
     correlation = correlated_table(np.random.default_rng(seed), columns=14, rank=4)
     labels = ward_labels(correlation, 4, "projector")
     expected = brute_force_gains(correlation, labels, 2, fixed)
-    columns, gains = _move_gains(_Centroids.from_labels(correlation, labels, fixed), LIMIT, 2)
+    columns, gains = gains_of(Centroids.from_labels(correlation, labels, fixed))
     allowed = {(int(columns[i]), int(target)) for i, target in np.argwhere(gains > -np.inf)}
     assert allowed == set(expected)
     for (column, target), gain in expected.items():
@@ -59,12 +58,34 @@ def test_every_gain_equals_brute_force(seed: int, fixed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_gains_that_follow_moves_equal_those_of_the_new_partition(seed: int) -> None:
+    correlation = correlated_table(np.random.default_rng(seed), columns=30, rank=6)
+    here, gains = Centroids.from_labels(correlation, np.arange(30) % 5, 1), MoveGains(LIMIT, 2)
+    for column, target in ((1, 2), (7, 3), (1, 4), (29, 1), (7, 2)):
+        gains(here)
+        here = here.with_move(column, target)
+        columns, followed = gains(here)
+        expected_columns, expected = gains_of(here)
+        np.testing.assert_array_equal(columns, expected_columns)
+        np.testing.assert_allclose(followed, expected, atol=1e-12)
+
+
+def test_a_move_of_a_bundle_has_the_gain_of_its_signed_sum(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((200, 4)) @ rng.standard_normal((4, 20)) + 0.5 * rng.standard_normal((200, 20))
+    sums = rows * rng.uniform(1, 3, 20)
+    products, labels = sums.T @ sums, np.arange(20) % 4
+    columns, gains = MoveGains(LIMIT, 1)(Centroids.from_labels(products, labels, sizes=np.full(20, 2.0)))
+    for (column, target), gain in brute_force_gains(products, labels, 1, 0).items():
+        assert gains[np.flatnonzero(columns == column)[0], target] == pytest.approx(gain, abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_centroids_after_a_move_equal_those_of_the_new_partition(seed: int) -> None:
     correlation = correlated_table(np.random.default_rng(seed), columns=14, rank=4)
-    here = _Centroids.from_labels(correlation, np.arange(14) % 4)
+    here = Centroids.from_labels(correlation, np.arange(14) % 4)
     for column, target in ((0, 1), (5, 3), (0, 2), (13, 0)):
         here = here.with_move(column, target)
-        recomputed = _Centroids.from_labels(correlation, here.labels)
+        recomputed = Centroids.from_labels(correlation, here.labels)
         assert here.labels[column] == target
         for name in ("weights", "column_covariance", "products"):
             np.testing.assert_allclose(getattr(here, name), getattr(recomputed, name), atol=1e-10, err_msg=name)
@@ -98,9 +119,9 @@ def test_moves_reduce_the_cosine_below_the_limit() -> None:
 def test_each_move_lowers_the_exact_penalty(seed: int) -> None:
     # The signs of the weights must be updated at each move. With outdated signs the exact penalty increases.
     correlation = correlated_table(np.random.default_rng(seed), columns=40, rank=8)
-    here = _Centroids.from_labels(correlation, ward_labels(correlation, 5, "absolute"))
+    here = Centroids.from_labels(correlation, ward_labels(correlation, 5, "absolute"))
     penalties = [here.penalty(LIMIT)]
-    while (further := _improve(here, LIMIT, 2)) is not None and len(penalties) < 15:
+    while (further := _improve(here, LIMIT, MoveGains(LIMIT, 2))) is not None and len(penalties) < 15:
         here = further
         exact = centroid_weights(correlation, groups_of(here.labels))
         assert here.penalty(LIMIT) == pytest.approx(penalty(correlation, exact), abs=1e-10)
@@ -160,7 +181,7 @@ def test_a_long_search_with_slow_progress_is_ended_early(rng: np.random.Generato
 def test_cosines_between_fixed_categories_are_ignored(rng: np.random.Generator) -> None:
     correlation = correlated_table(rng, columns=40, rank=8)
     labels = ward_labels(correlation, 5, "projector")
-    here = _Centroids.from_labels(correlation, labels, 2)
+    here = Centroids.from_labels(correlation, labels, 2)
     cosine = centroid_cosines(correlation, centroid_weights(correlation, groups_of(labels)))
     cosine[0, 1] = cosine[1, 0] = 0.0
     np.testing.assert_allclose(here.cosines(), cosine, atol=1e-12)

@@ -17,10 +17,12 @@ from tests.training.specs import GROUPS
 NAMES = tuple(f"{group}_{j}" for group, size in (("flow", 12), ("heat", 7), ("spin", 5)) for j in range(size))
 
 
-def correlation(columns: list[int]) -> NDArray[np.float64]:
-    """A correlation matrix with 0.7 within a planted group and 0.05 between groups."""
+def planted_rows(columns: list[int]) -> NDArray[np.float64]:
+    """Rows whose columns have a correlation of 0.7 within a planted group and 0.05 between groups."""
     owner = np.repeat([0, 1, 2], [len(group) for group in GROUPS])[columns]
-    return np.where(owner[:, None] == owner, 0.7, 0.05) + 0.3 * np.eye(len(columns))
+    correlation = np.where(owner[:, None] == owner, 0.7, 0.05) + 0.3 * np.eye(len(columns))
+    centered = np.linalg.qr(np.eye(len(columns) + 1) - 1 / (len(columns) + 1))[0][:, : len(columns)]
+    return centered @ np.linalg.cholesky(correlation).T
 
 
 def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
@@ -30,7 +32,7 @@ def flat_score(partitions: Sequence[NDArray[np.int64]]) -> list[float]:
 def choose_categories(kept: list[int] | None = None, **settings: Any) -> Categorization:
     kept = list(range(24)) if kept is None else kept
     rules = CategorySettings.model_validate(settings)
-    return propose(rules, correlation(kept), kept, NAMES).choose(flat_score)
+    return propose(rules, planted_rows(kept), kept, NAMES).choose(flat_score)
 
 
 def mapping_file(folder: Path, mapping: dict[str, Any]) -> Path:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spinlock.categories.candidates import DiscoveryLimits
-from spinlock.categories.stability import bootstrap_stability
+from spinlock.categories.stability import bootstrap_stability, jaccard_index
 from tests.categories.tables import planted_labels, planted_rows
 
 LIMITS = DiscoveryLimits(target=0.25, min_features=3, max_clusters=50)
@@ -33,3 +33,9 @@ def test_a_column_in_the_wrong_block_has_the_lowest_agreement(rng: np.random.Gen
     assert stability.column_agreement.argmin() == 0
     # Its category has three other columns in the bootstraps and six here. Only the column itself is in both.
     assert stability.column_agreement[0] == pytest.approx(1 / 10)
+
+
+def test_the_jaccard_index_equals_its_definition(rng: np.random.Generator) -> None:
+    first, second = rng.integers(0, 5, 60), rng.integers(0, 7, 60)
+    one, other = first[:, None] == first, second[:, None] == second
+    np.testing.assert_array_equal(jaccard_index(first, second), (one & other).sum(1) / (one | other).sum(1))

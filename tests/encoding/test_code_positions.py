@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import spinlock as sl
-from spinlock.encoding.code_positions import MAX_AXES, code_positions
+from spinlock.encoding.code_positions import MAX_AXES, _principal_axes, code_positions
 from spinlock.errors import DataError
 from spinlock.io.code_positions import read_code_positions
 from spinlock.io.token_layout import CODE_POSITIONS
+from spinlock.metrics import correlation
 from tests.cli.workspace import NAMES, small_table
 from tests.tables import write_table
 
@@ -64,3 +65,14 @@ def test_the_file_is_checked(encoded: tuple[sl.Tokenizer, Path], tmp_path: Path)
         else:
             with pytest.raises(DataError, match=message):
                 read_code_positions(copy, codes)
+
+
+def test_axes_from_the_products_of_codes_equal_those_of_the_columns(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centered = rng.standard_normal((12, 5)) @ rng.standard_normal((5, 40))
+    expected = _principal_axes(centered)[:, :5]
+    monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
+    axes = _principal_axes(centered)
+    assert axes.shape == (40, 5)
+    np.testing.assert_allclose(np.abs((axes * expected).sum(0)), 1.0, rtol=1e-9)

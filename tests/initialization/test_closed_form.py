@@ -6,12 +6,9 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
-from spinlock.initialization.closed_form import (
-    fit_closed_form,
-    fit_decoders,
-    local_decoder,
-    principal_axes,
-)
+from spinlock.initialization.closed_form import fit_closed_form
+from spinlock.initialization.principal_axes import principal_axes
+from spinlock.initialization.ridge import fit_decoders, local_decoder
 from spinlock.model.network.layout import CategoryLayout, flatten_categories
 from tests.training.specs import GROUPS, planted_rows, planted_spec
 

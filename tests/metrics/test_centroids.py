@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from spinlock.metrics import correlation as correlation_module
 from spinlock.metrics.centroids import (
     absolute_cosines,
     centroid_cosines,
@@ -13,8 +14,9 @@ from spinlock.metrics.centroids import (
     held_out_centroid_cosine,
     loading_signs,
     max_centroid_cosine,
-    max_clipped_cosine,
 )
+from spinlock.metrics.correlation import correlation_matrix, unit_columns
+from spinlock.metrics.row_centroids import RowCentroids, max_clipped_cosine
 from tests.tables import low_rank_table
 
 GROUPS = [np.arange(0, 4), np.arange(4, 9), np.arange(9, 15), np.array([15])]
@@ -114,3 +116,31 @@ def test_the_interval_is_reproducible_with_the_generator(rows: np.ndarray) -> No
     weights = centroid_weights(np.corrcoef(rows.T), GROUPS)
     first, second = (held_out_centroid_cosine(rows, weights, np.random.default_rng(5)) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("rows", [20, 300])
+def test_centroids_from_rows_equal_those_from_correlations(rng: np.random.Generator, rows: int) -> None:
+    table = low_rank_table(rng, rows, 60, 5, 0.5).astype(np.float64)
+    groups = [np.arange(0, 45), np.arange(45, 58), np.array([58, 59])]
+    correlation = correlation_matrix(table)
+    found, weights = RowCentroids.of(unit_columns(table), groups), centroid_weights(correlation, groups)
+    products = weights @ correlation @ weights.T  # equal loadings leave the sign of a centroid open
+    np.testing.assert_allclose(np.abs(found.sums.T @ found.sums), np.abs(products), atol=1e-9)
+    np.testing.assert_allclose(np.abs((found.weights * weights).sum(1)), [45, 13, 2])
+
+
+def test_the_clipped_cosine_of_a_wide_table_is_that_of_a_narrow_one(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, groups = low_rank_table(rng, 80, 30, 4), [np.arange(0, 12), np.arange(12, 30)]
+    narrow = max_clipped_cosine(table, groups)
+    monkeypatch.setattr(correlation_module, "MAX_MATRIX_COLUMNS", 10)
+    assert max_clipped_cosine(table, groups) == pytest.approx(narrow, abs=1e-9)
+    assert max_clipped_cosine(table, groups[:1]) is None
+
+
+def test_a_constant_column_has_no_direction(rng: np.random.Generator) -> None:
+    table = np.column_stack([np.full(10, 3.0), rng.standard_normal(10)])
+    columns = unit_columns(table)
+    assert not columns[:, 0].any()
+    assert columns[:, 1] @ columns[:, 1] == pytest.approx(1.0)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
-from spinlock.metrics import gaussian_reference
-from spinlock.metrics.gaussian_reference import GaussianReference, held_out_quality, shrunk_covariance
+from spinlock.metrics import gaussian_source
+from spinlock.metrics.gaussian_reference import GaussianReference, held_out_quality
+from spinlock.metrics.gaussian_source import MatrixSource, RowSource, Shrinkage, shrunk_covariance
 from spinlock.metrics.rate_distortion import gaussian_quality
 
 
@@ -34,6 +35,22 @@ def test_the_shrunk_covariance_equals_that_of_scikit_learn(rng: np.random.Genera
     np.testing.assert_allclose(shrunk_covariance(x), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(20, 40), (50, 30)])
+def test_the_spectrum_from_rows_equals_that_of_the_matrices(rng: np.random.Generator, rows: int, columns: int) -> None:
+    train = rng.standard_normal((rows, 12)) @ rng.standard_normal((12, columns)) + rng.standard_normal((rows, columns))
+    held_out = rng.standard_normal((9, columns))
+    shrinkage = Shrinkage.of(train, train @ train.T / rows)
+    by_rows = GaussianReference(RowSource(train, held_out, shrinkage), True)
+    by_matrix = GaussianReference(MatrixSource(shrunk_covariance(train), held_out.T @ held_out / 9), True)
+    some = rng.permutation(columns)[:8].tolist()
+    for one, other in ((by_rows, by_matrix), (by_rows.of_columns(some), by_matrix.of_columns(some))):
+        np.testing.assert_allclose(one.eigenvalues, other.eigenvalues, rtol=1e-9)
+        assert one.held_out_variance == pytest.approx(other.held_out_variance, rel=1e-12)
+        for bits in (0.0, 5.0, 40.0):
+            assert one.held_out(bits) == pytest.approx(other.held_out(bits), abs=1e-9)
+            assert one.training(bits) == pytest.approx(other.training(bits), abs=1e-9)
+
+
 def test_a_covariance_proportional_to_the_identity_is_not_changed() -> None:
     np.testing.assert_allclose(shrunk_covariance(np.array([[2.0, 0.0], [0.0, 2.0]])), 2 * np.eye(2))
 
@@ -47,7 +64,7 @@ def reference(rng: np.random.Generator) -> GaussianReference:
 def test_the_reference_has_the_covariance_of_training_rows_and_the_variances_of_held_out_rows(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gaussian_reference, "BLOCK", 7)
+    monkeypatch.setattr(gaussian_source, "BLOCK", 7)
     train, held_out = (rng.standard_normal((count, 4)).astype(np.float32) for count in (80, 20))
     reference = GaussianReference.from_rows(train, held_out)
     train, held_out = train.astype(np.float64), held_out.astype(np.float64)
@@ -66,7 +83,7 @@ def test_the_bits_of_a_quality_invert_the_reference(reference: GaussianReference
 
 
 def test_a_quality_that_no_rate_reaches_needs_infinitely_many_bits() -> None:
-    reference = GaussianReference(np.diag([1.0, 0.0]), np.eye(2), False)
+    reference = GaussianReference(MatrixSource(np.diag([1.0, 0.0]), np.eye(2)), False)
     assert reference.held_out_bits(0.6) == math.inf
     assert reference.held_out_bits(0.4) == pytest.approx(0.5 * np.log2(1 / 0.2))
 

@@ -1,9 +1,10 @@
 """Duplicate columns: detection by correlation, and reconstruction."""
 
 import numpy as np
+import pytest
 
+from spinlock.preprocessing import duplicates
 from spinlock.preprocessing.cleaning import Cleaner
-from spinlock.preprocessing.duplicates import correlations
 from tests.tables import Rules
 
 
@@ -11,11 +12,22 @@ def fit(x: np.ndarray, **rules: float) -> Cleaner:
     return Cleaner.fit(x.astype(np.float32), [f"c{j}" for j in range(x.shape[1])], Rules(**rules))
 
 
-def test_correlations_equal_pearson_for_any_blocks_of_rows(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("block", [1, 4, 6, 100])
+def test_correlated_pairs_equal_pearson_for_any_blocks(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(duplicates, "BLOCK_COLUMNS", block)
     x = rng.standard_normal((300, 6)) @ rng.standard_normal((6, 6))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
-    r = correlations([z[:7], z[7:250], z[250:]], 6)
-    np.testing.assert_allclose(r, np.corrcoef(x.T), atol=1e-12)
+    expected = np.corrcoef(x.T)
+    threshold = float(np.median(np.abs(expected)))
+    pairs = duplicates.correlated_pairs(lambda: [z[:7], z[7:250], z[250:]], 6, threshold)
+    for column in range(6):
+        earlier = np.flatnonzero(np.abs(expected[column, :column]) >= threshold)
+        assert (column in pairs) == bool(earlier.size)
+        if earlier.size:
+            np.testing.assert_array_equal(pairs[column].positions, earlier)
+            np.testing.assert_allclose(pairs[column].r, expected[column, earlier], atol=1e-12)
 
 
 def test_the_first_of_several_copies_is_kept(rng: np.random.Generator) -> None:

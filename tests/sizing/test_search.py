@@ -9,14 +9,14 @@ import torch
 from spinlock.config import ModelSettings
 from spinlock.config.model import LevelFactors
 from spinlock.errors import DataError
-from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.initialization.ridge import RIDGE_GRID
+from spinlock.metrics import correlation
 from spinlock.metrics.codebook import codebook_use
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.model import CategoricalVQVAE, ModelSpec, build_network, latent_dims
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.sizing.assignment.joint import MAX_JOINT_PARTITIONS
-from spinlock.sizing.bit_allocation import BitAllocation
 from spinlock.sizing.search import MAX_CODEBOOK_SIZE, ROWS_PER_CODE, CodebookSizeSearch
 from spinlock.sizing.trials import SizeTrial
 from tests.training.specs import GROUPS, planted_rows
@@ -37,6 +37,10 @@ def search(rows: torch.Tensor | None = None, validation_rows: int = 120, **setti
     return CodebookSizeSearch(
         rows, holdout, model, reference, validation_rows=validation_rows, seed=0, to_z_scores=lambda rows: rows
     )
+
+
+def chosen_spec(trial: SizeTrial) -> ModelSpec:
+    return ModelSpec(NAMES, GROUPS, 12, 1, trial.latent_dims, trial.num_codes)
 
 
 @pytest.mark.parametrize(("rows", "cap"), [(30, 2), (600, 30), (1200, 60), (20 * 513, MAX_CODEBOOK_SIZE)])
@@ -182,7 +186,7 @@ class TestTargetAndLimit:
         size_search = search(assignment=assignment, target_quality=0.8, validation_rows=3000)
         chosen = size_search.choose(GROUPS, NAMES)
         assert size_search.meets(chosen)
-        fewer = BitAllocation.of(size_search.covariance, GROUPS).sizes(0.85 * chosen.bits, size_search.cap)
+        fewer = size_search.trials.allocation(chosen_spec(chosen)).sizes(0.85 * chosen.bits, size_search.cap)
         settings = {"assignment": assignment, "target_quality": 0.8, "validation_rows": 3000}
         own = {
             name: tuple(LevelFactors(num_codes=size) for size in sizes)
@@ -240,3 +244,12 @@ def test_fewer_bits_meet_the_utilization_if_the_quality_is_out_of_reach(target: 
 
 def test_fixed_sizes_are_not_automatic() -> None:
     assert not search(factors=factors((4, 4), (4, 4), (4, 4))).choose(GROUPS, NAMES).automatic
+
+
+def test_a_wide_table_allocates_the_variances_along_the_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModelSpec(NAMES, GROUPS, 12, 1, ((12, 12, 12), (8, 8, 8), (8, 8, 8)), ((8, 8, 8),) * 3)
+    narrow = search().trials.allocation(spec).sizes(40.0, 60)
+    monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
+    wide = search().trials.allocation(spec).sizes(40.0, 60)
+    assert np.abs(np.array(wide) - np.array(narrow)).max() <= 1  # a tenth of the rows is held out
+    assert sum(spectrum.size for spectrum in search().trials.allocation(spec).spectra) <= 3 * 12

@@ -12,7 +12,6 @@ import torch
 
 from spinlock.categories.proposal import Proposal, propose
 from spinlock.config import config_from_mapping
-from spinlock.metrics.correlation import correlation_matrix
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.sizing.search import CodebookSizeSearch
@@ -32,7 +31,7 @@ def proposal_and_search(rows: torch.Tensor, **settings: Any) -> tuple[Proposal, 
     config = config_from_mapping({"embedding_dim": 12} | settings, where="test")
     columns = list(range(rows.shape[1]))
     names = [f"feature_{column}" for column in columns]
-    proposal = propose(config, correlation_matrix(rows.double().numpy()), columns, names)
+    proposal = propose(config, rows.double().numpy(), columns, names)
     holdout = split_holdout(np.arange(len(rows)), 0)
     reference = GaussianReference.from_rows(rows.numpy(), rows.numpy())
     search = CodebookSizeSearch(

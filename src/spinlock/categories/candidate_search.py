@@ -13,12 +13,21 @@ Letters: ``D`` columns, ``K`` categories of a candidate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from spinlock.categories.bundles import Bundles, weighted_ward_labels
 from spinlock.categories.candidates import ALL_FIXED, Candidate, DiscoveryLimits, describe_partition
-from spinlock.categories.clustering import DISTANCES, DistanceKind, absorb_small, merge_path, ward_labels
+from spinlock.categories.clustering import (
+    DISTANCES,
+    DistanceKind,
+    absorb_small,
+    feature_distance,
+    merge_path,
+    ward_labels,
+)
 from spinlock.categories.moves import decorrelate
 from spinlock.categories.partition import Floats, Labels, groups_of
 from spinlock.errors import DataError
@@ -41,7 +50,11 @@ SMALLER_FRACTIONS = (0.8, 0.6, 0.4)
 
 
 def find_candidates(
-    correlation: Floats, limits: DiscoveryLimits, *, fixed_labels: Labels | None = None
+    correlation: Floats,
+    limits: DiscoveryLimits,
+    *,
+    fixed_labels: Labels | None = None,
+    bundles: Bundles | None = None,
 ) -> tuple[Candidate, ...]:
     """Return candidate partitions with all scores except the quality.
 
@@ -54,6 +67,9 @@ def find_candidates(
     fixed_labels
         Label of each column [D]: 0 to F - 1 for the F fixed categories, which must not change, and -1 for the columns
         to assign. The target applies to fixed and discovered categories together.
+    bundles
+        Bundles of columns that are assigned to categories in place of columns, of which each fixed category is one.
+        ``correlation`` and ``fixed_labels`` are then those of the bundles. None for columns.
 
     Returns
     -------
@@ -67,14 +83,15 @@ def find_candidates(
     if fixed_labels is None:
         fixed_labels = np.full(len(correlation), -1, dtype=np.int64)
     num_fixed = int(fixed_labels.max()) + 1
-    num_free = int((fixed_labels < 0).sum())
+    sizes = np.ones(len(fixed_labels)) if bundles is None else bundles.sizes
+    num_free = int(sizes[fixed_labels < 0].sum())
     if num_free == 0 and limits.count is not None:
         raise DataError(
             f"num_categories_auto = {limits.count}, but the mapping file assigns every column",
             remedy="set num_categories_auto to null, or remove columns from the mapping file",
         )
     if num_free == 0:
-        return (describe_partition(correlation, fixed_labels, ALL_FIXED, num_fixed=num_fixed),)
+        return (describe_partition(correlation, fixed_labels, ALL_FIXED, num_fixed=num_fixed, bundles=bundles),)
     if limits.count is None and num_fixed >= limits.max_clusters:
         raise DataError(
             f"max_clusters = {limits.max_clusters}, but the mapping file has {num_fixed} categories and does not "
@@ -82,7 +99,7 @@ def find_candidates(
             expected=f"at least {num_fixed + 1}",
             remedy="raise max_clusters, or assign every column in the mapping file",
         )
-    search = _Search(correlation, limits, fixed_labels, num_fixed)
+    search = _Search(correlation, limits, fixed_labels, num_fixed, bundles)
     with threadpool_limits(1):  # for thousands of small matrices, more threads are slower
         paths = {kind: search.path(kind) for kind in DISTANCES}
         if limits.count is not None:
@@ -90,7 +107,9 @@ def find_candidates(
         return tuple(c for kind, path in paths.items() for c in search.within_target(path, kind))
 
 
-def partition_at(correlation: Floats, count: int, kind: DistanceKind, limits: DiscoveryLimits) -> Candidate:
+def partition_at(
+    correlation: Floats, count: int, kind: DistanceKind, limits: DiscoveryLimits, bundles: Bundles | None = None
+) -> Candidate:
     """Return the candidate for one distance whose number of categories is nearest to ``count``.
 
     Parameters
@@ -103,34 +122,50 @@ def partition_at(correlation: Floats, count: int, kind: DistanceKind, limits: Di
         Distance of the clustering.
     limits
         Requirements on the partition; its ``count`` is not used.
+    bundles
+        Bundles of columns whose products are ``correlation``. None for columns.
 
     Returns
     -------
     Candidate
     """
-    search = _Search(correlation, limits, np.full(len(correlation), -1, dtype=np.int64), 0)
+    search = _Search(correlation, limits, np.full(len(correlation), -1, dtype=np.int64), 0, bundles)
     path = search.path(kind)
     return search.candidate(path[min(path, key=lambda k: abs(k - count))], kind)
 
 
 @dataclass(frozen=True)
 class _Search:
-    """Search for candidate partitions of the columns of one correlation matrix [D, D]."""
+    """Search for candidate partitions of the columns of one correlation matrix [D, D], or of bundles of columns."""
 
     correlation: Floats
     limits: DiscoveryLimits
     fixed_labels: Labels
     num_fixed: int
+    bundles: Bundles | None = None
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """Number of columns of each entry of the labels, [D]."""
+        return np.ones(len(self.fixed_labels)) if self.bundles is None else self.bundles.sizes
+
+    def clusters(self, free: Labels, count: int, kind: DistanceKind) -> Labels:
+        """Return at most ``count`` clusters of the columns or bundles ``free`` by Ward linkage."""
+        if self.bundles is None:
+            return ward_labels(self.correlation[np.ix_(free, free)], count, kind)
+        distance = feature_distance(self.bundles.correlation[np.ix_(free, free)], kind)
+        return weighted_ward_labels(distance, self.sizes[free], count)
 
     def path(self, kind: DistanceKind) -> dict[int, Labels]:
         """Return the partitions of the merge path by their total number of categories; fixed columns stay."""
         limits, num_fixed = self.limits, self.num_fixed
         free = np.flatnonzero(self.fixed_labels < 0)
         # More clusters than columns / min_features would be too small, and most would be merged into a single category.
-        count = min(max(limits.max_clusters - num_fixed, limits.count or 0), free.size // limits.min_features)
+        columns = int(self.sizes[free].sum())
+        count = min(max(limits.max_clusters - num_fixed, limits.count or 0), columns // limits.min_features)
         labels = self.fixed_labels.copy()
-        labels[free] = num_fixed + ward_labels(self.correlation[np.ix_(free, free)], max(1, count), kind)
-        labels = absorb_small(self.correlation, labels, limits.min_features, num_fixed)
+        labels[free] = num_fixed + self.clusters(free, max(1, count), kind)
+        labels = absorb_small(self.correlation, labels, limits.min_features, num_fixed, self.sizes)
         return merge_path(self.correlation, labels, num_fixed)
 
     def candidate(self, labels: Labels, kind: DistanceKind) -> Candidate:
@@ -142,6 +177,7 @@ class _Search:
             min_features=self.limits.min_features,
             max_moves=int(MAX_MOVED_FRACTION * len(labels)),
             num_fixed=self.num_fixed,
+            sizes=self.sizes,
         )
         return describe_partition(
             self.correlation,
@@ -150,6 +186,7 @@ class _Search:
             num_fixed=self.num_fixed,
             merged_cosine=max_centroid_cosine(self.correlation, groups_of(labels)) or 0.0,
             moves=result.moves,
+            bundles=self.bundles,
         )
 
     def within_target(self, path: dict[int, Labels], kind: DistanceKind) -> list[Candidate]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spinlock.categories.bundles import Bundles
+from spinlock.categories.centroids import adjustable_cosines
 from spinlock.categories.clustering import feature_distance, mean_silhouette
-from spinlock.categories.moves import adjustable_cosines
 from spinlock.categories.partition import Floats, Labels, groups_of, order_by_size
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights
 
@@ -99,6 +100,7 @@ def describe_partition(
     num_fixed: int = 0,
     merged_cosine: float | None = None,
     moves: int = 0,
+    bundles: Bundles | None = None,
 ) -> Candidate:
     """Compute all scores of a partition except the quality, and number its categories by size.
 
@@ -116,6 +118,8 @@ def describe_partition(
         Largest centroid cosine before single columns were moved; None if no column was moved.
     moves
         Number of moves of single columns.
+    bundles
+        Bundles of columns that ``labels`` assigns to categories. ``correlation`` has their products. None for columns.
 
     Returns
     -------
@@ -129,7 +133,8 @@ def describe_partition(
         cosine, adjustable_cosine = float(cosines.max()), float(adjustable_cosines(cosines, num_fixed).max())
     silhouette = 0.0
     if 2 <= len(groups) < len(labels):
-        silhouette = mean_silhouette(feature_distance(correlation), labels)
+        similarity, weights = (correlation, None) if bundles is None else (bundles.correlation, bundles.sizes)
+        silhouette = mean_silhouette(feature_distance(similarity), labels, weights)
     return Candidate(
         labels=labels,
         distance=distance,

@@ -50,7 +50,7 @@ def feature_distance(correlation: Floats, kind: DistanceKind = "projector") -> F
     return symmetric
 
 
-def mean_silhouette(distance: Floats, labels: Labels) -> float:
+def mean_silhouette(distance: Floats, labels: Labels, weights: Floats | None = None) -> float:
     """Return mean_i (b_i - a_i) / max(a_i, b_i), the silhouette of a partition (Rousseeuw, 1987).
 
     a_i is the mean distance to the other columns of the same category, and b_i the mean distance to the columns of the
@@ -63,23 +63,26 @@ def mean_silhouette(distance: Floats, labels: Labels) -> float:
         Distances [D, D].
     labels
         Category of each column [D], with at least two categories.
+    weights
+        Number of columns that each entry of ``labels`` stands for; one if None.
 
     Returns
     -------
     float
         A value in [-1, 1].
     """
-    one_hot = np.eye(int(labels.max()) + 1)[labels]
+    weights = np.ones(len(labels)) if weights is None else weights
+    one_hot = np.eye(int(labels.max()) + 1)[labels] * weights[:, None]
     sizes = one_hot.sum(0)
     total = distance @ one_hot
-    others = sizes[labels] - 1
+    others = sizes[labels] - weights
     columns = np.arange(len(labels))
     within = total[columns, labels] / np.maximum(others, 1)
     mean_distance = total / sizes
     mean_distance[columns, labels] = np.inf
     nearest = mean_distance.min(1)
     silhouette = (nearest - within) / np.maximum(np.maximum(nearest, within), 1e-300)
-    return float(np.where(others > 0, silhouette, 0.0).mean())
+    return float(np.average(np.where(others > 0, silhouette, 0.0), weights=weights))
 
 
 def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:
@@ -109,7 +112,9 @@ def ward_tree(correlation: Floats, kind: DistanceKind = "projector") -> Floats:
     return np.asarray(linkage(squareform(feature_distance(correlation, kind), checks=False), "ward"))
 
 
-def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fixed: int = 0) -> Labels:
+def absorb_small(
+    correlation: Floats, labels: Labels, min_features: int, num_fixed: int = 0, sizes: Floats | None = None
+) -> Labels:
     """Merge each category that is too small into the category with the most similar centroid, the smallest first.
 
     Parameters
@@ -122,6 +127,8 @@ def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fix
         Minimum number of columns of a category.
     num_fixed
         Number of leading categories that are fixed: they are not merged and receive no columns.
+    sizes
+        Number of columns that each entry of ``labels`` stands for; one if None.
 
     Returns
     -------
@@ -129,10 +136,10 @@ def absorb_small(correlation: Floats, labels: Labels, min_features: int, num_fix
         Category of each column [D]. If only one category is not fixed, it may be too small.
     """
     while True:
-        sizes = np.bincount(labels)[num_fixed:]
-        if len(sizes) < 2 or sizes.min() >= min_features:
+        columns = np.bincount(labels, sizes)[num_fixed:]
+        if len(columns) < 2 or columns.min() >= min_features:
             return labels
-        small = num_fixed + int(sizes.argmin())
+        small = num_fixed + int(columns.argmin())
         cosine = centroid_cosines(correlation, centroid_weights(correlation, groups_of(labels)))[small]
         cosine[:num_fixed] = -1.0
         cosine[small] = -1.0

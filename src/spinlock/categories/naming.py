@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from spinlock.categories.partition import Labels, groups_of
@@ -67,11 +68,12 @@ def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[
         One name for each category.
     """
     column_words = [name_words(name) for name in names]
+    counts = Counter(word for words in column_words for word in words)
     category_names: list[str] = list(fixed_names)
     for number, members in enumerate(groups_of(labels)):
         if number < len(fixed_names):
             continue
-        base = _best_words([column_words[j] for j in members], column_words) or f"category_{number}"
+        base = _best_words([column_words[j] for j in members], column_words, counts) or f"category_{number}"
         name, suffix = base, 2
         while name in category_names:
             name, suffix = f"{base}_{suffix}", suffix + 1
@@ -79,20 +81,24 @@ def name_categories(labels: Labels, names: Sequence[str], fixed_names: Sequence[
     return tuple(category_names)
 
 
-def _best_words(members: list[frozenset[str]], columns: list[frozenset[str]]) -> str:
+def _best_words(members: list[frozenset[str]], columns: list[frozenset[str]], counts: Mapping[str, int]) -> str:
     """Return the word or pair of words with the largest F1 score; an empty string if the score is too small.
 
-    ``members`` and ``columns`` are the words of the names of the category's columns and of all columns.
+    ``members`` and ``columns`` are the words of the names of the category's columns and of all columns, and ``counts``
+    the number of columns whose name contains a word.
     """
-    words = sorted(set().union(*members))
+    own_counts = Counter(word for column in members for word in column)
 
     def f1(candidate: tuple[str, ...]) -> float:
-        within = sum(all(word in column for word in candidate) for column in members)
-        total = sum(all(word in column for word in candidate) for column in columns)
+        if len(candidate) == 1:  # a wide table has thousands of words
+            within, total = own_counts[candidate[0]], counts[candidate[0]]
+        else:
+            within = sum(all(word in column for word in candidate) for column in members)
+            total = sum(all(word in column for word in candidate) for column in columns)
         return 2 * within / (len(members) + total) if total else 0.0
 
-    ranked = sorted(words, key=lambda word: (-f1((word,)), word))[:MAX_PAIRED_WORDS]
-    if not ranked or f1((ranked[0],)) < MIN_F1 or all(ranked[0] in column for column in columns):
+    ranked = sorted(own_counts, key=lambda word: (-f1((word,)), word))[:MAX_PAIRED_WORDS]
+    if not ranked or f1((ranked[0],)) < MIN_F1 or counts[ranked[0]] == len(columns):
         return ""
     pairs = sorted(combinations(ranked, 2), key=lambda pair: (-f1(pair), pair))
     if pairs and f1(pairs[0]) > MIN_PAIR_GAIN * f1((ranked[0],)):

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.categories import Discovery, load_mapping, name_categories
-from spinlock.categories.candidate_search import find_candidates
 from spinlock.categories.candidates import Candidate, DiscoveryLimits
 from spinlock.categories.discovery import Score, choose
+from spinlock.categories.row_search import find_candidates_of_rows
 from spinlock.config import CategorySettings
 from spinlock.errors import DataError
 from spinlock.io.names import join_names
@@ -64,7 +64,7 @@ class _FixedCategories:
 
 
 def propose(
-    settings: CategorySettings, correlation: NDArray[np.float64], kept: Sequence[int], names: Sequence[str]
+    settings: CategorySettings, rows: NDArray[np.floating], kept: Sequence[int], names: Sequence[str]
 ) -> Proposal:
     """Return candidate partitions that assign every kept column to one category.
 
@@ -72,8 +72,8 @@ def propose(
     ----------
     settings
         Mapping file, target and limits.
-    correlation
-        Correlation matrix [D, D] of the kept columns on training rows.
+    rows
+        Training rows [n, D] of the kept columns, z-scored and clipped.
     kept
         Indices [D] of the kept columns in ``names``.
     names
@@ -95,7 +95,7 @@ def propose(
         count=settings.num_categories_auto,
     )
     fixed = _read_fixed(settings, kept, names)
-    candidates = find_candidates(correlation, limits, fixed_labels=fixed.labels)
+    candidates = find_candidates_of_rows(rows, limits, fixed_labels=fixed.labels)
     return Proposal(candidates, limits.target, tuple(names[j] for j in kept), fixed.names, fixed.notes)
 
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinlock.categories.candidate_search import partition_at
 from spinlock.categories.candidates import DiscoveryLimits
 from spinlock.categories.clustering import DistanceKind
 from spinlock.categories.partition import Floats, Labels
-from spinlock.metrics.correlation import correlation_matrix
+from spinlock.categories.row_search import partition_of_rows
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -62,12 +61,31 @@ def bootstrap_stability(
 
     count = int(labels.max()) + 1
     kind: DistanceKind = "absolute" if distance == "absolute" else "projector"
-    same_category = labels[:, None] == labels[None]
     rand, agreement = [], np.zeros(len(labels))
     for _ in range(draws):
         sample = rows[rng.integers(len(rows), size=len(rows))]
-        sample_labels = partition_at(correlation_matrix(sample), count, kind, limits).labels
+        sample_labels = partition_of_rows(sample, count, kind, limits)
         rand.append(float(adjusted_rand_score(labels, sample_labels)))
-        same_in_sample = sample_labels[:, None] == sample_labels[None]
-        agreement += (same_category & same_in_sample).sum(1) / (same_category | same_in_sample).sum(1) / draws
+        agreement += jaccard_index(labels, sample_labels) / draws
     return Stability(np.array(rand), agreement)
+
+
+def jaccard_index(first: Labels, second: Labels) -> Floats:
+    """Return |A and B| / |A or B| for each column, where A and B are the columns of its category in two partitions.
+
+    Parameters
+    ----------
+    first, second
+        Category of each column [D].
+
+    Returns
+    -------
+    numpy.ndarray
+        Values [D] in (0, 1].
+    """
+    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1), dtype=np.int64)
+    np.add.at(table, (first, second), 1)
+    both = table[first, second]
+    either = table.sum(1)[first] + table.sum(0)[second] - both
+    index: Floats = both / either
+    return index

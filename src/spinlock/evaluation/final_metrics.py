@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from spinlock.evaluation.assignment_comparison import compare_assignments
 from spinlock.evaluation.row_metrics import row_metrics
 from spinlock.metrics.centroids import (
+    absolute_cosines,
     centroid_cosines,
     centroid_weights,
     held_out_centroid_cosine,
-    max_clipped_cosine,
 )
 from spinlock.metrics.codebook import codebook_use
-from spinlock.metrics.correlation import correlation_matrix
+from spinlock.metrics.correlation import correlation_matrix, is_wide, unit_columns
 from spinlock.metrics.gaussian_reference import GaussianReference
 from spinlock.metrics.reconstruction import fraction_explained, squared_sums
+from spinlock.metrics.row_centroids import RowCentroids, max_clipped_cosine
 from spinlock.model import CategoricalVQVAE, ModelSpec
 from spinlock.model.codec import Codec, make_codec
 from spinlock.preprocessing.copied_rows import copied_fraction
@@ -88,9 +89,13 @@ def _orthogonality(
     if len(groups) < 2:
         undefined = dict.fromkeys(("inter_category_orthogonality", "orthogonality_clipped"))
         return {**undefined, "largest_category_share": largest_fraction}
-    correlation = correlation_matrix(train.astype(np.float64))
-    weights = centroid_weights(correlation, groups)
-    cosine = centroid_cosines(correlation, weights)
+    if is_wide(train.shape[1]):
+        centroids = RowCentroids.of(unit_columns(train), groups)
+        weights, cosine = centroids.weights, absolute_cosines(centroids.sums.T @ centroids.sums)
+    else:
+        correlation = correlation_matrix(train.astype(np.float64))
+        weights = centroid_weights(correlation, groups)
+        cosine = centroid_cosines(correlation, weights)
     held_out = held_out_centroid_cosine(validation.astype(np.float64), weights, np.random.default_rng(0))
     assert held_out is not None
     return {
@@ -110,13 +115,13 @@ def _rate(reference: GaussianReference, spec: ModelSpec, quality: float) -> dict
     for group, sizes in zip(spec.groups, spec.num_codes, strict=True):
         category = reference.of_columns(group)
         category_bits = sum(math.log2(size) for size in sizes)
-        error += (1 - category.held_out(category_bits)) * float(np.trace(category.held_out_covariance))
+        error += (1 - category.held_out(category_bits)) * category.held_out_variance
     return {
         "bits_per_sample": bits,
         "rate_distortion_quality": {
             "training": reference.training(bits),
             "held_out": reference.held_out(bits),
-            "block": 1 - error / float(np.trace(reference.held_out_covariance)),
+            "block": 1 - error / reference.held_out_variance,
             "ledoit_wolf": reference.shrunk,
         },
         "gap_db": reference.gap_db(quality, bits),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spinlock.metrics.centroids import CLIPPED
+from spinlock.metrics.row_centroids import CLIPPED
 
 MAX_EXCESS = 0.1
 """Difference of reconstruction quality and rank quality above which a note says that extreme rows dominate."""

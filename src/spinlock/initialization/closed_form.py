@@ -21,12 +21,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spinlock.initialization.kmeans import kmeans
+from spinlock.initialization.principal_axes import principal_axes
+from spinlock.initialization.ridge import Basis, fit_decoders, local_decoder
 from spinlock.model.network.codebook import code_mask, code_penalty, nearest, to_one_hot
 from spinlock.model.network.layout import CategoryLayout, flatten_categories
 from spinlock.model.spec import LEVELS, ModelSpec
-
-RIDGE_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Ridge strengths lambda that are tried; lambda is multiplied by the number of rows n, for columns of unit variance."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,6 @@ class FittedLevel:
     codes: Tensor
     counts: Tensor
     mask: Tensor
-
-
-@dataclass(frozen=True)
-class Basis:
-    """Column layout of the categories of a bucket, and their principal axes [C, M, E]."""
-
-    layout: CategoryLayout
-    axes: Tensor
 
 
 @dataclass(frozen=True)
@@ -81,35 +72,6 @@ class ClosedForm:
 def quantize_rows(buckets: Sequence[FittedBucket], rows: Tensor, levels: int = LEVELS) -> Tensor:
     """Return the quantized coordinates [B, C E] of rows [B, D] after the first ``levels`` levels, for all buckets."""
     return flatten_categories([bucket.quantize(rows, levels) for bucket in buckets])
-
-
-def principal_axes(columns: Tensor, width: int) -> Tensor:
-    """Return the leading eigenvectors of each category's covariance.
-
-    The entry of largest magnitude of an axis is positive, so that the signs do not depend on the eigensolver.
-
-    Parameters
-    ----------
-    columns
-        Columns [C, n, M], zero in the padding.
-    width
-        Number of axes E.
-
-    Returns
-    -------
-    Tensor
-        Axes [C, M, E] in descending order of variance, zero beyond the columns of a category.
-    """
-    categories, rows, num_columns = columns.shape
-    points = columns.double()
-    values, vectors = torch.linalg.eigh(torch.bmm(points.transpose(1, 2), points) / rows)
-    vectors = vectors.flip(-1) * (values.flip(-1) > 1e-9)[:, None]
-    peak = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
-    vectors = vectors * torch.where(peak < 0, -1.0, 1.0)
-    axes = points.new_zeros(categories, num_columns, width)
-    kept = min(num_columns, width)
-    axes[..., :kept] = vectors[..., :kept]
-    return axes.float()
 
 
 def fit_bases(rows: Tensor, spec: ModelSpec) -> list[Basis]:
@@ -165,51 +127,6 @@ def _fit_bucket(
         residual[..., :used] -= torch.bmm(to_one_hot(result.assignment, result.codes.shape[1]), result.codes)
         levels.append(FittedLevel(result.codes, result.counts, code_mask(sizes)))
     return FittedBucket(basis.layout, basis.axes, levels)
-
-
-def local_decoder(bases: Sequence[Basis], columns: int) -> Tensor:
-    """Return the decoder W_0 [C E, D], which maps the coordinates of each category to its own columns only."""
-    rows = []
-    for basis in bases:
-        categories, _, width = basis.axes.shape
-        target = basis.layout.index[:, None].expand(-1, width, -1)
-        decoder = basis.axes.new_zeros(categories, width, columns + 1)
-        rows.append(decoder.scatter_(2, target, basis.axes.transpose(1, 2))[..., :columns].flatten(0, 1))
-    return torch.cat(rows)
-
-
-def fit_decoders(latents: Tensor, rows: Tensor, prior: Tensor, strengths: Sequence[float]) -> list[Tensor]:
-    """Fit a decoder by ridge regression toward a prior decoder, for each ridge strength.
-
-    Parameters
-    ----------
-    latents
-        Quantized coordinates Z [n, C E].
-    rows
-        Training rows X [n, D].
-    prior
-        Decoder W_0 [C E, D].
-    strengths
-        Ridge strengths lambda, in units of n.
-
-    Returns
-    -------
-    list of Tensor
-        One decoder [C E, D] for each strength.
-    """
-    active = latents.abs().sum(0) > 0
-    used = latents[:, active]
-    design = used.double()
-    gram = design.t() @ design
-    right = design.t() @ (rows - used @ prior[active]).double()
-    decoders = []
-    for strength in strengths:
-        ridge = strength * rows.shape[0] * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-        correction = torch.cholesky_solve(right, torch.linalg.cholesky(gram + ridge))
-        decoder = prior.clone()
-        decoder[active] += correction.float()
-        decoders.append(decoder)
-    return decoders
 
 
 def fit_closed_form(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spinlock.initialization.closed_form import fit_decoders
+from spinlock.initialization.ridge import fit_decoders
 from spinlock.model import CategoricalVQVAE
 from spinlock.model.codec import make_codec
 from spinlock.runtime.precision import full_precision

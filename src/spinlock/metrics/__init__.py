@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         centroid_weights,
         held_out_centroid_cosine,
         max_centroid_cosine,
-        max_clipped_cosine,
     )
     from spinlock.metrics.codebook import CodebookUse, codebook_use, expected_use
     from spinlock.metrics.correlation import correlation_matrix
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from spinlock.metrics.rate_distortion import WaterFilling, gaussian_bits, gaussian_quality, water_filling
     from spinlock.metrics.reconstruction import quality_by_column, quality_by_group, reconstruction_quality
     from spinlock.metrics.redundancy import latent_redundancy
+    from spinlock.metrics.row_centroids import max_clipped_cosine
     from spinlock.metrics.targets import Target, evaluate_targets
     from spinlock.metrics.topography import Topography, topographic_correlation, topographic_measures
 
@@ -62,7 +62,6 @@ _MODULES = {
         "centroid_weights",
         "held_out_centroid_cosine",
         "max_centroid_cosine",
-        "max_clipped_cosine",
     ),
     "codebook": ("CodebookUse", "codebook_use", "expected_use"),
     "correlation": ("correlation_matrix",),
@@ -71,6 +70,7 @@ _MODULES = {
     "rate_distortion": ("WaterFilling", "gaussian_bits", "gaussian_quality", "water_filling"),
     "reconstruction": ("quality_by_column", "quality_by_group", "reconstruction_quality"),
     "redundancy": ("latent_redundancy",),
+    "row_centroids": ("max_clipped_cosine",),
     "targets": ("Target", "evaluate_targets"),
     "topography": ("Topography", "topographic_correlation", "topographic_measures"),
 }

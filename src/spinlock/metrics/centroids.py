@@ -19,21 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dsyevr
 
-from spinlock.metrics.correlation import correlation_matrix
-
 Floats = NDArray[np.float64]
 
 BOOTSTRAP_DRAWS = 200
 """Number of bootstrap samples for an interval. With 200 samples the 5th and 95th percentiles vary little."""
-
-SECOND_CLIPPING = 0.5
-"""Percentile at both ends of a column to which :func:`max_clipped_cosine` clips."""
-
-CLIPPED = f"columns clipped at their {SECOND_CLIPPING:g}% and {100 - SECOND_CLIPPING:g}% quantiles"
-"""The second clipping in words."""
-
-BLOCK_COLUMNS = 32
-"""Number of columns that are clipped at once, to limit the memory."""
 
 
 @dataclass(frozen=True)
@@ -154,36 +143,6 @@ def max_centroid_cosine(correlation: Floats, groups: Sequence[NDArray[np.int64]]
     if len(groups) < 2:
         return None
     return float(centroid_cosines(correlation, centroid_weights(correlation, groups)).max())
-
-
-def max_clipped_cosine(
-    rows: NDArray[np.floating], groups: Sequence[NDArray[np.int64]], percentile: float = SECOND_CLIPPING
-) -> float | None:
-    """Return the largest |cos| between the centroids of two categories after the rows are clipped further.
-
-    A few extreme rows determine the correlations of heavy-tailed columns. If this value differs much from that of the
-    rows themselves, the largest cosine holds for one clipping only.
-
-    Parameters
-    ----------
-    rows
-        Training rows [n, D].
-    groups
-        Columns of each of the C categories.
-    percentile
-        Values below this percentile of their column, and above 100 minus this percentile, are clipped.
-
-    Returns
-    -------
-    float or None
-        A value in [0, 1]; None with fewer than two categories.
-    """
-    clipped = np.empty(rows.shape)
-    for start in range(0, rows.shape[1], BLOCK_COLUMNS):
-        columns = slice(start, start + BLOCK_COLUMNS)
-        block = rows[:, columns].astype(np.float64)
-        clipped[:, columns] = block.clip(*np.percentile(block, [percentile, 100 - percentile], axis=0))
-    return max_centroid_cosine(correlation_matrix(clipped), groups)
 
 
 def held_out_centroid_cosine(rows: Floats, weights: Floats, rng: np.random.Generator) -> BootstrapInterval | None:

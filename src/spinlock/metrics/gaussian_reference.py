@@ -14,19 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.metrics.gaussian_source import GaussianSource, gaussian_source, is_shrunk
 from spinlock.metrics.rate_distortion import Floats, gaussian_bits, gaussian_quality, water_filling
-
-MIN_ROWS_PER_COLUMN = 10
-"""With fewer rows per column than this, the sample covariance is too noisy and is shrunk."""
 
 MAX_BITS = 2.0**20
 """Maximum rate of a search for the bits of a quality, in bits per row."""
 
 BISECTIONS = 40
 """Number of bisections of the bits, so that their error is far below one bit."""
-
-BLOCK = 65_536
-"""Number of rows that are converted to float64 at the same time."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +34,13 @@ class GaussianReference:
 
     Attributes
     ----------
-    covariance
-        Covariance [D, D] of the training rows.
-    held_out_covariance
-        Mean products [D, D] of the columns of the held-out rows, around the training mean.
+    source
+        Covariance of the training rows, and second moments of the held-out rows around the training mean.
     shrunk
-        Whether the covariance was shrunk. It is if there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column.
+        Whether the covariance was shrunk. It is if there are fewer than ten rows per column.
     """
 
-    covariance: Floats
-    held_out_covariance: Floats
+    source: GaussianSource
     shrunk: bool
 
     @classmethod
@@ -66,20 +58,21 @@ class GaussianReference:
         -------
         GaussianReference
         """
-        shrunk = len(train) < MIN_ROWS_PER_COLUMN * train.shape[1]
-        covariance = shrunk_covariance(train.astype(np.float64)) if shrunk else _mean_products(train)
-        return cls(covariance, _mean_products(held_out), shrunk)
+        return cls(gaussian_source(train, held_out), is_shrunk(*train.shape))
 
     def of_columns(self, columns: Sequence[int]) -> GaussianReference:
         """Return the reference of some columns alone."""
-        chosen = np.ix_(columns, columns)
-        return GaussianReference(self.covariance[chosen], self.held_out_covariance[chosen], self.shrunk)
+        return GaussianReference(self.source.of_columns(columns), self.shrunk)
 
     @cached_property
     def _spectrum(self) -> tuple[Floats, Floats]:
         """Eigenvalues [D] of the covariance, and mean squares [D] of the held-out rows along its eigenvectors."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        return values, ((self.held_out_covariance @ vectors) * vectors).sum(0)
+        return self.source.spectrum()
+
+    @property
+    def held_out_variance(self) -> float:
+        """Sum over columns of the mean squares of the held-out rows."""
+        return self.source.held_out_variance
 
     @property
     def eigenvalues(self) -> Floats:
@@ -132,42 +125,6 @@ class GaussianReference:
         """
         reference = self.held_out(bits)
         return 10 * math.log10((1 - quality) / (1 - reference)) if quality < 1 and reference < 1 else None
-
-
-def _mean_products(rows: NDArray[np.floating[Any]]) -> Floats:
-    """Return X'X / n [D, D] of rows [n, D] in float64, without a copy of all rows in float64."""
-    products = np.zeros((rows.shape[1], rows.shape[1]))
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK].astype(np.float64)
-        products += block.T @ block
-    return products / len(rows)
-
-
-def shrunk_covariance(rows: Floats) -> Floats:
-    """Return the covariance (1 - s) S + s m I, whose shrinkage s minimizes the expected squared error.
-
-    S is the sample covariance and m the mean variance (Ledoit and Wolf, 2004). scikit-learn has the same estimator, but
-    importing it takes seconds. The tests compare the two.
-
-    Parameters
-    ----------
-    rows
-        Centered rows [n, D].
-
-    Returns
-    -------
-    numpy.ndarray
-        Covariance [D, D].
-    """
-    count, columns = rows.shape
-    sample = rows.T @ rows / count
-    mean = np.trace(sample) / columns
-    squared_norm = np.square(sample).sum()
-    error = (np.square(np.square(rows).sum(1)).sum() / count - squared_norm) / count
-    distance = squared_norm - columns * mean**2
-    shrinkage = min(error, distance) / distance if distance > 0 else 0.0
-    shrunk: Floats = (1 - shrinkage) * sample + shrinkage * mean * np.eye(columns)
-    return shrunk
 
 
 def held_out_quality(eigenvalues: Floats, held_out_variances: Floats, bits: float) -> float:

@@ -12,6 +12,7 @@ Letters: ``n`` rows, ``D`` columns of the file, ``U`` kept columns, which are th
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -22,7 +23,7 @@ from spinlock.io.arrays.row_precision import RawRows
 from spinlock.preprocessing import normalization
 from spinlock.preprocessing.cleaned_rows import CleanedRows, ColumnRanges, ZScores
 from spinlock.preprocessing.column_statistics import CleaningRules, DropKind, DropReason, Screening, screen
-from spinlock.preprocessing.duplicates import Duplicate, correlations, find_duplicates
+from spinlock.preprocessing.duplicates import Duplicate, find_duplicates
 from spinlock.preprocessing.knots import Knots
 from spinlock.preprocessing.normalization import Normalizer, Standard
 from spinlock.preprocessing.ranks import fit_ranks
@@ -91,14 +92,13 @@ class Cleaner:
         screening = screen(x_train, settings)
         usable = np.array([j for j in range(len(names)) if j not in screening.reasons], dtype=np.int64)
         _require_two(len(usable), screening)
-        r = correlations(screening.z_scored_blocks(x_train, usable), len(usable))
-        duplicates = find_duplicates(r, usable, screening.mean, screening.std, settings.duplicate_correlation, x_train)
-        redundant = {duplicate.column for duplicate in duplicates}
-        kept = np.array([j for j in usable.tolist() if j not in redundant], dtype=np.int64)
+        z_blocks = partial(screening.z_scored_blocks, x_train, usable)
+        threshold = settings.duplicate_correlation
+        duplicates = find_duplicates(z_blocks, usable, screening.mean, screening.std, threshold, x_train)
+        kept = np.setdiff1d(usable, [duplicate.column for duplicate in duplicates])
         _require_two(len(kept), screening, num_duplicates=len(duplicates))
-        normalizer: Normalizer
         if settings.normalization_method == Standard.method:
-            normalizer = Standard(screening.mean[kept], screening.std[kept])
+            normalizer: Normalizer = Standard(screening.mean[kept], screening.std[kept])
         else:
             blocks = screening.clipped_columns(x_train, kept)
             normalizer = normalization.fit(settings.normalization_method, blocks)

@@ -7,7 +7,7 @@ line on training rows.
 Letters: ``n`` rows, ``D`` columns, ``U`` usable columns.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,12 @@ from spinlock.io.arrays.row_precision import RawRows
 from spinlock.metrics.ranks import distribution_function
 
 Floats = NDArray[np.float64]
+
+ZScoredBlocks = Callable[[], Iterable[Floats]]
+"""Function that returns blocks [n, U] of z-scored rows."""
+
+BLOCK_COLUMNS = 1_024
+"""Number of columns whose correlations with all earlier columns are computed at once, to limit the memory."""
 
 MIN_RANK_CORRELATION = 0.9
 """Minimum absolute rank correlation of duplicates."""
@@ -36,31 +42,50 @@ class Duplicate:
     offset: float
 
 
-def correlations(z_blocks: Iterable[Floats], columns: int) -> Floats:
-    """Return the correlations r_ij = mean over rows of z_i z_j.
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class CorrelatedColumns:
+    """Positions of columns in ascending order, and the correlations ``r`` with them."""
+
+    positions: NDArray[np.int64]
+    r: Floats
+
+
+def correlated_pairs(z_blocks: ZScoredBlocks, columns: int, threshold: float) -> dict[int, CorrelatedColumns]:
+    """Find the pairs of columns with |r_ij| >= a threshold, where r_ij is the mean over rows of z_i z_j.
+
+    The matrix of all correlations is computed block by block, so that it is never in memory.
 
     Parameters
     ----------
     z_blocks
-        Blocks [n, U] of z-scored rows.
+        Function that returns blocks [n, U] of z-scored rows. It is called for each block of columns.
     columns
         Number of columns U.
+    threshold
+        Minimum absolute correlation.
 
     Returns
     -------
-    numpy.ndarray
-        Correlations [U, U].
+    dict
+        For each column that has such a correlation with an earlier one: these columns, and the correlations with them.
     """
-    gram = np.zeros((columns, columns))
-    rows = 0
-    for z in z_blocks:
-        gram += z.T @ z
-        rows += len(z)
-    return gram / rows
+    found: dict[int, CorrelatedColumns] = {}
+    for start in range(0, columns, BLOCK_COLUMNS):
+        stop = min(columns, start + BLOCK_COLUMNS)
+        r, rows = np.zeros((stop - start, stop)), 0
+        for z in z_blocks():
+            r += z[:, start:stop].T @ z[:, :stop]
+            rows += len(z)
+        r /= rows
+        large = np.tril(np.abs(r) >= threshold, start - 1)
+        for row in np.flatnonzero(large.any(1)).tolist():
+            positions = np.flatnonzero(large[row])
+            found[start + row] = CorrelatedColumns(positions, r[row, positions])
+    return found
 
 
 def find_duplicates(
-    r: Floats,
+    z_blocks: ZScoredBlocks,
     columns: NDArray[np.int64],
     mean: Floats,
     std: Floats,
@@ -73,8 +98,8 @@ def find_duplicates(
 
     Parameters
     ----------
-    r
-        Correlations [U, U] of the usable columns.
+    z_blocks
+        Function that returns blocks [n, U] of z-scored rows of the usable columns.
     columns
         Positions [U] of the usable columns.
     mean, std
@@ -88,17 +113,20 @@ def find_duplicates(
     -------
     list of Duplicate
     """
-    kept: list[int] = []
+    pairs = correlated_pairs(z_blocks, len(columns), threshold - 1e-12)
+    is_kept = np.ones(len(columns), dtype=bool)
     duplicates: list[Duplicate] = []
-    for position in range(len(columns)):
-        strength = np.abs(r[position, kept])
-        if len(kept) and strength.max() >= threshold - 1e-12:
-            original = kept[int(strength.argmax())]
-            pair = int(columns[position]), int(columns[original])
-            if _ranks_agree(x[:, pair[0]], x[:, pair[1]]):
-                duplicates.append(_fit_duplicate(float(r[position, original]), *pair, mean, std, x))
-                continue
-        kept.append(position)
+    for position in sorted(pairs):
+        originals = is_kept[pairs[position].positions]
+        if not originals.any():
+            continue
+        r = pairs[position].r[originals]
+        strongest = int(np.abs(r).argmax())
+        original = int(pairs[position].positions[originals][strongest])
+        pair = int(columns[position]), int(columns[original])
+        if _ranks_agree(x[:, pair[0]], x[:, pair[1]]):
+            duplicates.append(_fit_duplicate(float(r[strongest]), *pair, mean, std, x))
+            is_kept[position] = False
     return duplicates
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.metrics.rate_distortion import at_level
 from spinlock.model.spec import LEVELS
 
 MAX_RELATIVE_SIZE = 2.0
@@ -21,6 +21,9 @@ MAX_RELATIVE_SIZE = 2.0
 
 BISECTIONS = 60
 """Number of bisections of the water level, enough for double precision."""
+
+MIN_EIGENVALUE = 1e-300
+"""Lower limit of the eigenvalues in logarithms. Eigenvalues below the water level do not count."""
 
 Triple = tuple[int, int, int]
 """One integer for each of the three levels."""
@@ -40,6 +43,14 @@ class BitAllocation:
         spectra = (np.linalg.eigvalsh(covariance[np.ix_(group, group)]) for group in groups)
         return cls(tuple(np.asarray(spectrum, dtype=np.float64) for spectrum in spectra))
 
+    @cached_property
+    def _descending(self) -> Floats:
+        """Eigenvalues [C, M] in descending order, zero in the padding."""
+        padded = np.zeros((len(self.spectra), max(len(spectrum) for spectrum in self.spectra)))
+        for row, spectrum in zip(padded, self.spectra, strict=True):
+            row[: len(spectrum)] = np.sort(spectrum)[::-1]
+        return padded
+
     def sizes(self, bits: float, cap: int) -> list[Triple]:
         """Return codebook sizes of at most ``bits`` bits per row, or two codes per codebook if these need more.
 
@@ -58,10 +69,15 @@ class BitAllocation:
         equal_size = 2 ** min(40.0, bits / LEVELS / len(self.spectra))
         max_size = int(np.clip(round(MAX_RELATIVE_SIZE * equal_size), 2, cap))
 
+        spectra = self._descending
+        log_sums = np.cumsum(np.log2(np.maximum(spectra, MIN_EIGENVALUE)), axis=1)
+        category = np.arange(len(spectra))
+
         def sizes_at(level: float) -> list[Triple]:
-            rates = (min(LEVELS * math.log2(cap), at_level(spectrum, level).bits) for spectrum in self.spectra)
-            codes = (int(np.clip(math.floor(2 ** (rate / LEVELS)), 2, max_size)) for rate in rates)
-            return [(size, size, size) for size in codes]
+            active = (spectra > level).sum(1)
+            rates = 0.5 * (np.where(active > 0, log_sums[category, active - 1], 0.0) - active * math.log2(level))
+            exponents = np.minimum(math.log2(cap), rates / LEVELS)
+            return [(size, size, size) for size in np.floor(2**exponents).clip(2, max_size).astype(int).tolist()]
 
         low, high = 1e-9, max(float(spectrum.max()) for spectrum in self.spectra)
         for _ in range(BISECTIONS):

@@ -98,3 +98,8 @@ def fill_sizes(automatic: Triple, configured: OptionalTriple) -> Triple:
 def _factors(settings: ModelSettings, name: str) -> tuple[LevelFactors, LevelFactors, LevelFactors] | None:
     """Return the factors of a category: its ``category_factors``, or else ``factors``."""
     return (settings.category_factors or {}).get(name, settings.factors)
+
+
+def fill_all(automatic: Sequence[Triple], configured: Sequence[OptionalTriple]) -> list[Triple]:
+    """Return the configured sizes of all categories, and automatic sizes where none is configured."""
+    return [fill_sizes(*pair) for pair in zip(automatic, configured, strict=True)]

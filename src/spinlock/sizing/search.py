@@ -22,9 +22,9 @@ from spinlock.metrics.targets import UTILIZATION
 from spinlock.model.spec import LEVELS, Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
 from spinlock.sizing.assignment import assignment_of
-from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
+from spinlock.sizing.bit_allocation import Triple, total_bits
 from spinlock.sizing.bit_search import BitSearch
-from spinlock.sizing.configured_sizes import OptionalTriple, configured_codes, configured_latent_dims, fill_sizes
+from spinlock.sizing.configured_sizes import configured_codes, configured_latent_dims, fill_all
 from spinlock.sizing.trials import Conversion, SizeTrial, Trials
 
 ROWS_PER_CODE = 20
@@ -93,8 +93,6 @@ class CodebookSizeSearch:
         to_z_scores: Conversion,
     ) -> None:
         self.trials = Trials(rows, holdout, validation_rows=validation_rows, seed=seed, to_z_scores=to_z_scores)
-        covariance = (rows.double().t() @ rows.double() / rows.shape[0]).cpu().numpy()
-        self.covariance: NDArray[np.float64] = covariance
         self.gaussian_rate = reference.training_bits(min(MAX_TARGET_QUALITY, settings.target_quality))
         self.num_rows = rows.shape[0]
         self.settings = settings
@@ -125,7 +123,9 @@ class CodebookSizeSearch:
         list of float or None
             None for partitions that need more than ``max_bits``, and for those that the assignment does not try.
         """
-        specs = [self._comparison_spec(labels, self.rate(rate_multiplier)) for labels in partitions]
+        smallest = [self._smallest_spec(_groups_of(labels)) for labels in partitions]
+        self.trials.prepare(smallest)
+        specs = [self._comparison_spec(spec, self.rate(rate_multiplier)) for spec in smallest]
         limit = max(LEVELS * min(spec.num_categories for spec in specs), self.settings.max_bits or np.inf)
         affordable = [index for index, spec in enumerate(specs) if LEVELS * spec.num_categories <= limit]
         qualities = self.assignment.compare(self.trials, [specs[index] for index in affordable])
@@ -151,8 +151,8 @@ class CodebookSizeSearch:
             rows, or ``max_bits`` does not suffice for two codes in every codebook.
         """
         configured = configured_codes(self.settings, names, num_rows=self.num_rows, max_codes=self.cap)
-        allocation = BitAllocation.of(self.covariance, groups)
-        smallest = _fill_all([(2, 2, 2)] * len(groups), configured)
+        allocation = self.trials.allocation(self._smallest_spec(groups))
+        smallest = fill_all([(2, 2, 2)] * len(groups), configured)
         min_bits = total_bits(smallest)
         known: dict[tuple[Triple, ...], SizeTrial] = {}
 
@@ -164,7 +164,7 @@ class CodebookSizeSearch:
 
         def try_bits(bits: float, cap: int) -> SizeTrial:
             allocated = bits
-            while total_bits(sizes := _fill_all(allocation.sizes(allocated, cap), configured)) > bits:
+            while total_bits(sizes := fill_all(allocation.sizes(allocated, cap), configured)) > bits:
                 if sizes == smallest:
                     break
                 allocated = 0.95 * allocated - 0.1  # configured sizes use some of the bits
@@ -183,7 +183,7 @@ class CodebookSizeSearch:
         start = max(min_bits, self.rate(1.0))
         for fraction in CAP_FRACTIONS:
             cap = max(2, round(fraction * self.assignment.max_codes(self.cap, len(groups))))
-            max_bits = max(min_bits, min(limit, total_bits(_fill_all([(cap, cap, cap)] * len(groups), configured))))
+            max_bits = max(min_bits, min(limit, total_bits(fill_all([(cap, cap, cap)] * len(groups), configured))))
             trials += BitSearch(partial(try_bits, cap=cap), self.required_quality, max_bits).run(start)
             reached = [trial.bits for trial in trials if trial.quality >= self.required_quality]
             start = min(reached, default=start)
@@ -220,15 +220,16 @@ class CodebookSizeSearch:
 
     def _rank(self, trial: SizeTrial) -> tuple[int, float]:
         """Return the number of targets that are met, and the smaller margin."""
-        met = (trial.quality > self.required_quality) + (trial.utilization > UTILIZATION)
-        return met, self._margin(trial)
+        return (trial.quality > self.required_quality) + (trial.utilization > UTILIZATION), self._margin(trial)
 
-    def _comparison_spec(self, labels: NDArray[np.int64], bits: float) -> ModelSpec:
-        """Return the specification with which a partition is compared, without ``category_factors``."""
-        members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
-        groups = tuple(sorted(members, key=len, reverse=True))  # labels list fixed categories first, not by size
-        cap = self.assignment.max_codes(self.cap, len(groups))
-        return self._spec(groups, BitAllocation.of(self.covariance, groups).sizes(bits, cap), ())
+    def _smallest_spec(self, groups: Groups) -> ModelSpec:
+        """Return the specification of categories with the smallest codebooks, without ``category_factors``."""
+        return self._spec(groups, [(2, 2, 2)] * len(groups), ())
+
+    def _comparison_spec(self, spec: ModelSpec, bits: float) -> ModelSpec:
+        """Return the specification of ``bits`` bits with which a partition is compared."""
+        cap = self.assignment.max_codes(self.cap, spec.num_categories)
+        return replace(spec, num_codes=tuple(self.trials.allocation(spec).sizes(bits, cap)))
 
     def _spec(self, groups: Groups, num_codes: list[Triple], names: Sequence[str]) -> ModelSpec:
         """Return the specification of a trial; the hidden layers have one unit, since a trial does not train them."""
@@ -243,6 +244,7 @@ class CodebookSizeSearch:
         )
 
 
-def _fill_all(automatic: Sequence[Triple], configured: Sequence[OptionalTriple]) -> list[Triple]:
-    """Return the configured sizes of all categories, and automatic sizes where none is configured."""
-    return [fill_sizes(*pair) for pair in zip(automatic, configured, strict=True)]
+def _groups_of(labels: NDArray[np.int64]) -> Groups:
+    """Return the columns of each category, larger ones first; labels list fixed categories first."""
+    members = [tuple(np.flatnonzero(labels == c).tolist()) for c in range(int(labels.max()) + 1)]
+    return tuple(sorted(members, key=len, reverse=True))

@@ -5,7 +5,7 @@ Letters: ``n`` rows, ``m`` held-out rows, ``D`` columns, ``C`` categories.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,14 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spinlock.initialization.closed_form import Basis, fit_bases
+from spinlock.initialization.closed_form import fit_bases
 from spinlock.initialization.neighbor_interpolation import interpolate_neighbors
+from spinlock.initialization.ridge import Basis, axis_variances
+from spinlock.metrics.correlation import is_wide
 from spinlock.metrics.ranks import DistributionFunction, distribution_function, rank_squared_sums
 from spinlock.metrics.reconstruction import fraction_explained
 from spinlock.model.spec import Groups, ModelSpec
 from spinlock.preprocessing.holdout import Holdout
 from spinlock.preprocessing.ranks import MAX_STEPS
-from spinlock.sizing.bit_allocation import Triple, total_bits
+from spinlock.runtime.threads import parallel_map
+from spinlock.sizing.bit_allocation import BitAllocation, Triple, total_bits
 
 Conversion = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Conversion of rows [m, D] between units."""
@@ -93,6 +96,7 @@ class Trials:
         self, rows: Tensor, holdout: Holdout, *, validation_rows: int, seed: int, to_z_scores: Conversion
     ) -> None:
         rng = np.random.default_rng([seed, 2])
+        self._rows = rows
         self.fit_rows = rows[torch.from_numpy(_random_subset(holdout.fit, MAX_FIT_ROWS, rng))]
         self.held_out = rows[torch.from_numpy(_random_subset(holdout.held_out, MAX_HELD_OUT_ROWS, rng))]
         self.validation_rows = validation_rows
@@ -100,6 +104,7 @@ class Trials:
         self.device = rows.device
         self._to_z_scores = to_z_scores
         self._bases: dict[Groups, list[Basis]] = {}
+        self._spectra: dict[tuple[int, ...], NDArray[np.float64]] = {}
 
     @cached_property
     def augmented_rows(self) -> Tensor:
@@ -111,6 +116,29 @@ class Trials:
         if spec.groups not in self._bases:
             self._bases[spec.groups] = fit_bases(self.fit_rows, spec)
         return self._bases[spec.groups]
+
+    def prepare(self, specs: Sequence[ModelSpec]) -> None:
+        """Fit the principal axes of the specifications of a wide table in parallel."""
+        if specs and is_wide(specs[0].num_columns):
+            parallel_map(self.bases, specs, self.device)
+
+    def allocation(self, spec: ModelSpec) -> BitAllocation:
+        """Return the allocation of bits to the categories of a specification.
+
+        The eigenvalues are those of the covariance of all training rows. In a wide table they are the variances along
+        the principal axes, since an embedding has no others. They are cached, since they do not depend on the sizes.
+        """
+        if is_wide(spec.num_columns):
+            return BitAllocation(axis_variances(self.fit_rows, self.bases(spec)))
+        missing = [group for group in spec.groups if group not in self._spectra]
+        self._spectra.update(zip(missing, BitAllocation.of(self._covariance, missing).spectra, strict=True))
+        return BitAllocation(tuple(self._spectra[group] for group in spec.groups))
+
+    @cached_property
+    def _covariance(self) -> NDArray[np.float64]:
+        """Covariance [D, D] of all training rows."""
+        covariance = (self._rows.double().t() @ self._rows.double() / len(self._rows)).cpu().numpy()
+        return np.asarray(covariance, dtype=np.float64)
 
     @cached_property
     def _z_scored_held_out(self) -> Tensor:

@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spinlock.categories.proposal import propose
 from spinlock.config import CategorySettings, ModelSettings, VQVAEConfig, config_from_mapping
 from spinlock.errors import located
 from spinlock.io.feature_table import FeatureTable
-from spinlock.metrics.correlation import correlation_matrix
 from spinlock.model import ModelSpec
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.preprocessing.training_data import FitRows, TrainingData, fit_training_data, sample_fit_rows
@@ -129,9 +126,8 @@ def make_plan(
             table, data=config, cleaning=config, seed=config.random_seed, device=device, group=group
         )
         fit_rows = sample_fit_rows(data, config.fit_rows, config.random_seed)
-        correlation = feature_correlation(data, fit_rows)
         selection = group.broadcast_object(
-            select_categories(data, fit_rows, correlation, categories=config, model=config, seed=config.random_seed)
+            select_categories(data, fit_rows, categories=config, model=config, seed=config.random_seed)
             if group.is_main
             else None
         )
@@ -149,15 +145,9 @@ def make_plan(
     return replace(plan, compile_plan=_plan_compilation(plan, device, group))
 
 
-def feature_correlation(data: TrainingData, fit_rows: FitRows) -> NDArray[np.float64]:
-    """Return the correlation matrix [D, D] of the kept columns, after imputing and clipping."""
-    return correlation_matrix(data.cleaner.to_z_scores(fit_rows.rows.cpu().numpy()).astype(np.float64))
-
-
 def select_categories(
     data: TrainingData,
     fit_rows: FitRows,
-    correlation: NDArray[np.float64],
     *,
     categories: CategorySettings,
     model: ModelSettings,
@@ -169,8 +159,6 @@ def select_categories(
     ----------
     data, fit_rows
         Training data, and the training rows on which codes are fitted.
-    correlation
-        Correlation matrix [D, D] of :func:`feature_correlation`.
     categories, model
         Settings of the categories and of the codebook sizes.
     seed
@@ -185,7 +173,8 @@ def select_categories(
     DataError
         A mapping file or factors do not match the table.
     """
-    proposal = propose(categories, correlation, data.cleaner.kept.tolist(), data.table.names)
+    rows = data.cleaner.to_z_scores(fit_rows.rows.cpu().numpy())
+    proposal = propose(categories, rows, data.cleaner.kept.tolist(), data.table.names)
     holdout = split_holdout(fit_rows.units, seed)
     search = CodebookSizeSearch(
         fit_rows.rows,

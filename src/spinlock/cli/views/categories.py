@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spinlock.cli.terminal import stdout, text_table
 from spinlock.discovery import Categories
-from spinlock.metrics.centroids import CLIPPED
+from spinlock.metrics.row_centroids import CLIPPED
 
 
 def print_categories(categories: Categories, output: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spinlock.initialization.closed_form import RIDGE_GRID
 from spinlock.initialization.joint_codes import assign_tokens, fit_joint_codes
 from spinlock.initialization.network import initialize_closed_form
+from spinlock.initialization.ridge import RIDGE_GRID
 from spinlock.model import LEVELS, CategoricalVQVAE, JointVQVAE, ModelSpec
 from spinlock.model.codec import make_codec
 from spinlock.sizing.assignment.interface import TRIAL_ITERATIONS, Assignment

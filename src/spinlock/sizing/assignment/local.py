@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from spinlock.initialization.closed_form import (
-    RIDGE_GRID,
-    FittedBucket,
-    fit_buckets,
-    fit_decoders,
-    local_decoder,
-    quantize_rows,
-)
+from spinlock.initialization.closed_form import FittedBucket, fit_buckets, quantize_rows
 from spinlock.initialization.joint_codes import fit_joint_codes
+from spinlock.initialization.ridge import RIDGE_GRID, held_out_reconstructions
 from spinlock.model import CategoricalVQVAE, JointVQVAE, ModelSpec
 from spinlock.runtime.threads import parallel_map
 from spinlock.sizing.assignment.interface import TRIAL_ITERATIONS, Assignment
@@ -49,27 +43,20 @@ class LocalAssignment(Assignment):
 
     def try_sizes(self, trials: Trials, spec: ModelSpec) -> SizeTrial:
         """Fit the closed-form tokenizer with the ridge strength that is best on held-out rows."""
-        generator = torch.Generator().manual_seed(trials.seed)
-        rows, bases = trials.fit_rows, trials.bases(spec)
-        buckets = fit_buckets(rows, spec, bases, generator=generator, iterations=TRIAL_ITERATIONS)
-        latents, held_out = quantize_rows(buckets, rows), quantize_rows(buckets, trials.held_out)
-        decoders = fit_decoders(latents, rows, local_decoder(buckets, spec.num_columns), RIDGE_GRID)
-        reconstructions = [held_out @ decoder for decoder in decoders]
-        qualities = [trials.normalized_quality(reconstruction) for reconstruction in reconstructions]
-        best = int(np.argmax(qualities))
+        fit = _fit(trials, spec)
         return SizeTrial(
             num_codes=spec.num_codes,
             latent_dims=spec.latent_dims,
-            ridge=RIDGE_GRID[best],
-            quality=trials.quality(reconstructions[best]),
-            normalized_quality=qualities[best],
-            rank_quality=trials.rank_quality(reconstructions[best]),
-            utilization=_expected_utilization(trials, buckets),
+            ridge=fit.ridge,
+            quality=trials.quality(fit.reconstruction),
+            normalized_quality=fit.normalized_quality,
+            rank_quality=trials.rank_quality(fit.reconstruction),
+            utilization=_expected_utilization(trials, fit.buckets),
         )
 
     def compare(self, trials: Trials, specs: Sequence[ModelSpec]) -> list[float | None]:
         """Try all specifications."""
-        return list(parallel_map(lambda spec: self.try_sizes(trials, spec).normalized_quality, specs, trials.device))
+        return list(parallel_map(lambda spec: _fit(trials, spec).normalized_quality, specs, trials.device))
 
     def joint_network(self, model: CategoricalVQVAE, rows: Tensor) -> JointVQVAE | None:
         """Return a copy of the network with joint codes that are fitted but not trained."""
@@ -83,6 +70,30 @@ class LocalAssignment(Assignment):
     def training_note(self, reconstruction_weight: float) -> list[str]:
         """Return no message."""
         return []
+
+
+@dataclass(frozen=True)
+class _LocalFit:
+    """Closed-form tokenizer of a trial: its buckets, its best ridge strength, and its reconstruction [m, D]."""
+
+    buckets: list[FittedBucket]
+    ridge: float
+    reconstruction: Tensor
+    normalized_quality: float
+
+
+def _fit(trials: Trials, spec: ModelSpec) -> _LocalFit:
+    """Fit the closed-form tokenizer of a specification with the ridge strength that is best on held-out rows."""
+    generator = torch.Generator().manual_seed(trials.seed)
+    rows, bases = trials.fit_rows, trials.bases(spec)
+    buckets = fit_buckets(rows, spec, bases, generator=generator, iterations=TRIAL_ITERATIONS)
+    latents, held_out = quantize_rows(buckets, rows), quantize_rows(buckets, trials.held_out)
+    reconstructions = held_out_reconstructions(latents, rows, held_out, buckets, RIDGE_GRID)
+    fits = (
+        _LocalFit(buckets, ridge, reconstruction, trials.normalized_quality(reconstruction))
+        for ridge, reconstruction in zip(RIDGE_GRID, reconstructions, strict=True)
+    )
+    return max(fits, key=lambda fit: fit.normalized_quality)
 
 
 def _expected_utilization(trials: Trials, buckets: Sequence[FittedBucket]) -> float:
