@@ -244,6 +244,11 @@ def test_packages_without_torch_do_not_import_it_indirectly(module: str) -> None
     assert "torch" not in loaded_packages(module)
 
 
+def test_encoding_imports_no_package_of_the_training() -> None:
+    """Encoding a few rows takes about as long as its imports, of which scipy would be a third beside torch."""
+    assert not loaded_packages("spinlock.checkpoint.file", "spinlock.encoding.encode_file") & {"scipy", "sklearn"}
+
+
 def test_checks_before_training_import_no_torch() -> None:
     assert "torch" not in loaded_packages(
         "spinlock.training.precheck", "spinlock.checkpoint.directory", "spinlock.cli.main"

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from spinlock.categories.partition import Floats, Labels, groups_of, merge_labels
 from spinlock.metrics.centroids import centroid_cosines, centroid_weights, loading_signs
@@ -104,11 +102,16 @@ def ward_labels(correlation: Floats, count: int, kind: DistanceKind) -> Labels:
     """
     if len(correlation) < 2 or count < 2:
         return np.zeros(len(correlation), dtype=np.int64)
+    from scipy.cluster.hierarchy import fcluster  # the import takes long, and encoding does not need it
+
     return np.asarray(fcluster(ward_tree(correlation, kind), count, "maxclust"), dtype=np.int64) - 1
 
 
 def ward_tree(correlation: Floats, kind: DistanceKind = "projector") -> Floats:
     """Return the Ward tree [D - 1, 4] of at least two columns with correlations [D, D], in the format of SciPy."""
+    from scipy.cluster.hierarchy import linkage  # the import takes long, and encoding does not need it
+    from scipy.spatial.distance import squareform
+
     return np.asarray(linkage(squareform(feature_distance(correlation, kind), checks=False), "ward"))
 
 

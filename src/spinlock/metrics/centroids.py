@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dsyevr
 
 Floats = NDArray[np.float64]
 
@@ -57,13 +56,28 @@ def loading_signs(correlation: Floats) -> Floats:
     size = len(correlation)
     if size == 1:
         return np.ones(1)
-    # This function is called for thousands of small matrices; scipy.linalg.eigh would spend half of the time in checks.
-    _, vectors, _, _, info = dsyevr(correlation, range="I", il=size, iu=size)
-    if info:
-        raise np.linalg.LinAlgError(f"dsyevr did not converge for a {size} x {size} matrix (info {info})")
-    vector = vectors[:, 0]
+    vector = first_eigenvector(correlation)
     vector = vector * (1.0 if vector[np.abs(vector).argmax()] >= 0 else -1.0)
     return np.where(vector < -1e-12, -1.0, 1.0)
+
+
+def first_eigenvector(matrix: Floats) -> Floats:
+    """Return an eigenvector [m] of the largest eigenvalue of a symmetric matrix [m, m].
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        LAPACK did not converge.
+    """
+    from scipy.linalg.lapack import dsyevr  # its import takes long, and encoding does not need it
+
+    size = len(matrix)
+    # This function is called for thousands of small matrices; scipy.linalg.eigh would spend half of the time in checks.
+    _, vectors, _, _, info = dsyevr(matrix, range="I", il=size, iu=size)
+    if info:
+        raise np.linalg.LinAlgError(f"dsyevr did not converge for a {size} x {size} matrix (info {info})")
+    vector: Floats = vectors[:, 0]
+    return vector
 
 
 def centroid_weights(correlation: Floats, groups: Sequence[NDArray[np.int64]]) -> Floats:

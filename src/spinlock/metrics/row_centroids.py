@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dsyevr
 
-from spinlock.metrics.centroids import absolute_cosines, loading_signs, max_centroid_cosine
+from spinlock.metrics.centroids import absolute_cosines, first_eigenvector, loading_signs, max_centroid_cosine
 from spinlock.metrics.correlation import correlation_matrix, is_wide, unit_columns
 
 Floats = NDArray[np.float64]
@@ -77,13 +76,9 @@ def row_loading_signs(columns: Floats) -> Floats:
     numpy.linalg.LinAlgError
         LAPACK did not converge.
     """
-    size = len(columns)
-    if columns.shape[1] <= size:
+    if columns.shape[1] <= len(columns):
         return loading_signs(columns.T @ columns)
-    _, vectors, _, _, info = dsyevr(columns @ columns.T, range="I", il=size, iu=size)
-    if info:
-        raise np.linalg.LinAlgError(f"dsyevr did not converge for a {size} x {size} matrix (info {info})")
-    loadings = columns.T @ vectors[:, 0]
+    loadings = columns.T @ first_eigenvector(columns @ columns.T)
     peak = float(loadings[np.abs(loadings).argmax()])
     return np.where(loadings * np.sign(peak) < -1e-12 * abs(peak), -1.0, 1.0)
 
