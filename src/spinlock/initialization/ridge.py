@@ -100,9 +100,9 @@ def _ridge_operator(design: Tensor, ridge: float) -> Tensor:
 
 def _ridge_factor(products: Tensor, ridge: float) -> Tensor:
     """Return the Cholesky factor of P + r I for products P [k, k]."""
-    return torch.linalg.cholesky(
-        products + ridge * torch.eye(len(products), dtype=products.dtype, device=products.device)
-    )
+    identity = torch.eye(len(products), dtype=products.dtype, device=products.device)
+    factor: Tensor = torch.linalg.cholesky(products + ridge * identity)
+    return factor
 
 
 def axis_variances(rows: Tensor, bases: Sequence[Basis]) -> tuple[NDArray[np.float64], ...]:
