@@ -1,9 +1,11 @@
 """Interpolation between nearest neighbors."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from spinlock.initialization import neighbor_interpolation
 from spinlock.initialization.neighbor_interpolation import NEIGHBORS, interpolate, interpolate_neighbors, nearest_rows
 
 
@@ -57,3 +59,8 @@ def test_a_step_draws_new_points_between_rows_and_their_neighbors() -> None:
     neighbor = x[near[chosen[moved], rank[moved]]]
     expected = x[chosen[moved]] + uniform[1, moved, None] * (neighbor - x[chosen[moved]])
     torch.testing.assert_close(points[moved], expected)
+
+
+def test_a_table_of_many_columns_has_fewer_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbor_interpolation, "MAX_TARGET_CELLS", 3 * 300 * 4)
+    assert interpolate_neighbors(rows(), 0).shape == (3, 300, 4)

@@ -20,6 +20,9 @@ TARGET_ROWS = 16_384
 """Maximum number of rows and interpolated points together in :func:`interpolate_neighbors`, which returns a table with
 more than half of it as it is. A training step interpolates the rows of a table with at most this number of rows."""
 
+MAX_TARGET_CELLS = 1 << 26
+"""Maximum number of cells of these rows and points together, 256 MB. It limits tables of more than 4,096 columns."""
+
 MAX_POINTS_PER_ROW = 6
 """Maximum number of points for each row, including the row itself."""
 
@@ -49,6 +52,7 @@ def interpolate_neighbors(
         Points [m, n, D], of which the first ones are ``rows``.
     """
     count = len(rows)
+    target_rows = min(target_rows, MAX_TARGET_CELLS // rows.shape[1])
     points = min(max_points_per_row, max(1, target_rows // max(1, count))) if count > NEIGHBORS else 1
     if points == 1:
         return rows[None]

@@ -20,6 +20,7 @@ from spinlock.model import ModelSpec
 from spinlock.preprocessing.holdout import split_holdout
 from spinlock.preprocessing.training_data import FitRows, TrainingData, fit_training_data, sample_fit_rows
 from spinlock.runtime.compilation import CompilePlan
+from spinlock.runtime.memory import trim_heap
 from spinlock.runtime.process_group import SINGLE, ProcessGroup
 from spinlock.sizing.assignment import Assignment, assignment_of
 from spinlock.sizing.search import CodebookSizeSearch
@@ -131,6 +132,7 @@ def make_plan(
             if group.is_main
             else None
         )
+    trim_heap()  # the trials of a wide table leave hundreds of megabytes
     spec = _specify(config, selection, rows=len(data.train))
     resolved = _resolve(config, spec, selection.summary.comparison_rate, max_table_mb=data.limit_mb)
     plan = Plan(
