@@ -23,6 +23,10 @@ MAX_ELEMENTS = 1 << 15
 """Maximum number of elements of a temporary array, so that it fits the cache."""
 
 
+MAX_STORED_ELEMENTS = 1 << 23
+"""Maximum number of penalties D C^2 that are stored between moves. With more, all are computed for each move."""
+
+
 class MoveGains:
     """Gains of all moves in one search.
 
@@ -38,7 +42,7 @@ class MoveGains:
         self.limit = limit
         self.min_features = min_features
         self._state: Centroids | None = None
-        self._target_penalty: Floats = np.empty((0, 0))
+        self._stored: Floats = np.empty((0, 0, 0))
 
     def __call__(self, state: Centroids) -> tuple[Positions, Floats]:
         """Return the columns [n] that may move, and the estimated gain [n, C] of a move to each category.
@@ -50,30 +54,40 @@ class MoveGains:
         in_conflict = (penalty.sum(1) > 0)[state.labels]
         large = sizes[state.labels] - state.sizes >= self.min_features
         columns = np.flatnonzero(in_conflict & large & (state.labels >= state.num_fixed))
-        self._update(state)
-        return columns, _gains(state, columns, self._target_penalty[:, columns].T, penalty, self.limit)
+        return columns, _gains(state, columns, self._target_penalty(state, columns), penalty, self.limit)
 
-    def _update(self, state: Centroids) -> None:
-        """Update the sums [C, D] over d of the penalties of each category with each column."""
-        previous, self._state = self._state, state
-        every = np.arange(len(state.weights))
-        if previous is None:
-            self._target_penalty = _summed(state, every, every, self.limit)
-            return
-        changed = np.flatnonzero((previous.weights != state.weights).any(1))
-        if not changed.size:
-            return
-        self._target_penalty += _summed(state, every, changed, self.limit)
-        self._target_penalty -= _summed(previous, every, changed, self.limit)
-        self._target_penalty[changed] = _summed(state, changed, every, self.limit)
+    def _target_penalty(self, state: Centroids, columns: Positions) -> Floats:
+        """Return the sums [n, C] over d of the penalties of each category with each of the ``columns`` [n].
+
+        Many gains are equal, and the first of them is tried first. The terms are therefore summed anew, because
+        rounding errors of a running sum would order equal gains at random.
+        """
+        categories, every = len(state.weights), np.arange(len(state.weights))
+        if len(state.labels) * categories**2 > MAX_STORED_ELEMENTS:
+            sums = np.empty((columns.size, categories))
+            for block in _blocks(columns.size, categories**2):
+                terms = target_penalties(state, columns[block], every, every, self.limit)
+                sums[block] = np.ascontiguousarray(terms.transpose(2, 0, 1)).sum(2)
+            return sums
+        if self._state is None:
+            self._stored = np.empty((len(state.labels), categories, categories))
+            changed = every
+        else:
+            changed = np.flatnonzero((self._state.weights != state.weights).any(1))
+        self._state = state
+        for block in _blocks(len(state.labels), max(1, changed.size * categories)):
+            positions = np.arange(len(state.labels))[block]
+            stored = self._stored[block]
+            stored[:, changed] = target_penalties(state, positions, changed, every, self.limit).transpose(2, 0, 1)
+            others = target_penalties(state, positions, every, changed, self.limit)
+            stored[:, :, changed] = others.transpose(2, 0, 1)
+        return np.asarray(self._stored[columns].sum(2))
 
 
-def _summed(state: Centroids, targets: Positions, others: Positions, limit: float) -> Floats:
-    """Return the sums [E, D] over the categories ``others`` of :func:`target_penalties` of all columns."""
-    columns = np.arange(len(state.labels))
-    size = max(1, MAX_ELEMENTS // (targets.size * others.size))
-    blocks = [columns[start : start + size] for start in range(0, columns.size, size)]
-    return np.concatenate([target_penalties(state, block, targets, others, limit).sum(1) for block in blocks], axis=1)
+def _blocks(count: int, elements: int) -> list[slice]:
+    """Return slices of ``count`` columns for temporary arrays of ``elements`` numbers for each column."""
+    size = max(1, MAX_ELEMENTS // elements)
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def target_penalties(
