@@ -35,10 +35,11 @@ from spinlock.cli import main as command_line
 
 # Commands are forked from this process, because their imports take seconds.
 from spinlock.encoding import encode_file
-from spinlock.generation import extraction, generate
+from spinlock.extraction import extract_file
+from spinlock.generation import generate
 from spinlock.training import fit
 
-IMPORTED = (encode_file, extraction, generate, fit)
+IMPORTED = (encode_file, extract_file, generate, fit)
 
 ROWS, COLUMNS = 20_000, 12
 TRAINING = {

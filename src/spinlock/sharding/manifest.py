@@ -103,7 +103,7 @@ class Manifest:
                 expected = f"version {FORMAT_VERSION}"
                 raise DataError(f"has format version {version}", where=str(path), expected=expected, remedy=remedy)
             return TypeAdapter(cls).validate_python(content)
-        except (OSError, ValueError, AttributeError, KeyError, ValidationError) as error:
+        except (OSError, TypeError, ValueError, AttributeError, KeyError, ValidationError) as error:
             raise DataError("is not a manifest of a shard", where=str(path), remedy=remedy) from error
 
 

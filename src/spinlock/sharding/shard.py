@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +100,6 @@ def output_and_shard(output: object) -> tuple[Path, Shard | None]:
     ``Shard(output, 1, 1)`` is the complete output.
     """
     if not isinstance(output, Shard):
-        if not isinstance(output, str | os.PathLike):
-            raise DataError(f"the output is of type {type(output).__name__}", expected="a path or a Shard")
         return user_path(output, "output"), None
     return (output.output, None) if output.count == 1 else (output.path, output)
 
