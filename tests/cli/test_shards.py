@@ -53,7 +53,7 @@ def test_join_names_what_is_missing_and_its_command_makes_it(folder: Workspace) 
         result = folder.run(*arguments)
         assert result.returncode == 1
         lines = result.stderr.splitlines()
-        assert lines[-2] == f"shard 2/3 is not usable, missing; make it with: {COMMAND}"
+        assert lines[-2] == f"shard 2/3 has to be made (missing); make it with: {COMMAND}"
         assert lines[-1].startswith("error: features.h5: 1 of 3 shards are missing or damaged: 2; ")
         listed = re.findall(r"shard (\d)/3: 2 operators, \d+ kB: features\.shard-\1-of-3\.h5", result.stdout)
         assert listed == (["1", "3"] if "--dry-run" in arguments else [])

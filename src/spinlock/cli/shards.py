@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spinlock.sharding.collection import ShardCollection
 
 FLAGS = ("--resume", "--overwrite", "--quiet", "--dry-run")
-"""Options without a value on which the content of a file does not depend."""
+"""Options without a value that do not change the content of the output."""
 
 
 def shard_of(output: Path, option: str | None) -> Path | Shard:
@@ -34,16 +34,13 @@ def shard_of(output: Path, option: str | None) -> Path | Shard:
         The option or a variable of the job array is wrong, or the array divides the output into another number of
         shards than there are.
     """
-    if option is not None:
-        from spinlock.sharding.shard import parse_label
+    from spinlock.sharding.scheduler import array_task
+    from spinlock.sharding.shard import parse_label
 
+    if option is not None:
         number, count = parse_label(option, "--shard")
         origin = ""
-    elif any(os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX")):
-        from spinlock.sharding.scheduler import array_task
-
-        task = array_task(os.environ)
-        assert task is not None
+    elif (task := array_task(os.environ)) is not None:
         number, count, origin = task.number, task.count, f" (from {task.variable}; --shard 1/1 makes the whole file)"
     else:
         return output
@@ -52,7 +49,7 @@ def shard_of(output: Path, option: str | None) -> Path | Shard:
     from spinlock.sharding import Shard
 
     if origin:
-        _check_count(output, number, count)
+        _check_other_shards(output, number, count)
     shard = Shard(output, number, count, ("spinlock", *_words("--shard", *FLAGS)))
     log(f"shard {shard.label} of {output}: {shard.path}{origin}")
     return shard
@@ -81,7 +78,7 @@ def log_problems(shards: ShardCollection) -> None:
     """Log each missing or damaged shard with the command that makes it."""
     for problem in shards.problems:
         command = f"; make it with: {problem.command}" if problem.command else ""
-        log(f"shard {problem.shard.label} is not usable, {problem.reason}{command}")
+        log(f"shard {problem.shard.label} has to be made ({problem.reason}){command}")
 
 
 def _words(*omitted: str) -> list[str]:
@@ -97,7 +94,7 @@ def _words(*omitted: str) -> list[str]:
     return words
 
 
-def _check_count(output: Path, number: int, count: int) -> None:
+def _check_other_shards(output: Path, number: int, count: int) -> None:
     """Raise an error if a job array, such as that of a few tasks that are repeated, has another number of shards."""
     from spinlock.errors import DataError
     from spinlock.sharding.collection import shard_counts

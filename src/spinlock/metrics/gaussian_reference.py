@@ -37,7 +37,7 @@ class GaussianReference:
     source
         Covariance of the training rows, and second moments of the held-out rows around the training mean.
     shrunk
-        Whether the covariance was shrunk. It is if there are fewer than ten rows per column.
+        Whether the covariance was shrunk. It is shrunk if the table is wide or has fewer than ten rows per column.
     """
 
     source: GaussianSource

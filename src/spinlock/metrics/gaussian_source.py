@@ -159,15 +159,15 @@ class RowSource:
 
 
 def is_shrunk(rows: int, columns: int) -> bool:
-    """Return whether the covariance of so many rows is shrunk."""
-    return rows < MIN_ROWS_PER_COLUMN * columns
+    """Return whether the covariance of so many rows is shrunk; that of a wide table always is."""
+    return is_wide(columns) or rows < MIN_ROWS_PER_COLUMN * columns
 
 
 def gaussian_source(train: Rows, held_out: Rows) -> GaussianSource:
     """Return the source of centered training rows [n, D] and held-out rows [m, D].
 
-    The covariance is shrunk if there are fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column. A wide table has no
-    matrices [D, D], and of a large one at most :data:`MAX_REFERENCE_ROWS` training rows are used.
+    The covariance is shrunk if the table is wide or has fewer than :data:`MIN_ROWS_PER_COLUMN` rows per column. For a
+    wide table no matrix [D, D] is computed, and at most :data:`MAX_REFERENCE_ROWS` training rows are used.
     """
     if is_wide(train.shape[1]):
         rows = train[spaced_rows(len(train), MAX_REFERENCE_ROWS)].astype(np.float64)

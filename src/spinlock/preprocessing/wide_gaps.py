@@ -1,13 +1,14 @@
 """Knots inside wide gaps of a column, so that a small error in z does not become a large error in x.
 
 Suppose that the values of a column are of order 1, and that a few are 1e9. If the function is linear across the gap,
-its inverse maps an ordinary z with a small error to 1e7. Inside the gap there are no training values, so that its shape
-is free. It is made exponential: with the fraction t of the gap in z, the distance in x from the end of the gap is
+its inverse maps an ordinary z with a small error to 1e7. There are no training values inside the gap, so the function
+can have any increasing shape there. An exponential function is used. With the fraction t of the gap in z, the distance
+in x from the end of the gap is
 
     s ((1 + g / s)^t - 1),
 
-where g is the width of the gap and s is the width that it would have with the slope dx/dz outside of this end. If both
-ends have a smaller slope than the gap, the gap is divided into two parts, one for each end.
+where g is the width of the gap, and s is the width that the gap would have with the slope dx/dz beside this end. If
+both ends have a smaller slope than the gap, the gap is divided into two parts, one for each end.
 
 Letters: ``n`` rows, ``Q`` knots.
 """
@@ -30,7 +31,7 @@ MAX_GAPS = 4
 NEIGHBORS = 8
 """Number of pieces of the function from which the slope beside a gap is computed."""
 
-KNOTS_PER_GAP = 16
+PIECES_PER_GAP = 16
 """Number of linear pieces of the function in a gap."""
 
 
@@ -62,7 +63,7 @@ def bend_in_gaps(curve: Curve, column: Floats) -> Curve:
     gaps = gaps[np.argsort(-ratios[gaps], kind="stable")][:MAX_GAPS]
     new_values, new_z = [values], [z]
     for gap in gaps.tolist():
-        t = np.arange(1, KNOTS_PER_GAP) / KNOTS_PER_GAP
+        t = np.arange(1, PIECES_PER_GAP) / PIECES_PER_GAP
         new_z.append(z[gap] + t * steps[gap])
         ends = before[gap] / slopes[gap], after[gap] / slopes[gap]
         new_values.append(values[gap] + widths[gap] * _bent(t, *ends))

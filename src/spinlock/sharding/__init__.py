@@ -1,4 +1,4 @@
-"""Parts of a command's work that different machines do, one file for each part.
+"""Shards divide the work of a command among machines; each shard is one file.
 
 A shard is a file with the results of some rows, and beside it a manifest, which is written last. ``shard`` names them,
 ``scheduler`` reads the number of a shard from the variables of a job array, ``pieces`` is the layout of the file,

@@ -68,7 +68,7 @@ class ShardCollection:
             yield Shard(self.output, number, self.count), manifest
 
     def check_complete(self) -> None:
-        """Raise a :class:`DataError` that names the missing and damaged shards, or a gap between the shards."""
+        """Raise a :class:`DataError` that names missing and damaged shards, or a gap or an overlap of the shards."""
         if self.problems:
             named = ", ".join(
                 str(problem.shard.number) + ("" if problem.reason == "missing" else f" ({problem.reason})")
@@ -110,7 +110,8 @@ def find_shards(output: Path) -> ShardCollection:
     Raises
     ------
     DataError
-        There are no shards, shards of different divisions, or shards of different inputs, settings or versions.
+        There are no shards, shards with different numbers of parts, or shards of different inputs, settings or
+        versions.
     """
     count = _shard_count(output)
     manifests: dict[int, Manifest] = {}
@@ -142,7 +143,7 @@ def find_shards(output: Path) -> ShardCollection:
 
 
 def shard_counts(output: Path) -> list[int]:
-    """Return the numbers of shards into which the files beside an output divide it, ascending."""
+    """Return the shard counts n in the names of the shard files of an output, in ascending order."""
     pattern = re.compile(re.escape(output.stem) + r"\.shard-(\d+)-of-(\d+)" + re.escape(output.suffix) + r"(\.json)?")
     names = [path.name for path in output.parent.iterdir()] if output.parent.is_dir() else []
     return sorted({int(match[2]) for name in names if (match := pattern.fullmatch(name))})
@@ -181,5 +182,5 @@ def _check_same_work(output: Path, manifests: dict[int, Manifest]) -> None:
                 f"shards {first_number} and {number} differ in {', '.join(different)}",
                 where=str(output),
                 expected="shards of the same inputs, settings and versions",
-                remedy="make the wrong ones again with overwrite=True",
+                remedy="make the shards that differ again with overwrite=True",
             )

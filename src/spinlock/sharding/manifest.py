@@ -80,7 +80,7 @@ class Manifest:
     file_sha256: str
 
     def to_json(self) -> bytes:
-        """Return the text of the manifest."""
+        """Return the manifest as JSON in UTF-8."""
         content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
         return (json.dumps(content, indent=1) + "\n").encode()
 

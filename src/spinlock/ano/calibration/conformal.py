@@ -28,7 +28,7 @@ LEVELS = (0.5, 0.8, 0.9)
 """Probabilities of the intervals."""
 
 MIN_OPERATORS = 30
-"""Minimum number of calibration operators of a family with its own widths. Smaller families share theirs."""
+"""Minimum number of calibration operators of a family with its own widths. Smaller families use the scores of all."""
 
 WHOLE = 0.5
 """Half width of the interval that contains everything."""

@@ -24,7 +24,8 @@ METRICS = (
     "parameter_coverage",
     "family_recall",
 )
-"""Metrics of a finished run that are printed; see :func:`spinlock.ano.calibration.fit.held_out_metrics`."""
+"""Metrics that a finished run must have, because ``train-ano`` prints them; see
+:func:`spinlock.ano.calibration.fit.held_out_metrics`."""
 
 
 def check_consistent(raw: Mapping[str, Any]) -> None:
@@ -50,7 +51,9 @@ def _check_operators(raw: Mapping[str, Any]) -> None:
     count = len(raw["tokens"]["operators"])
     split = torch.cat([raw["operators"][part] for part in PARTS])
     if len(split) != count:
-        raise Mismatch("has another number of hashes", "one for each operator", "tokens.operators")
+        raise Mismatch(
+            "does not have one hash for each operator in the split", "one for each operator", "tokens.operators"
+        )
     if not torch.equal(split.sort().values, torch.arange(count)):
         raise Mismatch("are not a split", f"each of the operators 0 to {count - 1} once", "operators")
 
@@ -85,7 +88,7 @@ def _check_network(raw: Mapping[str, Any]) -> None:
 
 
 def _check_calibration(calibration: Mapping[str, Any]) -> None:
-    """Raise an error unless the temperature is positive and the half widths are probabilities."""
+    """Raise an error unless the temperature is positive and the half widths are between 0 and 0.5."""
     if calibration["temperature"] <= 0:
         raise Mismatch(f"is {calibration['temperature']}", "a number above 0", "calibration.temperature")
     widths, place = np.array(calibration["widths"]["half_widths"]), "calibration.widths.half_widths"

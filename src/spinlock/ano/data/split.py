@@ -1,11 +1,11 @@
 """Split of the operators into four parts, each for one purpose.
 
-=========== ===========================================
-train       the weights of the network
-validation  the epoch of each member, and the temperature
+=========== ==========================================================
+train       the principal axes, the regression and the weights
+validation  the epoch of each part of each member, and the temperature
 calibration the widths of the intervals
-test        the final metrics, and nothing else
-=========== ===========================================
+test        the final metrics
+=========== ==========================================================
 
 Conformal intervals are valid for operators that are exchangeable with the calibration operators. The operators on which
 the tokenizer was fitted can have better tokens than new operators. Therefore operators that the tokenizer has not seen
