@@ -247,6 +247,17 @@ class TestRefusedJoins:
             sl.extract_features(path, shard, device="cpu", hold_diverged=True, scale=scale)
         self.check(output, "shards 1 and 2 differ in scale; expected shards of the same inputs")
 
+    def test_rollouts_that_have_changed(self, tmp_path: Path, inputs: Inputs) -> None:
+        output, path = tmp_path / "features.h5", tmp_path / "rollouts.h5"
+        path.write_bytes((inputs.folder / "rollouts.h5").read_bytes())
+        for number in (1, 2):
+            sl.extract_features(path, sl.Shard(output, number, 2), device="cpu", hold_diverged=True)
+        with h5py.File(path, "r+") as file:
+            file.attrs["changed"] = 1
+        self.check(
+            output, r"rollouts\.h5: the file of rollouts is not the one from which the shards were made; restore"
+        )
+
     @pytest.mark.parametrize(
         ("ranges", "words"),
         [([[0, 10]], "rows 10 to 52 are in no"), ([[0, 60]], "rows 53 to 59 are in two")],

@@ -69,7 +69,7 @@ def find_candidates(
         to assign. The target applies to fixed and discovered categories together.
     bundles
         Bundles of columns that are assigned to categories in place of columns, of which each fixed category is one.
-        ``correlation`` and ``fixed_labels`` are then those of the bundles. None for columns.
+        ``correlation`` is then ``bundles.products``, and ``fixed_labels`` are those of the bundles. None for columns.
 
     Returns
     -------

@@ -25,7 +25,7 @@ from spinlock.io.arrays.row_precision import RowDigest
 from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
 from spinlock.preprocessing.cleaned_rows import ColumnRanges
-from spinlock.sharding.collection import ShardCollection
+from spinlock.sharding.collection import ShardCollection, check_same_input
 from spinlock.sharding.manifest import Manifest, Work
 from spinlock.sharding.pieces import Piece, fingerprint, open_pieces
 from spinlock.sharding.shard import Shard
@@ -132,10 +132,10 @@ def join_tokens(shards: ShardCollection, *, overwrite: bool, advance: Advance) -
     dataset, model = Path(work.settings["dataset"]), Path(work.settings["model"])
     check_writable(shards.output, overwrite=overwrite, inputs=[dataset, model])
     checkpoint = load_checkpoint(model)
-    _check_equal("model", model, checkpoint.sha256(), work.identity["model_sha256"])
+    check_same_input("model", model, checkpoint.sha256(), work.identity["model_sha256"])
     family, feature_type = work.identity["table"].split("/")
     with open_features(dataset, family=family, feature_type=feature_type) as source, ExitStack() as stack:
-        _check_equal("dataset", dataset, fingerprint(dataset), work.identity["dataset"])
+        check_same_input("dataset", dataset, fingerprint(dataset), work.identity["dataset"])
         readers = [stack.enter_context(open_pieces(shard.path)) for shard, _ in shards.shards()]
         positions: NDArray[np.float32] = readers[0].read(0)["code_positions"]
         stored = (reader.read(number) for reader in readers for number in range(1, len(reader)))
@@ -197,13 +197,3 @@ def _stored_summary(manifest: Manifest) -> EncodingSummary:
     """Return the summary in a manifest."""
     values = {name: value for name, value in manifest.summary.items() if name != ROWS_SHA256}
     return EncodingSummary(**values | {"notes": tuple(values["notes"]), "was_complete": True})
-
-
-def _check_equal(what: str, path: Path, found: str, expected: str) -> None:
-    """Raise a :class:`DataError` if an input has another hash than when the shards were made."""
-    if found != expected:
-        raise DataError(
-            f"the {what} is not the one from which the shards were made",
-            where=str(path),
-            remedy=f"restore the {what}, or make all shards again with overwrite=True",
-        )

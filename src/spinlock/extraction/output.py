@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from spinlock import __version__
-from spinlock.errors import DataError
 from spinlock.extraction.batches import batch_size
 from spinlock.features.extract import VERSION, feature_names
 from spinlock.io.atomic import check_writable
 from spinlock.io.operators import OperatorFile
 from spinlock.io.rollouts import Rollouts, open_rollouts
 from spinlock.io.row_file import Attribute
-from spinlock.sharding.collection import ShardCollection
+from spinlock.sharding.collection import ShardCollection, check_same_input
 from spinlock.sharding.manifest import Work
 from spinlock.sharding.pieces import Piece, fingerprint, open_pieces
 from spinlock.sharding.shard import Shard
@@ -219,9 +218,7 @@ def join_features(shards: ShardCollection, *, overwrite: bool, advance: Callable
     command_line, device_type = str(work.settings["command_line"]), str(work.identity["device_type"])
     extraction = Extraction(rollouts, scale, hold_diverged, command_line, device_type)
     with open_rollouts(rollouts) as source, ExitStack() as stack:
-        if fingerprint(rollouts) != work.identity["rollouts"]:
-            remedy = "restore the rollouts, or make all shards again with overwrite=True"
-            raise DataError("are not the rollouts from which the shards were made", where=str(rollouts), remedy=remedy)
+        check_same_input("file of rollouts", rollouts, fingerprint(rollouts), str(work.identity["rollouts"]))
 
         def pieces() -> Iterator[Piece]:
             for shard, _ in shards.shards():

@@ -11,10 +11,10 @@ from spinlock.config import dump_config
 from spinlock.config.dataset import DatasetConfig, GenerationRuntime, OperatorSettings, RolloutSettings
 from spinlock.config.dataset_keywords import DatasetKeywords
 from spinlock.config.loading import resolve_dataset_config
+from spinlock.generation.assignment import blocks_of_shard
 from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.budget import Estimate, check_disk, check_memory, estimate_budget
-from spinlock.generation.deal import own_blocks
 from spinlock.generation.design import Design, make_design
 from spinlock.generation.given_design import predicted_design
 from spinlock.generation.plan_identity import PREDICTIONS, check_same_dataset, identity_of
@@ -178,7 +178,7 @@ def plan_of(
     if shard is not None:
         shard.check_count(design.operators.count, "operators")
     blocks = plan_blocks(design.operators, device.type)
-    own = own_blocks(blocks, shard)
+    own = blocks_of_shard(blocks, shard)
     workers = max(1, min(_num_workers(config, device, group), len(own)))
     snapshots = SnapshotPlan.make(design.operators, config)
     return GenerationPlan(

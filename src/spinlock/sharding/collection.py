@@ -142,6 +142,16 @@ def find_shards(output: Path) -> ShardCollection:
     return ShardCollection(output, count, manifests, problems)
 
 
+def check_same_input(what: str, path: Path, found: str, expected: str) -> None:
+    """Raise a :class:`DataError` if an input has another hash than when the shards were made."""
+    if found != expected:
+        raise DataError(
+            f"the {what} is not the one from which the shards were made",
+            where=str(path),
+            remedy=f"restore the {what}, or make all shards again with overwrite=True",
+        )
+
+
 def shard_counts(output: Path) -> list[int]:
     """Return the shard counts n in the names of the shard files of an output, in ascending order."""
     pattern = re.compile(re.escape(output.stem) + r"\.shard-(\d+)-of-(\d+)" + re.escape(output.suffix) + r"(\.json)?")

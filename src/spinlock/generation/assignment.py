@@ -1,4 +1,4 @@
-"""Division of blocks among shards, so that each shard computes nearly the same number of operators."""
+"""Assignment of blocks to shards, each of which computes nearly the same number of operators, including copies."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from spinlock.generation.blocks import Block
 from spinlock.sharding.shard import Shard
 
 
-def own_blocks(blocks: Sequence[Block], shard: Shard | None) -> list[Block]:
+def blocks_of_shard(blocks: Sequence[Block], shard: Shard | None) -> list[Block]:
     """Return the blocks of a shard in the order of their numbers; all blocks without a shard.
 
-    The blocks are dealt in descending order of their size, each to the shard with the fewest operators so far. Full
-    blocks come before the others of their size, and blocks of one family after each other, so that families with slow
-    steps are spread over the shards.
+    The blocks are assigned greedily in descending order of their size, each to the shard with the fewest operators so
+    far. Among blocks of equal size, full blocks come first, and the blocks of one family are consecutive, so that
+    families with slow steps are spread over the shards.
 
     Parameters
     ----------
