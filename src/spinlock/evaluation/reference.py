@@ -1,7 +1,7 @@
-"""Rows on which yardsticks are fitted: the Gaussian reference, PCA codes, faiss, and the model of the tokens.
+"""Rows on which references are fitted: the Gaussian reference, PCA codes, faiss, and the model of the tokens.
 
 They are training rows if the table is the training table. A checkpoint has no training rows, so that for any other
-table the yardsticks are fitted on one half of the evaluated operators and measured on the other half.
+table the references are fitted on one half of the evaluated operators and measured on the other half.
 
 Letters: ``n`` reference rows, ``m`` scored rows, ``U`` kept columns, ``C`` categories, ``L`` levels.
 """
@@ -18,7 +18,7 @@ from spinlock.evaluation.rows import EvaluatedRows, Rows, Tokens
 
 @dataclass(frozen=True, eq=False)
 class ReferenceRows:
-    """Rows on which yardsticks are fitted, and rows on which they are measured.
+    """Rows on which references are fitted, and rows on which they are measured.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class ReferenceRows:
         Reference rows [n, U], z-scored and clipped, their tokens [n, C, L], and the operator [n] of each row, or its
         position among the evaluated rows if all of them belong to one operator.
     scored
-        Indices [m] of the evaluated rows on which yardsticks are measured.
+        Indices [m] of the evaluated rows on which references are measured.
     origin
         ``training rows`` or ``half of the evaluated operators``.
     """

@@ -50,7 +50,7 @@ class Material:
     rows
         The evaluated rows.
     reference
-        Reference rows, on which yardsticks are fitted.
+        Reference rows, on which references are fitted.
     validation_errors
         Mean squared errors of the validation rows of the training run, in ascending order.
     attributes, skipped

@@ -67,7 +67,7 @@ class Compression:
     nominal_ratio, independent_ratio, autoregressive_ratio
         ``float32_bits`` divided by each of these rates; None at 0 bits.
     fitted_on
-        Rows on which the yardsticks are fitted: training rows, or one half of the evaluated operators.
+        Rows on which the references are fitted: training rows, or one half of the evaluated operators.
     fitted_rows, scored_rows
         Numbers of reference rows, and of rows on which the rates and curves are measured.
     curves
@@ -101,7 +101,7 @@ def measure_compression(rows: EvaluatedRows, reference: ReferenceRows, seed: int
     rows
         Evaluated rows.
     reference
-        Reference rows, and the evaluated rows on which yardsticks are measured.
+        Reference rows, and the evaluated rows on which references are measured.
     seed
         Seed of the fits.
 

@@ -36,7 +36,7 @@ def rate_distortion(result: Compression, quality: float) -> Picture:
         f"{tokens.bits[-1]:.0f} bits per row explain {quality:.1%} of the variance",
         figure,
         f"The other codes are fitted on {result.fitted_on} and measured on {result.scored_rows:,} rows. Higher and "
-        "further left is better. The Gaussian reference is a yardstick: clustered rows can be above it.",
+        "further left is better. The Gaussian reference is no limit: clustered rows can be above it.",
     )
 
 

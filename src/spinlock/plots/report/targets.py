@@ -75,9 +75,9 @@ def view(result: Evaluation) -> View:
     return View(
         key="targets",
         title="Quality",
-        finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The selected epoch is the "
-        "validated epoch with the lowest score, which combines the validation loss, the topographic correlation and "
-        "the quality.",
+        finding=f"{result.best_epoch.text[0].upper()}{result.best_epoch.text[1:]}. The score combines the "
+        "validation loss, the topographic correlation and the quality. After a closed-form initialization, a later "
+        "epoch is selected only if its quality is also above that of epoch 0.",
         pictures=[by_category(result), by_feature(result)],
         tables=[
             Table(
