@@ -17,7 +17,8 @@ if (($# == 0)); then
 fi
 processes=${PROCESSES:-${SLURM_GPUS_ON_NODE:-1}}
 if [[ -n ${SLURM_JOB_NODELIST:-} ]]; then
-    main=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+    machines=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+    main=${machines%%$'\n'*}
     exec srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
         --rdzv-backend c10d --rdzv-endpoint "$main:29500" --rdzv-id "$SLURM_JOB_ID" \
         -m spinlock train-vqvae "$@"
