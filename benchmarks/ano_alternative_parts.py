@@ -134,8 +134,9 @@ def log_standard(points: Tensor) -> Tensor:
 class TransformerTrunk(nn.Module):
     """Transformer encoder over the tokens of a row, with mean pooling.
 
-    The embedding of a token is its position plus an offset, as in the library, and an embedding of its column. A
-    token that is dropped in training has the embedding of its column only.
+    The vector of a token is its position in the token file, plus an embedding, plus the embedding of its column. A
+    token that is dropped in training has the embedding of its column only. Decoded features, which are the vector of a
+    whole row, are not used.
 
     Parameters
     ----------
@@ -143,13 +144,18 @@ class TransformerTrunk(nn.Module):
         Sizes of the member.
     dropout, token_dropout
         Fractions of hidden units and of tokens that are dropped in training mode.
+    positions
+        Positions [J, E] of the codes.
     """
 
-    def __init__(self, spec: NetworkSpec, dropout: float, token_dropout: float) -> None:
+    positions: Tensor
+
+    def __init__(self, spec: NetworkSpec, dropout: float, token_dropout: float, positions: Tensor) -> None:
         super().__init__()
+        self.register_buffer("positions", positions)
         columns, width = len(spec.codebook_sizes), spec.hidden_dim
         self.token_dropout, self.scale = token_dropout, math.sqrt(columns)
-        self.offsets = nn.Parameter(torch.zeros(sum(spec.codebook_sizes), spec.embedding_dim))
+        self.embedding = nn.Parameter(torch.zeros(sum(spec.codebook_sizes), spec.embedding_dim))
         self.columns = nn.Parameter(torch.randn(columns, width) / 2)
         self.project = nn.Linear(spec.embedding_dim, width)
         layer = nn.TransformerEncoderLayer(
@@ -158,9 +164,9 @@ class TransformerTrunk(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, codes: Tensor, positions: Tensor, center: Tensor) -> Tensor:
-        """Return the hidden state [B, H] of codes [B, T]; positions are [J, E], their center is not used."""
-        embedding = self.scale * functional.embedding(codes, positions + self.offsets)
+    def forward(self, codes: Tensor, decoded: Tensor) -> Tensor:
+        """Return the hidden state [B, H] of codes [B, T]; their decoded features are not used."""
+        embedding = self.scale * functional.embedding(codes, self.positions + self.embedding)
         if self.training and self.token_dropout:
             embedding = embedding * (torch.rand(codes.shape) >= self.token_dropout).unsqueeze(-1)
         encoded = self.encoder(self.project(embedding) + self.columns)

@@ -50,8 +50,8 @@ class Contender:
         Whether the regression predicts the location.
     part
         Part that is trained and measured: ``density`` or ``family``.
-    stored_positions
-        Whether the positions of the token file are used, or those of a correspondence analysis.
+    decoder
+        Whether the decoder of the token file is used, or a correspondence analysis.
     fourier_features
         Number of Fourier features of the regression; None: that of the configuration.
     """
@@ -61,7 +61,7 @@ class Contender:
     density: str = "mixture"
     regression: bool = True
     part: str = "density"
-    stored_positions: bool = True
+    decoder: bool = True
     fourier_features: int | None = None
 
 
@@ -74,9 +74,9 @@ CONTENDERS = (
     Contender("transformer, mixture", trunk="transformer", regression=False),
     Contender("sum, mixture, regression, one Fourier feature", fourier_features=1),
     Contender(
-        "sum, mixture, regression, one Fourier feature, positions of a correspondence analysis",
+        "sum, mixture, regression, one Fourier feature, correspondence analysis",
         fourier_features=1,
-        stored_positions=False,
+        decoder=False,
     ),
     Contender("shipped: family from the sum", part="family"),
     Contender("family from a transformer", trunk="transformer", part="family"),
@@ -120,8 +120,9 @@ class ContenderPlan(Plan):
         values = {each.name: getattr(plan, each.name) for each in fields(Plan)}
         if contender.fourier_features is not None:
             values["spec"] = replace(plan.spec, fourier_features=contender.fourier_features)
-        if not contender.stored_positions:
-            values["data"] = replace(plan.data, rows=replace(plan.data.rows, code_positions=None))
+        if not contender.decoder:
+            values["data"] = replace(plan.data, rows=replace(plan.data.rows, decoder=None))
+            values["spec"] = replace(values["spec"], decoder_units=0)
         return cls(**values, contender=contender)
 
     def new_member(self, number: int) -> NewMember:
@@ -132,7 +133,11 @@ class ContenderPlan(Plan):
         self.initialization_seconds.append(time.perf_counter() - started)
         rates = self.config.dropout, self.config.token_dropout
         if self.contender.trunk == "transformer":
-            setattr(member, f"{self.contender.part}_trunk", TransformerTrunk(self.spec, *rates))
+            setattr(
+                member,
+                f"{self.contender.part}_trunk",
+                TransformerTrunk(self.spec, *rates, member.decoder.positions.clone()),
+            )
         for key, head in member.density_heads.items():
             assert isinstance(head, DensityHead), "the library made the member"
             if not self.contender.regression:

@@ -3,9 +3,9 @@
 ``evaluate-ano`` measures raw and decoded features with kernel ridge regression and one Gaussian distribution of the
 errors of each family. The network of ANO has a mixture and can extract more. Here it is trained on the features of the
 same operators, with the same split and settings, so that the ratios of the information chain can be computed with the
-better one of two estimators. The input of the network is a vector of features in place of the sum of the positions of
-the codes: a token file with a single column in which each operator has a code of its own, whose position is its vector.
-Offsets of codes are not trained, and no token is dropped.
+better one of two estimators. The input of the network is a vector of features in place of decoded tokens: a token file
+with a single column in which each operator has a code of its own, whose position is its vector. Embeddings of codes are
+not trained.
 
     poetry run python benchmarks/ano_features.py tokens.h5 --dataset dataset.h5 --vqvae-model best_model.pt \\
         --output results.json
@@ -34,6 +34,7 @@ from spinlock.ano.network.member import NetworkSpec
 from spinlock.ano.training.loop import plan_targets
 from spinlock.ano.training.plan import NewMember, Plan, make_plan
 from spinlock.config.ano import ANOConfig
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.runtime.isolation import isolated
 
 AXES = (64, 256)
@@ -48,22 +49,25 @@ class FeaturePlan(ContenderPlan):
 
     @classmethod
     def from_features(cls, plan: Plan, features: NDArray[np.float64]) -> FeaturePlan:
-        """Replace tokens by the numbers of the operators, and positions of codes by features [N, U]."""
+        """Replace tokens by the numbers of the operators, and the decoder by features [N, U]."""
         count = len(features)
         columns = replace(plan.data.rows.columns, category=("features",), level=(0,), codebook_size=(count,))
         rows = replace(
-            plan.data.rows, columns=columns, tokens=np.arange(count)[:, None].astype(np.int64), code_positions=features
+            plan.data.rows,
+            columns=columns,
+            tokens=np.arange(count)[:, None].astype(np.int64),
+            decoder=TokenDecoder.linear(features),
         )
         config = plan.config.model_copy(update={"token_dropout": 0.0})
-        spec = NetworkSpec.of((count,), plan.space.num_parameters, config)
+        spec = NetworkSpec.of((count,), plan.space.num_parameters, 0, config)
         plan = replace(plan, config=config, data=replace(plan.data, rows=rows), spec=spec)
         return cls(plan.config, plan.data, plan.split, plan.space, plan.spec, plan.notes, Contender("features"))
 
     def new_member(self, number: int) -> NewMember:
-        """Return member ``number``, whose offsets are not trained."""
+        """Return member ``number``, whose embeddings are not trained."""
         new = super().new_member(number)
         for trunk in (new.member.family_trunk, new.member.density_trunk):
-            trunk.offsets.requires_grad_(False)
+            trunk.embedding.requires_grad_(False)
         return new
 
 

@@ -7,6 +7,10 @@ own quality does not compare normalizations. Two values do:
   quantiles and z-scored with the mean and standard deviation of the clipped training rows.
 - *rank quality*: the quality after each column is replaced by its rank among the training rows.
 
+The methods ``asinh`` and ``yeo_johnson`` are ``auto`` with another function for the heavy-tailed columns:
+asinh((x - median) / s), where s is the interquartile range / 1.349, or the standard deviation if that is zero; and the
+power transformation of Yeo and Johnson (2000), which scikit-learn fits to each column.
+
     poetry run python benchmarks/normalization.py measure path/to/features.h5 --bits 180 --output results.json
     poetry run python benchmarks/normalization.py report results.json [more.json ...]
 
@@ -18,20 +22,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import PowerTransformer
 
 import markdown
 import spinlock as sl
 from held_out import rate_settings, split_test_operators
 from machine import describe_device
 from markdown import mean_and_half_range
+from spinlock.preprocessing.knots import Curve, normal_scores
+from spinlock.preprocessing.tails import MAX_KNOTS
 
-METHODS = ("standard", "robust", "rank_gauss", "auto")
+METHODS = ("standard", "robust", "rank_gauss", "auto", "asinh", "yeo_johnson")
 QUALITIES = ("quality", "judged_quality", "rank_quality")
 JUDGED_PERCENTILES = (0.5, 99.5)
 
@@ -59,9 +69,51 @@ def judged_quality(
     return sl.metrics.reconstruction_quality(scaled(rows), scaled(restored))
 
 
-def measure_method(table: sl.FeatureTable, test: sl.FeatureTable, settings: dict[str, Any]) -> dict[str, Any]:
+def asinh_scores(column: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return asinh((x - median) / s) at the knots [Q] of a column [n]."""
+    low, middle, high = np.quantile(column, [0.25, 0.5, 0.75])
+    scores: NDArray[np.float64] = np.arcsinh((knots - middle) / ((high - low) / 1.349 or column.std()))
+    return scores
+
+
+def yeo_johnson_scores(column: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the power transformation at the knots [Q] of a column [n], which is standardized before."""
+    center, scale = column.mean(), column.std()
+    power = PowerTransformer(method="yeo-johnson").fit((column[:, None] - center) / scale)
+    scores: NDArray[np.float64] = power.transform((knots[:, None] - center) / scale)[:, 0]
+    return scores
+
+
+SCORES = {"asinh": asinh_scores, "yeo_johnson": yeo_johnson_scores}
+
+
+def heavy_curve_of(scores: Callable[..., NDArray[np.float64]]) -> Callable[[NDArray[np.float64], float], Curve]:
+    """Return a function with the signature of the one that ``auto`` calls for each heavy-tailed column."""
+
+    def heavy_curve(column: NDArray[np.float64], weight: float) -> Curve:
+        values, _ = normal_scores(column, MAX_KNOTS)
+        z = scores(column, values)
+        distinct = np.append(True, np.diff(np.maximum.accumulate(z)) > 0)
+        values, z = values[distinct], z[distinct]
+        rows = np.interp(column, values, z)
+        return values, (z - rows.mean()) / rows.std()
+
+    return heavy_curve
+
+
+def fit_tokenizer(table: sl.FeatureTable, settings: dict[str, Any], method: str) -> sl.Tokenizer:
+    """Fit a tokenizer with a normalization of :data:`METHODS`."""
+    scores = SCORES.get(method)
+    replaced = mock.patch("spinlock.preprocessing.tails._heavy_curve", heavy_curve_of(scores)) if scores else None
+    with replaced or nullcontext():
+        return sl.Tokenizer.fit(table, settings | {"normalization_method": "auto" if scores else method})
+
+
+def measure_method(
+    table: sl.FeatureTable, test: sl.FeatureTable, settings: dict[str, Any], method: str
+) -> dict[str, Any]:
     """Fit a tokenizer and measure it on the test rows."""
-    tokenizer = sl.Tokenizer.fit(table, settings)
+    tokenizer = fit_tokenizer(table, settings, method)
     report = sl.evaluate(tokenizer, test, sections=())
     kept = np.asarray(tokenizer.cleaner.kept)
     train = np.asarray(table.rows[tokenizer.checkpoint.split.train])[:, kept]
@@ -94,9 +146,8 @@ def measure(arguments: argparse.Namespace) -> None:
         for method in arguments.methods:
             if method in cells:
                 continue
-            settings = rate_settings(arguments.bits, seed, "local")
-            settings |= {"normalization_method": method, "epochs": arguments.epochs}
-            cells[method] = measure_method(seen, test, settings)
+            settings = rate_settings(arguments.bits, seed, "local") | {"epochs": arguments.epochs}
+            cells[method] = measure_method(seen, test, settings, method)
             arguments.output.write_text(json.dumps(result, indent=1) + "\n")
             print(f"{arguments.table.stem}, seed {seed}, {method}: {cells[method]}", file=sys.stderr, flush=True)
 

@@ -23,7 +23,6 @@ from vector_quantize_pytorch import ResidualVQ
 import spinlock as sl
 
 LEVELS = 3
-BATCH = 256
 
 KMEANS_ITERATIONS = 25
 
@@ -55,9 +54,15 @@ class NetworkSettings:
     decay
         Decay of the moving averages; 0.95 averages over 20 steps, which are two epochs of 2,700 rows.
     dead_fraction
-        A code is replaced if its use is below this fraction of the even use ``BATCH`` / K.
+        A code is replaced if its use is below this fraction of the even use ``batch`` / K.
     weight_decay
         Weight decay of AdamW.
+    batch
+        Maximum number of rows of a batch.
+    interpolated
+        Whether batches consist of points between near rows, like those of Spinlock.
+    topographic_weight
+        Weight of Spinlock's topographic loss.
     """
 
     learning_rate: float = 3e-3
@@ -67,6 +72,9 @@ class NetworkSettings:
     decay: float = 0.95
     dead_fraction: float = 0.1
     weight_decay: float = 0.0
+    batch: int = 256
+    interpolated: bool = False
+    topographic_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def make_quantizer(width: int, size: int, settings: NetworkSettings) -> Residual
         kmeans_init=True,
         kmeans_iters=KMEANS_ITERATIONS,
         decay=settings.decay,
-        threshold_ema_dead_code=settings.dead_fraction * BATCH / size,
+        threshold_ema_dead_code=settings.dead_fraction * settings.batch / size,
         beam_score_quantizer_weights=list(BEAM_WEIGHTS),
     )
 

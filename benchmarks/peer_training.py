@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import spinlock as sl
-from peer_network import BATCH, LEVELS, NetworkSettings, PeerNetwork, initialize
+from peer_network import LEVELS, NetworkSettings, PeerNetwork, initialize
 from peer_result import PeerResult, Rows, Trials, topographic_correlation
+from spinlock.initialization.neighbor_interpolation import interpolate, nearest_rows
+from spinlock.training.losses.topographic import topographic_loss
 
 EPOCHS = 150
 """Maximum number of epochs. With either initialization the best epoch comes earlier."""
@@ -62,42 +64,52 @@ def train_network(
     *,
     epochs: int,
     seed: int,
+    select_epoch: bool = True,
 ) -> TrainedNetwork:
     """Train on rows [n, D] and keep the epoch with the best quality of the validation rows [m, D], epoch 0 included.
 
-    The library draws from the global generator of torch, which is seeded here and restored at the end.
+    Without ``select_epoch`` the last epoch is kept. The library draws from the global generator of torch, which is
+    seeded here and restored at the end.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PeerNetwork(groups, codes, settings)
         initialize(network, train, validation, settings)
-        return _train_epochs(network, train, validation, settings, epochs)
+        return _train_epochs(network, train, validation, settings, epochs, select_epoch)
 
 
 def _train_epochs(
-    network: PeerNetwork, train: Tensor, validation: Tensor, settings: NetworkSettings, epochs: int
+    network: PeerNetwork, train: Tensor, validation: Tensor, settings: NetworkSettings, epochs: int, select_epoch: bool
 ) -> TrainedNetwork:
+    neighbors = nearest_rows(train) if settings.interpolated else None
     best = TrainedNetwork(network, 0, network.quality(validation))
     weights = copy.deepcopy(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
-    steps = math.ceil(len(train) / BATCH)
+    steps = math.ceil(len(train) / settings.batch)
     for epoch in range(1, epochs + 1):
         network.train()
         for index, positions in enumerate(torch.randperm(len(train)).tensor_split(steps)):
             step = (epoch - 1) * steps + index
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, epochs * steps, settings.learning_rate)
-            result = network(train[positions])
-            loss = F.mse_loss(result.reconstruction, train[positions]) + COMMITMENT * result.commitment
+            rows = train[positions]
+            if neighbors is not None:
+                rows = interpolate(train, neighbors, positions, torch.rand(2, len(positions)))
+            result = network(rows)
+            loss = F.mse_loss(result.reconstruction, rows) + COMMITMENT * result.commitment
+            if settings.topographic_weight:
+                loss = loss + settings.topographic_weight * topographic_loss(rows, result.latents)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if epoch % VALIDATION_INTERVAL == 0 or epoch == epochs:
+        if select_epoch and (epoch % VALIDATION_INTERVAL == 0 or epoch == epochs):
             quality = network.quality(validation)
             if quality > best.quality:
                 best, weights = TrainedNetwork(network, epoch, quality), copy.deepcopy(network.state_dict())
             elif epoch - best.epoch >= PATIENCE * VALIDATION_INTERVAL:
                 break
+    if not select_epoch:
+        return TrainedNetwork(network, epochs, network.quality(validation))
     network.load_state_dict(weights)
     return best
 

@@ -46,7 +46,7 @@ def test_training_prints_the_plan_and_the_metrics(space: Workspace) -> None:
     ]
     history = json.loads((space.path / "run/training_history.json").read_text())
     assert [(record["member"], record["epoch"]) for record in history] == [(m, e) for m in (1, 2) for e in range(3)]
-    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 3
+    assert torch.load(space.path / "run/best_model.pt", weights_only=True)["format_version"] == 4
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(space: Workspace) -> None:

@@ -10,6 +10,8 @@ import torch
 
 import spinlock as sl
 from spinlock.ano.checkpoint.record import ANOCheckpoint
+from spinlock.ano.training.plan import NO_DECODER, make_plan
+from spinlock.config.ano import ANOConfig
 from spinlock.errors import CheckpointError, ConfigError, DataError, OutputError, RunError
 from tests.ano.world import (
     INFORMATION,
@@ -94,6 +96,16 @@ def test_candidates_are_in_the_order_of_their_probabilities(ano: sl.ANO, new: Wo
     assert (candidates.probability.sum(axis=1) <= 1 + 1e-9).all()
     assert ((candidates.family == -1) == (candidates.probability == 0)).all()
     np.testing.assert_array_equal(candidates.family[:, 0], new.family)
+
+
+def test_a_file_without_decoder_is_noted_and_a_correspondence_analysis_replaces_it(
+    world: World, new: World, tmp_path: Path
+) -> None:
+    path = write_world(tmp_path / "tokens.h5", world, decoder=False)
+    assert make_plan(ANOConfig(tokens_path=path)).notes == (NO_DECODER,)
+    ano = sl.ANO.fit(path, SMALL, members=1, epochs=3, embedding_dim=64)
+    assert (ano.predict(new.tokens).family == new.family).all()
+    assert ano.metrics["information_bits"] > 0.6 * 2 * INFORMATION
 
 
 def test_samples_are_drawn_from_the_posterior(ano: sl.ANO, new: World) -> None:

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy.special import erf
 from sklearn.linear_model import Ridge
 
 from spinlock.ano.network.correspondence import correspondence_positions
+from spinlock.ano.network.decoded_axes import DecodedAxes, decode, principal_decoder
 from spinlock.ano.network.fourier_features import fit_fourier
-from spinlock.ano.network.principal_positions import principal_positions
 from spinlock.ano.network.regression import PENALTIES, ridge
+from spinlock.io.token_decoder import TokenDecoder
 
 
 def test_the_scores_of_the_rows_have_mean_zero_and_unit_covariance(rng: np.random.Generator) -> None:
@@ -59,20 +62,54 @@ def test_an_output_with_too_few_rows_has_the_prior() -> None:
     assert not found.left_out.any()
 
 
-def test_principal_positions_give_uncorrelated_sums_of_mean_variance_one() -> None:
-    rng = np.random.default_rng(0)
-    positions = rng.standard_normal((12, 5)) * [3, 2, 1, 0.5, 0.1]
+@pytest.fixture
+def decoder(rng: np.random.Generator) -> TokenDecoder:
+    """A decoder of three columns of four codes, with five axes and six hidden units."""
+    axes = np.array([3, 2, 1, 0.5, 0.1])
+    return TokenDecoder(
+        rng.standard_normal((12, 5)) * axes,
+        rng.standard_normal((12, 6)),
+        rng.standard_normal(6),
+        rng.standard_normal((6, 5)) * axes,
+    )
+
+
+def decoded_by_hand(codes: np.ndarray, decoder: TokenDecoder) -> np.ndarray:
+    rows = []
+    for row in codes:
+        hidden = decoder.hidden_bias + sum(decoder.code_hidden[code] for code in row)
+        gelu = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
+        rows.append(sum(decoder.positions[code] for code in row) + gelu @ decoder.hidden_positions)
+    return np.array(rows)
+
+
+def test_decoded_axes_are_uncorrelated_and_have_mean_variance_one(
+    rng: np.random.Generator, decoder: TokenDecoder
+) -> None:
     codes = rng.integers(0, 4, (300, 3)) + np.array([0, 4, 8])
-    rotated, center = principal_positions(codes, positions, 4)
-    sums = rotated[codes].sum(axis=1) - center
-    np.testing.assert_allclose(sums.mean(axis=0), 0, atol=1e-12)
-    covariance = sums.T @ sums / len(sums)
-    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-12)
+    np.testing.assert_allclose(decode(codes, decoder), decoded_by_hand(codes, decoder), atol=1e-12)
+    rotated, center = principal_decoder(codes, decoder, 4)
+    rows = decode(codes, rotated) - center
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-12)
+    covariance = rows.T @ rows / len(rows)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-11)
     assert np.trace(covariance) == pytest.approx(4)
     assert (np.diff(np.diag(covariance)) < 0).all()
-    wide, wide_center = principal_positions(codes, positions, 7)
-    assert not wide[:, 5:].any()
-    assert not wide_center[5:].any()
+
+
+def test_all_axes_have_the_distances_of_the_decoded_rows(rng: np.random.Generator, decoder: TokenDecoder) -> None:
+    codes = rng.integers(0, 4, (40, 3)) + np.array([0, 4, 8])
+    wide, center = principal_decoder(codes, decoder, 7)
+    module = DecodedAxes((4, 4, 4), 6, 7)
+    module.set_decoder(wide, center)
+    tokens = torch.from_numpy(codes - np.array([0, 4, 8]))
+    rows = module(module.codes(tokens)).numpy()
+    assert not rows[:, 5:].any()
+    expected, found = (
+        np.linalg.norm(points[:, None] - points, axis=2) for points in (decoded_by_hand(codes, decoder), rows)
+    )
+    ratio = found.max() / expected.max()
+    np.testing.assert_allclose(found, ratio * expected, atol=1e-5)
 
 
 def test_fourier_features_approximate_the_gaussian_kernel_and_fit_what_a_line_cannot() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.io.token_layout import TokenColumns
 from spinlock.io.token_writer import TokenWriter
 
@@ -81,11 +82,32 @@ def make_world(operators: int, seed: int = 0) -> World:
     return World(real, family, tokens, unit, physical)
 
 
-def write_world(path: Path, world: World, *, validation: int = 0, sha256: str = SHA256, **labels: Any) -> Path:
+def world_decoder() -> TokenDecoder:
+    """The decoder of the tokens: two axes for the bins, one for the families, and three for codes without meaning."""
+    scores = ndtri((np.arange(BINS) + 0.5) / BINS)
+    rng, first, meaningless = np.random.default_rng(0), 0, []
+    positions = np.zeros((sum(COLUMNS.codebook_size), 6))
+    for column, size in enumerate(COLUMNS.codebook_size):
+        codes = np.arange(first, first + size)
+        first += size
+        if column == 0:
+            positions[codes, 2] = [1, 1, -1, -1]
+        elif column in (3, 6):
+            positions[codes, (column - 3) // 3] = scores
+        else:
+            meaningless.extend(codes)
+    positions[meaningless, 3:] = 0.3 * rng.standard_normal((len(meaningless), 3))
+    return TokenDecoder.linear(positions)
+
+
+def write_world(
+    path: Path, world: World, *, validation: int = 0, sha256: str = SHA256, decoder: bool = True, **labels: Any
+) -> Path:
     """Write a token file. The last ``validation`` operators are validation operators of the tokenizer."""
     count = len(world.family)
     quality = np.zeros(count, dtype=np.float32)
-    with TokenWriter(path, COLUMNS, (count,), attributes={"model_sha256": sha256}) as writer:
+    stored = world_decoder() if decoder else None
+    with TokenWriter(path, COLUMNS, (count,), decoder=stored, attributes={"model_sha256": sha256}) as writer:
         writer.write(
             world.tokens,
             reconstruction_error=quality,
@@ -105,7 +127,7 @@ def write_world(path: Path, world: World, *, validation: int = 0, sha256: str = 
 
 
 SMALL = {
-    "embedding_dim": 64,
+    "embedding_dim": 6,
     "hidden_dim": 16,
     "num_blocks": 1,
     "mixture_components": 2,

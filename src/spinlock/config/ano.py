@@ -67,8 +67,8 @@ class ANONetworkSettings(Section):
     """Sizes of the network."""
 
     embedding_dim: int = setting(
-        64,
-        "Width of the embedding of a token, and number of principal axes of the positions that initialize it.",
+        256,
+        "Number of principal axes of the decoded features, and width of the embeddings that are added to them.",
         ge=1,
         le=MAX_WIDTH,
     )
@@ -104,7 +104,7 @@ class ANOTrainingSettings(Section):
     )
     weight_decay: float = setting(0.02, "Weight decay of AdamW.", ge=0, le=10)
     dropout: float = setting(0.3, "Fraction of the hidden units that are dropped in training.", ge=0, lt=1)
-    token_dropout: float = setting(0.3, "Fraction of the tokens of a row that are hidden in training.", ge=0, lt=1)
+    token_dropout: float = setting(0.3, "Fraction of the embeddings of a row that are dropped in training.", ge=0, lt=1)
     early_stopping_patience: int = setting(
         15,
         "Number of epochs without a better loss on the validation operators after which the training of a part of a "

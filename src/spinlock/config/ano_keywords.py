@@ -31,7 +31,7 @@ class ANOKeywords(TypedDict, total=False):
     split_seed: int
     """Seed of the split of the operators."""
     embedding_dim: int
-    """Width of the embedding of a token, and number of principal axes of the positions that initialize it."""
+    """Number of principal axes of the decoded features, and width of the embeddings that are added to them."""
     hidden_dim: int
     """Width of the hidden layers."""
     num_blocks: int
@@ -55,7 +55,7 @@ class ANOKeywords(TypedDict, total=False):
     dropout: float
     """Fraction of the hidden units that are dropped in training."""
     token_dropout: float
-    """Fraction of the tokens of a row that are hidden in training."""
+    """Fraction of the embeddings of a row that are dropped in training."""
     early_stopping_patience: int
     """Number of epochs without a better loss on the validation operators after which the training of a part of a
     member stops. One part predicts the family, the other one the parameters.

@@ -11,19 +11,17 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spinlock import __version__
 from spinlock.checkpoint.file import load_checkpoint
-from spinlock.encoding.code_positions import code_positions
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
+from spinlock.encoding.token_decoder import decoder_for
 from spinlock.encoding.token_output import Advance, EncodingTotals, RowsAndTokens, TokenOutput, write_tokens
 from spinlock.errors import DataError
 from spinlock.io.arrays.row_precision import RowDigest
 from spinlock.io.atomic import check_writable
 from spinlock.io.features import FeatureSource, open_features
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.preprocessing.cleaned_rows import ColumnRanges
 from spinlock.sharding.collection import ShardCollection, check_same_input
 from spinlock.sharding.manifest import Manifest, Work
@@ -95,7 +93,8 @@ class EncodingShard:
         summary: list[EncodingSummary] = []
 
         def pieces() -> Iterator[Piece]:
-            yield {"code_positions": code_positions(self._codec)}
+            decoder = decoder_for(self._source, self._codec)
+            yield {} if decoder is None else decoder.arrays()
             for rows, block in blocks:
                 digest.update(rows)
                 totals.add(block)
@@ -137,11 +136,12 @@ def join_tokens(shards: ShardCollection, *, overwrite: bool, advance: Advance) -
     with open_features(dataset, family=family, feature_type=feature_type) as source, ExitStack() as stack:
         check_same_input("dataset", dataset, fingerprint(dataset), work.identity["dataset"])
         readers = [stack.enter_context(open_pieces(shard.path)) for shard, _ in shards.shards()]
-        positions: NDArray[np.float32] = readers[0].read(0)["code_positions"]
+        arrays = readers[0].read(0)
+        decoder = TokenDecoder.from_arrays(arrays) if arrays else None
         stored = (reader.read(number) for reader in readers for number in range(1, len(reader)))
         size = int(work.settings["batch_size"])
         blocks = _with_rows(source, shards, _regrouped(map(_as_block, stored), size), size)
-        output = TokenOutput(shards.output, overwrite, bool(work.settings["strict"]), positions)
+        output = TokenOutput(shards.output, overwrite, bool(work.settings["strict"]), decoder)
         return write_tokens(source, checkpoint, blocks, output, advance)
 
 

@@ -1,6 +1,6 @@
 """Writing of a token file from blocks of raw rows and their tokens.
 
-Letters: ``N`` operators, ``n`` rows of a block, ``C`` categories, ``J`` codes, ``P`` axes.
+Letters: ``N`` operators, ``n`` rows of a block, ``C`` categories.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from spinlock.io.arrays.row_precision import RawRows, RowDigest
 from spinlock.io.features import FeatureSource
 from spinlock.io.names import match_columns
 from spinlock.io.row_file import Attribute
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.io.token_layout import SPLIT_NAMES, TokenColumns
 from spinlock.io.token_writer import TokenWriter
 from spinlock.model import LEVELS
@@ -50,14 +51,14 @@ class TokenOutput:
         Whether an existing file is replaced.
     strict
         Whether a range warning is an error.
-    positions
-        Positions of the codes [J, P].
+    decoder
+        Decoder of the tokens, or None.
     """
 
     path: Path
     overwrite: bool
     strict: bool
-    positions: NDArray[np.float32]
+    decoder: TokenDecoder | None
 
 
 class EncodingTotals:
@@ -144,7 +145,7 @@ def write_tokens(
     columns = TokenColumns.from_codebook_sizes(dict(zip(spec.category_names, spec.num_codes, strict=True)))
     options: dict[str, Any] = {"attributes": attributes, "annotations": source, "overwrite": output.overwrite}
     shape = source.shape[:-1]
-    with TokenWriter(output.path, columns, shape, code_positions=output.positions, **options) as writer:
+    with TokenWriter(output.path, columns, shape, decoder=output.decoder, **options) as writer:
         for rows, block in prefetch(blocks):
             hashes.update(rows)
             writer.write(

@@ -36,6 +36,12 @@ class AnnotatedFile:
         """What the user should know about the content that was read, for example rows that were never written."""
         return self._file.notes
 
+    @property
+    def has_parameters(self) -> bool:
+        """Whether the file has parameters of its operators."""
+        with reading(self.path):
+            return self._file.find("parameters/params") is not None
+
     def copy_annotations(self, target: h5py.File) -> None:
         """Copy /parameters, /labels and /metadata, values and attributes, to ``target``.
 

@@ -20,9 +20,9 @@ ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "i
 """Quality of each row, [N] or [N, M]: the reconstruction error, its percentile among the validation rows, and the
 fractions of clipped and of imputed cells."""
 
-CODE_POSITIONS = "tokens/code_positions"
-"""Positions of the codes of all columns one after another, [J, P]: the sum of the positions of the tokens of a row
-approximates its decoded features along their principal axes."""
+DECODER = "tokens/decoder"
+"""Group of the arrays of :class:`~spinlock.io.token_decoder.TokenDecoder`. A token file has it if its dataset has
+parameters of operators, which another model can then learn to predict from decoded tokens."""
 
 SPLIT_NAMES = ("new", "train", "validation")
 """An operator was in the training rows, in the validation rows, or not in the training table (``new``)."""

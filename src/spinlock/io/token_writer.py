@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.io.row_file import AnnotationSource, Attribute, RowFile, utf8_array
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.io.token_layout import (
-    CODE_POSITIONS,
     FORMAT,
     FORMAT_VERSION,
     ROW_QUALITIES,
@@ -37,8 +37,8 @@ class TokenWriter(RowFile):
         The 3C token columns.
     shape
         (N,) or (N, M).
-    code_positions
-        Positions [J, P] of the J codes of all columns, or None.
+    decoder
+        Decoder of the tokens, or None.
     attributes
         Attributes of the file in addition to the format.
     annotations
@@ -53,7 +53,7 @@ class TokenWriter(RowFile):
         columns: TokenColumns,
         shape: tuple[int, ...],
         *,
-        code_positions: NDArray[np.float32] | None = None,
+        decoder: TokenDecoder | None = None,
         attributes: Mapping[str, Attribute] | None = None,
         annotations: AnnotationSource | None = None,
         overwrite: bool = False,
@@ -61,7 +61,7 @@ class TokenWriter(RowFile):
         all_attributes = {"format": FORMAT, "format_version": FORMAT_VERSION, **(attributes or {})}
         super().__init__(path, shape, attributes=all_attributes, annotations=annotations, overwrite=overwrite)
         self._columns = columns
-        self._code_positions = code_positions
+        self._decoder = decoder
 
     def _create_datasets(self) -> None:
         tokens = self._file.create_group("tokens")
@@ -69,8 +69,8 @@ class TokenWriter(RowFile):
         tokens["category"] = utf8_array(self._columns.category)
         tokens["level"] = np.asarray(self._columns.level, dtype=np.int64)
         tokens["codebook_size"] = np.asarray(self._columns.codebook_size, dtype=np.int64)
-        if self._code_positions is not None:
-            self._file[CODE_POSITIONS] = self._code_positions
+        if self._decoder is not None:
+            self._decoder.write(self._file)
         self._file.create_dataset("split", self.shape[0], h5py.string_dtype())
         dtype = index_dtype(self._columns.codebook_size)
         self._create("tokens/indices", (len(self._columns),), dtype, compressed=True)

@@ -16,7 +16,7 @@ from spinlock.checkpoint.schema import Flag, Integer, Nullable, Number, Text
 from spinlock.checkpoint.tensor_schema import TensorOf
 
 KIND = "spinlock-ano"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _HASH = Text(pattern="[0-9a-f]{64}")
 _WEIGHTS = MapOf(TensorOf((torch.float32, torch.int64)))
@@ -55,6 +55,7 @@ LAYOUT = FixedMapping(
             {
                 "codebook_sizes": ListOf(Integer(minimum=1), "T"),
                 "num_parameters": ListOf(Integer(), "F"),
+                "decoder_units": Integer(),
                 **{
                     name: Integer(minimum=1)
                     for name in ("embedding_dim", "hidden_dim", "num_blocks", "components", "fourier_features")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from spinlock.config.ano import ANODataSettings
 from spinlock.errors import DataError
 from spinlock.io.annotations import read_operator_label
-from spinlock.io.code_positions import read_code_positions
 from spinlock.io.operator_parameters import ParameterTables, read_parameter_tables
+from spinlock.io.token_decoder import TokenDecoder, read_token_decoder
 from spinlock.io.token_layout import TokenColumns
 from spinlock.io.tokens import TokenFile
 from spinlock.paths import user_path
@@ -39,8 +39,8 @@ class TokenRows:
         SHA-256 of the tokenizer that wrote the tokens.
     split
         Role [N] of each operator in the training of the tokenizer: ``train``, ``validation`` or ``new``.
-    code_positions
-        Positions [J, P] of the codes of all columns, or None if the file does not contain them.
+    decoder
+        Decoder of the tokens, or None if the file does not contain it.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class TokenRows:
     columns: TokenColumns
     model_sha256: str
     split: NDArray[np.str_]
-    code_positions: NDArray[np.float64] | None
+    decoder: TokenDecoder | None
 
     @classmethod
     def read(cls, path: Path) -> TokenRows:
@@ -69,8 +69,8 @@ class TokenRows:
                 )
             indices, columns, split = file.indices, file.columns, file.split
             model_sha256 = str(file.attributes.get("model_sha256", ""))
-        positions = read_code_positions(path, sum(columns.codebook_size))
-        return cls(path, indices, columns, model_sha256, split, positions)
+        decoder = read_token_decoder(path, sum(columns.codebook_size))
+        return cls(path, indices, columns, model_sha256, split, decoder)
 
     def check_model(self, columns: TokenColumns, model_sha256: str) -> None:
         """Check that the tokens are of the tokenizer of a model.

@@ -1,11 +1,11 @@
 """The network of one member of the ensemble.
 
-tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> logits of the families [B, F]
-tokens [B, T] -> sum of the embeddings of their codes [B, E] -> residual blocks [B, H] -> mixture over the parameters of
+tokens [B, T] -> decoded features + sum of embeddings [B, E] -> residual blocks [B, H] -> logits of the families [B, F]
+tokens [B, T] -> decoded features + sum of embeddings [B, E] -> residual blocks [B, H] -> mixture over the parameters of
 each family
 
-Letters: ``B`` rows, ``T`` token columns, ``E`` width of an embedding, ``H`` width, ``F`` families, ``d`` parameters of
-a family, ``J`` codes of all columns together.
+Letters: ``B`` rows, ``T`` token columns, ``E`` axes of the decoded features and width of an embedding, ``H`` width,
+``F`` families, ``d`` parameters of a family.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinlock.ano.density.mixture import GaussianMixture
+from spinlock.ano.network.decoded_axes import DecodedAxes
 from spinlock.ano.network.fourier_features import FourierFit
 from spinlock.config.ano import ANONetworkSettings
 
@@ -34,6 +35,8 @@ class NetworkSpec:
         Number of codes of each of the T token columns.
     num_parameters
         Number of parameters d of each family. The density of a family with 0 is not part of the network.
+    decoder_units
+        Number of hidden units of the decoder of the token file.
     embedding_dim, hidden_dim, num_blocks, components, fourier_features
         Width E, width H, number of residual blocks, number of components of each mixture, and number of random Fourier
         features of the regressions.
@@ -41,6 +44,7 @@ class NetworkSpec:
 
     codebook_sizes: tuple[int, ...]
     num_parameters: tuple[int, ...]
+    decoder_units: int
     embedding_dim: int
     hidden_dim: int
     num_blocks: int
@@ -48,11 +52,18 @@ class NetworkSpec:
     fourier_features: int
 
     @classmethod
-    def of(cls, codebook_sizes: tuple[int, ...], num_parameters: tuple[int, ...], settings: ANONetworkSettings) -> Self:
+    def of(
+        cls,
+        codebook_sizes: tuple[int, ...],
+        num_parameters: tuple[int, ...],
+        decoder_units: int,
+        settings: ANONetworkSettings,
+    ) -> Self:
         """Return the sizes of a configuration."""
         return cls(
             codebook_sizes=codebook_sizes,
             num_parameters=num_parameters,
+            decoder_units=decoder_units,
             embedding_dim=settings.embedding_dim,
             hidden_dim=settings.hidden_dim,
             num_blocks=settings.num_blocks,
@@ -92,54 +103,47 @@ class _Block(nn.Module):
 
 
 class _Trunk(nn.Module):
-    """Sum of the embeddings of the codes of a row, and residual blocks. An embedding is a position plus an offset."""
+    """Decoded features plus the sum of the embeddings of the codes of a row, and residual blocks.
+
+    The embeddings are zero before training.
+    """
 
     def __init__(self, spec: NetworkSpec, dropout: float, token_dropout: float) -> None:
         super().__init__()
         self.token_dropout = token_dropout
-        self.offsets = nn.Parameter(torch.zeros(sum(spec.codebook_sizes), spec.embedding_dim))
+        self.embedding = nn.Parameter(torch.zeros(sum(spec.codebook_sizes), spec.embedding_dim))
         self.project = nn.Linear(spec.embedding_dim, spec.hidden_dim)
         self.blocks = nn.Sequential(*(_Block(spec.hidden_dim, dropout) for _ in range(spec.num_blocks)))
         self.norm = nn.LayerNorm(spec.hidden_dim)
 
-    def forward(self, codes: Tensor, positions: Tensor, center: Tensor) -> Tensor:
-        """Return the hidden state [B, H] of codes [B, T], which are numbered through all columns."""
-        embedding = positions + self.offsets
+    def forward(self, codes: Tensor, decoded: Tensor) -> Tensor:
+        """Return the hidden state [B, H] of codes [B, T] and their decoded features [B, E]."""
+        kept = None
         if self.training and self.token_dropout:
-            kept = (torch.rand(codes.shape, device=codes.device) >= self.token_dropout).to(embedding.dtype)
-            total = functional.embedding_bag(codes, embedding, mode="sum", per_sample_weights=kept)
-        else:
-            total = functional.embedding_bag(codes, embedding, mode="sum")
-        hidden: Tensor = self.norm(self.blocks(self.project(total - center)))
+            kept = (torch.rand(codes.shape, device=codes.device) >= self.token_dropout).to(decoded.dtype)
+        embedded = functional.embedding_bag(codes, self.embedding, mode="sum", per_sample_weights=kept)
+        hidden: Tensor = self.norm(self.blocks(self.project(decoded + embedded)))
         return hidden
 
 
 class Member(nn.Module):
     """One network of the ensemble: a part for the families and a part for the parameters, which share no weights.
 
-    Before training, the positions of the codes are those of the token file along the principal axes of the rows, or
-    those of a correspondence analysis. The regressions of the densities are ridge regressions on the scores and on
-    their random Fourier features.
+    The regressions of the densities are ridge regressions on the decoded features and on their random Fourier features.
+    They and the decoder are constant.
 
     Parameters
     ----------
     spec
         Sizes.
     dropout, token_dropout
-        Fractions of hidden units and of tokens that are dropped in training mode.
+        Fractions of hidden units, and of the embeddings of the codes of a row, that are dropped in training mode.
     """
-
-    first_codes: Tensor
-    positions: Tensor
-    center: Tensor
 
     def __init__(self, spec: NetworkSpec, *, dropout: float = 0.0, token_dropout: float = 0.0) -> None:
         super().__init__()
         self.spec = spec
-        sizes = torch.tensor(spec.codebook_sizes)
-        self.register_buffer("first_codes", sizes.cumsum(0) - sizes)
-        self.register_buffer("positions", torch.zeros(int(sizes.sum()), spec.embedding_dim))
-        self.register_buffer("center", torch.zeros(spec.embedding_dim))
+        self.decoder = DecodedAxes(spec.codebook_sizes, spec.decoder_units, spec.embedding_dim)
         self.family_trunk = _Trunk(spec, dropout, token_dropout)
         self.family_head = nn.Linear(spec.hidden_dim, len(spec.num_parameters))
         self.density_trunk = _Trunk(spec, dropout, token_dropout)
@@ -149,10 +153,9 @@ class Member(nn.Module):
 
     def state(self, tokens: Tensor) -> RowState:
         """Return what the network computes from tokens [B, T] before its outputs."""
-        codes = tokens + self.first_codes
-        scores = functional.embedding_bag(codes, self.positions, mode="sum") - self.center
-        inputs = codes, self.positions, self.center
-        return RowState(scores, self.family_trunk(*inputs), self.density_trunk(*inputs))
+        codes = self.decoder.codes(tokens)
+        decoded = self.decoder(codes)
+        return RowState(decoded, self.family_trunk(codes, decoded), self.density_trunk(codes, decoded))
 
     def initialize_density(self, family: int, fit: FourierFit) -> None:
         """Set the regression of a family that has a density, and the deviation of its errors."""
@@ -173,25 +176,25 @@ class Member(nn.Module):
 
 @dataclass(frozen=True)
 class RowState:
-    """Sum of the positions of the codes [B, E], and hidden states [B, H] of both parts, of each row."""
+    """Decoded features [B, E] and hidden states [B, H] of both parts, of each row."""
 
-    scores: Tensor
+    decoded: Tensor
     family: Tensor
     density: Tensor
 
     def __getitem__(self, rows: Any) -> RowState:
-        return RowState(self.scores[rows], self.family[rows], self.density[rows])
+        return RowState(self.decoded[rows], self.family[rows], self.density[rows])
 
     def __len__(self) -> int:
-        return len(self.scores)
+        return len(self.decoded)
 
 
 class DensityHead(nn.Module):
     """Density of the d parameters of a family.
 
-    z = x A + phi(x) B + b + s e with the scores x and their random Fourier features phi(x). The density of e is a
-    mixture of K Gaussian components, and z has one more component, the prior N(0, I). It limits the loss at a row that
-    the others exclude.
+    z = x A + phi(x) B + b + s e with the decoded features x and their random Fourier features phi(x). The density of e
+    is a mixture of K Gaussian components, and z has one more component, the prior N(0, I). It limits the loss at a row
+    that the others exclude.
 
     The regression is fitted before training and then constant. Its errors at the rows on which it was fitted are
     smaller than at other rows. In training it is therefore replaced by the regression that is fitted without the row.
@@ -230,8 +233,8 @@ class DensityHead(nn.Module):
         """Return the density of z for each row. ``regression`` [B, d] replaces x A + phi(x) B + b."""
         errors = self.mixture(state.density)
         if regression is None:
-            features = self.amplitude * torch.cos(state.scores @ self.frequencies + self.phases)
-            regression = self.linear(torch.cat([state.scores, features], dim=1))
+            features = self.amplitude * torch.cos(state.decoded @ self.frequencies + self.phases)
+            regression = self.linear(torch.cat([state.decoded, features], dim=1))
         means = regression.unsqueeze(1) + self.deviation * errors.base.loc
         factors = self.deviation.unsqueeze(-1) * errors.base.scale_tril
         prior = GaussianMixture.standard(len(state), means.shape[-1], means.device)

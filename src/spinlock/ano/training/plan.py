@@ -12,11 +12,17 @@ from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import OperatorSplit, split_operators
 from spinlock.ano.network.correspondence import correspondence_positions
+from spinlock.ano.network.decoded_axes import decode, principal_decoder
 from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.member import Member, NetworkSpec
-from spinlock.ano.network.principal_positions import principal_positions
 from spinlock.config.ano import ANOConfig
 from spinlock.errors import DataError
+from spinlock.io.token_decoder import TokenDecoder
+
+NO_DECODER = (
+    "the token file is of an earlier version and has no decoder: a correspondence analysis replaces it; encode the "
+    "dataset again for better predictions"
+)
 
 MIN_PART = 10
 """Minimum number of operators of each part of the split."""
@@ -52,21 +58,20 @@ class Plan:
     def new_member(self, number: int) -> NewMember:
         """Return member ``number`` before training. It depends only on the plan and on its number.
 
-        Positions and regressions are fitted on the training operators; all other weights are random.
+        The axes and the regressions are fitted on the training operators; all other weights are random.
         """
         torch.manual_seed(self.seed(number, 0))
         settings, fit = self.config, self.split.train
         member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
-        codes = self.data.rows.tokens[fit] + member.first_codes.numpy()
-        stored, size = self.data.rows.code_positions, self.spec.embedding_dim
+        codes = member.decoder.codes(torch.from_numpy(self.data.rows.tokens[fit])).numpy()
+        stored, axes = self.data.rows.decoder, self.spec.embedding_dim
         if stored is None:
-            positions, center = correspondence_positions(codes, len(member.positions), size)
+            positions, center = correspondence_positions(codes, sum(self.spec.codebook_sizes), axes)
+            decoder = TokenDecoder.linear(positions)
         else:
-            positions, center = principal_positions(codes, stored, size)
-        with torch.no_grad():
-            member.positions.copy_(torch.from_numpy(positions))
-            member.center.copy_(torch.from_numpy(center))
-        scores = positions[codes].sum(axis=1) - center
+            decoder, center = principal_decoder(codes, stored, axes)
+        member.decoder.set_decoder(decoder, center)
+        decoded = decode(codes, decoder) - center
         rng = np.random.default_rng(self.seed(number, 0))
         real = self.space.to_real(self.data, rng)[fit]
         left_out = np.zeros_like(real)
@@ -74,7 +79,7 @@ class Plan:
             rows = np.flatnonzero(self.data.family[fit] == index)
             if size:
                 cells = np.ix_(rows, np.array(self.space.columns[index]))
-                fourier = fit_fourier(scores[rows], real[cells], self.spec.fourier_features, rng)
+                fourier = fit_fourier(decoded[rows], real[cells], self.spec.fourier_features, rng)
                 member.initialize_density(index, fourier)
                 left_out[cells] = fourier.fit.left_out
         return NewMember(member, torch.from_numpy(left_out).float())
@@ -102,15 +107,17 @@ def make_plan(config: ANOConfig) -> Plan:
             what = f"{size} of {len(data.family)} operators are in the part {part!r} of the split"
             remedy = "encode more operators"
             raise DataError(what, where=str(data.rows.path), expected=f"at least {MIN_PART}", remedy=remedy)
-    spec = NetworkSpec.of(data.rows.columns.codebook_size, space.num_parameters, config)
+    units = 0 if data.rows.decoder is None else len(data.rows.decoder.hidden_bias)
+    spec = NetworkSpec.of(data.rows.columns.codebook_size, space.num_parameters, units, config)
     return Plan(config, data, split, space, spec, _notes(data, space, config.min_operators))
 
 
 def _notes(data: OperatorTokens, space: ParameterSpace, min_operators: int) -> tuple[str, ...]:
-    """Return what the user should know: families that are predicted by their prior."""
+    """Return what the user should know: families that are predicted by their prior, and a missing decoder."""
     counts = np.bincount(data.family, minlength=len(space.families))
-    return tuple(
+    notes = tuple(
         f"{name} has {count} operators, fewer than {min_operators}: its parameters are predicted by their prior"
         for name, count, prior in zip(space.families, counts.tolist(), space.prior_only, strict=True)
         if prior
     )
+    return notes if data.rows.decoder is not None else (*notes, NO_DECODER)

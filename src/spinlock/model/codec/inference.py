@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spinlock.model.codec.joint_assignment import JointTables
-from spinlock.model.codec.tables import NEAR_TIE, Tokens, TokenTables
+from spinlock.model.codec.tables import NEAR_TIE, HiddenLayer, Tokens, TokenTables
 from spinlock.model.network.vqvae import CategoricalVQVAE, JointVQVAE
 from spinlock.runtime.precision import full_precision
 from spinlock.runtime.threads import parallel_map
@@ -130,6 +130,10 @@ class Codec:
         """
         return self.tables.code_vectors()
 
+    def hidden_layer(self) -> HiddenLayer:
+        """Return the hidden layer of the decoder as a function of the codes."""
+        return self.tables.hidden_layer()
+
     def _assign(self, block: Tensor) -> Tokens:
         """Assign the tokens of a padded block of rows."""
         return self.tables.encode(block)
@@ -155,6 +159,13 @@ class JointCodec(Codec):
     def code_vectors(self) -> list[list[Tensor]]:
         """Return the vectors [K, D] of the joint codes of each category and level [C][L]."""
         return self.joint.codes.codebooks()
+
+    @torch.no_grad()
+    @full_precision()
+    def hidden_layer(self) -> HiddenLayer:
+        """Return the hidden layer of the refinement as a function of the codes."""
+        codes = self.joint.codes
+        return HiddenLayer(codes.vectors() @ codes.hidden, codes.hidden_bias.detach(), codes.output.detach())
 
     def _assign(self, block: Tensor) -> Tokens:
         local = self.tables.encode(block)

@@ -34,6 +34,25 @@ class Tokens:
     near_tie: Tensor
 
 
+@dataclass(frozen=True)
+class HiddenLayer:
+    """The hidden layer of a decoder, gelu(sum of codes[k] + bias) output, as a function of the tokens k.
+
+    Attributes
+    ----------
+    codes
+        What each of the J codes of all codebooks adds to the hidden units, [J, H].
+    bias
+        Bias [H].
+    output
+        Output weights [H, D].
+    """
+
+    codes: Tensor
+    bias: Tensor
+    output: Tensor
+
+
 class BucketTables:
     """Costs of the codes of one bucket of categories as functions of its columns.
 
@@ -148,6 +167,11 @@ class TokenTables:
         linear, hidden = sums[:, : self.spec.num_columns], sums[:, self.spec.num_columns :]
         hidden = F.gelu(hidden + self.decoder.hidden_bias)
         return torch.addmm(linear + self.decoder.bias, hidden, self.decoder.output)
+
+    def hidden_layer(self) -> HiddenLayer:
+        """Return the hidden layer of the decoder."""
+        codes = self.rows[:, self.spec.num_columns :]
+        return HiddenLayer(codes, self.decoder.hidden_bias.detach(), self.decoder.output.detach())
 
     def code_vectors(self) -> list[list[Tensor]]:
         """Return the terms [K, D] that the codes of each category and level [C][L] add to the decoded row."""

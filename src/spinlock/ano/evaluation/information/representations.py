@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spinlock.ano.network.member import Member
@@ -25,10 +26,9 @@ CHECKED_ROWS = 64
 
 
 def token_vectors(member: Member, tokens: NDArray[np.int64]) -> Floats:
-    """Return the sums [N, E] of the positions of the codes of tokens [N, T] from which the training of ANO starts."""
-    codes = tokens + member.first_codes.numpy()
-    sums = member.positions.double().numpy()[codes].sum(axis=1)
-    return np.asarray(sums - member.center.double().numpy())
+    """Return the decoded features [N, E] that a member reads, for tokens [N, T]."""
+    with torch.no_grad():
+        return np.asarray(member.decoder(member.decoder.codes(torch.from_numpy(tokens))).double().numpy())
 
 
 def decoded_features(tokenizer: Tokenizer, tokens: NDArray[np.int64]) -> Floats:

@@ -1,10 +1,9 @@
-"""Positions of the codes of a tokenizer: codes that decode to similar features are near each other.
+"""Creation of the decoder in a token file, with which another model reads tokens without the tokenizer.
 
-The vector of a code is what it adds to a decoded row in the linear part of the decoder, or its joint vector. The
-positions are the coordinates of these vectors along their principal axes, so that the sum of the positions of the
-tokens of a row approximates its decoded features. They let another model read tokens without the tokenizer.
+It decodes tokens to coordinates of the normalized features along at most 256 axes, the principal axes of the vectors of
+the codes. The vector of a code is what it adds to a decoded row in the linear part of the decoder, or its joint vector.
 
-Letters: ``J`` codes of all codebooks together, ``U`` columns, ``P`` axes.
+Letters: ``J`` codes of all codebooks together, ``U`` columns, ``H`` hidden units, ``P`` axes.
 """
 
 from __future__ import annotations
@@ -13,26 +12,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.encoding.row_codec import RowCodec
+from spinlock.io.annotations import AnnotatedFile
+from spinlock.io.token_decoder import TokenDecoder
 from spinlock.metrics.correlation import is_wide
 from spinlock.runtime.isolation import isolated
 
 Floats = NDArray[np.float64]
 
-MAX_AXES = 64
+MAX_AXES = 256
 """Maximum number of axes P."""
 
 MIN_RELATIVE_VALUE = 1e-12
 """Axes whose eigenvalue is below this fraction of the largest one are rounding errors."""
 
 
-def code_positions(codec: RowCodec) -> NDArray[np.float32]:
-    """Return the positions [J, P] of the codes, in the order of the token columns and of the codes of each."""
+def decoder_for(source: AnnotatedFile, codec: RowCodec) -> TokenDecoder | None:
+    """Return the decoder for the token file of a dataset; None if the dataset has no parameters of operators."""
+    return make_token_decoder(codec) if source.has_parameters else None
+
+
+def make_token_decoder(codec: RowCodec) -> TokenDecoder:
+    """Return the decoder of a tokenizer in single precision.
+
+    The codes are in the order of the token columns and of the codes of each. The constant term of the decoder is left
+    out.
+    """
     with isolated(codec.device):
         books = [book.cpu().double().numpy() for levels in codec.codec.code_vectors() for book in levels]
+        hidden = codec.codec.hidden_layer()
     centered = np.concatenate([book - book.mean(axis=0) for book in books])  # [J, U]
     largest = _principal_axes(centered)
     signs = np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(largest.shape[1])])  # the same on each machine
-    return np.asarray(np.concatenate(books) @ (largest * signs), dtype=np.float32)
+    axes = largest * signs
+    return TokenDecoder(
+        positions=(np.concatenate(books) @ axes).astype(np.float32),
+        code_hidden=hidden.codes.cpu().numpy(),
+        hidden_bias=hidden.bias.cpu().numpy(),
+        hidden_positions=(hidden.output.cpu().double().numpy() @ axes).astype(np.float32),
+    )
 
 
 def _principal_axes(centered: Floats) -> Floats:
