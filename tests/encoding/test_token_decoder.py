@@ -9,11 +9,10 @@ import torch
 from torch.nn import functional as F
 
 import spinlock as sl
-from spinlock.encoding.token_decoder import MAX_AXES, _principal_axes, make_token_decoder
+from spinlock.encoding.token_decoder import MAX_AXES, make_token_decoder
 from spinlock.errors import DataError
 from spinlock.io.token_decoder import TokenDecoder, read_token_decoder
 from spinlock.io.token_layout import DECODER
-from spinlock.metrics import correlation
 from spinlock.model.codec import JointCodec
 from tests.cli.workspace import NAMES, small_table
 from tests.tables import write_table
@@ -97,14 +96,3 @@ def test_the_arrays_of_a_file_are_checked(encoded: tuple[sl.Tokenizer, Path], tm
                 file[f"{DECODER}/{name}"] = changed
         with pytest.raises(DataError, match=message):
             read_token_decoder(copy, codes)
-
-
-def test_axes_from_the_products_of_codes_equal_those_of_the_columns(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    centered = rng.standard_normal((12, 5)) @ rng.standard_normal((5, 40))
-    expected = _principal_axes(centered)[:, :5]
-    monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
-    axes = _principal_axes(centered)
-    assert axes.shape == (40, 5)
-    np.testing.assert_allclose(np.abs((axes * expected).sum(0)), 1.0, rtol=1e-9)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.categories.partition import Floats, Labels
-from spinlock.metrics.row_centroids import row_loading_signs
+from spinlock.metrics.row_centroids import signed_sum
 
 Single = NDArray[np.float32]
 
@@ -97,8 +97,7 @@ def bundle_columns(columns: Floats, max_bundles: int, *, seed: int = 0, fixed_la
     sums = np.empty((len(columns), int(labels.max()) + 1))
     order = np.argsort(labels, kind="stable")
     for bundle, members in enumerate(np.split(order, np.cumsum(np.bincount(labels))[:-1])):
-        own = columns[:, members]
-        sums[:, bundle] = own @ row_loading_signs(own)
+        sums[:, bundle] = signed_sum(columns[:, members])
     return Bundles(labels, np.bincount(labels).astype(np.float64), sums.T @ sums)
 
 

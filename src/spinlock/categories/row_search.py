@@ -21,8 +21,8 @@ from spinlock.categories.centroids import adjustable_cosines
 from spinlock.categories.clustering import DistanceKind
 from spinlock.categories.partition import Floats, Labels, groups_of, order_by_size
 from spinlock.metrics.centroids import absolute_cosines
-from spinlock.metrics.correlation import correlation_matrix, is_wide, spaced_rows, unit_columns
-from spinlock.metrics.row_centroids import row_loading_signs
+from spinlock.metrics.correlation import correlation_matrix, evenly_spaced, is_wide, unit_columns
+from spinlock.metrics.row_centroids import signed_sum
 
 MAX_BUNDLES = 1_000
 """Maximum number of bundles. The search for categories takes about as long as in a table of so many columns."""
@@ -53,7 +53,7 @@ def find_candidates_of_rows(
     """
     if not is_wide(rows.shape[1]):
         return find_candidates(correlation_matrix(rows.astype(np.float64)), limits, fixed_labels=fixed_labels)
-    columns = unit_columns(rows[spaced_rows(len(rows))])
+    columns = unit_columns(rows[evenly_spaced(len(rows))])
     bundles = bundle_columns(columns, MAX_BUNDLES, fixed_labels=fixed_labels)
     num_fixed = 0 if fixed_labels is None else int(fixed_labels.max()) + 1
     labels = np.where(np.arange(len(bundles.sizes)) < num_fixed, np.arange(len(bundles.sizes)), -1)
@@ -83,7 +83,7 @@ def partition_of_rows(rows: Floats, count: int, kind: DistanceKind, limits: Disc
     """
     if not is_wide(rows.shape[1]):
         return partition_at(correlation_matrix(rows), count, kind, limits).labels
-    bundles = bundle_columns(unit_columns(rows[spaced_rows(len(rows))]), MAX_BUNDLES)
+    bundles = bundle_columns(unit_columns(rows[evenly_spaced(len(rows))]), MAX_BUNDLES)
     return partition_at(bundles.products, count, kind, limits, bundles).labels[bundles.labels]
 
 
@@ -98,16 +98,15 @@ class _SignedSums:
         """Return the signed sum [n] of the columns ``members``."""
         key = members.tobytes()
         if key not in self._cache:
-            own = self.columns[:, members]
-            self._cache[key] = own @ row_loading_signs(own)
+            self._cache[key] = signed_sum(self.columns[:, members])
         return self._cache[key]
 
 
-def _of_columns(candidate: Candidate, bundles: Bundles, signed_sum: _SignedSums, num_fixed: int) -> Candidate:
+def _of_columns(candidate: Candidate, bundles: Bundles, sums_of: _SignedSums, num_fixed: int) -> Candidate:
     """Return a partition of bundles as one of columns, with the cosines of the centroids of the columns."""
     labels = order_by_size(candidate.labels[bundles.labels], num_fixed)
     groups = groups_of(labels)
-    sums = np.stack([signed_sum(group) for group in groups], axis=1)
+    sums = np.stack([sums_of(group) for group in groups], axis=1)
     cosines = absolute_cosines(sums.T @ sums)
     return replace(
         candidate,

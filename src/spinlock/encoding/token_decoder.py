@@ -9,21 +9,15 @@ Letters: ``J`` codes of all codebooks together, ``U`` columns, ``H`` hidden unit
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.io.annotations import AnnotatedFile
 from spinlock.io.token_decoder import TokenDecoder
-from spinlock.metrics.correlation import is_wide
+from spinlock.metrics.principal_axes import principal_axes
 from spinlock.runtime.isolation import isolated
-
-Floats = NDArray[np.float64]
 
 MAX_AXES = 256
 """Maximum number of axes P."""
-
-MIN_RELATIVE_VALUE = 1e-12
-"""Axes whose eigenvalue is below this fraction of the largest one are rounding errors."""
 
 
 def decoder_for(source: AnnotatedFile, codec: RowCodec) -> TokenDecoder | None:
@@ -41,7 +35,7 @@ def make_token_decoder(codec: RowCodec) -> TokenDecoder:
         books = [book.cpu().double().numpy() for levels in codec.codec.code_vectors() for book in levels]
         hidden = codec.codec.hidden_layer()
     centered = np.concatenate([book - book.mean(axis=0) for book in books])  # [J, U]
-    largest = _principal_axes(centered)
+    largest = principal_axes(centered, MAX_AXES)
     signs = np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(largest.shape[1])])  # the same on each machine
     axes = largest * signs
     return TokenDecoder(
@@ -50,17 +44,3 @@ def make_token_decoder(codec: RowCodec) -> TokenDecoder:
         hidden_bias=hidden.bias.cpu().numpy(),
         hidden_positions=(hidden.output.cpu().double().numpy() @ axes).astype(np.float32),
     )
-
-
-def _principal_axes(centered: Floats) -> Floats:
-    """Return the at most :data:`MAX_AXES` leading axes [U, P] of code vectors [J, U], the largest first.
-
-    A wide table has fewer codes than columns. Its axes follow from the products [J, J] of the codes.
-    """
-    codes, columns = centered.shape
-    if is_wide(columns) and codes < columns:
-        values, vectors = np.linalg.eigh(centered @ centered.T)
-        kept = np.flatnonzero(values > MIN_RELATIVE_VALUE * values[-1])[::-1][:MAX_AXES]
-        return np.asarray(centered.T @ (vectors[:, kept] / np.sqrt(values[kept])))
-    axes = np.linalg.eigh(centered.T @ centered)[1]
-    return np.asarray(axes[:, ::-1][:, :MAX_AXES])

@@ -42,9 +42,9 @@ def is_wide(columns: int) -> bool:
     return columns > MAX_MATRIX_COLUMNS
 
 
-def spaced_rows(rows: int, limit: int = MAX_WIDE_ROWS) -> NDArray[np.int64]:
-    """Return the positions of at most ``limit`` of ``rows`` rows, at equal distances."""
-    return np.linspace(0, rows - 1, min(rows, limit)).astype(np.int64)
+def evenly_spaced(count: int, limit: int = MAX_WIDE_ROWS) -> NDArray[np.int64]:
+    """Return at most ``limit`` of the positions 0 to ``count`` - 1, at equal distances."""
+    return np.linspace(0, count - 1, min(count, limit)).astype(np.int64)
 
 
 def unit_columns(rows: NDArray[np.floating]) -> Floats:

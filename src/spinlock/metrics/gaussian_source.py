@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.metrics.correlation import is_wide, spaced_rows
+from spinlock.metrics.correlation import evenly_spaced, is_wide
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.floating[Any]]
@@ -170,7 +170,7 @@ def gaussian_source(train: Rows, held_out: Rows) -> GaussianSource:
     wide table no matrix [D, D] is computed, and at most :data:`MAX_REFERENCE_ROWS` training rows are used.
     """
     if is_wide(train.shape[1]):
-        rows = train[spaced_rows(len(train), MAX_REFERENCE_ROWS)].astype(np.float64)
+        rows = train[evenly_spaced(len(train), MAX_REFERENCE_ROWS)].astype(np.float64)
         return RowSource(rows, held_out.astype(np.float64), Shrinkage.of(rows, rows @ rows.T / len(rows)))
     shrunk = is_shrunk(*train.shape)
     covariance = shrunk_covariance(train.astype(np.float64)) if shrunk else _mean_products(train)

@@ -83,6 +83,11 @@ def row_loading_signs(columns: Floats) -> Floats:
     return np.where(loadings * np.sign(peak) < -1e-12 * abs(peak), -1.0, 1.0)
 
 
+def signed_sum(columns: Floats) -> Floats:
+    """Return the signed sum [n] of the unit columns [n, m] of one category; its direction is the centroid."""
+    return np.asarray(columns @ row_loading_signs(columns))
+
+
 def max_clipped_cosine(
     rows: NDArray[np.floating], groups: Sequence[NDArray[np.int64]], percentile: float = SECOND_CLIPPING
 ) -> float | None:

@@ -1,6 +1,9 @@
 """Correlations of the columns, their Ward tree, and the order in which categories are blocks.
 
-Letters: ``U`` kept columns.
+A wide table has no matrix of all pairs of columns. Its correlations and its tree are those of 1,500 evenly spaced
+columns.
+
+Letters: ``U`` kept columns, ``S`` shown columns.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from scipy.cluster.hierarchy import leaves_list
 from spinlock.categories.clustering import ward_tree
 from spinlock.evaluation.codebooks.row_maps import Floats, Integers
 from spinlock.evaluation.rows import EvaluatedRows
-from spinlock.metrics.correlation import correlation_matrix
+from spinlock.metrics.correlation import MAX_MATRIX_COLUMNS, correlation_matrix, evenly_spaced
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,52 +30,63 @@ class ColumnTree:
         Names [U] of the columns.
     category_names, categories
         Names of the categories, and the category [U] of each column.
+    shown
+        The shown columns [S]: all U columns unless the table is wide.
     correlation
-        Pearson correlations [U, U] of the z-scored, clipped columns.
+        Pearson correlations [S, S] of the shown columns, z-scored and clipped.
     tree
-        Ward tree [U - 1, 4] of the columns in the format of SciPy, from distances sqrt(2 (1 - r^2)).
+        Ward tree [S - 1, 4] of the shown columns in the format of SciPy, from distances sqrt(2 (1 - r^2)).
     leaves
-        The columns [U] in the order of the leaves of the tree.
+        Positions [S] among the shown columns in the order of the leaves of the tree.
     """
 
     names: tuple[str, ...]
     category_names: tuple[str, ...]
     categories: Integers
+    shown: Integers
     correlation: Floats
     tree: Floats
     leaves: Integers
 
     @property
+    def shown_categories(self) -> Integers:
+        """The category [S] of each shown column."""
+        return self.categories[self.shown]
+
+    @property
     def by_category(self) -> Integers:
-        """The columns [U] ordered by category, and within a category in the order of the leaves."""
-        return self.leaves[np.argsort(self.categories[self.leaves], kind="stable")]
+        """Positions [S] of the shown columns by category, and within a category in the order of the leaves."""
+        return self.leaves[np.argsort(self.shown_categories[self.leaves], kind="stable")]
 
     @property
     def within(self) -> float | None:
-        """Mean absolute correlation of two different columns of one category; None if there are none."""
-        return self._mean(self.categories[:, None] == self.categories)
+        """Mean absolute correlation of two different shown columns of one category; None if there are none."""
+        return self._mean(self.shown_categories[:, None] == self.shown_categories)
 
     @property
     def between(self) -> float | None:
-        """Mean absolute correlation of two columns of different categories; None for one category."""
-        return self._mean(self.categories[:, None] != self.categories)
+        """Mean absolute correlation of two shown columns of different categories; None for one category."""
+        return self._mean(self.shown_categories[:, None] != self.shown_categories)
 
     def _mean(self, pairs: NDArray[np.bool_]) -> float | None:
-        mask = pairs & ~np.eye(len(self.names), dtype=bool)
+        mask = pairs & ~np.eye(len(self.shown), dtype=bool)
         return float(np.abs(self.correlation[mask]).mean()) if mask.any() else None
 
 
 def make_column_tree(rows: EvaluatedRows) -> ColumnTree:
     """Return the similarity of the columns of rows."""
-    correlation = correlation_matrix(rows.z_scores.astype(np.float64))
+    columns = rows.z_scores.shape[1]
+    shown = evenly_spaced(columns, MAX_MATRIX_COLUMNS)
+    correlation = correlation_matrix(rows.z_scores[:, shown].astype(np.float64))
     tree = ward_tree(correlation)
-    categories = np.empty(len(correlation), dtype=np.int64)
+    categories = np.empty(columns, dtype=np.int64)
     for c, group in enumerate(rows.spec.groups):
         categories[list(group)] = c
     return ColumnTree(
         names=rows.coder.cleaner.kept_names,
         category_names=rows.spec.category_names,
         categories=categories,
+        shown=shown,
         correlation=correlation,
         tree=tree,
         leaves=np.asarray(leaves_list(tree), dtype=np.int64),

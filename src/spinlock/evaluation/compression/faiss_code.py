@@ -11,6 +11,8 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.metrics.principal_axes import principal_axes
+
 Floats = NDArray[np.float64]
 
 MAX_DIMENSIONS, BEAM_WIDTH = 64, 8
@@ -49,8 +51,7 @@ def faiss_quality(fitted: Floats, scored: Floats, bits: float, seed: int) -> tup
     import faiss
 
     code_bits = int(np.clip(math.log2(len(fitted) / ROWS_PER_CODE), 1, MAX_CODE_BITS))
-    _, axes = np.linalg.eigh(fitted.T @ fitted)
-    axes = axes[:, ::-1][:, :MAX_DIMENSIONS]
+    axes = principal_axes(fitted, MAX_DIMENSIONS)
     quantizer = faiss.ResidualQuantizer(axes.shape[1], math.ceil(bits / code_bits), code_bits)
     quantizer.train_type = faiss.ResidualQuantizer.Train_default
     quantizer.max_beam_size = BEAM_WIDTH

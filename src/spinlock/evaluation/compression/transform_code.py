@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spinlock.metrics.principal_axes import principal_axes
+
 Floats = NDArray[np.float64]
 
 MAX_COMPONENT_BITS = 8
@@ -80,10 +82,10 @@ def transform_code_quality(fitted: Floats, scored: Floats, bits: Sequence[float]
     list of float
         Fractions of the variance of the scored rows that are explained.
     """
-    _, axes = np.linalg.eigh(fitted.T @ fitted)
-    axes = axes[:, ::-1]
+    axes = principal_axes(fitted)
     components, targets = fitted @ axes, scored @ axes
     columns = components.shape[1]
+    outside = float(np.square(scored).sum() - np.square(targets).sum())  # not 0 if there are fewer axes than columns
     total = float(np.square(scored).sum())
 
     @cache
@@ -111,7 +113,7 @@ def transform_code_quality(fitted: Floats, scored: Floats, bits: Sequence[float]
             if chosen == opened - 1 and opened < columns:
                 gains[opened] = gain(opened, 0)
                 opened += 1
-        error = sum(
+        error = outside + sum(
             float(np.square(targets[:, j] - quantizer(j, int(allocation[j])).apply(targets[:, j])).sum())
             for j in range(columns)
         )

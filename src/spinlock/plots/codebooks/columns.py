@@ -72,6 +72,12 @@ def _members(columns: ColumnTree) -> Iterator[list[str]]:
         yield [columns.names[j] for j in np.flatnonzero(columns.categories == c)]
 
 
+def _shown(columns: ColumnTree) -> str:
+    """Return which columns a picture shows."""
+    shown, count = len(columns.shown), len(columns.names)
+    return f"{count} columns" if shown == count else f"{shown} of {count} columns, evenly spaced"
+
+
 def _tree(columns: ColumnTree) -> Picture:
     """Return the Ward tree of the columns, with a band for each category below it."""
     count = len(columns.category_names)
@@ -83,14 +89,14 @@ def _tree(columns: ColumnTree) -> Picture:
     tree.set_ylabel("distance (no unit)")
     tree.grid(visible=False)
     tree.tick_params(axis="x", length=0)
-    ordered = columns.categories[columns.leaves]
+    ordered = columns.shown_categories[columns.leaves]
     for c in range(count):
         places = np.flatnonzero(ordered == c)
         bands.broken_barh([(place - 0.5, 1.0) for place in places.tolist()], (c - 0.4, 0.8), color=BLUE, linewidth=0)
     bands.set_xlim(-0.5, len(ordered) - 0.5)
     bands.set_ylim(count - 0.4, -0.6)
     bands.set_yticks(range(count), [short(name, 16) for name in columns.category_names])
-    bands.set_xlabel("columns, in the order of the tree")
+    bands.set_xlabel(f"{_shown(columns)}, in the order of the tree")
     bands.grid(visible=False)
     bands.tick_params(length=0)
     if count == 1:
@@ -103,7 +109,7 @@ def _tree(columns: ColumnTree) -> Picture:
 
 def _branches(columns: ColumnTree) -> Iterator[list[tuple[float, float]]]:
     """Yield the four corners of each join of the tree."""
-    leaves = len(columns.names)
+    leaves = len(columns.shown)
     x = np.zeros(2 * leaves - 1)
     y = np.zeros(2 * leaves - 1)
     x[columns.leaves] = np.arange(leaves)
@@ -122,7 +128,7 @@ def _heat_map(columns: ColumnTree) -> Picture:
         np.abs(columns.correlation[np.ix_(order, order)]), cmap=SEQUENTIAL, vmin=0, vmax=1,
         extent=(0, size, size, 0), interpolation="nearest" if size < WIDTH else "antialiased", rasterized=True,
     )  # fmt: skip
-    counts = np.bincount(columns.categories, minlength=len(columns.category_names))
+    counts = np.bincount(columns.shown_categories, minlength=len(columns.category_names))
     starts = np.concatenate([[0], np.cumsum(counts)])
     ticks, names = [], []
     for name, start, count in zip(columns.category_names, starts[:-1].tolist(), counts.tolist(), strict=True):
@@ -132,7 +138,7 @@ def _heat_map(columns: ColumnTree) -> Picture:
             names.append(short(name, 16))
     axes.set_yticks(ticks, names)
     axes.set_xticks([])
-    axes.set_xlabel(f"{size} columns, by category")
+    axes.set_xlabel(f"{_shown(columns)}, by category")
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
