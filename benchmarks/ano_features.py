@@ -5,7 +5,7 @@ errors of each family. The network of ANO has a mixture and can extract more. He
 same operators, with the same split and settings, so that the ratios of the information chain can be computed with the
 better one of two estimators. The input of the network is a vector of features in place of decoded tokens: a token file
 with a single column in which each operator has a code of its own, whose position is its vector. Embeddings of codes are
-not trained.
+not trained. "tokens" is ANO itself with the same number of members.
 
     poetry run python benchmarks/ano_features.py tokens.h5 --dataset dataset.h5 --vqvae-model best_model.pt \\
         --output results.json
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 import markdown
 import spinlock as sl
-from ano_alternative_training import Contender, ContenderPlan, information_bits, train_contender
+from ano_alternative_training import Contender, ContenderPlan, Trained, information_bits, train_contender
 from machine import describe_machine
 from spinlock.ano.evaluation.information.representations import check_tokenizer, decoded_features, raw_features
 from spinlock.ano.network.member import NetworkSpec
@@ -39,6 +39,9 @@ from spinlock.runtime.isolation import isolated
 
 AXES = (64, 256)
 """Numbers of principal axes of the features. The one with the smallest loss on the validation operators is measured."""
+
+TOKENS = "tokens"
+"""Name of the input of ANO itself."""
 
 EVALUATION_SEED = 0
 """Seed of the coordinates of options, as in ``evaluate-ano``."""
@@ -81,16 +84,26 @@ def measure(plan: Plan, features: NDArray[np.float64]) -> dict[str, Any]:
         trained[axes] = own, train_contender(own)
     axes = min(AXES, key=lambda each: trained[each][1].validation_loss)
     best_plan, best = trained[axes]
-    with isolated():
-        targets = plan_targets(best_plan, best_plan.split.test, seed=EVALUATION_SEED)
-        bits = information_bits(best.members, targets, best_plan)
     losses = {str(each): trained[each][1].validation_loss for each in AXES}
+    return {"axes": axes, "validation_losses": losses, **_information(best_plan, best, started)}
+
+
+def measure_tokens(plan: Plan) -> dict[str, Any]:
+    """Train ANO, and measure it on the test operators."""
+    started = time.perf_counter()
+    own = ContenderPlan.of(plan, Contender(TOKENS))
+    return {"axes": plan.spec.embedding_dim, **_information(own, train_contender(own), started)}
+
+
+def _information(plan: ContenderPlan, trained: Trained, started: float) -> dict[str, Any]:
+    """Return the information about the test operators, the best epochs and the time since ``started``."""
+    with isolated():
+        targets = plan_targets(plan, plan.split.test, seed=EVALUATION_SEED)
+        bits = information_bits(trained.members, targets, plan)
     return {
-        "axes": axes,
-        "validation_losses": losses,
         "bits": float(bits.mean()),
         "error": float(bits.std(ddof=1) / np.sqrt(len(bits))),
-        "best_epochs": best.best_epochs,
+        "best_epochs": trained.best_epochs,
         "seconds": time.perf_counter() - started,
     }
 
@@ -100,17 +113,26 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     tokenizer = sl.Tokenizer.load(arguments.vqvae_model)
     content: dict[str, Any] = {"machine": describe_machine(), "tokens": arguments.tokens.stem}
     content |= {"members": arguments.members, "results": []}
+    if arguments.output and arguments.output.exists():
+        content = json.loads(arguments.output.read_text())
+        if content["members"] != arguments.members:
+            raise SystemExit(f"{arguments.output} has results of {content['members']} members")
     for seed in arguments.seeds:
         config = ANOConfig(tokens_path=arguments.tokens, split_seed=seed, random_seed=seed, members=arguments.members)
         plan = make_plan(config)
         tokens = plan.data.rows.tokens
         check_tokenizer(tokenizer, plan.data.rows.model_sha256)
+        known = {(result["features"], result["seed"]) for result in content["results"]}
         vectors = {
             "raw features": raw_features(tokenizer, arguments.dataset, tokens, arguments.tokens),
             "decoded features": decoded_features(tokenizer, tokens),
+            TOKENS: None,
         }
         for name, features in vectors.items():
-            content["results"].append({"features": name, "seed": seed, **measure(plan, features)})
+            if (name, seed) in known:
+                continue
+            measured = measure_tokens(plan) if features is None else measure(plan, features)
+            content["results"].append({"features": name, "seed": seed, **measured})
             print(content["results"][-1], file=sys.stderr, flush=True)
             if arguments.output:
                 arguments.output.write_text(json.dumps(content, indent=1) + "\n")
@@ -137,7 +159,7 @@ def main() -> None:
     parser.add_argument("--vqvae-model", type=Path, help="tokenizer that wrote the tokens")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
     parser.add_argument("--members", type=int, default=4, help="number of members")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
     parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
     arguments = parser.parse_args()
     if arguments.report:

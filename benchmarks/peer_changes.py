@@ -41,14 +41,9 @@ VARIANTS: dict[str, NetworkSettings] = {
     "peer, topographic loss": replace(PEER, topographic_weight=0.45),
     "peer, memory of 200 steps": replace(PEER, decay=0.995),
     "peer, embeddings of width 126": replace(PEER, width=WIDE),
+    "peer, embeddings of width 126, steps by coordinate": replace(PEER, width=WIDE, steps_by_coordinate=True),
     "peer, memory of 200 steps, embeddings of width 126": replace(PEER, decay=0.995, width=WIDE),
-    "peer, memory of 200 steps, embeddings of width 126, topographic loss": replace(
-        PEER, decay=0.995, width=WIDE, topographic_weight=0.45
-    ),
     "peer, learning rate 0.0007": replace(PEER, learning_rate=7e-4),
-    "peer, learning rate 0.0007, memory of 200 steps, embeddings of width 126": replace(
-        PEER, learning_rate=7e-4, decay=0.995, width=WIDE
-    ),
     "peer, weight decay 0.5": replace(PEER, weight_decay=0.5),
 }
 

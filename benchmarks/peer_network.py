@@ -63,6 +63,9 @@ class NetworkSettings:
         Whether batches consist of points between near rows, like those of Spinlock.
     topographic_weight
         Weight of Spinlock's topographic loss.
+    steps_by_coordinate
+        Whether the steps of the encoder weights of a latent coordinate are multiplied by its standard deviation at
+        epoch 0, relative to the largest one of its category.
     """
 
     learning_rate: float = 3e-3
@@ -75,6 +78,7 @@ class NetworkSettings:
     batch: int = 256
     interpolated: bool = False
     topographic_weight: float = 0.0
+    steps_by_coordinate: bool = False
 
 
 @dataclass(frozen=True)

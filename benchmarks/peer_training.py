@@ -82,6 +82,7 @@ def _train_epochs(
     network: PeerNetwork, train: Tensor, validation: Tensor, settings: NetworkSettings, epochs: int, select_epoch: bool
 ) -> TrainedNetwork:
     neighbors = nearest_rows(train) if settings.interpolated else None
+    scales = coordinate_deviations(network, train) if settings.steps_by_coordinate else {}
     best = TrainedNetwork(network, 0, network.quality(validation))
     weights = copy.deepcopy(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
@@ -101,7 +102,11 @@ def _train_epochs(
                 loss = loss + settings.topographic_weight * topographic_loss(rows, result.latents)
             optimizer.zero_grad()
             loss.backward()
+            before = {parameter: parameter.detach().clone() for parameter in scales}
             optimizer.step()
+            with torch.no_grad():
+                for parameter, scale in scales.items():
+                    parameter.lerp_(before[parameter], 1 - scale)
         if select_epoch and (epoch % VALIDATION_INTERVAL == 0 or epoch == epochs):
             quality = network.quality(validation)
             if quality > best.quality:
@@ -112,6 +117,16 @@ def _train_epochs(
         return TrainedNetwork(network, epochs, network.quality(validation))
     network.load_state_dict(weights)
     return best
+
+
+@torch.no_grad()
+def coordinate_deviations(network: PeerNetwork, rows: Tensor) -> dict[torch.nn.Parameter, Tensor]:
+    """Return, for the weights [E, .] of each encoder, the relative standard deviations [E, 1] of its latents."""
+    scales = {}
+    for group, encoder in zip(network.groups, network.encoders, strict=True):
+        deviation = encoder(rows[:, group]).std(0)[:, None]
+        scales |= dict.fromkeys((encoder.linear.weight, encoder.output.weight), deviation / deviation.max())
+    return scales
 
 
 def search_network(
