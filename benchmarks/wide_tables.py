@@ -66,12 +66,12 @@ def measure(rows: int, columns: int) -> dict[str, Any]:
             "rows": rows,
             "columns": columns,
             "load_average": os.getloadavg()[0],
-            "dry_run": _measure_process("-m", "spinlock", "train-vqvae", *arguments, "--dry-run"),
-            "epoch_0": _measure_process(__file__, "start", str(path)),
+            "dry_run": measure_process("-m", "spinlock", "train-vqvae", *arguments, "--dry-run"),
+            "epoch_0": measure_process(__file__, "start", str(path)),
         }
 
 
-def _measure_process(*arguments: str) -> dict[str, float]:
+def measure_process(*arguments: str) -> dict[str, float]:
     """Return the seconds, the processor seconds and the peak memory in GB of a Python process."""
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
