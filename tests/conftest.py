@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 # Set before a numeric library is loaded. The workers share the cores, small products are slower on several threads, and
 # the tests of equal bits compare with subprocesses of one thread.
@@ -14,6 +15,18 @@ import pytest
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep byte code even if Python is set not to write it: each process would compile torch for seconds.
+
+    The workers and all processes that the tests start inherit the environment.
+    """
+    cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
+    if sys.dont_write_bytecode and cache is not None:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache.mkdir("bytecode"))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 
 @pytest.fixture
