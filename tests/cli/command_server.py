@@ -112,6 +112,7 @@ def serve(connection: socket.socket) -> None:
     for module in pkgutil.walk_packages(spinlock.__path__, "spinlock."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    os.fsync = lambda descriptor: None  # a command is killed at most, and files in memory survive that
     gc.collect()
     gc.freeze()  # the collector of a fork would copy the memory of all modules
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the monitors are not waited for
