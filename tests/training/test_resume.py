@@ -44,10 +44,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of six epochs. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_table_in(folder)
+    trained_run(six_epochs(folder))
+    return folder
+
+
 class TestResume:
     @pytest.mark.parametrize("after", [12, 13, 15, 16, 21], ids=lambda after: f"{after} steps")
-    def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path, after: int) -> None:
-        trained_run(six_epochs(folder))
+    def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(
+        self, folder: Path, finished: Path, after: int
+    ) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         stopped = interrupted_run(cut, after)
         assert stopped.state.progress.step == after
@@ -57,7 +67,7 @@ class TestResume:
         recorder = Recorder()
         train_and_save(run, recorder)
         assert len(recorder.steps) == 24 - after
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     @pytest.mark.parametrize(
         "settings",
@@ -72,25 +82,25 @@ class TestResume:
         train_and_save(resumed_run(folder / "cut" / "last.pt", cut))
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_resume_is_exact_after_two_interruptions(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_resume_is_exact_after_two_interruptions(self, folder: Path, finished: Path) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         interrupted_run(cut, 5)
         train_and_save(resumed_run(folder / "cut" / "last.pt", cut), stop_at(6))
         run = resumed_run(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == 11
         train_and_save(run)
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
-    def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(
+        self, folder: Path, finished: Path
+    ) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         interrupted_run(cut, 14)
         (folder / "cut" / "last.pt").unlink()
         checkpoint, _ = latest_checkpoint(folder / "cut")
         assert checkpoint.path.name == "best_model.pt"
         train_and_save(resumed_run(checkpoint.path, cut))
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     def test_additional_epochs_keep_the_last_learning_rate(self, folder: Path) -> None:
         trained_run(six_epochs(folder))
@@ -102,12 +112,11 @@ class TestResume:
         assert rates[6] == rates[7] == rates[8] == rates[9]
         assert load_checkpoint(folder / "out" / "last.pt").config.epochs == 9
 
-    def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path, finished: Path) -> None:
         trained_run(six_epochs(folder, epochs=0, output_dir=str(folder / "cut")))
         more = six_epochs(folder, output_dir=str(folder / "cut"))
         train_and_save(resumed_run(folder / "cut" / "last.pt", more))
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     def test_resuming_a_finished_run_takes_no_steps(self, folder: Path) -> None:
         trained_run(six_epochs(folder))
