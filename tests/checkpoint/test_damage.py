@@ -93,6 +93,17 @@ NAMED_BY_OTHERS = {
 """Places of numbers that are compared with another part, which is then named."""
 
 
+def refusal_in_memory(content: dict[str, Any]) -> str:
+    """The message for this content, which :func:`refusal` writes into a file and reads again."""
+    with pytest.raises(CheckpointError) as error:
+        to_checkpoint(content)
+    message = str(error.value)
+    assert message.startswith("<memory>: ")
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
 def tensors(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     """Path of every tensor."""
     if isinstance(value, torch.Tensor):
@@ -104,19 +115,19 @@ def tensors(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 
 @pytest.mark.parametrize("path", [path for path, tensor in tensors(content_of()) if tensor.is_floating_point()])
 @pytest.mark.parametrize("number", ["nan", "inf"])
-def test_a_number_that_is_not_finite_is_refused(path: str, number: str, tmp_path: Path) -> None:
-    content = content_of()
+def test_a_number_that_is_not_finite_is_refused(path: str, number: str, whole: dict[str, Any]) -> None:
+    content = copied(whole)
     tensor = dict(tensors(content))[path].clone()
     tensor.view(-1)[:1] = float(number)
     place(content, path, tensor)
     if tensor.numel() > 0:
-        assert "is damaged: " in refusal(tmp_path, content)
+        assert "is damaged: " in refusal_in_memory(content)
 
 
 @pytest.mark.parametrize("path", [path for path, _ in tensors(content_of())])
 @pytest.mark.parametrize("change", ["shorter", "longer", "transposed", "another type"])
-def test_a_tensor_of_another_shape_or_type_is_refused(path: str, change: str, tmp_path: Path) -> None:
-    content = content_of()
+def test_a_tensor_of_another_shape_or_type_is_refused(path: str, change: str, whole: dict[str, Any]) -> None:
+    content = copied(whole)
     tensor = dict(tensors(content))[path]
     changed = {
         "shorter": lambda: tensor.flatten()[:-1].clone(),
@@ -125,7 +136,7 @@ def test_a_tensor_of_another_shape_or_type_is_refused(path: str, change: str, tm
         "another type": lambda: tensor.to(torch.float16),
     }[change]()
     place(content, path, changed)
-    message = refusal(tmp_path, content)
+    message = refusal_in_memory(content)
     assert "is damaged: " in message
     assert path.split("/")[0].removesuffix("_operators") in message
 
@@ -243,10 +254,10 @@ def test_each_weight_needs_its_shape(source: Path, part: str, tmp_path: Path) ->
         ("cleaner/normalizer/scores/0/1", 1e9, "scores is not in ascending order"),
     ],
 )
-def test_a_normalization_by_ranks_has_ascending_knots(path: str, value: float, words: str, tmp_path: Path) -> None:
-    write_table_in(tmp_path)
-    trained_run(config(tmp_path, epochs=0, normalization_method="rank_gauss"))
-    content = content_of(tmp_path / "out" / "best_model.pt")
+def test_a_normalization_by_ranks_has_ascending_knots(
+    path: str, value: float, words: str, normalized_by_ranks: Path, tmp_path: Path
+) -> None:
+    content = content_of(normalized_by_ranks)
     place(content, path, value)
     assert f"is damaged: cleaner.normalizer.{words}" in refusal(tmp_path, content)
 
@@ -291,9 +302,18 @@ def test_a_checkpoint_without_ranks_is_read(finished: Path, tmp_path: Path) -> N
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """best_model.pt of a finished run."""
-    folder = tmp_path_factory.mktemp("finished")
+    return finished_run(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="module")
+def normalized_by_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """best_model.pt of a finished run with normalization by ranks."""
+    return finished_run(tmp_path_factory.mktemp("ranks"), normalization_method="rank_gauss")
+
+
+def finished_run(folder: Path, **settings: Any) -> Path:
     write_table_in(folder)
-    trained_run(config(folder, epochs=0))
+    trained_run(config(folder, epochs=0, **settings))
     return folder / "out" / "best_model.pt"
 
 

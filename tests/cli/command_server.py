@@ -1,8 +1,9 @@
 """A process that has imported all modules and runs each command of the tests in a fork of itself.
 
 A command needs several seconds of processor time to import torch, which is most of the duration of many tests. A fork
-has its own process, directory, environment and output, like a command of a user. Tests of the start of a command, of
-signals and of limits start a new interpreter instead.
+has its own process, directory, environment and output, like a command of a user; Python code that runs before the
+command can set limits of the process, or send it signals at some places. Tests of the start of a command, of its peak
+memory and of signals from other processes start a new interpreter instead.
 """
 
 import atexit
@@ -17,8 +18,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,27 +37,35 @@ class CommandServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        timeout: float,
+        preparation: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m spinlock`` with arguments to its end."""
-        request = {"arguments": [*arguments], "folder": str(folder), "environment": dict(environment)}
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            status, status_writer = os.pipe()
-            with os.fdopen(status, "rb", buffering=0) as statuses:
-                with self._lock:
-                    server = self._connected()
-                    files = [out.fileno(), err.fileno(), status_writer]
-                    socket.send_fds(server, [json.dumps(request).encode() + b"\n"], files)
-                    os.close(status_writer)
-                    assert server.recv(1) == b"."  # the request was received as one message
-                if not select.select([statuses], [], [], timeout)[0]:
-                    raise subprocess.TimeoutExpired([*arguments], timeout)
-                code = int(statuses.read())
-            texts = []
-            for file in (out, err):
-                file.seek(0)
-                texts.append(file.read().decode().replace("\r\n", "\n"))
-            return subprocess.CompletedProcess([*arguments], code, *texts)
+        """Run ``python -m spinlock`` with arguments to its end, after the Python code ``preparation``."""
+        request = {
+            "arguments": [*arguments],
+            "folder": str(folder),
+            "environment": dict(environment),
+            "preparation": preparation,
+        }
+        pipes = [os.pipe() for _ in ("stdout", "stderr", "exit code")]
+        try:
+            with self._lock:
+                server = self._connected()
+                writers = [writer for _, writer in pipes]
+                socket.send_fds(server, [json.dumps(request).encode() + b"\n"], writers)
+                for writer in writers:
+                    os.close(writer)
+                assert server.recv(1) == b"."  # the request was received as one message
+            out, err, status = collected([reader for reader, _ in pipes], timeout)
+        finally:
+            for reader, _ in pipes:
+                os.close(reader)
+        texts = (text.decode().replace("\r\n", "\n") for text in (out, err))
+        return subprocess.CompletedProcess([*arguments], int(status), *texts)
 
     def _connected(self) -> socket.socket:
         """The connection to the process."""
@@ -78,6 +87,24 @@ class CommandServer:
             self._process.wait()
 
 
+def collected(readers: Sequence[int], timeout: float) -> list[bytes]:
+    """Everything that is written into pipes until the end of the last one, which is the end of the command."""
+    end, last = time.monotonic() + timeout, readers[-1]
+    texts, opened = dict.fromkeys(readers, b""), set(readers)
+    while last in opened:
+        ready = select.select(opened, [], [], max(0.0, end - time.monotonic()))[0]
+        if not ready:
+            raise subprocess.TimeoutExpired("spinlock", timeout)
+        if ready == [last]:  # what was written before the end is now visible in the other pipes
+            ready = select.select(opened, [], [], 0)[0]
+        for reader in [reader for reader in ready if reader != last] or [last]:
+            data = os.read(reader, 1 << 16)
+            texts[reader] += data
+            if not data:
+                opened.discard(reader)
+    return list(texts.values())
+
+
 def serve(connection: socket.socket) -> None:
     """Run each requested command in a process of its own, until the client ends."""
     import spinlock
@@ -85,6 +112,7 @@ def serve(connection: socket.socket) -> None:
     for module in pkgutil.walk_packages(spinlock.__path__, "spinlock."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    os.fsync = lambda descriptor: None  # a command is killed at most, and files in memory survive that
     gc.collect()
     gc.freeze()  # the collector of a fork would copy the memory of all modules
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the monitors are not waited for
@@ -112,12 +140,16 @@ def monitor(request: dict[str, Any], out: int, err: int, status: int) -> None:
         os.dup2(out, 1)
         os.dup2(err, 2)
         os.closerange(3, max(out, err) + 1)
+        for name, number in (("stdout", 1), ("stderr", 2)):  # a stream remembers whether its file can be sought
+            older = getattr(sys, name)
+            setattr(sys, name, os.fdopen(number, "w", 1, older.encoding, older.errors))
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv = ["spinlock", *request["arguments"]]
         code: object = 0
         try:
+            exec(request["preparation"], {})
             runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
         except SystemExit as ending:
             code = ending.code

@@ -1,24 +1,11 @@
 """Fixtures: a trained run, made once, and copies of it."""
 
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.workspace import Workspace
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _keep_byte_code(pytestconfig: pytest.Config) -> Iterator[None]:
-    """Keep byte code even if Python is set not to write it: each process would compile torch for seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        cache = getattr(pytestconfig, "cache", None)  # there is none with -p no:cacheprovider
-        if sys.dont_write_bytecode and cache is not None:
-            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-            patch.setenv("PYTHONPYCACHEPREFIX", str(cache.mkdir("bytecode")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ CONFIG = ("train-vqvae", "--config", "config.json")
 TEMPORARIES = ".spinlock-*.tmp"
 
 HOOK = """
-import atexit, importlib, os, runpy, signal, sys
+import atexit, importlib, os, sys
 import spinlock.training.trainer
 
 def at(module, owner, name, number, action):
@@ -38,9 +39,8 @@ atexit.register(lambda: print(f"steps: {len(steps)}", file=sys.stderr))
 number, function, signal_number = %r, %r, %r
 if function:
     at(*function, number, lambda: os.kill(os.getpid(), signal_number))
-runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
-"""A program that sends itself a signal at the n-th call of a function and counts the optimizer steps."""
+"""Code that sends the process a signal at the n-th call of a function and counts the optimizer steps."""
 
 STEP = ("spinlock.training.trainer", "Trainer", "_optimize")
 VALIDATION = ("spinlock.training.validation", "Validator", "__call__")
@@ -50,13 +50,9 @@ CLEAN = ("spinlock.training.plan", "", "fit_training_data")
 ENCODE = ("spinlock.encoding.row_codec", "RowCodec", "encode")
 
 
-def hook(
-    function: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL"
-) -> tuple[str, str]:
-    """The arguments with which Python runs the program with the hook."""
-    import signal
-
-    return "-c", HOOK % (number, function, int(getattr(signal, signal_name)))
+def hook(function: tuple[str, str, str] | None = None, number: int = 0, signal_name: str = "SIGKILL") -> str:
+    """The code of the hook, which runs before the command."""
+    return HOOK % (number, function, int(getattr(signal, signal_name)))
 
 
 @dataclass(frozen=True)
@@ -104,14 +100,14 @@ class Killed:
 
 def kill_and_resume(folder: Path, kill: Kill) -> Killed:
     workspace = Workspace.make(folder, **SETTINGS)
-    first = workspace.run(*CONFIG, program=hook(kill.function, kill.number))
+    first = workspace.run(*CONFIG, preparation=hook(kill.function, kill.number))
     leftovers = len(list((folder / "run").glob(TEMPORARIES)))
     files = [path for name in ("best_model.pt", "last.pt") if (path := folder / "run" / name).exists()]
     saved = max(
         (torch.load(path, weights_only=True)["training_state"]["progress"]["step"] for path in files), default=None
     )
     resume = ("--resume-from", "run") if files else ()
-    second = workspace.run(*CONFIG, *resume, program=hook())
+    second = workspace.run(*CONFIG, *resume, preparation=hook())
     assert second.returncode == 0, second.stderr
     steps = int(second.stderr.rpartition("steps: ")[2])
     return Killed(workspace, first.returncode, leftovers, saved, steps, second.stderr)
@@ -187,7 +183,7 @@ def test_a_kill_while_replacing_another_run_keeps_its_files(tmp_path: Path, trai
     shutil.copytree(trained.path, tmp_path, dirs_exist_ok=True)
     workspace = Workspace(tmp_path)
     before = workspace.snapshot()
-    assert workspace.run(*CONFIG, "--overwrite", program=hook(RENAME, 1)).returncode == -9
+    assert workspace.run(*CONFIG, "--overwrite", preparation=hook(RENAME, 1)).returncode == -9
     assert list((tmp_path / "run").glob(TEMPORARIES))
     foreign = tmp_path / "run" / ".spinlock-notes.tmp"
     foreign.write_text("not ours")
@@ -216,7 +212,7 @@ def test_a_signal_saves_the_state_and_prints_the_resume_command(
     tmp_path: Path, finished: Workspace, signal_name: str, step: int, epoch: int, extra: tuple[str, ...]
 ) -> None:
     workspace = Workspace.make(tmp_path, **SETTINGS)
-    stopped = workspace.run(*CONFIG, *extra, program=hook(STEP, step, signal_name))
+    stopped = workspace.run(*CONFIG, *extra, preparation=hook(STEP, step, signal_name))
     assert stopped.returncode == 130
     assert f"stopped after epoch {epoch}: {signal_name} was received; the state is saved" in stopped.stderr
     assert len(workspace.history()) == epoch + 1
@@ -243,9 +239,9 @@ def test_a_time_limit_saves_the_state_and_prints_the_resume_command(tmp_path: Pa
 def test_a_run_stopped_twice_resumes_from_its_last_checkpoint(tmp_path: Path, finished: Workspace) -> None:
     workspace = Workspace.make(tmp_path, **SETTINGS)
     best = ("--resume-from", "run/best_model.pt")
-    assert workspace.run(*CONFIG, program=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
-    assert workspace.run(*CONFIG, *best, program=hook(STEP, STEPS, "SIGINT")).returncode == 130
-    third = workspace.run(*CONFIG, *best, program=hook())
+    assert workspace.run(*CONFIG, preparation=hook(STEP, 2 * STEPS + 1, "SIGINT")).returncode == 130
+    assert workspace.run(*CONFIG, *best, preparation=hook(STEP, STEPS, "SIGINT")).returncode == 130
+    third = workspace.run(*CONFIG, *best, preparation=hook())
     assert "last.pt of the same run is later than" in third.stderr
     assert third.stderr.endswith(f"steps: {EPOCHS * STEPS - 3 * STEPS - 1}\n")
     assert_same_result(workspace, finished)
@@ -254,7 +250,7 @@ def test_a_run_stopped_twice_resumes_from_its_last_checkpoint(tmp_path: Path, fi
 def test_more_epochs_extend_a_finished_run(tmp_path: Path, finished: Workspace) -> None:
     shutil.copytree(finished.path, tmp_path, dirs_exist_ok=True)
     workspace = Workspace(tmp_path)
-    longer = workspace.run(*CONFIG, "--resume-from", "run", "--epochs", str(EPOCHS + 2), program=hook())
+    longer = workspace.run(*CONFIG, "--resume-from", "run", "--epochs", str(EPOCHS + 2), preparation=hook())
     assert longer.returncode == 0
     assert f"changed: epochs {EPOCHS} -> {EPOCHS + 2}" in longer.stderr
     assert longer.stderr.endswith(f"steps: {2 * STEPS}\n")
@@ -299,7 +295,7 @@ def test_a_signal_before_the_first_save_writes_nothing(
     encode = ("encode-to-tokens", "--dataset", "table.h5", "--vqvae-model", "run/best_model.pt", "--output", "new.h5")
     arguments, where = ((*CONFIG, "--output", "new"), CLEAN) if command == "train" else (encode, ENCODE)
     before = workspace.snapshot()
-    stopped = workspace.run(*arguments, program=hook(where, 1, signal_name))
+    stopped = workspace.run(*arguments, preparation=hook(where, 1, signal_name))
     assert stopped.returncode == exit_code, stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert workspace.snapshot() == before

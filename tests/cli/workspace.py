@@ -36,13 +36,12 @@ SMALL: dict[str, Any] = {
     "verbose": False,
 }
 
-LIMITED = """
-import resource, runpy, sys
+LIMIT_FILES = """
+import resource, sys
 sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-runpy.run_module("spinlock", run_name="__main__", alter_sys=True)
 """
-"""A program that limits the size of files. It writes no byte code: a truncated file would break later imports."""
+"""Code that limits the size of files. No byte code is written: a truncated file would break later imports."""
 
 
 def small_table(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDArray[np.float32]:
@@ -92,10 +91,16 @@ class Workspace:
             text=True,
         )
 
-    def run(self, *arguments: str, program: Sequence[str] = PROGRAM) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. Without another ``program`` the interpreter has torch imported already."""
+    def run(
+        self, *arguments: str, program: Sequence[str] = PROGRAM, preparation: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, after the code ``preparation`` in the same process.
+
+        Without another ``program`` the interpreter has torch imported already.
+        """
         if program == PROGRAM:
-            return SERVER.run(arguments, self.path, self.environment | {"OMP_NUM_THREADS": "1"}, TIMEOUT)
+            environment = self.environment | {"OMP_NUM_THREADS": "1"}
+            return SERVER.run(arguments, self.path, environment, TIMEOUT, preparation)
         with self.start(*arguments, program=program) as process:
             out, err = process.communicate(timeout=TIMEOUT)
             return subprocess.CompletedProcess(arguments, process.returncode, out, err)
@@ -108,9 +113,9 @@ class Workspace:
 
     def attempt(self, *arguments: str, largest_file: int | None = None) -> "Attempt":
         """Run a command and compare the files before and after it. ``largest_file`` simulates a full disk."""
-        program = PROGRAM if largest_file is None else ("-c", LIMITED.format(limit=largest_file))
+        preparation = "" if largest_file is None else LIMIT_FILES.format(limit=largest_file)
         before = self.snapshot()
-        result = self.run(*arguments, program=program)
+        result = self.run(*arguments, preparation=preparation)
         return Attempt(result.returncode, result.stderr, unchanged=self.snapshot() == before)
 
     def snapshot(self) -> dict[str, bytes | None]:

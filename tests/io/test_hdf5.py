@@ -19,6 +19,7 @@ import h5py, numpy as np
 from spinlock.io.hdf5 import writing_hdf5
 from spinlock.errors import OutputError
 
+sys.dont_write_bytecode = True  # a truncated file would break later imports
 limit, kind, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 rng = np.random.default_rng(0)

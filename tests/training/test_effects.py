@@ -19,11 +19,13 @@ from spinlock.config.section import identity_keys
 from spinlock.errors import SpinlockError
 from spinlock.model.codec import make_codec
 from spinlock.training import steps
+from spinlock.training.callbacks import SaveCheckpoints
 from spinlock.training.compilation import plan_compilation
-from spinlock.training.fit import start
+from spinlock.training.fit import start, train
 from spinlock.training.ineffective_keys import DISCOVERY_KEYS, EPOCH_KEYS, RESET_KEYS, SCORE_KEYS
 from spinlock.training.losses.objective import LossTerms
 from spinlock.training.messages import adaptation_messages
+from spinlock.training.run import Run
 from tests.tables import write_table
 from tests.training.runs import (
     CPU,
@@ -35,7 +37,6 @@ from tests.training.runs import (
     mixed_table,
     new_run,
     plan_of,
-    train_and_save,
     train_in_memory,
     write_table_in,
 )
@@ -242,6 +243,16 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any
     return results_of
 
 
+class SaveAtEnd(SaveCheckpoints):
+    """Writes the files of a run once, at its end: the results are those of the run in memory."""
+
+    def on_save(self, run: Run, is_best: bool) -> None:
+        pass
+
+    def on_end(self, run: Run) -> None:
+        run.save(is_best=True)
+
+
 EMA_STATISTICS = (".counts", ".sums", ".age")
 """Ends of the names of buffers of the moving averages, which do not change tokens."""
 
@@ -251,7 +262,7 @@ def run_results(chosen: VQVAEConfig, place: Path) -> dict[str, Any]:
     compile_plan = plan_compilation(plan.spec, batch=64, steps=12, device=CPU, enabled=chosen.use_torch_compile)
     run, recorder, seen = start(replace(plan, compile_plan=EAGER), command_line="test"), Recorder(), set[int]()
     handle = run.state.model.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))
-    train_and_save(run, recorder)
+    train(run, [SaveAtEnd(), recorder])
     handle.remove()
     history = {name: values for name, values in run.state.history.columns.items() if name != "seconds"}
     return {

@@ -44,10 +44,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of six epochs. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_table_in(folder)
+    trained_run(six_epochs(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was stopped after five steps. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    write_table_in(folder)
+    interrupted_run(six_epochs(folder), 5)
+    return folder
+
+
 class TestResume:
     @pytest.mark.parametrize("after", [12, 13, 15, 16, 21], ids=lambda after: f"{after} steps")
-    def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(self, folder: Path, after: int) -> None:
-        trained_run(six_epochs(folder))
+    def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_run(
+        self, folder: Path, finished: Path, after: int
+    ) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         stopped = interrupted_run(cut, after)
         assert stopped.state.progress.step == after
@@ -57,7 +76,7 @@ class TestResume:
         recorder = Recorder()
         train_and_save(run, recorder)
         assert len(recorder.steps) == 24 - after
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     @pytest.mark.parametrize(
         "settings",
@@ -72,25 +91,25 @@ class TestResume:
         train_and_save(resumed_run(folder / "cut" / "last.pt", cut))
         assert_same_result(folder / "out", folder / "cut")
 
-    def test_resume_is_exact_after_two_interruptions(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_resume_is_exact_after_two_interruptions(self, folder: Path, finished: Path) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         interrupted_run(cut, 5)
         train_and_save(resumed_run(folder / "cut" / "last.pt", cut), stop_at(6))
         run = resumed_run(folder / "cut" / "last.pt", cut)
         assert run.state.progress.step == 11
         train_and_save(run)
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
-    def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_resume_is_exact_from_the_best_model_without_the_last_checkpoint(
+        self, folder: Path, finished: Path
+    ) -> None:
         cut = six_epochs(folder, output_dir=str(folder / "cut"))
         interrupted_run(cut, 14)
         (folder / "cut" / "last.pt").unlink()
         checkpoint, _ = latest_checkpoint(folder / "cut")
         assert checkpoint.path.name == "best_model.pt"
         train_and_save(resumed_run(checkpoint.path, cut))
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     def test_additional_epochs_keep_the_last_learning_rate(self, folder: Path) -> None:
         trained_run(six_epochs(folder))
@@ -102,12 +121,11 @@ class TestResume:
         assert rates[6] == rates[7] == rates[8] == rates[9]
         assert load_checkpoint(folder / "out" / "last.pt").config.epochs == 9
 
-    def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path) -> None:
-        trained_run(six_epochs(folder))
+    def test_extending_a_run_of_zero_epochs_equals_the_longer_run(self, folder: Path, finished: Path) -> None:
         trained_run(six_epochs(folder, epochs=0, output_dir=str(folder / "cut")))
         more = six_epochs(folder, output_dir=str(folder / "cut"))
         train_and_save(resumed_run(folder / "cut" / "last.pt", more))
-        assert_same_result(folder / "out", folder / "cut")
+        assert_same_result(finished / "out", folder / "cut")
 
     def test_resuming_a_finished_run_takes_no_steps(self, folder: Path) -> None:
         trained_run(six_epochs(folder))
@@ -116,11 +134,10 @@ class TestResume:
         assert run.end_reason is None
         assert recorder.steps == []
 
-    def test_the_resolved_and_the_requested_configuration_resume_without_changes(self, folder: Path) -> None:
-        interrupted_run(six_epochs(folder), 5)
-        written = load_config(folder / "out" / "config.yaml")
-        assert resumed_run(folder / "out" / "last.pt", written).changes == {}
-        assert resumed_run(folder / "out" / "last.pt", six_epochs(folder)).changes == {}
+    def test_the_resolved_and_the_requested_configuration_resume_without_changes(self, interrupted: Path) -> None:
+        written = load_config(interrupted / "out" / "config.yaml")
+        assert resumed_run(interrupted / "out" / "last.pt", written).changes == {}
+        assert resumed_run(interrupted / "out" / "last.pt", six_epochs(interrupted)).changes == {}
 
     def test_resume_in_another_directory_copies_the_best_model(self, folder: Path) -> None:
         trained_run(six_epochs(folder, learning_rate=0.05))
@@ -131,10 +148,9 @@ class TestResume:
         assert best[0]["training_state"]["progress"]["best_epoch"] == 0
         assert_same(best[0]["model_state_dict"], best[1]["model_state_dict"])
 
-    def test_resume_accepts_changeable_keys_and_reports_their_changes(self, folder: Path) -> None:
-        interrupted_run(six_epochs(folder), 5)
-        settings = six_epochs(folder, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
-        run = resumed_run(folder / "out" / "last.pt", settings)
+    def test_resume_accepts_changeable_keys_and_reports_their_changes(self, interrupted: Path) -> None:
+        settings = six_epochs(interrupted, learning_rate=0.001, early_stopping_patience=7, verbose=False, save_every=1)
+        run = resumed_run(interrupted / "out" / "last.pt", settings)
         assert run.changes == {
             "learning_rate": (0.0007, 0.001),
             "early_stopping_patience": (250, 7),
@@ -168,10 +184,11 @@ class TestResume:
         ("key", "value"),
         [("batch_size", 32), ("random_seed", 1), ("use_ema", False), ("embedding_dim", 9), ("hidden_dim", 99)],
     )
-    def test_resume_refuses_a_change_of_any_other_key_and_names_it(self, folder: Path, key: str, value: Any) -> None:
-        interrupted_run(six_epochs(folder), 5)
+    def test_resume_refuses_a_change_of_any_other_key_and_names_it(
+        self, interrupted: Path, key: str, value: Any
+    ) -> None:
         with pytest.raises(CheckpointError, match=rf"differs from the run's: {key} \(was .*, is {value!r}\)"):
-            resumed_run(folder / "out" / "last.pt", six_epochs(folder, **{key: value}))
+            resumed_run(interrupted / "out" / "last.pt", six_epochs(interrupted, **{key: value}))
 
     @pytest.mark.parametrize(
         ("damage", "message"),
@@ -192,27 +209,26 @@ class TestResume:
         with pytest.raises(CheckpointError, match=rf"is damaged: training_state.progress.{message}"):
             resume_run(stored, read_table(six_epochs(folder)), six_epochs(folder))
 
-    def test_resume_names_all_refused_changes(self, folder: Path) -> None:
-        interrupted_run(six_epochs(folder), 5)
+    def test_resume_names_all_refused_changes(self, interrupted: Path) -> None:
         with pytest.raises(CheckpointError) as error:
-            resumed_run(folder / "out" / "last.pt", six_epochs(folder, topo_weight=0.0, ema_decay=0.9, epochs=7))
+            resumed_run(
+                interrupted / "out" / "last.pt", six_epochs(interrupted, topo_weight=0.0, ema_decay=0.9, epochs=7)
+            )
         assert "topo_weight (was 0.45, is 0.0)" in str(error.value)
         assert "ema_decay (was 0.995, is 0.9)" in str(error.value)
         assert "epochs" not in str(error.value)
 
     @pytest.mark.parametrize("other", ["one value", "names", "rows"])
-    def test_another_dataset_is_refused(self, folder: Path, other: str) -> None:
-        interrupted_run(six_epochs(folder), 5)
-        x, settings = curved_table(), six_epochs(folder, input_path=str(folder / "other" / "table.h5"))
-        (folder / "other").mkdir()
+    def test_another_dataset_is_refused(self, interrupted: Path, tmp_path: Path, other: str) -> None:
+        x, settings = curved_table(), six_epochs(tmp_path)
         if other == "one value":
             x[3, 4] += 1e-3
-        path = write_table_in(folder / "other", x[:200] if other == "rows" else x)
+        path = write_table_in(tmp_path, x[:200] if other == "rows" else x)
         if other == "names":
             with h5py.File(path, "a") as file:
                 file["features/sdf/aggregated/feature_names"][0] = "other"
         with pytest.raises(CheckpointError, match=f"was trained on another dataset than {path}"):
-            resumed_run(folder / "out" / "last.pt", settings)
+            resumed_run(interrupted / "out" / "last.pt", settings)
 
     def test_resume_accepts_a_moved_dataset(self, folder: Path) -> None:
         interrupted_run(six_epochs(folder), 5)
@@ -287,14 +303,12 @@ class TestFurthestCheckpoint:
         trained_run(six_epochs(folder, epochs=2, random_seed=5, output_dir=str(folder / "whole")))
         assert_same_result(folder / "out", folder / "whole")
 
-    def test_a_directory_gives_its_last_checkpoint(self, folder: Path) -> None:
-        interrupted_run(six_epochs(folder), 5)
-        assert latest_checkpoint(folder / "out")[0].path == folder / "out" / "last.pt"
+    def test_a_directory_gives_its_last_checkpoint(self, interrupted: Path) -> None:
+        assert latest_checkpoint(interrupted / "out")[0].path == interrupted / "out" / "last.pt"
 
-    def test_a_best_model_gives_the_last_checkpoint_of_its_run_with_a_note(self, folder: Path) -> None:
-        interrupted_run(six_epochs(folder), 5)
-        checkpoint, note = latest_checkpoint(folder / "out" / "best_model.pt")
-        assert checkpoint.path == folder / "out" / "last.pt"
+    def test_a_best_model_gives_the_last_checkpoint_of_its_run_with_a_note(self, interrupted: Path) -> None:
+        checkpoint, note = latest_checkpoint(interrupted / "out" / "best_model.pt")
+        assert checkpoint.path == interrupted / "out" / "last.pt"
         assert "is used instead" in note
 
     def test_a_directory_without_a_checkpoint_is_refused(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -66,7 +66,7 @@ def _with_own_state(device: torch.device) -> Iterator[None]:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
-            torch.device("cpu"),
+            _default_device_cpu(),
             default_precision(),
             current_device(device),
         ):
@@ -75,6 +75,11 @@ def _with_own_state(device: torch.device) -> Iterator[None]:
         torch.set_rng_state(random_state)
         if torch.get_num_threads() != num_threads:
             torch.set_num_threads(num_threads)
+
+
+def _default_device_cpu() -> AbstractContextManager[object]:
+    """Make the CPU the default device, unless it is already: in a context each call of torch passes Python code."""
+    return nullcontext() if torch.get_default_device() == CPU else CPU
 
 
 @contextmanager
