@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from spinlock.metrics import correlation
-from spinlock.metrics.principal_axes import principal_axes
+from spinlock.metrics.correlation import principal_axes
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -30,6 +30,6 @@ def test_a_wide_table_of_many_rows_uses_evenly_spaced_rows(
     monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
     expected = principal_axes(rows[::10])
     monkeypatch.setattr(
-        "spinlock.metrics.principal_axes.evenly_spaced", lambda count: correlation.evenly_spaced(count, 10)
+        "spinlock.metrics.correlation.evenly_spaced", lambda count: correlation.evenly_spaced(count, 10)
     )
     np.testing.assert_array_equal(principal_axes(rows), expected)

@@ -13,7 +13,7 @@ import numpy as np
 from spinlock.encoding.row_codec import RowCodec
 from spinlock.io.annotations import AnnotatedFile
 from spinlock.io.token_decoder import TokenDecoder
-from spinlock.metrics.principal_axes import principal_axes
+from spinlock.metrics.correlation import principal_axes
 from spinlock.runtime.isolation import isolated
 
 MAX_AXES = 256

@@ -1,4 +1,7 @@
-"""Pearson correlations between columns."""
+"""Pearson correlations between columns, and principal axes; for wide tables without matrices of all pairs of columns.
+
+Letters: ``n`` rows, ``D`` columns, ``k`` axes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ Floats = NDArray[np.float64]
 
 MAX_MATRIX_COLUMNS = 1_500
 """Maximum number of columns D for which matrices [D, D] are formed. They take 18 MB each, and 3.2 GB for 20,000."""
+
+MIN_RELATIVE_VALUE = 1e-12
+"""Principal axes of a wide table whose eigenvalue is below this fraction of the largest one are rounding errors."""
 
 MAX_WIDE_ROWS = 4_096
 """Maximum number of rows from which the statistics of a table with more columns than this are computed."""
@@ -65,3 +71,27 @@ def unit_columns(rows: NDArray[np.floating]) -> Floats:
     norm = np.sqrt(np.einsum("nd,nd->d", columns, columns))
     columns /= np.where(norm > 0, norm, 1.0)
     return columns
+
+
+def principal_axes(rows: Floats, limit: int | None = None) -> Floats:
+    """Return the leading eigenvectors of X'X for rows X, those of the largest eigenvalues first.
+
+    Parameters
+    ----------
+    rows
+        Rows [n, D].
+    limit
+        Maximum number of axes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Orthonormal axes [D, k]. k is D if ``limit`` allows it. For a wide table it is at most the rank of the rows, of
+        which at most 4,096, evenly spaced, are used.
+    """
+    if not is_wide(rows.shape[1]):
+        return np.asarray(np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :limit])
+    rows = rows[evenly_spaced(len(rows))]
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = np.flatnonzero(values > MIN_RELATIVE_VALUE * values[-1])[::-1][:limit]
+    return np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.metrics.principal_axes import principal_axes
+from spinlock.metrics.correlation import principal_axes
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spinlock.metrics.principal_axes import principal_axes
+from spinlock.metrics.correlation import principal_axes
 
 Floats = NDArray[np.float64]
 
