@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from spinlock.metrics import correlation
-from spinlock.metrics.correlation import principal_axes
+from spinlock.metrics.correlation import evenly_spaced, principal_axes
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -29,7 +29,6 @@ def test_a_wide_table_of_many_rows_uses_evenly_spaced_rows(
     rows = rng.standard_normal((91, 20))
     monkeypatch.setattr(correlation, "MAX_MATRIX_COLUMNS", 10)
     expected = principal_axes(rows[::10])
-    monkeypatch.setattr(
-        "spinlock.metrics.correlation.evenly_spaced", lambda count: correlation.evenly_spaced(count, 10)
-    )
+    every_tenth = evenly_spaced(91, 10)
+    monkeypatch.setattr(correlation, "evenly_spaced", lambda count: every_tenth)
     np.testing.assert_array_equal(principal_axes(rows), expected)
