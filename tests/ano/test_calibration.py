@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, softmax
 
-from spinlock.ano.calibration.conformal import LEVELS, MIN_OPERATORS, WHOLE, ConformalWidths, conformal_quantile
+from spinlock.ano.calibration.conformal import (
+    LEVELS,
+    MAX_HALF_WIDTH,
+    MIN_OPERATORS,
+    ConformalWidths,
+    conformal_quantile,
+)
 from spinlock.ano.calibration.temperature import fit_temperature, negative_log_likelihood
 from spinlock.metrics.calibration import expected_calibration_error
 
@@ -43,7 +49,7 @@ def test_the_conformal_quantile_counts_the_new_row() -> None:
     scores = np.arange(1, 10) / 20
     assert conformal_quantile(scores, 0.5) == 0.25  # the fifth of nine
     assert conformal_quantile(scores, 0.9) == 0.45
-    assert conformal_quantile(scores[:5], 0.9) == WHOLE
+    assert conformal_quantile(scores[:5], 0.9) == MAX_HALF_WIDTH
 
 
 @pytest.mark.parametrize(("bias", "scale"), [(0.0, 1.0), (0.8, 1.0), (0.0, 0.4), (0.0, 2.5)])

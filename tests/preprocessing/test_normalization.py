@@ -10,7 +10,7 @@ from scipy.stats import t as student_t
 from spinlock.preprocessing.knots import normal_scores
 from spinlock.preprocessing.normalization import MAX_KNOTS, METHODS, RankGauss, Robust, Standard, from_state
 from spinlock.preprocessing.tails import Auto
-from spinlock.preprocessing.wide_gaps import bend_in_gaps
+from spinlock.preprocessing.wide_gaps import add_knots_in_gaps
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_gaps_at_both_ends_and_between_two_groups_of_values_are_bent(rng: np.ran
     groups = [rng.standard_normal(20) - 1e8, rng.standard_normal(1000), rng.standard_normal(20) + 1e8]
     column = np.concatenate(groups)
     curve = normal_scores(column, 2000)
-    values, z = bend_in_gaps(curve, column)
+    values, z = add_knots_in_gaps(curve, column)
     assert len(values) == len(curve[0]) + 2 * 15
     assert (np.diff(values) > 0).all()
     assert (np.diff(z) > 0).all()
@@ -218,4 +218,4 @@ def test_gaps_at_both_ends_and_between_two_groups_of_values_are_bent(rng: np.ran
 def test_a_column_without_a_wide_gap_has_no_more_knots(rng: np.random.Generator) -> None:
     for column in (rng.standard_normal(2000), rng.exponential(size=2000), rng.standard_t(3, 2000)):
         curve = normal_scores(column, 3000)
-        np.testing.assert_array_equal(bend_in_gaps(curve, column)[0], curve[0])
+        np.testing.assert_array_equal(add_knots_in_gaps(curve, column)[0], curve[0])

@@ -20,10 +20,10 @@ from spinlock.metrics.correlation import correlation_matrix, is_wide, unit_colum
 
 Floats = NDArray[np.float64]
 
-SECOND_CLIPPING = 0.5
+CLIPPED_PERCENTILE = 0.5
 """Percentile at both ends of a column to which :func:`max_clipped_cosine` clips."""
 
-CLIPPED = f"columns clipped at their {SECOND_CLIPPING:g}% and {100 - SECOND_CLIPPING:g}% quantiles"
+CLIPPED = f"columns clipped at their {CLIPPED_PERCENTILE:g}% and {100 - CLIPPED_PERCENTILE:g}% quantiles"
 """The second clipping in words."""
 
 BLOCK_COLUMNS = 32
@@ -89,7 +89,7 @@ def signed_sum(columns: Floats) -> Floats:
 
 
 def max_clipped_cosine(
-    rows: NDArray[np.floating], groups: Sequence[NDArray[np.int64]], percentile: float = SECOND_CLIPPING
+    rows: NDArray[np.floating], groups: Sequence[NDArray[np.int64]], percentile: float = CLIPPED_PERCENTILE
 ) -> float | None:
     """Return the largest |cos| between the centroids of two categories after the rows are clipped further.
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.preprocessing.knots import ColumnScales, Curve, Knots, normal_scores
-from spinlock.preprocessing.wide_gaps import bend_in_gaps
+from spinlock.preprocessing.wide_gaps import add_knots_in_gaps
 
 Floats = NDArray[np.float64]
 
@@ -125,4 +125,4 @@ def _heavy_curve(column: Floats, weight: float) -> Curve:
     values, scores = normal_scores(column, MAX_KNOTS)
     z = weight * scores + (1 - weight) * (values - column.mean()) / column.std()
     rows = np.interp(column, values, z)
-    return bend_in_gaps((values, (z - rows.mean()) / rows.std()), column)
+    return add_knots_in_gaps((values, (z - rows.mean()) / rows.std()), column)

@@ -35,7 +35,7 @@ PIECES_PER_GAP = 16
 """Number of linear pieces of the function in a gap."""
 
 
-def bend_in_gaps(curve: Curve, column: Floats) -> Curve:
+def add_knots_in_gaps(curve: Curve, column: Floats) -> Curve:
     """Add knots in wide gaps without training values.
 
     Parameters

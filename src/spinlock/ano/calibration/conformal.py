@@ -30,14 +30,14 @@ LEVELS = (0.5, 0.8, 0.9)
 MIN_OPERATORS = 30
 """Minimum number of calibration operators of a family with its own widths. Smaller families use the scores of all."""
 
-WHOLE = 0.5
+MAX_HALF_WIDTH = 0.5
 """Half width of the interval that contains everything."""
 
 
 def conformal_quantile(scores: Floats, level: float) -> float:
-    """Return the ceil((n + 1) level)-th smallest of scores [n], or :data:`WHOLE` if there are too few."""
+    """Return the ceil((n + 1) level)-th smallest of scores [n], or :data:`MAX_HALF_WIDTH` if there are too few."""
     rank = math.ceil((len(scores) + 1) * level)
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else WHOLE
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else MAX_HALF_WIDTH
 
 
 @dataclass(frozen=True)

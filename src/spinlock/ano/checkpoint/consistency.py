@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spinlock.ano.calibration.conformal import LEVELS, WHOLE
+from spinlock.ano.calibration.conformal import LEVELS, MAX_HALF_WIDTH
 from spinlock.ano.data.split import PARTS
 from spinlock.checkpoint.schema import Mismatch
 
@@ -94,5 +94,5 @@ def _check_calibration(calibration: Mapping[str, Any]) -> None:
     widths, place = np.array(calibration["widths"]["half_widths"]), "calibration.widths.half_widths"
     if widths.ndim != 2 or widths.shape[1] != len(LEVELS):
         raise Mismatch(f"has the shape {list(widths.shape)}", f"{len(LEVELS)} levels of each family", place)
-    if widths.size and not (widths.min() >= 0 and widths.max() <= WHOLE):
-        raise Mismatch(f"has values from {widths.min():g} to {widths.max():g}", f"0 to {WHOLE}", place)
+    if widths.size and not (widths.min() >= 0 and widths.max() <= MAX_HALF_WIDTH):
+        raise Mismatch(f"has values from {widths.min():g} to {widths.max():g}", f"0 to {MAX_HALF_WIDTH}", place)

@@ -24,7 +24,7 @@ KINDS = {
 }
 """{kind of a NumPy dtype: what the values are called in messages}."""
 
-WHOLE = ("features", "tokens")
+PLURAL_WORDS = ("features", "tokens")
 """Names of whole tables in messages; other names are those of one column."""
 
 
@@ -145,15 +145,15 @@ def _name(value: Any, kind: str) -> str:
 
 
 def _content_error(what: str, content: str) -> DataError:
-    return DataError(f"{what} contain{'' if what in WHOLE else 's'} {content}", expected="real numbers")
+    return DataError(f"{what} contain{'' if what in PLURAL_WORDS else 's'} {content}", expected="real numbers")
 
 
 def _lengths_error(values: Any, what: str) -> DataError:
-    contain = "contain" if what in WHOLE else "contains"
+    contain = "contain" if what in PLURAL_WORDS else "contains"
     content = f"rows of different lengths ({type(values).__name__})"
     return DataError(f"{what} {contain} {content}", expected="rows of equal length")
 
 
 def _conversion_error(values: Any, what: str, error: Exception) -> DataError:
     content = f"of type {type(values).__name__} that cannot be converted to an array: {error_line(error)}"
-    return DataError(f"{what} {'are' if what in WHOLE else 'is'} {content}", expected="real numbers")
+    return DataError(f"{what} {'are' if what in PLURAL_WORDS else 'is'} {content}", expected="real numbers")
