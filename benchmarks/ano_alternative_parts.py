@@ -71,8 +71,8 @@ class FlowHead(nn.Module):
         """Return the density of z for each row."""
         head = self.head
         if regression is None:
-            features = head.amplitude * torch.cos(state.scores @ head.frequencies + head.phases)
-            regression = head.linear(torch.cat([state.scores, features], dim=1))
+            features = head.amplitude * torch.cos(state.decoded @ head.frequencies + head.phases)
+            regression = head.linear(torch.cat([state.decoded, features], dim=1))
         return FlowDensity(self, state.density, regression, head.prior(state.density).squeeze(1))
 
 

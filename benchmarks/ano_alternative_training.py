@@ -121,7 +121,7 @@ class ContenderPlan(Plan):
         if contender.fourier_features is not None:
             values["spec"] = replace(plan.spec, fourier_features=contender.fourier_features)
         if not contender.decoder:
-            values["data"] = replace(plan.data, rows=replace(plan.data.rows, decoder=None))
+            values["data"] = replace(plan.data, decoder=None)
             values["spec"] = replace(values["spec"], decoder_units=0)
         return cls(**values, contender=contender)
 
@@ -136,7 +136,7 @@ class ContenderPlan(Plan):
             setattr(
                 member,
                 f"{self.contender.part}_trunk",
-                TransformerTrunk(self.spec, *rates, member.decoder.positions.clone()),
+                TransformerTrunk(self.spec, *rates, member.decoder.linear.clone()),
             )
         for key, head in member.density_heads.items():
             assert isinstance(head, DensityHead), "the library made the member"

@@ -3,9 +3,8 @@
 ``evaluate-ano`` measures raw and decoded features with kernel ridge regression and one Gaussian distribution of the
 errors of each family. The network of ANO has a mixture and can extract more. Here it is trained on the features of the
 same operators, with the same split and settings, so that the ratios of the information chain can be computed with the
-better one of two estimators. The input of the network is a vector of features in place of decoded tokens: a token file
-with a single column in which each operator has a code of its own, whose position is its vector. Embeddings of codes are
-not trained. "tokens" is ANO itself with the same number of members.
+better one of two estimators. For features, each operator is one code of a single token column, and the decoder maps
+this code to its features. Embeddings of codes are not trained. "tokens" is ANO itself with the same number of members.
 
     poetry run python benchmarks/ano_features.py tokens.h5 --dataset dataset.h5 --vqvae-model best_model.pt \\
         --output results.json
@@ -59,11 +58,11 @@ class FeaturePlan(ContenderPlan):
             plan.data.rows,
             columns=columns,
             tokens=np.arange(count)[:, None].astype(np.int64),
-            decoder=TokenDecoder.linear(features),
         )
+        data = replace(plan.data, rows=rows, decoder=TokenDecoder.without_hidden_units(features))
         config = plan.config.model_copy(update={"token_dropout": 0.0})
         spec = NetworkSpec.of((count,), plan.space.num_parameters, 0, config)
-        plan = replace(plan, config=config, data=replace(plan.data, rows=rows), spec=spec)
+        plan = replace(plan, config=config, data=data, spec=spec)
         return cls(plan.config, plan.data, plan.split, plan.space, plan.spec, plan.notes, Contender("features"))
 
     def new_member(self, number: int) -> NewMember:
@@ -146,7 +145,13 @@ def report(content: dict[str, Any]) -> str:
     for name in dict.fromkeys(result["features"] for result in content["results"]):
         found = {each["seed"]: each for each in content["results"] if each["features"] == name}
         cells = [f"{found[seed]['bits']:.2f} ± {found[seed]['error']:.2f}" for seed in seeds]
-        rows.append([f"network on {name}", *cells, ", ".join(str(found[seed]["axes"]) for seed in seeds)])
+        rows.append(
+            [
+                "ANO" if name == TOKENS else f"network on {name}",
+                *cells,
+                ", ".join(str(found[seed]["axes"]) for seed in seeds),
+            ]
+        )
     table = markdown.table(["bits per operator", *(f"seed {seed}" for seed in seeds), "principal axes"], rows)
     return f"<!-- begin ano features -->\n\n{table}\n\n<!-- end ano features -->"
 
@@ -158,7 +163,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, help="dataset of generate")
     parser.add_argument("--vqvae-model", type=Path, help="tokenizer that wrote the tokens")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2], help="seeds of split and training")
-    parser.add_argument("--members", type=int, default=4, help="number of members")
+    parser.add_argument("--members", type=int, default=2, help="number of members")
     parser.add_argument("--output", type=Path, help="JSON file to write, and to continue if it exists")
     parser.add_argument("--report", type=Path, help="print the table of this result file, and measure nothing")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What prevents the training of encoders: the network of :mod:`peer_network`, changed towards Spinlock step by step.
+"""Which setting of Spinlock makes training reduce the quality? Variants of :mod:`peer_network` change one at a time.
 
-The first variant has the batches and epochs of ``configs/vqvae/production.json``. Each later one changes one setting of
-the variant that its line names. All of them start from the same principal axes and codes. The quality of the last epoch
-is measured, because the best epoch of a training that makes the network worse is epoch 0.
+The first variant has the batches and epochs of ``configs/vqvae/production.json``. The name of each other variant lists
+all its differences from the first one. All of them start from principal axes and k-means. The quality of the last epoch
+is measured, because the best epoch would hide that training reduces the quality.
 
     poetry run python benchmarks/peer_changes.py measure path/to/features.h5 --bits 120 --output results.json
     poetry run python benchmarks/peer_changes.py report results.json
@@ -39,10 +39,10 @@ VARIANTS: dict[str, NetworkSettings] = {
     "peer": PEER,
     "peer, points between rows": replace(PEER, interpolated=True),
     "peer, topographic loss": replace(PEER, topographic_weight=0.45),
-    "peer, memory of 200 steps": replace(PEER, decay=0.995),
+    "peer, EMA decay 0.995": replace(PEER, decay=0.995),
     "peer, embeddings of width 126": replace(PEER, width=WIDE),
     "peer, embeddings of width 126, steps by coordinate": replace(PEER, width=WIDE, steps_by_coordinate=True),
-    "peer, memory of 200 steps, embeddings of width 126": replace(PEER, decay=0.995, width=WIDE),
+    "peer, EMA decay 0.995, embeddings of width 126": replace(PEER, decay=0.995, width=WIDE),
     "peer, learning rate 0.0007": replace(PEER, learning_rate=7e-4),
     "peer, weight decay 0.5": replace(PEER, weight_decay=0.5),
 }
@@ -92,6 +92,8 @@ def measure(path: Path, bits: int, seeds: list[int], epochs: int, output: Path) 
 def report(results: dict[str, Any]) -> str:
     """Return the table of the variants: means over the seeds that measured all of them, ± half the range."""
     seeds = [seed for seed, measured in results["seeds"].items() if set(measured) >= set(VARIANTS)]
+    if not seeds:
+        raise SystemExit("no seed has all variants")
     rows = []
     for name in VARIANTS:
         runs = [results["seeds"][seed][name] for seed in seeds]

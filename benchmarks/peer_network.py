@@ -64,8 +64,8 @@ class NetworkSettings:
     topographic_weight
         Weight of Spinlock's topographic loss.
     steps_by_coordinate
-        Whether the steps of the encoder weights of a latent coordinate are multiplied by its standard deviation at
-        epoch 0, relative to the largest one of its category.
+        Whether the learning rate of the encoder weights of each latent coordinate is multiplied by its standard
+        deviation at epoch 0, divided by the largest one of its category.
     """
 
     learning_rate: float = 3e-3

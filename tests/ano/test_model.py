@@ -177,6 +177,9 @@ def test_a_run_is_not_resumed_with_other_tokens_or_another_configuration(
     other = write_world(tmp_path / "other.h5", make_world(400, seed=5))
     with pytest.raises(CheckpointError, match="other tokens"):
         sl.ANO.fit(other, SMALL, resume_from=output)
+    linear = write_world(tmp_path / "linear.h5", world, validation=OPERATORS // 10, decoder=False)
+    with pytest.raises(CheckpointError, match="another decoder"):
+        sl.ANO.fit(linear, SMALL, resume_from=output)
     with pytest.raises(OutputError, match="already contains a run"):
         sl.ANO.fit(tokens, SMALL, output_dir=output, save=True)
 

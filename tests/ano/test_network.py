@@ -1,4 +1,4 @@
-"""The closed-form initialization of the network: positions of the codes, ridge regression and Fourier features."""
+"""The closed-form initialization of the network: decoded features, ridge regression and Fourier features."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy.special import erf
 from sklearn.linear_model import Ridge
 
 from spinlock.ano.network.correspondence import correspondence_positions
-from spinlock.ano.network.decoded_axes import DecodedAxes, decode, principal_decoder
+from spinlock.ano.network.decoded_features import DecodedFeatures, decode, principal_decoder
 from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.regression import PENALTIES, ridge
 from spinlock.io.token_decoder import TokenDecoder
@@ -77,9 +77,9 @@ def decoder(rng: np.random.Generator) -> TokenDecoder:
 def decoded_by_hand(codes: np.ndarray, decoder: TokenDecoder) -> np.ndarray:
     rows = []
     for row in codes:
-        hidden = decoder.hidden_bias + sum(decoder.code_hidden[code] for code in row)
+        hidden = decoder.hidden_bias + sum(decoder.hidden[code] for code in row)
         gelu = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
-        rows.append(sum(decoder.positions[code] for code in row) + gelu @ decoder.hidden_positions)
+        rows.append(sum(decoder.linear[code] for code in row) + gelu @ decoder.output)
     return np.array(rows)
 
 
@@ -100,16 +100,24 @@ def test_decoded_axes_are_uncorrelated_and_have_mean_variance_one(
 def test_all_axes_have_the_distances_of_the_decoded_rows(rng: np.random.Generator, decoder: TokenDecoder) -> None:
     codes = rng.integers(0, 4, (40, 3)) + np.array([0, 4, 8])
     wide, center = principal_decoder(codes, decoder, 7)
-    module = DecodedAxes((4, 4, 4), 6, 7)
+    module = DecodedFeatures((4, 4, 4), 6, 7)
     module.set_decoder(wide, center)
     tokens = torch.from_numpy(codes - np.array([0, 4, 8]))
-    rows = module(module.codes(tokens)).numpy()
+    rows = module(module.to_codes(tokens)).numpy()
+    np.testing.assert_allclose(rows, decode(codes, wide) - center, atol=1e-5)
     assert not rows[:, 5:].any()
     expected, found = (
         np.linalg.norm(points[:, None] - points, axis=2) for points in (decoded_by_hand(codes, decoder), rows)
     )
     ratio = found.max() / expected.max()
     np.testing.assert_allclose(found, ratio * expected, atol=1e-5)
+
+
+def test_equal_decoded_rows_give_axes_of_zeros() -> None:
+    codes = np.array([[0, 1], [1, 0], [0, 0], [1, 1]])
+    rotated, center = principal_decoder(codes, TokenDecoder.without_hidden_units(np.full((2, 3), 0.1)), 4)
+    assert not rotated.linear.any()
+    assert not center.any()
 
 
 def test_fourier_features_approximate_the_gaussian_kernel_and_fit_what_a_line_cannot() -> None:

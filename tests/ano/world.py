@@ -83,7 +83,10 @@ def make_world(operators: int, seed: int = 0) -> World:
 
 
 def world_decoder() -> TokenDecoder:
-    """The decoder of the tokens: two axes for the bins, one for the families, and three for codes without meaning."""
+    """The decoder of the tokens: two axes for the bins, one for the families, and three for codes without meaning.
+
+    A part of the values of the bins is in the hidden units, and no axis has mean 0.
+    """
     scores = ndtri((np.arange(BINS) + 0.5) / BINS)
     rng, first, meaningless = np.random.default_rng(0), 0, []
     positions = np.zeros((sum(COLUMNS.codebook_size), 6))
@@ -97,7 +100,16 @@ def world_decoder() -> TokenDecoder:
         else:
             meaningless.extend(codes)
     positions[meaningless, 3:] = 0.3 * rng.standard_normal((len(meaningless), 3))
-    return TokenDecoder.linear(positions)
+    positions[:, :3] += 1.0
+    hidden = np.zeros((len(positions), 4))
+    for column in (3, 6):
+        codes = slice(sum(COLUMNS.codebook_size[:column]), sum(COLUMNS.codebook_size[: column + 1]))
+        axis = (column - 3) // 3
+        hidden[codes, 2 * axis], hidden[codes, 2 * axis + 1] = scores, -scores
+        positions[codes, axis] -= 0.5 * scores  # gelu(s) - gelu(-s) = s
+    output = np.zeros((4, 6))
+    output[[0, 1, 2, 3], [0, 0, 1, 1]] = [0.5, -0.5, 0.5, -0.5]
+    return TokenDecoder(positions, hidden, np.zeros(4), output)
 
 
 def write_world(

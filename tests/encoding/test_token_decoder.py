@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import spinlock as sl
 from spinlock.encoding.token_decoder import MAX_AXES, make_token_decoder
 from spinlock.errors import DataError
-from spinlock.io.token_decoder import TokenDecoder, read_token_decoder
+from spinlock.io.token_decoder import ARRAYS, TokenDecoder, read_token_decoder
 from spinlock.io.token_layout import DECODER
 from spinlock.model.codec import JointCodec
 from tests.cli.workspace import NAMES, small_table
@@ -39,8 +39,8 @@ def encoded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def decoded_axes(decoder: TokenDecoder, tokens: np.ndarray, sizes: list[int]) -> np.ndarray:
     """Return the coordinates [n, P] of tokens [n, T], as the class documents them."""
     codes = tokens + np.cumsum([0, *sizes])[:-1]
-    hidden = torch.from_numpy(decoder.code_hidden[codes].sum(axis=1) + decoder.hidden_bias)
-    coordinates: np.ndarray = decoder.positions[codes].sum(axis=1) + F.gelu(hidden).numpy() @ decoder.hidden_positions
+    hidden = torch.from_numpy(decoder.hidden[codes].sum(axis=1) + decoder.hidden_bias)
+    coordinates: np.ndarray = decoder.linear[codes].sum(axis=1) + F.gelu(hidden).numpy() @ decoder.output
     return coordinates
 
 
@@ -57,7 +57,7 @@ def test_decoded_tokens_have_the_distances_of_the_decoded_rows(encoded: tuple[sl
     rows = codec.decode(torch.from_numpy(tokens).view(len(tokens), -1, 3)).double().numpy()
     coordinates = decoded_axes(decoder, tokens, sizes)
     assert coordinates.shape == (50, min(MAX_AXES, rows.shape[1]))
-    linear = decoder.positions[tokens + np.cumsum([0, *sizes])[:-1]].sum(axis=1)
+    linear = decoder.linear[tokens + np.cumsum([0, *sizes])[:-1]].sum(axis=1)
 
     def distances(points: np.ndarray) -> np.ndarray:
         return np.linalg.norm(points[:, None] - points, axis=2)
@@ -74,11 +74,23 @@ def test_a_dataset_without_parameters_gives_a_file_without_decoder(tmp_path: Pat
     assert read_token_decoder(tmp_path / "tokens.h5", codes) is None
 
 
-@pytest.mark.parametrize("name", ["positions", "code_hidden", "hidden_bias", "hidden_positions"])
+@pytest.mark.parametrize("link", [h5py.SoftLink("/missing"), h5py.ExternalLink("missing.h5", "/parameters")])
+@pytest.mark.parametrize("name", ["parameters", "parameters/params"])
+def test_a_broken_link_counts_as_no_parameters(tmp_path: Path, name: str, link: object) -> None:
+    write_table(tmp_path / "table.h5", small_table(), NAMES)
+    with h5py.File(tmp_path / "table.h5", "r+") as file:
+        file[name] = link
+    tokenizer = sl.Tokenizer.fit(small_table(), epochs=0, num_categories_auto=2, feature_names=NAMES)
+    tokenizer.encode_file(tmp_path / "table.h5", tmp_path / "tokens.h5")
+    codes = sum(sum(levels) for levels in tokenizer.codebook_sizes.values())
+    assert read_token_decoder(tmp_path / "tokens.h5", codes) is None
+
+
+@pytest.mark.parametrize("name", list(ARRAYS))
 def test_the_arrays_of_a_file_are_checked(encoded: tuple[sl.Tokenizer, Path], tmp_path: Path, name: str) -> None:
     _, path = encoded
     with h5py.File(path) as file:
-        values, codes = file[f"{DECODER}/{name}"][()], len(file[f"{DECODER}/positions"])
+        values, codes = file[f"{DECODER}/{name}"][()], len(file[f"{DECODER}/linear"])
     damaged = values.copy()
     damaged.flat[0] = np.nan
     copy = tmp_path / "tokens.h5"
@@ -86,7 +98,10 @@ def test_the_arrays_of_a_file_are_checked(encoded: tuple[sl.Tokenizer, Path], tm
         (values[1:], "has shape"),
         (values[None], "has shape"),
         (damaged, "not finite"),
-        (np.full(values.shape, "a", dtype=h5py.string_dtype()), "contains text"),
+        (np.full(values.shape, 1e300), "not finite"),
+        (np.full(values.shape, "a", dtype=h5py.string_dtype()), "no real numbers"),
+        (values.astype(np.complex64), "no real numbers"),
+        (h5py.Empty("f4"), "no real numbers"),
         (None, "is missing"),
     ):
         copy.write_bytes(path.read_bytes())

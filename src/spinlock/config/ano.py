@@ -68,7 +68,7 @@ class ANONetworkSettings(Section):
 
     embedding_dim: int = setting(
         256,
-        "Number of principal axes of the decoded features, and width of the embeddings that are added to them.",
+        "Number of principal axes of the decoded features, and size of the token embeddings that are added to them.",
         ge=1,
         le=MAX_WIDTH,
     )

@@ -31,7 +31,7 @@ class ANOKeywords(TypedDict, total=False):
     split_seed: int
     """Seed of the split of the operators."""
     embedding_dim: int
-    """Number of principal axes of the decoded features, and width of the embeddings that are added to them."""
+    """Number of principal axes of the decoded features, and size of the token embeddings that are added to them."""
     hidden_dim: int
     """Width of the hidden layers."""
     num_blocks: int

@@ -13,7 +13,7 @@ from spinlock.arguments import checked_integer
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.shards import EncodingShard
 from spinlock.encoding.summary import EncodingSummary
-from spinlock.encoding.token_decoder import decoder_for
+from spinlock.encoding.token_decoder import decoder_if_needed
 from spinlock.encoding.token_output import Advance, RowsAndTokens, TokenOutput, model_columns, write_tokens
 from spinlock.io.arrays.row_precision import RawRows
 from spinlock.io.atomic import check_writable
@@ -82,7 +82,7 @@ def encode_file(
             return _encode_shard(part, source, codec, batch_size, group, overwrite=overwrite, advance=advance)
         blocks = _encoded_blocks(source, codec, batch_size, range(source.num_rows), group)
         if group.is_main:
-            tokens = TokenOutput(target, overwrite, strict, decoder_for(source, codec))
+            tokens = TokenOutput(target, overwrite, strict, decoder_if_needed(source, codec))
             return write_tokens(source, codec.checkpoint, blocks, tokens, advance)
         deque(blocks, maxlen=0)  # runs the loop, which sends the tokens to the main process
         return None

@@ -15,7 +15,7 @@ from spinlock import __version__
 from spinlock.checkpoint.file import load_checkpoint
 from spinlock.encoding.row_codec import EncodedBlock, RowCodec
 from spinlock.encoding.summary import EncodingSummary
-from spinlock.encoding.token_decoder import decoder_for
+from spinlock.encoding.token_decoder import decoder_if_needed
 from spinlock.encoding.token_output import Advance, EncodingTotals, RowsAndTokens, TokenOutput, write_tokens
 from spinlock.errors import DataError
 from spinlock.io.arrays.row_precision import RowDigest
@@ -93,7 +93,7 @@ class EncodingShard:
         summary: list[EncodingSummary] = []
 
         def pieces() -> Iterator[Piece]:
-            decoder = decoder_for(self._source, self._codec)
+            decoder = decoder_if_needed(self._source, self._codec)
             yield {} if decoder is None else decoder.arrays()
             for rows, block in blocks:
                 digest.update(rows)

@@ -1,9 +1,10 @@
-"""Creation of the decoder in a token file, with which another model reads tokens without the tokenizer.
+"""Making the decoder that is stored in a token file.
 
 It decodes tokens to coordinates of the normalized features along at most 256 axes, the principal axes of the vectors of
-the codes. The vector of a code is what it adds to a decoded row in the linear part of the decoder, or its joint vector.
+the codes. The vector of a code is what it adds to a decoded row in the linear part of the decoder; with joint
+assignment it is its joint vector.
 
-Letters: ``J`` codes of all codebooks together, ``U`` columns, ``H`` hidden units, ``P`` axes.
+Letters: ``J`` codes of all codebooks together, ``U`` columns, ``H`` hidden units, ``A`` axes.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from spinlock.metrics.correlation import principal_axes
 from spinlock.runtime.isolation import isolated
 
 MAX_AXES = 256
-"""Maximum number of axes P."""
+"""Maximum number of axes A."""
 
 
-def decoder_for(source: AnnotatedFile, codec: RowCodec) -> TokenDecoder | None:
+def decoder_if_needed(source: AnnotatedFile, codec: RowCodec) -> TokenDecoder | None:
     """Return the decoder for the token file of a dataset; None if the dataset has no parameters of operators."""
     return make_token_decoder(codec) if source.has_parameters else None
 
@@ -28,19 +29,18 @@ def decoder_for(source: AnnotatedFile, codec: RowCodec) -> TokenDecoder | None:
 def make_token_decoder(codec: RowCodec) -> TokenDecoder:
     """Return the decoder of a tokenizer in single precision.
 
-    The codes are in the order of the token columns and of the codes of each. The constant term of the decoder is left
-    out.
+    The bias of the decoder is not stored, because it shifts all rows equally. For a table of more than 1,500 columns
+    the axes are those of at most 4,096 codes.
     """
     with isolated(codec.device):
         books = [book.cpu().double().numpy() for levels in codec.codec.code_vectors() for book in levels]
         hidden = codec.codec.hidden_layer()
     centered = np.concatenate([book - book.mean(axis=0) for book in books])  # [J, U]
-    largest = principal_axes(centered, MAX_AXES)
-    signs = np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(largest.shape[1])])  # the same on each machine
-    axes = largest * signs
+    axes = principal_axes(centered, MAX_AXES)
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # LAPACK may return either sign
     return TokenDecoder(
-        positions=(np.concatenate(books) @ axes).astype(np.float32),
-        code_hidden=hidden.codes.cpu().numpy(),
+        linear=(np.concatenate(books) @ axes).astype(np.float32),
+        hidden=hidden.codes.cpu().numpy(),
         hidden_bias=hidden.bias.cpu().numpy(),
-        hidden_positions=(hidden.output.cpu().double().numpy() @ axes).astype(np.float32),
+        output=(hidden.output.cpu().double().numpy() @ axes).astype(np.float32),
     )

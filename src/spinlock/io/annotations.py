@@ -38,9 +38,12 @@ class AnnotatedFile:
 
     @property
     def has_parameters(self) -> bool:
-        """Whether the file has parameters of its operators."""
-        with reading(self.path):
-            return self._file.find("parameters/params") is not None
+        """Whether the file has parameters of its operators that can be read; a broken link counts as no parameters."""
+        try:
+            with reading(self.path):
+                return self._file.find("parameters/params") is not None
+        except DataError:
+            return False  # copy_annotations notes what cannot be copied
 
     def copy_annotations(self, target: h5py.File) -> None:
         """Copy /parameters, /labels and /metadata, values and attributes, to ``target``.

@@ -21,8 +21,8 @@ ROW_QUALITIES = ("reconstruction_error", "error_percentile", "clipped_share", "i
 fractions of clipped and of imputed cells."""
 
 DECODER = "tokens/decoder"
-"""Group of the arrays of :class:`~spinlock.io.token_decoder.TokenDecoder`. A token file has it if its dataset has
-parameters of operators, which another model can then learn to predict from decoded tokens."""
+"""Group of the arrays of :class:`~spinlock.io.token_decoder.TokenDecoder`. It is written only if the dataset contains
+parameters of operators. Another model, such as ANO, can then decode tokens without the tokenizer."""
 
 SPLIT_NAMES = ("new", "train", "validation")
 """An operator was in the training rows, in the validation rows, or not in the training table (``new``)."""

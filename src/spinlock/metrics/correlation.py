@@ -86,12 +86,14 @@ def principal_axes(rows: Floats, limit: int | None = None) -> Floats:
     Returns
     -------
     numpy.ndarray
-        Orthonormal axes [D, k]. k is D if ``limit`` allows it. For a wide table it is at most the rank of the rows, of
-        which at most 4,096, evenly spaced, are used.
+        Orthonormal axes [D, k] with k = min(D, limit). A table of more than 1,500 columns has at most as many axes as
+        its rank, and only 4,096 evenly spaced rows are used.
     """
     if not is_wide(rows.shape[1]):
         return np.asarray(np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :limit])
     rows = rows[evenly_spaced(len(rows))]
+    if not len(rows):
+        return np.empty((rows.shape[1], 0))
     values, vectors = np.linalg.eigh(rows @ rows.T)
     kept = np.flatnonzero(values > MIN_RELATIVE_VALUE * values[-1])[::-1][:limit]
     return np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))

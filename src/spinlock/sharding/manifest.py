@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from spinlock.errors import DataError
 
-FORMAT, FORMAT_VERSION = "spinlock shard", 1
+FORMAT, FORMAT_VERSION = "spinlock shard", 2
 
 
 @dataclass(frozen=True)

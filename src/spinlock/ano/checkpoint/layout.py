@@ -34,6 +34,7 @@ LAYOUT = FixedMapping(
                 "codebook_size": ListOf(Integer(minimum=1), "T"),
                 "model_sha256": _HASH,
                 "sha256": _HASH,
+                "decoder_sha256": Text(pattern="([0-9a-f]{64})?"),
                 "operators": TensorOf((torch.int64,), ("N",)),
             }
         ),

@@ -90,6 +90,7 @@ class ANOCheckpoint:
                 "codebook_size": list(self.source.columns.codebook_size),
                 "model_sha256": self.source.model_sha256,
                 "sha256": self.source.sha256,
+                "decoder_sha256": self.source.decoder_sha256,
                 "operators": torch.tensor(self.source.operators),
             },
             "operators": {part: torch.from_numpy(getattr(self.split, part)) for part in PARTS},
@@ -134,7 +135,7 @@ class ANOCheckpoint:
         hashes = tuple(tokens["operators"].tolist())
         return cls(
             config=config,
-            source=Source(columns, tokens["model_sha256"], tokens["sha256"], hashes),
+            source=Source(columns, tokens["model_sha256"], tokens["sha256"], hashes, tokens["decoder_sha256"]),
             split=OperatorSplit(**{part: raw["operators"][part].numpy().astype(np.int64) for part in PARTS}),
             space=ParameterSpace.from_dict(raw["space"]),
             spec=NetworkSpec.from_dict(raw["network"]),

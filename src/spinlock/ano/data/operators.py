@@ -39,8 +39,6 @@ class TokenRows:
         SHA-256 of the tokenizer that wrote the tokens.
     split
         Role [N] of each operator in the training of the tokenizer: ``train``, ``validation`` or ``new``.
-    decoder
-        Decoder of the tokens, or None if the file does not contain it.
     """
 
     path: Path
@@ -48,7 +46,6 @@ class TokenRows:
     columns: TokenColumns
     model_sha256: str
     split: NDArray[np.str_]
-    decoder: TokenDecoder | None
 
     @classmethod
     def read(cls, path: Path) -> TokenRows:
@@ -69,8 +66,7 @@ class TokenRows:
                 )
             indices, columns, split = file.indices, file.columns, file.split
             model_sha256 = str(file.attributes.get("model_sha256", ""))
-        decoder = read_token_decoder(path, sum(columns.codebook_size))
-        return cls(path, indices, columns, model_sha256, split, decoder)
+        return cls(path, indices, columns, model_sha256, split)
 
     def check_model(self, columns: TokenColumns, model_sha256: str) -> None:
         """Check that the tokens are of the tokenizer of a model.
@@ -104,12 +100,15 @@ class OperatorTokens:
         Index [N] of the family of each operator.
     parameters
         Coordinates and values [N, P] of the parameters that are predicted.
+    decoder
+        Decoder of the tokens, or None if the file does not contain it.
     """
 
     rows: TokenRows
     families: tuple[str, ...]
     family: NDArray[np.int64]
     parameters: ParameterTables
+    decoder: TokenDecoder | None
 
     @classmethod
     def read(cls, settings: ANODataSettings) -> OperatorTokens:
@@ -130,7 +129,8 @@ class OperatorTokens:
             expected = f"names that do not begin with {' or '.join(settings.excluded_parameters)}"
             raise DataError("every parameter is excluded", where=f"{path}:/parameters/names", expected=expected)
         kept = ParameterTables(tuple(tables.names[j] for j in keep), tables.unit[:, keep], tables.physical[:, keep])
-        return cls(rows, tuple(families.tolist()), family.astype(np.int64), kept)
+        decoder = read_token_decoder(path, sum(rows.columns.codebook_size))
+        return cls(rows, tuple(families.tolist()), family.astype(np.int64), kept, decoder)
 
 
 def checked_tokens(tokens: Any, columns: TokenColumns, model_sha256: str) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,16 @@ class Source:
         SHA-256 of the tokens, families and parameters.
     operators
         Hash of the family and the parameters of each operator, N integers of 64 bits.
+    decoder_sha256
+        SHA-256 of the decoder, or an empty text without decoder. It does not identify the operators, so that two
+        sources are equal if they differ in it only.
     """
 
     columns: TokenColumns
     model_sha256: str
     sha256: str
     operators: tuple[int, ...]
+    decoder_sha256: str = field(compare=False)
 
     @classmethod
     def of(cls, data: OperatorTokens) -> Source:
@@ -48,7 +52,8 @@ class Source:
         for values in (data.rows.tokens, data.family, data.parameters.unit, data.parameters.physical):
             digest.update(np.ascontiguousarray(values).tobytes())
         digest.update("\n".join((*data.families, *data.parameters.names)).encode())
-        return cls(data.rows.columns, data.rows.model_sha256, digest.hexdigest(), _operator_hashes(data))
+        decoder = "" if data.decoder is None else data.decoder.sha256()
+        return cls(data.rows.columns, data.rows.model_sha256, digest.hexdigest(), _operator_hashes(data), decoder)
 
     def independent(self, other: Source, split: OperatorSplit, path: Path) -> NDArray[np.int64]:
         """Return the operators of a token file on which nothing of the model was fitted or chosen, as sorted indices.

@@ -15,7 +15,7 @@ from scipy.linalg import eigh
 
 
 def correspondence_positions(
-    codes: NDArray[np.int64], num_codes: int, size: int
+    codes: NDArray[np.int64], num_codes: int, size: int, limit: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions of the codes, and the sum of the mean positions.
 
@@ -30,6 +30,8 @@ def correspondence_positions(
         Number of codes J.
     size
         Number of axes E. Axes beyond the rank of the indicators are zero.
+    limit
+        Maximum number of axes that are not zero.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def correspondence_positions(
     frequency = indicators.mean(axis=0)
     scale = 1 / np.sqrt(frequency + 1 / rows)  # a code that never occurs has a finite scale
     scaled = (indicators - frequency) * scale
-    take = min(size, num_codes, rows)
+    take = min(size, num_codes, rows, size if limit is None else limit)
     gram = scaled.T @ scaled / rows
     values, vectors = eigh(gram, subset_by_index=[num_codes - take, num_codes - 1])
     values, vectors = values[::-1], vectors[:, ::-1]

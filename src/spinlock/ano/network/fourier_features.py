@@ -62,6 +62,7 @@ def fit_fourier(x: Floats, y: Floats, features: int, rng: np.random.Generator) -
     directions = rng.standard_normal((x.shape[1], features))
     phases = rng.uniform(0, 2 * np.pi, features)
     distance = float(np.median(pdist(x[:MAX_PAIRED]))) if len(x) > 1 else 1.0
+    distance = distance or 1.0  # all rows are equal
     norm = float(np.sqrt(np.square(x - x.mean(axis=0)).sum(axis=1).mean())) if len(x) else 1.0
     fits = []
     for length, amplitude in product(LENGTHS, AMPLITUDES):

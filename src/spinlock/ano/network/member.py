@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spinlock.ano.density.mixture import GaussianMixture
-from spinlock.ano.network.decoded_axes import DecodedAxes
+from spinlock.ano.network.decoded_features import DecodedFeatures
 from spinlock.ano.network.fourier_features import FourierFit
 from spinlock.config.ano import ANONetworkSettings
 
@@ -130,20 +130,20 @@ class Member(nn.Module):
     """One network of the ensemble: a part for the families and a part for the parameters, which share no weights.
 
     The regressions of the densities are ridge regressions on the decoded features and on their random Fourier features.
-    They and the decoder are constant.
+    The regressions and the decoder are not trained.
 
     Parameters
     ----------
     spec
         Sizes.
     dropout, token_dropout
-        Fractions of hidden units, and of the embeddings of the codes of a row, that are dropped in training mode.
+        Probabilities that a hidden unit, and the embedding of a token, is dropped in training mode.
     """
 
     def __init__(self, spec: NetworkSpec, *, dropout: float = 0.0, token_dropout: float = 0.0) -> None:
         super().__init__()
         self.spec = spec
-        self.decoder = DecodedAxes(spec.codebook_sizes, spec.decoder_units, spec.embedding_dim)
+        self.decoder = DecodedFeatures(spec.codebook_sizes, spec.decoder_units, spec.embedding_dim)
         self.family_trunk = _Trunk(spec, dropout, token_dropout)
         self.family_head = nn.Linear(spec.hidden_dim, len(spec.num_parameters))
         self.density_trunk = _Trunk(spec, dropout, token_dropout)
@@ -153,7 +153,7 @@ class Member(nn.Module):
 
     def state(self, tokens: Tensor) -> RowState:
         """Return what the network computes from tokens [B, T] before its outputs."""
-        codes = self.decoder.codes(tokens)
+        codes = self.decoder.to_codes(tokens)
         decoded = self.decoder(codes)
         return RowState(decoded, self.family_trunk(codes, decoded), self.density_trunk(codes, decoded))
 

@@ -12,7 +12,7 @@ from spinlock.ano.data.operators import OperatorTokens
 from spinlock.ano.data.space import ParameterSpace
 from spinlock.ano.data.split import OperatorSplit, split_operators
 from spinlock.ano.network.correspondence import correspondence_positions
-from spinlock.ano.network.decoded_axes import decode, principal_decoder
+from spinlock.ano.network.decoded_features import decode, principal_decoder
 from spinlock.ano.network.fourier_features import fit_fourier
 from spinlock.ano.network.member import Member, NetworkSpec
 from spinlock.config.ano import ANOConfig
@@ -20,9 +20,12 @@ from spinlock.errors import DataError
 from spinlock.io.token_decoder import TokenDecoder
 
 NO_DECODER = (
-    "the token file is of an earlier version and has no decoder: a correspondence analysis replaces it; encode the "
-    "dataset again for better predictions"
+    "the token file has no decoder: a correspondence analysis of the tokens replaces it; encode a dataset with "
+    "parameters again for better predictions"
 )
+
+CORRESPONDENCE_AXES = 64
+"""Maximum number of axes of the correspondence analysis. All have the same variance, and most others are noise."""
 
 MIN_PART = 10
 """Minimum number of operators of each part of the split."""
@@ -63,11 +66,13 @@ class Plan:
         torch.manual_seed(self.seed(number, 0))
         settings, fit = self.config, self.split.train
         member = Member(self.spec, dropout=settings.dropout, token_dropout=settings.token_dropout)
-        codes = member.decoder.codes(torch.from_numpy(self.data.rows.tokens[fit])).numpy()
-        stored, axes = self.data.rows.decoder, self.spec.embedding_dim
+        codes = member.decoder.to_codes(torch.from_numpy(self.data.rows.tokens[fit])).numpy()
+        stored, axes = self.data.decoder, self.spec.embedding_dim
         if stored is None:
-            positions, center = correspondence_positions(codes, sum(self.spec.codebook_sizes), axes)
-            decoder = TokenDecoder.linear(positions)
+            positions, center = correspondence_positions(
+                codes, sum(self.spec.codebook_sizes), axes, CORRESPONDENCE_AXES
+            )
+            decoder = TokenDecoder.without_hidden_units(positions)
         else:
             decoder, center = principal_decoder(codes, stored, axes)
         member.decoder.set_decoder(decoder, center)
@@ -107,7 +112,7 @@ def make_plan(config: ANOConfig) -> Plan:
             what = f"{size} of {len(data.family)} operators are in the part {part!r} of the split"
             remedy = "encode more operators"
             raise DataError(what, where=str(data.rows.path), expected=f"at least {MIN_PART}", remedy=remedy)
-    units = 0 if data.rows.decoder is None else len(data.rows.decoder.hidden_bias)
+    units = 0 if data.decoder is None else len(data.decoder.hidden_bias)
     spec = NetworkSpec.of(data.rows.columns.codebook_size, space.num_parameters, units, config)
     return Plan(config, data, split, space, spec, _notes(data, space, config.min_operators))
 
@@ -120,4 +125,4 @@ def _notes(data: OperatorTokens, space: ParameterSpace, min_operators: int) -> t
         for name, count, prior in zip(space.families, counts.tolist(), space.prior_only, strict=True)
         if prior
     )
-    return notes if data.rows.decoder is not None else (*notes, NO_DECODER)
+    return notes if data.decoder is not None else (*notes, NO_DECODER)

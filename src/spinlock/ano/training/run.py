@@ -139,8 +139,11 @@ def _check_same_run(checkpoint: ANOCheckpoint, plan: Plan, path: Path) -> None:
     """Raise an error unless a file is an unfinished run of the plan."""
     if checkpoint.resume is None:
         raise CheckpointError("is a finished run", where=str(path), remedy="train a new model")
-    if checkpoint.source != Source.of(plan.data):
+    source = Source.of(plan.data)
+    if (checkpoint.source, checkpoint.source.decoder_sha256) != (source, source.decoder_sha256):
         what = f"was trained on other tokens than {plan.data.rows.path}"
+        if checkpoint.source == source:
+            what = f"was trained with another decoder than that of {plan.data.rows.path}"
         raise CheckpointError(what, where=str(path), remedy="resume with the same token file")
     old, new = checkpoint.config, plan.config
     changed = sorted(key for key in identity_keys(type(new)) if getattr(old, key) != getattr(new, key))

@@ -1,7 +1,7 @@
 """Correlations of the columns, their Ward tree, and the order in which categories are blocks.
 
-A wide table has no matrix of all pairs of columns. Its correlations and its tree are those of 1,500 evenly spaced
-columns.
+A table of more than 1,500 columns has no matrix of all pairs of columns. Its correlations and its tree are those of
+1,500 random columns.
 
 Letters: ``U`` kept columns, ``S`` shown columns.
 """
@@ -17,7 +17,10 @@ from scipy.cluster.hierarchy import leaves_list
 from spinlock.categories.clustering import ward_tree
 from spinlock.evaluation.codebooks.row_maps import Floats, Integers
 from spinlock.evaluation.rows import EvaluatedRows
-from spinlock.metrics.correlation import MAX_MATRIX_COLUMNS, correlation_matrix, evenly_spaced
+from spinlock.metrics.correlation import MAX_MATRIX_COLUMNS, correlation_matrix
+
+SEED = 0
+"""Seed of the choice of the shown columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +34,13 @@ class ColumnTree:
     category_names, categories
         Names of the categories, and the category [U] of each column.
     shown
-        The shown columns [S]: all U columns unless the table is wide.
+        Indices [S] of the columns in the correlations and in the tree: all U columns, or 1,500 of them.
     correlation
         Pearson correlations [S, S] of the shown columns, z-scored and clipped.
     tree
         Ward tree [S - 1, 4] of the shown columns in the format of SciPy, from distances sqrt(2 (1 - r^2)).
     leaves
-        Positions [S] among the shown columns in the order of the leaves of the tree.
+        Order [S] of the leaves of the tree, as indices into ``shown``.
     """
 
     names: tuple[str, ...]
@@ -55,7 +58,7 @@ class ColumnTree:
 
     @property
     def by_category(self) -> Integers:
-        """Positions [S] of the shown columns by category, and within a category in the order of the leaves."""
+        """Indices [S] into ``shown``, ordered by category, and within a category in the order of the leaves."""
         return self.leaves[np.argsort(self.shown_categories[self.leaves], kind="stable")]
 
     @property
@@ -76,7 +79,8 @@ class ColumnTree:
 def make_column_tree(rows: EvaluatedRows) -> ColumnTree:
     """Return the similarity of the columns of rows."""
     columns = rows.z_scores.shape[1]
-    shown = evenly_spaced(columns, MAX_MATRIX_COLUMNS)
+    count = min(columns, MAX_MATRIX_COLUMNS)
+    shown = np.sort(np.random.default_rng(SEED).choice(columns, count, replace=False))
     correlation = correlation_matrix(rows.z_scores[:, shown].astype(np.float64))
     tree = ward_tree(correlation)
     categories = np.empty(columns, dtype=np.int64)

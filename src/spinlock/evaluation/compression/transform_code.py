@@ -85,7 +85,7 @@ def transform_code_quality(fitted: Floats, scored: Floats, bits: Sequence[float]
     axes = principal_axes(fitted)
     components, targets = fitted @ axes, scored @ axes
     columns = components.shape[1]
-    outside = float(np.square(scored).sum() - np.square(targets).sum())  # not 0 if there are fewer axes than columns
+    outside = float(np.square(scored).sum() - np.square(targets).sum())  # error outside the span of the axes
     total = float(np.square(scored).sum())
 
     @cache
@@ -99,6 +99,8 @@ def transform_code_quality(fitted: Floats, scored: Floats, bits: Sequence[float]
             return -1.0
         return quantizer(column, count).error - quantizer(column, count + 1).error
 
+    if not columns:
+        return [0.0 if total > 0 else 1.0] * len(bits)
     allocation = np.zeros(columns, dtype=np.int64)
     # A component has a smaller second moment than those before it. It is considered when they have bits.
     gains = np.full(columns, -1.0)

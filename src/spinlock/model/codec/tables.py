@@ -36,7 +36,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """The hidden layer of a decoder, gelu(sum of codes[k] + bias) output, as a function of the tokens k.
+    """Hidden layer of a decoder as a function of the tokens k: gelu(codes[k].sum(0) + bias) @ output.
 
     Attributes
     ----------

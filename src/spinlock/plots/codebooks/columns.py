@@ -43,8 +43,9 @@ def view(columns: ColumnTree, selection: SelectionSummary) -> View:
     if count == 1:
         finding = f"All {len(columns.names)} columns are one category."
     else:
+        kind = "columns" if len(columns.shown) == len(columns.names) else "of the shown columns"
         finding = (
-            f"{len(columns.names)} columns form {count} categories. The mean absolute correlation of two columns is "
+            f"{len(columns.names)} columns form {count} categories. The mean absolute correlation of two {kind} is "
             f"{number(columns.within, 2)} in one category and {number(columns.between, 2)} in two different ones."
         )
     groups = zip(columns.category_names, _members(columns), strict=True)
@@ -75,7 +76,7 @@ def _members(columns: ColumnTree) -> Iterator[list[str]]:
 def _shown(columns: ColumnTree) -> str:
     """Return which columns a picture shows."""
     shown, count = len(columns.shown), len(columns.names)
-    return f"{count} columns" if shown == count else f"{shown} of {count} columns, evenly spaced"
+    return f"{count} columns" if shown == count else f"{shown} of {count} columns, drawn at random"
 
 
 def _tree(columns: ColumnTree) -> Picture:

@@ -28,7 +28,7 @@ CHECKED_ROWS = 64
 def token_vectors(member: Member, tokens: NDArray[np.int64]) -> Floats:
     """Return the decoded features [N, E] that a member reads, for tokens [N, T]."""
     with torch.no_grad():
-        return np.asarray(member.decoder(member.decoder.codes(torch.from_numpy(tokens))).double().numpy())
+        return np.asarray(member.decoder(member.decoder.to_codes(torch.from_numpy(tokens))).double().numpy())
 
 
 def decoded_features(tokenizer: Tokenizer, tokens: NDArray[np.int64]) -> Floats:
