@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 import spinlock as sl
@@ -19,7 +20,7 @@ CONFIG = small_config(num_samples=40, store_trajectories=True, save_fields=6)
 
 @dataclass(frozen=True)
 class Inputs:
-    """A folder with rollouts of 20 operators, a table of 160 rows, and a model."""
+    """A folder with rollouts of 20 operators, a table of 160 rows with parameters, and a model."""
 
     folder: Path
 
@@ -29,7 +30,10 @@ class Inputs:
         fields[5, 1, 3] = np.nan
         channels = [2] * 11 + [1] * 9
         write_rollouts(folder / "rollouts.h5", fields, channels)
-        write_table(folder / "table.h5", np.concatenate([TRAINING, with_faults(OTHER)]), NAMES)
+        table = np.concatenate([TRAINING, with_faults(OTHER)])
+        write_table(folder / "table.h5", table, NAMES)
+        with h5py.File(folder / "table.h5", "r+") as file:  # so that the token file contains the decoder
+            file["parameters/params"] = np.zeros((len(table), 1))
         saved_model(folder)
         return cls(folder)
 
