@@ -45,6 +45,7 @@ VARIANTS: dict[str, NetworkSettings] = {
     "peer, EMA decay 0.995, embeddings of width 126": replace(PEER, decay=0.995, width=WIDE),
     "peer, learning rate 0.0007": replace(PEER, learning_rate=7e-4),
     "peer, weight decay 0.5": replace(PEER, weight_decay=0.5),
+    "peer, weight decay 0.5, points between rows": replace(PEER, weight_decay=0.5, interpolated=True),
 }
 
 COLUMNS = ("variant", "training rows: last epoch - epoch 0", "test rows: last epoch - epoch 0", "test rows, last epoch")
