@@ -19,6 +19,7 @@ from spinlock.features.extract import feature_names
 from spinlock.generation import parallel
 from spinlock.generation.blocks import Block
 from spinlock.generation.compute_block import BlockResult
+from spinlock.sharding.manifest import FORMAT_VERSION
 from spinlock.sharding.pieces import fingerprint
 from tests.generation.settings import small_config
 from tests.generation.test_generate import Recorder
@@ -228,12 +229,12 @@ class TestRefusedJoins:
 
     def test_a_damaged_manifest(self, encoded: Path) -> None:
         path = sl.Shard(encoded, 3, 3).manifest_path
-        newer = json.loads(path.read_text()) | {"format_version": 2}
-        for text in ("{}", "[]", "[", json.dumps(newer | {"format_version": 1, "shards": "x"})):
+        newer = json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1}
+        for text in ("{}", "[]", "[", json.dumps(newer | {"format_version": FORMAT_VERSION, "shards": "x"})):
             path.write_text(text)
             self.check(encoded, r"damaged: 3 \(its manifest is not a manifest of a shard\)")
         path.write_text(json.dumps(newer))
-        self.check(encoded, r"damaged: 3 \(its manifest has format version 2\)")
+        self.check(encoded, rf"damaged: 3 \(its manifest has format version {FORMAT_VERSION + 1}\)")
 
     def test_shards_of_two_divisions(self, encoded: Path, inputs: Inputs) -> None:
         make_shards(inputs, "encode", encoded, 2)
