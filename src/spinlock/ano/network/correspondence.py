@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+MAX_AXES = 64
+"""Maximum number of axes. All have the same variance, and most others are noise."""
+
 
 def correspondence_positions(
-    codes: NDArray[np.int64], num_codes: int, size: int, limit: int | None = None
+    codes: NDArray[np.int64], num_codes: int, size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions of the codes, and the sum of the mean positions.
 
@@ -29,9 +32,7 @@ def correspondence_positions(
     num_codes
         Number of codes J.
     size
-        Number of axes E. Axes beyond the rank of the indicators are zero.
-    limit
-        Maximum number of axes that are not zero.
+        Number of axes E. Axes beyond :data:`MAX_AXES` and beyond the rank of the indicators are zero.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def correspondence_positions(
     frequency = indicators.mean(axis=0)
     scale = 1 / np.sqrt(frequency + 1 / rows)  # a code that never occurs has a finite scale
     scaled = (indicators - frequency) * scale
-    take = min(size, num_codes, rows, size if limit is None else limit)
+    take = min(size, num_codes, rows, MAX_AXES)
     gram = scaled.T @ scaled / rows
     values, vectors = eigh(gram, subset_by_index=[num_codes - take, num_codes - 1])
     values, vectors = values[::-1], vectors[:, ::-1]

@@ -24,9 +24,6 @@ NO_DECODER = (
     "parameters again for better predictions"
 )
 
-CORRESPONDENCE_AXES = 64
-"""Maximum number of axes of the correspondence analysis. All have the same variance, and most others are noise."""
-
 MIN_PART = 10
 """Minimum number of operators of each part of the split."""
 
@@ -69,9 +66,7 @@ class Plan:
         codes = member.decoder.to_codes(torch.from_numpy(self.data.rows.tokens[fit])).numpy()
         stored, axes = self.data.decoder, self.spec.embedding_dim
         if stored is None:
-            positions, center = correspondence_positions(
-                codes, sum(self.spec.codebook_sizes), axes, CORRESPONDENCE_AXES
-            )
+            positions, center = correspondence_positions(codes, sum(self.spec.codebook_sizes), axes)
             decoder = TokenDecoder.without_hidden_units(positions)
         else:
             decoder, center = principal_decoder(codes, stored, axes)
