@@ -1,6 +1,7 @@
 """JSON and YAML text: scalars as in YAML 1.2, comments, duplicate keys, and invalid text."""
 
 import math
+import sys
 import time
 
 import pytest
@@ -66,6 +67,25 @@ def test_yaml_flow_syntax_is_read_as_yaml():
     assert parse_text("{a: 1}", suffix=".yaml") == {"a": 1}
 
 
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_a_hundred_lists_within_each_other_are_read(suffix: str):
+    value = parse_text("[" * 100 + "5" + "]" * 100, suffix=suffix)
+    for _ in range(100):
+        (value,) = value  # type: ignore[misc]
+    assert value == 5
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_the_maximum_depth_does_not_depend_on_the_limit_of_recursion(suffix: str):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        with pytest.raises(ConfigTextError, match="nested too deeply; expected at most 100 lists"):
+            parse_text("[" * 1_500 + "]" * 1_500, suffix=suffix)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def test_yaml_anchors_and_merges_work():
     assert parse_text("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2", suffix=".yaml") == {
         "a": {"b": 1},
@@ -102,8 +122,11 @@ def test_yaml_anchors_and_merges_work():
         ('{"' + "x" * 9000 + '": 1, "' + "x" * 9000 + '": 1}', ".json", "xxx ... is given twice"),
         ("{" + "x" * 900 + ": 1, " + "x" * 900 + ": 1}", ".yaml", "xxx ... is given twice"),
         ("a: !!bool " + "x" * 900, ".yaml", "xxx ...' is not of the type !!bool"),
-        ("[" * 100_000, ".json", "nested too deeply"),
+        ("[" * 100_000 + "]" * 100_000, ".json", "nested too deeply"),
         ("[" * 5_000, ".yaml", "nested too deeply"),
+        ("[" * 101 + "]" * 101, ".json", "nested too deeply"),
+        ("[" * 101 + "]" * 101, ".yaml", "nested too deeply"),
+        ("{a: " * 101 + "1" + "}" * 101, ".yaml", "nested too deeply"),
         ("1" * 5_000, ".json", "broken JSON"),
         ("1" * 5_000, ".yaml", "broken YAML"),
         ("{[1]: 2}", ".yaml", "broken YAML"),

@@ -33,6 +33,10 @@ _CORE_SCALARS = {
 MAX_VALUES = 100_000
 """Maximum number of values of a YAML document in which each alias is replaced by its value."""
 
+MAX_DEPTH = 100
+"""Maximum depth of lists and mappings within each other. The limit of recursion of Python depends on other packages."""
+
+_TOO_DEEP = f"it is nested too deeply; expected at most {MAX_DEPTH} lists and mappings within each other"
 
 MAX_PROBLEM_LENGTH = 200
 """Maximum length of a description of the YAML parser in a message."""
@@ -45,6 +49,8 @@ class ConfigTextError(ValueError):
 class _Loader(yaml.SafeLoader):
     """A YAML loader with the scalars of YAML 1.2, which raises an error if a key is given twice."""
 
+    depth = 0
+
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own name and type)
     yaml_constructors = {  # noqa: RUF012
         tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, *(_TAG + name for name in ("map", "seq", "str")))
@@ -56,6 +62,15 @@ class _Loader(yaml.SafeLoader):
         if root is not None and _expanded_size(root, {}) > MAX_VALUES:
             raise ConfigTextError(f"it has more than {MAX_VALUES:,} values, with its aliases replaced by their values")
         return root
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next node, if it is not nested too deeply."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH + 1:  # the values in the innermost list are one level deeper than the list
+            raise ConfigTextError(_TOO_DEEP)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         first_line: dict[str, int] = {}
@@ -122,7 +137,7 @@ def parse_text(text: str, *, suffix: str) -> object:
     except json.JSONDecodeError as error:
         raise ConfigTextError(f"broken JSON in line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise ConfigTextError("it is nested too deeply") from None
+        raise ConfigTextError(_TOO_DEEP) from None
 
 
 def parse_value(text: str) -> object:
@@ -132,7 +147,7 @@ def parse_value(text: str) -> object:
     except ConfigTextError:
         raise
     except RecursionError:
-        raise ConfigTextError("it is nested too deeply") from None
+        raise ConfigTextError(_TOO_DEEP) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -192,10 +207,12 @@ def _expanded_size(node: yaml.Node, sizes: dict[int, float]) -> float:
     return sizes[id(node)]
 
 
-def _without_comments(value: object) -> object:
-    """Remove comment keys from all mappings in a value."""
-    if isinstance(value, dict):
-        return {key: _without_comments(inner) for key, inner in value.items() if not is_comment(key)}
+def _without_comments(value: object, depth: int = 1) -> object:
+    """Remove comment keys from all mappings in a value, or raise an error if it is nested too deeply."""
+    if not isinstance(value, dict | list):
+        return value
+    if depth > MAX_DEPTH:
+        raise ConfigTextError(_TOO_DEEP)
     if isinstance(value, list):
-        return [_without_comments(inner) for inner in value]
-    return value
+        return [_without_comments(inner, depth + 1) for inner in value]
+    return {key: _without_comments(inner, depth + 1) for key, inner in value.items() if not is_comment(key)}
