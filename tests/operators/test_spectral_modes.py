@@ -7,14 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.operators.spectral import Modes
+from spinlock.operators.spectral import DealiasedModes, Modes
 
 CPU = torch.device("cpu")
 GRIDS = [(16, 16), (15, 15), (12, 18), (17, 10)]
 
 
-def modes_of(grid: tuple[int, int], domain: float = 3.0, *, is_real: bool = True) -> Modes:
-    return Modes.of(grid, domain, is_real=is_real, device=CPU)
+def modes_of(grid: tuple[int, int], domain: float = 3.0) -> Modes:
+    return Modes.of(grid, domain, device=CPU)
+
+
+def kept_modes(grid: tuple[int, int], degree: int, *, is_real: bool = True) -> DealiasedModes:
+    return DealiasedModes.of(grid, 3.0, degree=degree, is_real=is_real, device=CPU)
 
 
 def coordinates(grid: tuple[int, int], domain: float) -> tuple[Tensor, Tensor]:
@@ -23,11 +27,15 @@ def coordinates(grid: tuple[int, int], domain: float) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-@pytest.mark.parametrize("is_real", [True, False])
+def all_kinds(grid: tuple[int, int]) -> list[Modes | DealiasedModes]:
+    return [modes_of(grid), kept_modes(grid, 2), kept_modes(grid, 2, is_real=False)]
+
+
+@pytest.mark.parametrize("kind", range(3))
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_derivatives_of_a_wave_equal_the_formula(grid: tuple[int, int], is_real: bool) -> None:
+def test_derivatives_of_a_wave_equal_the_formula(grid: tuple[int, int], kind: int) -> None:
     domain = 3.0
-    modes = modes_of(grid, domain, is_real=is_real)
+    modes = all_kinds(grid)[kind]
     x, y = coordinates(grid, domain)
     kx, ky = 2 * 2 * math.pi / domain, -3 * 2 * math.pi / domain
     wave, slope = torch.sin(kx * x + ky * y + 0.3), torch.cos(kx * x + ky * y + 0.3)
@@ -37,14 +45,13 @@ def test_derivatives_of_a_wave_equal_the_formula(grid: tuple[int, int], is_real:
     torch.testing.assert_close(modes.fields(modes.square * spectrum).real, (kx**2 + ky**2) * wave)
 
 
-@pytest.mark.parametrize("is_real", [True, False])
-def test_the_nyquist_mode_has_no_first_derivative_but_a_second_derivative(is_real: bool) -> None:
-    modes = modes_of((8, 8), 2 * math.pi, is_real=is_real)
+def test_the_nyquist_mode_has_no_first_derivative_but_a_second_derivative() -> None:
+    modes = modes_of((8, 8), 2 * math.pi)
     highest = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(4).expand(8, 8)
     spectrum = modes.spectrum(highest)
     assert float(modes.fields(1j * modes.x * spectrum).abs().max()) == 0
     torch.testing.assert_close(modes.fields(modes.square * spectrum).real, 16 * highest)
-    odd = modes_of((7, 7), 2 * math.pi, is_real=is_real)
+    odd = modes_of((7, 7), 2 * math.pi)
     assert float(odd.x.abs().max()) == float(odd.y.abs().max()) == pytest.approx(3)
 
 
@@ -57,12 +64,33 @@ def test_wave_numbers_are_in_units_of_the_domain(grid: tuple[int, int]) -> None:
     assert one.square.shape == (grid[0], grid[1] // 2 + 1)
 
 
-@pytest.mark.parametrize("is_real", [True, False])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_spectrum_and_fields_are_inverse_transforms(grid: tuple[int, int], is_real: bool) -> None:
-    modes = modes_of(grid, is_real=is_real)
+def test_spectrum_and_fields_are_inverse_transforms(grid: tuple[int, int]) -> None:
+    modes = modes_of(grid)
     fields = torch.randn(2, 3, *grid, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(modes.fields(modes.spectrum(fields)).real, fields)
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+@pytest.mark.parametrize("degree", [2, 3])
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_kept_modes_equal_those_of_the_whole_transform(grid: tuple[int, int], degree: int, is_real: bool) -> None:
+    modes = kept_modes(grid, degree, is_real=is_real)
+    generator = torch.Generator().manual_seed(0)
+    dtype = torch.float64 if is_real else torch.complex128
+    fields = torch.randn(2, 3, *grid, dtype=dtype, generator=generator)
+    cycles = [np.fft.fftfreq(size, 1 / size).round() for size in grid]
+    inside = [np.abs(each) * (degree + 1) < size for each, size in zip(cycles, grid, strict=True)]
+    whole = np.fft.fft2(fields.numpy())
+    kept_x = inside[1] & (cycles[1] >= 0) if is_real else inside[1]
+    expected = whole[..., inside[0], :][..., kept_x].swapaxes(-2, -1)
+    result = modes.spectrum(fields)
+    np.testing.assert_allclose(result, expected, atol=1e-12 * np.abs(whole).max())
+    unit = 2 * math.pi / 3.0
+    np.testing.assert_allclose(modes.x[:, 0], unit * cycles[1][kept_x])
+    np.testing.assert_allclose(modes.y[0], unit * cycles[0][inside[0]])
+    filtered = np.fft.ifft2(whole * inside[0][:, None] * inside[1])
+    np.testing.assert_allclose(modes.fields(result), filtered.real if is_real else filtered, atol=1e-13)
 
 
 def field_on_grid(coefficients: np.ndarray, points: int) -> np.ndarray:
@@ -77,9 +105,8 @@ def field_on_grid(coefficients: np.ndarray, points: int) -> np.ndarray:
 @pytest.mark.parametrize("points", [16, 18, 15, 24, 23])
 @pytest.mark.parametrize("degree", [2, 3])
 def test_kept_modes_of_a_product_are_exact(degree: int, points: int) -> None:
-    modes = modes_of((points, points))
-    kept = modes.kept(degree).numpy() > 0
-    highest = int(np.flatnonzero(kept[0]).max())
+    modes = kept_modes((points, points), degree)
+    highest = len(modes.x) - 1
     assert highest == math.ceil(points / (degree + 1)) - 1
     rng = np.random.default_rng(0)
     size = 2 * highest + 1
@@ -90,14 +117,18 @@ def test_kept_modes_of_a_product_are_exact(degree: int, points: int) -> None:
     fine = 4 * points
     coarse_product = np.prod([field_on_grid(factor, points) for factor in factors], axis=0)
     fine_product = np.fft.fft2(np.prod([field_on_grid(factor, fine) for factor in factors], axis=0)) / fine**2
-    result = modes.spectrum(torch.from_numpy(coarse_product)).numpy() / points**2
-    rows = np.fft.fftfreq(points, 1 / points).round().astype(int) % fine
-    expected = fine_product[rows][:, : points // 2 + 1]
-    np.testing.assert_allclose(result[kept], expected[kept], atol=1e-9 * np.abs(expected).max())
-    assert np.abs(result - expected)[~kept].max() > 1e-3 * np.abs(expected).max()
+    wave_numbers = np.fft.fftfreq(points, 1 / points).round().astype(int)
+    expected = fine_product[wave_numbers % fine][:, wave_numbers % fine]
+    is_kept = np.abs(wave_numbers) <= highest
+    tolerance = 1e-9 * np.abs(expected).max()
+    result = modes.spectrum(torch.from_numpy(coarse_product)).numpy().T / points**2
+    np.testing.assert_allclose(result, expected[is_kept][:, is_kept & (wave_numbers >= 0)], atol=tolerance)
+    whole = np.fft.fft2(coarse_product) / points**2
+    is_aliased = ~(is_kept[:, None] & is_kept)
+    assert np.abs(whole - expected)[is_aliased].max() > 1e-3 * np.abs(expected).max()
 
 
-def test_complex_and_real_grids_keep_the_same_modes() -> None:
-    real, full = modes_of((18, 18)), modes_of((18, 18), is_real=False)
-    torch.testing.assert_close(full.kept(2)[:, :10], real.kept(2))
-    assert float(full.kept(2).sum()) == 11**2
+def test_complex_and_real_fields_keep_the_same_modes() -> None:
+    real, whole = kept_modes((18, 18), 2), kept_modes((18, 18), 2, is_real=False)
+    torch.testing.assert_close(whole.square[: len(real.x)], real.square)
+    assert whole.square.shape == (11, 11)

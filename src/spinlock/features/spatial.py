@@ -18,6 +18,7 @@ Letters: ``R`` runs, ``T`` frames, ``C`` channels, ``H`` x ``W`` grid points (N 
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -112,14 +113,13 @@ def _value_features(ordered: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sort_values(values: Tensor) -> Tensor:
-    """Sort float32 values along the last axis in ascending order.
+    """Sort values along the last axis in ascending order.
 
-    The bits of the floats are sorted as integers. For negative numbers all bits except the sign are inverted, so that
-    integers and floats have the same order. Sorting integers takes two thirds of the time.
+    On the CPU NumPy sorts them, because it uses the vector instructions of the processor and takes a ninth of the time.
     """
-    bits = values.contiguous().view(torch.int32)
-    order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).sort(-1).values
-    return (order ^ ((order >> 31) & 0x7FFFFFFF)).view(torch.float32)
+    if values.device.type != "cpu":
+        return values.sort(-1).values
+    return torch.from_numpy(np.sort(values.numpy(), axis=-1))
 
 
 def _quantile(ordered: Tensor, q: float) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor
 from spinlock.operators.spectral import to_complex64
 
 Nonlinear = Callable[[Tensor], Tensor]
-"""N as a map of spectra to spectra. Its values in modes that are removed by dealiasing are ignored."""
+"""N as a map of spectra to spectra."""
 
 CIRCLE_POINTS = 32
 """Number of points on a circle over which a weight is averaged."""
@@ -33,17 +33,13 @@ CIRCLE_RADIUS = 2.0
 """Radius of the circle around each z with |z| < 1, so that its points have a distance of at least 1 from 0."""
 
 
-def step_function(
-    linear: Tensor, kept: Tensor, step: float, order: int, nonlinear: Nonlinear
-) -> Callable[[Tensor], Tensor]:
+def step_function(linear: Tensor, step: float, order: int, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
     """Return the map of spectra over one time step.
 
     Parameters
     ----------
     linear
         L, real or complex float64, broadcast against the spectra.
-    kept
-        Mask of the modes to which N contributes (1) or that are removed by dealiasing (0).
     step
         Length of the step.
     order
@@ -62,9 +58,9 @@ def step_function(
         The order is neither 2 nor 4.
     """
     if order == 2:
-        return _second_order(linear * step, kept * step, nonlinear)
+        return _second_order(linear * step, step, nonlinear)
     if order == 4:
-        return _fourth_order(linear * step, kept * step, nonlinear)
+        return _fourth_order(linear * step, step, nonlinear)
     raise ValueError(f"order is {order}, expected 2 or 4")
 
 
@@ -92,8 +88,8 @@ def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     return mean if z.is_complex() else mean.real
 
 
-def _second_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """Return the second-order step; ``h`` is the length of the step times the mask of the modes."""
+def _second_order(z: Tensor, h: float, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
+    """Return the second-order step of length ``h``; ``z`` is h L."""
     grow = to_complex64(torch.exp(z))
     first = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1) / z, z))
     second = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1 - z) / z**2, z))
@@ -106,8 +102,8 @@ def _second_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tenso
     return step
 
 
-def _fourth_order(z: Tensor, h: Tensor, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """Return the fourth-order step; ``h`` is the length of the step times the mask of the modes."""
+def _fourth_order(z: Tensor, h: float, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
+    """Return the fourth-order step of length ``h``; ``z`` is h L."""
     grow, half = to_complex64(torch.exp(z)), to_complex64(torch.exp(z / 2))
     q = to_complex64(h * circle_mean(lambda z: (torch.exp(z / 2) - 1) / z, z))
     f1 = to_complex64(h * circle_mean(lambda z: (-4 - z + torch.exp(z) * (4 - 3 * z + z**2)) / z**3, z))

@@ -44,7 +44,7 @@ class AdvectionDiffusion(Family):
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
         """Return the map from one frame to the next, a multiplication in Fourier space."""
         diffusivity, velocity_x, velocity_y = self.columns(physical)
-        modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
+        modes = Modes.of(grid, self.domain, device=physical.device)
         rate = torch.complex(-diffusivity * modes.square, -(velocity_x * modes.x + velocity_y * modes.y))
         factor = to_complex64(torch.exp(rate * self.frame_time))
         return lambda states: modes.fields(modes.spectrum(states) * factor)

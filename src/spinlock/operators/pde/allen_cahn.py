@@ -8,7 +8,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
-from spinlock.operators.spectral import Modes
+from spinlock.operators.spectral import DealiasedModes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +44,12 @@ class AllenCahn(Semilinear):
         """Limit |u| to 1.5."""
         return soft_clip(random_fields, 1.5)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return -D |k|^2 + a."""
         diffusivity, growth, _ = self.columns(physical)
         return growth - diffusivity * modes.square
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return f - u^3."""
         tilt = self.columns(physical)[2].float()
         return reaction(modes, lambda u: tilt - u**3)

@@ -9,7 +9,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +44,12 @@ class Burgers(Semilinear):
         """Limit the absolute value of each velocity component to 2."""
         return soft_clip(random_fields, 2.0)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return -D |k|^2 - r."""
         viscosity, _, drag = self.columns(physical)
         return -viscosity * modes.square - drag
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return -(a / 2) (d/dx (u u, u v) + d/dy (u v, v v))."""
         _, advection, _ = self.columns(physical)
         along_x, along_y = to_complex64(-0.5j * advection * modes.x), to_complex64(-0.5j * advection * modes.y)

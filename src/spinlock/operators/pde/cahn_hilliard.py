@@ -13,7 +13,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, smooth
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +48,12 @@ class CahnHilliard(Semilinear):
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
         """Multiply the fields by 0.4, limit |u| to 0.8, and smooth them by u_t = -M K lap^2 u for a time of 0.05."""
         grid = (random_fields.shape[-2], random_fields.shape[-1])
-        modes = Modes.of(grid, self.domain, is_real=True, device=random_fields.device)
+        modes = Modes.of(grid, self.domain, device=random_fields.device)
         mobility, gradient_energy, _ = self.columns(physical)
         decay = 0.05 * mobility * gradient_energy * modes.square**2
         return smooth(soft_clip(0.4 * random_fields, 0.8), modes, decay)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return -M |k|^2 (1 + K |k|^2).
 
         The term -M |k|^2 is subtracted again in N. With it long time steps are stable.
@@ -61,7 +61,7 @@ class CahnHilliard(Semilinear):
         mobility, gradient_energy, _ = self.columns(physical)
         return -mobility * modes.square * (1 + gradient_energy * modes.square)
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return M lap((3 m^2 - 2) u + 3 m u^2 + u^3), which includes minus the additional term of L."""
         mobility, _, composition = self.columns(physical)
         laplacian = to_complex64(-mobility * modes.square)

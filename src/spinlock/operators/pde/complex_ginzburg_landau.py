@@ -8,7 +8,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import FrameMap, soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class ComplexGinzburgLandau(Semilinear):
 
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
         """Return the map from one frame to the next, which treats A as one complex field."""
-        modes = Modes.of(grid, self.domain, is_real=False, device=physical.device)
+        modes = self.modes(grid, physical.device, is_real=False)
         advance = self.spectral_stepper(physical, modes)
 
         def frame(states: Tensor) -> Tensor:
@@ -56,12 +56,12 @@ class ComplexGinzburgLandau(Semilinear):
 
         return frame
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return m - (1 + i a) |k|^2."""
         growth, dispersion, _ = self.columns(physical)
         return growth - (1 + 1j * dispersion) * modes.square
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return -(1 + i b) |A|^2 A."""
         shear = to_complex64(-(1 + 1j * self.columns(physical)[2]))
 

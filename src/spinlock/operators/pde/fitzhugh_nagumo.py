@@ -8,7 +8,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
-from spinlock.operators.spectral import Modes
+from spinlock.operators.spectral import DealiasedModes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +49,14 @@ class FitzHughNagumo(Semilinear):
         """Limit |u| and |v| to 1.2, and divide v by 3."""
         return soft_clip(random_fields, 1.2) * random_fields.new_tensor([1.0, 1 / 3]).view(2, 1, 1)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return 1 - |k|^2 and -D |k|^2 - e g."""
         timescale, recovery, _, diffusivity = self.columns(physical)
         activator = (1 - modes.square).expand(len(physical), 1, 1, -1, -1)
         inhibitor = -diffusivity * modes.square - timescale * recovery
         return torch.cat([activator, inhibitor], dim=2)
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return -u^3 - v and e (u + b)."""
         timescale, _, threshold, _ = (column.float() for column in self.columns(physical))
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.pde.semilinear import Semilinear, reaction
-from spinlock.operators.spectral import Modes
+from spinlock.operators.spectral import DealiasedModes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,14 @@ class GrayScott(Semilinear):
         fraction = torch.sigmoid(4 * random_fields - 2)
         return fraction * random_fields.new_tensor([0.5, 0.25]).view(2, 1, 1)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return -D |k|^2 - F and -(D / R) |k|^2 - F - k."""
         feed, kill, diffusivity, ratio = self.columns(physical)
         substrate = -diffusivity * modes.square - feed
         activator = -diffusivity / ratio * modes.square - feed - kill
         return torch.cat([substrate, activator], dim=2)
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return u v^2 for both channels."""
 
         def rate(fields: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.pde.semilinear import Semilinear, smooth
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +43,15 @@ class KuramotoSivashinsky(Semilinear):
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
         """Multiply the fields by 0.5, and smooth them by u_t = -h lap^2 u for a time of 0.1."""
         grid = (random_fields.shape[-2], random_fields.shape[-1])
-        modes = Modes.of(grid, self.domain, is_real=True, device=random_fields.device)
+        modes = Modes.of(grid, self.domain, device=random_fields.device)
         return smooth(0.5 * random_fields, modes, 0.1 * self.columns(physical)[0] * modes.square**2)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return |k|^2 - h |k|^4 - r."""
         hyperviscosity, _, damping = self.columns(physical)
         return modes.square - hyperviscosity * modes.square**2 - damping
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return -(a / 2) |grad u|^2 minus its mean."""
         _, advection, _ = self.columns(physical)
         ones = torch.ones_like(modes.square)

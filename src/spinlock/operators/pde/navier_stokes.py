@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.pde.semilinear import Semilinear
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, to_complex64
 
 FORCED_CYCLES = 4
 """Wave number n of the forcing in cycles per domain."""
@@ -46,12 +46,12 @@ class NavierStokes(Semilinear):
     drag: float = 0.1
     forcing: float = 0.3
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return -D |k|^2 - r."""
         viscosity, drag, _ = self.columns(physical)
         return -viscosity * modes.square - drag
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return n s cos(n y) - div(u w)."""
         height, width = modes.grid
         inverse_laplacian = 1 / modes.square.where(modes.square > 0, torch.inf)

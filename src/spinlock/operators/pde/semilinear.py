@@ -10,15 +10,15 @@ from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear, step_function
 from spinlock.operators.family import Family, FrameMap
-from spinlock.operators.spectral import Modes, to_complex64
+from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Semilinear(Family):
     """A family that is solved by a pseudo-spectral method: products are computed on the grid, other terms by modes.
 
-    Only the modes that are free of aliasing for the degree of N are kept. The other modes are removed at the start of a
-    frame, because N does not act on them, so that they could grow without limit.
+    Only the modes that are free of aliasing for the degree of N are computed. The other modes are removed at the start
+    of a frame.
     """
 
     order = 4
@@ -26,28 +26,29 @@ class Semilinear(Family):
     """Polynomial degree of N."""
 
     @abstractmethod
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
-        """Return L, [B, 1, C or 1, H, V], real or complex float64."""
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
+        """Return L, [B, 1, C or 1, X, Y], real or complex float64."""
 
     @abstractmethod
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
-        """Return N as a map of spectra [B, M, C, H, V]."""
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
+        """Return N as a map of spectra [B, M, C, X, Y]."""
 
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
         """Return the map from one frame to the next, which consists of ``substeps`` steps."""
-        modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
+        modes = self.modes(grid, physical.device, is_real=True)
         advance = self.spectral_stepper(physical, modes)
         return lambda states: modes.fields(advance(modes.spectrum(states)))
 
-    def spectral_stepper(self, physical: Tensor, modes: Modes) -> FrameMap:
-        """Return the map from one frame to the next for spectra [B, M, C, H, V]."""
-        kept = modes.kept(self.degree)
+    def modes(self, grid: tuple[int, int], device: torch.device, *, is_real: bool) -> DealiasedModes:
+        """Return the modes of real or complex fields that are free of aliasing."""
+        return DealiasedModes.of(grid, self.domain, degree=self.degree, is_real=is_real, device=device)
+
+    def spectral_stepper(self, physical: Tensor, modes: DealiasedModes) -> FrameMap:
+        """Return the map from one frame to the next for spectra [B, M, C, X, Y]."""
         linear = self.linear(physical, modes)
-        step = step_function(linear, kept, self.frame_time / self.substeps, self.order, self.nonlinear(physical, modes))
-        mask = to_complex64(kept)
+        step = step_function(linear, self.frame_time / self.substeps, self.order, self.nonlinear(physical, modes))
 
         def advance(spectrum: Tensor) -> Tensor:
-            spectrum = spectrum * mask
             for _ in range(self.substeps):
                 spectrum = step(spectrum)
             return spectrum
@@ -73,6 +74,6 @@ def smooth(fields: Tensor, modes: Modes, decay: Tensor) -> Tensor:
     return modes.fields(modes.spectrum(fields) * to_complex64(torch.exp(-decay)))
 
 
-def reaction(modes: Modes, rate: Callable[[Tensor], Tensor]) -> Nonlinear:
+def reaction(modes: DealiasedModes, rate: Callable[[Tensor], Tensor]) -> Nonlinear:
     """Return N of a reaction; ``rate`` maps fields [B, M, C, H, W] to their rates of change at each grid point."""
     return lambda spectrum: modes.spectrum(rate(modes.fields(spectrum)))

@@ -8,7 +8,7 @@ from torch import Tensor
 from spinlock.operators.etd import Nonlinear
 from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction, smooth
-from spinlock.operators.spectral import Modes
+from spinlock.operators.spectral import DealiasedModes, Modes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +43,15 @@ class SwiftHohenberg(Semilinear):
     def prepare(self, random_fields: Tensor, physical: Tensor) -> Tensor:
         """Limit |u| to 1, and smooth the fields by u_t = -lap^2 u for a time of 0.1."""
         grid = (random_fields.shape[-2], random_fields.shape[-1])
-        modes = Modes.of(grid, self.domain, is_real=True, device=random_fields.device)
+        modes = Modes.of(grid, self.domain, device=random_fields.device)
         return smooth(soft_clip(random_fields, 1.0), modes, 0.1 * modes.square**2)
 
-    def linear(self, physical: Tensor, modes: Modes) -> Tensor:
+    def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return r - (q^2 - |k|^2)^2."""
         control, _, wavenumber = self.columns(physical)
         return control - (wavenumber**2 - modes.square) ** 2
 
-    def nonlinear(self, physical: Tensor, modes: Modes) -> Nonlinear:
+    def nonlinear(self, physical: Tensor, modes: DealiasedModes) -> Nonlinear:
         """Return g u^2 - u^3."""
         quadratic = self.columns(physical)[1].float()
         return reaction(modes, lambda u: (quadratic - u) * u * u)

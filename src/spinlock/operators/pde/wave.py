@@ -49,7 +49,7 @@ class Wave(Family):
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
         """Return the map from one frame to the next, a product with a 2 x 2 matrix for each mode."""
         speed, damping, mass = self.columns(physical)
-        modes = Modes.of(grid, self.domain, is_real=True, device=physical.device)
+        modes = Modes.of(grid, self.domain, device=physical.device)
         stiffness = speed**2 * modes.square + mass**2
         matrix = _propagator(stiffness, damping, self.frame_time)
         from_h, from_v = (to_complex64(column) for column in matrix)
