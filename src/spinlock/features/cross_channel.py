@@ -17,6 +17,7 @@ from itertools import combinations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from spinlock.features.run import Run
 from spinlock.features.signals import MIN_ENERGY_RATIO, NOISE_FLOOR, entropy, run_rms, safe_divisor
@@ -133,15 +134,16 @@ def mutual_information(unit: Tensor) -> Tensor:
     Tensor
         float64 [T, P].
     """
-    points, bins = unit.shape[-1], len(EDGES) + 1
-    # The counts of the bins are differences of the numbers of points above pairs of edges.
-    edges = unit.new_tensor((-torch.inf, *EDGES))[:, None]
-    above = (unit[..., None, :] > edges).to(unit.dtype)  # [T, C, bins, N]
-    pairs = combinations(range(unit.shape[1]), 2)  # a loop, because indexing with all pairs would copy the indicators
-    joint = torch.stack([above[:, i] @ above[:, j].transpose(-2, -1) for i, j in pairs], 1)  # integers, exact
-    edge = joint.new_zeros(*joint.shape[:-2], bins + 1, bins + 1)
-    edge[..., :-1, :-1] = joint
-    probability = edge.diff(dim=-1).diff(dim=-2).double() / points
+    frames, channels, points = unit.shape
+    bins = len(EDGES) + 1
+    number = torch.zeros(unit.shape, dtype=torch.uint8, device=unit.device)  # of the bin of each value
+    for edge in EDGES:
+        number += (unit > edge).view(torch.uint8)
+    first_cell = bins**2 * torch.arange(frames, device=unit.device)[:, None]
+    pairs = combinations(range(channels), 2)
+    cells = [(bins * number[:, i] + number[:, j] + first_cell).flatten() for i, j in pairs]
+    counts = torch.stack([torch.bincount(each, minlength=frames * bins**2) for each in cells])
+    probability = counts.view(-1, frames, bins, bins).transpose(0, 1).double() / points
     marginals = probability.sum(-1), probability.sum(-2)
     information = sum(entropy(marginal) for marginal in marginals) - entropy(probability.flatten(-2))
     occupied = (probability > 0).sum((-2, -1)) - sum((marginal > 0).sum(-1) for marginal in marginals) + 1
@@ -152,14 +154,18 @@ def mutual_information(unit: Tensor) -> Tensor:
 def _gradient_alignment(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Return sum (dot^2 - cross^2) / sum (dot^2 + cross^2) of the dot and cross products of the gradients, [T, P]."""
     height, width = unit.shape[-2:]
-    x = unit.roll(-1, -1) - unit.roll(1, -1)
-    y = (unit.roll(-1, -2) - unit.roll(1, -2)) * (height / width)
+    padded = pad(unit, (1, 1, 1, 1), mode="circular")
+    x = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
+    y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) * (height / width)
     steepness = (x.square() + y.square()).mean((-2, -1))
-    dot = x[:, first] * x[:, second] + y[:, first] * y[:, second]
-    cross = x[:, first] * y[:, second] - y[:, first] * x[:, second]
-    parallel, perpendicular = dot.square().mean((-2, -1)), cross.square().mean((-2, -1))
-    noise = NOISE_FLOOR**2 * steepness[:, first] * steepness[:, second]
-    return (parallel - perpendicular) / safe_divisor(parallel + perpendicular + noise)
+    alignments = []
+    for i, j in zip(first.tolist(), second.tolist(), strict=True):
+        dot = x[:, i] * x[:, j] + y[:, i] * y[:, j]
+        cross = x[:, i] * y[:, j] - y[:, i] * x[:, j]
+        parallel, perpendicular = (product.square_().mean((-2, -1)) for product in (dot, cross))
+        noise = NOISE_FLOOR**2 * steepness[:, i] * steepness[:, j]
+        alignments.append((parallel - perpendicular) / safe_divisor(parallel + perpendicular + noise))
+    return torch.stack(alignments, 1)
 
 
 def _phase_alignment(cross: Tensor, width: int) -> Tensor:

@@ -23,6 +23,9 @@ from spinlock.features.signals import MIN_ENERGY_RATIO, NOISE_FLOOR, centered, d
 CUT = 4
 """Cutoff of the low-pass filter in cycles per domain; on a grid of 16 points both filtered fields have modes."""
 
+VALUES_AT_A_TIME = 2**18
+"""Number of values of frames that are processed together, so that temporary arrays fit the processor's cache."""
+
 FIELDS = {"raw": "of u", "low": f"of u low-passed at {CUT} cycles per domain", "high": "of u minus the low-passed u"}
 
 QUANTITIES = {
@@ -66,13 +69,16 @@ def courses(run: Run) -> Tensor:
     The entropy has no unit.
     """
     kept = _low_modes(run.spectrum, run.frames.shape[-1])
-    # One run at a time, so that temporary arrays fit the processor's cache.
-    rows = zip(run.frames, run.spectrum, run_rms(run), strict=True)
-    return torch.stack([_run_quantities(*row, kept) for row in rows]).permute(0, 3, 1, 2).contiguous()
+    num_frames = max(VALUES_AT_A_TIME // run.frames[0, 0].numel(), 1)
+    rows = []
+    for frames, spectrum, rms in zip(run.frames, run.spectrum, run_rms(run), strict=True):
+        parts = zip(frames.split(num_frames), spectrum.split(num_frames), strict=True)
+        rows.append(torch.cat([_run_quantities(*part, rms, kept) for part in parts], 1))
+    return torch.stack(rows).permute(0, 3, 1, 2).contiguous()
 
 
 def _run_quantities(frames: Tensor, spectrum: Tensor, rms: Tensor, kept: Tensor) -> Tensor:
-    """Return q(t) of one run, [Q, T, C].
+    """Return q(t) of frames of one run, [Q, T, C].
 
     Parameters
     ----------
