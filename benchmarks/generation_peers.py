@@ -1,0 +1,204 @@
+"""Speed of dataset generation beside exponax, beside its Fourier transforms alone, and beside pycatch22, on one core.
+
+*Rollouts*: one frame of 16 operators with three realizations on 64 x 64 points, as in a block of benchmark_4k. exponax
+solves the same equation from the same states with the same order, number of steps, batch and precision (float32),
+compiled by JAX. All operators of its batch have the parameters of the first operator, which saves memory. The relative
+difference is that of the three realizations of the first operator. The transforms alone are two-dimensional transforms
+of PyTorch of all modes of the same fields.
+
+*Features*: time for each time series of 64 frames and each feature, of the groups that are computed from time series at
+single points, beside the 22 features of catch22 (Lubba et al. 2019).
+
+    poetry install --with peers
+    poetry run python benchmarks/generation_peers.py measure --output benchmarks/results/generation_peers.json
+    poetry run python benchmarks/generation_peers.py report benchmarks/results/generation_peers.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+
+import markdown
+from machine import describe_machine, seconds
+from spinlock.features import causality, nonlinear, temporal
+from spinlock.features.run import Run
+from spinlock.operators.pde import FAMILIES
+from spinlock.operators.rollout import roll_out
+from spinlock.operators.spectral import DealiasedModes, Modes
+
+REPOSITORY = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+ROUNDS = 9
+OPERATORS, REALIZATIONS, GRID, FRAMES = 16, 3, 64, 64
+"""A block of PDE operators of benchmark_4k."""
+
+SERIES_GROUPS = {"temporal": temporal, "causality": causality, "nonlinear": nonlinear}
+
+COLUMNS = (
+    "family",
+    "ms for a frame",
+    "exponax",
+    "exponax / Spinlock",
+    "relative difference",
+    "transforms alone",
+    "Spinlock / transforms",
+)
+
+
+def measure_family(name: str) -> dict[str, Any]:
+    """Return the milliseconds for one frame of one operator, by turns, and the relative difference of the frames."""
+    from tests.operators.exponax_steppers import NAMES, exponax, exponax_state, jax, stepper_of
+    from tests.operators.family_draws import advance, initial_states, physical_at
+
+    family = FAMILIES[name]
+    physical = physical_at(family, qmc.Sobol(len(family.parameters), rng=np.random.default_rng(0)).random(OPERATORS))
+    if name == "wave":
+        physical[:, 1:] = 0  # exponax has neither damping nor mass
+    state = advance(family, physical, initial_states(family, physical, GRID, REALIZATIONS), 2)
+    ours = family.stepper(physical, (GRID, GRID))
+    transforms = _recorded_transforms(lambda: ours(state))
+    actions: dict[str, Callable[[], Any]] = {
+        "spinlock": lambda: ours(state),
+        "transforms": lambda: [transform() for transform in transforms],
+    }
+    if name in NAMES:
+        stepper = stepper_of(name, tuple(physical[0].tolist()), GRID, family.substeps)
+        frame = jax.jit(jax.vmap(exponax.repeat(stepper, family.substeps)))
+        start = exponax_state(name, state, physical).flatten(0, 1).transpose(-2, -1).float()
+        fields = jax.numpy.asarray(start.contiguous().numpy())
+        actions["exponax"] = lambda: frame(fields).block_until_ready()
+    milliseconds = {key: 1000 * value / OPERATORS for key, value in by_turns(actions).items()}
+    row = {"family": name, **milliseconds, "num_transforms": len(transforms)}
+    if name in NAMES:
+        result = exponax_state(name, ours(state), physical)[0]
+        peer = torch.tensor(np.asarray(frame(fields))[:REALIZATIONS]).transpose(-2, -1)
+        row["difference"] = float((result - peer).norm() / peer.norm())
+    return row
+
+
+def by_turns(actions: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Return the median duration of each action in seconds; the first round is not counted."""
+    rounds = [{key: seconds(action, CPU) for key, action in actions.items()} for _ in range(ROUNDS + 1)]
+    return {key: median(each[key] for each in rounds[1:]) for key in actions}
+
+
+def _recorded_transforms(action: Callable[[], Any]) -> list[Callable[[], torch.Tensor]]:
+    """Return the two-dimensional transforms of an action, as transforms of fields and spectra of the whole grid."""
+    transforms: list[Callable[[], torch.Tensor]] = []
+
+    def recorder(original: Callable[..., torch.Tensor], *, to_fields: bool) -> Callable[..., torch.Tensor]:
+        def transform(self: Modes | DealiasedModes, values: torch.Tensor) -> torch.Tensor:
+            result = original(self, values)
+            fields = (result if to_fields else values).contiguous()
+            if fields.is_complex():
+                transforms.append(lambda: torch.fft.ifft2(fields) if to_fields else torch.fft.fft2(fields))
+            elif to_fields:
+                spectrum = torch.fft.rfft2(fields)
+                transforms.append(lambda: torch.fft.irfft2(spectrum, s=self.grid))
+            else:
+                transforms.append(lambda: torch.fft.rfft2(fields))
+            return result
+
+        return transform
+
+    with (
+        mock.patch.object(Modes, "spectrum", recorder(Modes.spectrum, to_fields=False)),
+        mock.patch.object(Modes, "fields", recorder(Modes.fields, to_fields=True)),
+        mock.patch.object(DealiasedModes, "spectrum", recorder(DealiasedModes.spectrum, to_fields=False)),
+        mock.patch.object(DealiasedModes, "fields", recorder(DealiasedModes.fields, to_fields=True)),
+    ):
+        action()
+    return transforms
+
+
+def measure_series() -> dict[str, float]:
+    """Return the microseconds for each time series and feature."""
+    import pycatch22
+    from tests.operators.family_draws import initial_states, physical_at
+
+    family = FAMILIES["gray_scott"]
+    physical = physical_at(family, qmc.Sobol(len(family.parameters), rng=np.random.default_rng(0)).random(OPERATORS))
+    step = family.stepper(physical, (GRID, GRID))
+    start = initial_states(family, physical, GRID, REALIZATIONS)
+    frames = roll_out(lambda fields, _: step(fields), start, FRAMES, warmup=8, bound=1e4).frames.flatten(0, 1)
+    lists = Run(frames).points.transpose(-2, -1).flatten(0, 2).double().tolist()
+    times = by_turns(
+        {
+            "spinlock": lambda: [module.compute(Run(frames)) for module in SERIES_GROUPS.values()],
+            "catch22": lambda: [pycatch22.catch22_all(values) for values in lists],
+        }
+    )
+    num_features = {
+        "spinlock": sum(len(module.FEATURES) for module in SERIES_GROUPS.values()),
+        "catch22": len(pycatch22.catch22_all(lists[0])["names"]),
+    }
+    return {key: 1e6 * times[key] / len(lists) / num_features[key] for key in times} | {"num_series": len(lists)}
+
+
+def measure() -> dict[str, Any]:
+    """Return the results of all families, and those of the time series."""
+    rows = []
+    with torch.no_grad():
+        for name in FAMILIES:
+            rows.append(measure_family(name))
+            print(f"{name} is measured", file=sys.stderr)
+        series = measure_series()
+    return {"machine": describe_machine(), "rows": rows, "series": series}
+
+
+def report(result: dict[str, Any]) -> str:
+    """Return the table of rollouts and the sentence about time series."""
+    rows = [
+        (
+            row["family"],
+            f"{row['spinlock']:.2f}",
+            f"{row['exponax']:.2f}" if "exponax" in row else "",
+            f"{row['exponax'] / row['spinlock']:.2f}" if "exponax" in row else "",
+            f"{row['difference']:.0e}" if "difference" in row else "",
+            f"{row['transforms']:.2f}",
+            f"{row['spinlock'] / row['transforms']:.2f}",
+        )
+        for row in sorted(result["rows"], key=lambda row: str(row["family"]))
+    ]
+    series = result["series"]
+    sentence = (
+        f"{series['num_series']:,} time series of {FRAMES} frames: Spinlock {series['spinlock']:.2f} us and catch22 "
+        f"{series['catch22']:.2f} us for each series and feature ({result['machine']})."
+    )
+    return f"{markdown.table(COLUMNS, rows)}\n\n{sentence}"
+
+
+def main() -> None:
+    """Measure, or print earlier results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure")
+    measuring.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    reporting = commands.add_parser("report")
+    reporting.add_argument("result", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "report":
+        print(report(json.loads(arguments.result.read_text())))
+        return
+    sys.path.insert(0, str(REPOSITORY))  # the tests contain the equations of exponax
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # JAX has no setting of the number of threads
+    torch.set_num_threads(1)
+    result = measure()
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(report(result))
+
+
+if __name__ == "__main__":
+    main()
