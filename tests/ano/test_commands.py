@@ -1,6 +1,7 @@
 """The commands train-ano and predict-operators."""
 
 import json
+import shlex
 from pathlib import Path
 
 import h5py
@@ -10,7 +11,7 @@ import torch
 
 import spinlock as sl
 from tests.ano.world import FAMILIES, SMALL, make_world, write_world
-from tests.cli.workspace import Workspace
+from tests.cli.workspace import Workspace, printed_command
 
 TRAIN = ("train-ano", "--config", "ano.json", "--tokens", "tokens.h5", "--output", "run")
 PREDICT = ("predict-operators", "--ano-model", "run/best_model.pt", "--tokens", "tokens.h5", "--output", "operators.h5")
@@ -124,6 +125,23 @@ def test_the_samples_of_the_command_are_those_of_the_model(space: Workspace) -> 
 
 def test_a_dry_run_checks_the_run_to_resume(space: Workspace) -> None:
     space.attempt(*TRAIN, "--dry-run", "--resume-from", "nowhere").check_refused("nowhere")
+
+
+def test_a_run_that_stops_after_each_epoch_gives_equal_weights(space: Workspace) -> None:
+    limited = (*TRAIN[:-1], "limited", "--max-time", "0.00001", "--set", "save_every=100")
+    stopped = space.run(*limited)
+    for member, epoch in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        assert stopped.returncode == 130
+        where = f"stopped after epoch {epoch} of member {member}"
+        assert f"{where}: the time limit of 0.0006 s is reached; the state is saved" in stopped.stderr
+        assert sorted(path.name for path in (space.path / "limited").iterdir()) == ["last.pt"]
+        stopped = space.run(*shlex.split(printed_command(stopped.stderr))[1:])
+    assert stopped.returncode == 0
+    one, other = (torch.load(space.path / run / "best_model.pt", weights_only=True) for run in ("run", "limited"))
+    for first, second in zip(one["members"], other["members"], strict=True):
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    space.attempt(*limited[:6], "new", "--max-time", "0").check_refused("--max-time is 0.0, expected minutes above 0")
 
 
 def test_tokens_of_another_tokenizer_are_refused(space: Workspace) -> None:

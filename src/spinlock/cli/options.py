@@ -17,6 +17,15 @@ def _apply_quiet(value: bool) -> bool:
     return value
 
 
+def _check_max_time(minutes: float | None) -> float | None:
+    """Raise an error if the time is not positive."""
+    from spinlock.errors import ConfigError
+
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise ConfigError([f"--max-time is {minutes}, expected minutes above 0"], where="command line")
+    return minutes
+
+
 def path_parser(where: str) -> Callable[[str], Path]:
     """Return the parser of an option or argument that is a path.
 
@@ -48,6 +57,15 @@ Shard = Annotated[
         help="Make part i of n alone, for example 3/7; join puts the parts together. In a job array of SLURM or PBS "
         "the default is the part of this task; 1/1 makes the whole file.",
         metavar="I/N",
+    ),
+]
+MaxTime = Annotated[
+    float | None,
+    typer.Option(
+        "--max-time",
+        help="Save the run and stop after this number of minutes.",
+        metavar="<float>",
+        callback=_check_max_time,
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only results and errors.", callback=_apply_quiet)]

@@ -6,6 +6,8 @@ Letters: ``N`` operators, ``P`` parameters.
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +30,10 @@ from spinlock.io.atomic import DirectoryLock, write_files
 from spinlock.runtime.isolation import isolated
 
 OnEpoch = Callable[[EpochRecord], None]
+
+
+class TimeLimitError(Exception):
+    """A run has stopped at its time limit, and its state is saved."""
 
 
 @dataclass
@@ -57,7 +63,9 @@ class Run:
         seeds = {"random_seed": plan.config.random_seed, "split_seed": plan.config.split_seed}
         return cls(plan, TrainingState(), Provenance(versions(), command_line, started, seeds))
 
-    def execute(self, on_epoch: OnEpoch = lambda record: None, *, save: bool = True) -> ANOCheckpoint:
+    def execute(
+        self, on_epoch: OnEpoch = lambda record: None, *, save: bool = True, max_seconds: float | None = None
+    ) -> ANOCheckpoint:
         """Train, calibrate and evaluate.
 
         Parameters
@@ -66,20 +74,32 @@ class Run:
             Called after each epoch.
         save
             Whether the files of the run are written to ``output_dir``.
+        max_seconds
+            Time limit of a run that is saved. It is checked after each epoch.
 
         Returns
         -------
         ANOCheckpoint
             The finished model.
+
+        Raises
+        ------
+        TimeLimitError
+            The time limit has passed. The state of the run is saved.
         """
         if not save:
             return self._finished(train(self.plan, self.state, lambda state, record: on_epoch(record)))
         directory = ANODirectory(self.plan.config.output_dir)
 
+        deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
+
         def after_epoch(state: TrainingState, record: EpochRecord) -> None:
-            if state.epoch % self.plan.config.save_every == 0:
+            is_over = time.monotonic() >= deadline
+            if is_over or state.epoch % self.plan.config.save_every == 0:
                 write_files({directory.last: self._unfinished().to_bytes()})
             on_epoch(record)
+            if is_over:
+                raise TimeLimitError(f"the time limit of {max_seconds:g} s is reached")
 
         with DirectoryLock(directory.path, files=directory.files):
             finished = self._finished(train(self.plan, self.state, after_epoch))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Quiet, Set, path_option
+from spinlock.cli.options import Config, MaxTime, Quiet, Set, path_option
 
 if TYPE_CHECKING:
     from spinlock.ano.training.run import Run
@@ -22,6 +22,7 @@ def train_ano(
         Path | None, path_option("--resume-from", "Run to resume: its last.pt, or its directory.", "PATH")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:N.")] = None,
+    max_time: MaxTime = None,
     set_values: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     quiet: Quiet = False,
@@ -62,22 +63,28 @@ def train_ano(
     run = Run.start(plan, command_line())
     print_plan(plan)
     if not dry_run:
-        _train(run)
+        _train(run, max_time)
 
 
-def _train(run: Run) -> None:
-    """Train, and print the result."""
+def _train(run: Run, max_time: float | None) -> None:
+    """Train and print the result; ``max_time`` is in minutes."""
+    from spinlock.ano.training.run import TimeLimitError
     from spinlock.cli.terminal import log, resume_command
     from spinlock.cli.views.ano.commands import print_result, training_progress
 
     output = run.plan.config.output_dir
     try:
         with training_progress(run) as on_epoch:
-            checkpoint = run.execute(on_epoch)
+            checkpoint = run.execute(on_epoch, max_seconds=None if max_time is None else 60 * max_time)
+    except TimeLimitError as limit:
+        log(f"stopped after epoch {run.state.epoch} of member {run.state.member}: {limit}; the state is saved")
+        log(f"resume with: {resume_command(output / 'last.pt')}")
+        raise typer.Exit(130) from None
     except KeyboardInterrupt:
         last = output / "last.pt"
         if last.exists():
-            log(f"stopped after {len(run.state.history)} epochs; the state at the last save is kept")
+            where = f"epoch {run.state.epoch} of member {run.state.member}"
+            log(f"stopped after {where}; the state at the last save is kept")
             log(f"resume with: {resume_command(last)}")
         raise
     print_result(checkpoint, output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spinlock.cli.options import Config, Quiet, Set, path_option
+from spinlock.cli.options import Config, MaxTime, Quiet, Set, path_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +35,7 @@ def train_vqvae(
     no_torch_compile: Annotated[
         bool, typer.Option("--no-torch-compile", help="Never compile the training step.")
     ] = False,
-    max_time: Annotated[
-        float | None, typer.Option("--max-time", help="Save the run and stop after this number of minutes.")
-    ] = None,
+    max_time: MaxTime = None,
     set_values: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")] = False,
     verbose: Annotated[
@@ -70,7 +68,6 @@ def train_vqvae(
         },
         set_values=set_values or [],
     )
-    _check_max_time(max_time)
     inputs = [path for path in (config, settings.input_path, settings.category_mapping_file) if path is not None]
     _precheck(settings, inputs, overwrite=overwrite, dry_run=dry_run)
 
@@ -79,14 +76,6 @@ def train_vqvae(
 
     with process_group() as group, main_process_only(group.is_main):
         _train(settings, inputs, max_time, group, overwrite=overwrite, dry_run=dry_run)
-
-
-def _check_max_time(minutes: float | None) -> None:
-    """Raise an error if the time is not positive."""
-    from spinlock.errors import ConfigError
-
-    if minutes is not None and not 0 < minutes < float("inf"):
-        raise ConfigError([f"--max-time is {minutes}, expected minutes above 0"], where="command line")
 
 
 def _precheck(settings: VQVAEConfig, inputs: Sequence[Path], *, overwrite: bool, dry_run: bool) -> None:
