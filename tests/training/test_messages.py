@@ -77,6 +77,16 @@ class TestAdaptations:
         message = message_that_starts_with(adaptation_messages(short), "expected utilization")
         assert message == f"expected utilization 0.123: 24 validation rows are too few to use 0.8 of the {codes}"
 
+    def test_configured_codebook_sizes_that_exceed_max_bits_are_reported(self, plan: Plan) -> None:
+        bits = plan.spec.bits_per_row
+        limited = meeting_all_targets(with_config(plan, max_bits=10))
+        assert message_that_starts_with(adaptation_messages(limited), f"{bits:.0f} bits per row") == (
+            f"{bits:.0f} bits per row instead of max_bits 10: all codebook sizes are configured"
+        )
+        enough = adaptation_messages(meeting_all_targets(with_config(plan, max_bits=bits)))
+        automatic = adaptation_messages(with_selection(limited, automatic=True))
+        assert not any("max_bits" in message for message in (*enough, *automatic))
+
     def test_a_streamed_table_is_reported(self, tmp_path: Path) -> None:
         write_table_in(tmp_path)
         for assignment, epochs in (

@@ -43,6 +43,9 @@ def adaptation_messages(plan: Plan) -> list[str]:
             f"codebooks have at most {cap} codes: {fitted} training rows with at least {ROWS_PER_CODE} per code, and "
             f"{validation_rows} validation rows with at least {VALIDATION_ROWS_PER_CODE}"
         )
+    bits, limit = plan.spec.bits_per_row, config.max_bits
+    if not selection.automatic and limit is not None and bits > limit:
+        messages.append(f"{bits:.0f} bits per row instead of max_bits {limit:g}: all codebook sizes are configured")
     if selection.expected_quality < plan.assignment.required_quality(config.target_quality):
         messages.append(unmet_quality(plan))
     if selection.expected_utilization < UTILIZATION:
