@@ -80,7 +80,7 @@ def test_the_maximum_depth_does_not_depend_on_the_limit_of_recursion(suffix: str
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(20_000)
     try:
-        with pytest.raises(ConfigTextError, match="nested too deeply; expected at most 100 lists"):
+        with pytest.raises(ConfigTextError, match="nested too deeply; expected at most 100 nested lists"):
             parse_text("[" * 1_500 + "]" * 1_500, suffix=suffix)
     finally:
         sys.setrecursionlimit(limit)
@@ -122,7 +122,7 @@ def test_yaml_anchors_and_merges_work():
         ('{"' + "x" * 9000 + '": 1, "' + "x" * 9000 + '": 1}', ".json", "xxx ... is given twice"),
         ("{" + "x" * 900 + ": 1, " + "x" * 900 + ": 1}", ".yaml", "xxx ... is given twice"),
         ("a: !!bool " + "x" * 900, ".yaml", "xxx ...' is not of the type !!bool"),
-        ("[" * 100_000 + "]" * 100_000, ".json", "nested too deeply"),
+        ("[" * 5_000 + "]" * 5_000, ".json", "nested too deeply"),
         ("[" * 5_000, ".yaml", "nested too deeply"),
         ("[" * 101 + "]" * 101, ".json", "nested too deeply"),
         ("[" * 101 + "]" * 101, ".yaml", "nested too deeply"),

@@ -209,6 +209,15 @@ def test_features_are_averages_over_pairs_of_channels() -> None:
         assert combined[name] == pytest.approx(np.mean([result[name] for result in separate]), abs=1e-5), name
 
 
+def test_mutual_information_is_that_of_each_pair_in_each_frame() -> None:
+    unit = noise((2, 3, 400))
+    unit[0, 2] = unit[0, 0]
+    together = mutual_information(unit)
+    for number, pair in enumerate(combinations(range(3), 2)):
+        torch.testing.assert_close(together[:, number], mutual_information(unit[:, list(pair)])[:, 0])
+    assert together[0].argmax() == 1
+
+
 def test_the_scale_of_a_channel_changes_only_energy_features() -> None:
     frames = noise((1, 3, 2, 16, 20)).cumsum(-1)
     plain = compute(Run(frames))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from spinlock.features import invariant_drift
 from spinlock.features.invariant_drift import COURSES, CUT, FEATURES, MEASURES, compute, courses
 from spinlock.features.run import Run
 from tests.features.signals import Floats, check_degenerate, check_rows, noise, values
@@ -130,6 +131,16 @@ def test_quantities_agree_with_numpy(shape: tuple[int, int]) -> None:
     for number, ((_, quantity), course) in enumerate(zip(COURSES, expected, strict=True)):
         unit = 1.0 if quantity == "entropy" else level
         np.testing.assert_allclose(courses(run)[:, :, number].transpose(1, 2), course / unit, atol=2e-5)
+
+
+@pytest.mark.parametrize("values_per_part", [1, 2 * 16 * 16, 5 * 16 * 16])
+def test_quantities_do_not_depend_on_the_division_into_parts(
+    values_per_part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(noise((2, 5, 1, 16, 16)))
+    whole = courses(run)
+    monkeypatch.setattr(invariant_drift, "MAX_VALUES_PER_PART", values_per_part)
+    assert torch.equal(courses(run), whole)
 
 
 def test_quantities_of_a_wave_equal_closed_forms() -> None:

@@ -22,7 +22,9 @@ def _check_max_time(minutes: float | None) -> float | None:
     from spinlock.errors import ConfigError
 
     if minutes is not None and not 0 < minutes < float("inf"):
-        raise ConfigError([f"--max-time is {minutes}, expected minutes above 0"], where="command line")
+        raise ConfigError(
+            [f"--max-time is {minutes}, expected a finite number of minutes above 0"], where="command line"
+        )
     return minutes
 
 
@@ -63,8 +65,8 @@ MaxTime = Annotated[
     float | None,
     typer.Option(
         "--max-time",
-        help="Save the run and stop after this number of minutes.",
-        metavar="<float>",
+        help="Save the run and stop when this number of minutes has passed.",
+        metavar="MINUTES",
         callback=_check_max_time,
     ),
 ]

@@ -34,9 +34,12 @@ MAX_VALUES = 100_000
 """Maximum number of values of a YAML document in which each alias is replaced by its value."""
 
 MAX_DEPTH = 100
-"""Maximum depth of lists and mappings within each other. The limit of recursion of Python depends on other packages."""
+"""Maximum nesting depth of lists and mappings.
 
-_TOO_DEEP = f"it is nested too deeply; expected at most {MAX_DEPTH} lists and mappings within each other"
+Python's recursion limit is not used for this, because other packages can change it.
+"""
+
+_TOO_DEEP = f"it is nested too deeply; expected at most {MAX_DEPTH} nested lists and mappings"
 
 MAX_PROBLEM_LENGTH = 200
 """Maximum length of a description of the YAML parser in a message."""

@@ -136,14 +136,15 @@ def mutual_information(unit: Tensor) -> Tensor:
     """
     frames, channels, points = unit.shape
     bins = len(EDGES) + 1
-    number = torch.zeros(unit.shape, dtype=torch.uint8, device=unit.device)  # of the bin of each value
+    bin_index = torch.zeros(unit.shape, dtype=torch.uint8, device=unit.device)
     for edge in EDGES:
-        number += (unit > edge).view(torch.uint8)
+        bin_index += (unit > edge).view(torch.uint8)
     first_cell = bins**2 * torch.arange(frames, device=unit.device)[:, None]
-    pairs = combinations(range(channels), 2)
-    cells = [(bins * number[:, i] + number[:, j] + first_cell).flatten() for i, j in pairs]
-    counts = torch.stack([torch.bincount(each, minlength=frames * bins**2) for each in cells])
-    probability = counts.view(-1, frames, bins, bins).transpose(0, 1).double() / points
+    counts = []
+    for i, j in combinations(range(channels), 2):
+        cell_index = bins * bin_index[:, i] + bin_index[:, j] + first_cell
+        counts.append(torch.bincount(cell_index.flatten(), minlength=frames * bins**2).view(frames, bins, bins))
+    probability = torch.stack(counts, 1).double() / points
     marginals = probability.sum(-1), probability.sum(-2)
     information = sum(entropy(marginal) for marginal in marginals) - entropy(probability.flatten(-2))
     occupied = (probability > 0).sum((-2, -1)) - sum((marginal > 0).sum(-1) for marginal in marginals) + 1

@@ -23,8 +23,11 @@ from spinlock.features.signals import MIN_ENERGY_RATIO, NOISE_FLOOR, centered, d
 CUT = 4
 """Cutoff of the low-pass filter in cycles per domain; on a grid of 16 points both filtered fields have modes."""
 
-VALUES_AT_A_TIME = 2**18
-"""Number of values of frames that are processed together, so that temporary arrays fit the processor's cache."""
+MAX_VALUES_PER_PART = 2**18
+"""Maximum number of field values in one part of a run, so that temporary arrays fit the processor's cache.
+
+A part contains at least one frame.
+"""
 
 FIELDS = {"raw": "of u", "low": f"of u low-passed at {CUT} cycles per domain", "high": "of u minus the low-passed u"}
 
@@ -69,10 +72,10 @@ def courses(run: Run) -> Tensor:
     The entropy has no unit.
     """
     kept = _low_modes(run.spectrum, run.frames.shape[-1])
-    num_frames = max(VALUES_AT_A_TIME // run.frames[0, 0].numel(), 1)
+    frames_per_part = max(MAX_VALUES_PER_PART // run.frames[0, 0].numel(), 1)
     rows = []
     for frames, spectrum, rms in zip(run.frames, run.spectrum, run_rms(run), strict=True):
-        parts = zip(frames.split(num_frames), spectrum.split(num_frames), strict=True)
+        parts = zip(frames.split(frames_per_part), spectrum.split(frames_per_part), strict=True)
         rows.append(torch.cat([_run_quantities(*part, rms, kept) for part in parts], 1))
     return torch.stack(rows).permute(0, 3, 1, 2).contiguous()
 

@@ -113,13 +113,13 @@ def _value_features(ordered: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def sort_values(values: Tensor) -> Tensor:
-    """Sort values along the last axis in ascending order.
+    """Sort float32 values along the last axis in ascending order.
 
-    On the CPU NumPy sorts them, because it uses the vector instructions of the processor and takes a ninth of the time.
+    On a CPU with AVX2, NumPy takes a ninth of the time of :func:`torch.sort`, because it uses vector instructions.
     """
     if values.device.type != "cpu":
         return values.sort(-1).values
-    return torch.from_numpy(np.sort(values.numpy(), axis=-1))
+    return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))
 
 
 def _quantile(ordered: Tensor, q: float) -> Tensor:

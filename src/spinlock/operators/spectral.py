@@ -14,6 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MIN_SIZE_TO_SKIP_ZEROS = 64
+"""Minimum number of points along both axes for transforms of one axis at a time, which skip modes that are zero.
+
+For smaller grids and for complex fields two-dimensional transforms are used, whose results have other rounding errors.
+"""
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -39,7 +45,8 @@ class Modes:
     def of(cls, grid: tuple[int, int], domain: float, *, device: torch.device) -> "Modes":
         """Return the modes of real fields on ``grid`` = (H, W) points of a square with side ``domain``."""
         height, width = grid
-        along_y, along_x = _cycles(height, device)[:, None], _cycles(width, device)[None, : width // 2 + 1].abs()
+        all_y, all_x = _axes(grid, device)
+        along_y, along_x = all_y[:, None], all_x[None, : width // 2 + 1].abs()
         unit = 2 * math.pi / domain
         odd_x = along_x.where(2 * along_x != width, 0.0)
         odd_y = along_y.where(2 * along_y.abs() != height, 0.0)
@@ -58,9 +65,9 @@ class Modes:
 
 @dataclass(frozen=True)
 class DealiasedModes:
-    """The modes that a nonlinearity does not alias. Spectra contain no other modes, so that products take less time.
+    """The modes that are kept by dealiasing. Spectra contain only these modes. Products therefore take less time.
 
-    The modes along y are the last axis of a spectrum, so that the transforms along y are of contiguous values.
+    The last axis of a spectrum is y. Transforms along y therefore read contiguous values.
 
     Parameters
     ----------
@@ -69,7 +76,8 @@ class DealiasedModes:
     is_real
         Whether the fields are real. In this case the modes with negative wave numbers along x are not stored.
     x, y
-        Wave numbers, [X, 1] and [1, Y] float64. The positive ones come first, as in :func:`torch.fft.fftfreq`.
+        Wave numbers, [X, 1] and [1, Y] float64. Zero and the positive wave numbers come first, as in
+        :func:`torch.fft.fftfreq`.
     square
         |k|^2, [X, Y] float64.
     """
@@ -99,58 +107,71 @@ class DealiasedModes:
         device
             Device of the tensors.
         """
-        height, width = grid
-        along_y, along_x = _cycles(height, device)[None], _cycles(width, device)[:, None]
-        along_y = along_y[:, (along_y.abs() * (degree + 1) < height)[0]]
-        along_x = along_x[(along_x.abs() * (degree + 1) < width)[:, 0]]
+        along_y, along_x = (cycles[cycles.abs() * (degree + 1) < len(cycles)] for cycles in _axes(grid, device))
         if is_real:
-            along_x = along_x[along_x[:, 0] >= 0]
+            along_x = along_x[along_x >= 0]
         unit = 2 * math.pi / domain
-        square = unit**2 * (along_x.square() + along_y.square())
-        return cls(grid, is_real, unit * along_x, unit * along_y, square)
+        square = unit**2 * (along_x[:, None].square() + along_y.square())
+        return cls(grid, is_real, unit * along_x[:, None], unit * along_y[None], square)
 
     def spectrum(self, fields: Tensor) -> Tensor:
         """Transform fields [..., H, W] to complex amplitudes of the kept modes, [..., X, Y]."""
         num_x, num_y = self.square.shape
-        along_x = torch.fft.rfft(fields)[..., :num_x] if self.is_real else _without_zeros(torch.fft.fft(fields), num_x)
-        return _without_zeros(torch.fft.fft(along_x.transpose(-2, -1).contiguous()), num_y)
+        if self._skips_zeros:
+            along_x = torch.fft.rfft(fields)[..., :num_x].transpose(-2, -1).contiguous()
+            return _lowest(torch.fft.fft(along_x), num_y, -1)
+        whole = torch.fft.rfft2(fields)[..., :num_x] if self.is_real else _lowest(torch.fft.fft2(fields), num_x, -1)
+        return _lowest(whole, num_y, -2).transpose(-2, -1).contiguous()
 
     def fields(self, spectrum: Tensor) -> Tensor:
         """Transform amplitudes [..., X, Y] of the kept modes to fields [..., H, W]."""
         height, width = self.grid
+        whole = _padded(spectrum, height, -1)
         if not self.is_real:
-            along_x = torch.fft.ifft(_with_zeros(spectrum.transpose(-2, -1), width)).transpose(-2, -1)
-            complex_fields: Tensor = torch.fft.ifft(_with_zeros(along_x, height)).transpose(-2, -1)
+            complex_fields: Tensor = torch.fft.ifft2(_padded(whole, width, -2).transpose(-2, -1).contiguous())
             return complex_fields
-        along_y = torch.fft.ifft(_with_zeros(spectrum, height)).transpose(-2, -1)
-        padded = along_y.new_empty((*along_y.shape[:-1], width // 2 + 1))
-        padded[..., : along_y.shape[-1]] = along_y
-        padded[..., along_y.shape[-1] :] = 0
-        fields: Tensor = torch.fft.irfft(padded, n=width)
+        if self._skips_zeros:
+            whole = torch.fft.ifft(whole)
+        padded = whole.new_empty((*whole.shape[:-2], height, width // 2 + 1))
+        padded[..., : whole.shape[-2]] = whole.transpose(-2, -1)
+        padded[..., whole.shape[-2] :] = 0
+        inverse = torch.fft.irfft if self._skips_zeros else torch.fft.irfft2
+        fields: Tensor = inverse(padded, width if self._skips_zeros else self.grid)
         return fields
 
+    @property
+    def _skips_zeros(self) -> bool:
+        """Whether each axis is transformed alone, so that the transforms along y skip the modes that are zero."""
+        return self.is_real and min(self.grid) >= MIN_SIZE_TO_SKIP_ZEROS
 
-def _cycles(size: int, device: torch.device) -> Tensor:
-    """Return the wave numbers of an axis in cycles per domain, [N] float64."""
-    cycles: Tensor = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64, device=device).round()
-    return cycles
 
-
-def _without_zeros(spectrum: Tensor, num_kept: int) -> Tensor:
-    """Return the ``num_kept`` modes with the smallest wave numbers of the last axis."""
+def _lowest(spectrum: Tensor, num_kept: int, axis: int) -> Tensor:
+    """Return the ``num_kept`` modes with the smallest wave numbers along an axis."""
     num_negative = num_kept // 2
-    return torch.cat((spectrum[..., : num_kept - num_negative], spectrum[..., spectrum.shape[-1] - num_negative :]), -1)
+    negative = spectrum.narrow(axis, spectrum.shape[axis] - num_negative, num_negative)
+    return torch.cat((spectrum.narrow(axis, 0, num_kept - num_negative), negative), axis)
 
 
-def _with_zeros(spectrum: Tensor, size: int) -> Tensor:
-    """Return the amplitudes of all ``size`` modes of the last axis, which are 0 for the modes that are not kept."""
-    num_negative = spectrum.shape[-1] // 2
-    num_positive = spectrum.shape[-1] - num_negative
-    padded = spectrum.new_empty((*spectrum.shape[:-1], size))
-    padded[..., :num_positive] = spectrum[..., :num_positive]
-    padded[..., num_positive : size - num_negative] = 0
-    padded[..., size - num_negative :] = spectrum[..., num_positive:]
-    return padded
+def _padded(spectrum: Tensor, size: int, axis: int) -> Tensor:
+    """Return the amplitudes of all ``size`` modes along an axis, which are 0 for the modes that are not kept."""
+    num_kept = spectrum.shape[axis]
+    num_negative = num_kept // 2
+    num_positive = num_kept - num_negative
+    shape = list(spectrum.shape)
+    shape[axis] = size
+    whole = spectrum.new_empty(shape)
+    whole.narrow(axis, 0, num_positive).copy_(spectrum.narrow(axis, 0, num_positive))
+    whole.narrow(axis, num_positive, size - num_kept).zero_()
+    whole.narrow(axis, size - num_negative, num_negative).copy_(spectrum.narrow(axis, num_positive, num_negative))
+    return whole
+
+
+def _axes(grid: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the wave numbers along y [H] and x [W] in cycles per domain, float64."""
+    height, width = grid
+    along_y = torch.fft.fftfreq(height, 1 / height, dtype=torch.float64, device=device).round()
+    along_x = torch.fft.fftfreq(width, 1 / width, dtype=torch.float64, device=device).round()
+    return along_y, along_x
 
 
 def to_complex64(values: Tensor) -> Tensor:

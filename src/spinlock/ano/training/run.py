@@ -43,6 +43,8 @@ class Run:
     plan: Plan
     state: TrainingState
     provenance: Provenance
+    saved: tuple[int, int] | None = None
+    """Numbers of the member and of the epoch that were saved last by this object."""
 
     @classmethod
     def start(cls, plan: Plan, command_line: str) -> Run:
@@ -75,7 +77,7 @@ class Run:
         save
             Whether the files of the run are written to ``output_dir``.
         max_seconds
-            Time limit of a run that is saved. It is checked after each epoch.
+            Time limit in seconds. It is checked after each epoch. It has no effect if ``save`` is false.
 
         Returns
         -------
@@ -97,6 +99,7 @@ class Run:
             is_over = time.monotonic() >= deadline
             if is_over or state.epoch % self.plan.config.save_every == 0:
                 write_files({directory.last: self._unfinished().to_bytes()})
+                self.saved = state.member, state.epoch
             on_epoch(record)
             if is_over:
                 raise TimeLimitError(f"the time limit of {max_seconds:g} s is reached")

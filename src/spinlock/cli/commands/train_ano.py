@@ -81,10 +81,8 @@ def _train(run: Run, max_time: float | None) -> None:
         log(f"resume with: {resume_command(output / 'last.pt')}")
         raise typer.Exit(130) from None
     except KeyboardInterrupt:
-        last = output / "last.pt"
-        if last.exists():
-            where = f"epoch {run.state.epoch} of member {run.state.member}"
-            log(f"stopped after {where}; the state at the last save is kept")
-            log(f"resume with: {resume_command(last)}")
+        if run.saved is not None:
+            log(f"interrupted; the state after epoch {run.saved[1]} of member {run.saved[0]} is saved")
+            log(f"resume with: {resume_command(output / 'last.pt')}")
         raise
     print_result(checkpoint, output)

@@ -17,8 +17,8 @@ from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 class Semilinear(Family):
     """A family that is solved by a pseudo-spectral method: products are computed on the grid, other terms by modes.
 
-    Only the modes that are free of aliasing for the degree of N are computed. The other modes are removed at the start
-    of a frame.
+    Spectra contain only the modes that products of degree ``degree`` do not alias. The other modes are removed at the
+    start of a frame.
     """
 
     order = 4
@@ -40,7 +40,7 @@ class Semilinear(Family):
         return lambda states: modes.fields(advance(modes.spectrum(states)))
 
     def modes(self, grid: tuple[int, int], device: torch.device, *, is_real: bool) -> DealiasedModes:
-        """Return the modes of real or complex fields that are free of aliasing."""
+        """Return the dealiased modes of real or complex fields."""
         return DealiasedModes.of(grid, self.domain, degree=self.degree, is_real=is_real, device=device)
 
     def spectral_stepper(self, physical: Tensor, modes: DealiasedModes) -> FrameMap:
