@@ -177,8 +177,8 @@ def report(result: dict[str, Any]) -> str:
     series = result["series"]
     sentence = (
         f"One run of {FRAMES} frames: Spinlock computes {series['num_features']} features in "
-        f"{series['spinlock']:.1f} ms. catch22 computes {series['num_catch22_features']} features of each of {series['num_series']} time series in "
-        f"{series['catch22']:.1f} ms ({result['machine']})."
+        f"{series['spinlock']:.1f} ms. catch22 computes {series['num_catch22_features']} features of each of "
+        f"{series['num_series']} time series in {series['catch22']:.1f} ms ({result['machine']})."
     )
     return f"{markdown.table(COLUMNS, rows)}\n\n{sentence}"
 
