@@ -35,6 +35,7 @@ import markdown
 from machine import describe_machine, seconds
 from spinlock.features import causality, nonlinear, temporal
 from spinlock.features.run import Run
+from spinlock.operators.family import Family
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import roll_out
 from spinlock.operators.spectral import DealiasedModes, Modes
@@ -58,13 +59,20 @@ COLUMNS = (
 )
 
 
+def draw_parameters(family: Family) -> torch.Tensor:
+    """Return parameters of operators in the default ranges, from a Sobol sequence, [OPERATORS, P]."""
+    from tests.operators.family_draws import physical_at
+
+    return physical_at(family, qmc.Sobol(len(family.parameters), rng=np.random.default_rng(0)).random(OPERATORS))
+
+
 def measure_family(name: str) -> dict[str, Any]:
-    """Return the milliseconds for one frame of one operator, by turns, and the relative difference of the frames."""
+    """Return the milliseconds for one frame of one operator, and the relative difference of the frames."""
     from tests.operators.exponax_steppers import NAMES, exponax, exponax_state, jax, stepper_of
-    from tests.operators.family_draws import advance, initial_states, physical_at
+    from tests.operators.family_draws import advance, initial_states
 
     family = FAMILIES[name]
-    physical = physical_at(family, qmc.Sobol(len(family.parameters), rng=np.random.default_rng(0)).random(OPERATORS))
+    physical = draw_parameters(family)
     if name == "wave":
         physical[:, 1:] = 0  # exponax has neither damping nor mass
     state = advance(family, physical, initial_states(family, physical, GRID, REALIZATIONS), 2)
@@ -80,7 +88,7 @@ def measure_family(name: str) -> dict[str, Any]:
         start = exponax_state(name, state, physical).flatten(0, 1).transpose(-2, -1).float()
         fields = jax.numpy.asarray(start.contiguous().numpy())
         actions["exponax"] = lambda: frame(fields).block_until_ready()
-    milliseconds = {key: 1000 * value / OPERATORS for key, value in by_turns(actions).items()}
+    milliseconds = {key: 1000 * value / OPERATORS for key, value in alternating_medians(actions).items()}
     row = {"family": name, **milliseconds, "num_transforms": len(transforms)}
     if name in NAMES:
         result = exponax_state(name, ours(state), physical)[0]
@@ -89,7 +97,7 @@ def measure_family(name: str) -> dict[str, Any]:
     return row
 
 
-def by_turns(actions: dict[str, Callable[[], Any]]) -> dict[str, float]:
+def alternating_medians(actions: dict[str, Callable[[], Any]]) -> dict[str, float]:
     """Return the median duration of each action in seconds; the first round is not counted."""
     rounds = [{key: seconds(action, CPU) for key, action in actions.items()} for _ in range(ROUNDS + 1)]
     return {key: median(each[key] for each in rounds[1:]) for key in actions}
@@ -127,15 +135,15 @@ def _recorded_transforms(action: Callable[[], Any]) -> list[Callable[[], torch.T
 def measure_series() -> dict[str, float | int]:
     """Return the milliseconds for one run, the numbers of features, and the number of time series of a run."""
     import pycatch22
-    from tests.operators.family_draws import initial_states, physical_at
+    from tests.operators.family_draws import initial_states
 
     family = FAMILIES["gray_scott"]
-    physical = physical_at(family, qmc.Sobol(len(family.parameters), rng=np.random.default_rng(0)).random(OPERATORS))
+    physical = draw_parameters(family)
     step = family.stepper(physical, (GRID, GRID))
     start = initial_states(family, physical, GRID, REALIZATIONS)
     frames = roll_out(lambda fields, _: step(fields), start, FRAMES, warmup=8, bound=1e4).frames.flatten(0, 1)
     lists = Run(frames).points.transpose(-2, -1).flatten(0, 2).double().tolist()
-    times = by_turns(
+    times = alternating_medians(
         {
             "spinlock": lambda: [module.compute(Run(frames)) for module in SERIES_GROUPS.values()],
             "catch22": lambda: [pycatch22.catch22_all(values) for values in lists],

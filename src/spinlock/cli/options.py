@@ -18,7 +18,7 @@ def _apply_quiet(value: bool) -> bool:
 
 
 def _check_max_time(minutes: float | None) -> float | None:
-    """Raise an error if the time is not positive."""
+    """Return the time limit, or raise an error if it is not finite and positive."""
     from spinlock.errors import ConfigError
 
     if minutes is not None and not 0 < minutes < float("inf"):

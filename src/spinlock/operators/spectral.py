@@ -17,7 +17,8 @@ from torch import Tensor
 MIN_SIZE_TO_SKIP_ZEROS = 64
 """Minimum number of points along both axes for transforms of one axis at a time, which skip modes that are zero.
 
-For smaller grids and for complex fields two-dimensional transforms are used, whose results have other rounding errors.
+Smaller grids and complex fields have two-dimensional transforms. Transforms of one axis at a time would change their
+rounding errors, which chaotic families amplify, and therefore the values of existing datasets.
 """
 
 
@@ -130,13 +131,13 @@ class DealiasedModes:
         if not self.is_real:
             complex_fields: Tensor = torch.fft.ifft2(_padded(whole, width, -2).transpose(-2, -1).contiguous())
             return complex_fields
-        if self._skips_zeros:
+        skips_zeros = self._skips_zeros
+        if skips_zeros:
             whole = torch.fft.ifft(whole)
         padded = whole.new_empty((*whole.shape[:-2], height, width // 2 + 1))
         padded[..., : whole.shape[-2]] = whole.transpose(-2, -1)
         padded[..., whole.shape[-2] :] = 0
-        inverse = torch.fft.irfft if self._skips_zeros else torch.fft.irfft2
-        fields: Tensor = inverse(padded, width if self._skips_zeros else self.grid)
+        fields: Tensor = torch.fft.irfft(padded, n=width) if skips_zeros else torch.fft.irfft2(padded, s=self.grid)
         return fields
 
     @property

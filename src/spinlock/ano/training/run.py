@@ -92,16 +92,15 @@ class Run:
         if not save:
             return self._finished(train(self.plan, self.state, lambda state, record: on_epoch(record)))
         directory = ANODirectory(self.plan.config.output_dir)
-
         deadline = math.inf if max_seconds is None else time.monotonic() + max_seconds
 
         def after_epoch(state: TrainingState, record: EpochRecord) -> None:
-            is_over = time.monotonic() >= deadline
-            if is_over or state.epoch % self.plan.config.save_every == 0:
+            limit_has_passed = time.monotonic() >= deadline
+            if limit_has_passed or state.epoch % self.plan.config.save_every == 0:
                 write_files({directory.last: self._unfinished().to_bytes()})
                 self.saved = state.member, state.epoch
             on_epoch(record)
-            if is_over:
+            if limit_has_passed:
                 raise TimeLimitError(f"the time limit of {max_seconds:g} s is reached")
 
         with DirectoryLock(directory.path, files=directory.files):
