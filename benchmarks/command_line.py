@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,11 +12,23 @@ PRODUCTION = Path(__file__).resolve().parents[1] / "configs" / "vqvae" / "produc
 """The production configuration."""
 
 
+def keeping_bytecode() -> dict[str, str]:
+    """Return the environment in which Python keeps byte code, as it does for users.
+
+    With ``PYTHONDONTWRITEBYTECODE`` each process would compile torch and its other imports, which takes seconds.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run_spinlock(*arguments: str | Path) -> float:
     """Run a command and return its duration in seconds, including the start of Python."""
     started = time.perf_counter()
     process = subprocess.run(
-        [sys.executable, "-m", "spinlock", *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "spinlock", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=keeping_bytecode(),
     )
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, arguments))} failed:\n{process.stderr[-2000:]}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spinlock.errors import DataError
-from spinlock.preprocessing.cleaning import CACHED_ROWS, Cleaner
+from spinlock.preprocessing.cleaning import MAX_BLOCK_CELLS, MAX_BLOCK_ROWS, MIN_BLOCK_ROWS, Cleaner
 from spinlock.preprocessing.normalization import METHODS
 from tests.tables import Rules, low_rank_table
 
@@ -166,20 +166,24 @@ def test_an_unusable_table_is_an_error_that_names_the_reason(rng: np.random.Gene
         fit_cleaner(np.stack([a, a, np.ones_like(a)], axis=1))
 
 
-def test_rows_are_cleaned_in_blocks_that_fit_the_cache(rng: np.random.Generator) -> None:
-    cleaner = fit_cleaner(low_rank_table(rng, 1024, 30, 5))
+@pytest.mark.parametrize(
+    ("columns", "block_rows"),
+    [(30, MAX_BLOCK_ROWS), (MAX_BLOCK_CELLS // 200, 200), (MAX_BLOCK_CELLS // 20, MIN_BLOCK_ROWS)],
+)
+def test_rows_are_cleaned_in_blocks_of_limited_size(rng: np.random.Generator, columns: int, block_rows: int) -> None:
+    cleaner = Cleaner.fit(low_rank_table(rng, 1024, 3, 3), ["a", "b", "c"], Rules())
+    kept = np.zeros(columns, dtype=np.int64)  # the first column many times
     blocks: list[int] = []
-    transform = cleaner.normalizer.transform
 
     class Recording:
         def transform(self, x: np.ndarray) -> np.ndarray:
             blocks.append(len(x))
-            return transform(x)
+            return cleaner.normalizer.transform(x[:, [0, 0, 0]])[:, :1].repeat(columns, axis=1)
 
-    x = low_rank_table(rng, 1000, 30, 5)
-    values = replace(cleaner, normalizer=Recording()).transform(x).values
-    assert blocks == [CACHED_ROWS] * (1000 // CACHED_ROWS) + [1000 % CACHED_ROWS]
-    assert np.array_equal(values, cleaner.transform(x).values)
+    x = low_rank_table(rng, 1000, 3, 3)
+    values = replace(cleaner, kept=kept, normalizer=Recording()).transform(x).values
+    assert blocks == [block_rows] * (1000 // block_rows) + [1000 % block_rows] * (1000 % block_rows > 0)
+    assert np.array_equal(values[:, -1], cleaner.transform(x).values[:, 0])
 
 
 def test_decoding_keeps_the_bulk_of_a_column_with_outliers_and_an_offset(rng: np.random.Generator) -> None:

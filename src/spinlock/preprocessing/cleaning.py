@@ -31,8 +31,9 @@ from spinlock.preprocessing.ranks import fit_ranks
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
-CACHED_ROWS = 128
-"""Number of rows that are cleaned at the same time, so that the intermediate arrays fit the cache."""
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, MAX_BLOCK_CELLS = 128, 512, 1 << 20
+"""Limits of the size of a block that is cleaned at a time. Larger blocks take more memory. NumPy releases the global
+interpreter lock when it interpolates more than 500 values of a column, so that threads clean blocks in parallel."""
 
 MAX_SPACING = 1 / 16
 """Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""
@@ -152,8 +153,9 @@ class Cleaner:
         values = np.empty((len(x), len(self.kept)), dtype=np.float32)
         imputed, clipped = np.empty((2, len(x)))
         ranges = []
-        for start in range(0, len(x), CACHED_ROWS):
-            block = slice(start, start + CACHED_ROWS)
+        block_rows = max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, MAX_BLOCK_CELLS // len(self.kept)))
+        for start in range(0, max(1, len(x)), block_rows):  # no rows are one empty block
+            block = slice(start, start + block_rows)
             raw = x[block, self.kept].astype(np.float64)
             finite = np.isfinite(raw)
             inside = self.screening.impute_and_clip(raw, finite, self.kept)
@@ -162,9 +164,6 @@ class Cleaner:
             clipped[block] = outside.mean(axis=1)
             ranges.append(ColumnRanges.of_block(raw, finite, outside))
             values[block] = self.normalizer.transform(inside)
-        if not ranges:
-            no_cells = np.empty(values.shape, dtype=bool)
-            ranges.append(ColumnRanges.of_block(np.empty(values.shape), no_cells, no_cells))
         return CleanedRows(values, imputed, clipped, ColumnRanges.joined(ranges))
 
     @property

@@ -19,6 +19,9 @@ SWEEPS = 5
 MIN_GAIN = 1e-6
 """Minimum decrease of the cost for which tokens change, so that ties do not change them in every sweep."""
 
+PRODUCT_ROWS = 128
+"""Number of rows of a matrix product."""
+
 
 class JointTables:
     """Precomputed vectors, squared norms and pairwise costs of the joint codes of each category.
@@ -41,7 +44,8 @@ class JointTables:
     ) -> tuple[Tensor, Tensor]:
         """Improve the tokens of rows. The squared error |x - y|^2 of a row never increases.
 
-        A row takes part until a sweep does not change it, so that its tokens do not depend on the other rows.
+        A row takes part until a sweep does not change it, so that its tokens do not depend on the other rows. Later
+        sweeps have fewer rows.
 
         Parameters
         ----------
@@ -60,26 +64,53 @@ class JointTables:
             Tokens [B, C, L], and the margin [B] between the best and the second best codes of a category, minimized
             over categories and sweeps.
         """
-        tokens = initial_tokens.clone()
-        residual = rows - self.codes.sums(tokens)
+        tokens, residual = initial_tokens.clone(), rows - self.codes.sums(initial_tokens)
         margin = torch.full((len(rows),), torch.inf, device=rows.device)
-        active = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        active = torch.arange(len(rows), device=rows.device)
         for _ in range(sweeps):
-            previous = tokens.clone()
-            for c, (codebooks, vectors) in enumerate(zip(self.codebooks, self.vectors, strict=True)):
-                current = tokens[:, c]
-                target = residual + self._category_sum(c, current)
-                costs = torch.addmm(self.norms[c], target, vectors.t(), alpha=-2.0)
-                unary = torch.split(costs, [len(codebook) for codebook in codebooks], dim=1)
-                result = beam_search(unary, self.pairwise[c], width)
-                better = active & (result.cost < cost_of_codes(current, unary, self.pairwise[c]) - MIN_GAIN)
-                margin = torch.where(active, torch.minimum(margin, result.margin), margin)
-                tokens[:, c] = torch.where(better[:, None], result.codes, current)
-                residual = target - self._category_sum(c, tokens[:, c])
-            active = active & (previous != tokens).flatten(1).any(1)
-            if not active.any():
+            previous = tokens[active]
+            tokens[active], residual[active], margins = self._sweep(previous, residual[active], width)
+            margin[active] = torch.minimum(margin[active], margins)
+            active = active[(previous != tokens[active]).flatten(1).any(1)]
+            if not len(active):
                 break
         return tokens, margin
+
+    def _sweep(self, tokens: Tensor, residual: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Update all categories of rows in turn, and return their new tokens, residuals [n, D] and margins [n].
+
+        Parameters
+        ----------
+        tokens
+            Tokens [n, C, L].
+        residual
+            Rows minus the sums of the vectors of their tokens, [n, D].
+        width
+            Width of the beam search.
+        """
+        tokens = tokens.clone()
+        margin = torch.full((len(tokens),), torch.inf, device=tokens.device)
+        for c, codebooks in enumerate(self.codebooks):
+            current = tokens[:, c]
+            target = residual + self._category_sum(c, current)
+            unary = torch.split(self._costs(c, target), [len(codebook) for codebook in codebooks], dim=1)
+            result = beam_search(unary, self.pairwise[c], width)
+            better = result.cost < cost_of_codes(current, unary, self.pairwise[c]) - MIN_GAIN
+            margin = torch.minimum(margin, result.margin)
+            tokens[:, c] = torch.where(better[:, None], result.codes, current)
+            residual = target - self._category_sum(c, tokens[:, c])
+        return tokens, residual, margin
+
+    def _costs(self, category: int, targets: Tensor) -> Tensor:
+        """Return |v|^2 - 2 t.v for each target t of ``targets`` [n, D] and each vector v of a category, [n, K].
+
+        All matrix products have :data:`PRODUCT_ROWS` rows, so that the rounding of a row does not depend on the number
+        of rows.
+        """
+        norms, vectors = self.norms[category], self.vectors[category]
+        parts = torch.split(F.pad(targets, (0, 0, 0, -len(targets) % PRODUCT_ROWS)), PRODUCT_ROWS)
+        costs = torch.cat([torch.addmm(norms, part, vectors.t(), alpha=-2.0) for part in parts])
+        return costs[: len(targets)]
 
     def _category_sum(self, category: int, codes: Tensor) -> Tensor:
         """Return the sum [B, D] of the vectors of a category's codes [B, L]."""
