@@ -211,6 +211,16 @@ class TestRefusedJoins:
     def test_no_shards(self, tmp_path: Path) -> None:
         self.check(tmp_path / "tokens.h5", r"tokens\.h5: has no shards; make them with --shard i/n")
 
+    def test_two_exchanged_shards(self, encoded: Path) -> None:
+        first, second = sl.Shard(encoded, 1, 3), sl.Shard(encoded, 2, 3)
+        for one, other in ((first.path, second.path), (first.manifest_path, second.manifest_path)):
+            content = one.read_bytes()
+            one.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        self.check(
+            encoded, r"damaged: 1 \(it is shard 2/3 under another name\), 2 \(it is shard 1/3 under another name"
+        )
+
     def test_a_changed_byte(self, encoded: Path) -> None:
         path = sl.Shard(encoded, 2, 3).path
         content = bytearray(path.read_bytes())
@@ -287,6 +297,35 @@ class TestRefusedJoins:
             content["work"]["identity"]["dataset"] = fingerprint(tmp_path / "table.h5")
             path.write_text(json.dumps(content))
         self.check(output, "rows 80 to 159 are not those that shard 2 encoded")
+
+
+class TestRowsInAnotherUnit:
+    """Shards of rows that do not fit the training rows of the model."""
+
+    @pytest.fixture
+    def output(self, tmp_path: Path) -> Path:
+        """The output of two shards, which have not been made."""
+        inputs = Inputs.make(tmp_path)
+        with h5py.File(inputs.folder / "table.h5", "r+") as file:
+            file["features/sdf/aggregated/features"][:] *= 100
+        return tmp_path / "tokens.h5"
+
+    def make(self, output: Path, number: int, *, strict: bool = False) -> None:
+        tokenizer = sl.Tokenizer.load(output.parent / "local.pt")
+        tokenizer.encode_file(output.parent / "table.h5", sl.Shard(output, number, 2), strict=strict)
+
+    def test_the_join_warns(self, output: Path) -> None:
+        for number in (1, 2):
+            self.make(output, number)
+        assert "another unit?" in sl.join(output).range_warning
+
+    @pytest.mark.parametrize("strict_shard", [1, 2])
+    def test_strict_for_one_shard_is_strict_for_the_file(self, output: Path, strict_shard: int) -> None:
+        for number in (1, 2):
+            self.make(output, number, strict=number == strict_shard)
+        with pytest.raises(DataError, match="another unit"):
+            sl.join(output)
+        assert not output.exists()
 
 
 def test_a_finished_shard_is_not_made_again(encoded: Path, inputs: Inputs) -> None:

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+#PBS -S /bin/bash
 #PBS -N spinlock
 #PBS -J 1-20
 #PBS -l select=1:ncpus=4:mem=8gb
@@ -7,7 +8,9 @@
 #
 #     qsub examples/cluster/pbs_array.sh
 #     qsub -v CONFIG=my.yaml,OUTPUT=my.h5 examples/cluster/pbs_array.sh
+#     qsub -v "SPINLOCK=poetry run spinlock" examples/cluster/pbs_array.sh
 #
+# For extract-features or encode-to-tokens, change the last command. PBS passes no variable of your shell without -v.
 # Submit it again if tasks were killed: a finished shard ends at once. Then run "spinlock join OUTPUT".
 set -euo pipefail
 

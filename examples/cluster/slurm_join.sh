@@ -6,7 +6,9 @@
 # Put the shards of slurm_array.sh together when all of its tasks have finished:
 #
 #     job=$(sbatch --parsable examples/cluster/slurm_array.sh)
-#     sbatch --dependency="afterok:$job" examples/cluster/slurm_join.sh
+#     sbatch --dependency="afterok:$job" --kill-on-invalid-dep=yes examples/cluster/slurm_join.sh
+#
+# With the second option SLURM cancels the join if a task fails. Otherwise the join would wait without end.
 set -euo pipefail
 
 exec ${SPINLOCK:-spinlock} join "${1:-datasets/benchmark_50k.h5}"

@@ -5,8 +5,8 @@
 #         generate --config configs/datasets/quickstart.yaml --output datasets/quickstart.h5
 #
 # The machines see this directory under the same path, and start programs without a password. Each machine makes its
-# shards one after the other. SHARDS is the number of shards, by default the number of machines. Run the script again if
-# a machine failed: a finished shard ends at once.
+# shards one after the other. SHARDS is the number of shards, by default the number of machines. If a shard fails, the
+# others are made, nothing is joined, and the script ends with an error. Run it again then: a finished shard ends at once.
 set -euo pipefail
 
 read -ra hosts <<<"${HOSTS:?set HOSTS to the names of the machines, for example HOSTS=\"node1 node2\"}"
@@ -14,20 +14,38 @@ shards=${SHARDS:-${#hosts[@]}}
 command=$(printf '%q ' "$@")
 folder=$(printf '%q' "$PWD")
 
-for position in "${!hosts[@]}"; do
+make_shards() { # make the shards of one machine
+    local position=$1 failed=0
     for ((shard = position + 1; shard <= shards; shard += ${#hosts[@]})); do
-        ssh -n -o BatchMode=yes "${hosts[position]}" \
-            "cd $folder && ${SPINLOCK:-spinlock} $command --shard $shard/$shards" ||
+        if ! ssh -n -o BatchMode=yes "${hosts[position]}" \
+            "cd $folder && ${SPINLOCK:-spinlock} $command --shard $shard/$shards"; then
             echo "shard $shard/$shards failed on ${hosts[position]}" >&2
-    done &
-done
-wait
+            failed=1
+        fi
+    done
+    return $failed
+}
 
-output=
+processes=()
+for position in "${!hosts[@]}"; do
+    make_shards "$position" &
+    processes+=($!)
+done
+failed=0
+for process in "${processes[@]}"; do
+    wait "$process" || failed=1
+done
+if ((failed)); then
+    echo "nothing is joined, because a shard failed" >&2
+    exit 1
+fi
+
+output= options=()
 for ((number = 1; number <= $#; number++)); do
     case ${!number} in
     --output) next=$((number + 1)) && output=${!next} ;;
     --output=*) output=${!number#--output=} ;;
+    --overwrite) options=(--overwrite) ;;
     esac
 done
-exec ${SPINLOCK:-spinlock} join "$output"
+exec ${SPINLOCK:-spinlock} join "$output" "${options[@]}"

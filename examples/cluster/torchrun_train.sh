@@ -10,6 +10,8 @@
 #
 #     sbatch examples/cluster/torchrun_train.sh
 #     PROCESSES=2 examples/cluster/torchrun_train.sh
+#
+# TORCHRUN is the command that starts torchrun, for example TORCHRUN="poetry run torchrun".
 set -euo pipefail
 
 if (($# == 0)); then
@@ -19,8 +21,10 @@ processes=${PROCESSES:-${SLURM_GPUS_ON_NODE:-1}}
 if [[ -n ${SLURM_JOB_NODELIST:-} ]]; then
     machines=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
     main=${machines%%$'\n'*}
-    exec srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
-        --rdzv-backend c10d --rdzv-endpoint "$main:29500" --rdzv-id "$SLURM_JOB_ID" \
+    port=$((29500 + SLURM_JOB_ID % 1000)) # two jobs on one machine have different ports
+    exec srun --cpus-per-task "${SLURM_CPUS_PER_TASK:-1}" ${TORCHRUN:-torchrun} \
+        --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
+        --rdzv-backend c10d --rdzv-endpoint "$main:$port" --rdzv-id "$SLURM_JOB_ID" \
         -m spinlock train-vqvae "$@"
 fi
-exec torchrun --standalone --nproc-per-node "$processes" -m spinlock train-vqvae "$@"
+exec ${TORCHRUN:-torchrun} --standalone --nproc-per-node "$processes" -m spinlock train-vqvae "$@"

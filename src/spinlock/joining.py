@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spinlock.encoding.shards import COMMAND as ENCODE
 from spinlock.encoding.shards import join_tokens
+from spinlock.encoding.summary import EncodingSummary
 from spinlock.errors import DataError
 from spinlock.extraction.output import COMMAND as EXTRACT
 from spinlock.extraction.output import join_features
@@ -31,6 +32,9 @@ class JoinResult:
         Number of shards.
     total, unit
         Number of units of the file, and their name, for example ``rows``.
+    range_warning
+        Line about columns that do not fit the training rows of the model; empty if there is nothing to report, and for
+        other files than tokens.
     """
 
     output: Path
@@ -38,6 +42,7 @@ class JoinResult:
     num_shards: int
     total: int
     unit: str
+    range_warning: str = ""
 
 
 def join(output: str | Path, *, overwrite: bool = False, advance: Callable[[int], None] = lambda _: None) -> JoinResult:
@@ -75,12 +80,13 @@ def join_shards(
     """Put shards together that :func:`find_shards` found; see :func:`join`."""
     shards.check_complete()
     work = shards.first.work
-    _join(shards, overwrite=overwrite, advance=advance)
-    return JoinResult(shards.output, work.command, shards.count, work.total, work.unit)
+    result = _join(shards, overwrite=overwrite, advance=advance)
+    warning = result.range_warning if isinstance(result, EncodingSummary) else ""
+    return JoinResult(shards.output, work.command, shards.count, work.total, work.unit, warning)
 
 
-def _join(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> None:
-    """Write the file with the function of the command that made the shards."""
+def _join(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], None]) -> object:
+    """Write the file with the function of the command that made the shards, and return its result."""
     joins: dict[str, Callable[..., object]] = {
         GENERATE: join_blocks,
         EXTRACT: join_features,
@@ -89,4 +95,4 @@ def _join(shards: ShardCollection, *, overwrite: bool, advance: Callable[[int], 
     command = shards.first.work.command
     if command not in joins:
         raise DataError(f"{command!r:.60} is not a command with shards", where=str(shards.output))
-    joins[command](shards, overwrite=overwrite, advance=advance)
+    return joins[command](shards, overwrite=overwrite, advance=advance)

@@ -100,10 +100,26 @@ def test_a_job_array_of_other_runs_makes_whole_files(folder: Workspace) -> None:
     assert (folder.path / "whole.h5").exists()
 
 
-def test_a_repeated_array_of_a_few_tasks_is_refused(folder: Workspace) -> None:
-    task = with_variables(folder, SLURM_ARRAY_TASK_ID="2", SLURM_ARRAY_TASK_COUNT="2", SLURM_ARRAY_TASK_MIN="2")
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_repeated_array_of_a_few_tasks_is_refused(folder: Workspace, count: str) -> None:
+    task = with_variables(folder, SLURM_ARRAY_TASK_ID="2", SLURM_ARRAY_TASK_COUNT=count, SLURM_ARRAY_TASK_MIN="2")
     attempt = task.attempt(*ROLLOUTS, "features.h5")
-    attempt.check_refused("would make shard 1/2, but there are shards of 3 parts", "pass --shard i/3")
+    attempt.check_refused(f"would make shard 1/{count}, but there are shards of 3 parts", "pass --shard i/3")
+
+
+def test_a_repeated_array_is_refused_if_no_shard_is_finished(folder: Workspace) -> None:
+    (folder.path / "d.shard-1-of-3.h5.parts").mkdir()
+    task = with_variables(folder, SLURM_ARRAY_TASK_ID="2", SLURM_ARRAY_TASK_COUNT="1", SLURM_ARRAY_TASK_MIN="2")
+    attempt = task.attempt("generate", "--config", "small.yaml", "--output", "d.h5")
+    attempt.check_refused("would make shard 1/1, but there are shards of 3 parts", "pass --shard i/3")
+
+
+def test_an_array_of_one_task_makes_the_whole_file_and_says_so(folder: Workspace) -> None:
+    task = with_variables(folder, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="1")
+    result = task.run_checked(*ROLLOUTS, "whole.h5")
+    line = "the job array has one task, which makes the whole file (from SLURM_ARRAY_TASK_ID): whole.h5\n"
+    assert line in result.stderr
+    assert (folder.path / "whole.h5").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ SSH = '#!/usr/bin/env bash\necho "ssh $3 $4" >> calls.txt\n[[ ${@: -2:1} != down
 CLEARED = dict.fromkeys(("SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "PBS_ARRAY_INDEX", "SHARDS"), "")
 
 
-def run_script(name: str, folder: Path, variables: Mapping[str, str], *arguments: str) -> list[str]:
+def run_script(name: str, folder: Path, variables: Mapping[str, str], *arguments: str, status: int = 0) -> list[str]:
     """The calls of programs that a script makes in a folder, in the order of their lines."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
@@ -30,7 +30,7 @@ def run_script(name: str, folder: Path, variables: Mapping[str, str], *arguments
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", **CLEARED, **variables}
     command = ["bash", str(SCRIPTS / name), *arguments]
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == status, result.stderr
     return (folder / "calls.txt").read_text().splitlines()
 
 
@@ -77,9 +77,11 @@ def test_training_starts_torchrun_on_one_machine_or_on_all_machines_of_a_job(tmp
     job = {"SLURM_JOB_NODELIST": "n[1-2]", "SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4", "SLURM_JOB_ID": "7"}
     calls = run_script("torchrun_train.sh", tmp_path, job, *words)
     assert calls[1] == (
-        "srun torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint n1:29500 --rdzv-id 7 "
-        "-m spinlock train-vqvae --config c.json --output run"
+        "srun --cpus-per-task 1 torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint n1:29507 "
+        "--rdzv-id 7 -m spinlock train-vqvae --config c.json --output run"
     )
+    calls = run_script("torchrun_train.sh", tmp_path, {"PROCESSES": "2", "TORCHRUN": "srun torchrun"}, *words)
+    assert calls[-1].startswith("srun torchrun --standalone ")
 
 
 @pytest.mark.parametrize("option", [("--output", "my out.h5"), ("--output=my out.h5",)])
@@ -94,9 +96,16 @@ def test_the_loop_makes_every_shard_on_some_machine_and_joins_them(tmp_path: Pat
     assert calls[-1] == "spinlock join my out.h5"
 
 
-def test_the_loop_goes_on_when_a_machine_fails(tmp_path: Path) -> None:
-    calls = run_script("ssh_loop.sh", tmp_path, {"HOSTS": "down n2"}, "generate", "--output", "a.h5")
+@pytest.mark.parametrize(("hosts", "shard"), [("down n2", 2), ("n1 down", 1)])
+def test_the_loop_makes_the_other_shards_but_joins_nothing_when_a_machine_fails(
+    tmp_path: Path, hosts: str, shard: int
+) -> None:
+    calls = run_script("ssh_loop.sh", tmp_path, {"HOSTS": hosts}, "generate", "--output", "a.h5", status=1)
     assert [call for call in calls if call.startswith("spinlock")] == [
-        "spinlock generate --output a.h5 --shard 2/2",
-        "spinlock join a.h5",
+        f"spinlock generate --output a.h5 --shard {shard}/2"
     ]
+
+
+def test_the_loop_passes_overwrite_to_the_join(tmp_path: Path) -> None:
+    calls = run_script("ssh_loop.sh", tmp_path, {"HOSTS": "n1"}, "generate", "--output", "a.h5", "--overwrite")
+    assert calls[-1] == "spinlock join a.h5 --overwrite"

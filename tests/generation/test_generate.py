@@ -20,6 +20,7 @@ from spinlock.generation.generate import GenerationResult, generate
 from spinlock.generation.plan import plan_generation
 from spinlock.io.features import open_features
 from spinlock.runtime.process_group import ProcessGroup
+from spinlock.sharding import Shard
 from tests.generation.settings import small_config
 
 
@@ -257,6 +258,8 @@ def test_plan_generation_describes_the_run_and_writes_nothing(complete_dataset: 
     assert "batch_size" not in plan.identity
     estimate = plan.estimate()
     assert min(estimate.seconds, estimate.disk, estimate.memory) > 0
+    shard = plan_generation(small_config(), Shard(tmp_path / "d.h5", 2, 3), num_samples=30)
+    assert shard.estimate().disk == int(estimate.disk * shard.num_operators / 30)
     assert list(tmp_path.iterdir()) == []
     assert plan_generation(small_config(store_trajectories=True), complete_dataset, resume=True).is_complete
     with pytest.raises(OutputError, match="exists already; pass overwrite=True"):

@@ -63,6 +63,7 @@ def test_labels_are_read() -> None:
             (3, 4),
         ),
         ({"PBS_ARRAY_INDEX": "5", "PBS_ARRAY_COUNT": "5"}, (5, 5)),
+        ({"PBS_ARRAYID": "2", "PBS_ARRAY_COUNT": "5"}, (2, 5)),
         ({"SLURM_ARRAY_TASK_ID": "", "PBS_ARRAY_INDEX": ""}, None),
         ({}, None),
     ],
@@ -83,6 +84,15 @@ def test_the_task_of_a_job_array_is_read(variables: dict[str, str], expected: tu
             "SLURM_ARRAY_TASK_ID is 'x'; expected an integer",
         ),
         ({"SLURM_ARRAY_TASK_ID": "17", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}, "is 17 and"),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "2",
+                "SLURM_ARRAY_TASK_COUNT": "3",
+                "SLURM_ARRAY_TASK_MIN": "1",
+                "SLURM_ARRAY_TASK_MAX": "7",
+            },
+            "the indices of the job array are not evenly spaced: 3 tasks from 1 to 7; expected 1 to 3",
+        ),
     ],
 )
 def test_a_wrong_job_array_is_an_error_that_names_the_remedy(variables: dict[str, str], words: str) -> None:

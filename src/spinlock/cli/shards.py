@@ -42,14 +42,15 @@ def shard_of(output: Path, option: str | None) -> Path | Shard:
         origin = ""
     elif (task := array_task(os.environ)) is not None:
         number, count, origin = task.number, task.count, f" (from {task.variable}; --shard 1/1 makes the whole file)"
+        _check_other_shards(output, number, count)
+        if count == 1:
+            log(f"the job array has one task, which makes the whole file (from {task.variable}): {output}")
     else:
         return output
     if count == 1:
         return output
     from spinlock.sharding import Shard
 
-    if origin:
-        _check_other_shards(output, number, count)
     shard = Shard(output, number, count, ("spinlock", *_words("--shard", *FLAGS)))
     log(f"shard {shard.label} of {output}: {shard.path}{origin}")
     return shard
@@ -99,7 +100,7 @@ def _check_other_shards(output: Path, number: int, count: int) -> None:
     from spinlock.errors import DataError
     from spinlock.sharding.collection import shard_counts
 
-    others = [other for other in shard_counts(output) if other != count]
+    others = [other for other in shard_counts(output, with_unfinished=True) if other != count]
     if others:
         raise DataError(
             f"this task of the job array would make shard {number}/{count}, but there are shards of {others[0]} parts",

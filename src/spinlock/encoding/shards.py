@@ -123,7 +123,8 @@ def join_tokens(shards: ShardCollection, *, overwrite: bool, advance: Advance) -
     Raises
     ------
     DataError
-        The dataset or the model cannot be read or is another one, or ``strict`` was set and there is a range warning.
+        The dataset or the model cannot be read or is another one, or there is a range warning and ``strict`` was
+        set for a shard.
     OutputError
         The file exists or cannot be written.
     """
@@ -141,7 +142,8 @@ def join_tokens(shards: ShardCollection, *, overwrite: bool, advance: Advance) -
         stored = (reader.read(number) for reader in readers for number in range(1, len(reader)))
         size = int(work.settings["batch_size"])
         blocks = _with_rows(source, shards, _regrouped(map(_as_block, stored), size), size)
-        output = TokenOutput(shards.output, overwrite, bool(work.settings["strict"]), decoder)
+        strict = any(manifest.work.settings["strict"] for manifest in shards.manifests.values())
+        output = TokenOutput(shards.output, overwrite, strict, decoder)
         return write_tokens(source, checkpoint, blocks, output, advance)
 
 

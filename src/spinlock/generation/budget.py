@@ -154,9 +154,9 @@ def estimate_budget(
     Parameters
     ----------
     blocks
-        All blocks of the dataset.
+        The blocks of the file, which is the dataset or a shard of it.
     design
-        The sampled operators.
+        The sampled operators of the dataset.
     settings
         The shape of the rollouts.
     device
@@ -178,7 +178,8 @@ def estimate_budget(
         seconds += features * settings.num_steps * len(family_blocks)
         seconds += step * num_steps * sum(_step_cost(block) / _step_cost(largest) for block in family_blocks)
     memory = memory_bytes(blocks, settings, workers)
-    return Estimate(seconds / workers, disk_bytes(design.operators, settings), memory)
+    fraction = sum(len(block.members) for block in blocks) / design.operators.count
+    return Estimate(seconds / workers, int(fraction * disk_bytes(design.operators, settings)), memory)
 
 
 def _step_cost(block: Block) -> float:

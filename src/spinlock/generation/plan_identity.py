@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from spinlock import __version__
 from spinlock.config.dataset import DatasetConfig
 from spinlock.config.section import Section, identity_keys
 from spinlock.config.text import parse_value
@@ -22,6 +23,7 @@ def identity_of(settings: Section, device: torch.device) -> dict[str, Any]:
     """Return everything on which the data depend: the configuration, the type of the device, and versions."""
     return {
         **settings.model_dump(mode="json", include=set(identity_keys(type(settings)))),
+        "program_version": __version__,
         "features_version": VERSION,
         "device_type": device.type,
         "versions": library_versions("torch", "numpy", "scipy"),

@@ -33,7 +33,7 @@ Rows = NDArray[np.float32]
 
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, MAX_BLOCK_CELLS = 128, 512, 1 << 20
 """Limits of the size of a block that is cleaned at a time. Larger blocks take more memory. NumPy releases the global
-interpreter lock when it interpolates more than 500 values of a column, so that threads clean blocks in parallel."""
+interpreter lock when it interpolates more than 500 values, so that threads clean blocks of 512 rows in parallel."""
 
 MAX_SPACING = 1 / 16
 """Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""

@@ -152,9 +152,13 @@ def check_same_input(what: str, path: Path, found: str, expected: str) -> None:
         )
 
 
-def shard_counts(output: Path) -> list[int]:
-    """Return the shard counts n in the names of the shard files of an output, in ascending order."""
-    pattern = re.compile(re.escape(output.stem) + r"\.shard-(\d+)-of-(\d+)" + re.escape(output.suffix) + r"(\.json)?")
+def shard_counts(output: Path, *, with_unfinished: bool = False) -> list[int]:
+    """Return the shard counts n in the names of the shard files of an output, in ascending order.
+
+    ``with_unfinished`` includes shards of ``generate`` of which only blocks are there.
+    """
+    suffixes = re.escape(output.suffix) + (r"(\.json|\.parts)?" if with_unfinished else r"(\.json)?")
+    pattern = re.compile(re.escape(output.stem) + r"\.shard-(\d+)-of-(\d+)" + suffixes)
     names = [path.name for path in output.parent.iterdir()] if output.parent.is_dir() else []
     return sorted({int(match[2]) for name in names if (match := pattern.fullmatch(name))})
 

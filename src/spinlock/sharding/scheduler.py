@@ -1,7 +1,8 @@
 """The number of this task among the tasks of a job array, from the variables of SLURM or PBS.
 
-SLURM sets SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, SLURM_ARRAY_TASK_MIN and SLURM_ARRAY_TASK_STEP.
-PBS sets PBS_ARRAY_INDEX alone, so the job script sets PBS_ARRAY_COUNT; its indices begin with 1.
+SLURM sets SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, and the smallest, the largest and the step of the indices.
+PBS sets PBS_ARRAY_INDEX alone, and Torque PBS_ARRAYID. The job script therefore sets PBS_ARRAY_COUNT, and the indices
+begin with 1.
 """
 
 from __future__ import annotations
@@ -39,9 +40,19 @@ def array_task(environment: Mapping[str, str]) -> ArrayTask | None:
     if environment.get("SLURM_ARRAY_TASK_ID"):
         first = _integer(environment, "SLURM_ARRAY_TASK_MIN", 1)
         step = max(1, _integer(environment, "SLURM_ARRAY_TASK_STEP", 1))
-        return _task(environment, "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", first, step)
-    if environment.get("PBS_ARRAY_INDEX"):
-        return _task(environment, "PBS_ARRAY_INDEX", "PBS_ARRAY_COUNT", 1, 1)
+        task = _task(environment, "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", first, step)
+        last = first + step * (task.count - 1)
+        if _integer(environment, "SLURM_ARRAY_TASK_MAX", last) != last:
+            raise DataError(
+                f"the indices of the job array are not evenly spaced: {task.count} tasks from {first} to "
+                f"{environment['SLURM_ARRAY_TASK_MAX']}",
+                expected=f"{first} to {last}" + (f" in steps of {step}" if step > 1 else ""),
+                remedy=REMEDY,
+            )
+        return task
+    for index in ("PBS_ARRAY_INDEX", "PBS_ARRAYID"):
+        if environment.get(index):
+            return _task(environment, index, "PBS_ARRAY_COUNT", 1, 1)
     return None
 
 

@@ -53,7 +53,9 @@ def finished_shard(shard: Shard, work: Work, *, overwrite: bool) -> Manifest | N
 
 
 def file_problem(shard: Shard, manifest: Manifest) -> str:
-    """Return why the file of a shard does not match its manifest, or no text if it does."""
+    """Return why a shard does not match its name or its manifest, or no text if it does."""
+    if (manifest.shard, manifest.shards) != (shard.number, shard.count):
+        return f"it is shard {manifest.shard}/{manifest.shards} under another name"
     if not shard.path.is_file():
         return "its file is missing"
     if shard.path.stat().st_size != manifest.file_bytes:

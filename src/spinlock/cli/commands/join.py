@@ -30,7 +30,7 @@ def join(
     spinlock join datasets/quickstart.h5 --dry-run
     """
     from spinlock.cli.shards import log_problems
-    from spinlock.cli.terminal import format_bytes, stdout
+    from spinlock.cli.terminal import format_bytes, log, stdout
     from spinlock.sharding.collection import find_shards, shard_counts
 
     console = stdout()
@@ -55,4 +55,6 @@ def join(
         result = join_shards(shards, overwrite=overwrite, advance=advance)
     written = f"{format_bytes(output.stat().st_size)} written: {output}"
     console.print(f"joined {result.num_shards} shards with {result.total} {result.unit}; {written}")
+    if result.range_warning:
+        log(f"warning: {result.range_warning}")
     console.print("the shards are still there; they are no longer needed")
