@@ -5,8 +5,10 @@ benchmark measures
 
 - the rate of the whole ``encode-to-tokens`` command, which starts Python and imports torch,
 - the rate of reading the file alone,
-- the fraction of the peak rate of a large matrix product that encoding reaches, for local tokens. It counts the matrix
-  products of the code search and of the reconstruction.
+- the microseconds per row that cleaning and the codec take in one thread,
+- the arithmetic limit: the rate of encoding if all cores did only the matrix products, at the peak rate of a large
+  product. For joint tokens it counts two sweeps, the smallest number: one that assigns the tokens, and one that changes
+  none.
 
     poetry run python benchmarks/encoding.py --table features.h5 --vqvae-model best_model.pt --rows 4000 50000 400000
     poetry run python benchmarks/encoding.py --report benchmarks/results/encoding_*.json
@@ -25,17 +27,24 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 import markdown
 import spinlock as sl
 from command_line import run_spinlock
 from machine import describe_machine, matmul_peak
 from spinlock.io.features import open_features
+from spinlock.model.codec import BLOCK as CODEC_BLOCK
+from spinlock.model.codec import make_codec
+from spinlock.runtime.threads import single_threaded
 
 BLOCK = 8192
 """Rows that are read at a time."""
 
 GROUP = "features/sdf/aggregated"
+
+MIN_SWEEPS = 2
+"""Smallest number of sweeps of the joint assignment of a row."""
 
 
 def write_sample(table: Path, rows: int, target: Path) -> None:
@@ -58,22 +67,41 @@ def reading_rate(table: Path) -> float:
         return source.num_rows / (time.perf_counter() - started)
 
 
-def operations_per_row(tokenizer: sl.Tokenizer) -> float | None:
+def operations_per_row(tokenizer: sl.Tokenizer) -> float:
     """Return the floating-point operations of the matrix products of one row.
 
-    Counted are the encoders, the costs of the codes, and the second layer of the decoder. The result is None for joint
-    tokens, because the number of sweeps over the categories depends on the row.
+    Counted are the encoders, the costs of the codes, and the second layer of the decoder or of the refinement.
     """
     spec = tokenizer.model.spec
-    if spec.assignment == "joint":
-        return None
-    products = spec.decoder_dim * spec.num_columns
+    products = 0
     for group, sizes in zip(spec.groups, spec.num_codes, strict=True):
         products += len(group) * (spec.hidden_dim + sum(sizes)) + spec.hidden_dim * sum(sizes)
-    return 2.0 * products
+    if spec.assignment == "joint":
+        codes = sum(sum(sizes) for sizes in spec.num_codes)
+        return 2.0 * (products + MIN_SWEEPS * codes * spec.num_columns + 2 * spec.hidden_dim * spec.num_columns)
+    return 2.0 * (products + spec.decoder_dim * spec.num_columns)
 
 
-def measure(table: Path, model: Path, rows: int, repeats: int) -> dict[str, float | None]:
+def thread_microseconds(tokenizer: sl.Tokenizer, table: Path, repeats: int) -> tuple[float, float]:
+    """Return the microseconds per row of cleaning and of the codec in one thread, medians over the first blocks."""
+    cleaner, codec = tokenizer.checkpoint.cleaner, make_codec(tokenizer.model)
+    with open_features(table, family="sdf", feature_type="aggregated") as source:
+        rows = next(block for _, block in source.blocks(BLOCK))
+    blocks = [rows[start : start + CODEC_BLOCK] for start in range(0, len(rows), CODEC_BLOCK)]
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with single_threaded(torch.device("cpu")), threadpool_limits(1):
+        for block in blocks * repeats:
+            started = time.perf_counter()
+            cleaned = torch.from_numpy(cleaner.transform(block).values)
+            middle = time.perf_counter()
+            codec.encode(cleaned)
+            seconds[0].append((middle - started) / len(block))
+            seconds[1].append((time.perf_counter() - middle) / len(block))
+    cleaning, codec_seconds = (1e6 * median(values) for values in seconds)
+    return cleaning, codec_seconds
+
+
+def measure(table: Path, model: Path, rows: int, repeats: int) -> dict[str, float]:
     """Return the medians over several repetitions for a table with the given number of rows."""
     tokenizer = sl.Tokenizer.load(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,14 +111,15 @@ def measure(table: Path, model: Path, rows: int, repeats: int) -> dict[str, floa
         command = ("encode-to-tokens", "--dataset", sample, "--vqvae-model", model, "--output", tokens, "--overwrite")
         command_seconds = median(run_spinlock(*command) for _ in range(repeats))
         reading = median(reading_rate(sample) for _ in range(repeats))
-    operations = operations_per_row(tokenizer)
-    peak = matmul_peak(torch.device("cpu"))
+        cleaning, codec = thread_microseconds(tokenizer, sample, repeats)
     return {
         "rows": rows,
         "rows_per_second": rows / seconds,
         "command_rows_per_second": rows / command_seconds,
         "reading_rows_per_second": reading,
-        "fraction_of_peak": None if operations is None else operations * rows / seconds / peak,
+        "cleaning_microseconds": cleaning,
+        "codec_microseconds": codec,
+        "arithmetic_limit": matmul_peak(torch.device("cpu")) / operations_per_row(tokenizer),
     }
 
 
@@ -102,7 +131,8 @@ def report(results: list[dict[str, Any]]) -> str:
         "encode_file (rows/s)",
         "encode-to-tokens (rows/s)",
         "reading only (rows/s)",
-        "fraction of matmul peak",
+        "cleaning, codec (µs per row in one thread)",
+        "arithmetic limit (rows/s)",
     )
     rows = [
         (
@@ -111,7 +141,8 @@ def report(results: list[dict[str, Any]]) -> str:
             f"{r['rows_per_second']:,.0f}",
             f"{r['command_rows_per_second']:,.0f}",
             f"{r['reading_rows_per_second']:,.0f}",
-            "-" if r["fraction_of_peak"] is None else f"{100 * r['fraction_of_peak']:.0f} %",
+            f"{r['cleaning_microseconds']:.0f}, {r['codec_microseconds']:.0f}",
+            f"{r['arithmetic_limit']:,.0f}",
         )
         for result in results
         for r in result["tables"]

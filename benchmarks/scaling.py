@@ -108,7 +108,11 @@ def plot(content: dict[str, Any], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     rows, columns = content["rows"], content["columns"]
     sizes = [float(r["rows"]) for r in rows]
-    for name, label, color in (("epoch", "an epoch", "#1f4e9c"), ("encode", "encode-to-tokens", "#d1661b")):
+    for name, label, color in (
+        ("train", f"train-vqvae, {EPOCHS} epochs", "#6a9a3b"),
+        ("epoch", "an epoch", "#1f4e9c"),
+        ("encode", "encode-to-tokens", "#d1661b"),
+    ):
         seconds = [r[name] for r in rows]
         left.loglog(sizes, seconds, "o-", color=color, label=f"{label} (slope {slope(sizes, seconds):.2f})")
     widths = [float(c["columns"]) for c in columns]

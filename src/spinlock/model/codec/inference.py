@@ -1,6 +1,6 @@
 """Encode rows to tokens and decode tokens to rows, in blocks of fixed size.
 
-The rounding of a matrix product may depend on its number of rows. Here every product has exactly 1,024 rows, and the
+The rounding of a matrix product may depend on its number of rows. Here each product has a fixed number of rows, and the
 last block is padded with zeros. The tokens of a row therefore depend neither on the other rows nor on the batch size.
 On a CPU several blocks are processed in parallel, each by one thread.
 """
