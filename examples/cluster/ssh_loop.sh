@@ -40,12 +40,13 @@ if ((failed)); then
     exit 1
 fi
 
-output= options=()
+output=
+overwrite=()
 for ((number = 1; number <= $#; number++)); do
     case ${!number} in
     --output) next=$((number + 1)) && output=${!next} ;;
     --output=*) output=${!number#--output=} ;;
-    --overwrite) options=(--overwrite) ;;
+    --overwrite) overwrite=(--overwrite) ;;
     esac
 done
-exec ${SPINLOCK:-spinlock} join "$output" "${options[@]}"
+exec ${SPINLOCK:-spinlock} join "$output" ${overwrite[@]+"${overwrite[@]}"} # an empty array is an error in bash 4.3
