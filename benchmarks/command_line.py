@@ -12,10 +12,11 @@ PRODUCTION = Path(__file__).resolve().parents[1] / "configs" / "vqvae" / "produc
 """The production configuration."""
 
 
-def keeping_bytecode() -> dict[str, str]:
-    """Return the environment in which Python keeps byte code, as it does for users.
+def environment_with_bytecode() -> dict[str, str]:
+    """Return the environment in which Python stores byte code, as it does for users.
 
-    With ``PYTHONDONTWRITEBYTECODE`` each process would compile torch and its other imports, which takes seconds.
+    With ``PYTHONDONTWRITEBYTECODE``, each process translates the Python files of torch and of the other imports to byte
+    code again if none is stored yet, which takes seconds.
     """
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
@@ -28,7 +29,7 @@ def run_spinlock(*arguments: str | Path) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env=keeping_bytecode(),
+        env=environment_with_bytecode(),
     )
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, arguments))} failed:\n{process.stderr[-2000:]}")

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import markdown
 import spinlock as sl
-from command_line import PRODUCTION, keeping_bytecode
+from command_line import PRODUCTION, environment_with_bytecode
 from held_out import rate_settings, split_test_operators, token_quality
 from machine import describe_machine
 from spinlock.config import config_from_mapping, load_config  # the interface does not stop at epoch 0
@@ -74,7 +74,7 @@ def measure(rows: int, columns: int) -> dict[str, Any]:
 def measure_process(*arguments: str) -> dict[str, float]:
     """Return the seconds, the processor seconds and the peak memory in GB of a Python process."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=keeping_bytecode())
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment_with_bytecode())
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(arguments)} failed")

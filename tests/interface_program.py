@@ -1,6 +1,7 @@
 """Right and wrong uses of the Python interface. ``mypy`` checks this file; it is not executed.
 
-A line that is wrong has a comment with the error that mypy reports. Without this error, mypy reports the comment.
+A line that is wrong has a comment with the error that mypy reports. If mypy does not report this error, it reports the
+unused comment.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import spinlock as sl
 
 
 def use_the_interface() -> None:
-    """A program of a user."""
+    """Calls that mypy accepts."""
     x = np.zeros((40, 6), dtype=np.float32)
     tokenizer = sl.Tokenizer.fit(x, "production.json", epochs=3, device="cpu", callbacks=[sl.Callback()])
     tokenizer.save("model.pt", overwrite=True)
@@ -25,7 +26,7 @@ def use_the_interface() -> None:
 
 
 def use_the_interface_wrongly(tokenizer: sl.Tokenizer) -> None:
-    """A program with one error on each line."""
+    """Calls that mypy refuses."""
     x = np.zeros((40, 6), dtype=np.float32)
     print(sl.Tokeniser)  # type: ignore[attr-defined]
     sl.Tokenizer.fit(x, epoch=3)  # type: ignore[call-arg]

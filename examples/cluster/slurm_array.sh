@@ -9,7 +9,7 @@
 #     sbatch examples/cluster/slurm_array.sh
 #     sbatch examples/cluster/slurm_array.sh encode-to-tokens --dataset D.h5 --vqvae-model M.pt --output T.h5
 #
-# Submit it again if tasks were killed: a finished shard ends at once. To repeat tasks 3 and 5 of 20 alone:
+# Submit it again if tasks were killed: finished shards are not made again. To repeat tasks 3 and 5 of 20 alone:
 #
 #     SHARDS=20 sbatch --array=3,5 examples/cluster/slurm_array.sh
 set -euo pipefail

@@ -4,12 +4,17 @@
 #     HOSTS="node1 node2 node3" examples/cluster/ssh_loop.sh \
 #         generate --config configs/datasets/quickstart.yaml --output datasets/quickstart.h5
 #
-# The machines see this directory under the same path, and start programs without a password. Each machine makes its
-# shards one after the other. SHARDS is the number of shards, by default the number of machines. If a shard fails, the
-# others are made, nothing is joined, and the script ends with an error. Run it again then: a finished shard ends at once.
+# The machines see this directory under the same path, and start programs without a password. If their shells do not
+# find "spinlock", set SPINLOCK to its absolute path. Each machine makes its shards one after the other. SHARDS is the
+# number of shards, by default the number of machines. If a shard fails, the script makes the other shards, joins
+# nothing, and ends with an error. Run it again without --overwrite: finished shards are not made again.
 set -euo pipefail
 
-read -ra hosts <<<"${HOSTS:?set HOSTS to the names of the machines, for example HOSTS=\"node1 node2\"}"
+read -rd '' -a hosts <<<"${HOSTS:?set HOSTS to the names of the machines, for example HOSTS=\"node1 node2\"}" || true
+if ((${#hosts[@]} == 0)); then
+    echo "HOSTS has no names of machines" >&2
+    exit 1
+fi
 shards=${SHARDS:-${#hosts[@]}}
 command=$(printf '%q ' "$@")
 folder=$(printf '%q' "$PWD")
@@ -26,6 +31,7 @@ make_shards() { # make the shards of one machine
     return $failed
 }
 
+trap 'trap - INT TERM && kill 0' INT TERM # the loops in the background would go on
 processes=()
 for position in "${!hosts[@]}"; do
     make_shards "$position" &

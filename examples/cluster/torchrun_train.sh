@@ -11,6 +11,7 @@
 #     sbatch examples/cluster/torchrun_train.sh
 #     PROCESSES=2 examples/cluster/torchrun_train.sh
 #
+# PROCESSES is the number of processes on each machine, by default the number of its GPUs, or 1 without SLURM.
 # TORCHRUN is the command that starts torchrun, for example TORCHRUN="poetry run torchrun".
 set -euo pipefail
 
@@ -21,8 +22,8 @@ processes=${PROCESSES:-${SLURM_GPUS_ON_NODE:-1}}
 if [[ -n ${SLURM_JOB_NODELIST:-} ]]; then
     machines=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
     main=${machines%%$'\n'*}
-    port=$((29500 + SLURM_JOB_ID % 1000)) # two jobs on one machine have different ports
-    exec srun --cpus-per-task "${SLURM_CPUS_PER_TASK:-1}" ${TORCHRUN:-torchrun} \
+    port=$((29500 + SLURM_JOB_ID % 1000)) # depends on the job, so that two jobs on one machine rarely collide
+    exec srun ${SLURM_CPUS_PER_TASK:+--cpus-per-task "$SLURM_CPUS_PER_TASK"} ${TORCHRUN:-torchrun} \
         --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
         --rdzv-backend c10d --rdzv-endpoint "$main:$port" --rdzv-id "$SLURM_JOB_ID" \
         -m spinlock train-vqvae "$@"

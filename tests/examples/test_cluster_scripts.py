@@ -75,9 +75,10 @@ def test_training_starts_torchrun_on_one_machine_or_on_all_machines_of_a_job(tmp
     one = run_script("torchrun_train.sh", tmp_path, {"PROCESSES": "2"}, *words)
     assert one == ["torchrun --standalone --nproc-per-node 2 -m spinlock train-vqvae --config c.json --output run"]
     job = {"SLURM_JOB_NODELIST": "n[1-2]", "SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4", "SLURM_JOB_ID": "7"}
+    job["SLURM_CPUS_PER_TASK"] = "16"
     calls = run_script("torchrun_train.sh", tmp_path, job, *words)
     assert calls[1] == (
-        "srun --cpus-per-task 1 torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint n1:29507 "
+        "srun --cpus-per-task 16 torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint n1:29507 "
         "--rdzv-id 7 -m spinlock train-vqvae --config c.json --output run"
     )
     calls = run_script("torchrun_train.sh", tmp_path, {"PROCESSES": "2", "TORCHRUN": "srun torchrun"}, *words)
@@ -104,6 +105,16 @@ def test_the_loop_makes_the_other_shards_but_joins_nothing_when_a_machine_fails(
     assert [call for call in calls if call.startswith("spinlock")] == [
         f"spinlock generate --output a.h5 --shard {shard}/2"
     ]
+
+
+def test_the_loop_reads_machines_from_several_lines(tmp_path: Path) -> None:
+    calls = run_script("ssh_loop.sh", tmp_path, {"HOSTS": "n1\nn2\n"}, "generate", "--output", "a.h5")
+    assert {call for call in calls if call.startswith("ssh")} == {"ssh BatchMode=yes n1", "ssh BatchMode=yes n2"}
+
+
+def test_the_loop_needs_a_machine(tmp_path: Path) -> None:
+    (tmp_path / "calls.txt").touch()
+    assert run_script("ssh_loop.sh", tmp_path, {"HOSTS": " "}, "generate", "--output", "a.h5", status=1) == []
 
 
 def test_the_loop_passes_overwrite_to_the_join(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_labels_are_read() -> None:
                 "SLURM_ARRAY_TASK_ID": "14",
                 "SLURM_ARRAY_TASK_COUNT": "4",
                 "SLURM_ARRAY_TASK_MIN": "10",
+                "SLURM_ARRAY_TASK_MAX": "16",
                 "SLURM_ARRAY_TASK_STEP": "2",
             },
             (3, 4),
@@ -92,6 +93,16 @@ def test_the_task_of_a_job_array_is_read(variables: dict[str, str], expected: tu
                 "SLURM_ARRAY_TASK_MAX": "7",
             },
             "the indices of the job array are not evenly spaced: 3 tasks from 1 to 7; expected 1 to 3",
+        ),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "3",
+                "SLURM_ARRAY_TASK_COUNT": "3",
+                "SLURM_ARRAY_TASK_MIN": "1",
+                "SLURM_ARRAY_TASK_MAX": "7",
+                "SLURM_ARRAY_TASK_STEP": "2",
+            },
+            "3 tasks from 1 to 7; expected 1 to 5 in steps of 2",
         ),
     ],
 )

@@ -31,8 +31,8 @@ def shard_of(output: Path, option: str | None) -> Path | Shard:
     Raises
     ------
     DataError
-        The option or a variable of the job array is wrong, or the array divides the output into another number of
-        shards than there are.
+        The option or a variable of the job array is wrong, or there are shards with another count than the array has
+        tasks.
     """
     from spinlock.sharding.scheduler import array_task
     from spinlock.sharding.shard import parse_label
@@ -45,9 +45,10 @@ def shard_of(output: Path, option: str | None) -> Path | Shard:
         _check_other_shards(output, number, count)
         if count == 1:
             log(f"the job array has one task, which makes the whole file (from {task.variable}): {output}")
+            return output
     else:
         return output
-    if count == 1:
+    if count == 1:  # --shard 1/1
         return output
     from spinlock.sharding import Shard
 
@@ -64,7 +65,7 @@ def path_of(output: Path | Shard) -> Path:
 def origin_line() -> str:
     """Return the command line that is stored in a file, without the options on which the content does not depend.
 
-    All shards and the whole file have the same one, so that they can be compared byte for byte.
+    All shards and the whole file store the same line, so that they can be compared byte for byte.
     """
     return shlex.join(["spinlock", *_words("--shard", "--output", *FLAGS)])
 
@@ -96,7 +97,7 @@ def _words(*omitted: str) -> list[str]:
 
 
 def _check_other_shards(output: Path, number: int, count: int) -> None:
-    """Raise an error if a job array, such as that of a few tasks that are repeated, has another number of shards."""
+    """Raise an error if there are shards with another count, for example if only some tasks are submitted again."""
     from spinlock.errors import DataError
     from spinlock.sharding.collection import shard_counts
 

@@ -32,8 +32,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS, MAX_BLOCK_CELLS = 128, 512, 1 << 20
-"""Limits of the size of a block that is cleaned at a time. Larger blocks take more memory. NumPy releases the global
-interpreter lock when it interpolates more than 500 values, so that threads clean blocks of 512 rows in parallel."""
+"""Limits of the rows and of the cells of a block that is cleaned at a time. Larger blocks need more memory but fewer
+calls of NumPy, between which threads wait for each other."""
 
 MAX_SPACING = 1 / 16
 """Maximum spacing of the float32 numbers near a column's values, in standard deviations of the column."""
@@ -154,7 +154,7 @@ class Cleaner:
         imputed, clipped = np.empty((2, len(x)))
         ranges = []
         block_rows = max(MIN_BLOCK_ROWS, min(MAX_BLOCK_ROWS, MAX_BLOCK_CELLS // len(self.kept)))
-        for start in range(0, max(1, len(x)), block_rows):  # no rows are one empty block
+        for start in range(0, max(1, len(x)), block_rows):  # a table without rows is one empty block
             block = slice(start, start + block_rows)
             raw = x[block, self.kept].astype(np.float64)
             finite = np.isfinite(raw)

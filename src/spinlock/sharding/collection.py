@@ -155,7 +155,7 @@ def check_same_input(what: str, path: Path, found: str, expected: str) -> None:
 def shard_counts(output: Path, *, with_unfinished: bool = False) -> list[int]:
     """Return the shard counts n in the names of the shard files of an output, in ascending order.
 
-    ``with_unfinished`` includes shards of ``generate`` of which only blocks are there.
+    ``with_unfinished`` includes shards of ``generate`` that have only a directory of finished blocks.
     """
     suffixes = re.escape(output.suffix) + (r"(\.json|\.parts)?" if with_unfinished else r"(\.json)?")
     pattern = re.compile(re.escape(output.stem) + r"\.shard-(\d+)-of-(\d+)" + suffixes)

@@ -1,8 +1,8 @@
-"""The number of this task among the tasks of a job array, from the variables of SLURM or PBS.
+"""The number of this task among the tasks of a job array, from the variables of SLURM, PBS or Torque.
 
 SLURM sets SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT, and the smallest, the largest and the step of the indices.
-PBS sets PBS_ARRAY_INDEX alone, and Torque PBS_ARRAYID. The job script therefore sets PBS_ARRAY_COUNT, and the indices
-begin with 1.
+PBS sets only PBS_ARRAY_INDEX, and Torque sets only PBS_ARRAYID. Therefore the job script has to set PBS_ARRAY_COUNT,
+and the indices have to begin with 1.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ MIN_GAIN = 1e-6
 """Minimum decrease of the cost for which tokens change, so that ties do not change them in every sweep."""
 
 PRODUCT_ROWS = 128
-"""Number of rows of a matrix product."""
+"""Number of rows of a matrix product. Smaller products are slower, and larger ones are padded with more rows."""
 
 
 class JointTables:
@@ -44,8 +44,8 @@ class JointTables:
     ) -> tuple[Tensor, Tensor]:
         """Improve the tokens of rows. The squared error |x - y|^2 of a row never increases.
 
-        A row takes part until a sweep does not change it, so that its tokens do not depend on the other rows. Later
-        sweeps have fewer rows.
+        A row is updated until a sweep leaves its tokens unchanged. Its tokens therefore do not depend on the other
+        rows. A sweep computes only the rows that the previous sweep changed.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class JointTables:
         return tokens, margin
 
     def _sweep(self, tokens: Tensor, residual: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Update all categories of rows in turn, and return their new tokens, residuals [n, D] and margins [n].
+        """Update the categories of all rows one after the other, and return the tokens, residuals and margins [n].
 
         Parameters
         ----------
