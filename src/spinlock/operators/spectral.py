@@ -10,6 +10,7 @@ Letters: ``...`` any leading dimensions, ``H`` x ``W`` points, ``V`` = W / 2 + 1
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -20,6 +21,10 @@ MIN_SIZE_TO_SKIP_ZEROS = 64
 Smaller grids and complex fields have two-dimensional transforms. Transforms of one axis at a time would change their
 rounding errors, which chaotic families amplify, and therefore the values of existing datasets.
 """
+
+
+Slices = tuple[slice, slice]
+"""A slice of the kept modes of an axis, and the slice of the same modes among all modes of the axis."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +125,35 @@ class DealiasedModes:
         num_x, num_y = self.square.shape
         if self._skips_zeros:
             along_x = torch.fft.rfft(fields)[..., :num_x].transpose(-2, -1).contiguous()
-            return _lowest(torch.fft.fft(along_x), num_y, -1)
-        whole = torch.fft.rfft2(fields)[..., :num_x] if self.is_real else _lowest(torch.fft.fft2(fields), num_x, -1)
-        return _lowest(whole, num_y, -2).transpose(-2, -1).contiguous()
+            return _lowest(torch.fft.fft(along_x), num_y)
+        whole = torch.fft.rfft2(fields) if self.is_real else torch.fft.fft2(fields)
+        kept: Tensor = whole.new_empty((*whole.shape[:-2], num_x, num_y))
+        for (x, all_x), (y, all_y) in self._kept_blocks():
+            kept[..., x, y] = whole[..., all_y, all_x].transpose(-2, -1)
+        return kept
 
     def fields(self, spectrum: Tensor) -> Tensor:
         """Transform amplitudes [..., X, Y] of the kept modes to fields [..., H, W]."""
         height, width = self.grid
-        whole = _padded(spectrum, height, -1)
-        if not self.is_real:
-            complex_fields: Tensor = torch.fft.ifft2(_padded(whole, width, -2).transpose(-2, -1).contiguous())
-            return complex_fields
-        skips_zeros = self._skips_zeros
-        if skips_zeros:
-            whole = torch.fft.ifft(whole)
-        padded = whole.new_empty((*whole.shape[:-2], height, width // 2 + 1))
-        padded[..., : whole.shape[-2]] = whole.transpose(-2, -1)
-        padded[..., whole.shape[-2] :] = 0
-        fields: Tensor = torch.fft.irfft(padded, n=width) if skips_zeros else torch.fft.irfft2(padded, s=self.grid)
+        num_columns = width // 2 + 1 if self.is_real else width
+        if self._skips_zeros:
+            along_y = torch.fft.ifft(_padded(spectrum, height))
+            whole = spectrum.new_empty((*spectrum.shape[:-2], height, num_columns))
+            whole[..., : spectrum.shape[-2]] = along_y.transpose(-2, -1)
+            whole[..., spectrum.shape[-2] :] = 0
+            real_fields: Tensor = torch.fft.irfft(whole, n=width)
+            return real_fields
+        whole = spectrum.new_zeros((*spectrum.shape[:-2], height, num_columns))
+        for (x, all_x), (y, all_y) in self._kept_blocks():
+            whole[..., all_y, all_x] = spectrum[..., x, y].transpose(-2, -1)
+        fields: Tensor = torch.fft.irfft2(whole, s=self.grid) if self.is_real else torch.fft.ifft2(whole)
         return fields
+
+    def _kept_blocks(self) -> list[tuple[Slices, Slices]]:
+        """Return the slices of kept modes and of the same modes among all modes, along x and along y, of each block."""
+        (num_x, num_y), (height, width) = self.square.shape, self.grid
+        along_x = [(slice(num_x), slice(num_x))] if self.is_real else _signed_slices(num_x, width)
+        return list(product(along_x, _signed_slices(num_y, height)))
 
     @property
     def _skips_zeros(self) -> bool:
@@ -146,24 +161,26 @@ class DealiasedModes:
         return self.is_real and min(self.grid) >= MIN_SIZE_TO_SKIP_ZEROS
 
 
-def _lowest(spectrum: Tensor, num_kept: int, axis: int) -> Tensor:
-    """Return the ``num_kept`` modes with the smallest wave numbers along an axis."""
-    num_negative = num_kept // 2
-    negative = spectrum.narrow(axis, spectrum.shape[axis] - num_negative, num_negative)
-    return torch.cat((spectrum.narrow(axis, 0, num_kept - num_negative), negative), axis)
-
-
-def _padded(spectrum: Tensor, size: int, axis: int) -> Tensor:
-    """Return the amplitudes of all ``size`` modes along an axis, which are 0 for the modes that are not kept."""
-    num_kept = spectrum.shape[axis]
+def _signed_slices(num_kept: int, size: int) -> list[Slices]:
+    """Return the slices of the kept and of all modes of an axis, for the modes that are not negative and the others."""
     num_negative = num_kept // 2
     num_positive = num_kept - num_negative
-    shape = list(spectrum.shape)
-    shape[axis] = size
-    whole = spectrum.new_empty(shape)
-    whole.narrow(axis, 0, num_positive).copy_(spectrum.narrow(axis, 0, num_positive))
-    whole.narrow(axis, num_positive, size - num_kept).zero_()
-    whole.narrow(axis, size - num_negative, num_negative).copy_(spectrum.narrow(axis, num_positive, num_negative))
+    return [
+        (slice(num_positive), slice(num_positive)),
+        (slice(num_positive, num_kept), slice(size - num_negative, size)),
+    ]
+
+
+def _lowest(spectrum: Tensor, num_kept: int) -> Tensor:
+    """Return the ``num_kept`` modes with the smallest wave numbers along the last axis."""
+    return torch.cat([spectrum[..., modes] for _, modes in _signed_slices(num_kept, spectrum.shape[-1])], -1)
+
+
+def _padded(spectrum: Tensor, size: int) -> Tensor:
+    """Return the amplitudes of all ``size`` modes along the last axis, which are 0 for the modes that are not kept."""
+    whole = spectrum.new_zeros((*spectrum.shape[:-1], size))
+    for kept, modes in _signed_slices(spectrum.shape[-1], size):
+        whole[..., modes] = spectrum[..., kept]
     return whole
 
 
