@@ -178,9 +178,10 @@ def _lowest(spectrum: Tensor, num_kept: int) -> Tensor:
 
 def _padded(spectrum: Tensor, size: int) -> Tensor:
     """Return the amplitudes of all ``size`` modes along the last axis, which are 0 for the modes that are not kept."""
-    whole = spectrum.new_zeros((*spectrum.shape[:-1], size))
-    for kept, modes in _signed_slices(spectrum.shape[-1], size):
-        whole[..., modes] = spectrum[..., kept]
+    whole = spectrum.new_empty((*spectrum.shape[:-1], size))
+    (kept_first, first), (kept_last, last) = _signed_slices(spectrum.shape[-1], size)
+    whole[..., first], whole[..., last] = spectrum[..., kept_first], spectrum[..., kept_last]
+    whole[..., first.stop : last.start] = 0
     return whole
 
 
