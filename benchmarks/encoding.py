@@ -42,9 +42,6 @@ BLOCK = 8192
 
 GROUP = "features/sdf/aggregated"
 
-MIN_SWEEPS = 1
-"""Smallest number of sweeps of the joint assignment of a row."""
-
 
 def write_sample(table: Path, rows: int, target: Path) -> None:
     """Write a table of rows that are drawn from another table."""
@@ -69,8 +66,8 @@ def reading_rate(table: Path) -> float:
 def operations_per_row(tokenizer: sl.Tokenizer) -> float:
     """Return the floating-point operations of the matrix products of one row.
 
-    Counted are the encoders, the costs of the codes, and the second layer of the decoder (local tokens) or both layers
-    of the refinement (joint tokens).
+    Counted are the encoders, the costs of the codes, and the second layer of the decoder (local tokens) or one sweep
+    over the categories and both layers of the refinement (joint tokens).
     """
     spec = tokenizer.model.spec
     products = 0
@@ -78,7 +75,7 @@ def operations_per_row(tokenizer: sl.Tokenizer) -> float:
         products += len(group) * (spec.hidden_dim + sum(sizes)) + spec.hidden_dim * sum(sizes)
     if spec.assignment == "joint":
         codes = sum(sum(sizes) for sizes in spec.num_codes)
-        return 2.0 * (products + MIN_SWEEPS * codes * spec.num_columns + 2 * spec.hidden_dim * spec.num_columns)
+        return 2.0 * (products + codes * spec.num_columns + 2 * spec.hidden_dim * spec.num_columns)
     return 2.0 * (products + spec.decoder_dim * spec.num_columns)
 
 

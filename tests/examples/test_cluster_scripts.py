@@ -15,7 +15,9 @@ PRINT = '#!/usr/bin/env bash\necho "{name} $*" >> calls.txt\n'
 SSH = '#!/usr/bin/env bash\necho "ssh $3 $4" >> calls.txt\n[[ ${@: -2:1} != down ]] && bash -c "${@: -1}"\n'
 """A program that runs the command of ssh on this machine, and fails for the machine ``down``."""
 
-CLEARED = dict.fromkeys(("SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "PBS_ARRAY_INDEX", "SHARDS"), "")
+CLEARED = dict.fromkeys(
+    ("SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK", "SLURM_JOB_NODELIST", "PBS_ARRAY_INDEX", "SHARDS", "TORCHRUN"), ""
+)
 
 
 def run_script(name: str, folder: Path, variables: Mapping[str, str], *arguments: str, status: int = 0) -> list[str]:

@@ -22,7 +22,6 @@ Smaller grids and complex fields have two-dimensional transforms. Transforms of 
 rounding errors, which chaotic families amplify, and therefore the values of existing datasets.
 """
 
-
 Slices = tuple[slice, slice]
 """A slice of the kept modes of an axis, and the slice of the same modes among all modes of the axis."""
 
