@@ -6,6 +6,7 @@ import pytest
 
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.design import make_design
+from spinlock.operators.neural import Architecture
 from tests.generation.settings import small_config
 
 
@@ -46,7 +47,9 @@ def test_a_larger_dataset_keeps_the_position_of_each_operator_in_its_block() -> 
 
 
 def test_a_partial_block_repeats_its_last_operator() -> None:
-    assert Block(0, (3, 8), 4, "wave").padded == (3, 8, 8, 8)
+    assert Block(0, (3, 8), 4, "wave").padded == (3, 8, 8)
+    assert Block(0, (3, 8), 2, "wave").padded == (3, 8)
+    assert Block(0, (3, 8), 4, "neural", Architecture(2, 4, 3)).padded == (3, 8, 8, 8)
 
 
 def test_the_families_of_operators_are_interleaved() -> None:

@@ -63,8 +63,8 @@ def with_attributes(family: Family, **attributes: Any) -> Family:
 
 def advance(family: Family, physical: Tensor, states: Tensor, frames: int) -> Tensor:
     step = family.stepper(physical, (states.shape[-2], states.shape[-1]))
-    for _ in range(frames):
-        states = step(states)
+    for index in range(frames):
+        states = step(states, index)
     return states
 
 

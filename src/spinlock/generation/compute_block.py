@@ -17,6 +17,9 @@ from spinlock.generation.design import Design
 from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, Rollout, probe, roll_out
 
+FEATURE_OPERATORS = 8
+"""Number of operators whose features are computed at the same time."""
+
 
 @dataclass(frozen=True)
 class BlockResult:
@@ -106,9 +109,42 @@ def compute_block(
     warmup, bound = settings.warmup_steps, settings.blow_up_bound
     rollout = roll_out(step, assembly.start, settings.num_steps, warmup=warmup, bound=bound)
     probes = probe(step, rollout.frames, assembly.directions, warmup=warmup, bound=bound)
-    tables = extract(rollout.frames, flatten_probes(probes))
+    tables = extract_in_parts(rollout.frames, probes, min(block.size, FEATURE_OPERATORS))
     result = BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
     return replace(result, snapshots=snapshots.select(block, rollout.frames))
+
+
+def extract_in_parts(frames: Tensor, probes: ProbeRuns, size: int) -> FeatureTables:
+    """Compute the features of a block in parts of ``size`` operators.
+
+    Parts fit the caches better than a whole block. The last part is padded with copies of its last operator, so that
+    the rounding of a row does not depend on the number of operators.
+
+    Parameters
+    ----------
+    frames
+        Frames of the rollouts, [B, M, T, C, H, W].
+    probes
+        Probe runs of the rollouts.
+    size
+        Number of operators in a part.
+
+    Returns
+    -------
+    FeatureTables
+        Tables of B operators.
+    """
+    num_operators = len(frames)
+    parts = []
+    for start in range(0, num_operators, size):
+        rows = [min(row, num_operators - 1) for row in range(start, start + size)]
+        part = ProbeRuns(probes.base[rows], probes.perturbed[rows], probes.scaled[rows])
+        parts.append(extract(frames[rows], flatten_probes(part)))
+    return FeatureTables(
+        torch.cat([part.per_timestep for part in parts])[:num_operators],
+        torch.cat([part.per_trajectory for part in parts])[:num_operators],
+        torch.cat([part.aggregated for part in parts])[:num_operators],
+    )
 
 
 def flatten_probes(probes: ProbeRuns) -> Probes:

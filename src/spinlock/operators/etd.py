@@ -1,18 +1,20 @@
-"""Exponential time differencing for u' = L u + N(u) with diagonal L (Cox and Matthews 2002).
+"""Exponential time differencing for u' = L u + N(u) with diagonal L, of order 4 (Cox and Matthews 2002).
 
-With z = h L, phi_1(z) = (e^z - 1) / z and phi_2(z) = (e^z - 1 - z) / z^2, one step of length h is, to second order,
-
-    a  = e^z u + h phi_1(z) N(u)
-    u' = a + h phi_2(z) (N(a) - N(u))
-
-and to fourth order, with E = e^{z/2} and Q = (h / 2) phi_1(z / 2),
+With z = h L, E = e^{z/2} and Q = (h / 2) phi_1(z / 2), one step of length h is
 
     a = E u + Q N(u),   b = E u + Q N(a),   c = E a + Q (2 N(b) - N(u))
-    u' = e^z u + f_1 N(u) + 2 f_2 (N(a) + N(b)) + f_3 N(c)
+    u' = e^z u + f_1 N(u) + f_2 (N(a) + N(b)) + f_3 N(c)
+    f_1 = h (phi_1 - 3 phi_2 + 4 phi_3),   f_2 = h (2 phi_2 - 4 phi_3),   f_3 = h (4 phi_3 - phi_2)
 
-The weights f_1, f_2 and f_3 are given by Cox and Matthews. The formulas of the weights suffer from cancellation near
-z = 0. There each weight is computed as the mean of its formula over a circle around z, where the formula is well
-conditioned (Kassam and Trefethen 2005). Elsewhere the formula is evaluated directly.
+with phi_1(z) = (e^z - 1) / z, phi_2(z) = (phi_1(z) - 1) / z and phi_3(z) = (phi_2(z) - 1/2) / z. These formulas suffer
+from cancellation near z = 0. There phi_3 is computed as the mean of its formula over a circle around z, where the
+formula is well conditioned (Kassam and Trefethen 2005).
+
+The method contains a method of order 3, which replaces the part theta of f_3 N(c) by theta f_3 N(u'). The difference of
+both methods, theta f_3 (N(u') - N(c)), estimates the error (Balac and Mahe 2013). N(u') is also the first evaluation of
+the next step, so that the estimate needs no further evaluation.
+
+Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``X`` x ``Y`` modes.
 """
 
 import math
@@ -26,97 +28,121 @@ from spinlock.operators.spectral import to_complex64
 Nonlinear = Callable[[Tensor], Tensor]
 """N as a map of spectra to spectra."""
 
-CIRCLE_POINTS = 32
-"""Number of points on a circle over which a weight is averaged."""
+CIRCLE_POINTS = 24
+"""Number of points on the circle over which phi_3 is averaged."""
 
 CIRCLE_RADIUS = 2.0
 """Radius of the circle around each z with |z| < 1, so that its points have a distance of at least 1 from 0."""
 
+EMBEDDED_FRACTION = 0.6
+"""The part theta, so that the weight of N(u') is h / 10 for z = 0, as in the pair of Dormand and Prince (1978)."""
 
-def step_function(linear: Tensor, step: float, order: int, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """Return the map of spectra over one time step.
+
+def phi_functions(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return phi_1, phi_2 and phi_3 of real or complex arguments, with the shape and the type of ``z``.
+
+    The relative error in double precision is below 1e-13.
+    """
+    is_small = z.abs() < 1
+    divisor = torch.where(is_small, 1.0, z)
+    large_1 = torch.expm1(divisor) / divisor if not z.is_complex() else (torch.exp(divisor) - 1) / divisor
+    large_2 = (large_1 - 1) / divisor
+    phi_3 = (large_2 - 0.5) / divisor
+    phi_3[is_small] = _circle_mean(_phi_3, z[is_small])
+    phi_2 = torch.where(is_small, z * phi_3 + 0.5, large_2)
+    phi_1 = torch.where(is_small, z * phi_2 + 1, large_1)
+    return phi_1, phi_2, phi_3
+
+
+def _phi_3(z: Tensor) -> Tensor:
+    """Return the formula of phi_3."""
+    result: Tensor = (torch.exp(z) - 1 - z - z**2 / 2) / z**3
+    return result
+
+
+def _circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Return the mean of an entire function over a circle around each ``z``, which is its value at ``z``.
+
+    For real ``z`` the values on the lower half of the circle are the complex conjugates of those on the upper half.
+    """
+    num_points = CIRCLE_POINTS if z.is_complex() else CIRCLE_POINTS // 2
+    total = torch.zeros_like(z, dtype=torch.complex128)
+    for point in range(num_points):
+        angle = 2 * math.pi * (point + 0.5) / CIRCLE_POINTS
+        total += function(z + CIRCLE_RADIUS * complex(math.cos(angle), math.sin(angle)))
+    mean = total / num_points
+    return mean if z.is_complex() else mean.real
+
+
+def step_weights(linear: Tensor, step: float) -> Tensor:
+    """Return the weights of a step.
 
     Parameters
     ----------
     linear
-        L, real or complex float64, broadcast against the spectra.
+        L, [B, 1, C or 1, X, Y], real or complex float64.
     step
-        Length of the step.
-    order
-        Order in time, 2 or 4.
-    nonlinear
-        N, a map of spectra to spectra.
-
-    Returns
-    -------
-    callable
-        Map of spectra to the spectra one step later.
-
-    Raises
-    ------
-    ValueError
-        The order is neither 2 nor 4.
-    """
-    if order == 2:
-        return _second_order(linear * step, step, nonlinear)
-    if order == 4:
-        return _fourth_order(linear * step, step, nonlinear)
-    raise ValueError(f"order is {order}, expected 2 or 4")
-
-
-def circle_mean(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Evaluate an entire function whose formula divides by powers of z.
-
-    Parameters
-    ----------
-    function
-        The formula, for complex arguments.
-    z
-        Real or complex arguments.
+        Length h of the step.
 
     Returns
     -------
     Tensor
-        Values with the shape of ``z``, real if ``z`` is real.
+        e^z, e^{z/2}, Q, f_1, f_2 and f_3, [B, 6, C or 1, X, Y] complex64.
     """
-    radius = CIRCLE_RADIUS * (z.abs() < 1).double()
-    total = torch.zeros_like(z, dtype=torch.complex128)
-    for point in range(CIRCLE_POINTS):
-        angle = 2 * math.pi * (point + 0.5) / CIRCLE_POINTS
-        total += function(z + radius * complex(math.cos(angle), math.sin(angle)))
-    mean = total / CIRCLE_POINTS
-    return mean if z.is_complex() else mean.real
+    z = linear * step
+    phi_1, phi_2, phi_3 = phi_functions(z)
+    half_phi_1, _, _ = phi_functions(z / 2)
+    weights = (
+        torch.exp(z),
+        torch.exp(z / 2),
+        step / 2 * half_phi_1,
+        step * (phi_1 - 3 * phi_2 + 4 * phi_3),
+        step * (2 * phi_2 - 4 * phi_3),
+        step * (4 * phi_3 - phi_2),
+    )
+    return to_complex64(torch.cat(weights, 1))
 
 
-def _second_order(z: Tensor, h: float, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """Return the second-order step of length ``h``; ``z`` is h L."""
-    grow = to_complex64(torch.exp(z))
-    first = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1) / z, z))
-    second = to_complex64(h * circle_mean(lambda z: (torch.exp(z) - 1 - z) / z**2, z))
+def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_steps: int) -> tuple[Tensor, Tensor]:
+    """Take several steps, and estimate the error.
 
-    def step(u: Tensor) -> Tensor:
-        n_u = nonlinear(u)
-        a = torch.addcmul(grow * u, first, n_u)
-        return torch.addcmul(a, second, nonlinear(a).sub_(n_u))
+    Parameters
+    ----------
+    weights
+        Weights of one step, from :func:`step_weights`.
+    nonlinear
+        N, a map of spectra to spectra.
+    spectrum
+        Spectra u, [B, M, C, X, Y].
+    num_steps
+        Number of steps.
 
-    return step
-
-
-def _fourth_order(z: Tensor, h: float, nonlinear: Nonlinear) -> Callable[[Tensor], Tensor]:
-    """Return the fourth-order step of length ``h``; ``z`` is h L."""
-    grow, half = to_complex64(torch.exp(z)), to_complex64(torch.exp(z / 2))
-    q = to_complex64(h * circle_mean(lambda z: (torch.exp(z / 2) - 1) / z, z))
-    f1 = to_complex64(h * circle_mean(lambda z: (-4 - z + torch.exp(z) * (4 - 3 * z + z**2)) / z**3, z))
-    f2 = to_complex64(h * circle_mean(lambda z: 2 * (2 + z + torch.exp(z) * (z - 2)) / z**3, z))
-    f3 = to_complex64(h * circle_mean(lambda z: (-4 - 3 * z - z**2 + torch.exp(z) * (4 - z)) / z**3, z))
-
-    def step(u: Tensor) -> Tensor:
+    Returns
+    -------
+    spectrum : Tensor
+        Spectra after all steps.
+    error : Tensor
+        Estimate of the norm of the error relative to the norm of the result, [B, M]. It is the sum over all steps. For
+        more than one step the last one counts as much as the mean of the others, because N of its result is not needed.
+    """
+    grow, half, q, f1, f2, f3 = weights.chunk(6, dim=1)
+    u, n_u = spectrum, nonlinear(spectrum)
+    error = torch.zeros(spectrum.shape[:2], device=spectrum.device)
+    num_estimates = max(num_steps - 1, 1)
+    for number in range(num_steps):
         half_u = half * u
-        n_u = nonlinear(u)
         a = torch.addcmul(half_u, q, n_u)
         n_a = nonlinear(a)
         n_b = nonlinear(half_u.addcmul_(q, n_a))
         n_c = nonlinear((half * a).addcmul_(q, torch.sub(2 * n_b, n_u)))
-        return (grow * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
+        u = (grow * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
+        if number < num_estimates:
+            n_u = nonlinear(u)
+            error += _norm(f3 * torch.sub(n_u, n_c))
+    relative = EMBEDDED_FRACTION * num_steps / num_estimates * error / _norm(u).clamp_min(torch.finfo(error.dtype).tiny)
+    return u, relative
 
-    return step
+
+def _norm(spectrum: Tensor) -> Tensor:
+    """Return the norm of each spectrum [B, M, C, X, Y], [B, M]."""
+    return torch.view_as_real(spectrum).square().sum((-4, -3, -2, -1)).sqrt()

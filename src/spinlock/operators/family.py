@@ -7,7 +7,6 @@ Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` grid
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -16,9 +15,6 @@ from torch import Tensor
 
 from spinlock.operators.operator import Operator
 from spinlock.operators.rollout import Step
-
-FrameMap = Callable[[Tensor], Tensor]
-"""Map of states [B, M, C, H, W] float32 to the states one frame later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +26,7 @@ class Family(Operator):
     frame_time: ClassVar[float]
     """Time between two stored frames."""
     substeps: ClassVar[int]
-    """Number of integrator steps from one frame to the next."""
+    """Number of integrator steps with which the first frame begins, before its error is estimated."""
     order: ClassVar[int]
     """Order of the integrator in time, or 0 if the step is exact."""
 
@@ -57,7 +53,7 @@ class Family(Operator):
         return random_fields
 
     @abstractmethod
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Step:
         """Return the map from one frame to the next for a batch of operators.
 
         Parameters
@@ -70,7 +66,7 @@ class Family(Operator):
         Returns
         -------
         callable
-            Map of states [B, M, C, H, W] float32 to the states one frame later.
+            Map of states [B, M, C, H, W] float32 and the number of the frame to the states one frame later.
         """
 
     def columns(self, physical: Tensor) -> tuple[Tensor, ...]:
@@ -87,8 +83,7 @@ class Family(Operator):
 
     def step_function(self, grid: tuple[int, int], device: torch.device) -> Step:
         """Return the step function of this operator."""
-        advance = self.stepper(self._physical().to(device), grid)
-        return lambda states, _: advance(states)
+        return self.stepper(self._physical().to(device), grid)
 
     def to_states(self, random_fields: Tensor) -> Tensor:
         """Map random fields to states of this operator."""

@@ -141,7 +141,8 @@ class _BoundedRun:
     def advance(self, index: int) -> None:
         """Take one step with the noise of step ``index``."""
         self._num_steps += 1
-        advanced = self._step(self.fields, index)
+        is_valid = (self.blow_up == 0)[..., None, None, None]
+        advanced = self._step(torch.where(is_valid, self.fields, 0.0), index)
         diverges = ~self._within(advanced) & (self.blow_up == 0)
         self.blow_up = torch.where(diverges, self._num_steps, self.blow_up)
         is_valid = (self.blow_up == 0)[..., None, None, None]

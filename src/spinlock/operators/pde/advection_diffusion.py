@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.operators.family import Family, FrameMap
+from spinlock.operators.family import Family
+from spinlock.operators.rollout import Step
 from spinlock.operators.spectral import Modes, to_complex64
 
 
@@ -41,10 +42,10 @@ class AdvectionDiffusion(Family):
     velocity_x: float = 1.0
     velocity_y: float = 0.5
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Step:
         """Return the map from one frame to the next, a multiplication in Fourier space."""
         diffusivity, velocity_x, velocity_y = self.columns(physical)
         modes = Modes.of(grid, self.domain, device=physical.device)
         rate = torch.complex(-diffusivity * modes.square, -(velocity_x * modes.x + velocity_y * modes.y))
         factor = to_complex64(torch.exp(rate * self.frame_time))
-        return lambda states: modes.fields(modes.spectrum(states) * factor)
+        return lambda states, _: modes.fields(modes.spectrum(states) * factor)

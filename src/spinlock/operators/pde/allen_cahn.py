@@ -35,6 +35,7 @@ class AllenCahn(Semilinear):
     frame_time = 0.2
     substeps = 3
     degree = 3
+    error_ratio = 0.4
 
     diffusivity: float = 0.02
     growth: float = 1.0

@@ -35,6 +35,7 @@ class Burgers(Semilinear):
     frame_time = 0.06
     substeps = 3
     degree = 2
+    error_ratio = 1.0
 
     viscosity: float = 0.03
     advection: float = 1.0

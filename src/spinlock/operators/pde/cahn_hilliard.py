@@ -40,6 +40,7 @@ class CahnHilliard(Semilinear):
     frame_time = 0.1
     substeps = 8
     degree = 3
+    error_ratio = 0.25
 
     mobility: float = 0.2
     gradient_energy: float = 0.04

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spinlock.operators.etd import Nonlinear
-from spinlock.operators.family import FrameMap, soft_clip
+from spinlock.operators.family import soft_clip
 from spinlock.operators.pde.semilinear import Semilinear, reaction
 from spinlock.operators.spectral import DealiasedModes, to_complex64
 
@@ -35,6 +35,8 @@ class ComplexGinzburgLandau(Semilinear):
     frame_time = 0.4
     substeps = 7
     degree = 3
+    error_ratio = 0.25
+    is_real = False
 
     growth: float = 1.0
     dispersion: float = 0.0
@@ -44,17 +46,14 @@ class ComplexGinzburgLandau(Semilinear):
         """Limit the absolute values of the real and the imaginary part to 1."""
         return soft_clip(random_fields, 1.0)
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
-        """Return the map from one frame to the next, which treats A as one complex field."""
-        modes = self.modes(grid, physical.device, is_real=False)
-        advance = self.spectral_stepper(physical, modes)
+    def to_spectrum(self, states: Tensor, modes: DealiasedModes) -> Tensor:
+        """Return the amplitudes of the complex field A."""
+        return modes.spectrum(torch.complex(*states.chunk(2, dim=2)))
 
-        def frame(states: Tensor) -> Tensor:
-            amplitude = torch.complex(*states.chunk(2, dim=2))
-            advanced = modes.fields(advance(modes.spectrum(amplitude)))
-            return torch.cat([advanced.real, advanced.imag], dim=2)
-
-        return frame
+    def to_fields(self, spectrum: Tensor, modes: DealiasedModes) -> Tensor:
+        """Return the real and the imaginary part of A."""
+        amplitude = modes.fields(spectrum)
+        return torch.cat([amplitude.real, amplitude.imag], dim=2)
 
     def linear(self, physical: Tensor, modes: DealiasedModes) -> Tensor:
         """Return m - (1 + i a) |k|^2."""

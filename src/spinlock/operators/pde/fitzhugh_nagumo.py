@@ -39,6 +39,7 @@ class FitzHughNagumo(Semilinear):
     frame_time = 0.8
     substeps = 6
     degree = 3
+    error_ratio = 0.4
 
     timescale: float = 0.1
     recovery: float = 0.5

@@ -36,6 +36,7 @@ class GrayScott(Semilinear):
     frame_time = 10.0
     substeps = 12
     degree = 3
+    error_ratio = 0.5
 
     feed: float = 0.037
     kill: float = 0.06

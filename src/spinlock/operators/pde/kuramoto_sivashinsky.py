@@ -35,6 +35,7 @@ class KuramotoSivashinsky(Semilinear):
     frame_time = 0.5
     substeps = 5
     degree = 2
+    error_ratio = 1.0
 
     hyperviscosity: float = 1.0
     advection: float = 1.0

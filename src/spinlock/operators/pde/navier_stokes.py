@@ -41,6 +41,7 @@ class NavierStokes(Semilinear):
     frame_time = 0.12
     substeps = 5
     degree = 2
+    error_ratio = 0.5
 
     viscosity: float = 0.01
     drag: float = 0.1

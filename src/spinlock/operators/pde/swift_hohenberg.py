@@ -35,6 +35,7 @@ class SwiftHohenberg(Semilinear):
     frame_time = 1.0
     substeps = 8
     degree = 3
+    error_ratio = 0.5
 
     control: float = 0.3
     quadratic: float = 0.0

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spinlock.operators.family import Family, FrameMap
+from spinlock.operators.family import Family
+from spinlock.operators.rollout import Step
 from spinlock.operators.spectral import Modes, to_complex64
 
 
@@ -46,7 +47,7 @@ class Wave(Family):
     damping: float = 0.0
     mass: float = 0.0
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> FrameMap:
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Step:
         """Return the map from one frame to the next, a product with a 2 x 2 matrix for each mode."""
         speed, damping, mass = self.columns(physical)
         modes = Modes.of(grid, self.domain, device=physical.device)
@@ -54,7 +55,7 @@ class Wave(Family):
         matrix = _propagator(stiffness, damping, self.frame_time)
         from_h, from_v = (to_complex64(column) for column in matrix)
 
-        def frame(states: Tensor) -> Tensor:
+        def frame(states: Tensor, _: int) -> Tensor:
             h, v = modes.spectrum(states).chunk(2, dim=2)
             return modes.fields((from_h * h).addcmul_(from_v, v))
 

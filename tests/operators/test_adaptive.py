@@ -1,0 +1,99 @@
+"""The number of integrator steps: error control, repetition, prediction, and its independence of other operators."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from spinlock.operators.adaptive import NUMBERS, TOLERANCE, AdaptiveStep
+from spinlock.operators.pde import FAMILIES
+from spinlock.operators.pde.semilinear import Semilinear
+from tests.operators.family_draws import advance, corners_and_draws, initial_states, relative_difference
+
+SEMILINEAR = [name for name, family in FAMILIES.items() if isinstance(family, Semilinear)]
+
+
+class ModelSolver:
+    """A solver whose error is (h / n)^3 times the tolerance, with the hardness h of each run as its state [B, M]."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, tuple[int, ...]]] = []
+
+    def __call__(self, states: Tensor, rows: Sequence[int], num_steps: int) -> tuple[Tensor, Tensor]:
+        self.calls.append((num_steps, tuple(rows)))
+        return states + num_steps / 1000, TOLERANCE * (states.floor() / num_steps) ** 3
+
+
+def test_every_operator_takes_the_smallest_number_of_steps_within_the_tolerance() -> None:
+    solver = ModelSolver()
+    step = AdaptiveStep(solver, 4, 4)
+    hardness = torch.tensor([[1.0, 2.0], [5.0, 3.0], [40.0, 1.0], [0.0, 0.0]])
+    step(hardness, 0)
+    solver.calls.clear()
+    for index in range(1, 5):
+        step(hardness, index)
+    settled = {row: number for number, rows in solver.calls[-4:] for row in rows}
+    assert settled == {0: 3, 1: 6, 2: 48, 3: 1}  # the prediction aims at less than the tolerance
+
+
+def test_a_frame_with_too_large_an_error_is_repeated_for_its_operator_only() -> None:
+    solver = ModelSolver()
+    step = AdaptiveStep(solver, 3, 2)
+    advanced = step(torch.tensor([[1.0], [7.0], [2.0]]), 0)
+    assert solver.calls[0] == (2, (0, 1, 2))
+    assert solver.calls[1:] == [(8, (1, 1))]  # the last operator of a part with one realization is computed twice
+    torch.testing.assert_close(advanced, torch.tensor([[1.002], [7.008], [2.002]]))
+
+
+def test_a_later_run_begins_with_the_numbers_of_the_first_run() -> None:
+    solver = ModelSolver()
+    step = AdaptiveStep(solver, 2, 16)
+    for index in range(3):
+        step(torch.tensor([[1.0], [10.0]]), index)
+    first = list(solver.calls)
+    solver.calls.clear()
+    for index in range(3):
+        step(torch.tensor([[1.0], [10.0]]), index)
+    assert solver.calls == first
+    solver.calls.clear()
+    step(torch.tensor([[0.0], [30.0]]), 0)  # a harder run takes more steps, an easier one takes the same
+    step(torch.tensor([[1.0], [10.0]]), 0)
+    assert solver.calls == [(16, (0, 1)), (48, (1, 1)), (16, (0, 1))]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_frame_that_is_not_finite_is_repeated_up_to_the_largest_number(value: float) -> None:
+    solver = ModelSolver()
+    step = AdaptiveStep(solver, 2, 4)
+    step(torch.tensor([[1.0, 1.0], [1.0, value]]), 0)
+    assert [number for number, _ in solver.calls] == [4, 8, 16, 32, 64, 128, NUMBERS[-1]]
+    assert all(rows == (1,) for _, rows in solver.calls[1:])
+
+
+@pytest.mark.parametrize("grid", [17, 32])
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("name", SEMILINEAR)
+def test_the_bits_of_an_operator_do_not_depend_on_the_others(name: str, runs: int, grid: int) -> None:
+    family = FAMILIES[name]
+    physical = corners_and_draws(family, 8)[-8:]
+    states = initial_states(family, physical, grid, runs)
+    block = advance(family, physical, states, 4)
+    rows = [6, 1, 3, 3]
+    assert torch.equal(advance(family, physical[rows], states[rows], 4)[:3], block[rows[:3]])
+
+
+@pytest.mark.parametrize("name", SEMILINEAR)
+def test_errors_are_within_the_tolerance_on_the_grid_of_the_benchmarks(name: str) -> None:
+    family = FAMILIES[name]
+    assert isinstance(family, Semilinear)
+    physical = corners_and_draws(family, 4)
+    states = initial_states(family, physical, 64)
+    adaptive, fine = family.stepper(physical, (64, 64)), family.solver(physical, (64, 64))
+    for index in range(6):
+        advanced = adaptive(states, index)
+        if index in (0, 1, 5):
+            expected, _ = fine(states, range(len(physical)), 48)
+            assert float(relative_difference(advanced, expected).max()) < 1.5e-4
+        states = advanced
