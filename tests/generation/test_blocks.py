@@ -6,7 +6,7 @@ import pytest
 
 from spinlock.generation.blocks import BLOCK_SIZES, Block, plan_blocks
 from spinlock.generation.design import make_design
-from spinlock.operators.neural import Architecture
+from spinlock.operators.network import Architecture
 from tests.generation.settings import small_config
 
 

@@ -9,7 +9,8 @@ from scipy.special import erf
 from torch import Tensor
 
 from spinlock.operators.draws import Purpose, stream
-from spinlock.operators.neural import POLICIES, Architecture, NeuralOperators, Weights, policy_factors
+from spinlock.operators.network import Architecture, NeuralOperators, Weights
+from spinlock.operators.neural import POLICIES, policy_factors
 
 GAIN = (0.7, 1.5, 3.0)
 

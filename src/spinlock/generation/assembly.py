@@ -16,7 +16,8 @@ from spinlock.generation.blocks import Block
 from spinlock.generation.design import AMPLITUDE, CONDITION, WAVENUMBER, Design
 from spinlock.operators.draws import Purpose, stream
 from spinlock.operators.initial import InitialDraws, initial_fields
-from spinlock.operators.neural import CHANNELS, NeuralOperators, Weights, draw_noise, policy_factors
+from spinlock.operators.network import CHANNELS, NeuralOperators, Weights
+from spinlock.operators.neural import draw_noise, policy_factors
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import Step
 from spinlock.operators.sampling import Operators

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spinlock.generation.design import architectures
-from spinlock.operators.neural import Architecture
+from spinlock.operators.network import Architecture
 from spinlock.operators.sampling import NEURAL, Operators
 
 BLOCK_SIZES = {"cpu": (32, 4), "cuda": (64, 32)}

@@ -19,7 +19,7 @@ from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
 from spinlock.generation.design import Design
 from spinlock.generation.snapshots import choose_steps, snapshot_bytes
-from spinlock.operators.neural import CHANNELS
+from spinlock.operators.network import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.rollout import EPSILONS, PROBE_STEPS, SCALES
 from spinlock.operators.sampling import Operators

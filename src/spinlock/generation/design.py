@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinlock.config.dataset import InitialSettings, NeuralSettings, OperatorSettings
-from spinlock.operators.neural import Architecture
+from spinlock.operators.network import Architecture
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL, Choice, Operators, Parameter, Stratum, sample
 

@@ -22,7 +22,7 @@ from spinlock.generation.snapshots import max_channels
 from spinlock.io.operators import FIELDS, OperatorFile
 from spinlock.io.row_file import Attribute
 from spinlock.io.snapshots import GROUP
-from spinlock.operators.neural import CHANNELS
+from spinlock.operators.network import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import NEURAL
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spinlock.config.dataset import RolloutSettings
 from spinlock.generation.blocks import Block
-from spinlock.operators.neural import CHANNELS
+from spinlock.operators.network import CHANNELS
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.sampling import Operators
 
