@@ -1,11 +1,13 @@
 """Speed of dataset generation, compared with exponax, with Fourier transforms alone, and with pycatch22, on one core.
 
-*Rollouts*: one frame of 16 operators with three realizations on 64 x 64 points, as in a block of benchmark_4k. exponax
-solves the same equation from the same states with the same order, number of steps, batch and precision (float32),
-compiled by JAX. All operators of its batch have the parameters of the first operator, which saves memory. The relative
-difference is that of the three realizations of the first operator. *Spinlock's transforms* are the Fourier transforms
-of one frame, with the selection of modes, without the rest of the step. For dealiased real fields they skip modes that
-are zero. *Full transforms* are the same number of two-dimensional transforms of PyTorch of these fields with all modes.
+*Rollouts*: one frame of 16 operators with three realizations on 64 x 64 points, as in half a block of benchmark_4k.
+exponax solves the same equation from the same states with the same order, number of steps, batch and precision
+(float32), compiled by JAX. All operators of its batch have the parameters of the first operator, which saves memory.
+The relative difference is that of the three realizations of the first operator. *Spinlock's transforms* are the Fourier
+transforms of one frame, with the selection of modes, without the rest of the step. For dealiased real fields they skip
+modes that are zero. *Full transforms* are the same number of two-dimensional transforms of PyTorch of these fields with
+all modes. The last columns are means over the frames of a rollout from an initial state, in which an error estimate
+determines the number of steps. exponax has the fixed number of steps there.
 
 *Features*: time for one run of 64 frames with two channels. The groups ``temporal``, ``causality`` and ``nonlinear``
 describe the course in time of points, of means and of whole frames. pycatch22 computes the 22 features of catch22
@@ -24,7 +26,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 from unittest import mock
 
@@ -38,19 +40,21 @@ from spinlock.features import causality, nonlinear, temporal
 from spinlock.features.run import Run
 from spinlock.operators.family import Family
 from spinlock.operators.pde import FAMILIES
+from spinlock.operators.pde.semilinear import Semilinear
 from spinlock.operators.rollout import roll_out
 from spinlock.operators.spectral import DealiasedModes, Modes
 
 REPOSITORY = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 ROUNDS = 9
-OPERATORS, REALIZATIONS, GRID, FRAMES = 16, 3, 64, 64
-"""A block of PDE operators of benchmark_4k."""
+OPERATORS, REALIZATIONS, GRID, FRAMES, ROLLOUT_FRAMES = 16, 3, 64, 64, 72
+"""Half a block of PDE operators of benchmark_4k, its frames, and its frames including the warm-up."""
 
 SERIES_GROUPS = {"temporal": temporal, "causality": causality, "nonlinear": nonlinear}
 
 COLUMNS = (
     "family",
+    "steps",
     "ms for a frame",
     "exponax",
     "exponax / Spinlock",
@@ -58,6 +62,9 @@ COLUMNS = (
     "Spinlock's transforms",
     "Spinlock / its transforms",
     "full transforms",
+    "rollout: steps",
+    "ms for a frame",
+    "exponax / rollout",
 )
 
 
@@ -77,27 +84,45 @@ def measure_family(name: str) -> dict[str, Any]:
     physical = draw_parameters(family)
     if name == "wave":
         physical[:, 1:] = 0  # exponax has neither damping nor mass
-    state = advance(family, physical, initial_states(family, physical, GRID, REALIZATIONS), 2)
-    ours = family.stepper(physical, (GRID, GRID))
+    start = initial_states(family, physical, GRID, REALIZATIONS)
+    state = advance(family, physical, start, 2)
+    if isinstance(family, Semilinear):
+        solver = family.solver(physical, (GRID, GRID))
+        ours = lambda states: solver(states, range(OPERATORS), family.substeps)[0]  # noqa: E731
+    else:
+        step = family.stepper(physical, (GRID, GRID))
+        ours = lambda states: step(states, 0)  # noqa: E731
     transforms, full_transforms = _recorded_transforms(lambda: ours(state))
     actions: dict[str, Callable[[], Any]] = {
         "spinlock": lambda: ours(state),
+        "rollout": lambda: advance(family, physical, start, ROLLOUT_FRAMES),
         "transforms": lambda: [transform() for transform in transforms],
         "full_transforms": lambda: [transform() for transform in full_transforms],
     }
     if name in NAMES:
         stepper = stepper_of(name, tuple(physical[0].tolist()), GRID, family.substeps)
         frame = jax.jit(jax.vmap(exponax.repeat(stepper, family.substeps)))
-        start = exponax_state(name, state, physical).flatten(0, 1).transpose(-2, -1).float()
-        fields = jax.numpy.asarray(start.contiguous().numpy())
+        peer_state = exponax_state(name, state, physical).flatten(0, 1).transpose(-2, -1).float()
+        fields = jax.numpy.asarray(peer_state.contiguous().numpy())
         actions["exponax"] = lambda: frame(fields).block_until_ready()
     milliseconds = {key: 1000 * value / OPERATORS for key, value in alternating_medians(actions).items()}
-    row = {"family": name, **milliseconds}
+    milliseconds["rollout"] /= ROLLOUT_FRAMES
+    row = {"family": name, **milliseconds, "steps": family.substeps, "mean_steps": _mean_steps(family, physical, start)}
     if name in NAMES:
         result = exponax_state(name, ours(state), physical)[0]
         peer = torch.tensor(np.asarray(frame(fields))[:REALIZATIONS]).transpose(-2, -1)
         row["difference"] = float((result - peer).norm() / peer.norm())
     return row
+
+
+def _mean_steps(family: Family, physical: torch.Tensor, states: torch.Tensor) -> float:
+    """Return the mean number of steps for a frame of a rollout, without the steps of repeated frames."""
+    if not isinstance(family, Semilinear):
+        return 1.0
+    step = family.stepper(physical, (GRID, GRID))
+    for index in range(ROLLOUT_FRAMES):
+        states = step(states, index)
+    return fmean(fmean(step.num_steps(index)) for index in range(ROLLOUT_FRAMES))
 
 
 def alternating_medians(actions: dict[str, Callable[[], Any]]) -> dict[str, float]:
@@ -149,7 +174,7 @@ def measure_series() -> dict[str, float | int]:
     physical = draw_parameters(family)
     step = family.stepper(physical, (GRID, GRID))
     start = initial_states(family, physical, GRID, REALIZATIONS)
-    frames = roll_out(lambda fields, _: step(fields), start, FRAMES, warmup=8, bound=1e4).frames.flatten(0, 1)
+    frames = roll_out(step, start, FRAMES, warmup=8, bound=1e4).frames.flatten(0, 1)
     lists = Run(frames).points.transpose(-2, -1).flatten(0, 2).double().tolist()
     times = alternating_medians(
         {
@@ -181,6 +206,7 @@ def report(result: dict[str, Any]) -> str:
     rows = [
         (
             row["family"],
+            str(row["steps"]),
             f"{row['spinlock']:.2f}",
             f"{row['exponax']:.2f}" if "exponax" in row else "",
             f"{row['exponax'] / row['spinlock']:.2f}" if "exponax" in row else "",
@@ -188,6 +214,9 @@ def report(result: dict[str, Any]) -> str:
             f"{row['transforms']:.2f}",
             f"{row['spinlock'] / row['transforms']:.2f}",
             f"{row['full_transforms']:.2f}",
+            f"{row['mean_steps']:.2f}",
+            f"{row['rollout']:.2f}",
+            f"{row['exponax'] / row['rollout']:.2f}" if "exponax" in row else "",
         )
         for row in sorted(result["rows"], key=lambda row: str(row["family"]))
     ]

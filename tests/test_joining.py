@@ -173,7 +173,7 @@ class TestEightShardsAreLinear:
 
         def compute(block: Block, *_: Any) -> BlockResult:
             """The result of a block without its computation."""
-            simulated.append(block.size)
+            simulated.append(len(block.padded))
             names, count = feature_names(with_probes=True), len(block.members)
             shapes = ((2, len(names.per_timestep)), (1, len(names.per_trajectory)), (len(names.aggregated),))
             tables = (np.full((count, *shape), block.number, dtype=np.float32) for shape in shapes)

@@ -9,9 +9,9 @@ from spinlock.sharding.shard import Shard
 def blocks_of_shard(blocks: Sequence[Block], shard: Shard | None) -> list[Block]:
     """Return the blocks of a shard in the order of their numbers; all blocks without a shard.
 
-    The blocks are assigned greedily in descending order of their size, each to the shard with the fewest operators so
-    far. Among blocks of equal size, full blocks come first, and the blocks of one family are consecutive, so that
-    families with slow steps are spread over the shards.
+    The blocks are assigned greedily in descending order of their number of operators, each to the shard with the fewest
+    operators so far. Among blocks of equal size, full blocks come first, and the blocks of one family are consecutive,
+    so that families with slow steps are spread over the shards.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def blocks_of_shard(blocks: Sequence[Block], shard: Shard | None) -> list[Block]
         return list(blocks)
     loads = [0] * shard.count
     own = []
-    for block in sorted(blocks, key=lambda each: (-each.size, -len(each.members), each.family, each.number)):
+    for block in sorted(blocks, key=lambda each: (-len(each.padded), -len(each.members), each.family, each.number)):
         receiver = loads.index(min(loads))
-        loads[receiver] += block.size
+        loads[receiver] += len(block.padded)
         if receiver == shard.number - 1:
             own.append(block)
     return sorted(own, key=lambda each: each.number)

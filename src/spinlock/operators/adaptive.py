@@ -75,6 +75,10 @@ class AdaptiveStep:
             self._used[index], self._predicted[index + 1] = used, predicted
         return advanced
 
+    def num_steps(self, index: int) -> list[int]:
+        """Return the number of steps of each operator in the first run at frame ``index``, [B]."""
+        return list(self._used[index])
+
     def _advance(self, states: Tensor, start: Sequence[int]) -> tuple[Tensor, list[int], list[int]]:
         """Return the advanced states, the numbers of steps, and those predicted for the next frame."""
         used, predicted = list(start), list(start)

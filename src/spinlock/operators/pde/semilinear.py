@@ -11,7 +11,6 @@ from torch import Tensor
 from spinlock.operators.adaptive import AdaptiveStep
 from spinlock.operators.etd import Nonlinear, integrate, step_weights
 from spinlock.operators.family import Family
-from spinlock.operators.rollout import Step
 from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 
 
@@ -48,7 +47,7 @@ class Semilinear(Family):
         """Transform spectra to states [B, M, C, H, W]; complex families override this method."""
         return modes.fields(spectrum)
 
-    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> Step:
+    def stepper(self, physical: Tensor, grid: tuple[int, int]) -> AdaptiveStep:
         """Return the map from one frame to the next, with as many steps as the error estimate requires."""
         return AdaptiveStep(self.solver(physical, grid), len(physical), self.substeps)
 
