@@ -122,7 +122,7 @@ def _mean_steps(family: Family, physical: torch.Tensor, states: torch.Tensor) ->
     step = family.stepper(physical, (GRID, GRID))
     for index in range(ROLLOUT_FRAMES):
         states = step(states, index)
-    return fmean(fmean(step.num_steps(index)) for index in range(ROLLOUT_FRAMES))
+    return fmean(fmean(step.num_substeps(index)) for index in range(ROLLOUT_FRAMES))
 
 
 def alternating_medians(actions: dict[str, Callable[[], Any]]) -> dict[str, float]:

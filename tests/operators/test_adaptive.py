@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.operators.adaptive import NUMBERS, TOLERANCE, AdaptiveStep
+from spinlock.operators.adaptive import SUBSTEPS, TOLERANCE, AdaptiveStep
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.pde.semilinear import Semilinear
 from tests.operators.family_draws import advance, corners_and_draws, initial_states, relative_difference
@@ -16,17 +16,21 @@ SEMILINEAR = [name for name, family in FAMILIES.items() if isinstance(family, Se
 
 
 class ModelSolver:
-    """A solver whose error is (h / n)^3 times the tolerance, with the hardness h of each run as its state [B, M]."""
+    """A solver whose error is (k / n)^3 times the tolerance, with the integer part k of each state [B, M].
+
+    It adds n / 1000 plus the position of the operator times 0.1 to the state, so that the result shows both.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, tuple[int, ...]]] = []
 
-    def __call__(self, states: Tensor, rows: Sequence[int], num_steps: int) -> tuple[Tensor, Tensor]:
-        self.calls.append((num_steps, tuple(rows)))
-        return states + num_steps / 1000, TOLERANCE * (states.floor() / num_steps) ** 3
+    def __call__(self, states: Tensor, rows: Sequence[int], num_substeps: int) -> tuple[Tensor, Tensor]:
+        self.calls.append((num_substeps, tuple(rows)))
+        position = 0.1 * torch.tensor(rows)[:, None]
+        return states + num_substeps / 1000 + position, TOLERANCE * (states.floor() / num_substeps) ** 3
 
 
-def test_every_operator_takes_the_smallest_number_of_steps_within_the_tolerance() -> None:
+def test_every_operator_takes_the_number_of_substeps_that_its_hardest_realization_needs() -> None:
     solver = ModelSolver()
     step = AdaptiveStep(solver, 4, 4)
     hardness = torch.tensor([[1.0, 2.0], [5.0, 3.0], [40.0, 1.0], [0.0, 0.0]])
@@ -44,7 +48,16 @@ def test_a_frame_with_too_large_an_error_is_repeated_for_its_operator_only() -> 
     advanced = step(torch.tensor([[1.0], [7.0], [2.0]]), 0)
     assert solver.calls[0] == (2, (0, 1, 2))
     assert solver.calls[1:] == [(8, (1, 1))]  # the last operator of a part with one realization is computed twice
-    torch.testing.assert_close(advanced, torch.tensor([[1.002], [7.008], [2.002]]))
+    torch.testing.assert_close(advanced, torch.tensor([[1.002], [7.108], [2.202]]))
+
+
+def test_operators_that_are_repeated_together_keep_their_order() -> None:
+    solver = ModelSolver()
+    step = AdaptiveStep(solver, 2, 4)
+    step(torch.tensor([[7.0], [3.0]]), 0)
+    advanced = step(torch.tensor([[14.0], [14.0]]), 1)
+    assert solver.calls[-3:] == [(4, (1, 1)), (8, (0, 0)), (16, (0, 1))]
+    torch.testing.assert_close(advanced, torch.tensor([[14.016], [14.116]]))
 
 
 def test_a_later_run_begins_with_the_numbers_of_the_first_run() -> None:
@@ -68,7 +81,7 @@ def test_a_frame_that_is_not_finite_is_repeated_up_to_the_largest_number(value: 
     solver = ModelSolver()
     step = AdaptiveStep(solver, 2, 4)
     step(torch.tensor([[1.0, 1.0], [1.0, value]]), 0)
-    assert [number for number, _ in solver.calls] == [4, 8, 16, 32, 64, 128, NUMBERS[-1]]
+    assert [number for number, _ in solver.calls] == [4, 8, 16, 32, 64, 128, SUBSTEPS[-1]]
     assert all(rows == (1,) for _, rows in solver.calls[1:])
 
 
@@ -85,7 +98,7 @@ def test_the_bits_of_an_operator_do_not_depend_on_the_others(name: str, runs: in
 
 
 @pytest.mark.parametrize("name", SEMILINEAR)
-def test_errors_are_within_the_tolerance_on_the_grid_of_the_benchmarks(name: str) -> None:
+def test_errors_are_below_twice_the_tolerance_on_the_grid_of_the_benchmarks(name: str) -> None:
     family = FAMILIES[name]
     assert isinstance(family, Semilinear)
     physical = corners_and_draws(family, 4)
@@ -95,5 +108,5 @@ def test_errors_are_within_the_tolerance_on_the_grid_of_the_benchmarks(name: str
         advanced = adaptive(states, index)
         if index in (0, 1, 5):
             expected, _ = fine(states, range(len(physical)), 48)
-            assert float(relative_difference(advanced, expected).max()) < 1.5e-4
+            assert float(relative_difference(advanced, expected).max()) < 2 * TOLERANCE
         states = advanced

@@ -47,7 +47,8 @@ def double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def logistic(steps: int, linear: complex) -> tuple[float, float]:
-    """Relative error at time 1 of u' = L u - u^2, whose solution is L / (1 + (L / u0 - 1) exp(-L t)), and estimate."""
+    """Relative error at time 1 of u' = L u - u^2, whose solution is L / (1 + (L / u0 - 1) exp(-L t)), and its
+    estimate."""
     start = 0.4 + 0.1j
     weights = step_weights(torch.full((1, 1, 1, 1, 1), linear, dtype=torch.complex128), 1 / steps)
     spectrum = torch.full((1, 1, 1, 1, 1), start, dtype=torch.complex128)

@@ -7,11 +7,11 @@ from spinlock.sharding.shard import Shard
 
 
 def blocks_of_shard(blocks: Sequence[Block], shard: Shard | None) -> list[Block]:
-    """Return the blocks of a shard in the order of their numbers; all blocks without a shard.
+    """Return the blocks of a shard in the order of their numbers, or all blocks if ``shard`` is None.
 
     The blocks are assigned greedily in descending order of their number of operators, each to the shard with the fewest
-    operators so far. Among blocks of equal size, full blocks come first, and the blocks of one family are consecutive,
-    so that families with slow steps are spread over the shards.
+    operators so far. Among blocks with equal numbers, those with fewer copies come first, and the blocks of one family
+    are consecutive, so that families with slow steps are spread over the shards.
 
     Parameters
     ----------

@@ -1,11 +1,12 @@
-"""Blocks: operators that are rolled out together in one batch of fixed size.
+"""Blocks: operators that are rolled out together.
 
 A block contains consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
-policy. A block that is not full is padded with copies of its last operator, whose results are discarded: a block of
-neural operators up to its size, because convolutions of different numbers of operators round differently, and a block
-of PDE operators with one copy. The transforms and products of PDE operators round equally for every number of
-operators, except the last values of a tensor, which belong to the copy. Therefore on a CPU the bytes of a row do not
-depend on the number of operators, the batch size, the process that computes the row, or earlier computations.
+policy. A block that is not full is padded with copies of its last operator, whose results are discarded. A block of
+neural operators is padded to its full size, because convolutions of different numbers of operators round differently.
+A block of PDE operators is padded with one copy. Its transforms and products round equally for every number of
+operators, except the last values of a tensor, which belong to the copy. Therefore the bytes of a row do not depend on
+the number of operators, the batch size, the process that computes the row, or earlier computations. This holds on a
+CPU. On a GPU different numbers of operators can round differently.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from spinlock.operators.sampling import NEURAL, Operators
 BLOCK_SIZES = {"cpu": (32, 4), "cuda": (64, 32)}
 """Maximum number of operators in a block (PDE, neural).
 
-The parts of a block of PDE operators that take the same number of integrator steps fit the caches of a CPU.
+Operators of a block that take the same number of integrator substeps are computed together.
 """
 
 

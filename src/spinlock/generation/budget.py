@@ -35,7 +35,7 @@ TIMED_STEPS, TIMED_OPERATORS = 10, 8
 """Numbers of steps and of operators of a PDE family with which the time of a rollout is measured."""
 
 TIMED_NEURAL_STEPS = 2
-"""Number of steps with which the time of a rollout of neural operators is measured; all of them take the same time."""
+"""Number of steps with which the time of a rollout of neural operators is measured; every step takes the same time."""
 
 MEMORY_PER_FRAME = 2.5
 """Peak memory of a block over the size of its frames, as measured; the features need temporary arrays."""
@@ -119,7 +119,7 @@ def check_disk(
 
 def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
     """Return the approximate memory, in bytes, of a process that computes ``workers`` blocks at the same time."""
-    operators = max(block.size for block in blocks)
+    operators = max(len(block.padded) for block in blocks)
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
     frame = 4 * channels * settings.grid_size**2
     frames = operators * settings.num_realizations * settings.num_steps
@@ -156,7 +156,8 @@ def estimate_budget(
     """Estimate time, disk space and memory.
 
     The time of a few steps and of the features of a few frames is measured for a few operators of each family. The
-    first steps take more time than later ones, because rough initial states need more integrator steps.
+    first steps take more time than later ones, because rough initial states need more integrator substeps. Each
+    remaining step is assumed to take the time of the last measured one.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ def _write_operators(file: OperatorFile, design: Design, blow_up: NDArray[np.int
     for key, description in (
         ("domain", "side length of the periodic square, in the equation's units; 1 for neural operators"),
         ("frame_time", "time between two frames; 1 for neural operators"),
-        ("substeps", "integrator steps with which the first frame begins, before its error is estimated"),
+        ("substeps", "integrator substeps with which the first frame begins, before its error is estimated"),
     ):
         values = [getattr(pde[name], key) if name in pde else 1 for name in family.tolist()]
         file.write_dataset(f"metadata/{key}", np.array(values), description=description)

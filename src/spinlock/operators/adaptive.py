@@ -1,116 +1,147 @@
-"""The number of integrator steps from one frame to the next, which an error estimate determines for each operator.
+"""Control of the number of integrator substeps from one frame to the next by an error estimate.
 
-A frame is repeated with more steps if the estimate exceeds :data:`TOLERANCE`. The estimate also predicts the number of
-steps of the next frame. Operators with equal numbers are computed together.
+A frame is repeated with more substeps if its error estimate exceeds :data:`TOLERANCE`. The estimate also determines the
+number of substeps with which the next frame begins. Operators that take the same number are computed together. All
+realizations of an operator take the same number, which is that of the realization with the largest estimate.
 
-The probe runs of an operator begin at frames of its rollout. Each frame of them begins with the number of steps that
-the rollout used for this frame. Therefore the integration errors of both runs are almost equal and cancel in the
-difference of the runs.
+The probe runs of an operator begin at frames of its rollout. They begin each frame with the number of substeps that the
+rollout took for this frame. Therefore the integration errors of a rollout and of a run from a slightly perturbed state
+are nearly equal, and most of them cancel in the difference of both runs.
 
-Letters: ``B`` operators, ``M`` realizations.
+Letters: ``B`` operators, ``M`` realizations, ``b`` operators that are computed together.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 TOLERANCE = 8e-5
-"""Maximum estimate of the error of a frame, relative to its norm."""
+"""Tolerance of the error estimate of a frame, relative to the norm of the frame."""
 
 SAFETY = 0.7
-"""Part of the tolerance that the predicted number of steps aims at, so that few frames have to be repeated."""
+"""Fraction of the tolerance at which a new number of substeps aims, so that few frames have to be repeated."""
 
-NUMBERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Possible numbers of steps. A frame with the largest one is not repeated."""
+SUBSTEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Possible numbers of substeps. A frame with the largest one is accepted with any error estimate."""
 
 MAX_FACTOR = 4
-"""Limit of the change of the number of steps at a time. Estimates for very different steps are inaccurate."""
+"""Maximum factor by which the number of substeps changes at a time; estimates of very different ones are inaccurate."""
+
+ESTIMATE_ORDER = 3
+"""The estimate of a frame decreases with this power of the number of substeps."""
 
 
 class Solver(Protocol):
-    """Computation of one frame of some operators with a given number of steps."""
+    """Computation of one frame with a given number of substeps."""
 
-    def __call__(self, states: Tensor, rows: Sequence[int], num_steps: int) -> tuple[Tensor, Tensor]:
-        """Return the states [b, M, ...] of the operators ``rows`` one frame later, and their error estimates [b, M]."""
-
-
-class AdaptiveStep:
-    """Map of states to those one frame later, for a batch of operators.
-
-    Parameters
-    ----------
-    solver
-        The computation with a given number of steps.
-    num_operators
-        Number of operators, B.
-    initial
-        Number of steps with which the first frame begins.
-    """
-
-    def __init__(self, solver: Solver, num_operators: int, initial: int) -> None:
-        self._solver = solver
-        self._num_operators = num_operators
-        self._initial = initial
-        self._predicted: dict[int, list[int]] = {}
-        self._used: dict[int, list[int]] = {}
-
-    def __call__(self, states: Tensor, index: int) -> Tensor:
-        """Return the states [B, M, ...] one frame later.
+    def __call__(self, states: Tensor, rows: Sequence[int], num_substeps: int) -> tuple[Tensor, Tensor]:
+        """Compute the next frame of some operators.
 
         Parameters
         ----------
         states
-            States of all operators.
-        index
-            Number of the frame in the run. The first call with this number determines the number of steps with which
-            later calls begin.
+            States of the b operators, [b, M, ...].
+        rows
+            Positions of these operators in the batch of all operators, [b].
+        num_substeps
+            Number of substeps.
+
+        Returns
+        -------
+        states : Tensor
+            States one frame later, [b, M, ...].
+        errors : Tensor
+            Estimate of the error of each state relative to its norm, [b, M].
         """
-        start = self._used.get(index) or self._predicted.get(index) or [self._initial] * self._num_operators
-        advanced, used, predicted = self._advance(states, start)
-        if index not in self._used:
-            self._used[index], self._predicted[index + 1] = used, predicted
+
+
+class AdaptiveStep:
+    """Map of states to the states one frame later, for a batch of operators.
+
+    Parameters
+    ----------
+    solver
+        The computation with a given number of substeps.
+    num_operators
+        Number of operators, B.
+    initial
+        Number of substeps with which the first frame begins.
+    """
+
+    def __init__(self, solver: Solver, num_operators: int, initial: int) -> None:
+        self._solver = solver
+        self._initial = [initial] * num_operators
+        self._start: dict[int, list[int]] = {}  # numbers with which a frame begins, by the index of the frame
+
+    def __call__(self, states: Tensor, index: int) -> Tensor:
+        """Return the states [B, M, ...] one frame later.
+
+        The first call for an index stores the accepted number of substeps of each operator. Later calls for this index
+        begin with the stored numbers.
+
+        Parameters
+        ----------
+        states
+            States of all operators, [B, M, ...].
+        index
+            Index of the frame in the run.
+        """
+        advanced, accepted, predicted = self._advance(states, self._start.get(index, self._initial))
+        if index + 1 not in self._start:
+            self._start[index], self._start[index + 1] = accepted, predicted
         return advanced
 
-    def num_steps(self, index: int) -> list[int]:
-        """Return the number of steps of each operator in the first run at frame ``index``, [B]."""
-        return list(self._used[index])
+    def num_substeps(self, index: int) -> list[int]:
+        """Return the number of substeps of each operator in the first run at the frame ``index``, [B]."""
+        return list(self._start[index])
 
     def _advance(self, states: Tensor, start: Sequence[int]) -> tuple[Tensor, list[int], list[int]]:
-        """Return the advanced states, the numbers of steps, and those predicted for the next frame."""
-        used, predicted = list(start), list(start)
+        """Return the states one frame later, the accepted numbers, and those with which the next frame begins."""
+        current, proposed = list(start), list(start)
         advanced = torch.empty_like(states)
-        pending = list(range(self._num_operators))
+        pending = list(range(len(start)))
         while pending:
             rejected = []
-            for num_steps, group in groupby(sorted(pending, key=used.__getitem__), key=used.__getitem__):
-                rows = list(group)
-                for row, error in zip(rows, self._compute(states, rows, num_steps, advanced), strict=True):
-                    predicted[row] = _required_steps(num_steps, error)
-                    if not error <= TOLERANCE and num_steps < NUMBERS[-1]:  # NaN is not accepted
-                        used[row] = max(predicted[row], next(number for number in NUMBERS if number > num_steps))
+            for num_substeps in sorted({current[row] for row in pending}):
+                rows = [row for row in pending if current[row] == num_substeps]
+                advanced[rows], errors = self._solve(states, rows, num_substeps)
+                for row, error in zip(rows, errors, strict=True):
+                    proposed[row] = _proposed_substeps(num_substeps, error)
+                    if not (error <= TOLERANCE or num_substeps == SUBSTEPS[-1]):  # NaN is rejected
                         rejected.append(row)
-            pending = rejected
-        return advanced, used, predicted
+            for row in rejected:
+                current[row] = max(proposed[row], next(number for number in SUBSTEPS if number > current[row]))
+            pending = sorted(rejected)
+        return advanced, current, proposed
 
-    def _compute(self, states: Tensor, rows: list[int], num_steps: int, advanced: Tensor) -> list[float]:
-        """Set ``advanced`` of the operators ``rows``, and return the largest estimate over the realizations of each."""
-        if len(rows) == self._num_operators:
-            result, errors = self._solver(states, rows, num_steps)
-            advanced.copy_(result)
+    def _solve(self, states: Tensor, rows: list[int], num_substeps: int) -> tuple[Tensor, list[float]]:
+        """Return the next states of the operators ``rows``, [b, M, ...], and the largest estimate of each, [b]."""
+        if len(rows) == len(states):
+            advanced, errors = self._solver(states, rows, num_substeps)
         else:
-            padded = rows + rows[-1:] if states.shape[1] == 1 else rows
-            result, errors = self._solver(states[padded], padded, num_steps)
-            advanced[rows] = result[: len(rows)]
+            padded = _with_copy(rows) if states.shape[1] == 1 else rows
+            advanced, errors = self._solver(states[padded], padded, num_substeps)
         largest: list[float] = errors.amax(1).tolist()
-        return largest[: len(rows)]
+        return advanced[: len(rows)], largest[: len(rows)]
 
 
-def _required_steps(num_steps: int, error: float) -> int:
-    """Return the number of steps for which the estimate is expected to be below the tolerance."""
-    ratio = (error / (SAFETY * TOLERANCE)) ** (1 / 3) if math.isfinite(error) else 2.0
-    wanted = num_steps * min(max(ratio, 1 / MAX_FACTOR), MAX_FACTOR)
-    return next((number for number in NUMBERS if number >= wanted), NUMBERS[-1])
+def _with_copy(rows: list[int]) -> list[int]:
+    """Repeat the last operator.
+
+    With one realization, products of coefficients and states treat all operators as one long row of numbers. The last
+    numbers of the row do not fill a vector of the CPU, so that they can round differently. They belong to the copy.
+    """
+    return [*rows, rows[-1]]
+
+
+def _proposed_substeps(num_substeps: int, error: float) -> int:
+    """Return the number of substeps at which the estimate is expected to be :data:`SAFETY` times the tolerance.
+
+    It is rounded up to one of :data:`SUBSTEPS`. If the estimate is not finite, the number is doubled.
+    """
+    ratio = (error / (SAFETY * TOLERANCE)) ** (1 / ESTIMATE_ORDER) if math.isfinite(error) else 2.0
+    wanted = num_substeps * min(max(ratio, 1 / MAX_FACTOR), MAX_FACTOR)
+    return next((number for number in SUBSTEPS if number >= wanted), SUBSTEPS[-1])

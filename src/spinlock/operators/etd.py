@@ -10,9 +10,9 @@ with phi_1(z) = (e^z - 1) / z, phi_2(z) = (phi_1(z) - 1) / z and phi_3(z) = (phi
 from cancellation near z = 0. There phi_3 is computed as the mean of its formula over a circle around z, where the
 formula is well conditioned (Kassam and Trefethen 2005).
 
-The method contains a method of order 3, which replaces the part theta of f_3 N(c) by theta f_3 N(u'). The difference of
-both methods, theta f_3 (N(u') - N(c)), estimates the error (Balac and Mahe 2013). N(u') is also the first evaluation of
-the next step, so that the estimate needs no further evaluation.
+An embedded method of order 3 replaces theta f_3 N(c) by theta f_3 N(u'). The difference of both results,
+theta f_3 (N(u') - N(c)), estimates the error, as for Runge-Kutta methods in the interaction picture (Balac and Mahe
+2013). N(u') is also the first evaluation of the next step (first same as last).
 
 Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``X`` x ``Y`` modes.
 """
@@ -26,7 +26,7 @@ from torch import Tensor
 from spinlock.operators.spectral import to_complex64
 
 Nonlinear = Callable[[Tensor], Tensor]
-"""N as a map of spectra to spectra."""
+"""N as a map of spectra to new spectra, which the integrator may overwrite."""
 
 CIRCLE_POINTS = 24
 """Number of points on the circle over which phi_3 is averaged."""
@@ -35,14 +35,11 @@ CIRCLE_RADIUS = 2.0
 """Radius of the circle around each z with |z| < 1, so that its points have a distance of at least 1 from 0."""
 
 EMBEDDED_FRACTION = 0.6
-"""The part theta, so that the weight of N(u') is h / 10 for z = 0, as in the pair of Dormand and Prince (1978)."""
+"""Fraction theta. With it the weight of N(u') is h / 10 for z = 0, as in Balac and Mahe (2013)."""
 
 
 def phi_functions(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return phi_1, phi_2 and phi_3 of real or complex arguments, with the shape and the type of ``z``.
-
-    The relative error in double precision is below 1e-13.
-    """
+    """Return phi_1, phi_2 and phi_3 of real or complex arguments, with the shape and the type of ``z``."""
     is_small = z.abs() < 1
     divisor = torch.where(is_small, 1.0, z)
     large_1 = torch.expm1(divisor) / divisor if not z.is_complex() else (torch.exp(divisor) - 1) / divisor
@@ -55,7 +52,7 @@ def phi_functions(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _phi_3(z: Tensor) -> Tensor:
-    """Return the formula of phi_3."""
+    """Return phi_3 by its direct formula, which loses digits near 0."""
     result: Tensor = (torch.exp(z) - 1 - z - z**2 / 2) / z**3
     return result
 
@@ -103,18 +100,18 @@ def step_weights(linear: Tensor, step: float) -> Tensor:
     return to_complex64(torch.cat(weights, 1))
 
 
-def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_steps: int) -> tuple[Tensor, Tensor]:
+def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_substeps: int) -> tuple[Tensor, Tensor]:
     """Take several steps, and estimate the error.
 
     Parameters
     ----------
     weights
-        Weights of one step, from :func:`step_weights`.
+        Weights of one step, [B, 6, C or 1, X, Y], from :func:`step_weights`.
     nonlinear
         N, a map of spectra to spectra.
     spectrum
         Spectra u, [B, M, C, X, Y].
-    num_steps
+    num_substeps
         Number of steps.
 
     Returns
@@ -122,27 +119,30 @@ def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_steps
     spectrum : Tensor
         Spectra after all steps.
     error : Tensor
-        Estimate of the norm of the error relative to the norm of the result, [B, M]. It is the sum over all steps. For
-        more than one step the last one counts as much as the mean of the others, because N of its result is not needed.
+        Estimate of the error relative to the result, [B, M], in the Euclidean norm over the stored modes. It is the sum
+        of the estimates of the steps. A single step needs an additional evaluation of N for its estimate. Of several
+        steps the last one has no estimate, and the sum of the others is scaled by n / (n - 1).
     """
-    grow, half, q, f1, f2, f3 = weights.chunk(6, dim=1)
+    exp_z, exp_half_z, q, f1, f2, f3 = weights.chunk(6, dim=1)
     u, n_u = spectrum, nonlinear(spectrum)
     error = torch.zeros(spectrum.shape[:2], device=spectrum.device)
-    num_estimates = max(num_steps - 1, 1)
-    for number in range(num_steps):
-        half_u = half * u
+    num_estimates = max(num_substeps - 1, 1)
+    for number in range(num_substeps):
+        half_u = exp_half_z * u
         a = torch.addcmul(half_u, q, n_u)
         n_a = nonlinear(a)
-        n_b = nonlinear(half_u.addcmul_(q, n_a))
-        n_c = nonlinear((half * a).addcmul_(q, torch.sub(2 * n_b, n_u)))
-        u = (grow * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
+        b = half_u.addcmul_(q, n_a)
+        n_b = nonlinear(b)
+        c = (exp_half_z * a).addcmul_(q, torch.sub(2 * n_b, n_u))
+        n_c = nonlinear(c)
+        u = (exp_z * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
         if number < num_estimates:
             n_u = nonlinear(u)
             error += _norm(f3 * torch.sub(n_u, n_c))
-    relative = EMBEDDED_FRACTION * num_steps / num_estimates * error / _norm(u).clamp_min(torch.finfo(error.dtype).tiny)
-    return u, relative
+    scale = EMBEDDED_FRACTION * num_substeps / num_estimates
+    return u, scale * error / _norm(u).clamp_min(torch.finfo(error.dtype).tiny)
 
 
 def _norm(spectrum: Tensor) -> Tensor:
-    """Return the norm of each spectrum [B, M, C, X, Y], [B, M]."""
+    """Return the Euclidean norm of spectra [B, M, C, X, Y] over channels and stored modes, as a tensor [B, M]."""
     return torch.view_as_real(spectrum).square().sum((-4, -3, -2, -1)).sqrt()

@@ -3,6 +3,9 @@
 An instance has one value of each parameter; it is an :class:`~spinlock.operators.operator.Operator`. The methods
 :meth:`Family.stepper` and :meth:`Family.prepare` instead get the parameters of a batch of operators as an argument.
 
+All realizations or initial states of an operator take the same number of integrator substeps in a frame. Therefore the
+result of one of them can depend on the others, within the tolerance of the error estimate.
+
 Letters: ``B`` operators, ``M`` realizations, ``C`` channels, ``H`` x ``W`` grid points, ``P`` physical parameters.
 """
 
@@ -26,7 +29,7 @@ class Family(Operator):
     frame_time: ClassVar[float]
     """Time between two stored frames."""
     substeps: ClassVar[int]
-    """Number of integrator steps with which the first frame begins, before its error is estimated."""
+    """Number of integrator substeps with which the first frame begins; 1 if the step is exact."""
     order: ClassVar[int]
     """Order of the integrator in time, or 0 if the step is exact."""
 

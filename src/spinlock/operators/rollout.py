@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 Step = Callable[[Tensor, int], Tensor]
-"""Function of fields [B, M, C, H, W] and the number of the step, which selects the noise; returns the next fields."""
+"""Function of fields [B, M, C, H, W] and the index of the frame, which returns the fields one frame later.
+
+The index determines the noise of neural operators and the number of integrator substeps with which a PDE begins.
+"""
 
 PROBE_STEPS = 8
 """Number of steps of a probe run, S."""
@@ -100,7 +103,8 @@ def probe(step: Step, frames: Tensor, direction: Tensor, *, warmup: int, bound: 
     step
         Map of the fields to those one step later.
     frames
-        Frames of the rollout, [B, M, T, C, H, W]; u0 is the first frame. The probes use the noise of the rollout.
+        Frames of the rollout, [B, M, T, C, H, W]; u0 is the first frame. The probes use the noise of
+        the rollout, and begin each frame with its number of substeps.
     direction
         Perturbation xi with root mean square 1, [B, M, C, H, W].
     warmup
@@ -139,7 +143,7 @@ class _BoundedRun:
         self._num_steps = 0
 
     def advance(self, index: int) -> None:
-        """Take one step with the noise of step ``index``."""
+        """Take the step with the index ``index``."""
         self._num_steps += 1
         is_valid = (self.blow_up == 0)[..., None, None, None]
         advanced = self._step(torch.where(is_valid, self.fields, 0.0), index)

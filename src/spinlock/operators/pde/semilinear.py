@@ -13,6 +13,9 @@ from spinlock.operators.etd import Nonlinear, integrate, step_weights
 from spinlock.operators.family import Family
 from spinlock.operators.spectral import DealiasedModes, Modes, to_complex64
 
+MAX_WEIGHT_BYTES = 2**27
+"""Maximum size in bytes of the weights that a :class:`FrameSolver` keeps. Beyond it they are computed again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Semilinear(Family):
@@ -26,8 +29,8 @@ class Semilinear(Family):
     degree: ClassVar[int]
     """Polynomial degree of N."""
     error_ratio: ClassVar[float]
-    """Largest ratio of the error of a frame to its estimate, as measured in the default ranges. The estimate is the
-    error of a method of lower order, which exceeds that of the method in most cases."""
+    """Factor of the error estimate. It is the largest ratio of error and estimate that was found in the default ranges.
+    It is below 1 for most families, because the estimate is the error of a method of lower order."""
     is_real: ClassVar[bool] = True
     """Whether the fields of the spectra are real."""
 
@@ -48,11 +51,11 @@ class Semilinear(Family):
         return modes.fields(spectrum)
 
     def stepper(self, physical: Tensor, grid: tuple[int, int]) -> AdaptiveStep:
-        """Return the map from one frame to the next, with as many steps as the error estimate requires."""
+        """Return the map from one frame to the next, with as many substeps as the error estimate requires."""
         return AdaptiveStep(self.solver(physical, grid), len(physical), self.substeps)
 
     def solver(self, physical: Tensor, grid: tuple[int, int]) -> "FrameSolver":
-        """Return the map from one frame to the next for a given number of steps.
+        """Return the map from one frame to the next for a given number of substeps.
 
         Parameters
         ----------
@@ -65,10 +68,28 @@ class Semilinear(Family):
         return FrameSolver(self, physical, modes)
 
 
-class FrameSolver:
-    """Computation of one frame of some operators of a batch with a given number of steps.
+@dataclass(frozen=True)
+class _Coefficients:
+    """Coefficients of the operators ``rows``: the weights of a step, [b, 6, C or 1, X, Y], and N."""
 
-    The coefficients of each number of steps are kept until it is used for other operators.
+    rows: tuple[int, ...]
+    weights: Tensor
+    nonlinear: Nonlinear
+
+
+class FrameSolver:
+    """A :class:`~spinlock.operators.adaptive.Solver` for a family.
+
+    The weights of each operator are kept, and the coefficients of the last operators with each number of substeps.
+
+    Parameters
+    ----------
+    family
+        The equation.
+    physical
+        Parameters of all operators of the batch, [B, P] float64.
+    modes
+        The modes of the spectra.
     """
 
     def __init__(self, family: Semilinear, physical: Tensor, modes: DealiasedModes) -> None:
@@ -76,35 +97,36 @@ class FrameSolver:
         self._physical = physical
         self._modes = modes
         self._linear = family.linear(physical, modes)
-        self._weights: dict[tuple[int, int], Tensor] = {}
-        self._prepared: dict[int, tuple[tuple[int, ...], Tensor, Nonlinear]] = {}
+        self._weights: dict[tuple[int, int], Tensor] = {}  # by number of substeps and operator
+        self._coefficients: dict[int, _Coefficients] = {}  # by number of substeps
 
-    def __call__(self, states: Tensor, rows: Sequence[int], num_steps: int) -> tuple[Tensor, Tensor]:
-        """Return the states [b, M, C, H, W] one frame later, and the error estimates [b, M]."""
-        weights, nonlinear = self._coefficients(tuple(rows), num_steps)
+    def __call__(self, states: Tensor, rows: Sequence[int], num_substeps: int) -> tuple[Tensor, Tensor]:
+        """Return the states [b, M, C, H, W] of the operators ``rows`` one frame later, and error estimates [b, M]."""
+        chosen = self._coefficients.get(num_substeps)
+        if chosen is None or chosen.rows != tuple(rows):
+            nonlinear = self._family.nonlinear(self._physical[list(rows)], self._modes)
+            chosen = _Coefficients(tuple(rows), self._weights_of(rows, num_substeps), nonlinear)
+            self._coefficients[num_substeps] = chosen
         spectrum = self._family.to_spectrum(states, self._modes)
-        spectrum, errors = integrate(weights, nonlinear, spectrum, num_steps)
+        spectrum, errors = integrate(chosen.weights, chosen.nonlinear, spectrum, num_substeps)
         return self._family.to_fields(spectrum, self._modes), self._family.error_ratio * errors
 
-    def _coefficients(self, rows: tuple[int, ...], num_steps: int) -> tuple[Tensor, Nonlinear]:
-        """Return the weights [b, 6, C or 1, X, Y] and N of the operators ``rows``."""
-        prepared_rows, weights, nonlinear = self._prepared.get(num_steps, ((), self._linear, None))
-        if nonlinear is None or prepared_rows != rows:
-            missing = [row for row in rows if (num_steps, row) not in self._weights]
-            if missing:
-                computed = step_weights(self._linear[missing], self._family.frame_time / num_steps)
-                self._weights.update(((num_steps, row), values) for row, values in zip(missing, computed, strict=True))
-            weights = torch.stack([self._weights[num_steps, row] for row in rows])
-            nonlinear = self._family.nonlinear(self._physical[list(rows)], self._modes)
-            self._prepared[num_steps] = rows, weights, nonlinear
-        return weights, nonlinear
+    def _weights_of(self, rows: Sequence[int], num_substeps: int) -> Tensor:
+        """Return the weights of a substep of some operators, [b, 6, C or 1, X, Y]."""
+        if sum(weights.nbytes for weights in self._weights.values()) > MAX_WEIGHT_BYTES:
+            self._weights.clear()
+        missing = [row for row in dict.fromkeys(rows) if (num_substeps, row) not in self._weights]
+        if missing:
+            computed = step_weights(self._linear[missing], self._family.frame_time / num_substeps)
+            self._weights.update({(num_substeps, row): weights for row, weights in zip(missing, computed, strict=True)})
+        return torch.stack([self._weights[num_substeps, row] for row in rows])
 
 
 def smooth(fields: Tensor, modes: Modes, decay: Tensor) -> Tensor:
     """Multiply the modes of fields by exp(-``decay``).
 
-    Fourth derivatives damp the short waves of rough initial fields within a fraction of a time step, which the
-    integrator could not resolve.
+    Fourth derivatives damp the short waves of rough initial fields within a fraction of a frame. The integrator would
+    need many substeps for this fast decay.
 
     Parameters
     ----------
