@@ -26,11 +26,10 @@ import markdown
 import spinlock as sl
 from machine import describe_machine
 from spinlock.config import DatasetConfig, load_dataset_config
-from spinlock.features.extract import extract
 from spinlock.generation.assembly import assemble
 from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.compute_block import BlockResult, flatten_probes
+from spinlock.generation.compute_block import FEATURE_OPERATORS, BlockResult, extract_in_parts
 from spinlock.generation.design import Design, make_design
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.runtime.device import choose_device
@@ -54,7 +53,8 @@ def time_block(block: Block, design: Design, config: DatasetConfig, device: torc
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     rollout, rolling = timed(lambda: roll_out(assembly.step, assembly.start, config.num_steps, **limits), device)
     probe_runs, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
-    tables, extracting = timed(lambda: extract(rollout.frames, flatten_probes(probe_runs)), device)
+    part_size = min(block.size, FEATURE_OPERATORS)
+    tables, extracting = timed(lambda: extract_in_parts(rollout.frames, probe_runs, part_size), device)
     with tempfile.TemporaryDirectory() as folder:
         store = BlockStore(Path(folder) / "d.h5", {})
         store.prepare(resume=False, overwrite=False)
@@ -73,7 +73,7 @@ def measure_families(config: DatasetConfig, device: torch.device, repeats: int) 
             stages = {name: fmean(median(run[name] for run in runs) for runs in durations) for name in STAGES}
             total = sum(stages.values())
             fractions = {name: value / total for name, value in stages.items()}
-            rows.append({"family": family, "operators_per_second": blocks[0].size / total, **fractions})
+            rows.append({"family": family, "operators_per_second": len(blocks[0].members) / total, **fractions})
     return rows
 
 

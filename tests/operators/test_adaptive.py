@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spinlock.operators.adaptive import SUBSTEPS, TOLERANCE, AdaptiveStep
+from spinlock.operators.adaptive import TOLERANCE, AdaptiveStep
 from spinlock.operators.pde import FAMILIES
 from spinlock.operators.pde.semilinear import Semilinear
 from tests.operators.family_draws import advance, corners_and_draws, initial_states, relative_difference
@@ -77,12 +77,11 @@ def test_a_later_run_begins_with_the_numbers_of_the_first_run() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_frame_that_is_not_finite_is_repeated_up_to_the_largest_number(value: float) -> None:
+def test_a_frame_that_is_not_finite_is_repeated_twice(value: float) -> None:
     solver = ModelSolver()
     step = AdaptiveStep(solver, 2, 4)
     step(torch.tensor([[1.0, 1.0], [1.0, value]]), 0)
-    assert [number for number, _ in solver.calls] == [4, 8, 16, 32, 64, 128, SUBSTEPS[-1]]
-    assert all(rows == (1,) for _, rows in solver.calls[1:])
+    assert solver.calls == [(4, (0, 1)), (8, (1,)), (16, (1,))]
 
 
 @pytest.mark.parametrize("grid", [17, 32])
@@ -98,15 +97,27 @@ def test_the_bits_of_an_operator_do_not_depend_on_the_others(name: str, runs: in
 
 
 @pytest.mark.parametrize("name", SEMILINEAR)
-def test_errors_are_below_twice_the_tolerance_on_the_grid_of_the_benchmarks(name: str) -> None:
+def test_errors_of_the_frames_of_a_rollout_are_about_the_tolerance(name: str) -> None:
     family = FAMILIES[name]
     assert isinstance(family, Semilinear)
-    physical = corners_and_draws(family, 4)
-    states = initial_states(family, physical, 64)
-    adaptive, fine = family.stepper(physical, (64, 64)), family.solver(physical, (64, 64))
-    for index in range(6):
+    physical = corners_and_draws(family, 12)
+    states = initial_states(family, physical, 32)
+    adaptive, fine = family.stepper(physical, (32, 32)), family.solver(physical, (32, 32))
+    errors = []
+    for index in range(41):
         advanced = adaptive(states, index)
-        if index in (0, 1, 5):
+        if index < 3 or index % 4 == 0:
             expected, _ = fine(states, range(len(physical)), 48)
-            assert float(relative_difference(advanced, expected).max()) < 2 * TOLERANCE
+            errors.append(relative_difference(advanced, expected))
         states = advanced
+    assert float(torch.cat(errors).quantile(0.98)) < 1.25 * TOLERANCE
+    assert float(torch.cat(errors).max()) < 3 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["burgers", "gray_scott"])
+def test_the_bits_of_an_operator_do_not_depend_on_the_others_on_a_large_grid(name: str) -> None:
+    family = FAMILIES[name]
+    physical = corners_and_draws(family, 4)[-4:]
+    states = initial_states(family, physical, 64, 2)
+    block = advance(family, physical, states, 4)
+    assert torch.equal(advance(family, physical[[2, 0]], states[[2, 0]], 4), block[[2, 0]])

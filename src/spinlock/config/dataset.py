@@ -62,7 +62,7 @@ class NeuralSettings(Section):
 
     neural_fraction: float = setting(
         0.15,
-        "Fraction of neural operators. A neural operator takes about ten times as long as a PDE operator.",
+        "Fraction of neural operators. A neural operator takes several times as long as a PDE operator.",
         unit="fraction of operators",
         ge=0,
         le=1,

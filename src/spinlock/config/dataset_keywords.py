@@ -32,7 +32,7 @@ class DatasetKeywords(TypedDict, total=False):
     H, W]. Other commands show them. The operators are spread evenly over all families.
     """
     neural_fraction: float
-    """Fraction of neural operators. A neural operator takes about ten times as long as a PDE operator."""
+    """Fraction of neural operators. A neural operator takes several times as long as a PDE operator."""
     neural_policies: list[Any]
     """Update policies. The neural operators are divided equally among the policies."""
     neural_depths: list[Any]

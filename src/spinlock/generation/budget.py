@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -17,6 +18,7 @@ from spinlock.errors import OutputError, RunError
 from spinlock.features.extract import extract, feature_names
 from spinlock.generation.assembly import assemble
 from spinlock.generation.blocks import Block
+from spinlock.generation.compute_block import FEATURE_OPERATORS
 from spinlock.generation.design import Design
 from spinlock.generation.snapshots import choose_steps, snapshot_bytes
 from spinlock.operators.network import CHANNELS
@@ -31,14 +33,14 @@ DISK_MARGIN = 1.1
 TIMED_FRAMES = 8
 """Number of frames with which the time of feature extraction is measured."""
 
-TIMED_STEPS, TIMED_OPERATORS = 10, 8
+TIMED_STEPS, TIMED_OPERATORS = 20, 8
 """Numbers of steps and of operators of a PDE family with which the time of a rollout is measured."""
 
 TIMED_NEURAL_STEPS = 2
 """Number of steps with which the time of a rollout of neural operators is measured; every step takes the same time."""
 
-MEMORY_PER_FRAME = 2.5
-"""Peak memory of a block over the size of its frames, as measured; the features need temporary arrays."""
+MEMORY_PER_FRAME = 2.0
+"""Peak memory of a block over the size of its frames and probe runs; the features need temporary arrays."""
 
 PROCESS_BYTES = 600_000_000
 """Memory of a process before its first block, as measured, in bytes."""
@@ -119,10 +121,11 @@ def check_disk(
 
 def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
     """Return the approximate memory, in bytes, of a process that computes ``workers`` blocks at the same time."""
-    operators = max(len(block.padded) for block in blocks)
+    operators = max(max(len(block.padded), min(block.size, FEATURE_OPERATORS)) for block in blocks)
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
     frame = 4 * channels * settings.grid_size**2
-    frames = operators * settings.num_realizations * settings.num_steps
+    num_frames = settings.num_steps + (PROBE_STEPS + 1) * (len(EPSILONS) + len(SCALES))
+    frames = operators * settings.num_realizations * num_frames
     snapshots = min(operators, settings.save_fields) * len(choose_steps(settings.num_steps))
     return PROCESS_BYTES + workers * frame * int(MEMORY_PER_FRAME * frames + snapshots)
 
@@ -157,7 +160,7 @@ def estimate_budget(
 
     The time of a few steps and of the features of a few frames is measured for a few operators of each family. The
     first steps take more time than later ones, because rough initial states need more integrator substeps. Each
-    remaining step is assumed to take the time of the last measured one.
+    remaining step is assumed to take the median time of the last five.
 
     Parameters
     ----------
@@ -183,7 +186,7 @@ def estimate_budget(
         largest = max(family_blocks, key=_step_cost)
         with single_threaded(device):
             steps, features = _time_block(largest, design, settings, device)
-        rollout = sum(steps) + (num_steps - len(steps)) * steps[-1]
+        rollout = sum(steps) + (num_steps - len(steps)) * median(steps[-5:])
         cost = sum(len(block.padded) * _step_cost(block) / _step_cost(largest) for block in family_blocks)
         seconds += cost * rollout + features * settings.num_steps * sum(len(block.padded) for block in family_blocks)
     memory = memory_bytes(blocks, settings, workers)
@@ -207,6 +210,7 @@ def _time_block(
         num_steps = TIMED_STEPS
     assembly = assemble(block, design, settings, device)
     assembly.step(assembly.start, 0)  # the first call initializes the FFT and convolution plans
+    assembly = assemble(block, design, settings, device)
     states, steps = assembly.start, []
     for index in range(num_steps):
         started = _now(device)

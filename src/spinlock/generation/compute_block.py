@@ -18,7 +18,7 @@ from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.operators.rollout import EPSILONS, SCALES, ProbeRuns, Rollout, probe, roll_out
 
 FEATURE_OPERATORS = 8
-"""Number of operators whose features are computed at the same time."""
+"""Number of operators whose features are computed at the same time on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def compute_block(
     warmup, bound = settings.warmup_steps, settings.blow_up_bound
     rollout = roll_out(step, assembly.start, settings.num_steps, warmup=warmup, bound=bound)
     probes = probe(step, rollout.frames, assembly.directions, warmup=warmup, bound=bound)
-    tables = extract_in_parts(rollout.frames, probes, min(block.size, FEATURE_OPERATORS))
+    part_size = block.size if device.type == "cuda" else min(block.size, FEATURE_OPERATORS)
+    tables = extract_in_parts(rollout.frames, probes, part_size)
     result = BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
     return replace(result, snapshots=snapshots.select(block, rollout.frames))
 

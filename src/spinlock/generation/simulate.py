@@ -44,7 +44,8 @@ def simulate(
 ) -> Simulation:
     """Roll out operators and compute their aggregated features.
 
-    Blocks that are not full are not padded. Therefore the values can differ in rounding from those of a dataset.
+    Blocks that are not full are not padded with copies. Therefore the values can differ in rounding from those of a
+    dataset.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ TOLERANCE = 8e-5
 SAFETY = 0.7
 """Fraction of the tolerance at which a new number of substeps aims, so that few frames have to be repeated."""
 
-SUBSTEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+SUBSTEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Possible numbers of substeps. A frame with the largest one is accepted with any error estimate."""
 
 MAX_FACTOR = 4
@@ -32,6 +32,9 @@ MAX_FACTOR = 4
 
 ESTIMATE_ORDER = 3
 """The estimate of a frame decreases with this power of the number of substeps."""
+
+MAX_NOT_FINITE = 2
+"""Number of times that a frame is repeated if its estimate is not finite, which is the case for a run that diverges."""
 
 
 class Solver(Protocol):
@@ -73,8 +76,8 @@ class AdaptiveStep:
 
     def __init__(self, solver: Solver, num_operators: int, initial: int) -> None:
         self._solver = solver
-        self._initial = [initial] * num_operators
-        self._start: dict[int, list[int]] = {}  # numbers with which a frame begins, by the index of the frame
+        self._initial = bytes([initial] * num_operators)
+        self._start: dict[int, bytes] = {}  # numbers with which a frame begins, by the index of the frame
 
     def __call__(self, states: Tensor, index: int) -> Tensor:
         """Return the states [B, M, ...] one frame later.
@@ -91,7 +94,7 @@ class AdaptiveStep:
         """
         advanced, accepted, predicted = self._advance(states, self._start.get(index, self._initial))
         if index + 1 not in self._start:
-            self._start[index], self._start[index + 1] = accepted, predicted
+            self._start[index], self._start[index + 1] = bytes(accepted), bytes(predicted)
         return advanced
 
     def num_substeps(self, index: int) -> list[int]:
@@ -103,6 +106,7 @@ class AdaptiveStep:
         current, proposed = list(start), list(start)
         advanced = torch.empty_like(states)
         pending = list(range(len(start)))
+        num_repetitions = 0
         while pending:
             rejected = []
             for num_substeps in sorted({current[row] for row in pending}):
@@ -110,11 +114,12 @@ class AdaptiveStep:
                 advanced[rows], errors = self._solve(states, rows, num_substeps)
                 for row, error in zip(rows, errors, strict=True):
                     proposed[row] = _proposed_substeps(num_substeps, error)
-                    if not (error <= TOLERANCE or num_substeps == SUBSTEPS[-1]):  # NaN is rejected
+                    if not _is_accepted(error, num_substeps, num_repetitions):
                         rejected.append(row)
             for row in rejected:
                 current[row] = max(proposed[row], next(number for number in SUBSTEPS if number > current[row]))
             pending = sorted(rejected)
+            num_repetitions += 1
         return advanced, current, proposed
 
     def _solve(self, states: Tensor, rows: list[int], num_substeps: int) -> tuple[Tensor, list[float]]:
@@ -135,6 +140,13 @@ def _with_copy(rows: list[int]) -> list[int]:
     numbers of the row do not fill a vector of the CPU, so that they can round differently. They belong to the copy.
     """
     return [*rows, rows[-1]]
+
+
+def _is_accepted(error: float, num_substeps: int, num_repetitions: int) -> bool:
+    """Return whether a frame is kept, which has been repeated ``num_repetitions`` times."""
+    if num_substeps == SUBSTEPS[-1]:
+        return True
+    return error <= TOLERANCE if math.isfinite(error) else num_repetitions == MAX_NOT_FINITE
 
 
 def _proposed_substeps(num_substeps: int, error: float) -> int:

@@ -119,15 +119,13 @@ def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_subst
     spectrum : Tensor
         Spectra after all steps.
     error : Tensor
-        Estimate of the error relative to the result, [B, M], in the Euclidean norm over the stored modes. It is the sum
-        of the estimates of the steps. A single step needs an additional evaluation of N for its estimate. Of several
-        steps the last one has no estimate, and the sum of the others is scaled by n / (n - 1).
+        Estimate of the relative error, [B, M], in the Euclidean norm over the stored modes. It is the sum over all
+        steps of the estimate of the step relative to its result. The last step needs an additional evaluation of N.
     """
     exp_z, exp_half_z, q, f1, f2, f3 = weights.chunk(6, dim=1)
     u, n_u = spectrum, nonlinear(spectrum)
     error = torch.zeros(spectrum.shape[:2], device=spectrum.device)
-    num_estimates = max(num_substeps - 1, 1)
-    for number in range(num_substeps):
+    for _ in range(num_substeps):
         half_u = exp_half_z * u
         a = torch.addcmul(half_u, q, n_u)
         n_a = nonlinear(a)
@@ -136,11 +134,9 @@ def integrate(weights: Tensor, nonlinear: Nonlinear, spectrum: Tensor, num_subst
         c = (exp_half_z * a).addcmul_(q, torch.sub(2 * n_b, n_u))
         n_c = nonlinear(c)
         u = (exp_z * u).addcmul_(f1, n_u).addcmul_(f2, n_a.add_(n_b)).addcmul_(f3, n_c)
-        if number < num_estimates:
-            n_u = nonlinear(u)
-            error += _norm(f3 * torch.sub(n_u, n_c))
-    scale = EMBEDDED_FRACTION * num_substeps / num_estimates
-    return u, scale * error / _norm(u).clamp_min(torch.finfo(error.dtype).tiny)
+        n_u = nonlinear(u)
+        error += _norm(f3 * torch.sub(n_u, n_c)) / _norm(u).clamp_min(torch.finfo(error.dtype).tiny)
+    return u, EMBEDDED_FRACTION * error
 
 
 def _norm(spectrum: Tensor) -> Tensor:

@@ -26,6 +26,9 @@ SHIFT = 0.5
 SOFTNESS = 1.0
 """Constant that is added to the variance in the normalization; with a small constant O would not depend on |u|."""
 
+MAX_PRODUCT_KERNEL = 7
+"""Largest kernel size for which the last convolution is computed as products over the channels."""
+
 
 @dataclass(frozen=True, order=True)
 class Architecture:
@@ -90,11 +93,8 @@ class NeuralOperators:
         self, weights: Weights, gain: Tensor, state_factor: Tensor, network_factor: Tensor, device: torch.device
     ) -> None:
         self._kernels = [kernel.flatten(0, 1).to(device) for kernel in weights.kernels]
-        self._shifts = [shift.reshape(1, -1, 1, 1).to(device) for shift in weights.shifts]
-        self._gain = [
-            gain.to(device, torch.float32).repeat_interleave(shift.shape[1]).reshape(1, -1, 1, 1)
-            for shift in weights.shifts
-        ]
+        self._shifts = [shift.flatten().to(device) for shift in weights.shifts]
+        self._gain = [gain.to(device, torch.float32).repeat_interleave(shift.shape[1]) for shift in weights.shifts]
         self._state_factor = state_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
         self._network_factor = network_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
         self._num_operators = len(gain)
@@ -108,9 +108,15 @@ class NeuralOperators:
         values = fields.transpose(0, 1).flatten(1, 2)  # [M, B, H, W]
         for kernel, gain, shift in zip(self._kernels[:-1], self._gain, self._shifts, strict=True):
             values = functional.conv2d(_padded(values, kernel), kernel, groups=self._num_operators)
-            values = functional.instance_norm(values, eps=SOFTNESS)
-            values = functional.gelu(values.mul_(gain).add_(shift))
-        return _to_one_channel(values, self._kernels[-1], fields.shape[-2:]).unsqueeze(2).transpose(0, 1).contiguous()
+            values = functional.gelu(functional.instance_norm(values, weight=gain, bias=shift, eps=SOFTNESS))
+        return self._last_convolution(values).unsqueeze(2).transpose(0, 1).contiguous()
+
+    def _last_convolution(self, values: Tensor) -> Tensor:
+        """Return the convolution with one output channel of each operator, [M, B, H, W]."""
+        kernel = self._kernels[-1]
+        if kernel.shape[-1] > MAX_PRODUCT_KERNEL or values.is_cuda:
+            return functional.conv2d(_padded(values, kernel), kernel, groups=self._num_operators)
+        return _to_one_channel(values, kernel)
 
 
 def _padded(values: Tensor, kernel: Tensor) -> Tensor:
@@ -118,11 +124,11 @@ def _padded(values: Tensor, kernel: Tensor) -> Tensor:
     return functional.pad(values, (kernel.shape[-1] // 2,) * 4, mode="circular")
 
 
-def _to_one_channel(values: Tensor, kernel: Tensor, grid: Sequence[int]) -> Tensor:
+def _to_one_channel(values: Tensor, kernel: Tensor) -> Tensor:
     """Return the convolutions of B groups of channels with one output channel each, [M, B, H, W].
 
-    For one output channel, a product over the channels for each position of the kernel and a sum of the shifted results
-    take less time on a CPU than a grouped convolution.
+    They are products over the channels for each position of the kernel, and sums of the shifted results. On a CPU this
+    takes less time than a grouped convolution with a small kernel.
 
     Parameters
     ----------
@@ -130,10 +136,8 @@ def _to_one_channel(values: Tensor, kernel: Tensor, grid: Sequence[int]) -> Tens
         Fields [M, B * width, H, W].
     kernel
         Weights [B, width, k, k].
-    grid
-        (H, W).
     """
-    height, width = grid
+    height, width = values.shape[-2:]
     padded = _padded(values, kernel)
     channels = padded.view(len(values), *kernel.shape[:2], -1)
     products = (kernel.flatten(2).transpose(1, 2) @ channels).view(*channels.shape[:2], -1, *padded.shape[-2:])

@@ -140,7 +140,8 @@ class Operator(ABC):
         -------
         Tensor or ndarray of float32
             Frames [T, C, H, W], or [B, T, C, H, W] for several initial states; a tensor if ``u0`` is a tensor, else an
-            array.
+            array. The initial states of a PDE take the same numbers of integrator substeps, so that the frames of one
+            of them depend on the others within the error of the integrator.
 
         Raises
         ------

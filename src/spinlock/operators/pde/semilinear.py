@@ -115,6 +115,7 @@ class FrameSolver:
         """Return the weights of a substep of some operators, [b, 6, C or 1, X, Y]."""
         if sum(weights.nbytes for weights in self._weights.values()) > MAX_WEIGHT_BYTES:
             self._weights.clear()
+            self._coefficients.clear()
         missing = [row for row in dict.fromkeys(rows) if (num_substeps, row) not in self._weights]
         if missing:
             computed = step_weights(self._linear[missing], self._family.frame_time / num_substeps)
