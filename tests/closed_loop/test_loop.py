@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -94,10 +95,14 @@ def test_another_dataset_is_refused(world: SmallWorld, tmp_path: Path) -> None:
     other = SmallWorld(tmp_path / "other.h5", world.tokens, world.tokenizer)
     with pytest.raises(DataError, match="its parameters differ from those of the token file"):
         other.originals(ROWS)
-    generate(small_config(num_samples=120, num_steps=6), tmp_path / "shorter.h5")  # the same parameters
+    generate(small_config(num_samples=120, num_steps=4), tmp_path / "shorter.h5")  # the same parameters
     shorter = SmallWorld(tmp_path / "shorter.h5", world.tokens, world.tokenizer).originals(ROWS)
     with pytest.raises(DataError, match="of the tokens of its features equal those of the token file"):
         check_same_tokens(world.tokenizer.codec, shorter)
     generate(small_config(num_samples=20), tmp_path / "small.h5")
     with pytest.raises(DataError, match="has 20 operators"):
         SmallWorld(tmp_path / "small.h5", world.tokens, world.tokenizer).originals([0])
+    with h5py.File(tmp_path / "other.h5", "r+") as file:
+        file.attrs["features_version"] = 1
+    with pytest.raises(DataError, match="has features of version 1, expected version"):
+        other.originals(ROWS)

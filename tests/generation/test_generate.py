@@ -112,6 +112,14 @@ def test_a_smaller_dataset_equals_the_first_rows_of_a_larger_one(complete_datase
     assert dataset_bytes(tmp_path / "d.h5") == dataset_bytes(complete_dataset, first=11)
 
 
+def test_rows_of_blocks_that_are_not_full_equal_those_of_full_blocks(tmp_path: Path) -> None:
+    config = small_config(num_samples=42, families=["gray_scott"], neural_fraction=0, num_realizations=1, num_steps=4)
+    generate(config, tmp_path / "large.h5")
+    for count in (9, 32, 35):
+        generate(config.model_copy(update={"num_samples": count}), tmp_path / f"{count}.h5")
+        assert dataset_bytes(tmp_path / f"{count}.h5") == dataset_bytes(tmp_path / "large.h5", first=count)
+
+
 @pytest.mark.parametrize("batch_size", [1, 48])
 def test_the_dataset_does_not_depend_on_the_batch_size(complete_dataset: Path, batch_size: int, tmp_path: Path) -> None:
     generate(small_config(store_trajectories=True, batch_size=batch_size), tmp_path / "d.h5")

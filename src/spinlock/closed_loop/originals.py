@@ -18,7 +18,7 @@ from spinlock.config.dataset import DatasetConfig
 from spinlock.config.loading import resolve_dataset_config
 from spinlock.config.text import ConfigTextError, parse_value
 from spinlock.errors import DataError
-from spinlock.features.extract import feature_names
+from spinlock.features.extract import VERSION, feature_names
 from spinlock.generation.given_design import INITIAL, OperatorTable
 from spinlock.io.annotations import read_operator_label
 from spinlock.io.features import open_features
@@ -68,12 +68,20 @@ class Originals:
         Raises
         ------
         DataError
-            The dataset was not generated, or has other operators than the token file.
+            The dataset was not generated, has features of another version, or has other operators than the token file.
         """
         count = len(tokens.tokens)
         names = feature_names(with_probes=True).aggregated
         with open_features(dataset) as source:
-            settings = _configuration(source.file_attributes().get("configuration"), dataset)
+            attributes = source.file_attributes()
+            settings = _configuration(attributes.get("configuration"), dataset)
+            if attributes.get("features_version") != VERSION:
+                raise DataError(
+                    f"has features of version {attributes.get('features_version')}",
+                    where=str(dataset),
+                    expected=f"version {VERSION}, that of the simulated predictions",
+                    remedy="generate the dataset and encode it again",
+                )
             if source.num_operators != count:
                 what = f"has {source.num_operators} operators, and {tokens.path} has {count}"
                 raise DataError(what, where=str(dataset), expected="equal numbers", remedy=REMEDY)
