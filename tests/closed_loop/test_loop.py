@@ -104,5 +104,5 @@ def test_another_dataset_is_refused(world: SmallWorld, tmp_path: Path) -> None:
         SmallWorld(tmp_path / "small.h5", world.tokens, world.tokenizer).originals([0])
     with h5py.File(tmp_path / "other.h5", "r+") as file:
         file.attrs["features_version"] = 1
-    with pytest.raises(DataError, match="has features of version 1, expected version"):
+    with pytest.raises(DataError, match="has features of version 1; expected version"):
         other.originals(ROWS)
