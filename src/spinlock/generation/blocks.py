@@ -5,8 +5,8 @@ policy. A block that is not full is padded with copies of its last operator, who
 neural operators is padded to its full size, because convolutions of different numbers of operators round differently.
 A block of PDE operators is padded with one copy. Its transforms and products round equally for every number of
 operators, except the last values of a tensor, which belong to the copy. Therefore the bytes of a row do not depend on
-the number of operators, the batch size, the process that computes the row, or earlier computations. This holds on a
-CPU. On a GPU different numbers of operators can round differently.
+the number of operators, the batch size, the process that computes the row, or earlier computations. The tests check
+this on a CPU. On a GPU different numbers of operators can round differently.
 """
 
 from collections.abc import Iterator

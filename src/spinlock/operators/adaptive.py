@@ -34,7 +34,7 @@ ESTIMATE_ORDER = 3
 """The estimate of a frame decreases with this power of the number of substeps."""
 
 MAX_NOT_FINITE = 2
-"""Number of times that a frame is repeated if its estimate is not finite, which is the case for a run that diverges."""
+"""Number of repetitions after which a frame with an estimate that is not finite is kept; its run diverges."""
 
 
 class Solver(Protocol):
@@ -143,10 +143,10 @@ def _with_copy(rows: list[int]) -> list[int]:
 
 
 def _is_accepted(error: float, num_substeps: int, num_repetitions: int) -> bool:
-    """Return whether a frame is kept, which has been repeated ``num_repetitions`` times."""
-    if num_substeps == SUBSTEPS[-1]:
+    """Return whether a frame is kept that has been repeated ``num_repetitions`` times."""
+    if num_substeps >= SUBSTEPS[-1]:
         return True
-    return error <= TOLERANCE if math.isfinite(error) else num_repetitions == MAX_NOT_FINITE
+    return error <= TOLERANCE if math.isfinite(error) else num_repetitions >= MAX_NOT_FINITE
 
 
 def _proposed_substeps(num_substeps: int, error: float) -> int:
