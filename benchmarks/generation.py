@@ -29,7 +29,7 @@ from spinlock.config import DatasetConfig, load_dataset_config
 from spinlock.generation.assembly import assemble
 from spinlock.generation.block_store import BlockStore
 from spinlock.generation.blocks import Block, plan_blocks
-from spinlock.generation.compute_block import FEATURE_OPERATORS, BlockResult, extract_in_parts
+from spinlock.generation.compute_block import BlockResult, extract_in_parts, part_size
 from spinlock.generation.design import Design, make_design
 from spinlock.operators.rollout import probe, roll_out
 from spinlock.runtime.device import choose_device
@@ -53,8 +53,8 @@ def time_block(block: Block, design: Design, config: DatasetConfig, device: torc
     limits = {"warmup": config.warmup_steps, "bound": config.blow_up_bound}
     rollout, rolling = timed(lambda: roll_out(assembly.step, assembly.start, config.num_steps, **limits), device)
     probe_runs, probing = timed(lambda: probe(assembly.step, rollout.frames, assembly.directions, **limits), device)
-    part_size = min(block.size, FEATURE_OPERATORS)
-    tables, extracting = timed(lambda: extract_in_parts(rollout.frames, probe_runs, part_size), device)
+    size = part_size(block, device)
+    tables, extracting = timed(lambda: extract_in_parts(rollout.frames, probe_runs, size), device)
     with tempfile.TemporaryDirectory() as folder:
         store = BlockStore(Path(folder) / "d.h5", {})
         store.prepare(resume=False, overwrite=False)

@@ -63,7 +63,7 @@ COLUMNS = (
     "Spinlock / its transforms",
     "full transforms",
     "rollout: steps",
-    "ms for a frame",
+    "rollout: ms for a frame",
     "exponax / rollout",
 )
 

@@ -13,6 +13,7 @@ from spinlock.operators.network import Architecture, NeuralOperators, Weights
 from spinlock.operators.neural import POLICIES, policy_factors
 
 GAIN = (0.7, 1.5, 3.0)
+ARCHITECTURES = [Architecture(2, 4, 3), Architecture(4, 3, 5), Architecture(3, 2, 7), Architecture(2, 3, 9)]
 
 
 def networks(
@@ -44,7 +45,7 @@ def reference(field: NDArray[np.float64], weights: Weights, operator: int) -> ND
     return values[0]
 
 
-@pytest.mark.parametrize("architecture", [Architecture(2, 4, 3), Architecture(4, 3, 5), Architecture(3, 2, 7)], ids=str)
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_a_step_equals_the_reference_network_of_one_operator(architecture: Architecture) -> None:
     step, weights = networks(architecture)
     fields = starts()

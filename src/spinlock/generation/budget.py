@@ -40,7 +40,7 @@ TIMED_NEURAL_STEPS = 2
 """Number of steps with which the time of a rollout of neural operators is measured; every step takes the same time."""
 
 MEMORY_PER_FRAME = 2.0
-"""Peak memory of a block over the size of its frames and probe runs; the features need temporary arrays."""
+"""Peak memory of a block over the size of its frames and probe runs, rounded up; features need temporary arrays."""
 
 PROCESS_BYTES = 600_000_000
 """Memory of a process before its first block, as measured, in bytes."""

@@ -109,10 +109,14 @@ def compute_block(
     warmup, bound = settings.warmup_steps, settings.blow_up_bound
     rollout = roll_out(step, assembly.start, settings.num_steps, warmup=warmup, bound=bound)
     probes = probe(step, rollout.frames, assembly.directions, warmup=warmup, bound=bound)
-    part_size = block.size if device.type == "cuda" else min(block.size, FEATURE_OPERATORS)
-    tables = extract_in_parts(rollout.frames, probes, part_size)
+    tables = extract_in_parts(rollout.frames, probes, part_size(block, device))
     result = BlockResult.collect(tables, rollout, len(block.members), with_fields=settings.store_trajectories)
     return replace(result, snapshots=snapshots.select(block, rollout.frames))
+
+
+def part_size(block: Block, device: torch.device) -> int:
+    """Return the number of operators of a block whose features are computed at the same time."""
+    return len(block.padded) if device.type == "cuda" else min(block.size, FEATURE_OPERATORS)
 
 
 def extract_in_parts(frames: Tensor, probes: ProbeRuns, size: int) -> FeatureTables:
