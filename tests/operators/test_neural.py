@@ -13,6 +13,7 @@ from spinlock.operators.network import Architecture, NeuralOperators, Weights
 from spinlock.operators.neural import POLICIES, policy_factors
 
 GAIN = (0.7, 1.5, 3.0)
+GRID = (16, 16)
 ARCHITECTURES = [Architecture(2, 4, 3), Architecture(4, 3, 5), Architecture(3, 2, 7), Architecture(2, 3, 9)]
 
 
@@ -23,11 +24,12 @@ def networks(
     state_factor, network_factor = policy_factors(policy, 0.2, 0.6)
     ones = torch.ones(count)
     gain = torch.tensor(GAIN[:count])
-    return NeuralOperators(weights, gain, state_factor * ones, network_factor * ones, torch.device("cpu")), weights
+    factors = state_factor * ones, network_factor * ones
+    return NeuralOperators(weights, gain, *factors, GRID, torch.device("cpu")), weights
 
 
-def starts(count: int = 3, realizations: int = 2, grid: int = 16) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(0).normal(size=(count, realizations, 1, grid, grid)).astype("f4"))
+def starts(count: int = 3, realizations: int = 2) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).normal(size=(count, realizations, 1, *GRID)).astype("f4"))
 
 
 def reference(field: NDArray[np.float64], weights: Weights, operator: int) -> NDArray[np.float64]:

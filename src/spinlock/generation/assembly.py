@@ -62,7 +62,8 @@ def assemble(block: Block, design: Design, rollout: RolloutSettings, device: tor
     """
     values = _BlockValues(block, design.operators)
     channels = FAMILIES[block.family].channels if block.architecture is None else CHANNELS
-    shape = (rollout.num_realizations, channels, rollout.grid_size, rollout.grid_size)
+    grid = (rollout.grid_size, rollout.grid_size)
+    shape = (rollout.num_realizations, channels, *grid)
     conditions = [design.conditions[int(index)] for index in values.column(CONDITION)]
     amplitude, wavenumber = values.column(AMPLITUDE), values.column(WAVENUMBER)
     fields = initial_fields(conditions, amplitude, wavenumber, _draws(block, design, Purpose.INITIAL, shape).to(device))
@@ -75,9 +76,9 @@ def assemble(block: Block, design: Design, rollout: RolloutSettings, device: tor
     if block.architecture is None:
         family = FAMILIES[block.family]
         physical = torch.stack([values.column(f"{family.name}.{name}") for name in family.parameters], 1).to(device)
-        step = family.stepper(physical, (rollout.grid_size, rollout.grid_size))
+        step = family.stepper(physical, grid)
         return Assembly(step, family.prepare(fields, physical), directions)
-    return Assembly(_neural_step(block, values, design, device), fields, directions)
+    return Assembly(_neural_step(block, values, design, grid, device), fields, directions)
 
 
 class _BlockValues:
@@ -111,7 +112,9 @@ def _draws(block: Block, design: Design, purpose: Purpose, shape: tuple[int, int
     return InitialDraws.draw([stream(design.run_seed, number, purpose) for number in numbers], shape)
 
 
-def _neural_step(block: Block, values: _BlockValues, design: Design, device: torch.device) -> Step:
+def _neural_step(
+    block: Block, values: _BlockValues, design: Design, grid: tuple[int, int], device: torch.device
+) -> Step:
     """Return the step function of the neural operators of a block."""
     assert block.architecture is not None
     numbers = design.stream_numbers(block.padded)
@@ -121,7 +124,7 @@ def _neural_step(block: Block, values: _BlockValues, design: Design, device: tor
     )
     factors = zip(*(policy_factors(*each) for each in parameters), strict=True)
     state_factor, network_factor = (torch.tensor(values) for values in factors)
-    network = NeuralOperators(weights, values.column("neural.gain"), state_factor, network_factor, device)
+    network = NeuralOperators(weights, values.column("neural.gain"), state_factor, network_factor, grid, device)
     scale = values.column("neural.noise").to(device, torch.float32).view(-1, 1, 1, 1, 1)
 
     def step(fields: Tensor, index: int) -> Tensor:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spinlock.operators.convolution import periodic_convolution
+
 CHANNELS = 1
 """Number of channels of the state of every neural operator."""
 
@@ -25,9 +27,6 @@ SHIFT = 0.5
 
 SOFTNESS = 1.0
 """Constant that is added to the variance in the normalization; with a small constant O would not depend on |u|."""
-
-MAX_PRODUCT_KERNEL = 7
-"""Largest kernel size for which the last convolution is computed as products over the channels."""
 
 
 @dataclass(frozen=True, order=True)
@@ -73,9 +72,17 @@ class Weights:
         stacked = tuple(torch.stack(tensors) for tensors in zip(*layers, strict=True))
         return cls(stacked[: architecture.depth], stacked[architecture.depth :])
 
+    def select(self, start: int, count: int) -> "Weights":
+        """Return the weights of ``count`` networks from ``start`` on."""
+        rows = slice(start, start + count)
+        return Weights(tuple(kernel[rows] for kernel in self.kernels), tuple(shift[rows] for shift in self.shifts))
+
 
 class NeuralOperators:
-    """B neural operators of one architecture, computed by grouped convolutions with one group per operator.
+    """B neural operators of one architecture.
+
+    On a CPU the operators are computed one after the other, because their fields then fit the caches. The bits of an
+    operator therefore do not depend on the others. On a GPU all are computed at the same time.
 
     Parameters
     ----------
@@ -85,65 +92,61 @@ class NeuralOperators:
         Factor before the nonlinearity, [B].
     state_factor, network_factor
         Factors a and b of the update, [B] each.
+    grid
+        Numbers of grid points (H, W).
     device
         Device of the computation.
     """
 
     def __init__(
-        self, weights: Weights, gain: Tensor, state_factor: Tensor, network_factor: Tensor, device: torch.device
+        self,
+        weights: Weights,
+        gain: Tensor,
+        state_factor: Tensor,
+        network_factor: Tensor,
+        grid: tuple[int, int],
+        device: torch.device,
     ) -> None:
-        self._kernels = [kernel.flatten(0, 1).to(device) for kernel in weights.kernels]
-        self._shifts = [shift.flatten().to(device) for shift in weights.shifts]
-        self._gain = [gain.to(device, torch.float32).repeat_interleave(shift.shape[1]) for shift in weights.shifts]
+        num_operators = len(gain)
+        self._size = num_operators if device.type == "cuda" else 1
+        self._networks = [
+            _Networks(weights.select(start, self._size), gain[start : start + self._size], grid, device)
+            for start in range(0, num_operators, self._size)
+        ]
         self._state_factor = state_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
         self._network_factor = network_factor.to(device, torch.float32).view(-1, 1, 1, 1, 1)
-        self._num_operators = len(gain)
 
     def __call__(self, fields: Tensor) -> Tensor:
         """Return the fields [B, M, 1, H, W] after one step without noise."""
-        return self._state_factor * fields + self._network_factor * self._network(fields)
+        parts = zip(self._networks, torch.split(fields, self._size), strict=True)
+        return self._state_factor * fields + self._network_factor * torch.cat(
+            [network(part) for network, part in parts]
+        )
 
-    def _network(self, fields: Tensor) -> Tensor:
+
+class _Networks:
+    """The networks O of B operators."""
+
+    def __init__(self, weights: Weights, gain: Tensor, grid: tuple[int, int], device: torch.device) -> None:
+        self._convolutions = [periodic_convolution(kernels.to(device), grid) for kernels in weights.kernels]
+        self._shifts = [shift[..., None, None].to(device) for shift in weights.shifts]
+        self._gain = gain.to(device, torch.float32).view(-1, 1, 1, 1)
+
+    def __call__(self, fields: Tensor) -> Tensor:
         """Return O(u) of all operators, [B, M, 1, H, W]."""
-        values = fields.transpose(0, 1).flatten(1, 2)  # [M, B, H, W]
-        for kernel, gain, shift in zip(self._kernels[:-1], self._gain, self._shifts, strict=True):
-            values = functional.conv2d(_padded(values, kernel), kernel, groups=self._num_operators)
-            values = functional.gelu(functional.instance_norm(values, weight=gain, bias=shift, eps=SOFTNESS))
-        return self._last_convolution(values).unsqueeze(2).transpose(0, 1).contiguous()
-
-    def _last_convolution(self, values: Tensor) -> Tensor:
-        """Return the convolution with one output channel of each operator, [M, B, H, W]."""
-        kernel = self._kernels[-1]
-        if kernel.shape[-1] > MAX_PRODUCT_KERNEL or values.is_cuda:
-            return functional.conv2d(_padded(values, kernel), kernel, groups=self._num_operators)
-        return _to_one_channel(values, kernel)
+        values = fields.transpose(0, 1)  # [M, B, 1, H, W]
+        for convolution, shift in zip(self._convolutions[:-1], self._shifts, strict=True):
+            values = functional.gelu(_normalized(convolution(values), self._gain, shift))
+        return self._convolutions[-1](values).transpose(0, 1)
 
 
-def _padded(values: Tensor, kernel: Tensor) -> Tensor:
-    """Return the periodic continuation of fields [M, ..., H, W] by half the kernel size on each side."""
-    return functional.pad(values, (kernel.shape[-1] // 2,) * 4, mode="circular")
+def _normalized(values: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """Return fields [M, B, width, H, W] after instance normalization, multiplication by a gain and addition of a bias.
 
-
-def _to_one_channel(values: Tensor, kernel: Tensor) -> Tensor:
-    """Return the convolutions of B groups of channels with one output channel each, [M, B, H, W].
-
-    They are products over the channels for each position of the kernel, and sums of the shifted results. On a CPU this
-    takes less time than a grouped convolution with a small kernel.
-
-    Parameters
-    ----------
-    values
-        Fields [M, B * width, H, W].
-    kernel
-        Weights [B, width, k, k].
+    It takes less time than :func:`torch.nn.functional.instance_norm`, and computes the variance from centered values
+    like it.
     """
-    height, width = values.shape[-2:]
-    padded = _padded(values, kernel)
-    channels = padded.view(len(values), *kernel.shape[:2], -1)
-    products = (kernel.flatten(2).transpose(1, 2) @ channels).view(*channels.shape[:2], -1, *padded.shape[-2:])
-    result = values.new_zeros((len(values), len(kernel), height, width))
-    size = kernel.shape[-1]
-    for position in range(size**2):
-        down, right = divmod(position, size)
-        result += products[:, :, position, down : down + height, right : right + width]
-    return result
+    num_points = values.shape[-2] * values.shape[-1]
+    centered = values - values.mean((-2, -1), keepdim=True)
+    variance = torch.linalg.vector_norm(centered, dim=(-2, -1), keepdim=True).square() / num_points
+    return torch.addcmul(shift, centered, gain * (variance + SOFTNESS).rsqrt())

@@ -129,7 +129,8 @@ class NeuralOperator(Operator):
         weights = Weights.draw(architecture, [stream(self.seed, self.index, Purpose.WEIGHTS)])
         state_factor, network_factor = policy_factors(self.policy, self.step, self.weight)
         gain = torch.tensor([self.gain], dtype=torch.float64)
-        network = NeuralOperators(weights, gain, torch.tensor([state_factor]), torch.tensor([network_factor]), device)
+        factors = torch.tensor([state_factor]), torch.tensor([network_factor])
+        network = NeuralOperators(weights, gain, *factors, grid, device)
 
         def advance(fields: Tensor, index: int) -> Tensor:
             advanced = network(fields)
