@@ -68,7 +68,7 @@ def measure_families(config: DatasetConfig, device: torch.device, repeats: int) 
     design = make_design(config)
     rows = []
     with torch.no_grad(), single_threaded(device):
-        for family, blocks in _sample_blocks(design, device).items():
+        for family, blocks in _sample_blocks(design, device, (config.grid_size, config.grid_size)).items():
             durations = [[time_block(block, design, config, device) for _ in range(repeats)] for block in blocks]
             stages = {name: fmean(median(run[name] for run in runs) for runs in durations) for name in STAGES}
             total = sum(stages.values())
@@ -77,21 +77,21 @@ def measure_families(config: DatasetConfig, device: torch.device, repeats: int) 
     return rows
 
 
-def _sample_blocks(design: Design, device: torch.device) -> dict[str, list[Block]]:
-    """One block of each PDE family, and five blocks of neural operators with evenly spaced costs."""
+def _sample_blocks(design: Design, device: torch.device, grid: tuple[int, int]) -> dict[str, list[Block]]:
+    """One block of each PDE family, and twelve of neural operators with evenly spaced costs."""
     by_name: dict[str, list[Block]] = {}
     for block in plan_blocks(design.operators, device.type):
         by_name.setdefault(block.family, []).append(block)
     return {
-        family: blocks[:1] if blocks[0].architecture is None else _evenly_spaced(blocks)
+        family: blocks[:1] if blocks[0].architecture is None else _evenly_spaced(blocks, grid)
         for family, blocks in sorted(by_name.items())
     }
 
 
-def _evenly_spaced(blocks: list[Block]) -> list[Block]:
-    """Five blocks with evenly spaced ranks of their cost."""
-    ranked = sorted(blocks, key=lambda block: block.architecture.operations if block.architecture else 0)
-    return [ranked[len(ranked) * tenth // 10] for tenth in (1, 3, 5, 7, 9)]
+def _evenly_spaced(blocks: list[Block], grid: tuple[int, int]) -> list[Block]:
+    """Twelve blocks with evenly spaced ranks of their cost."""
+    ranked = sorted(blocks, key=lambda block: block.architecture.relative_cost(grid) if block.architecture else 0)
+    return [ranked[len(ranked) * part // 24] for part in range(1, 24, 2)]
 
 
 def measure_dataset(config: DatasetConfig, device: str) -> dict[str, float]:

@@ -49,7 +49,7 @@ def test_a_larger_dataset_keeps_the_position_of_each_operator_in_its_block() -> 
 def test_a_partial_block_repeats_its_last_operator() -> None:
     assert Block(0, (3, 8), 4, "wave").padded == (3, 8, 8)
     assert Block(0, (3, 8), 2, "wave").padded == (3, 8)
-    assert Block(0, (3, 8), 4, "neural", Architecture(2, 4, 3)).padded == (3, 8, 8, 8)
+    assert Block(0, (3, 8), 4, "neural", Architecture(2, 4, 3)).padded == (3, 8, 8)
 
 
 def test_the_families_of_operators_are_interleaved() -> None:

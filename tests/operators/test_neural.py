@@ -8,6 +8,7 @@ from scipy.ndimage import correlate
 from scipy.special import erf
 from torch import Tensor
 
+from spinlock.operators.convolution import relative_cost
 from spinlock.operators.draws import Purpose, stream
 from spinlock.operators.network import Architecture, NeuralOperators, Weights
 from spinlock.operators.neural import POLICIES, policy_factors
@@ -93,5 +94,9 @@ def test_the_step_saturates_for_large_fields_and_is_linear_for_small_fields() ->
     assert float((twice - rest).norm() / (small - rest).norm()) == pytest.approx(2, rel=0.02)
 
 
-def test_operations_equal_those_of_the_convolutions() -> None:
-    assert Architecture(3, 8, 5).operations == 2 * 25 * (8 + 64 + 8)
+def test_the_cost_and_the_spectra_of_a_network_are_those_of_its_convolutions() -> None:
+    architecture = Architecture(3, 8, 5)
+    assert architecture.spectrum_bytes(GRID) == 8 * 16 * 9 * 64
+    assert architecture.relative_cost(GRID) == sum(
+        relative_cost(shape, GRID) for shape in ((8, 1, 5, 5), (8, 8, 5, 5), (1, 8, 5, 5))
+    )

@@ -1,12 +1,11 @@
 """Blocks: operators that are rolled out together.
 
 A block contains consecutive operators of one PDE family, or consecutive neural operators of one architecture with any
-policy. A block that is not full is padded with copies of its last operator, whose results are discarded. A block of
-neural operators is padded to its full size, because convolutions of different numbers of operators round differently.
-A block of PDE operators is padded with one copy. Its transforms and products round equally for every number of
-operators, except the last values of a tensor, which belong to the copy. Therefore the bytes of a row do not depend on
-the number of operators, the batch size, the process that computes the row, or earlier computations. The tests check
-this on a CPU. On a GPU different numbers of operators can round differently.
+policy. A block that is not full is padded with one copy of its last operator, whose results are discarded. Transforms
+and products round equally for every number of operators, except the last values of a tensor, which belong to the copy.
+The networks of neural operators are computed one after the other. Therefore the bytes of a row do not depend on the
+number of operators, the batch size, the process that computes the row, or earlier computations. The tests check this on
+a CPU. On a GPU different numbers of operators can round differently.
 """
 
 from collections.abc import Iterator
@@ -49,9 +48,8 @@ class Block:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """Numbers of the operators, and copies of the last one if the block is not full."""
-        missing = self.size - len(self.members)
-        return self.members + self.members[-1:] * (missing if self.architecture else min(missing, 1))
+        """Numbers of the operators, and the last one again if the block is not full."""
+        return self.members if len(self.members) == self.size else (*self.members, self.members[-1])
 
 
 def plan_blocks(operators: Operators, device_type: str) -> list[Block]:

@@ -127,7 +127,18 @@ def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: in
     num_frames = settings.num_steps + (PROBE_STEPS + 1) * (len(EPSILONS) + len(SCALES))
     frames = operators * settings.num_realizations * num_frames
     snapshots = min(operators, settings.save_fields) * len(choose_steps(settings.num_steps))
-    return PROCESS_BYTES + workers * frame * int(MEMORY_PER_FRAME * frames + snapshots)
+    spectra = max(len(block.padded) * _spectrum_bytes(block, settings) for block in blocks)
+    return PROCESS_BYTES + workers * (frame * int(MEMORY_PER_FRAME * frames + snapshots) + spectra)
+
+
+def _spectrum_bytes(block: Block, settings: RolloutSettings) -> int:
+    """Return the size in bytes of the spectra of the kernels of one neural operator of a block."""
+    return 0 if block.architecture is None else block.architecture.spectrum_bytes(_grid(settings))
+
+
+def _grid(settings: RolloutSettings) -> tuple[int, int]:
+    """Return the numbers of grid points (H, W)."""
+    return settings.grid_size, settings.grid_size
 
 
 def check_memory(blocks: Sequence[Block], settings: RolloutSettings, device: torch.device, workers: int) -> None:
@@ -183,20 +194,21 @@ def estimate_budget(
     num_steps = settings.warmup_steps + settings.num_steps + PROBE_STEPS * (len(EPSILONS) + len(SCALES))
     for family in sorted({block.family for block in blocks}):
         family_blocks = [block for block in blocks if block.family == family]
-        largest = max(family_blocks, key=_step_cost)
+        costs = [_step_cost(block, settings) for block in family_blocks]
+        largest = family_blocks[costs.index(max(costs))]
         with single_threaded(device):
             steps, features = _time_block(largest, design, settings, device)
         rollout = sum(steps) + (num_steps - len(steps)) * median(steps[-5:])
-        cost = sum(len(block.padded) * _step_cost(block) / _step_cost(largest) for block in family_blocks)
+        cost = sum(len(block.padded) * each for block, each in zip(family_blocks, costs, strict=True)) / max(costs)
         seconds += cost * rollout + features * settings.num_steps * sum(len(block.padded) for block in family_blocks)
     memory = memory_bytes(blocks, settings, workers)
     fraction = sum(len(block.members) for block in blocks) / design.operators.count
     return Estimate(seconds / workers, int(fraction * disk_bytes(design.operators, settings)), memory)
 
 
-def _step_cost(block: Block) -> float:
-    """Return the relative cost of a step: the operations of a network, or 1 for every block of a PDE family."""
-    return 1.0 if block.architecture is None else float(block.architecture.operations)
+def _step_cost(block: Block, settings: RolloutSettings) -> float:
+    """Return the relative cost of a step: that of the network, or 1 for every block of a PDE family."""
+    return 1.0 if block.architecture is None else float(block.architecture.relative_cost(_grid(settings)))
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ Letters: ``B`` operators, ``M`` realizations, ``I`` input and ``O`` output chann
 ``H`` x ``W`` grid points, ``F`` = H (W / 2 + 1) modes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,10 +17,14 @@ MIN_SPECTRAL_KERNEL = 5
 """Smallest kernel size for which a product of spectra takes less time, as measured for 8 to 32 channels on a CPU."""
 
 MAX_SPECTRUM_BYTES = 2**25
-"""Maximum size of the spectra of the kernels of one operator; they are read in every step."""
+"""Maximum size of the spectra of the kernels of one operator, which are read in every step."""
 
 MAX_PRODUCT_KERNEL = 7
 """Largest kernel size for which a convolution with one output channel is computed as products over the channels."""
+
+DIRECT_COST, SPECTRAL_COST = 400, 960
+"""Time of the nonlinearity, the padding and the transforms of an output channel, as the number of operations of matrix
+products that take the same time; fitted to times of networks with 8 to 32 channels on a CPU."""
 
 Convolution = Callable[[Tensor], Tensor]
 """Map of fields [M, B, I, H, W] to fields [M, B, O, H, W]."""
@@ -41,32 +45,59 @@ def periodic_convolution(kernels: Tensor, grid: tuple[int, int]) -> Convolution:
     callable
         Map of fields [M, B, I, H, W] to fields [M, B, O, H, W].
     """
-    size = kernels.shape[-1]
-    if kernels.shape[1] == 1 and size <= MAX_PRODUCT_KERNEL and not kernels.is_cuda:
-        return _OneChannelConvolution(kernels)
-    if (
-        size >= MIN_SPECTRAL_KERNEL
-        and min(kernels.shape[1:3]) > 1
-        and _spectrum_bytes(kernels, grid) <= MAX_SPECTRUM_BYTES
-    ):
+    outputs, _, size = kernels.shape[1:4]
+    if spectrum_bytes(kernels.shape[1:], grid):
         return _SpectralConvolution(kernels, grid)
+    if outputs == 1 and size <= MAX_PRODUCT_KERNEL and not kernels.is_cuda:
+        return _OneChannelConvolution(kernels)
     return _DirectConvolution(kernels)
 
 
-def _spectrum_bytes(kernels: Tensor, grid: tuple[int, int]) -> int:
-    """Return the size of the spectra of the kernels of one operator in bytes."""
-    return 8 * grid[0] * (grid[1] // 2 + 1) * kernels.shape[1] * kernels.shape[2]
+def spectrum_bytes(shape: Sequence[int], grid: tuple[int, int]) -> int:
+    """Return the size in bytes of the spectra of one operator's kernels, or 0 if they are not used.
+
+    Parameters
+    ----------
+    shape
+        Shape (O, I, k, k) of the weights.
+    grid
+        Numbers of grid points (H, W).
+    """
+    outputs, inputs, size = shape[:3]
+    num_bytes = 8 * grid[0] * (grid[1] // 2 + 1) * outputs * inputs
+    is_spectral = size >= MIN_SPECTRAL_KERNEL and min(outputs, inputs) > 1 and num_bytes <= MAX_SPECTRUM_BYTES
+    return num_bytes if is_spectral else 0
+
+
+def relative_cost(shape: Sequence[int], grid: tuple[int, int]) -> int:
+    """Return the approximate time of a convolution and of the functions that follow it, for one grid point.
+
+    Parameters
+    ----------
+    shape
+        Shape (O, I, k, k) of the weights.
+    grid
+        Numbers of grid points (H, W).
+
+    Returns
+    -------
+    int
+        Number of operations of matrix products that take the same time.
+    """
+    outputs, inputs, size = shape[:3]
+    if spectrum_bytes(shape, grid):
+        return 4 * outputs * inputs + SPECTRAL_COST * outputs
+    return 2 * outputs * inputs * size**2 + DIRECT_COST * outputs
 
 
 class _SpectralConvolution:
     """Product of the spectra of the fields and of the kernels, summed over the input channels."""
 
     def __init__(self, kernels: Tensor, grid: tuple[int, int]) -> None:
-        size = kernels.shape[-1]
-        padded = functional.pad(kernels, (0, grid[1] - size, 0, grid[0] - size))
-        centered = padded.roll((-(size // 2), -(size // 2)), (-2, -1))
-        spectra = torch.fft.rfft2(centered).conj()  # the conjugate gives a cross-correlation
-        self._spectra = spectra.flatten(3).permute(0, 3, 2, 1).contiguous()  # [B, F, I, O]
+        phase = _phases(kernels.shape[-1], grid).to(kernels.device)
+        positions = kernels.flatten(3).permute(0, 3, 2, 1).flatten(2)  # [B, k^2, I O]
+        spectra = torch.complex(phase.cos().float() @ positions, phase.sin().float() @ positions)
+        self._spectra = spectra.view(len(kernels), len(phase), kernels.shape[2], kernels.shape[1])  # [B, F, I, O]
         self._grid = grid
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -75,6 +106,19 @@ class _SpectralConvolution:
         products = products.permute(2, 0, 3, 1).reshape(*modes.shape[:2], -1, *modes.shape[-2:])
         result: Tensor = torch.fft.irfft2(products, s=self._grid)
         return result
+
+
+def _phases(size: int, grid: tuple[int, int]) -> Tensor:
+    """Return the phase of each mode at the positions of a centered kernel, float64 [F, k^2].
+
+    The sum of the weights times exp(i phase) is the conjugate spectrum of the kernel, whose product with the spectrum
+    of a field is that of their cross-correlation.
+    """
+    height, width = grid
+    offset = torch.arange(size, dtype=torch.float64) - size // 2
+    down = torch.arange(height)[:, None] * offset / height
+    right = torch.arange(width // 2 + 1)[:, None] * offset / width
+    return 2 * torch.pi * (down[:, None, :, None] + right[:, None, :]).flatten(2).flatten(0, 1)
 
 
 class _DirectConvolution:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spinlock.operators.convolution import periodic_convolution
+from spinlock.operators.convolution import periodic_convolution, relative_cost, spectrum_bytes
 
 CHANNELS = 1
 """Number of channels of the state of every neural operator."""
@@ -43,10 +43,13 @@ class Architecture:
         widths = [CHANNELS, *[self.width] * (self.depth - 1), CHANNELS]
         return [(outputs, inputs, self.kernel, self.kernel) for inputs, outputs in pairwise(widths)]
 
-    @property
-    def operations(self) -> int:
-        """Number of multiplications and additions at one grid point in one step."""
-        return sum(2 * int(np.prod(shape)) for shape in self.shapes)
+    def relative_cost(self, grid: tuple[int, int]) -> int:
+        """Return the approximate time of a step for one grid point, in operations of matrix products."""
+        return sum(relative_cost(shape, grid) for shape in self.shapes)
+
+    def spectrum_bytes(self, grid: tuple[int, int]) -> int:
+        """Return the size in bytes of the spectra of the kernels of one network."""
+        return sum(spectrum_bytes(shape, grid) for shape in self.shapes)
 
 
 @dataclass(frozen=True)
