@@ -1,26 +1,61 @@
-"""Computation of several blocks at the same time, by the threads of one process."""
+"""Computation of several blocks at the same time, by worker processes on a CPU and by threads on a GPU.
+
+On a CPU, threads of one process would slow each other down: each of the many short operations of a block needs the lock
+of the Python interpreter for a moment, and memory that one thread returns to the system interrupts the others. The
+results of both kinds of workers are equal.
+"""
 
 from __future__ import annotations
 
-import threading
+import mmap
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
 from spinlock.config.dataset import RolloutSettings
+from spinlock.errors import RunError
 from spinlock.generation.blocks import Block
 from spinlock.generation.compute_block import BlockResult, compute_block
 from spinlock.generation.design import Design
 from spinlock.generation.snapshots import SnapshotPlan
 from spinlock.runtime.threads import single_threaded, use_one_thread
+from spinlock.runtime.worker_processes import ForkedPool, can_fork
 
 Results = Iterator[tuple[Block, BlockResult]]
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised in the worker threads to end them when the run is interrupted."""
+    """Raised in the workers to end them when the run is interrupted."""
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class _BlockComputation:
+    """The computation of any block. The attributes are the arguments of :func:`computed_blocks`."""
+
+    design: Design
+    settings: RolloutSettings
+    snapshots: SnapshotPlan
+    device: torch.device
+    stop: mmap.mmap
+    """One byte in memory that threads and forked processes share; it is 1 if the run is interrupted."""
+
+    def __call__(self, block: Block) -> BlockResult:
+        with _separate_stream(self.device):
+            return compute_block(block, self.design, self.settings, self.snapshots, self.device, self._check)
+
+    def _check(self) -> None:
+        if self.stop[0]:
+            raise Stopped
+
+
+class _WorkerProcess:
+    """State of a worker process."""
+
+    computation: _BlockComputation
 
 
 @contextmanager
@@ -44,31 +79,45 @@ def computed_blocks(
         As for :func:`~spinlock.generation.compute_block.compute_block`.
     workers
         Number of blocks that are computed at the same time.
+
+    Raises
+    ------
+    RunError
+        The system ended a worker process.
     """
-    stop = threading.Event()
-
-    def check() -> None:
-        if stop.is_set():
-            raise Stopped
-
-    def compute(block: Block) -> BlockResult:
-        with _separate_stream(device):
-            return compute_block(block, design, settings, snapshots, device, check)
-
-    with (
-        single_threaded(device),
-        ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(device,)) as pool,
-    ):
+    with single_threaded(device), mmap.mmap(-1, 1) as stop:
+        pool, compute = _start_workers(_BlockComputation(design, settings, snapshots, device, stop), workers)
         try:
             yield _completed(pool, compute, blocks, workers + 1)
-        except BaseException:
-            stop.set()
+        except BrokenProcessPool:
+            raise RunError(
+                "the system killed a worker process, possibly because the memory was exhausted",
+                remedy="lower batch_size, grid_size or num_steps",
+            ) from None
+        finally:
+            stop[0] = 1
             pool.shutdown(wait=True, cancel_futures=True)
-            raise
+
+
+def _start_workers(computation: _BlockComputation, workers: int) -> tuple[Executor, Callable[[Block], BlockResult]]:
+    """Return a pool of workers and the function that they call."""
+    if computation.device.type == "cpu" and can_fork():
+        return ForkedPool(workers, _set_computation, computation), _compute_in_process
+    return ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(computation.device,)), computation
+
+
+def _set_computation(computation: _BlockComputation) -> None:
+    """Store the computation of a worker process, so that it is not sent with each block."""
+    _WorkerProcess.computation = computation
+
+
+def _compute_in_process(block: Block) -> BlockResult:
+    """Compute one block in a worker process."""
+    return _WorkerProcess.computation(block)
 
 
 def _completed(
-    pool: ThreadPoolExecutor, compute: Callable[[Block], BlockResult], blocks: Sequence[Block], max_pending: int
+    pool: Executor, compute: Callable[[Block], BlockResult], blocks: Sequence[Block], max_pending: int
 ) -> Results:
     """Yield results in the order of completion; at most ``max_pending`` blocks are submitted at the same time."""
     remaining = iter(blocks)
