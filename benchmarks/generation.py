@@ -1,8 +1,8 @@
 """Operators per second of dataset generation by family, and the fraction of time of each stage.
 
 One block of each family is computed several times on one core or on the GPU. The table shows medians, and for neural
-operators the mean over five architectures. ``sl.generate`` computes several blocks at the same time; with ``--whole``
-the benchmark also measures the generation of the whole dataset.
+operators the mean over twelve blocks with evenly spaced costs. ``sl.generate`` computes several blocks at the same
+time; with ``--whole`` the benchmark also measures the generation of the whole dataset.
 
     poetry run python benchmarks/generation.py --config configs/datasets/benchmark_4k.yaml
     poetry run python benchmarks/generation.py --config configs/datasets/quickstart.yaml --whole --output result.json

@@ -31,11 +31,12 @@ from spinlock.features import (
 )
 from spinlock.features.run import MAX_SIZE, MIN_GRID, Probes, Run
 
-VERSION = 2
+VERSION = 3
 """Version of the features and rollouts; it increases when the values of an existing feature change.
 
-Since version 2 an error estimate determines the number of integrator steps of each operator and frame, and the last
-convolution of neural operators rounds differently. The definitions of the features are those of version 1.
+Since version 2 an error estimate determines the number of integrator steps of each operator and frame. Since version 3
+convolutions with large kernels are products of spectra, and the normalization of neural operators rounds differently.
+The definitions of the features are those of version 1.
 """
 
 FRAME_GROUPS = {"spatial": spatial, "spectral": spectral, "cross_channel": cross_channel}

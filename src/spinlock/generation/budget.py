@@ -45,6 +45,9 @@ MEMORY_PER_FRAME = 2.0
 PROCESS_BYTES = 600_000_000
 """Memory of a process before its first block, as measured, in bytes."""
 
+WORKER_BYTES = 100_000_000
+"""Memory of a worker process without its block, rounded up, in bytes; it shares the libraries with its parent."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -120,7 +123,7 @@ def check_disk(
 
 
 def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: int) -> int:
-    """Return the approximate memory, in bytes, of a process that computes ``workers`` blocks at the same time."""
+    """Return the approximate memory, in bytes, of a run that computes ``workers`` blocks at the same time."""
     operators = max(max(len(block.padded), min(block.size, FEATURE_OPERATORS)) for block in blocks)
     channels = max(FAMILIES[block.family].channels if block.architecture is None else CHANNELS for block in blocks)
     frame = 4 * channels * settings.grid_size**2
@@ -128,7 +131,8 @@ def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: in
     frames = operators * settings.num_realizations * num_frames
     snapshots = min(operators, settings.save_fields) * len(choose_steps(settings.num_steps))
     spectra = max(len(block.padded) * _spectrum_bytes(block, settings) for block in blocks)
-    return PROCESS_BYTES + workers * (frame * int(MEMORY_PER_FRAME * frames + snapshots) + spectra)
+    block_bytes = frame * int(MEMORY_PER_FRAME * frames + snapshots) + spectra
+    return PROCESS_BYTES + workers * (WORKER_BYTES + block_bytes)
 
 
 def _spectrum_bytes(block: Block, settings: RolloutSettings) -> int:

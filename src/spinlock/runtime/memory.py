@@ -26,9 +26,9 @@ def trim_heap() -> None:
 def keep_freed_memory() -> None:
     """Keep freed memory in this process for its next arrays, until the process ends.
 
-    By default glibc returns the memory of large arrays to the operating system, which clears each page when it is used
-    again. That takes about a tenth of the time of a computation with many arrays of a few megabytes. The function is
-    meant for worker processes, because it changes the whole process.
+    By default glibc returns the memory of large arrays to the operating system, which clears each page before it is
+    used again. This takes time in computations with many arrays of a few megabytes. The function is meant for worker
+    processes, because it changes the whole process.
     """
     set_option = getattr(_libc(), "mallopt", None)
     if set_option is not None:

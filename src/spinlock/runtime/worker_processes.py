@@ -52,9 +52,10 @@ class ForkedPool(ProcessPoolExecutor):
     def submit(self, function: Callable[..., Result], /, *arguments: Any, **keywords: Any) -> Future[Result]:
         """Submit a task; the first call forks the processes."""
         with warnings.catch_warnings():
-            # A child that forks from a process with threads can wait forever for a lock that a thread held. The
-            # workers do not use the threads of torch, and glibc makes its own locks usable after a fork.
+            # Python and JAX warn that a forked process can wait forever for a lock that a thread of the parent held.
+            # The workers use neither JAX nor the threads of torch, and glibc makes its own locks usable after a fork.
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
             return super().submit(function, *arguments, **keywords)
 
 
