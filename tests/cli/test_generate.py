@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from spinlock.config import dump_config
+from spinlock.features.extract import VERSION
 from tests.cli.workspace import Workspace, printed_command
 from tests.generation.settings import small_config
 from tests.generation.test_generate import dataset_bytes
@@ -126,7 +127,7 @@ def test_inspect_describes_a_generated_dataset(workspace: Workspace) -> None:
     assert "labels/family: advection_diffusion 38, gray_scott 37, neural 25\n" in text
     assert "snapshots: frames 0, 1, 3, 4 of 20 operators, [2, 16, 16] each\n" in text
     assert "command_line: " in text
-    assert "features_version: 2" in text
+    assert f"features_version: {VERSION}" in text
 
 
 def test_a_missing_dataset_is_an_error_that_names_the_generate_command(tmp_path: Path) -> None:
