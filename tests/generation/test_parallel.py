@@ -24,6 +24,9 @@ from spinlock.generation.snapshots import SnapshotPlan
 from tests.generation.settings import small_config
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="worker processes are forked on Linux only"
+)
 
 
 def small_run() -> AbstractContextManager[parallel.Results]:
@@ -54,6 +57,14 @@ def children() -> list[int]:
     return [int(number) for number in text.split()]
 
 
+def is_running(number: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_processes_and_threads_give_equal_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     by_processes = computed()
     monkeypatch.setattr(parallel, "can_fork", lambda: False)
@@ -64,12 +75,20 @@ def test_processes_and_threads_give_equal_bits(monkeypatch: pytest.MonkeyPatch) 
             np.testing.assert_array_equal(getattr(result, name), getattr(by_threads[number], name))
 
 
-def test_blocks_are_computed_in_other_processes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "compute_block", lambda *_: (os.getpid(), torch.get_num_threads()))
+def test_blocks_are_computed_in_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "compute_block", lambda *_: os.getpid())
     results: Any = computed().values()
-    processes, threads = zip(*results, strict=True)
-    assert os.getpid() not in processes
-    assert set(threads) == {1}
+    assert os.getpid() not in results
+
+
+def test_threads_compute_the_blocks_if_processes_share_no_semaphores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(parallel, "ForkedPool", fail)
+    monkeypatch.setattr(parallel, "compute_block", lambda *_: os.getpid())
+    results: Any = computed().values()
+    assert set(results) == {os.getpid()}
 
 
 def test_an_error_of_a_block_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +101,16 @@ def test_an_error_of_a_block_reaches_the_caller(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_killed_worker_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "compute_block", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(RunError, match="the system killed a worker process"):
+    def kill_one(block: Block, *arguments: Any) -> None:
+        if block.number == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600)
+
+    before = children()
+    monkeypatch.setattr(parallel, "compute_block", kill_one)
+    with pytest.raises(RunError, match="a worker process ended unexpectedly"):
         computed()
+    wait_for(lambda: children() == before, seconds=20)
 
 
 def test_an_interrupt_stops_the_blocks_that_are_being_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,4 +154,4 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         wait_for(lambda: started.exists() and len(started.read_text().split()) == 2, seconds=120)
         workers = [int(number) for number in started.read_text().split()]
         process.kill()
-    wait_for(lambda: not any(Path(f"/proc/{number}").exists() for number in workers), seconds=20)
+    wait_for(lambda: not any(is_running(number) for number in workers), seconds=20)

@@ -132,7 +132,9 @@ def memory_bytes(blocks: Sequence[Block], settings: RolloutSettings, workers: in
     snapshots = min(operators, settings.save_fields) * len(choose_steps(settings.num_steps))
     spectra = max(len(block.padded) * _spectrum_bytes(block, settings) for block in blocks)
     block_bytes = frame * int(MEMORY_PER_FRAME * frames + snapshots) + spectra
-    return PROCESS_BYTES + workers * (WORKER_BYTES + block_bytes)
+    stored = frame * operators * settings.num_realizations * settings.num_steps if settings.store_trajectories else 0
+    # Up to workers + 1 results and a copy of one wait to be written.
+    return PROCESS_BYTES + workers * (WORKER_BYTES + block_bytes) + (workers + 2) * stored
 
 
 def _spectrum_bytes(block: Block, settings: RolloutSettings) -> int:

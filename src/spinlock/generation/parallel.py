@@ -1,8 +1,8 @@
 """Computation of several blocks at the same time, by worker processes on a CPU and by threads on a GPU.
 
-On a CPU, threads of one process would slow each other down: each of the many short operations of a block needs the lock
-of the Python interpreter for a moment, and memory that one thread returns to the system interrupts the others. The
-results of both kinds of workers are equal.
+On a CPU, threads of one process would slow each other down. Each of the many short operations of a block needs the lock
+of the Python interpreter for a moment, and when one thread returns memory to the system, the others are interrupted.
+The results of both kinds of workers are equal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
@@ -83,17 +83,12 @@ def computed_blocks(
     Raises
     ------
     RunError
-        The system ended a worker process.
+        A worker process ended unexpectedly.
     """
     with single_threaded(device), mmap.mmap(-1, 1) as stop:
         pool, compute = _start_workers(_BlockComputation(design, settings, snapshots, device, stop), workers)
         try:
             yield _completed(pool, compute, blocks, workers + 1)
-        except BrokenProcessPool:
-            raise RunError(
-                "the system killed a worker process, possibly because the memory was exhausted",
-                remedy="lower batch_size, grid_size or num_steps",
-            ) from None
         finally:
             stop[0] = 1
             pool.shutdown(wait=True, cancel_futures=True)
@@ -102,7 +97,8 @@ def computed_blocks(
 def _start_workers(computation: _BlockComputation, workers: int) -> tuple[Executor, Callable[[Block], BlockResult]]:
     """Return a pool of workers and the function that they call."""
     if computation.device.type == "cpu" and can_fork():
-        return ForkedPool(workers, _set_computation, computation), _compute_in_process
+        with suppress(OSError, NotImplementedError, ImportError):  # a system without semaphores
+            return ForkedPool(workers, _set_computation, computation), _compute_in_process
     return ThreadPoolExecutor(workers, initializer=use_one_thread, initargs=(computation.device,)), computation
 
 
@@ -122,16 +118,24 @@ def _completed(
     """Yield results in the order of completion; at most ``max_pending`` blocks are submitted at the same time."""
     remaining = iter(blocks)
     pending: dict[Future[BlockResult], Block] = {}
-    while True:
-        for block in remaining:
-            pending[pool.submit(compute, block)] = block
-            if len(pending) >= max_pending:
-                break
-        if not pending:
-            return
-        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield pending.pop(future), future.result()
+    try:
+        while True:
+            for block in remaining:
+                pending[pool.submit(compute, block)] = block
+                if len(pending) >= max_pending:
+                    break
+            if not pending:
+                return
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield pending.pop(future), future.result()
+    except BrokenProcessPool as error:
+        assert isinstance(pool, ForkedPool)
+        pool.end_workers()
+        raise RunError(
+            "a worker process ended unexpectedly, possibly because the memory was exhausted",
+            remedy="lower batch_size, grid_size or num_steps",
+        ) from error
 
 
 @contextmanager

@@ -146,8 +146,8 @@ class _Networks:
 def _normalized(values: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     """Return fields [M, B, width, H, W] after instance normalization, multiplication by a gain and addition of a bias.
 
-    It takes less time than :func:`torch.nn.functional.instance_norm`, and computes the variance from centered values
-    like it.
+    It takes less time than :func:`torch.nn.functional.instance_norm`. Like that function, it computes the variance from
+    centered values.
     """
     num_points = values.shape[-2] * values.shape[-1]
     centered = values - values.mean((-2, -1), keepdim=True)

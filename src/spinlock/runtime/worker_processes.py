@@ -22,10 +22,17 @@ from spinlock.runtime.memory import keep_freed_memory
 Result = TypeVar("Result")
 
 
-def can_fork() -> bool:
-    """Return whether worker processes can be forked.
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""Signals that the parent process handles, also if the system sends them to the workers."""
 
-    They cannot on systems other than Linux, whose libraries do not support it, or in a daemonic process.
+CHECK_SECONDS = 5
+"""Interval in which a worker checks whether its parent process has ended."""
+
+
+def can_fork() -> bool:
+    """Return whether worker processes can be forked: on Linux, except in a daemonic process.
+
+    The system libraries of other systems do not support computations in a forked process.
     """
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
@@ -43,11 +50,21 @@ class ForkedPool(ProcessPoolExecutor):
         Called in each process with ``argument`` before the first task. The argument is not copied.
     argument
         Argument of the initializer.
+
+    Raises
+    ------
+    OSError or NotImplementedError
+        The system has no semaphores that processes share.
     """
 
     def __init__(self, num_workers: int, initializer: Callable[[Any], None], argument: object) -> None:
         context = multiprocessing.get_context("fork")
-        super().__init__(num_workers, context, initializer=_start, initargs=(initializer, argument))
+        self._pipe: tuple[int, ...] = os.pipe()
+        try:
+            super().__init__(num_workers, context, initializer=_start, initargs=(self._pipe[0], initializer, argument))
+        except BaseException:
+            self._close_pipe()
+            raise
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any, **keywords: Any) -> Future[Result]:
         """Submit a task; the first call forks the processes."""
@@ -58,20 +75,41 @@ class ForkedPool(ProcessPoolExecutor):
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
             return super().submit(function, *arguments, **keywords)
 
+    def end_workers(self) -> None:
+        """End the processes at once, also those of a pool that is broken or whose start was interrupted."""
+        if self._pipe:
+            os.write(self._pipe[1], b"x")  # no worker reads it, so that all of them see it
 
-def _start(initializer: Callable[[Any], None], argument: object) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait until the workers have finished their tasks, and end them."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            self.end_workers()
+            self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        for descriptor in self._pipe:
+            os.close(descriptor)
+        self._pipe = ()
+
+
+def _start(reader: int, initializer: Callable[[Any], None], argument: object) -> None:
     """Prepare a worker process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(reader,), daemon=True).start()
     torch.set_num_threads(1)
     keep_freed_memory()
     initializer(argument)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent process has ended, even if the parent was killed."""
+def _end_with_parent(reader: int) -> None:
+    """End this process when its parent process has ended or has called :meth:`ForkedPool.end_workers`.
+
+    The sentinel of the parent can be held open by its other children, so the number of the parent is checked also.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
-    connection.wait([parent.sentinel])
+    while os.getppid() == parent.pid and not connection.wait([parent.sentinel, reader], CHECK_SECONDS):
+        pass
     os._exit(1)

@@ -44,7 +44,10 @@ class GenerationProgress(GenerationCallback):
             log(f"{self._prefix}resuming: {self._finished} of {self._total} operators are computed already")
         if is_terminal() and not is_quiet():
             columns = (TextColumn("generating"), BarColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            # The streams are not redirected, because forked workers would then need a lock of the bar to print.
+            self._bar = Progress(
+                *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self._bar.start()
             self._task = self._bar.add_task(self._status(), total=self._total, completed=self._finished)
 
