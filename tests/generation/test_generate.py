@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 from spinlock.config import dump_config
 from spinlock.errors import ConfigError, OutputError, RunError
 from spinlock.features.extract import feature_names
-from spinlock.generation.blocks import Block
-from spinlock.generation.budget import check_disk, disk_bytes
+from spinlock.generation.blocks import Block, plan_blocks
+from spinlock.generation.budget import check_disk, disk_bytes, memory_bytes
 from spinlock.generation.callbacks import GenerationCallback
 from spinlock.generation.design import make_design
 from spinlock.generation.generate import GenerationResult, generate
@@ -272,3 +273,15 @@ def test_plan_generation_describes_the_run_and_writes_nothing(complete_dataset: 
     assert plan_generation(small_config(store_trajectories=True), complete_dataset, resume=True).is_complete
     with pytest.raises(OutputError, match="exists already; pass overwrite=True"):
         plan_generation(small_config(), complete_dataset)
+
+
+def test_the_memory_includes_the_spectra_of_kernels_and_the_results_that_wait() -> None:
+    def memory(kernel: int, **changes: Any) -> int:
+        networks = {"neural_depths": [3], "neural_widths": [8], "neural_kernels": [kernel]}
+        settings = small_config(neural_fraction=1.0, families=[], **networks, **changes)
+        return memory_bytes(plan_blocks(make_design(settings).operators, "cpu"), settings, workers=2)
+
+    num_operators, num_modes = 4, 16 * 9
+    assert memory(7) - memory(3) == 2 * num_operators * 8 * num_modes * 8 * 8
+    num_results, fields = 4, 4 * num_operators * 2 * 5 * 16 * 16
+    assert memory(3, store_trajectories=True) - memory(3) == num_results * fields

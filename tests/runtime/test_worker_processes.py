@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from spinlock.runtime.worker_processes import IGNORED, ForkedPool, can_fork
+from spinlock.runtime.signals import STOP_SIGNALS
+from spinlock.runtime.worker_processes import ForkedPool, can_fork
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker processes are forked on Linux only")
 
@@ -35,7 +36,7 @@ def ignored_signals(numbers: tuple[int, ...]) -> list[bool]:
 def test_a_worker_uses_one_thread_and_ignores_interrupts() -> None:
     with ForkedPool(1, nothing, None) as pool:
         assert pool.submit(torch.get_num_threads).result() == 1
-        assert pool.submit(ignored_signals, IGNORED).result() == [True] * len(IGNORED)
+        assert pool.submit(ignored_signals, STOP_SIGNALS).result() == [True] * len(STOP_SIGNALS)
 
 
 def test_workers_whose_start_was_interrupted_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,14 +34,16 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class _BlockComputation:
-    """The computation of any block. The attributes are the arguments of :func:`computed_blocks`."""
+    """The computation of any block, with the arguments of :func:`computed_blocks`.
+
+    ``stop`` is one byte in memory that threads and forked processes share. It is 1 if the run is interrupted.
+    """
 
     design: Design
     settings: RolloutSettings
     snapshots: SnapshotPlan
     device: torch.device
     stop: mmap.mmap
-    """One byte in memory that threads and forked processes share; it is 1 if the run is interrupted."""
 
     def __call__(self, block: Block) -> BlockResult:
         with _separate_stream(self.device):

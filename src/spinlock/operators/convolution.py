@@ -72,17 +72,7 @@ def spectrum_bytes(shape: Sequence[int], grid: tuple[int, int]) -> int:
 def relative_cost(shape: Sequence[int], grid: tuple[int, int]) -> int:
     """Return the approximate time of a convolution and of the functions that follow it, for one grid point.
 
-    Parameters
-    ----------
-    shape
-        Shape (O, I, k, k) of the weights.
-    grid
-        Numbers of grid points (H, W).
-
-    Returns
-    -------
-    int
-        Number of operations of matrix products that take the same time.
+    The unit is the time of one operation of a matrix product. The parameters are those of :func:`spectrum_bytes`.
     """
     outputs, inputs, size = shape[:3]
     if spectrum_bytes(shape, grid):

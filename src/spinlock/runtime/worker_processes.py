@@ -18,12 +18,9 @@ from typing import Any, TypeVar
 import torch
 
 from spinlock.runtime.memory import keep_freed_memory
+from spinlock.runtime.signals import STOP_SIGNALS
 
 Result = TypeVar("Result")
-
-
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-"""Signals that the parent process handles, also if the system sends them to the workers."""
 
 CHECK_SECONDS = 5
 """Interval in which a worker checks whether its parent process has ended."""
@@ -40,7 +37,7 @@ def can_fork() -> bool:
 class ForkedPool(ProcessPoolExecutor):
     """Worker processes with one thread of torch each.
 
-    They ignore the signals of an interrupt, which the parent process handles, and end when the parent process ends.
+    They ignore :data:`~spinlock.runtime.signals.STOP_SIGNALS`, which the parent process handles, and end when it ends.
 
     Parameters
     ----------
@@ -95,7 +92,7 @@ class ForkedPool(ProcessPoolExecutor):
 
 def _start(reader: int, initializer: Callable[[Any], None], argument: object) -> None:
     """Prepare a worker process."""
-    for number in IGNORED:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(reader,), daemon=True).start()
     torch.set_num_threads(1)

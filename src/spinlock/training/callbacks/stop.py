@@ -8,20 +8,11 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from spinlock.runtime.signals import STOP_SIGNALS
 from spinlock.training.callbacks.callback import Callback, StepReport
 
 if TYPE_CHECKING:
     from spinlock.training.run import Run
-
-STOP_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGXCPU,
-)
-"""Signals after which a run saves its state: Ctrl-C, a closed terminal, and what schedulers send before they kill."""
 
 
 class StopAfter(Callback):
